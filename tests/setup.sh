@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+#
+# What tests/run and tests/demo need on a fresh machine: the distribution's packages and .venv. To be sourced by sh
+# after `top` was set to the project's folder; defines functions and does nothing by itself.
+#
+#     setup_environment       PATH and environment that do not depend on who called
+#     setup_packages          the tools, from the distribution
+#     setup_venv              $top/.venv with what tests/requirements.txt pins; sets $python
+#
+# Each says in a line what it does, and nothing when there is nothing to do. They end the script when they fail.
+# Tried on Debian 12. The package names for zypper and dnf were looked up, not tried.
+
+# shellcheck disable=SC2154 # top comes from the script that sources this
+
+setup_say() {
+    printf '%s\n' "-- $*"
+}
+
+setup_fail() {
+    printf '%s\n' "$0: $*" >&2
+    exit 1
+}
+
+# The system's tools come first, also where root's PATH has no sbin or has another Python in front.
+setup_environment() {
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+    LC_ALL=C.UTF-8
+    export PATH LC_ALL
+    unset PYTHONHOME PYTHONPATH PYTHONSTARTUP VIRTUAL_ENV CDPATH
+    umask 022
+}
+
+# setup_quietly LOG COMMAND...: what the command prints is shown only when it fails.
+setup_quietly() {
+    setup_log=$1
+    shift
+    "$@" >"$setup_log" 2>&1 </dev/null
+}
+
+setup_packages() {
+    [ "$(id -u)" = 0 ] || setup_fail "must be run as root (it mounts file systems and installs packages): sudo $0"
+    if command -v apt-get >/dev/null; then
+        setup_debian
+    elif command -v zypper >/dev/null; then
+        setup_suse
+    elif command -v dnf >/dev/null; then
+        setup_fedora
+    else
+        setup_fail "no apt-get, zypper or dnf here: install the tools named in $top/tests/setup.sh by hand"
+    fi
+    command -v debootstrap >/dev/null || setup_fail "debootstrap is missing: the test machine is made with it"
+}
+
+setup_debian() {
+    # systemd-dissect is in systemd-container; rpmbuild is in rpm.
+    setup_missing=
+    for setup_package in btrfs-progs ca-certificates dash debootstrap erofs-utils fdisk gpg gpgv mount \
+        python3 python3-btrfsutil python3-venv rpm rsync shellcheck squashfs-tools strace systemd \
+        systemd-container util-linux xz-utils zstd; do
+        case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
+            installed) ;;
+            *) setup_missing="$setup_missing $setup_package" ;;
+        esac
+    done
+    [ -n "$setup_missing" ] || return 0
+    setup_say "installing with apt-get:$setup_missing"
+    setup_tmp=$(mktemp)
+    # Package lists that are missing or outdated show in the first attempt.
+    if ! setup_apt_install "$setup_tmp" "$setup_missing"; then
+        setup_say "that failed; once more after apt-get update"
+        setup_quietly "$setup_tmp" apt-get update ||
+            { cat "$setup_tmp" >&2; setup_fail "apt-get update failed"; }
+        setup_apt_install "$setup_tmp" "$setup_missing" ||
+            { cat "$setup_tmp" >&2; setup_fail "apt-get could not install:$setup_missing"; }
+    fi
+    rm -f "$setup_tmp"
+}
+
+setup_apt_install() {
+    # shellcheck disable=SC2086 # a list of package names
+    setup_quietly "$1" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $2
+}
+
+setup_suse() {
+    setup_with_rpm "zypper --non-interactive install --no-recommends" \
+        btrfsprogs dash debootstrap erofs-utils gpg2 python-btrfsutil python3 rpm-build rsync ShellCheck \
+        squashfs strace systemd systemd-container util-linux xz zstd
+}
+
+setup_fedora() {
+    setup_with_rpm "dnf install -y --setopt=install_weak_deps=False" \
+        btrfs-progs dash debootstrap erofs-utils gnupg2 python3 python3-btrfsutil rpm-build rsync ShellCheck \
+        squashfs-tools strace systemd systemd-container systemd-udev util-linux xz zstd
+}
+
+# setup_with_rpm INSTALLER PACKAGE...
+setup_with_rpm() {
+    setup_installer=$1
+    shift
+    setup_missing=
+    for setup_package; do
+        rpm -q --whatprovides "$setup_package" >/dev/null 2>&1 || setup_missing="$setup_missing $setup_package"
+    done
+    [ -n "$setup_missing" ] || return 0
+    setup_say "installing with ${setup_installer%% *}:$setup_missing"
+    # shellcheck disable=SC2086 # a command and a list of package names
+    $setup_installer $setup_missing </dev/null || setup_fail "could not install:$setup_missing"
+}
+
+# The distribution's Python, because only that one sees the distribution's btrfsutil.
+setup_find_python() {
+    for setup_python in /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11; do
+        if [ -x "$setup_python" ] &&
+            "$setup_python" -Ic 'import sys, btrfsutil; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            return 0
+        fi
+    done
+    setup_fail "no Python >= 3.11 with btrfsutil in /usr/bin (Debian: python3 and python3-btrfsutil)"
+}
+
+setup_venv() {
+    setup_find_python
+    # shellcheck disable=SC2034 # for the script that sources this
+    python=$top/.venv/bin/python
+    # Made anew when the pins or the Python changed, when it was moved, and when a run was stopped while making it.
+    setup_key=$({ cat "$top/tests/requirements.txt"; "$setup_python" -VV; printf '%s\n' "$setup_python" "$top"; } |
+        sha256sum | cut -d ' ' -f 1)
+    if [ "$(cat "$top/.venv/made-from" 2>/dev/null)" = "$setup_key" ] && "$python" -Ic 'import btrfsutil' 2>/dev/null; then
+        return 0
+    fi
+    setup_say "making .venv with $setup_python and tests/requirements.txt"
+    setup_tmp=$(mktemp)
+    rm -f "$top/.venv/made-from"
+    { setup_quietly "$setup_tmp" "$setup_python" -m venv --clear --system-site-packages "$top/.venv" &&
+        setup_quietly "$setup_tmp" "$python" -m pip --disable-pip-version-check --no-input install \
+            -r "$top/tests/requirements.txt"; } ||
+        { cat "$setup_tmp" >&2; setup_fail "could not make .venv"; }
+    rm -f "$setup_tmp"
+    printf '%s\n' "$setup_key" >"$top/.venv/made-from"
+}
