@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The errors that carry a message for a person.
+
+Two kinds are kept apart, because they end differently inside a transaction: an expected condition of the machine
+(:class:`TukitSysextError` and its children) is told and worked around, everything else is a fault of ours.
+"""
+
+from __future__ import annotations
+
+
+class TukitSysextError(Exception):
+    """Something expected went wrong; the message names the object, what was expected and what was found.
+
+    ``hint`` is the next step for the person who reads it, or None where there is none.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(TukitSysextError):
+    """The caller's words are off: exit status 2 on the command line."""
+
+
+class OutsideTree(TukitSysextError):
+    """A path of a tree leads out of it, or through a symbolic link where none is followed."""
+
+
+class UnknownState(TukitSysextError):
+    """What a snapshot has could not be read. Unknown is not "none": nothing may be concluded from it."""
+
+
+class SourceUnreachable(TukitSysextError):
+    """A source did not answer. It says nothing about what the source publishes."""
+
+
+class ImageBroken(TukitSysextError):
+    """An image, or what describes it, is not what the signed or listed data says, or cannot be merged."""
+
+
+class StoreError(TukitSysextError):
+    """The image store cannot take an image: no room, read-only, an I/O error, or something foreign in the way."""
+
+
+class ToolMissing(Exception):
+    """A program that we rely on cannot be run: a fault of the installation, not of an image or a source."""

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Does an extension image fit a system? systemd's rule, with its reasons.
+
+The rule is systemd's `extension_release_validate` (systemd-sysext(8), os-release(5)), checked against real
+`systemd-sysext merge` by tests/truth/test_matching.py. It looks at these in order, until one decides:
+
+1. both sides can be read, and the host has an `ID`
+2. scope: `SYSEXT_SCOPE`, words, unset means `system portable`, holds where the image is to be used
+3. `ARCHITECTURE` unset, empty, `_any` or the host's
+4. `IMAGE_ID`, `IMAGE_VERSION`: where the extension has them they are the host's (systemd to come)
+5. `ID` set; `_any` fits at once, whatever follows
+6. `ID` is the host's, or (newer systemd) a word of the host's `ID_LIKE`
+7. a host with neither `VERSION_ID` nor level is rolling: fits
+8. level (`SYSEXT_LEVEL`), where both sides have one, decides alone
+9. else `VERSION_ID`, where the host has one
+
+All of it is equality of text. For confext, read CONFEXT_ for SYSEXT_. An empty value counts as unset, except
+for the scope, which then holds nothing. Which part a systemd has is said in `systemd.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tukit_sysext.rules import systemd
+from tukit_sysext.rules.architectures import ANY
+from tukit_sysext.rules.links import MergeNameRefused, link_name_accepted, merge_name
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.systemd import SystemdVersion
+
+__all__ = ["Finding", "MergeNameRefused", "Verdict", "check", "link_name_accepted", "merge_name"]
+
+Kind = Literal["sysext", "confext"]
+Scope = Literal["system", "initrd", "portable"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One rule and what came of it.
+
+    `rule` is its name: release-data, scope, architecture, image-id, image-version, id, id-like, rolling,
+    level, version-id. `fits` is None where the rule was not looked at: something before it decided, or this
+    systemd does not have it. `host` and `extension` are the values compared, None where there is none.
+    """
+
+    rule: str
+    fits: bool | None
+    host: str | None = None
+    extension: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Whether the image fits, one sentence why, and every rule in the order in which systemd applies them."""
+
+    fits: bool
+    reason: str
+    findings: tuple[Finding, ...]
+
+
+def check(
+    host: ReleaseData,
+    extension: ReleaseData | None,
+    *,
+    architecture: str,
+    systemd_version: int | SystemdVersion | None,
+    kind: Kind = "sysext",
+    scope: Scope = "system",
+) -> Verdict:
+    """Judge an extension-release (None: the image has none) against os-release of the tree that will boot.
+
+    `architecture` is the host's in systemd's spelling (`x86-64`). `systemd_version` is that of the same
+    tree; an int is a version without its stable releases, and of None the strictest rule of all versions
+    since 252 is taken.
+    """
+    return _Check(host, extension, architecture, systemd_version, kind, scope).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A rule that ends the walk."""
+
+    fits: bool
+    reason: str
+
+
+class _Check:
+    def __init__(
+        self,
+        host: ReleaseData,
+        extension: ReleaseData | None,
+        architecture: str,
+        systemd_version: int | SystemdVersion | None,
+        kind: Kind,
+        scope: Scope,
+    ) -> None:
+        self.host = host
+        self.extension = extension or ReleaseData()
+        self.present = extension is not None
+        self.architecture = architecture
+        self.version = systemd.as_version(systemd_version)
+        self.kind = kind
+        self.scope = scope
+        self.level_key = f"{kind.upper()}_LEVEL"
+        self.findings: list[Finding] = []
+
+    def run(self) -> Verdict:
+        rules: tuple[tuple[str, Callable[[str], _Decided | None]], ...] = (
+            ("release-data", self._release_data),
+            ("scope", self._scope),
+            ("architecture", self._architecture),
+            ("image-id", self._image_id),
+            ("image-version", self._image_version),
+            ("id", self._id),
+            ("id-like", self._id_like),
+            ("rolling", self._rolling),
+            ("level", self._level),
+            ("version-id", self._version_id),
+        )
+        decided: _Decided | None = None
+        for rule, look in rules:
+            before = len(self.findings)
+            if decided is None:
+                decided = look(rule)
+            if len(self.findings) == before:
+                self._note(rule, None)
+        if decided is None:
+            decided = _Decided(True, f"the system has no VERSION_ID and the image no {self.level_key}")
+        return Verdict(fits=decided.fits, reason=decided.reason, findings=tuple(self.findings))
+
+    def _note(self, rule: str, fits: bool | None, host: str | None = None, extension: str | None = None) -> None:
+        self.findings.append(Finding(rule=rule, fits=fits, host=host, extension=extension))
+
+    def _has_looser(self, since: SystemdVersion) -> bool:
+        """A rule that lets more through is counted on only where it is known to be there."""
+        return self.version is not None and self.version >= since
+
+    def _has_stricter(self, since: SystemdVersion) -> bool:
+        return self.version is None or self.version >= since
+
+    def _release_data(self, rule: str) -> _Decided | None:
+        problem = self._unusable()
+        self._note(rule, problem is None, self.host.get("ID"), self.extension.get("ID"))
+        return _Decided(False, problem) if problem else None
+
+    def _unusable(self) -> str | None:
+        if self.kind == "confext" and self.version is not None and self.version < systemd.CONFEXT_SINCE:
+            return f"systemd {self.version} has no confext images (they came with {systemd.CONFEXT_SINCE})"
+        if self.host.refused:
+            return f"os-release of the system cannot be used: it {self.host.refused}"
+        if not self.host.get("ID"):
+            return "os-release of the system has no ID, so that systemd merges nothing"
+        if not self.present:
+            return "the image has no extension-release"
+        if self.extension.refused:
+            return f"extension-release of the image cannot be used: it {self.extension.refused}"
+        if not self.extension:
+            return "extension-release of the image is empty"
+        return None
+
+    def _scope(self, rule: str) -> _Decided | None:
+        if not self._has_stricter(systemd.SCOPE_SINCE):
+            return None
+        key = f"{self.kind.upper()}_SCOPE"
+        stated = self.extension.get(key)
+        words = ["system", "portable"] if stated is None else stated.split()
+        fits = self.scope in words
+        self._note(rule, fits, self.scope, stated)
+        if fits:
+            return None
+        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {stated or 'empty'}"
+        return _Decided(False, f"{found}, the image is to be used in scope {self.scope}")
+
+    def _architecture(self, rule: str) -> _Decided | None:
+        if not self._has_stricter(systemd.ANY_SINCE):
+            return None
+        stated = self.extension.get("ARCHITECTURE")
+        fits = not stated or stated in (ANY, self.architecture)
+        self._note(rule, fits, self.architecture, stated)
+        return None if fits else _differs("ARCHITECTURE", stated, self.architecture)
+
+    def _image_id(self, rule: str) -> _Decided | None:
+        return self._image_key(rule, "IMAGE_ID")
+
+    def _image_version(self, rule: str) -> _Decided | None:
+        return self._image_key(rule, "IMAGE_VERSION")
+
+    def _image_key(self, rule: str, key: str) -> _Decided | None:
+        if not self._has_stricter(systemd.IMAGE_ID_SINCE):
+            return None
+        stated, expected = self.extension.get(key), self.host.get(key)
+        fits = not stated or stated == expected
+        self._note(rule, fits, expected, stated)
+        return None if fits else _differs(key, stated, expected)
+
+    def _id(self, rule: str) -> _Decided | None:
+        stated, expected = self.extension.get("ID"), self.host["ID"]
+        any_system = stated == ANY and self._has_stricter(systemd.ANY_SINCE)
+        same = stated == expected
+        # Where another system's ID may still be in ID_LIKE, the next rule says no.
+        self._note(rule, any_system or same, expected, stated)
+        if any_system:
+            return _Decided(True, "ID is _any: the image fits every system")
+        if not stated:
+            return _Decided(False, f"ID is not set, the system has {expected}")
+        return None
+
+    def _id_like(self, rule: str) -> _Decided | None:
+        stated, expected = self.extension["ID"], self.host["ID"]
+        if stated == expected:
+            return None
+        like = self.host.get("ID_LIKE")
+        in_like = like is not None and stated in like.split()
+        if self.version is None or not systemd.has_id_like(self.version):
+            name = f"systemd {self.version}" if self.version is not None else "systemd of unknown version"
+            hint = f" ({name} is not taken to look at ID_LIKE, which has it)" if in_like else ""
+            return _Decided(False, f"ID is {stated}, the system has {expected}{hint}")
+        self._note(rule, in_like, like, stated)
+        if in_like:
+            return None
+        also = f" and ID_LIKE {like}" if like else ""
+        return _Decided(False, f"ID is {stated}, the system has {expected}{also}")
+
+    def _rolling(self, rule: str) -> _Decided | None:
+        version_id, level = self.host.get("VERSION_ID"), self.host.get(self.level_key)
+        if version_id or level:
+            return None
+        fits = self._has_stricter(systemd.ROLLING_SINCE)
+        self._note(rule, fits)
+        if not fits:
+            return _Decided(False, f"the system has neither VERSION_ID nor {self.level_key}")
+        rolling = f"the system has neither VERSION_ID nor {self.level_key} (rolling)"
+        return _Decided(True, f"ID is {self.extension['ID']}, and {rolling}")
+
+    def _level(self, rule: str) -> _Decided | None:
+        stated, expected = self.extension.get(self.level_key), self.host.get(self.level_key)
+        if not stated or not expected:
+            return None
+        self._note(rule, stated == expected, expected, stated)
+        if stated == expected:
+            return _Decided(True, f"{self.level_key} is {stated}, as the system's")
+        return _differs(self.level_key, stated, expected)
+
+    def _version_id(self, rule: str) -> _Decided | None:
+        stated, expected = self.extension.get("VERSION_ID"), self.host.get("VERSION_ID")
+        if not expected:
+            return None
+        self._note(rule, stated == expected, expected, stated)
+        if stated == expected:
+            return _Decided(True, f"VERSION_ID is {stated}, as the system's")
+        return _differs("VERSION_ID", stated, expected)
+
+
+def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
+    found = f"{key} is {stated}" if stated else f"{key} is not set"
+    wanted = f"the system has {expected}" if expected else "the system has none"
+    return _Decided(False, f"{found}, {wanted}")
