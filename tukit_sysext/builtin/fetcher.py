@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job as a plugin: brings the images that fit into the new snapshot, or refuses the update."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tukit_sysext.hookspecs import hookimpl
+from tukit_sysext.job.transaction import Outcome, Transaction, finalize
+
+if TYPE_CHECKING:
+    from tukit_sysext.plugins import Plugins
+
+
+class Fetcher:
+    """Resolves, fetches and links when a transaction is finalized."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+
+    @hookimpl
+    def tukit_sysext_transaction_finalizing(self, transaction: Transaction) -> Outcome:
+        """See the specification."""
+        return finalize(transaction, self._plugins)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext check``: the plan for a tree, with the reason of every verdict. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.entry import REFUSED
+from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.report import system_name
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.system.tree import Tree
+
+
+def run(machine: Machine, *, root: Path, as_json: bool) -> int:
+    """Print the plan for the tree at ``root``. 0, or 75 where a transaction with this tree would be refused."""
+    with Tree(root) as tree:
+        resolver = Resolver(machine, tree, Plugins(), machine.store(writable=False))
+        plan = decide(resolver.resolve())
+    if as_json:
+        print_json(document(plan))
+    else:
+        for line in lines(plan):
+            print(line)
+        for fault in resolver.faults:
+            print(f"Problem: {fault}")
+    return REFUSED if plan.refusals else 0
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """The plan for ``--json``."""
+    tree = plan.tree
+    release = tree.release or ReleaseData()
+    return {
+        "tree": {
+            "path": str(tree.path),
+            "id": release.get("ID"),
+            "version_id": release.get("VERSION_ID"),
+            "sysext_level": release.get("SYSEXT_LEVEL"),
+            "architecture": tree.architecture,
+            "systemd": str(tree.systemd) if tree.systemd is not None else None,
+            "unusable": tree.unusable or None,
+        },
+        "images": [_image(image) for image in plan.images],
+        "foreign": [
+            {
+                "name": item.entry.name,
+                "kind": item.entry.kind,
+                "target": item.entry.target,
+                "complaint": item.complaint or None,
+            }
+            for item in plan.foreign
+        ],
+        "masked": dict(plan.masked),
+        "unreachable": dict(plan.unreachable),
+        "problems": [
+            {"file": problem.file, "line": problem.line or None, "message": problem.message}
+            for problem in plan.problems
+        ],
+        "refused": dict(plan.refusals),
+    }
+
+
+def _image(image: ImagePlan) -> dict[str, Any]:
+    chosen = image.chosen
+    return {
+        "name": image.name,
+        "policy": image.wanted.policy,
+        "wanted_by": image.wanted.origin,
+        "action": image.action,
+        "reason": image.reason,
+        "missing": image.missing,
+        "refuses": image.refuses,
+        "before": image.before,
+        "version": chosen.version if chosen is not None else None,
+        "file": chosen.file_name if chosen is not None else None,
+        "source": chosen.candidate.source if chosen is not None and chosen.candidate is not None else None,
+        "link": image.link,
+        "removes": list(image.remove),
+        "warnings": list(image.warnings),
+        "considered": [
+            {
+                "version": item.option.version,
+                "file": item.option.file_name,
+                "source": item.option.candidate.source if item.option.candidate is not None else None,
+                "standing": item.standing,
+                "reason": item.reason,
+                "rules": [
+                    {"rule": finding.rule, "fits": finding.fits, "system": finding.host, "image": finding.extension}
+                    for finding in (item.verdict.findings if item.verdict is not None else ())
+                ],
+            }
+            for item in image.considered
+        ],
+    }
+
+
+_WORDS = {
+    Action.KEEP: "stays",
+    Action.LINK: "to be linked",
+    Action.FETCH: "to be fetched",
+    Action.LEAVE_OUT: "left out",
+    Action.REMOVE: "to be taken out",
+    Action.LEAVE_ALONE: "left as it is",
+}
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The plan as text."""
+    tree = plan.tree
+    systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
+    yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
+    if tree.unusable:
+        yield f"  {tree.unusable}"
+    if not plan.images:
+        yield "No image is wanted: /etc/tukit-sysext/images.d is empty."
+    else:
+        yield ""
+        yield from table(("Image", "Has", "Gets", "What happens"), (_row(image) for image in plan.images))
+    for image in plan.images:
+        yield ""
+        yield f"{image.name}: {_WORDS[image.action]}{', this refuses the update' if image.refuses else ''}"
+        yield f"  {image.reason}"
+        yield from (f"  {warning}" for warning in image.warnings)
+        yield from (
+            f"    {item.option.version} of {item.option.origin}: {item.standing}"
+            + ("" if item.reason == image.reason else f", {item.reason}")
+            for item in image.considered
+        )
+    if plan.foreign:
+        yield ""
+        yield "Not ours, never changed (tukit-sysext adopt takes over):"
+        for item in plan.foreign:
+            yield f"  {item.entry.name}: {item.note}" + (
+                f"; would not be merged: {item.complaint}" if item.complaint else ""
+            )
+    notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
+    notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
+    notes += [str(problem) for problem in plan.problems]
+    if notes:
+        yield ""
+        yield from (f"Problem: {note}" for note in notes)
+
+
+def _row(image: ImagePlan) -> tuple[str, str, str, str]:
+    gets = image.chosen.version if image.chosen is not None else "-"
+    what = _WORDS[image.action]
+    if image.refuses:
+        what = "REFUSES THE UPDATE"
+    return image.name, image.before or "-", gets, what

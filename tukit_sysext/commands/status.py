@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext status``: what the running system, the one that boots next and an open transaction have.
+
+And what is wrong.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.commands import snapshots as snapshots_command
+from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.files import Problem
+from tukit_sysext.config.wanted import State, WantedImage, WantedImages
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.job.options import image_name, image_version
+from tukit_sysext.machine import Machine
+from tukit_sysext.report import system_name
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.state import links, refusal
+from tukit_sysext.state.ledger import Ledger
+from tukit_sysext.state.links import Entry
+from tukit_sysext.state.refusal import Refusal
+from tukit_sysext.state.snapshots import Snapshot, scan
+from tukit_sysext.state.store import Condition, Store
+from tukit_sysext.system.system_release import read_release
+from tukit_sysext.system.tree import Tree
+
+OUR_PLUGIN = "50-tukit-sysext"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class System:
+    """One tree that matters now: its role, its snapshot (None: not known), what it wants and has."""
+
+    role: str
+    path: Path
+    snapshot: Snapshot | None
+    release: ReleaseData | None
+    wanted: WantedImages
+    entries: tuple[Entry, ...] | None
+    unknown: str
+    left_out: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def run(machine: Machine, *, as_json: bool, refused_only: bool) -> int:
+    """Print the status. 0; with ``refused_only`` 1 while an update is refused."""
+    mark = refusal.read(machine.layout.refused)
+    if refused_only:
+        for line in _refusal_lines(mark):
+            print(line)
+        return 0 if mark is None else 1
+    found = scan(machine.layout, machine.subvolumes)
+    systems = list(_systems(machine, found.snapshots))
+    store = machine.store(writable=False)
+    others = other_plugins(machine)
+    if as_json:
+        print_json(
+            {
+                "systems": [_document(system, store) for system in systems],
+                "refused": None
+                if mark is None
+                else {"since": mark.since, "last": mark.last, "times": mark.times, "images": dict(mark.images)},
+                "other_plugins": [str(path) for path in others],
+                "unknown": list(found.unknown),
+            }
+        )
+        return 0
+    for line in _refusal_lines(mark):
+        print(line)
+    for system in systems:
+        for line in _lines(system, store):
+            print(line)
+    for path in others:
+        print(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
+        print(f"         mask it: ln -s /dev/null /etc/tukit/plugins/{path.name}")
+    for unknown in found.unknown:
+        print(f"Not known: {unknown}")
+    return 0
+
+
+def other_plugins(machine: Machine) -> list[Path]:
+    """Plugins of tukit that are another tool's for extension images, and not masked."""
+    seen: set[str] = set()
+    found: list[Path] = []
+    for folder in machine.layout.tukit_plugins:
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for path in paths:
+            if path.name in seen or path.name == OUR_PLUGIN:
+                continue
+            seen.add(path.name)
+            target = str(path.readlink()) if path.is_symlink() else ""
+            if target != "/dev/null" and ("sysext" in path.name or "sysextmgr" in target):
+                found.append(path)
+    return found
+
+
+def _systems(machine: Machine, found: tuple[Snapshot, ...]) -> Iterator[System]:
+    running = next((snapshot for snapshot in found if snapshot.running), None)
+    default = next((snapshot for snapshot in found if snapshot.default), None)
+    role = "running" if default is None or default is not running else "running, boots next"
+    yield _system(machine, role, machine.layout.root, running)
+    if default is not None and default is not running:
+        yield _system(machine, "boots next", default.path, default)
+    for snapshot in found:
+        if snapshot.open:
+            yield _system(machine, "open transaction", snapshot.path, snapshot)
+
+
+def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) -> System:
+    entries: tuple[Entry, ...] | None = None
+    unknown = ""
+    with Tree(path) as tree:
+        try:
+            entries = links.read(tree)
+        except (UnknownState, OutsideTree) as error:
+            unknown = str(error)
+        wanted = wanted_files.load(tree)
+        return System(
+            role=role,
+            path=path,
+            snapshot=snapshot,
+            release=read_release(tree),
+            wanted=wanted,
+            entries=entries,
+            unknown=unknown,
+            left_out=_left_out(machine, snapshot),
+            problems=(*settings_files.load(tree).problems, *wanted.problems),
+        )
+
+
+def _left_out(machine: Machine, snapshot: Snapshot | None) -> Mapping[str, str]:
+    if snapshot is None or not machine.layout.ledger.exists():
+        return {}
+    try:
+        with Ledger(machine.layout.ledger, writable=False) as ledger:
+            return ledger.left_out(snapshot.number, snapshot.subvolume.uuid)
+    except (OSError, sqlite3.Error):
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One image of a system: wanted, linked, or both."""
+
+    name: str
+    version: str
+    policy: str
+    state: str
+    wanted_by: str | None
+
+
+def _rows(system: System, store: Store) -> Iterator[Row]:
+    by_image: dict[str, list[Entry]] = {}
+    others: list[Entry] = []
+    for entry in system.entries or ():
+        name = image_name(store.look(entry.image)) if entry.image is not None else None
+        if name is not None and name in system.wanted.images:
+            by_image.setdefault(name, []).append(entry)
+        else:
+            others.append(entry)
+    for name, wanted in system.wanted.images.items():
+        entries = by_image.get(name, [])
+        policy = "removed" if wanted.state is State.REMOVED else str(wanted.policy)
+        yield from (
+            Row(
+                name=name,
+                version=_version(entry, store),
+                policy=policy,
+                state=_state(entry, wanted, store),
+                wanted_by=wanted.origin,
+            )
+            for entry in entries
+        )
+        if not entries and wanted.state is State.WANTED:
+            reason = system.left_out.get(name)
+            state = f"left out: {reason}" if reason else "not linked; tukit-sysext check tells why"
+            yield Row(name=name, version="-", policy=policy, state=state, wanted_by=wanted.origin)
+    for entry in others:
+        where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
+        yield Row(name=entry.name, version="-", policy="not ours", state=where, wanted_by=None)
+
+
+def _version(entry: Entry, store: Store) -> str:
+    return image_version(store.look(entry.image)) if entry.image is not None else "-"
+
+
+def _state(entry: Entry, wanted: WantedImage, store: Store) -> str:
+    stored = store.look(entry.image or "")
+    told = [] if stored.condition is Condition.WHOLE else [f"{stored.condition}: {stored.reason}"]
+    told += [f"held at {wanted.hold}"] if wanted.hold is not None else []
+    told += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
+    return ", ".join(told) or "whole"
+
+
+def _lines(system: System, store: Store) -> Iterator[str]:
+    number = f"snapshot {system.snapshot.number}" if system.snapshot is not None else f"tree {system.path}"
+    yield f"{number} ({system.role}): {system_name(system.release)}"
+    if system.unknown:
+        yield f"  not known: {system.unknown}"
+    rows = [(row.name, row.version, row.policy, row.state) for row in _rows(system, store)]
+    if rows:
+        yield from (f"  {line}" for line in table(("Image", "Version", "Policy", "State"), rows))
+    elif not system.unknown:
+        yield "  no extension image, and none wanted"
+    yield from (f"  {name} is masked by {path}" for name, path in sorted(system.wanted.masked.items()))
+    yield from (f"  problem: {problem}" for problem in system.problems)
+    yield ""
+
+
+def _document(system: System, store: Store) -> dict[str, Any]:
+    snapshot = system.snapshot
+    return {
+        "role": system.role,
+        "path": str(system.path),
+        "snapshot": snapshot.number if snapshot is not None else None,
+        "system": system_name(system.release),
+        "images": [
+            {
+                "name": row.name,
+                "version": None if row.version == "-" else row.version,
+                "policy": row.policy,
+                "state": row.state,
+                "wanted_by": row.wanted_by,
+            }
+            for row in _rows(system, store)
+        ],
+        "links": None
+        if system.entries is None
+        else [snapshots_command.image(entry, store) for entry in system.entries],
+        "masked": dict(system.wanted.masked),
+        "unknown": system.unknown or None,
+        "problems": [str(problem) for problem in system.problems],
+    }
+
+
+def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
+    if mark is None:
+        return
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(mark.since))
+    times = "once" if mark.times == 1 else f"{mark.times} times"
+    yield f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:"
+    yield from (f"  {name}: {reason}" for name, reason in sorted(mark.images.items()))
+    yield ""

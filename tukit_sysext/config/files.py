@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which configuration files count, after the UAPI configuration files specification.
+
+``/etc`` is stronger than ``/run``, which is stronger than ``/usr/lib``. A file of a stronger directory replaces the one
+of the same name; an empty file, or a link to /dev/null, masks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.formats.ini import Assignment, parse
+from tukit_sysext.layout import CONFIGURATION
+from tukit_sysext.system.tree import Tree
+
+Value = TypeVar("Value")
+
+LIMIT = 256 * 1024
+"""The most bytes that one configuration file may have."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Something wrong in a configuration file, for a person: file, line (0: the whole file) and what it is.
+
+    ``fault`` tells a mistake (a line that means nothing, a wrong value) from what a newer version may know.
+    """
+
+    file: str
+    line: int
+    message: str
+    fault: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigurationFile:
+    """One file that counts: its path below the tree, and what could be read of it."""
+
+    path: str
+    assignments: tuple[Assignment, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """The files of one kind: those that count, by name without suffix, and the masked ones with what masks them."""
+
+    files: Mapping[str, ConfigurationFile]
+    masked: Mapping[str, str]
+
+
+def load(tree: Tree, path: str) -> ConfigurationFile | None:
+    """Read one file; None where it does not exist, is empty or is a link to /dev/null. Never raises for its content."""
+    if tree.link_text(path) == "/dev/null":
+        return None
+    try:
+        content = tree.read(path, limit=LIMIT)
+    except UnknownState as error:
+        return ConfigurationFile(
+            path=f"/{path}", assignments=(), problems=(Problem(file=f"/{path}", line=0, message=str(error)),)
+        )
+    if not content:
+        return None
+    assignments, faults = parse(content)
+    return ConfigurationFile(
+        path=f"/{path}",
+        assignments=assignments,
+        problems=tuple(Problem(file=f"/{path}", line=fault.line, message=fault.message) for fault in faults),
+    )
+
+
+def load_folder(tree: Tree, folder: str) -> tuple[Folder, tuple[Problem, ...]]:
+    """The ``*.conf`` files of one folder name in all configuration directories, by name, sorted."""
+    files: dict[str, ConfigurationFile] = {}
+    masked: dict[str, str] = {}
+    problems: list[Problem] = []
+    for directory in CONFIGURATION:
+        try:
+            names = tree.names(f"{directory}/{folder}") or []
+        except UnknownState as error:
+            problems.append(Problem(file=f"/{directory}/{folder}", line=0, message=str(error)))
+            continue
+        for file_name in names:
+            name = file_name.removesuffix(".conf")
+            if name == file_name or name in files or name in masked or file_name.startswith("."):
+                continue
+            path = f"{directory}/{folder}/{file_name}"
+            file = load(tree, path)
+            if file is None:
+                masked[name] = f"/{path}"
+            else:
+                files[name] = file
+    return Folder(files=dict(sorted(files.items())), masked=masked), tuple(problems)
+
+
+def load_main(tree: Tree, name: str) -> tuple[tuple[ConfigurationFile, ...], tuple[Problem, ...]]:
+    """The main file ``name`` (the strongest one alone) and its drop-ins ``name.d/*.conf``, the weakest first."""
+    found: list[ConfigurationFile] = []
+    for directory in CONFIGURATION:
+        path = f"{directory}/{name}"
+        try:
+            exists = name in (tree.names(directory) or ())
+        except UnknownState:
+            exists = True
+        if exists:
+            main = load(tree, path)
+            found += [main] if main is not None else []
+            break
+    folder, problems = load_folder(tree, f"{name}.d")
+    return (*found, *folder.files.values()), problems
+
+
+class Keys:
+    """The assignments of one or several files (the weakest first), taken one by one.
+
+    The last assignment of a key counts, an empty value resets it to the default, as in systemd's files. What nobody
+    took is a key that this version does not know.
+    """
+
+    def __init__(self, *files: ConfigurationFile) -> None:
+        self._last: dict[tuple[str, str], tuple[str, Assignment]] = {}
+        self.problems: list[Problem] = []
+        for file in files:
+            self.problems += file.problems
+            for assignment in file.assignments:
+                self._last[assignment.section, assignment.key] = (file.path, assignment)
+
+    def take(self, section: str, key: str, convert: Callable[[str], Value], default: Value) -> Value:
+        """The value of a key; the default where it is not set.
+
+        Or where ``convert`` raises ValueError (a problem then).
+        """
+        found = self._last.pop((section, key), None)
+        if found is None or not found[1].value:
+            return default
+        path, assignment = found
+        try:
+            return convert(assignment.value)
+        except ValueError as error:
+            message = f"{key}={assignment.value}: {error}"
+            self.problems.append(Problem(file=path, line=assignment.line, message=message))
+            return default
+
+    def finish(self) -> tuple[Problem, ...]:
+        """All problems, those of the keys that nobody took among them, in the order of the lines."""
+        for path, assignment in self._last.values():
+            message = f"unknown key {assignment.key}= in [{assignment.section}], ignored"
+            self.problems.append(Problem(file=path, line=assignment.line, message=message, fault=False))
+        self._last.clear()
+        return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Converters of configuration values; each raises ValueError that says what was expected."""
+
+from __future__ import annotations
+
+import re
+
+from tukit_sysext.rules.names import check_component
+
+_UNITS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "min": 60,
+    "minute": 60,
+    "m": 60,
+    "h": 3600,
+    "hr": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+    "w": 604800,
+    "week": 604800,
+}
+_SPAN = re.compile(r"(\d+)\s*([a-zA-Z]*)\s*")
+_SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?")
+
+
+def time_span(text: str) -> int:
+    """Seconds of a time span as in systemd.time(7), in the units from seconds to weeks: ``14d``, ``1h 30min``."""
+    total, position = 0, 0
+    text = text.strip()
+    while position < len(text):
+        match = _SPAN.match(text, position)
+        name = match[2].lower() if match else ""
+        unit = 1 if match and not name else _UNITS.get(name) or _UNITS.get(name.removesuffix("s"))
+        if match is None or unit is None:
+            raise ValueError("expected a time span such as 14d or 1h 30min")
+        total += int(match[1]) * unit
+        position = match.end()
+    return total
+
+
+def size(text: str) -> int:
+    """Bytes of a size with a binary unit: ``512M``, ``4G``."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("expected a size in bytes, or with K, M, G or T behind it")
+    return int(match[1]) << (" KMGT".index(match[2]) * 10 if match[2] else 0)
+
+
+def component(text: str) -> str:
+    """A name that is one path component."""
+    return check_component(text)
+
+
+def absolute_path(text: str) -> str:
+    """An absolute path without ``..``."""
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError("expected an absolute path without ..")
+    return text
+
+
+def number(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isascii() or not text.isdigit():
+        raise ValueError("expected a whole number")
+    return int(text)
+
+
+def version(text: str) -> str:
+    """A version string after UAPI.10, without white space."""
+    if not re.fullmatch(r"[!-~]{1,255}", text) or "/" in text:
+        raise ValueError("expected a version, printable ASCII without / and white space")
+    return text

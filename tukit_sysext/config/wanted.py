@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Wanted images: ``images.d/NAME.conf`` of a tree. Intent comes from here alone.
+
+======== =========================================================================================================
+Key      in section ``[Image]``
+======== =========================================================================================================
+Policy=  ``required`` (default): without a fitting image the update is refused; ``optional``: it is left out
+Source=  take it from this source alone
+Hold=    take this version alone
+State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
+======== =========================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tukit_sysext.config.files import Keys, Problem, load_folder
+from tukit_sysext.config.values import component, version
+from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.system.tree import Tree
+
+FOLDER = "images.d"
+_SECTION = "Image"
+
+
+class Policy(StrEnum):
+    """What happens when no image fits."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+class State(StrEnum):
+    """Whether the image is to be there, or to be taken out."""
+
+    WANTED = "wanted"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedImage:
+    """One wanted image.
+
+    ``origin`` is the file that says so. ``trusted`` is False when that file has a fault: the rest of it counts, but it
+    cannot refuse an update, because the fault may have been the policy.
+    """
+
+    name: str
+    origin: str
+    policy: Policy = Policy.REQUIRED
+    source: str | None = None
+    hold: str | None = None
+    state: State = State.WANTED
+    trusted: bool = True
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether an update is refused when nothing fits."""
+        return self.trusted and self.policy is Policy.REQUIRED and self.state is State.WANTED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedImages:
+    """All wanted images of a tree by name, names that are masked with what masks them.
+
+    And what is wrong in the files.
+    """
+
+    images: Mapping[str, WantedImage]
+    masked: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def _policy(text: str) -> Policy:
+    try:
+        return Policy(text)
+    except ValueError:
+        raise ValueError("expected required or optional") from None
+
+
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError:
+        raise ValueError("expected wanted or removed") from None
+
+
+def _optional(convert: Callable[[str], str]) -> Callable[[str], str | None]:
+    return convert
+
+
+def load(tree: Tree) -> WantedImages:
+    """Read the wanted images of a tree. Never raises for what stands in the files."""
+    folder, found = load_folder(tree, FOLDER)
+    problems = list(found)
+    images: dict[str, WantedImage] = {}
+    for name, file in folder.files.items():
+        try:
+            check_component(name)
+        except NameRefused as error:
+            problems.append(Problem(file=file.path, line=0, message=f"the file's name: {error}"))
+            continue
+        keys = Keys(file)
+        policy = keys.take(_SECTION, "Policy", _policy, Policy.REQUIRED)
+        source = keys.take(_SECTION, "Source", _optional(component), None)
+        hold = keys.take(_SECTION, "Hold", _optional(version), None)
+        state = keys.take(_SECTION, "State", _state, State.WANTED)
+        of_file = keys.finish()
+        problems += of_file
+        images[name] = WantedImage(
+            name=name,
+            origin=file.path,
+            policy=policy,
+            source=source,
+            hold=hold,
+            state=state,
+            trusted=not any(problem.fault for problem in of_file),
+        )
+    return WantedImages(images=images, masked=folder.masked, problems=tuple(problems))

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the hook executables start: arguments to an event, the event to the plugins, whatever happens to an exit status.
+
+This is the one place where an exception becomes a status. Only a refusal by policy is told to tukit; a fault of ours
+lets the transaction pass with one loud line, because the update may be the one that mends us.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import syslog
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+REFUSED = 75
+"""Exit status of a refusal (EX_TEMPFAIL of sysexits.h): the same update may pass later."""
+
+PASSED = 0
+
+log = logging.getLogger("tukit_sysext")
+
+
+class _Journal(logging.Handler):
+    """Messages to syslog(3), which is the journal where systemd runs."""
+
+    _PRIORITIES = (
+        (logging.ERROR, syslog.LOG_ERR),
+        (logging.WARNING, syslog.LOG_WARNING),
+        (logging.INFO, syslog.LOG_INFO),
+        (logging.DEBUG, syslog.LOG_DEBUG),
+    )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
+        syslog.syslog(priority, self.format(record))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises an Exception."""
+    os.umask(0o022)
+    os.chdir("/")
+    syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
+    log.addHandler(_Journal())
+    log.setLevel(logging.INFO)
+    try:
+        if list(arguments[:1]) == ["settle"]:
+            return _settle()
+        return _finalize(arguments[1:])
+    except Exception as error:
+        # the border: nothing of ours may stop an update, whatever it is
+        log.error("fault: %s: %s", type(error).__name__, error, exc_info=error)
+        _fault(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return PASSED
+
+
+def _fault(text: str) -> None:
+    """The one loud line about something that is wrong with us or the machine, and stops nothing."""
+    print(f"tukit-sysext: {' '.join(text.split())}; the transaction goes on", file=sys.stderr)
+
+
+def _settle() -> int:
+    from tukit_sysext.job.settle import settle
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.plugins import Plugins
+
+    settle(Machine(), Plugins())
+    return PASSED
+
+
+def _finalize(arguments: Sequence[str]) -> int:
+    """finalize-pre PATH ID: the main job."""
+    from tukit_sysext.errors import UsageError
+    from tukit_sysext.events import snapshot_number
+    from tukit_sysext.job import refusing
+    from tukit_sysext.job.transaction import Transaction
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.report import change_lines, refusal_lines
+
+    if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
+        raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
+    machine, plugins, now = Machine(), Plugins(), int(time.time())
+    number = snapshot_number(arguments[2])
+    before = refusing.known(machine)
+    transaction = Transaction(
+        machine=machine, path=Path(arguments[1]), number=number, refused_for=refusing.ages(before, now=now)
+    )
+    _check_tree(machine.layout.snapshots / str(number) / "snapshot", transaction.path)
+    outcomes, faults = plugins.finalizing(transaction)
+    for outcome in outcomes:
+        for line in change_lines(outcome):
+            print(line)
+            log.info("%s", line)
+        faults = [*faults, *outcome.faults, *plugins.judged(transaction, outcome)]
+        try:
+            refusing.note(machine, outcome, before, now=now)
+        except Exception as error:
+            # the mark is a notice: without it the refusal below still counts
+            faults = [*faults, f"the refusal cannot be marked: {error}"]
+    refused = False
+    for outcome in outcomes:
+        for line in refusal_lines(outcome):
+            print(line, file=sys.stderr)
+            log.error("%s", line)
+        refused = refused or bool(outcome.refusals)
+    if faults:
+        _fault("; ".join(faults)) if not refused else print(f"tukit-sysext: {'; '.join(faults)}", file=sys.stderr)
+        log.error("%s", "; ".join(faults))
+    return REFUSED if refused else PASSED
+
+
+def _check_tree(snapshot: Path, path: Path) -> None:
+    """The tree must be that of the snapshot: we would write into something else otherwise (threat L5)."""
+    from tukit_sysext.errors import UsageError
+
+    try:
+        same = os.path.samefile(snapshot, path)
+    except OSError as error:
+        raise UsageError(f"{path} and {snapshot}: expected one tree: {error.strerror}") from error
+    if not same:
+        raise UsageError(f"{path} is not the tree of {snapshot}")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Descriptions of images: mkosi's manifest and sysextmgr's JSON. Both only guide the search for a fitting image.
+
+What decides in the end is the extension-release inside the verified image.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from tukit_sysext.errors import ImageBroken
+
+LIMIT = 1024 * 1024
+"""The most bytes that a description may have, compressed or not."""
+
+
+class DescriptionRefused(ImageBroken):
+    """The description is malformed, too large, or speaks of another image than the list (threat N2)."""
+
+
+def decompress(content: bytes, *, where: str) -> bytes:
+    """Undo gzip (RFC 1952). Raises DescriptionRefused when it is damaged, cut off or larger than LIMIT inside."""
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        plain = decoder.decompress(content, LIMIT + 1)
+    except zlib.error as error:
+        raise DescriptionRefused(f"{where}: damaged gzip data: {error}") from error
+    if len(plain) > LIMIT:
+        raise DescriptionRefused(f"{where}: larger than {LIMIT} bytes when unpacked")
+    if not decoder.eof:
+        raise DescriptionRefused(f"{where}: the gzip data is cut off")
+    return plain
+
+
+def parse(content: bytes, *, image: str, where: str) -> Mapping[str, str]:
+    """The extension-release keys that a description gives for the file ``image``.
+
+    ``content`` is mkosi's manifest (an object with ``extension``), or sysextmgr's description (an object with
+    ``image_name`` and ``sysext``, or an array of them). Raises DescriptionRefused.
+    """
+    if len(content) > LIMIT:
+        raise DescriptionRefused(f"{where}: larger than {LIMIT} bytes")
+    try:
+        document: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DescriptionRefused(f"{where}: not JSON: {error}") from error
+    if isinstance(document, dict) and "extension" in document:
+        return _keys(document["extension"], where=where)
+    entries = document if isinstance(document, list) else [document]
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:
+            return _keys(entry["sysext"], where=where)
+    raise DescriptionRefused(f"{where}: expected a description of {image}, found none in it")
+
+
+def _keys(value: Any, *, where: str) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise DescriptionRefused(f"{where}: expected an object of extension-release keys")
+    keys: dict[str, str] = {}
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise DescriptionRefused(f"{where}: {key}: expected a string, found {type(text).__name__}")
+        keys[key] = text
+    return keys

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is known when a plan is made: of the tree, of the store, of what sources offer. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from tukit_sysext.config.files import Problem
+from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.state.links import Entry
+from tukit_sysext.state.store import Stored
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """An image that a source offers; every source yields this shape and no other.
+
+    ``version`` is a UAPI.10 string, ``architecture`` in systemd's spelling (None: the name does not tell), ``sha256``
+    in lower-case hexadecimal digits, ``size`` in bytes (None: not known), ``description`` where its description is
+    (None: it has none), ``locations`` where the image is, to be tried in turn.
+    """
+
+    name: str
+    version: str
+    architecture: str | None
+    file_name: str
+    sha256: str
+    size: int | None
+    source: str
+    priority: int
+    description: str | None
+    locations: tuple[str, ...]
+
+
+class Standing(StrEnum):
+    """What is known of whether an image can be used in the tree."""
+
+    FITS = "fits"
+    DOES_NOT_FIT = "does not fit"
+    BROKEN = "broken"
+    UNREACHABLE = "source not reachable"
+    NOT_STORED = "the store cannot take it"
+    NOT_ASKED = "not looked at"
+    ONLY_CONTENT_TELLS = "no description, its content decides"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What was found out about an image beside the list: its extension-release, or why there is none.
+
+    ``from_content`` tells the image's own extension-release from a description, which only guides the search.
+    """
+
+    release: ReleaseData | None = None
+    from_content: bool = False
+    merge_name: str | None = None
+    failure: Standing | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreign:
+    """An entry of /etc/extensions that is not ours, and why it would not be merged (empty: it would.
+
+    Or nobody knows).
+    """
+
+    entry: Entry
+    complaint: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeFacts:
+    """The tree: its root, what system it is, and the entries of its /etc/extensions.
+
+    ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
+    version is not known.
+    """
+
+    path: Path
+    release: ReleaseData | None
+    architecture: str
+    systemd: SystemdVersion | None
+    entries: tuple[Entry, ...] = ()
+    unusable: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Everything that a plan is made from.
+
+    ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
+    ``stored`` by file name, ``known`` by SHA-256 for what sources offer and by file name for images without a record,
+    ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
+    ``refuse_for`` the limit of that in seconds (None: none).
+    """
+
+    tree: TreeFacts
+    wanted: Mapping[str, WantedImage]
+    masked: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, Stored] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    known: Mapping[str, Known] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    foreign: tuple[Foreign, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    refused_for: Mapping[str, int] = field(default_factory=dict)
+    refuse_for: int | None = None

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Refusals over time: since when an update is held back, and when that is over."""
+
+from __future__ import annotations
+
+import calendar
+import logging
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.job.transaction import Outcome
+from tukit_sysext.machine import Machine
+from tukit_sysext.state import refusal
+from tukit_sysext.state.ledger import Event, Ledger, now_text
+from tukit_sysext.state.refusal import Refusal
+from tukit_sysext.system.system_release import label, read_release
+from tukit_sysext.system.tree import Tree
+
+log = logging.getLogger(__name__)
+
+REFUSED = "refused"
+OVER = "refusal over"
+
+
+def known(machine: Machine) -> Refusal | None:
+    """The refusal that is going on: from its mark in /run, else, after a reboot, from the ledger."""
+    mark = refusal.read(machine.layout.refused)
+    if mark is not None or not machine.layout.ledger.exists():
+        return mark
+    try:
+        with Ledger(machine.layout.ledger) as ledger:
+            return _from_events([event for event in ledger.events() if event.kind in (REFUSED, OVER)])
+    except (OSError, sqlite3.Error) as error:
+        log.warning("%s: %s; since when updates are refused is not known", machine.layout.ledger, error)
+        return None
+
+
+def _from_events(events: list[Event]) -> Refusal | None:
+    """The refusals since the last one that was over."""
+    over = max((index for index, event in enumerate(events) if event.kind == OVER), default=-1)
+    rest = [event for event in events[over + 1 :] if event.image is not None]
+    times = [calendar.timegm(time.strptime(event.time, "%Y-%m-%dT%H:%M:%SZ")) for event in rest]
+    if not times:
+        return None
+    images = {event.image: event.detail for event in rest if event.image is not None}
+    count = len({event.time for event in rest})
+    return Refusal(since=min(times), last=max(times), times=count, system="", images=images)
+
+
+def ages(mark: Refusal | None, *, now: int) -> Mapping[str, int]:
+    """Seconds since when each image holds back updates; a clock that went back makes zero of it (threat L14)."""
+    return {} if mark is None else dict.fromkeys(mark.images, max(0, now - mark.since))
+
+
+def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int) -> None:
+    """Set the mark after a refusal, or take it away where one is over. Raises OSError, sqlite3.Error."""
+    path = machine.layout.refused
+    system = label(outcome.plan.tree.release)
+    if outcome.refusals:
+        refusal.write(path, refusal.again(before, now=now, system=system, images=outcome.refusals))
+        return
+    if before is None:
+        return
+    required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
+    if refusal.is_over(before, passed=system, running=_running(machine.layout.root), still_required=required):
+        refusal.clear(path)
+        with Ledger(machine.layout.ledger) as ledger:
+            ledger.add([Event(time=now_text(now), kind=OVER, snapshot=None, image=None, detail=system)])
+
+
+def _running(root: Path) -> str:
+    try:
+        with Tree(root) as tree:
+            return label(read_release(tree))
+    except UnknownState:
+        return ""

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Finding out what a plan needs: the tree, what is wanted, the store, and as little as possible of the sources.
+
+Nothing is written in here but, where the machine's own store is writable, the identity of an image that was hashed
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.settings import Configuration
+from tukit_sysext.errors import (
+    ImageBroken,
+    OutsideTree,
+    SourceUnreachable,
+    StoreError,
+    ToolMissing,
+    UnknownState,
+)
+from tukit_sysext.hookspecs import Source
+from tukit_sysext.job.facts import Candidate, Facts, Foreign, Known, Standing, TreeFacts
+from tukit_sysext.job.options import image_name
+from tukit_sysext.job.plan import undecided
+from tukit_sysext.layout import EXTENSIONS
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.matching import check
+from tukit_sysext.state import links
+from tukit_sysext.state.store import Condition, Store, Stored
+from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
+from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.plugins import Plugins
+
+log = logging.getLogger(__name__)
+
+
+def tree_facts(tree: Tree) -> TreeFacts:
+    """What a tree is and has. Never raises: what cannot be read is said in the facts."""
+    try:
+        release, unusable = read_release(tree), ""
+    except UnknownState as error:
+        release, unusable = None, str(error)
+    entries: tuple[links.Entry, ...] = ()
+    try:
+        entries = links.read(tree)
+    except (UnknownState, OutsideTree) as error:
+        unusable = str(error)
+    return TreeFacts(
+        path=tree.path,
+        release=release,
+        architecture=machine_architecture(),
+        systemd=systemd_version(tree),
+        entries=entries,
+        unusable=unusable,
+    )
+
+
+class Resolver:
+    """Finds out for one tree, step by step. ``facts`` is what is known so far; ``sources`` are those of the tree."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        tree: Tree,
+        plugins: Plugins,
+        store: Store,
+        *,
+        refused_for: Mapping[str, int] | None = None,
+    ) -> None:
+        self.faults: list[str] = []
+        self._machine = machine
+        self._tree = tree
+        self._store = store
+        wanted = wanted_files.load(tree)
+        self.configuration: Configuration = settings_files.load(tree)
+        self.sources: Mapping[str, Source] = {
+            source.name: source for source in plugins.sources(machine, self.configuration)
+        }
+        self.facts = Facts(
+            tree=tree_facts(tree),
+            wanted=wanted.images,
+            masked=wanted.masked,
+            sources=tuple(sorted(self.configuration.sources)),
+            problems=(*self.configuration.problems, *wanted.problems),
+            refused_for=refused_for or {},
+            refuse_for=self.configuration.settings.refuse_for,
+        )
+
+    @property
+    def scratch(self) -> Path:
+        """A directory of ours for what is taken out of images to be looked at."""
+        return self._machine.layout.cache
+
+    def resolve(self) -> Facts:
+        """Find out everything that the plan needs, without fetching an image."""
+        self.look_locally()
+        if any(image.state is wanted_files.State.WANTED for image in self.facts.wanted.values()):
+            self._ask_sources()
+        self.describe()
+        return self.facts
+
+    def look_locally(self) -> None:
+        """Find out what the store and the tree's links are worth; no source is asked."""
+        self._look_at_store()
+        self._look_at_links()
+
+    def _look_at_store(self) -> None:
+        """Look at the images that matter: those that are linked, and those of the wanted names."""
+        names = {entry.image for entry in self.facts.tree.entries if entry.image is not None}
+        stored: dict[str, Stored] = {}
+        try:
+            in_store = self._store.names()
+        except StoreError as error:
+            self.faults.append(str(error))
+            in_store = []
+        for name in sorted({*names, *in_store}):
+            if name in names or self._matters(name):
+                stored[name] = self._store.look(name)
+        self.facts = replace(self.facts, stored=stored)
+
+    def _matters(self, file_name: str) -> bool:
+        """Whether an image that is not linked could be wanted: cheap.
+
+        The name of the file has the image's at its start.
+        """
+        return any(file_name.startswith(name) for name in self.facts.wanted)
+
+    def _look_at_links(self) -> None:
+        """Tell our links from others, and look into what has no record."""
+        known = dict(self.facts.known)
+        foreign: list[Foreign] = []
+        for entry in self.facts.tree.entries:
+            stored = self.facts.stored.get(entry.image) if entry.image is not None else None
+            ours = stored is not None and image_name(stored) in self.facts.wanted
+            if not ours:
+                foreign.append(self._foreign(entry, stored))
+            elif stored is not None and stored.condition is Condition.UNRECORDED:
+                preferred = image_name(stored) or entry.name.removesuffix(".raw")
+                known[stored.file_name] = self._look_into_store(stored.file_name, preferred)
+        self.facts = replace(self.facts, known=known, foreign=tuple(foreign))
+
+    def _look_into_store(self, file_name: str, preferred: str) -> Known:
+        try:
+            with self._store.opened(file_name) as descriptor:
+                inspection = self._inspect(descriptor, preferred=preferred)
+        except (ImageBroken, OSError) as error:
+            return Known(failure=Standing.BROKEN, reason=str(error))
+        if inspection is None:
+            return Known(reason="not looked into: that needs root")
+        return Known(release=inspection.release, from_content=True, merge_name=inspection.merge_name)
+
+    def _inspect(self, image: int | Path, *, preferred: str) -> Inspection | None:
+        """Look into an image; None where we may not. Raises ImageBroken."""
+        if not self._machine.privileged:
+            return None
+        try:
+            return inspect_image(image, preferred=preferred, scratch=self.scratch)
+        except ToolMissing as error:
+            # cannot be told from here whether the image is good: a fault of the installation, not of the image
+            self.faults.append(str(error))
+            return None
+
+    def _foreign(self, entry: links.Entry, stored: Stored | None) -> Foreign:
+        """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
+        stem = entry.name.removesuffix(".raw")
+        if entry.kind is links.Kind.LINK:
+            masked = self.facts.masked.get(image_name(stored) or "") if stored is not None else None
+            note = f"link to {entry.target}" + (f", masked by {masked}" if masked else "")
+        else:
+            note = str(entry.kind)
+        try:
+            inspection = self._look_into_foreign(entry, stored, stem)
+        except (ImageBroken, OSError, UnknownState) as error:
+            return Foreign(entry=entry, note=note, complaint=str(error))
+        if inspection is None or self.facts.tree.release is None:
+            return Foreign(entry=entry, note=note)
+        if inspection.merge_name != stem:
+            complaint = f"its content calls itself {inspection.merge_name}, systemd-sysext fails on that"
+            return Foreign(entry=entry, note=note, complaint=complaint)
+        tree = self.facts.tree
+        verdict = check(
+            self.facts.tree.release,
+            inspection.release,
+            architecture=tree.architecture,
+            systemd_version=tree.systemd,
+        )
+        return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
+
+    def _look_into_foreign(self, entry: links.Entry, stored: Stored | None, stem: str) -> Inspection | None:
+        if stored is not None:
+            if stored.condition in (Condition.MISSING, Condition.IRREGULAR, Condition.DAMAGED):
+                raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
+            with self._store.opened(stored.file_name) as descriptor:
+                return self._inspect(descriptor, preferred=stem)
+        path = self.leads_to(entry)
+        if path.is_dir():
+            return inspect_directory(path, preferred=stem)
+        if not path.exists():
+            raise ImageBroken(f"{entry.target or entry.name}: does not exist")
+        return self._inspect(path, preferred=stem) if entry.name.endswith(".raw") else None
+
+    def leads_to(self, entry: links.Entry) -> Path:
+        """Where an entry leads: beneath the tree, but /var, /run.
+
+        /home and the like are those of the running system.
+        """
+        here = self._tree.path / EXTENSIONS / entry.name
+        target = entry.target
+        if target is None:
+            return here
+        absolute = target if target.startswith("/") else f"/{EXTENSIONS}/{target}"
+        inside = self._tree.path / absolute.lstrip("/")
+        return inside if absolute.startswith(("/usr/", "/etc/")) else self._machine.layout.root / absolute.lstrip("/")
+
+    def _ask_sources(self) -> None:
+        candidates: list[Candidate] = []
+        unreachable: dict[str, str] = {}
+        for name, source in sorted(self.sources.items()):
+            try:
+                candidates += source.candidates()
+            except (SourceUnreachable, ImageBroken) as error:
+                log.warning("source %s: %s", name, error)
+                unreachable[name] = str(error)
+        self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable)
+        self._look_at_candidates()
+
+    def _look_at_candidates(self) -> None:
+        """Files of the store that are offered under their own name: look at those that nobody looked at yet."""
+        in_store = set(self._store.names()) if self._machine.layout.store.is_dir() else set()
+        more = {
+            candidate.file_name: self._store.look(candidate.file_name)
+            for candidate in self.facts.candidates
+            if candidate.name in self.facts.wanted
+            and candidate.file_name in in_store
+            and candidate.file_name not in self.facts.stored
+        }
+        self.facts = replace(self.facts, stored={**self.facts.stored, **more})
+
+    def describe(self) -> None:
+        """Have candidates described, the best first, until each image has one that fits or none is left."""
+        while ask := undecided(self.facts):
+            known = dict(self.facts.known)
+            for name in sorted({candidate.source for candidate in ask}):
+                known |= self._describe(name, [candidate for candidate in ask if candidate.source == name])
+            self.facts = replace(self.facts, known=known)
+
+    def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        try:
+            found = self.sources[source].describe(candidates)
+        except SourceUnreachable as error:
+            found = {}
+            reason = str(error)
+        else:
+            reason = "the source says nothing of it"
+        nothing = Known(failure=Standing.UNREACHABLE, reason=reason)
+        return {candidate.sha256: found.get(candidate.sha256, nothing) for candidate in candidates}
+
+    def learn(self, *, known: Mapping[str, Known], stored: Mapping[str, Stored]) -> None:
+        """Take in what fetching showed."""
+        self.facts = replace(self.facts, known={**self.facts.known, **known}, stored={**self.facts.stored, **stored})

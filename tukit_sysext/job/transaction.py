@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One transaction about to be closed: resolve, fetch, link, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.job import carry_out
+from tukit_sysext.job.plan import Action, ImagePlan, Missing, Plan, decide
+from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.machine import Machine
+from tukit_sysext.state.links import LinkWriter
+from tukit_sysext.system.lock import shared
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.plugins import Plugins
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transaction:
+    """A transaction: the root of its tree as tukit mounted it, and its snapshot's number.
+
+    ``refused_for``: seconds since when an image holds back updates, by image.
+    """
+
+    machine: Machine
+    path: Path
+    number: int
+    refused_for: Mapping[str, int] = field(default_factory=dict)
+
+
+class ChangeKind(StrEnum):
+    """What happened to an image, as the ledger remembers it."""
+
+    LINKED = "linked"
+    REPLACED = "replaced"
+    REPAIRED = "repaired"
+    LEFT_OUT = "left out"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One changed image, with the line that tells it."""
+
+    kind: ChangeKind
+    image: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What came of a transaction: the plan as it was carried out, what changed, and what is wrong (loudly)."""
+
+    plan: Plan
+    changes: tuple[Change, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """Reason by image for those that stop the update."""
+        return self.plan.refusals
+
+
+def finalize(transaction: Transaction, plugins: Plugins) -> Outcome:
+    """Bring the images that fit into the tree, and leave out what does not fit.
+
+    The best possible tree also when refused.
+
+    The shared lock is held from before the first look at the store until the links are there, so that no collection
+    takes an image between its publishing and its link. Raises OSError where the machine fails us.
+    """
+    machine = transaction.machine
+    store = machine.store()
+    fetched: set[str] = set()
+    with shared(machine.layout.lock), Tree(transaction.path) as tree:
+        resolver = Resolver(machine, tree, plugins, store, refused_for=transaction.refused_for)
+        resolver.resolve()
+        while (plan := decide(resolver.facts)).fetches:
+            findings = carry_out.fetch(plan, resolver, store)
+            fetched |= findings.stored.keys()
+            resolver.learn(known=findings.known, stored=findings.stored)
+            resolver.describe()
+        try:
+            LinkWriter(tree).apply(plan.links, plan.remove)
+        except (OSError, OutsideTree, UnknownState) as error:
+            log.error("%s: links cannot be changed: %s", transaction.path, error)
+            facts = resolver.facts
+            plan = decide(replace(facts, tree=replace(facts.tree, unusable=str(error))))
+    changes = tuple(change for image in plan.images if (change := _change(image, fetched)) is not None)
+    return Outcome(plan=plan, changes=changes, faults=_faults(plan, resolver.faults))
+
+
+def _change(image: ImagePlan, fetched: set[str]) -> Change | None:
+    """What is to be told of an image; None where it is as it was."""
+    if image.action is Action.LINK and image.chosen is not None:
+        version, origin = image.chosen.version, image.chosen.origin
+        if image.before is None:
+            text = f"{image.name}: {version} added, from {origin}"
+            return Change(kind=ChangeKind.LINKED, image=image.name, text=text)
+        if image.before != version:
+            text = f"{image.name}: {image.before} -> {version}, from {origin}"
+            return Change(kind=ChangeKind.REPLACED, image=image.name, text=text)
+        return Change(
+            kind=ChangeKind.REPAIRED, image=image.name, text=f"{image.name}: {version} linked as {image.link}"
+        )
+    if image.action is Action.KEEP and image.chosen is not None and image.chosen.file_name in fetched:
+        text = f"{image.name}: {image.chosen.version} made whole again, from {image.chosen.origin}"
+        return Change(kind=ChangeKind.REPAIRED, image=image.name, text=text)
+    if image.action is Action.LEAVE_OUT and image.remove:
+        text = f"{image.name}: {image.before} left out: {image.reason}"
+        return Change(kind=ChangeKind.LEFT_OUT, image=image.name, text=text)
+    if image.action is Action.REMOVE and image.remove:
+        return Change(kind=ChangeKind.REMOVED, image=image.name, text=f"{image.name}: {image.before} removed")
+    return None
+
+
+def _faults(plan: Plan, of_machine: Sequence[str]) -> tuple[str, ...]:
+    """What must be told loudly although it stops nothing."""
+    told = [str(problem) for problem in plan.problems]
+    told += of_machine
+    told += [f"{image.name}: {image.reason}" for image in plan.images if image.missing is Missing.NOT_STORED]
+    return tuple(told)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where things lie on a machine, in one place.
+
+Every path is that of the running system. What belongs to a snapshot (links, wanted images, os-release) is reached
+through :class:`tukit_sysext.system.tree.Tree` instead, with the relative paths named here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+STORE = "/var/lib/sysext-store"
+"""The directory that links in a snapshot point into, as it is spelled in a link."""
+
+EXTENSIONS = "etc/extensions"
+"""The directory of links, relative to the root of a tree (systemd-sysext(8))."""
+
+CONFIGURATION = ("etc/tukit-sysext", "run/tukit-sysext", "usr/lib/tukit-sysext")
+"""Configuration directories of a tree, the strongest first (UAPI configuration files specification)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """The machine's own paths below ``root`` ("/" but in unit tests)."""
+
+    root: Path = Path("/")
+
+    def _at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    @property
+    def store(self) -> Path:
+        """Images, shared by all snapshots, flat."""
+        return self._at(STORE)
+
+    @property
+    def state(self) -> Path:
+        """Our own durable state."""
+        return self._at("/var/lib/tukit-sysext")
+
+    @property
+    def records(self) -> Path:
+        """One JSON file for each image of the store."""
+        return self.state / "images"
+
+    @property
+    def ledger(self) -> Path:
+        """The SQLite index of snapshots and images."""
+        return self.state / "ledger.db"
+
+    @property
+    def cache(self) -> Path:
+        """What can be had again."""
+        return self._at("/var/cache/tukit-sysext")
+
+    @property
+    def runtime(self) -> Path:
+        """Lock, spooled events, the mark of a refusal."""
+        return self._at("/run/tukit-sysext")
+
+    @property
+    def lock(self) -> Path:
+        """Shared by transactions from publish to link, alone for a collection."""
+        return self.runtime / "lock"
+
+    @property
+    def events(self) -> Path:
+        """Events that the hooks wrote down, one file each."""
+        return self.runtime / "events"
+
+    @property
+    def refused(self) -> Path:
+        """Exists while an update is held back by a required image."""
+        return self.runtime / "refused.json"
+
+    @property
+    def snapshots(self) -> Path:
+        """Where snapper keeps snapshots, snapper(8)."""
+        return self._at("/.snapshots")
+
+    @property
+    def tukit_plugins(self) -> tuple[Path, Path]:
+        """tukit's plugin directories, the one that shadows first."""
+        return self._at("/etc/tukit/plugins"), self._at("/usr/lib/tukit/plugins")
+
+    @property
+    def snapper_plugins(self) -> Path:
+        """snapper's plugin directory."""
+        return self._at("/usr/lib/snapper/plugins")

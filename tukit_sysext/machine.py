@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The machine that we run on, as one value that is handed around: paths, store, subvolumes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from tukit_sysext.layout import Layout
+from tukit_sysext.state.store import Store
+from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """Paths of the running system, its image store, and access to its subvolumes."""
+
+    layout: Layout = field(default_factory=Layout)
+    subvolumes: Subvolumes = field(default_factory=BtrfsSubvolumes)
+
+    @property
+    def privileged(self) -> bool:
+        """Whether we may change things and look into images."""
+        return os.geteuid() == 0
+
+    def store(self, *, writable: bool = True) -> Store:
+        """The image store; with ``writable`` false nothing of it or of its records is ever written."""
+        return Store(self.layout, writable=writable)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the hook says of a transaction: lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tukit_sysext.job.plan import ImagePlan
+from tukit_sysext.job.transaction import Outcome
+from tukit_sysext.rules.release import ReleaseData
+
+_MOST = 5
+
+
+def system_name(release: ReleaseData | None) -> str:
+    """What a person calls a system."""
+    if release is None:
+        return "a system without os-release"
+    name = release.get("NAME") or release.get("ID") or "the new system"
+    return " ".join(filter(None, (name, release.get("VERSION_ID"))))
+
+
+def change_lines(outcome: Outcome) -> Iterator[str]:
+    """One line for each changed image, nothing when nothing changed; for standard output, which tukit logs."""
+    for change in outcome.changes:
+        yield change.text
+
+
+def refusal_lines(outcome: Outcome) -> Iterator[str]:
+    """Why the update is refused and what can be done; nothing where it is not. For standard error."""
+    refused = [image for image in outcome.plan.images if image.refuses]
+    if not refused:
+        return
+    names = ", ".join(image.name for image in refused)
+    yield f"tukit-sysext: {system_name(outcome.plan.tree.release)} is refused, because of required images: {names}"
+    for image in refused:
+        yield f"  {image.name}: {image.reason}"
+        yield from _looked_at(image)
+    one = refused[0].name
+    policy = f"set Policy=optional in /etc/tukit-sysext/images.d/{one}.conf to do without it"
+    yield f"  next step: update again when a fitting image is published, or {policy}"
+
+
+def _looked_at(image: ImagePlan) -> Iterator[str]:
+    shown = image.considered[:_MOST]
+    for item in shown[1:]:
+        yield f"    {item.option.version} of {item.option.origin}: {item.reason}"
+    if len(image.considered) > _MOST:
+        yield f"    and {len(image.considered) - _MOST} more"

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The entries of a tree's /etc/extensions: what systemd-sysext will merge when the tree boots (systemd-sysext(8))."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.layout import EXTENSIONS, STORE
+from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.tree import Tree
+
+
+class Kind(StrEnum):
+    """What an entry is."""
+
+    LINK = "link"
+    DIRECTORY = "directory"
+    FILE = "file"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One entry. ``target`` is what a link says; ``image`` the file of the store that it leads to, None otherwise."""
+
+    name: str
+    kind: Kind
+    target: str | None = None
+    image: str | None = None
+
+
+def image_of(target: str) -> str | None:
+    """The file of the store that a link in /etc/extensions with this text leads to, None for a link elsewhere."""
+    if "\0" in target:
+        return None
+    folder, name = posixpath.split(posixpath.normpath(posixpath.join("/", EXTENSIONS, target)))
+    return name if folder == STORE and name else None
+
+
+def read(tree: Tree) -> tuple[Entry, ...]:
+    """All entries, sorted by name.
+
+    Raises UnknownState where the tree's /etc is missing or unreadable (a snapshot that is being made: unknown is not
+    "none"), OutsideTree where etc or etc/extensions is a symbolic link.
+    """
+    descriptor = tree.directory(EXTENSIONS)
+    if descriptor is None:
+        etc = tree.directory("etc")
+        if etc is None:
+            raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")
+        os.close(etc)
+        return ()
+    try:
+        return tuple(_entry(descriptor, name) for name in sorted(os.listdir(descriptor)) if not _ours(name))
+    except OSError as error:
+        raise UnknownState(f"{tree.path}/{EXTENSIONS}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _ours(name: str) -> bool:
+    return name.startswith(TEMPORARY_PREFIX)
+
+
+def _entry(directory: int, name: str) -> Entry:
+    mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    if stat.S_ISLNK(mode):
+        target = os.readlink(name, dir_fd=directory)
+        return Entry(name=name, kind=Kind.LINK, target=target, image=image_of(target))
+    if stat.S_ISDIR(mode):
+        return Entry(name=name, kind=Kind.DIRECTORY)
+    return Entry(name=name, kind=Kind.FILE if stat.S_ISREG(mode) else Kind.OTHER)
+
+
+class LinkWriter:
+    """Changes the links of one tree. Nothing is followed out of it, and a link is replaced in one step."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def apply(self, links: dict[str, str], remove: tuple[str, ...]) -> None:
+        """Make ``links`` (name to file of the store) be there, then take the links ``remove`` out, then sync.
+
+        Only symbolic links are replaced or removed. Raises OSError, OutsideTree, UnknownState; a link that was not
+        reached yet is as it was.
+        """
+        if not links and not remove:
+            return
+        directory = self._tree.directory(EXTENSIONS, create=bool(links))
+        if directory is None:
+            return
+        try:
+            self._sweep(directory)
+            for name, image in sorted(links.items()):
+                self._link(directory, name, f"{STORE}/{image}")
+            for name in remove:
+                self._unlink(directory, name)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _link(self, directory: int, name: str, target: str) -> None:
+        temporary = f"{TEMPORARY_PREFIX}{name}"
+        os.symlink(target, temporary, dir_fd=directory)
+        try:
+            try:
+                if not stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                    raise OutsideTree(f"{self._tree.path}/{EXTENSIONS}/{name}: expected a link, found something else")
+            except FileNotFoundError:
+                pass
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(temporary, dir_fd=directory)
+            raise
+
+    def _unlink(self, directory: int, name: str) -> None:
+        try:
+            if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                os.unlink(name, dir_fd=directory)
+        except FileNotFoundError:
+            pass
+
+    def _sweep(self, directory: int) -> None:
+        """Take out what an interrupted run left under a temporary name."""
+        for name in os.listdir(directory):
+            if _ours(name):
+                self._unlink(directory, name)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The record of one image of the store: where it came from, and by what it is known to be whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.rules.names import check_component
+from tukit_sysext.system.durable import make_directory, write_file
+
+_LIMIT = 1024 * 1024
+
+
+class RecordUnreadable(Exception):
+    """The record is there but is not one: its image is of unknown origin then (threat L10)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What stat(2) says of a file whose hash was right: bytes, inode number, and change time in nanoseconds."""
+
+    size: int
+    inode: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """The identity of a file from its status."""
+        return cls(size=status.st_size, inode=status.st_ino, ctime_ns=status.st_ctime_ns)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What is known of one image file.
+
+    ``name`` and ``version`` (UAPI.10) say which image it is, ``merge_name`` is the name under which systemd-sysext
+    accepts it, ``release`` the keys of its extension-release. ``sha256`` in lower-case hexadecimal digits, ``size`` in
+    bytes, ``time`` when it was published here (UTC, RFC 3339). ``identity`` is None until the file stands under its
+    name, and ``other`` keeps what a newer version wrote.
+    """
+
+    file_name: str
+    name: str
+    version: str
+    sha256: str
+    size: int
+    source: str
+    url: str
+    signer: str | None
+    time: str
+    merge_name: str
+    release: Mapping[str, str]
+    identity: Identity | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+    def sealed(self, status: os.stat_result) -> Record:
+        """The same record with the identity of the published file."""
+        return replace(self, identity=Identity.of(status))
+
+
+_STRINGS = ("name", "version", "sha256", "source", "url", "time", "merge_name")
+
+
+def encode(record: Record) -> bytes:
+    """The record as JSON."""
+    document: dict[str, Any] = {
+        **record.other,
+        **{key: getattr(record, key) for key in _STRINGS},
+        "file": record.file_name,
+        "size": record.size,
+        "signer": record.signer,
+        "extension_release": dict(record.release),
+    }
+    if record.identity is not None:
+        identity = record.identity
+        document["identity"] = {"size": identity.size, "inode": identity.inode, "ctime_ns": identity.ctime_ns}
+    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def decode(content: bytes, *, file_name: str) -> Record:
+    """Read a record. Raises RecordUnreadable when it is not the record of ``file_name``."""
+    try:
+        document = json.loads(content)
+        strings = {key: document.pop(key) for key in _STRINGS}
+        if not all(isinstance(text, str) for text in strings.values()):
+            raise TypeError("a string is expected")
+        release = {str(key): str(text) for key, text in document.pop("extension_release").items()}
+        known = document.pop("identity", None)
+        identity = None
+        if known is not None:
+            identity = Identity(**{key: int(known[key]) for key in ("size", "inode", "ctime_ns")})
+        if document.pop("file") != file_name:
+            raise ValueError("it names another file")
+        signer = document.pop("signer", None)
+        check_component(strings["merge_name"])
+        return Record(
+            file_name=file_name,
+            size=int(document.pop("size")),
+            signer=None if signer is None else str(signer),
+            release=release,
+            identity=identity,
+            other=document,
+            **strings,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RecordUnreadable(f"record of {file_name}: {error}") from error
+
+
+class Records:
+    """The folder of records, one file ``IMAGE_FILE.json`` each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, file_name: str) -> Path:
+        return self._folder / f"{check_component(file_name)}.json"
+
+    def read(self, file_name: str) -> Record | None:
+        """The record of an image file; None where there is none. Raises RecordUnreadable."""
+        try:
+            with open(self._path(file_name), "rb") as file:
+                content = file.read(_LIMIT)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RecordUnreadable(f"record of {file_name}: {error.strerror}") from error
+        return decode(content, file_name=file_name)
+
+    def write(self, record: Record) -> None:
+        """Put a record in its place, durably. Raises OSError."""
+        make_directory(self._folder)
+        write_file(self._path(record.file_name), encode(record))
+
+    def names(self) -> list[str]:
+        """The image files that have a record, sorted."""
+        try:
+            entries = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        return sorted(
+            name.removesuffix(".json") for name in entries if name.endswith(".json") and not name.startswith(".")
+        )

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The image store: flat, shared by all snapshots, a name never changes its content.
+
+An image is hashed while it is written to a file without a name, synced, recorded, and only then given its name: what
+stands under a name is whole (invariant 2 of the collection).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tukit_sysext.errors import ImageBroken, StoreError
+from tukit_sysext.layout import Layout
+from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.state.record import Identity, Record, Records, RecordUnreadable
+from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1024 * 1024
+"""Bytes that are hashed and written at a time."""
+
+
+class Condition(StrEnum):
+    """What a file of the store is worth."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"
+    UNRECORDED = "of unknown origin"
+    IRREGULAR = "not usable"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """One name of the store. ``record`` is there where it could be read; ``reason`` says why it is not whole."""
+
+    file_name: str
+    condition: Condition
+    reason: str = ""
+    record: Record | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """An image on its way into the store: a descriptor of a file without a name, synced, with the right hash."""
+
+    descriptor: int
+    sha256: str
+    size: int
+
+
+class Store:
+    """The store of a machine."""
+
+    def __init__(self, layout: Layout, *, writable: bool = True) -> None:
+        self._folder = layout.store
+        self.records = Records(layout.records)
+        self._writable = writable
+
+    def names(self) -> list[str]:
+        """Names of the images in the store, sorted; what is no name of an image is left out."""
+        try:
+            entries = os.listdir(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be read: {error.strerror}") from error
+        return sorted(name for name in entries if not name.startswith("."))
+
+    def look(self, file_name: str) -> Stored:
+        """The cheap check: regular file, size, inode and change time as recorded; where they differ, the full hash."""
+        try:
+            check_component(file_name)
+        except NameRefused as error:
+            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=str(error))
+        try:
+            record = self.records.read(file_name)
+        except RecordUnreadable as error:
+            log.warning("%s", error)
+            record = None
+        path = self._folder / file_name
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return Stored(file_name=file_name, condition=Condition.MISSING, reason="not in the store", record=record)
+        except OSError as error:
+            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=str(error.strerror), record=record)
+        irregular = _irregular(status)
+        if irregular:
+            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=irregular, record=record)
+        if record is None:
+            reason = "there is no record of it"
+            return Stored(file_name=file_name, condition=Condition.UNRECORDED, reason=reason)
+        if record.identity == Identity.of(status):
+            return Stored(file_name=file_name, condition=Condition.WHOLE, record=record)
+        return self._hash_again(record)
+
+    def _hash_again(self, record: Record) -> Stored:
+        name = record.file_name
+        try:
+            with self.opened(name) as descriptor:
+                found = hash_of(descriptor)
+                status = os.fstat(descriptor)
+        except OSError as error:
+            return Stored(file_name=name, condition=Condition.IRREGULAR, reason=str(error.strerror), record=record)
+        if found != record.sha256:
+            reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
+            return Stored(file_name=name, condition=Condition.DAMAGED, reason=reason, record=record)
+        if self._writable:
+            try:
+                self.records.write(record.sealed(status))
+            except OSError as error:
+                # the next run hashes again: slower, not wrong
+                log.info("record of %s: cannot be written: %s", name, error.strerror)
+        return Stored(file_name=name, condition=Condition.WHOLE, record=record.sealed(status))
+
+    @contextmanager
+    def opened(self, file_name: str) -> Iterator[int]:
+        """A read-only descriptor of an image, not following a link. Raises OSError."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self._folder / check_component(file_name), flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def receive(
+        self, chunks: Iterable[bytes], *, sha256: str, size: int | None, limit: int, where: str
+    ) -> Iterator[Received]:
+        """Write ``chunks`` to a file without a name in the store, hashing them; it is gone if it is not published.
+
+        ``size`` is how many bytes are expected (None: not known), ``limit`` the most that are taken. Raises ImageBroken
+        when the bytes are not those of ``sha256``, StoreError when the store cannot take them.
+        """
+        make_directory(self._folder)
+        self._check_room(size)
+        try:
+            descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        try:
+            yield self._write(descriptor, chunks, sha256=sha256, limit=limit, where=where)
+        finally:
+            os.close(descriptor)
+
+    def _write(self, descriptor: int, chunks: Iterable[bytes], *, sha256: str, limit: int, where: str) -> Received:
+        digest = hashlib.sha256()
+        written = 0
+        for chunk in chunks:
+            written += len(chunk)
+            if written > limit:
+                raise ImageBroken(f"{where}: larger than the limit of {limit} bytes")
+            digest.update(chunk)
+            try:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            except OSError as error:
+                raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        found = digest.hexdigest()
+        if found != sha256:
+            raise ImageBroken(f"{where}: expected SHA-256 {sha256[:16]}..., found {found[:16]}... in {written} bytes")
+        try:
+            os.fchmod(descriptor, 0o644)
+            os.fsync(descriptor)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        return Received(descriptor=descriptor, sha256=found, size=written)
+
+    def _check_room(self, size: int | None) -> None:
+        try:
+            room = os.statvfs(self._folder)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error.strerror}") from error
+        free = room.f_bavail * room.f_frsize
+        if size is not None and size > free:
+            raise StoreError(
+                f"{self._folder}: {size} bytes are needed, {free} are free",
+                hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
+            )
+
+    def publish(self, received: Received, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
+        """Give a received image its name: record first, then the name.
+
+        A name never changes its content: only content that does not match its record is replaced by content that does,
+        and content of unknown origin only where ``replaceable`` says of the name that it is good for nothing. Returns
+        the record with the file's identity. Raises StoreError.
+        """
+        name = check_component(record.file_name)
+        try:
+            while True:
+                there = self.look(name)
+                if there.condition is Condition.WHOLE and there.record and there.record.sha256 == record.sha256:
+                    return there.record
+                if there.condition is not Condition.MISSING:
+                    self._may_replace(there, record, replaceable)
+                self.records.write(record)
+                try:
+                    self._name(received.descriptor, name, replace=there.condition is not Condition.MISSING)
+                except FileExistsError:
+                    continue  # another transaction was quicker: look at what it published
+                return self.seal(record)
+        except OSError as error:
+            raise StoreError(f"{self._folder}/{name}: cannot be published: {error.strerror}") from error
+
+    def take_over(self, record: Record) -> Record:
+        """Record a file of unknown origin in the store whose content is known to be that of ``record``."""
+        try:
+            self.records.write(record)
+            return self.seal(record)
+        except OSError as error:
+            raise StoreError(f"record of {record.file_name}: cannot be written: {error.strerror}") from error
+
+    def seal(self, record: Record) -> Record:
+        """Record the identity of the file that stands under the record's name, whose hash is known. Raises OSError."""
+        with self.opened(record.file_name) as descriptor:
+            sealed = record.sealed(os.fstat(descriptor))
+        self.records.write(sealed)
+        return sealed
+
+    def _name(self, descriptor: int, name: str, *, replace: bool) -> None:
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            source = f"/proc/self/fd/{descriptor}"
+            target = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}" if replace else name
+            # os.link follows the link in /proc only when dst_dir_fd is given
+            os.link(source, target, dst_dir_fd=directory, follow_symlinks=True)
+            if replace:
+                os.rename(target, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _may_replace(self, there: Stored, record: Record, replaceable: Callable[[str], bool]) -> None:
+        """Raise StoreError unless what stands under the name may give way to the content of ``record``."""
+        path = f"{self._folder}/{there.file_name}"
+        recorded = there.record.sha256 if there.record is not None else None
+        if there.condition is Condition.IRREGULAR:
+            raise StoreError(f"{path}: {there.reason}, and in the way", hint=f"move {path} away")
+        if recorded is not None and recorded != record.sha256:
+            raise StoreError(
+                f"{path}: the source now has other content under this name: its SHA-256 is {record.sha256[:16]}..., "
+                f"recorded is {recorded[:16]}...; a published name never changes its content",
+                hint="ask the publisher for a new version",
+            )
+        if recorded is None and not replaceable(there.file_name):
+            raise StoreError(
+                f"{path}: an image of unknown origin with other content than the source has is in the way",
+                hint=f"move {path} away, or take it over with tukit-sysext adopt",
+            )
+
+
+def hash_of(descriptor: int) -> str:
+    """SHA-256 of an open file from its beginning, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    position = 0
+    while chunk := os.pread(descriptor, CHUNK, position):
+        digest.update(chunk)
+        position += len(chunk)
+    return digest.hexdigest()
+
+
+def _irregular(status: os.stat_result) -> str:
+    """Why a file is not used, whatever is in it; empty for a regular file of root with one name (threat L1)."""
+    if stat.S_ISLNK(status.st_mode):
+        return "a symbolic link"
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_nlink != 1:
+        return f"a file with {status.st_nlink} names (hard links)"
+    if status.st_uid not in (0, os.geteuid()):
+        return f"owned by user {status.st_uid}, not by root"
+    if status.st_mode & 0o022:
+        return "writable for others than root"
+    return ""

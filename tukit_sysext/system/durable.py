@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writing small files so that after a power cut there is the old content or the new one.
+
+Temporary file in the same directory, fsync, rename, fsync of the directory: a rename without the first fsync left empty
+files on btrfs, one without the second was lost.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".tukit-sysext."
+"""How every temporary name of ours starts, so that what a power cut left behind can be told from other tools' files."""
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make a directory and its parents with exactly ``mode``, durably; one that exists is left as it is."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    try:
+        path.mkdir(mode)
+    except FileExistsError:
+        return
+    path.chmod(mode)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path | int) -> None:
+    """fsync(2) of a directory, given by path or by descriptor."""
+    if isinstance(path, int):
+        os.fsync(path)
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Replace ``path`` by a file with ``content``. Raises OSError; the old file is whole then.
+
+    ``durable`` is False for files on tmpfs, where fsync means nothing.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, mode)
+    try:
+        try:
+            os.fchmod(descriptor, mode)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_directory(path.parent)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looking into an image with systemd-dissect(1), in a child with limits and a timeout.
+
+Only for images whose hash is right, or that systemd-sysext would merge anyway: the child mounts what it is given.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext.errors import ImageBroken
+from tukit_sysext.rules.matching import link_name_accepted, merge_name
+from tukit_sysext.rules.release import ReleaseData, parse
+from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.process import TimedOut, run
+
+log = logging.getLogger(__name__)
+
+DISSECT = "/usr/bin/systemd-dissect"
+RELEASE_FOLDER = "usr/lib/extension-release.d"
+PREFIX = "extension-release."
+_STRICT = "user.extension-release.strict"
+_LIMIT = 64 * 1024
+_TIMEOUT = 60.0
+_CPU_SECONDS = 60
+_COPY_LIMIT = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What an image says of itself: the name under which systemd-sysext accepts it, and its extension-release."""
+
+    merge_name: str
+    release: ReleaseData
+
+
+def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspection:
+    """Read the extension-release of an image file, given by descriptor or by path.
+
+    ``preferred`` is the name that is taken where several would do. ``scratch`` is a directory of ours that may be
+    written. Raises ImageBroken when systemd would fail on the image, ToolMissing where systemd-dissect is not there.
+    """
+    where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
+    descriptors = (image,) if isinstance(image, int) else ()
+    make_directory(scratch)
+    folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=scratch))
+    try:
+        destination = folder / "release"
+        argv = [DISSECT, "--copy-from", where, f"/{RELEASE_FOLDER}", str(destination)]
+        try:
+            result = run(
+                argv,
+                timeout=_TIMEOUT,
+                cpu_seconds=_CPU_SECONDS,
+                file_size=_COPY_LIMIT,
+                descriptors=descriptors,
+            )
+        except TimedOut as error:
+            raise ImageBroken(f"systemd-dissect did not come to an end with it: {error}") from error
+        if result.status != 0:
+            said = result.messages.strip().splitlines()
+            reason = said[-1] if said else f"systemd-dissect ended with {result.status}"
+            raise ImageBroken(f"cannot be read as an extension image: {reason}")
+        return _choose(_read(destination), preferred=preferred)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def inspect_directory(folder: Path, *, preferred: str) -> Inspection:
+    """The same for an extension that is a directory tree. Raises ImageBroken."""
+    return _choose(_read(folder / RELEASE_FOLDER), preferred=preferred)
+
+
+def _read(folder: Path) -> Mapping[str, tuple[ReleaseData, bool | None]]:
+    """Release data and the xattr "strict" (None: not set), by what stands behind ``extension-release.``."""
+    found: dict[str, tuple[ReleaseData, bool | None]] = {}
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise ImageBroken(f"no extension image: {RELEASE_FOLDER}: {error.strerror}") from error
+    for name in names:
+        path = folder / name
+        if not name.startswith(PREFIX) or path.is_symlink() or not path.is_file():
+            continue
+        with open(path, "rb") as file:
+            content = file.read(_LIMIT + 1)
+            strict = _strict(file.fileno())
+        if len(content) > _LIMIT:
+            raise ImageBroken(f"{RELEASE_FOLDER}/{name}: larger than {_LIMIT} bytes")
+        found[name.removeprefix(PREFIX)] = (parse(content.decode("utf-8", "surrogateescape")), strict)
+    return found
+
+
+def _strict(descriptor: int) -> bool | None:
+    try:
+        text = os.getxattr(descriptor, _STRICT).decode("ascii", "replace").strip("\0 \n").lower()
+    except OSError:
+        return None
+    return text not in ("0", "no", "n", "false", "f", "off")
+
+
+def _choose(found: Mapping[str, tuple[ReleaseData, bool | None]], *, preferred: str) -> Inspection:
+    files = {suffix: strict for suffix, (_, strict) in found.items()}
+    name = merge_name(files, preferred)
+    suffix = link_name_accepted(name, files, systemd_version=None)
+    release = found[suffix if suffix is not None else name][0]
+    if release.refused is not None:
+        raise ImageBroken(f"{RELEASE_FOLDER}/{PREFIX}{name}: {release.refused}")
+    return Inspection(merge_name=name, release=release)

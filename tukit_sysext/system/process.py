@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The one gateway to other programs: argument lists, our own environment, a timeout, limits, no shell."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tukit_sysext.errors import ToolMissing
+
+log = logging.getLogger(__name__)
+
+ENVIRONMENT = {"PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+"""What children see: nothing of the caller's environment reaches them (threat L7)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """How a program ended: exit status (negative: the signal), output and messages as text."""
+
+    status: int
+    output: str
+    messages: str
+
+
+class TimedOut(Exception):
+    """The program did not end in time and was killed."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    descriptors: Sequence[int] = (),
+    memory: int | None = None,
+    cpu_seconds: int | None = None,
+    file_size: int | None = None,
+) -> Result:
+    """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
+
+    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``memory`` (address space) and ``file_size`` in bytes.
+    Raises ToolMissing when the program cannot be started and TimedOut when it had to be killed.
+    """
+    limits = ["--core=0"]
+    limits += [f"--as={memory}"] if memory is not None else []
+    limits += [f"--cpu={cpu_seconds}"] if cpu_seconds is not None else []
+    limits += [f"--fsize={file_size}"] if file_size is not None else []
+    if not os.access(argv[0], os.X_OK):
+        raise ToolMissing(f"{argv[0]}: not installed, or cannot be executed")
+    log.debug("running: %s", shlex.join(argv))
+    try:
+        process = subprocess.Popen(
+            # prlimit(1) instead of a function between fork and exec, which is not safe in a process with threads
+            ["/usr/bin/prlimit", *limits, "--", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=ENVIRONMENT,
+            pass_fds=tuple(descriptors),
+            # its own session, so that a timeout ends its children with it and nobody keeps our caller's pipe open
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolMissing(f"/usr/bin/prlimit: cannot be started: {error.strerror}") from error
+    try:
+        output, messages = process.communicate(timeout=timeout)
+    except BaseException as error:
+        os.killpg(process.pid, 9)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s") from error
+        raise
+    return Result(
+        status=process.returncode,
+        output=output.decode("utf-8", "replace"),
+        messages=messages.decode("utf-8", "replace"),
+    )

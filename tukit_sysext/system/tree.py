@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A system tree (a snapshot, or the running system), reached so that nothing leads out of it.
+
+Reading follows symbolic links inside the tree, as they will resolve when the tree is the root: ``etc/os-release`` is
+one. Writing follows none at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.system.openat2 import (
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    openat2,
+)
+
+_READ = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
+_STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+
+
+class Tree:
+    """The tree whose root directory is ``path``. A context manager: it holds a descriptor of the root."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnknownState(f"{path}: cannot be opened as the root of a system: {error.strerror}") from error
+
+    def __enter__(self) -> Tree:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._root)
+
+    def read(self, path: str, *, limit: int) -> bytes | None:
+        """Content of a regular file, links resolved inside the tree; None where there is no such file.
+
+        Raises UnknownState when it cannot be read, is no regular file, or has more than ``limit`` bytes.
+        """
+        try:
+            descriptor = openat2(self._root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, resolve=_READ)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnknownState(f"{self.path / path}: expected a regular file")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise UnknownState(f"{self.path / path}: larger than {limit} bytes")
+        return content
+
+    def names(self, path: str) -> list[str] | None:
+        """Sorted names in a directory, links resolved inside the tree; None where there is no such directory.
+
+        Raises UnknownState when the directory cannot be read.
+        """
+        try:
+            descriptor = openat2(self._root, path, os.O_RDONLY | os.O_DIRECTORY, resolve=_READ)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
+        try:
+            return sorted(os.listdir(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def link_text(self, path: str) -> str | None:
+        """What the symbolic link ``path`` says, unresolved; None where ``path`` is no link or does not exist."""
+        head, name = os.path.split(path)
+        try:
+            directory = openat2(self._root, head or ".", os.O_PATH | os.O_DIRECTORY, resolve=_READ)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return os.readlink(name, dir_fd=directory)
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENOENT):
+                return None
+            raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(directory)
+
+    def directory(self, path: str, *, create: bool = False) -> int | None:
+        """Descriptor of a directory beneath the root, reached without any symbolic link, to be written through.
+
+        None where it does not exist and ``create`` is false. With ``create`` only the last component is made (mode
+        0755). The caller closes the descriptor. Raises OutsideTree for a link on the way (threat L4), UnknownState
+        otherwise.
+        """
+        try:
+            return self._strict(path)
+        except FileNotFoundError:
+            if not create:
+                return None
+        head, name = os.path.split(path)
+        try:
+            parent = self._strict(head or ".")
+            try:
+                # the mode is set apart from the umask of whoever called us
+                os.mkdir(name, 0o755, dir_fd=parent)
+                os.chmod(name, 0o755, dir_fd=parent)  # noqa: S103  # as every directory in /etc
+                os.fsync(parent)
+            finally:
+                os.close(parent)
+            return self._strict(path)
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be made: {error.strerror}") from error
+
+    def _strict(self, path: str) -> int:
+        try:
+            return openat2(self._root, path, os.O_RDONLY | os.O_DIRECTORY, resolve=_STRICT)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EXDEV):
+                raise OutsideTree(
+                    f"{self.path / path}: reached through a symbolic link; expected a directory of this tree",
+                    hint="nothing was written; replace the link by a real directory",
+                ) from error
+            if error.errno == errno.ENOTDIR:
+                raise OutsideTree(f"{self.path / path}: expected a directory") from error
+            raise UnknownState(f"{self.path / path}: cannot be opened: {error.strerror}") from error
