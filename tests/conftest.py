@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures of the test machine (tests/lab), and the option that puts a real tukit in the place of the driver."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.lab import Flavour, Lab
+
+_ON_LAB = Path(__file__).parent / "on_lab"
+
+
+class StartLab(Protocol):
+    """Starts labs that are stopped after the test."""
+
+    def __call__(self, flavour: Flavour, *, install: Mapping[Path, str] | None = None, name: str = "lab") -> Lab: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--real-tukit",
+        metavar="TREE",
+        type=Path,
+        help="run the tests on a real tukit instead of the driver: a folder with an installation of"
+        " transactional-update, laid over the root of each lab",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_ON_LAB):
+            item.add_marker(pytest.mark.lab)
+            if os.geteuid() != 0:
+                item.add_marker(pytest.mark.skip(reason="labs need root"))
+
+
+def _start(
+    config: pytest.Config, flavour: Flavour, install: Mapping[Path, str] | None = None, name: str = "lab"
+) -> Lab:
+    tree: Path | None = config.getoption("--real-tukit")
+    if tree is None:
+        return Lab.start(flavour, install=install, name=name)
+    lab = Lab.start(flavour, install={tree: "/", **(install or {})}, name=name, driver=False)
+    if lab.run(["tukit", "--version"], check=False).returncode != 0:
+        lab.stop()
+        pytest.skip(f"--real-tukit: there is no working tukit on the PATH of a lab with {tree}")
+    return lab
+
+
+@pytest.fixture(params=list(Flavour), ids=lambda flavour: str(flavour.value))
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    """Both layouts of the root, one after the other."""
+    chosen = request.param
+    assert isinstance(chosen, Flavour)
+    return chosen
+
+
+@pytest.fixture
+def start_lab(request: pytest.FixtureRequest) -> Iterator[StartLab]:
+    """A function that starts a lab, with files to install into it; for tests that need more than `lab`."""
+    started: list[Lab] = []
+
+    def start(flavour: Flavour, *, install: Mapping[Path, str] | None = None, name: str = "lab") -> Lab:
+        started.append(_start(request.config, flavour, install, name))
+        return started[-1]
+
+    yield start
+    for lab in started:
+        lab.stop()
+
+
+@pytest.fixture(scope="module")
+def start_shared_lab(request: pytest.FixtureRequest) -> Iterator[StartLab]:
+    """The same for labs that all tests of a module share."""
+    started: list[Lab] = []
+
+    def start(flavour: Flavour, *, install: Mapping[Path, str] | None = None, name: str = "lab") -> Lab:
+        started.append(_start(request.config, flavour, install, name))
+        return started[-1]
+
+    yield start
+    for lab in started:
+        lab.stop()
+
+
+@pytest.fixture
+def lab(flavour: Flavour, start_lab: StartLab) -> Lab:
+    """A fresh lab of the flavour."""
+    return start_lab(flavour)
