@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The systemd units, as the RPM installs them, through systemd's own checks."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.rpm import build_rpm, payload
+
+UNITS = Path("usr/lib/systemd/system")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with our units and the host's targets that they refer to."""
+    units = tmp_path / "root" / UNITS
+    units.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(payload(build_rpm(tmp_path)))) as archive:
+        for member in archive:
+            if Path(member.name).parent == UNITS and (content := archive.extractfile(member)):
+                (units / Path(member.name).name).write_bytes(content.read())
+    for target in ("basic", "paths", "shutdown", "sysinit"):
+        shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
+    commands = tmp_path / "root" / "usr" / "bin"
+    commands.mkdir()
+    for command in ("sh", "sleep", "tukit-sysext"):
+        (commands / command).touch(mode=0o755)
+    return tmp_path / "root"
+
+
+def verify(root: Path) -> str:
+    """What `systemd-analyze verify` complains of; its status is 0 for an unknown key."""
+    names = sorted(path.name for path in (root / UNITS).glob("tukit-sysext-*"))
+    assert len(names) >= 4
+    done = subprocess.run(
+        ["systemd-analyze", "verify", f"--root={root}", "--man=no", *names],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.stdout or (f"status {done.returncode}" if done.returncode else "")
+
+
+def test_systemd_finds_nothing_wrong(root: Path) -> None:
+    assert verify(root) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Type=oneshot", "Type=oneshot\nUnheardOf=yes"), ("/usr/bin/tukit-sysext", "/usr/bin/elsewhere")],
+)
+def test_it_would_find_something(root: Path, old: str, new: str) -> None:
+    unit = root / UNITS / "tukit-sysext-refused.service"
+    unit.write_text(unit.read_text().replace(old, new))
+    assert "tukit-sysext-refused.service" in verify(root)
+
+
+@pytest.mark.parametrize("name", ["settle", "refused"])
+def test_the_services_are_confined(root: Path, name: str) -> None:
+    """systemd's figure for exposure, times ten: below 30 counts as confined, and 96 is a unit without a word."""
+    unit = root / UNITS / f"tukit-sysext-{name}.service"
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=yes", "--threshold=30"]
+    assert subprocess.run([*command, str(unit)], check=False, stdout=subprocess.DEVNULL).returncode == 0
+    lines = unit.read_text().splitlines()
+    unit.write_text("\n".join(line for line in lines if not line.startswith(("Capability", "Restrict"))))
+    assert subprocess.run([*command, str(unit)], check=False, stdout=subprocess.DEVNULL).returncode != 0
