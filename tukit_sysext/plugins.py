@@ -27,13 +27,13 @@ class Plugins:
     """A typed face of pluggy's manager, with the built-in plugins registered in the order in which they are called."""
 
     def __init__(self) -> None:
-        from tukit_sysext.builtin.directory import DirectoryPlugin
         from tukit_sysext.builtin.fetcher import Fetcher
         from tukit_sysext.builtin.recorder import Recorder
+        from tukit_sysext.builtin.sources import Sources
 
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Specifications)
-        for plugin in (DirectoryPlugin(), Fetcher(self), Recorder()):
+        for plugin in (Sources(), Fetcher(self), Recorder()):
             self.register(plugin, name=f"tukit_sysext.{type(plugin).__name__.lower()}")
 
     def register(self, plugin: object, *, name: str) -> None:

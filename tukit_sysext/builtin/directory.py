@@ -10,12 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tukit_sysext.config.settings import Configuration, SourceSettings
+from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats import checksums, manifest
-from tukit_sysext.hookspecs import hookimpl
 from tukit_sysext.job.facts import Candidate, Known, Standing
-from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.state.store import CHUNK
@@ -23,19 +21,6 @@ from tukit_sysext.state.store import CHUNK
 LIST = "SHA256SUMS"
 _DESCRIPTIONS = (".manifest.gz", ".manifest")
 _SYSEXTMGR = ".json"
-
-
-class DirectoryPlugin:
-    """Offers the sources that have ``Path=``."""
-
-    @hookimpl
-    def tukit_sysext_sources(self, machine: Machine, configuration: Configuration) -> Sequence[DirectorySource]:
-        """See the specification."""
-        return [
-            DirectorySource(settings, Path(settings.path))
-            for settings in configuration.sources.values()
-            if settings.path is not None
-        ]
 
 
 class DirectorySource:

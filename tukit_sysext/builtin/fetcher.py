@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tukit_sysext.hookspecs import hookimpl
-from tukit_sysext.job.transaction import Outcome, Transaction, finalize
 
 if TYPE_CHECKING:
+    from tukit_sysext.job.transaction import Outcome, Transaction
     from tukit_sysext.plugins import Plugins
 
 
@@ -21,4 +21,7 @@ class Fetcher:
     @hookimpl
     def tukit_sysext_transaction_finalizing(self, transaction: Transaction) -> Outcome:
         """See the specification."""
+        # settling an event registers this plugin too, and has no use for the main job
+        from tukit_sysext.job.transaction import finalize
+
         return finalize(transaction, self._plugins)

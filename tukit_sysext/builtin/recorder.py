@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tukit_sysext.hookspecs import hookimpl
-from tukit_sysext.job.transaction import Outcome, Transaction
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.snapshots import Scan, look
+
+if TYPE_CHECKING:
+    from tukit_sysext.job.transaction import Outcome, Transaction
 
 
 class Recorder:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Under which link name will systemd take an image?
 
-systemd-sysext looks into an image for `extension-release.NAME`, NAME being the link's name without `.raw`.
-Where there is no such file, it takes the only one whose extended attribute user.extension-release.strict is
-false, or (newer systemd) whose NAME is the link's cut at its first `_` or `+`. Where it finds none, or more
-than one, the merge fails as a whole, the other images with it. See systemd-sysext(8), os-release(5), and
-`open_extension_release` in systemd's src/basic/os-util.c.
+systemd-sysext looks into an image for `extension-release.NAME`, NAME being the link's name without `.raw`. Where there
+is no such file, it takes the only one whose extended attribute user.extension-release.strict is false, or (newer
+systemd) whose NAME is the link's cut at its first `_` or `+`. Where it finds none in an image, or more than one, the
+merge fails as a whole, the other images with it; a directory is just left out. See systemd-sysext(8), os-release(5),
+and `open_extension_release` in systemd's src/basic/os-util.c.
 """
 
 from __future__ import annotations
@@ -77,12 +77,14 @@ def merge_name(release_files: Mapping[str, bool | None], preferred: str) -> str:
         raise MergeNameRefused("the image has no extension-release file, so that it is no extension image")
     names = [preferred] if len(release_files) > 1 else [preferred, next(iter(release_files))]
     for name in names:
-        if link_name_accepted(name, release_files, systemd_version=None) is not None:
+        taken = link_name_accepted(name, release_files, systemd_version=None)
+        # A name that means another one to systemd (x.raw is x) would only confuse.
+        if taken is not None and (taken == name or release_files[taken] is False):
             try:
                 return check_component(name)
             except NameRefused as error:
                 raise MergeNameRefused(f"extension-release file of the image: {error}") from error
-    found = ", ".join(sorted(release_files))
+    found = ", ".join(name if name.isprintable() else ascii(name) for name in sorted(release_files))
     raise MergeNameRefused(
         f"the image has extension-release files for {found}, and systemd would take none for {preferred}",
         hint=f"the image's name has to be one of {found}",

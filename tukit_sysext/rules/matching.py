@@ -35,6 +35,8 @@ __all__ = ["Finding", "MergeNameRefused", "Verdict", "check", "link_name_accepte
 Kind = Literal["sysext", "confext"]
 Scope = Literal["system", "initrd", "portable"]
 
+_SHOWN = 100
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
@@ -170,7 +172,7 @@ class _Check:
         self._note(rule, fits, self.scope, stated)
         if fits:
             return None
-        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {stated or 'empty'}"
+        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {_shown(stated) or 'empty'}"
         return _Decided(False, f"{found}, the image is to be used in scope {self.scope}")
 
     def _architecture(self, rule: str) -> _Decided | None:
@@ -204,7 +206,7 @@ class _Check:
         if any_system:
             return _Decided(True, "ID is _any: the image fits every system")
         if not stated:
-            return _Decided(False, f"ID is not set, the system has {expected}")
+            return _Decided(False, f"ID is not set, the system has {_shown(expected)}")
         return None
 
     def _id_like(self, rule: str) -> _Decided | None:
@@ -216,12 +218,12 @@ class _Check:
         if self.version is None or not systemd.has_id_like(self.version):
             name = f"systemd {self.version}" if self.version is not None else "systemd of unknown version"
             hint = f" ({name} is not taken to look at ID_LIKE, which has it)" if in_like else ""
-            return _Decided(False, f"ID is {stated}, the system has {expected}{hint}")
+            return _Decided(False, f"ID is {_shown(stated)}, the system has {_shown(expected)}{hint}")
         self._note(rule, in_like, like, stated)
         if in_like:
             return None
-        also = f" and ID_LIKE {like}" if like else ""
-        return _Decided(False, f"ID is {stated}, the system has {expected}{also}")
+        also = f" and ID_LIKE {_shown(like)}" if like else ""
+        return _Decided(False, f"ID is {_shown(stated)}, the system has {_shown(expected)}{also}")
 
     def _rolling(self, rule: str) -> _Decided | None:
         version_id, level = self.host.get("VERSION_ID"), self.host.get(self.level_key)
@@ -232,7 +234,7 @@ class _Check:
         if not fits:
             return _Decided(False, f"the system has neither VERSION_ID nor {self.level_key}")
         rolling = f"the system has neither VERSION_ID nor {self.level_key} (rolling)"
-        return _Decided(True, f"ID is {self.extension['ID']}, and {rolling}")
+        return _Decided(True, f"ID is {_shown(self.extension['ID'])}, and {rolling}")
 
     def _level(self, rule: str) -> _Decided | None:
         stated, expected = self.extension.get(self.level_key), self.host.get(self.level_key)
@@ -240,7 +242,7 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"{self.level_key} is {stated}, as the system's")
+            return _Decided(True, f"{self.level_key} is {_shown(stated)}, as the system's")
         return _differs(self.level_key, stated, expected)
 
     def _version_id(self, rule: str) -> _Decided | None:
@@ -249,11 +251,16 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"VERSION_ID is {stated}, as the system's")
+            return _Decided(True, f"VERSION_ID is {_shown(stated)}, as the system's")
         return _differs("VERSION_ID", stated, expected)
 
 
 def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
-    found = f"{key} is {stated}" if stated else f"{key} is not set"
-    wanted = f"the system has {expected}" if expected else "the system has none"
+    found = f"{key} is {_shown(stated)}" if stated else f"{key} is not set"
+    wanted = f"the system has {_shown(expected)}" if expected else "the system has none"
     return _Decided(False, f"{found}, {wanted}")
+
+
+def _shown(value: str) -> str:
+    """For a message: what is in a file of somebody else's must not reach a terminal or a log as it is."""
+    return value if value.isprintable() and len(value) <= _SHOWN else ascii(value[:_SHOWN])

@@ -12,7 +12,7 @@ from tukit_sysext.rules.architectures import ARCHITECTURES
 MAX_LENGTH = 255
 """Bytes of a file name, NAME_MAX of Linux."""
 
-_FIRST = "ASCII letters, digits and _ + ~ ^ @ = :"
+_FIRST = "a letter, a digit or one of _ + ~ ^ @ = :"
 _COMPONENT = re.compile(r"[A-Za-z0-9_+~^@=:][A-Za-z0-9_+~^@=:.-]*")
 
 
@@ -32,10 +32,10 @@ def check_component(name: str) -> str:
     if len(name) > MAX_LENGTH:
         raise NameRefused(f"name {shown}...: expected at most {MAX_LENGTH} bytes, found {len(name)}")
     if name[0] in "-.":
-        raise NameRefused(f"name {shown}: expected {_FIRST} at the beginning, found {name[0]!r}")
+        raise NameRefused(f"name {shown}: expected {_FIRST} at its beginning, found {name[0]!r}")
     if not _COMPONENT.fullmatch(name):
         found = next(c for c in name if not _COMPONENT.fullmatch("a" + c))
-        raise NameRefused(f"name {shown}: expected {_FIRST} - . only, found {found!a}")
+        raise NameRefused(f"name {shown}: expected ASCII letters, digits and + - . _ ~ ^ : @ = only, found {found!a}")
     if ".." in name:
         raise NameRefused(f"name {shown}: expected no '..' in it")
     return name
@@ -63,7 +63,6 @@ _SPELLINGS = sorted(
 )
 _VERSION_BEGINS = re.compile(r"-(?=v?[0-9]+(?:[^a-zA-Z0-9]|$))")
 _DISTRIBUTION_VERSION = re.compile(r"(.+)-([0-9]{2,}(?:\.[0-9]+)?)")
-
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -72,8 +71,7 @@ def parse_image_name(file_name: str) -> ImageName | None:
 
     `NAME-VERSION.ARCH.raw` (mkosi, sysextmgr; the version is behind the last `-`),
     `NAME-VERSION-VERSION_ID-ARCH.raw` (Fedora), `NAME-VERSION-ARCH.raw` (Flatcar), `NAME_VERSION.raw` and
-    `NAME_VERSION_ARCH.raw` (systemd-sysupdate),
-    `NAME-VERSION.raw`.
+    `NAME_VERSION_ARCH.raw` (systemd-sysupdate), `NAME-VERSION.raw`.
     """
     suffix = next((suffix for suffix in _SUFFIXES if file_name.endswith(suffix)), None)
     if suffix is None:

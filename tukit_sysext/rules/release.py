@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """os-release(5) and extension-release: what a system or an extension image says of itself.
 
-The text is read as systemd reads it (its env-file parser), because systemd will decide on the same text:
-quotes and backslashes as in a shell, no expansion, a later line of a key overrides the earlier one, an
-unterminated quote goes on to the end of the file. Nothing is raised for any text; what a careful author
-would not have written is a problem.
+The text is read as systemd reads it (its env-file parser, since 254), because systemd will decide on the same text:
+quotes and backslashes as in a shell, no expansion, a later line of a key overrides the earlier one, an unterminated
+quote goes on to the end of the file. Nothing is raised for any text; what a careful author would not have written is
+a problem. (Before 254, a comment that ends in a backslash went on in the next line.)
 """
 
 from __future__ import annotations
