@@ -30,7 +30,6 @@ class _Journal(logging.Handler):
         (logging.ERROR, syslog.LOG_ERR),
         (logging.WARNING, syslog.LOG_WARNING),
         (logging.INFO, syslog.LOG_INFO),
-        (logging.DEBUG, syslog.LOG_DEBUG),
     )
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -38,40 +37,53 @@ class _Journal(logging.Handler):
         syslog.syslog(priority, self.format(record))
 
 
+class _Faults(logging.Handler):
+    """Collects what was logged as an error: all of it is told in one loud line at the end."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = " ".join(record.getMessage().split())
+        if text not in self.told:
+            self.told.append(text)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises an Exception."""
     os.umask(0o022)
     os.chdir("/")
     syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
+    faults = _Faults()
     log.addHandler(_Journal())
+    log.addHandler(faults)
     log.setLevel(logging.INFO)
+    status = PASSED
     try:
         if list(arguments[:1]) == ["settle"]:
-            return _settle()
-        return _finalize(arguments[1:])
+            _settle()
+        elif _finalize(arguments[1:]):
+            status = REFUSED
     except Exception as error:
         # the border: nothing of ours may stop an update, whatever it is
-        log.error("fault: %s: %s", type(error).__name__, error, exc_info=error)
-        _fault(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-        return PASSED
+        log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
+    if faults.told:
+        ending = "" if status == REFUSED else "; this stops no transaction"
+        print(f"tukit-sysext: FAULT: {'; '.join(faults.told)}{ending}", file=sys.stderr)
+    return status
 
 
-def _fault(text: str) -> None:
-    """The one loud line about something that is wrong with us or the machine, and stops nothing."""
-    print(f"tukit-sysext: {' '.join(text.split())}; the transaction goes on", file=sys.stderr)
-
-
-def _settle() -> int:
+def _settle() -> None:
     from tukit_sysext.job.settle import settle
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins import Plugins
 
     settle(Machine(), Plugins())
-    return PASSED
 
 
-def _finalize(arguments: Sequence[str]) -> int:
-    """finalize-pre PATH ID: the main job."""
+def _finalize(arguments: Sequence[str]) -> bool:
+    """finalize-pre PATH ID: the main job. Returns whether the update is refused."""
     from tukit_sysext.errors import UsageError
     from tukit_sysext.events import snapshot_number
     from tukit_sysext.job import refusing
@@ -89,27 +101,21 @@ def _finalize(arguments: Sequence[str]) -> int:
         machine=machine, path=Path(arguments[1]), number=number, refused_for=refusing.ages(before, now=now)
     )
     _check_tree(machine.layout.snapshots / str(number) / "snapshot", transaction.path)
-    outcomes, faults = plugins.finalizing(transaction)
+    outcomes = plugins.finalizing(transaction)
     for outcome in outcomes:
         for line in change_lines(outcome):
             print(line)
             log.info("%s", line)
-        faults = [*faults, *outcome.faults, *plugins.judged(transaction, outcome)]
+        for line in refusal_lines(outcome):
+            print(line, file=sys.stderr)
+            syslog.syslog(syslog.LOG_ERR, line)
+        plugins.judged(transaction, outcome)
         try:
             refusing.note(machine, outcome, before, now=now)
         except Exception as error:
-            # the mark is a notice: without it the refusal below still counts
-            faults = [*faults, f"the refusal cannot be marked: {error}"]
-    refused = False
-    for outcome in outcomes:
-        for line in refusal_lines(outcome):
-            print(line, file=sys.stderr)
-            log.error("%s", line)
-        refused = refused or bool(outcome.refusals)
-    if faults:
-        _fault("; ".join(faults)) if not refused else print(f"tukit-sysext: {'; '.join(faults)}", file=sys.stderr)
-        log.error("%s", "; ".join(faults))
-    return REFUSED if refused else PASSED
+            # the mark is a notice: without it the refusal still counts
+            log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)
+    return any(outcome.refusals for outcome in outcomes)
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:

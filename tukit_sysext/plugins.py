@@ -7,7 +7,7 @@ Every plugin is called by itself: one that fails is named and logged, and the ot
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -44,10 +44,12 @@ class Plugins:
         self._manager.register(plugin, name=name)
         self._manager.check_pending()
 
-    def _call(self, hook: str, **arguments: object) -> tuple[list[Any], list[str]]:
-        """Results of all plugins that implement a hook, in the order of their registration, and what failed."""
+    def _call(self, hook: str, **arguments: object) -> list[Any]:
+        """Results of all plugins that implement a hook, in the order of their registration, less those that failed.
+
+        A result that is made up of several is taken apart in here, where what it raises is still the plugin's.
+        """
         results: list[Any] = []
-        failures: list[str] = []
         plugins = self._manager.list_name_plugin()
         for name, plugin in plugins:
             others = [other for _, other in plugins if other is not plugin]
@@ -55,27 +57,25 @@ class Plugins:
             if not caller.get_hookimpls():
                 continue
             try:
-                results += caller(**arguments)
+                for result in caller(**arguments):
+                    results += list(result) if isinstance(result, Iterable) else [result]
             except Exception as error:
                 # whatever a plugin raises: this is the border that keeps it from the others
-                log.error("plugin %s failed in %s: %s: %s", name, hook, type(error).__name__, error)
-                log.debug("plugin %s", name, exc_info=error)
-                failures.append(f"plugin {name}: {type(error).__name__}: {error}")
-        return results, failures
+                log.error("plugin %s failed in %s: %s: %s", name, hook, type(error).__name__, error, exc_info=error)
+        return results
 
     def sources(self, machine: Machine, configuration: Configuration) -> list[Source]:
         """The sources of a configuration, from all plugins."""
-        results, _ = self._call("tukit_sysext_sources", machine=machine, configuration=configuration)
-        return [source for result in results for source in result]
+        return self._call("tukit_sysext_sources", machine=machine, configuration=configuration)
 
-    def finalizing(self, transaction: Transaction) -> tuple[Sequence[Outcome], Sequence[str]]:
-        """Have a transaction finalized: outcomes, and faults of plugins."""
+    def finalizing(self, transaction: Transaction) -> Sequence[Outcome]:
+        """Have a transaction finalized."""
         return self._call("tukit_sysext_transaction_finalizing", transaction=transaction)
 
-    def judged(self, transaction: Transaction, outcome: Outcome) -> Sequence[str]:
-        """Tell what came of a transaction; faults of plugins."""
-        return self._call("tukit_sysext_transaction_judged", transaction=transaction, outcome=outcome)[1]
+    def judged(self, transaction: Transaction, outcome: Outcome) -> None:
+        """Tell what came of a transaction."""
+        self._call("tukit_sysext_transaction_judged", transaction=transaction, outcome=outcome)
 
-    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> Sequence[str]:
-        """Tell a settled event, by the name of its hook; faults of plugins."""
-        return self._call(hook, machine=machine, scan=scan, number=number)[1]
+    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> None:
+        """Tell a settled event, by the name of its hook."""
+        self._call(hook, machine=machine, scan=scan, number=number)

@@ -28,8 +28,6 @@ def run(machine: Machine, *, root: Path, as_json: bool) -> int:
     else:
         for line in lines(plan):
             print(line)
-        for fault in resolver.faults:
-            print(f"Problem: {fault}")
     return REFUSED if plan.refusals else 0
 
 

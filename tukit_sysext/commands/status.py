@@ -66,9 +66,7 @@ def run(machine: Machine, *, as_json: bool, refused_only: bool) -> int:
         print_json(
             {
                 "systems": [_document(system, store) for system in systems],
-                "refused": None
-                if mark is None
-                else {"since": mark.since, "last": mark.last, "times": mark.times, "images": dict(mark.images)},
+                "refused": None if mark is None else refusal.document(mark),
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(found.unknown),
             }
@@ -251,5 +249,5 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(mark.since))
     times = "once" if mark.times == 1 else f"{mark.times} times"
     yield f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:"
-    yield from (f"  {name}: {reason}" for name, reason in sorted(mark.images.items()))
+    yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
     yield ""

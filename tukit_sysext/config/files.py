@@ -57,9 +57,9 @@ class Folder:
 
 def load(tree: Tree, path: str) -> ConfigurationFile | None:
     """Read one file; None where it does not exist, is empty or is a link to /dev/null. Never raises for its content."""
-    if tree.link_text(path) == "/dev/null":
-        return None
     try:
+        if tree.link_text(path) == "/dev/null":
+            return None
         content = tree.read(path, limit=LIMIT)
     except UnknownState as error:
         return ConfigurationFile(

@@ -30,23 +30,25 @@ class SyntaxFault:
 def parse(content: bytes) -> tuple[tuple[Assignment, ...], tuple[SyntaxFault, ...]]:
     """Split a file into assignments and faults, both in the order of their lines. Never raises.
 
-    A line that ends in a backslash goes on in the next one. Bytes that are not UTF-8 are a fault of their line.
+    A line that ends in a backslash goes on in the next one, comments between them left out. Bytes that are not UTF-8
+    are a fault of their line.
     """
     assignments: list[Assignment] = []
     faults: list[SyntaxFault] = []
     section: str | None = None
     pending, start = "", 0
-    for number, raw in enumerate(content.split(b"\n"), start=1):
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError:
             faults.append(SyntaxFault(line=number, message="not UTF-8"))
             pending = ""
             continue
+        comment = line.lstrip()[:1] in ("#", ";")
         if not pending:
             start = number
-            if line.lstrip()[:1] in ("", "#", ";"):
-                continue
+        if comment or (not pending and not line.strip()):
+            continue
         if line.endswith("\\"):
             pending += line[:-1] + " "
             continue

@@ -48,12 +48,23 @@ def parse(content: bytes, *, image: str, where: str) -> Mapping[str, str]:
     except (ValueError, RecursionError) as error:
         raise DescriptionRefused(f"{where}: not JSON: {error}") from error
     if isinstance(document, dict) and "extension" in document:
+        _check_name(document.get("config"), image=image, where=where)
         return _keys(document["extension"], where=where)
     entries = document if isinstance(document, list) else [document]
     for entry in entries:
         if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:
             return _keys(entry["sysext"], where=where)
     raise DescriptionRefused(f"{where}: expected a description of {image}, found none in it")
+
+
+def _check_name(config: Any, *, image: str, where: str) -> None:
+    """mkosi says which image it made: another one than the list names is refused (threat N2)."""
+    said = config if isinstance(config, dict) else {}
+    name, version = said.get("name"), said.get("version")
+    if isinstance(name, str) and name and not image.startswith(name):
+        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of {name[:80]!r}")
+    if isinstance(version, str) and version and version not in image:
+        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of version {version[:80]!r}")
 
 
 def _keys(value: Any, *, where: str) -> Mapping[str, str]:

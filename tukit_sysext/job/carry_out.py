@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Findings:
-    """What fetching showed: of images by SHA-256, of the store by file name, and faults of the store."""
+    """What fetching showed: of images by their keys, of the store by file name."""
 
     known: dict[str, Known] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
@@ -45,15 +45,14 @@ def fetch(plan: Plan, resolver: Resolver, store: Store) -> Findings:
         except ImageBroken as error:
             found = Known(failure=Standing.BROKEN, reason=str(error))
         except StoreError as error:
-            log.error("%s", error)
             found = Known(failure=Standing.NOT_STORED, reason=str(error))
-        findings.known[option.sha256] = found
+        findings.known[option.key] = found
         if found.failure is None:
             stored = store.look(option.file_name)
             findings.stored[option.file_name] = stored
             if stored.condition is not Condition.WHOLE and _fits(found, option, resolver):
                 reason = f"{option.file_name} is {stored.condition} right after it was published: {stored.reason}"
-                findings.known[option.sha256] = Known(failure=Standing.NOT_STORED, reason=reason)
+                findings.known[option.key] = Known(failure=Standing.NOT_STORED, reason=reason)
         else:
             log.warning("%s %s: %s", image.name, option.version, found.reason)
     return findings

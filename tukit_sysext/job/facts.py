@@ -36,6 +36,14 @@ class Candidate:
     description: str | None
     locations: tuple[str, ...]
 
+    @property
+    def key(self) -> str:
+        """Under which :attr:`Facts.known` has what was found out about it.
+
+        What failed at one source may not at another.
+        """
+        return f"{self.source}:{self.sha256}"
+
 
 class Standing(StrEnum):
     """What is known of whether an image can be used in the tree."""
@@ -96,8 +104,8 @@ class Facts:
     """Everything that a plan is made from.
 
     ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
-    ``stored`` by file name, ``known`` by SHA-256 for what sources offer and by file name for images without a record,
-    ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
+    ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
+    to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
     ``refuse_for`` the limit of that in seconds (None: none).
     """
 
@@ -109,6 +117,7 @@ class Facts:
     candidates: tuple[Candidate, ...] = ()
     known: Mapping[str, Known] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
     foreign: tuple[Foreign, ...] = ()
     problems: tuple[Problem, ...] = ()
     refused_for: Mapping[str, int] = field(default_factory=dict)

@@ -45,7 +45,7 @@ class Option:
     @property
     def key(self) -> str:
         """Under which :attr:`Facts.known` has what was found out about it."""
-        return self.sha256 if self.candidate is not None else self.file_name
+        return self.candidate.key if self.candidate is not None else self.file_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,8 +38,8 @@ class Action(StrEnum):
 class Missing(StrEnum):
     """Why no image can be had.
 
-    The first three are about the image, and are mended in three different ways. A store that cannot take an image is a
-    fault of the machine and refuses nothing: it must not keep the update away that mends it.
+    The first three are about the image, and are mended in three different ways. The last two are faults on our side.
+    They refuse nothing: they must not keep the update away that mends them.
     """
 
     NOTHING_FITS = "nothing published fits"
@@ -47,6 +47,10 @@ class Missing(StrEnum):
     BROKEN = "image broken"
     NO_PLACE = "no place for its link"
     NOT_STORED = "the store cannot take it"
+    FAULT = "a fault of the configuration or of a plugin"
+
+
+_FAULTS = (Missing.NOT_STORED, Missing.FAULT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,8 +112,9 @@ class Plan:
 
     @property
     def remove(self) -> tuple[str, ...]:
-        """Links of ours that go."""
-        return tuple(name for image in self.images for name in image.remove)
+        """Links of ours that go; none that another image has or gets under the same name."""
+        stay = {image.link for image in self.images if image.action in (Action.KEEP, Action.LINK, Action.FETCH)}
+        return tuple(name for image in self.images for name in image.remove if name not in stay)
 
 
 def decide(facts: Facts) -> Plan:
@@ -231,6 +236,9 @@ def _among(option: Option, items: Iterable[Considered]) -> bool:
 def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> ImagePlan:
     """No image can be had: find out which of the three reasons it is."""
     what = "version" if wanted.hold is None else f"version {wanted.hold} (held)"
+    unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if wanted.source in (None, name)]
+    if unusable:
+        return _left_out(facts, wanted, Missing.FAULT, "; ".join(unusable), considered)
     away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
     away += [item.reason for item in considered if item.standing is Standing.UNREACHABLE]
     broken = [item for item in considered if item.standing is Standing.BROKEN]
@@ -269,7 +277,7 @@ def _left_out(
         remove=tuple(sorted(linked(facts, wanted))) if missing is not Missing.NO_PLACE else (),
         before=have[1].option.version if have is not None else None,
         missing=missing,
-        refuses=wanted.may_refuse and not over and missing is not Missing.NOT_STORED,
+        refuses=wanted.may_refuse and not over and missing not in _FAULTS,
         warnings=(warning,) if wanted.may_refuse and over else (),
         considered=considered,
     )

@@ -15,7 +15,7 @@ from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.machine import Machine
 from tukit_sysext.state import refusal
 from tukit_sysext.state.ledger import Event, Ledger, now_text
-from tukit_sysext.state.refusal import Refusal
+from tukit_sysext.state.refusal import HeldBack, Refusal
 from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree
 
@@ -41,18 +41,30 @@ def known(machine: Machine) -> Refusal | None:
 def _from_events(events: list[Event]) -> Refusal | None:
     """The refusals since the last one that was over."""
     over = max((index for index, event in enumerate(events) if event.kind == OVER), default=-1)
-    rest = [event for event in events[over + 1 :] if event.image is not None]
-    times = [calendar.timegm(time.strptime(event.time, "%Y-%m-%dT%H:%M:%SZ")) for event in rest]
-    if not times:
+    images: dict[str, HeldBack] = {}
+    times: set[int] = set()
+    for event in events[over + 1 :]:
+        when = _seconds(event.time)
+        if event.image is None or when is None:
+            continue
+        before = images.get(event.image)
+        since = when if before is None else min(before.since, when)
+        images[event.image] = HeldBack(reason=event.detail, since=since)
+        times.add(when)
+    return Refusal(last=max(times), times=len(times), system="", images=images) if images else None
+
+
+def _seconds(text: str) -> int | None:
+    """A time of the ledger as seconds since the epoch; None for one that a newer version wrote otherwise."""
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except (ValueError, TypeError):
         return None
-    images = {event.image: event.detail for event in rest if event.image is not None}
-    count = len({event.time for event in rest})
-    return Refusal(since=min(times), last=max(times), times=count, system="", images=images)
 
 
 def ages(mark: Refusal | None, *, now: int) -> Mapping[str, int]:
     """Seconds since when each image holds back updates; a clock that went back makes zero of it (threat L14)."""
-    return {} if mark is None else dict.fromkeys(mark.images, max(0, now - mark.since))
+    return {} if mark is None else {name: max(0, now - held.since) for name, held in mark.images.items()}
 
 
 def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int) -> None:

@@ -76,7 +76,6 @@ class Resolver:
         *,
         refused_for: Mapping[str, int] | None = None,
     ) -> None:
-        self.faults: list[str] = []
         self._machine = machine
         self._tree = tree
         self._store = store
@@ -90,6 +89,11 @@ class Resolver:
             wanted=wanted.images,
             masked=wanted.masked,
             sources=tuple(sorted(self.configuration.sources)),
+            unusable={
+                name: f"{settings.origin} says nothing that this version can use, or a plugin failed"
+                for name, settings in self.configuration.sources.items()
+                if name not in self.sources
+            },
             problems=(*self.configuration.problems, *wanted.problems),
             refused_for=refused_for or {},
             refuse_for=self.configuration.settings.refuse_for,
@@ -120,7 +124,7 @@ class Resolver:
         try:
             in_store = self._store.names()
         except StoreError as error:
-            self.faults.append(str(error))
+            log.error("%s", error)
             in_store = []
         for name in sorted({*names, *in_store}):
             if name in names or self._matters(name):
@@ -166,7 +170,7 @@ class Resolver:
             return inspect_image(image, preferred=preferred, scratch=self.scratch)
         except ToolMissing as error:
             # cannot be told from here whether the image is good: a fault of the installation, not of the image
-            self.faults.append(str(error))
+            log.error("%s", error)
             return None
 
     def _foreign(self, entry: links.Entry, stored: Stored | None) -> Foreign:
@@ -262,7 +266,7 @@ class Resolver:
         else:
             reason = "the source says nothing of it"
         nothing = Known(failure=Standing.UNREACHABLE, reason=reason)
-        return {candidate.sha256: found.get(candidate.sha256, nothing) for candidate in candidates}
+        return {candidate.key: found.get(candidate.sha256, nothing) for candidate in candidates}
 
     def learn(self, *, known: Mapping[str, Known], stored: Mapping[str, Stored]) -> None:
         """Take in what fetching showed."""

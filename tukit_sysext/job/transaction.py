@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -59,11 +59,10 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What came of a transaction: the plan as it was carried out, what changed, and what is wrong (loudly)."""
+    """What came of a transaction: the plan as it was carried out, and what changed."""
 
     plan: Plan
     changes: tuple[Change, ...]
-    faults: tuple[str, ...]
 
     @property
     def refusals(self) -> Mapping[str, str]:
@@ -97,7 +96,8 @@ def finalize(transaction: Transaction, plugins: Plugins) -> Outcome:
             facts = resolver.facts
             plan = decide(replace(facts, tree=replace(facts.tree, unusable=str(error))))
     changes = tuple(change for image in plan.images if (change := _change(image, fetched)) is not None)
-    return Outcome(plan=plan, changes=changes, faults=_faults(plan, resolver.faults))
+    _tell_faults(plan)
+    return Outcome(plan=plan, changes=changes)
 
 
 def _change(image: ImagePlan, fetched: set[str]) -> Change | None:
@@ -124,9 +124,12 @@ def _change(image: ImagePlan, fetched: set[str]) -> Change | None:
     return None
 
 
-def _faults(plan: Plan, of_machine: Sequence[str]) -> tuple[str, ...]:
-    """What must be told loudly although it stops nothing."""
-    told = [str(problem) for problem in plan.problems]
-    told += of_machine
-    told += [f"{image.name}: {image.reason}" for image in plan.images if image.missing is Missing.NOT_STORED]
-    return tuple(told)
+def _tell_faults(plan: Plan) -> None:
+    """Tell loudly what is wrong although it stops nothing."""
+    for problem in plan.problems:
+        log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
+    for image in plan.images:
+        if image.missing in (Missing.NOT_STORED, Missing.FAULT):
+            log.error("%s: %s", image.name, image.reason)
+        for warning in image.warnings:
+            log.warning("%s: %s", image.name, warning)

@@ -124,6 +124,9 @@ class Ledger:
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
+            (state,) = connection.execute("PRAGMA quick_check (1)").fetchone()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
             there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not there.issuperset(_TABLES):
                 connection.executescript(_SCHEMA)
@@ -209,8 +212,8 @@ class Ledger:
             "WHERE number = ? AND uuid = ?",
             (
                 subvolume.parent_uuid,
-                snapshot.date,
-                label(snapshot.release),
+                _text(snapshot.date),
+                _text(label(snapshot.release)),
                 int(subvolume.read_only),
                 _state(snapshot),
                 snapshot.number,
@@ -277,7 +280,12 @@ class Ledger:
 
 
 def _images(entries: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((entry.name, entry.image) for entry in entries if entry.image is not None))
+    return tuple(sorted((_text(entry.name), _text(entry.image)) for entry in entries if entry.image is not None))
+
+
+def _text(text: str) -> str:
+    """Text that SQLite takes: names on a disk need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _state(snapshot: Snapshot) -> str:

@@ -39,7 +39,8 @@ def image_of(target: str) -> str | None:
     if "\0" in target:
         return None
     folder, name = posixpath.split(posixpath.normpath(posixpath.join("/", EXTENSIONS, target)))
-    return name if folder == STORE and name else None
+    # normpath leaves two slashes at the start, which are one for Linux
+    return name if folder.replace("//", "/") == STORE and name else None
 
 
 def read(tree: Tree) -> tuple[Entry, ...]:
@@ -53,7 +54,15 @@ def read(tree: Tree) -> tuple[Entry, ...]:
         etc = tree.directory("etc")
         if etc is None:
             raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")
-        os.close(etc)
+        try:
+            if not os.listdir(etc):
+                raise UnknownState(
+                    f"{tree.path}/etc: empty, as when a snapshot is being made; what it has is not known"
+                )
+        except OSError as error:
+            raise UnknownState(f"{tree.path}/etc: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(etc)
         return ()
     try:
         return tuple(_entry(descriptor, name) for name in sorted(os.listdir(descriptor)) if not _ours(name))

@@ -107,7 +107,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             other=document,
             **strings,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise RecordUnreadable(f"record of {file_name}: {error}") from error
 
 

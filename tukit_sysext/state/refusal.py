@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tukit_sysext.system.durable import make_directory, write_file
 
@@ -18,18 +19,30 @@ _LIMIT = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeldBack:
+    """Why an image holds back updates, and since when (seconds since the epoch)."""
+
+    reason: str
+    since: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
     """An update that is held back.
 
-    ``since`` and ``last`` in seconds since the epoch, ``times`` how often it was refused since then, ``images`` the
-    reason by image, ``system`` the version of the refused tree (ID and VERSION_ID of its os-release).
+    ``last`` in seconds since the epoch, ``times`` how often it was refused, ``images`` those that hold it back, by
+    name, ``system`` the version of the refused tree (ID, VERSION_ID and SYSEXT_LEVEL of its os-release).
     """
 
-    since: int
     last: int
     times: int
     system: str
-    images: Mapping[str, str]
+    images: Mapping[str, HeldBack]
+
+    @property
+    def since(self) -> int:
+        """Since when updates are held back, in seconds since the epoch."""
+        return min((held.since for held in self.images.values()), default=self.last)
 
 
 def read(path: Path) -> Refusal | None:
@@ -38,22 +51,33 @@ def read(path: Path) -> Refusal | None:
         with open(path, "rb") as file:
             document = json.loads(file.read(_LIMIT))
         return Refusal(
-            since=int(document["since"]),
             last=int(document["last"]),
             times=int(document["times"]),
             system=str(document["system"]),
-            images={str(name): str(reason) for name, reason in document["images"].items()},
+            images={
+                str(name): HeldBack(reason=str(held["reason"]), since=int(held["since"]))
+                for name, held in document["images"].items()
+            },
         )
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def document(refusal: Refusal) -> dict[str, Any]:
+    """The refusal as JSON has it, in the mark and for ``--json``."""
+    return {
+        "since": refusal.since,
+        "last": refusal.last,
+        "times": refusal.times,
+        "system": refusal.system,
+        "images": {name: {"reason": held.reason, "since": held.since} for name, held in refusal.images.items()},
+    }
 
 
 def write(path: Path, refusal: Refusal) -> None:
     """Set the mark. Raises OSError."""
     make_directory(path.parent)
-    document = {key: getattr(refusal, key) for key in ("since", "last", "times", "system")}
-    document["images"] = dict(refusal.images)
-    write_file(path, json.dumps(document, indent=1).encode() + b"\n", durable=False)
+    write_file(path, json.dumps(document(refusal), indent=1).encode() + b"\n", durable=False)
 
 
 def clear(path: Path) -> None:
@@ -62,10 +86,13 @@ def clear(path: Path) -> None:
 
 
 def again(before: Refusal | None, *, now: int, system: str, images: Mapping[str, str]) -> Refusal:
-    """The mark after one more refusal. A clock that went back makes no negative age (threat L14)."""
-    if before is None:
-        return Refusal(since=now, last=now, times=1, system=system, images=images)
-    return Refusal(since=min(before.since, now), last=now, times=before.times + 1, system=system, images=images)
+    """The mark after one more refusal (reason by image). A clock that went back makes no negative age (threat L14)."""
+    known = before.images if before is not None else {}
+    held = {
+        name: HeldBack(reason=reason, since=min(now, known[name].since) if name in known else now)
+        for name, reason in images.items()
+    }
+    return Refusal(last=now, times=1 if before is None else before.times + 1, system=system, images=held)
 
 
 def is_over(refusal: Refusal, *, passed: str, running: str, still_required: frozenset[str]) -> bool:

@@ -55,6 +55,8 @@ def scan(layout: Layout, subvolumes: Subvolumes) -> Scan:
         numbers = sorted(int(name) for name in os.listdir(layout.snapshots) if _NUMBER.fullmatch(name))
     except OSError as error:
         return Scan(snapshots=(), unknown=(f"{layout.snapshots}: cannot be read: {error.strerror}",))
+    if not numbers:
+        return Scan(snapshots=(), unknown=(f"{layout.snapshots}: empty, is it mounted?",))
     default = running = None
     try:
         default = subvolumes.default(layout.snapshots)
@@ -72,7 +74,10 @@ def scan(layout: Layout, subvolumes: Subvolumes) -> Scan:
         except OSError as error:
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
-        if snapshot is not None:
+        if snapshot is None:
+            if (layout.snapshots / str(number) / "info.xml").exists():
+                unknown.append(f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)")
+        else:
             snapshots.append(snapshot)
             unknown += [f"snapshot {number}: {snapshot.unknown}"] if snapshot.unknown else []
     return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown))

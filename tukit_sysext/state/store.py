@@ -12,7 +12,7 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -141,9 +141,9 @@ class Store:
         ``size`` is how many bytes are expected (None: not known), ``limit`` the most that are taken. Raises ImageBroken
         when the bytes are not those of ``sha256``, StoreError when the store cannot take them.
         """
-        make_directory(self._folder)
-        self._check_room(size)
         try:
+            make_directory(self._folder)
+            self._check_room(size)
             descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
@@ -177,10 +177,7 @@ class Store:
         return Received(descriptor=descriptor, sha256=found, size=written)
 
     def _check_room(self, size: int | None) -> None:
-        try:
-            room = os.statvfs(self._folder)
-        except OSError as error:
-            raise StoreError(f"{self._folder}: {error.strerror}") from error
+        room = os.statvfs(self._folder)
         free = room.f_bavail * room.f_frsize
         if size is not None and size > free:
             raise StoreError(
@@ -215,6 +212,8 @@ class Store:
     def take_over(self, record: Record) -> Record:
         """Record a file of unknown origin in the store whose content is known to be that of ``record``."""
         try:
+            with self.opened(record.file_name) as descriptor:
+                os.fsync(descriptor)  # whoever wrote it may not have
             self.records.write(record)
             return self.seal(record)
         except OSError as error:
@@ -231,11 +230,19 @@ class Store:
         directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             source = f"/proc/self/fd/{descriptor}"
-            target = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}" if replace else name
             # os.link follows the link in /proc only when dst_dir_fd is given
-            os.link(source, target, dst_dir_fd=directory, follow_symlinks=True)
-            if replace:
-                os.rename(target, name, src_dir_fd=directory, dst_dir_fd=directory)
+            if not replace:
+                os.link(source, name, dst_dir_fd=directory, follow_symlinks=True)
+            else:
+                temporary = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=directory)  # of a run that was killed
+                os.link(source, temporary, dst_dir_fd=directory, follow_symlinks=True)
+                try:
+                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                except BaseException:
+                    os.unlink(temporary, dir_fd=directory)
+                    raise
             os.fsync(directory)
         finally:
             os.close(directory)

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from tukit_sysext.errors import ImageBroken
 from tukit_sysext.rules.matching import link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.system.durable import make_directory
-from tukit_sysext.system.process import TimedOut, run
+from tukit_sysext.system.process import Result, TimedOut, run
 
 log = logging.getLogger(__name__)
 
 DISSECT = "/usr/bin/systemd-dissect"
 RELEASE_FOLDER = "usr/lib/extension-release.d"
 PREFIX = "extension-release."
+_OS_RELEASE = "usr/lib/os-release"
+_HAS_OS_RELEASE = f"has {_OS_RELEASE}, which is the system's alone: systemd-sysext refuses it"
 _STRICT = "user.extension-release.strict"
 _LIMIT = 64 * 1024
 _TIMEOUT = 60.0
@@ -51,29 +53,31 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     make_directory(scratch)
     folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=scratch))
     try:
-        destination = folder / "release"
-        argv = [DISSECT, "--copy-from", where, f"/{RELEASE_FOLDER}", str(destination)]
-        try:
-            result = run(
-                argv,
-                timeout=_TIMEOUT,
-                cpu_seconds=_CPU_SECONDS,
-                file_size=_COPY_LIMIT,
-                descriptors=descriptors,
-            )
-        except TimedOut as error:
-            raise ImageBroken(f"systemd-dissect did not come to an end with it: {error}") from error
+        release = folder / "release"
+        result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
         if result.status != 0:
             said = result.messages.strip().splitlines()
             reason = said[-1] if said else f"systemd-dissect ended with {result.status}"
             raise ImageBroken(f"cannot be read as an extension image: {reason}")
-        return _choose(_read(destination), preferred=preferred)
+        if _copy(where, f"/{_OS_RELEASE}", folder / "os-release", descriptors).status == 0:
+            raise ImageBroken(_HAS_OS_RELEASE)
+        return _choose(_read(release), preferred=preferred)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> Result:
+    argv = [DISSECT, "--copy-from", image, inside, str(destination)]
+    try:
+        return run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, file_size=_COPY_LIMIT, descriptors=descriptors)
+    except TimedOut as error:
+        raise ImageBroken(f"systemd-dissect did not come to an end with it: {error}") from error
+
+
 def inspect_directory(folder: Path, *, preferred: str) -> Inspection:
     """The same for an extension that is a directory tree. Raises ImageBroken."""
+    if os.path.lexists(folder / _OS_RELEASE):
+        raise ImageBroken(_HAS_OS_RELEASE)
     return _choose(_read(folder / RELEASE_FOLDER), preferred=preferred)
 
 

@@ -71,7 +71,10 @@ def run(
         output, messages = process.communicate(timeout=timeout)
     except BaseException as error:
         os.killpg(process.pid, 9)
-        process.communicate()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()  # not read to the end: a child in a session of its own may hold it open
+        process.wait()
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s") from error
         raise

@@ -55,10 +55,14 @@ class Tree:
             return None
         except OSError as error:
             raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnknownState(f"{self.path / path}: expected a regular file")
-            content = file.read(limit + 1)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise UnknownState(f"{self.path / path}: expected a regular file")
+        try:
+            with open(descriptor, "rb") as file:
+                content = file.read(limit + 1)
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
         if len(content) > limit:
             raise UnknownState(f"{self.path / path}: larger than {limit} bytes")
         return content
@@ -86,6 +90,8 @@ class Tree:
             directory = openat2(self._root, head or ".", os.O_PATH | os.O_DIRECTORY, resolve=_READ)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise UnknownState(f"{self.path / head}: cannot be opened: {error.strerror}") from error
         try:
             return os.readlink(name, dir_fd=directory)
         except OSError as error:
