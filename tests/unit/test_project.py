@@ -352,7 +352,7 @@ def test_the_rpm_holds_each_file_as_it_is(tmp_path: Path) -> None:
             assert member and member.read() == file.read_bytes(), place
             assert members[place].mode == (0o755 if file.parent.name in SCRIPTS else 0o644), place
         launcher = archive.extractfile(members["/usr/bin/tukit-sysext"])
-        assert launcher and launcher.readline() == b"#!/usr/bin/python3 -I\n"
+        assert launcher and launcher.readline() == b"#!/usr/bin/python3 -IB\n"
     assert members["/usr/bin/tukit-sysext"].mode == 0o755
     assert not [name for name in members if name.endswith(".pyc") or name.startswith(("/var/", "/run/"))]
 

@@ -192,7 +192,7 @@ def _keep(
         wanted=wanted,
         action=Action.KEEP if there is not None and there.file_name == option.file_name else Action.LINK,
         reason=have.reason,
-        chosen=option,
+        chosen=next((item.option for item in candidates if item.option.file_name == option.file_name), option),
         link=right,
         remove=tuple(sorted(name for name in ours if name != right)),
         before=option.version,

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A lab with tukit-sysext installed from its RPM, a directory of images as its source, and RPMs to update with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tests.lab import Flavour, Lab
+from tests.lab.images import make_image, make_release_rpm, write_checksums
+from tests.rpm import build_rpm, payload
+from tukit_sysext.state.ledger import Ledger, LedgerSnapshot
+
+OLD = {"ID": "opensuse-microos", "VERSION_ID": "20261101", "SYSEXT_LEVEL": "glibc-2.42"}
+NEW = {"ID": "opensuse-microos", "VERSION_ID": "20261120", "SYSEXT_LEVEL": "glibc-2.43"}
+"""What images say that fit the lab as it starts, and the lab after :meth:`Site.update`."""
+
+IMAGES = "/var/images"
+STORE = "/var/lib/sysext-store"
+STATE = "/var/lib/tukit-sysext"
+
+
+@cache
+def installed_tree(folder: Path) -> Path:
+    """The payload of our RPM, unpacked: what is laid over the root of a lab."""
+    tree = folder / "payload"
+    if not tree.is_dir():
+        with tarfile.open(fileobj=BytesIO(payload(build_rpm(folder))), mode="r:gz") as archive:
+            archive.extractall(tree)  # noqa: S202  # our own RPM
+        _compile(tree)
+    return tree
+
+
+def _compile(tree: Path) -> None:
+    """Compile the package with the Python of the lab, as building the RPM with that Python would do."""
+    package = "usr/lib/python3/dist-packages/tukit_sysext"
+    with Lab.start(Flavour.TUMBLEWEED, install={tree: "/"}) as lab:
+        lab.run(["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"/{package}"])
+        for compiled in lab.path(f"/{package}").rglob("__pycache__"):
+            shutil.copytree(compiled, tree / package / compiled.relative_to(lab.path(f"/{package}")))
+
+
+@dataclass(kw_only=True)
+class Site:
+    """A lab and what is around it."""
+
+    lab: Lab
+
+    def prepare(self) -> Site:
+        """What an installation does beside its files, and a source "main"."""
+        self.lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
+        self.lab.path(IMAGES).mkdir()
+        self.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath={IMAGES}\n")
+        self.list_images()
+        return self
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """ID of the lab's flavour; images say it."""
+        text = self.lab.path("/usr/lib/os-release").read_text()
+        return {"ID": next(line[3:].strip('"') for line in text.splitlines() if line.startswith("ID="))}
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file of the running system."""
+        target = self.lab.path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def want(self, name: str, *, policy: str | None = "required", folder: str = "/etc", **keys: str) -> None:
+        """Want an image, with these keys."""
+        lines = [f"{key}={value}\n" for key, value in keys.items()]
+        lines += [f"Policy={policy}\n"] if policy is not None else []
+        self.write(f"{folder}/tukit-sysext/images.d/{name}.conf", "[Image]\n" + "".join(lines))
+
+    def publish(self, name: str, version: str, release: Mapping[str, str], **options: Any) -> Path:
+        """Publish an image that says ``release`` of itself, with the ID of this lab."""
+        keys = {**release, **({} if release.get("ID") == "_any" else self.identity)}
+        image = make_image(self.lab.path(IMAGES), name, version, release=keys, **options)
+        self.list_images()
+        return image
+
+    def list_images(self) -> None:
+        """Write the list of what is published."""
+        write_checksums(self.lab.path(IMAGES))
+
+    def update(self, *options: str, release: Mapping[str, str] = NEW) -> subprocess.CompletedProcess[str]:
+        """A transaction that installs a newer release RPM with rpm: what zypper dup does as far as we are concerned."""
+        return self.lab.tukit(*options, "execute", "rpm", "-U", "--nodeps", "--force", self.release_rpm(release))
+
+    def release_rpm(self, release: Mapping[str, str] = NEW) -> str:
+        """An RPM that makes another system of a tree; its path in the lab and in transactions."""
+        name = f"{self.identity['ID']}-{release['VERSION_ID']}.rpm"
+        if not self.lab.path(f"/var/cache/{name}").exists():
+            rpm = make_release_rpm(
+                self.lab.path("/var/cache"),
+                version_id=release["VERSION_ID"],
+                sysext_level=release["SYSEXT_LEVEL"],
+                os_id=self.identity["ID"],
+            )
+            rpm.rename(rpm.with_name(name))
+        return f"/var/cache/{name}"
+
+    def links(self, snapshot: int | None = None) -> dict[str, str]:
+        """Links of a snapshot (of the running system) by name: the file of the store, or what else they say."""
+        root = self.lab.path("/") if snapshot is None else self.lab.snapshot(snapshot)
+        folder = root / "etc/extensions"
+        if not folder.is_dir():
+            return {}
+        return {
+            entry.name: os.readlink(entry).removeprefix(f"{STORE}/") if entry.is_symlink() else "(no link)"
+            for entry in sorted(folder.iterdir())
+        }
+
+    def numbers(self) -> set[int]:
+        """Numbers of the snapshots that there are, as snapper says."""
+        return {row.number for row in self.lab.snapshots()}
+
+    def default(self) -> int:
+        """The snapshot that boots next."""
+        return next(row.number for row in self.lab.snapshots() if row.default)
+
+    def store(self) -> list[str]:
+        """Everything in the store, temporary files too."""
+        return sorted(entry.name for entry in self.lab.path(STORE).iterdir())
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run tukit-sysext in the lab."""
+        return self.lab.run(["tukit-sysext", *arguments], check=check)
+
+    def json(self, *arguments: str) -> Any:
+        """The same with --json."""
+        return json.loads(self.command(*arguments, "--json", check=False).stdout)
+
+    @contextmanager
+    def journal(self) -> Iterator[list[str]]:
+        """What is sent to syslog(3) meanwhile, in place of the journal; complete when the block is left."""
+        path = self.lab.path("/run/systemd/journal/dev-log")
+        lines: list[str] = []
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.bind(str(path))
+
+            def drain() -> None:
+                while message := end.recv(65536):
+                    lines.append(message.decode())
+
+            thread = threading.Thread(target=drain)
+            thread.start()
+            try:
+                yield lines
+            finally:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+                    last.sendto(b"", str(path))
+                thread.join()
+                path.unlink()
+
+    def ledger(self) -> Sequence[LedgerSnapshot]:
+        """The snapshots that the ledger remembers."""
+        with tempfile.TemporaryDirectory() as folder:
+            # SQLite resolves links by itself, which /proc/PID/root does not survive
+            copy = shutil.copy(self.lab.path(f"{STATE}/ledger.db"), folder)
+            with Ledger(Path(copy), writable=False) as ledger:
+                return ledger.snapshots()
+
+    def ledger_here(self) -> dict[int, tuple[tuple[str, str], ...]]:
+        """The images of the snapshots that exist, as the ledger says."""
+        return {row.number: row.images for row in self.ledger() if row.gone is None}
+
+    def record(self, file_name: str) -> Any:
+        """The record of an image file."""
+        return json.loads(self.lab.path(f"{STATE}/images/{file_name}.json").read_text())
+
+    def events(self) -> list[str]:
+        """Events that were written down and not settled."""
+        return sorted(path.name for path in self.lab.path("/run/tukit-sysext/events").iterdir())

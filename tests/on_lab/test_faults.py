@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A fault of ours lets the transaction pass with one loud line, whatever it is (threat L15)."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartLab
+from tests.lab import Flavour
+from tests.on_lab.site import NEW, OLD, STATE, STORE, Site
+
+PACKAGE = Path("/usr/lib/python3/dist-packages/tukit_sysext")
+SOURCES = Path(__file__).parents[2] / "tukit_sysext"
+FIRED = "/var/fired"
+
+AT_IMPORT = f"""
+open("{FIRED}", "w").close()
+raise RuntimeError("injected at import")
+"""
+
+WHEN_CALLED = f"""
+
+def _instead(function):
+    import functools
+
+    @functools.wraps(function)
+    def injected(*arguments, **keywords):
+        open("{FIRED}", "w").close()
+        raise RuntimeError("injected when called")
+
+    return injected
+
+
+for _name, _value in list(globals().items()):
+    if getattr(_value, "__module__", None) != __name__ or _name == "_instead":
+        continue
+    if not isinstance(_value, type):
+        if callable(_value):
+            globals()[_name] = _instead(_value)
+    elif not issubclass(_value, (BaseException, str)):
+        for _method, _function in list(vars(_value).items()):
+            if callable(_function) and not _method.startswith("__"):
+                setattr(_value, _method, _instead(_function))
+"""
+
+
+def modules() -> list[str]:
+    """Every module of the package, relative to it."""
+    return sorted(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py"))
+
+
+@pytest.fixture
+def wanting(site: Site) -> Site:
+    """A machine whose next update would be refused, were all well: that it passes shows that a fault refuses none."""
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    return site
+
+
+def loud(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines of the hook on standard error."""
+    return [line for line in done.stderr.splitlines() if "tukit-sysext" in line and "ERROR" not in line]
+
+
+def hook(site: Site, number: int) -> subprocess.CompletedProcess[str]:
+    """Run the hook as tukit would, on an open transaction."""
+    plugin = "/usr/lib/tukit/plugins/50-tukit-sysext"
+    return site.lab.run([plugin, "finalize-pre", f"/.snapshots/{number}/snapshot", str(number)], check=False)
+
+
+@contextmanager
+def injected(site: Site, module: str, text: str) -> Iterator[None]:
+    """The installed module with something behind it, instead of its compiled form."""
+    with site.lab.unlocked():
+        path = site.lab.path(str(PACKAGE / module))
+        cache = path.parent / "__pycache__"
+        hidden = cache.with_name("hidden")
+        source = path.read_text()
+        cache.rename(hidden)
+        path.write_text(source + text)
+        site.lab.path(FIRED).unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.write_text(source)
+            hidden.rename(cache)
+
+
+@pytest.mark.parametrize("text", [AT_IMPORT, WHEN_CALLED], ids=["at-import", "when-called"])
+def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, text: str) -> None:
+    """One flavour: what is injected does not depend on the layout of the disk."""
+    site = Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"})).prepare()
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    site.lab.tukit("open", check=True)
+    number = max(site.numbers())
+    links = site.lab.snapshot(number) / "etc/extensions"
+    fired = []
+    for module in modules():
+        for path in (*links.glob("*"), *site.lab.path(STORE).glob("*")):
+            path.unlink()
+        with injected(site, module, text):
+            done = hook(site, number)
+            assert done.returncode == 0, f"{module}: {done.stderr}"
+            if site.lab.path(FIRED).exists():
+                fired.append(module)
+                assert len(done.stderr.splitlines()) == 1, f"{module}: {done.stderr}"
+                assert "RuntimeError" in done.stderr and "injected" in done.stderr, f"{module}: {done.stderr}"
+            else:
+                assert len(done.stderr.splitlines()) <= 1, f"{module}: {done.stderr}"
+    needed = {"entry.py", "plugins.py", "job/plan.py", "job/resolve.py", "job/carry_out.py", "job/transaction.py"}
+    needed |= {
+        "builtin/fetcher.py",
+        "builtin/recorder.py",
+        "builtin/directory.py",
+        "config/wanted.py",
+        "state/store.py",
+    }
+    assert needed <= set(fired)
+    done = hook(site, number)
+    assert (done.returncode, done.stderr) == (0, ""), "whole again"
+
+
+@pytest.mark.parametrize("module", ["pluggy", "btrfsutil"])
+def test_a_missing_dependency(wanting: Site, module: str) -> None:
+    """Of one that the decision does not need, the rest works; the decision itself fails open."""
+    if module == "btrfsutil":
+        wanting.publish("debug", "1.1", NEW)
+    with wanting.lab.unlocked():
+        for path in wanting.lab.path("/usr/lib/python3/dist-packages").glob(f"{module}*"):
+            path.rename(path.with_name(f"hidden-{path.name}"))
+    done = wanting.update()
+    assert done.returncode == 0, done.stderr
+    assert len(loud(done)) == 1 and module in loud(done)[0]
+
+
+def test_a_missing_package_of_ours(wanting: Site) -> None:
+    with wanting.lab.unlocked():
+        wanting.lab.path(str(PACKAGE)).rename(wanting.lab.path(str(PACKAGE.with_name("hidden"))))
+    done = wanting.update()
+    assert done.returncode == 0
+    assert len(loud(done)) == 1
+    assert "ModuleNotFoundError" in loud(done)[0] and "were NOT checked" in loud(done)[0]
+
+
+def test_a_missing_python_and_a_link_to_nowhere(wanting: Site) -> None:
+    for image in wanting.lab.path("/var/lib/sysext-store").iterdir():
+        image.unlink()
+    with wanting.lab.unlocked():
+        plugin = wanting.lab.path("/usr/lib/tukit/plugins/50-tukit-sysext")
+        plugin.write_text(plugin.read_text().replace("python=/usr/bin/python3\n", "python=/usr/bin/no-python\n"))
+    done = wanting.update()
+    assert done.returncode == 0
+    told = loud(done)[-1]
+    assert "status 127" in told and "were NOT checked" in told and "links to missing images: debug.raw" in told
+
+
+def test_a_missing_tool(wanting: Site) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    with wanting.lab.unlocked():
+        wanting.lab.path("/usr/bin/systemd-dissect").rename(wanting.lab.path("/usr/bin/hidden"))
+    done = wanting.update()
+    assert done.returncode == 0
+    assert len(loud(done)) == 1 and "systemd-dissect" in loud(done)[0]
+
+
+GARBAGE = "[Section\nno assignment\nPolicy=required\n\x01\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/tukit-sysext/tukit-sysext.conf",
+        "/etc/tukit-sysext/tukit-sysext.conf.d/50-x.conf",
+        "/etc/tukit-sysext/images.d/debug.conf",
+        "/etc/tukit-sysext/sources.d/main.conf",
+    ],
+)
+def test_a_syntax_error_in_each_configuration_file(wanting: Site, path: str) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    wanting.write(path, GARBAGE)
+    done = wanting.update()
+    assert done.returncode == 0, done.stderr
+    assert len(loud(done)) == 1
+    assert f"{path}:1: expected [Section], found '[Section'" in loud(done)[0]
+    assert f"{path}:1: expected [Section]" in wanting.command("status").stdout
+
+
+def test_a_wanted_file_with_a_fault_cannot_refuse(wanting: Site) -> None:
+    wanting.write("/etc/tukit-sysext/images.d/debug.conf", "[Image]\nPolicy=requird\n")
+    done = wanting.update()
+    assert done.returncode == 0
+    assert "debug.conf:2: Policy=requird: expected required or optional" in loud(done)[0]
+
+
+@pytest.mark.parametrize("content", [b"this is no database\n" * 100, b""], ids=["garbage", "empty"])
+def test_a_ledger_that_is_no_database(wanting: Site, content: bytes) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    wanting.lab.tukit("open", check=True)
+    number = max(wanting.numbers())
+    wanting.lab.tukit("call", str(number), "rpm", "-U", "--nodeps", wanting.release_rpm(), check=True)
+    wanting.lab.path(f"{STATE}/ledger.db").write_bytes(content)
+    done = wanting.lab.tukit("close", str(number))
+    assert done.returncode == 0
+    assert "debug: 1.0 -> 1.1, from source main" in done.stdout
+    if content:
+        assert "ledger.db: not a readable ledger" in loud(done)[0]
+        assert [path for path in wanting.lab.path(STATE).iterdir() if path.name.startswith("ledger.db.broken-")]
+    assert set(wanting.ledger_here()) == wanting.numbers()
+    assert dict(wanting.ledger_here()[wanting.default()]) == wanting.links(wanting.default())
+
+
+def test_a_full_var(wanting: Site) -> None:
+    wanting.publish("debug", "1.1", NEW, size_mib=8)
+    wanting.release_rpm()
+    wanting.lab.run(["btrfs", "quota", "enable", "/var"])
+    wanting.lab.run(["btrfs", "subvolume", "sync", "/var"])
+    wanting.lab.run(["btrfs", "quota", "rescan", "-w", "/var"])
+    used = int(wanting.lab.run(["btrfs", "qgroup", "show", "--raw", "-f", "/var"]).stdout.split()[-2])
+    wanting.lab.run(["btrfs", "qgroup", "limit", str(used + 4 * 2**20), "/var"])
+    store = wanting.store()
+
+    done = wanting.update()
+
+    assert done.returncode == 0, done.stderr
+    assert len(loud(done)) == 1 and "the store cannot take it" in loud(done)[0]
+    assert wanting.links(wanting.default()) == {}, "the old image does not fit, the new one could not be had"
+    assert wanting.store() == store
+
+    wanting.lab.run(["btrfs", "quota", "disable", "/var"])
+    wanting.lab.reboot()
+    assert "debug: 1.1 added" in wanting.lab.tukit("execute", "true").stdout
+
+
+def test_keys_of_a_newer_version(wanting: Site) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    wanting.write("/etc/tukit-sysext/tukit-sysext.conf", "[Update]\nRefuseFor=14d\nRefuseGently=yes\n[Newer]\nX=1\n")
+    wanting.write("/etc/tukit-sysext/images.d/debug.conf", "[Image]\nPolicy=required\nSeal=verity\n")
+    wanting.write("/etc/tukit-sysext/sources.d/main.conf", "[Source]\nPath=/var/images\nTransport=torrent\n")
+    before = wanting.lab.path("/etc/tukit-sysext/images.d/debug.conf").read_text()
+    done = wanting.update()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert wanting.links(wanting.default()) == {"debug.raw": "debug-1.1.x86-64.raw"}
+    after = wanting.lab.snapshot(wanting.default()) / "etc/tukit-sysext/images.d/debug.conf"
+    assert after.read_text() == before
+    told = wanting.command("check", check=False).stdout
+    for where in ("tukit-sysext.conf:3: unknown key RefuseGently=", "debug.conf:3: unknown key Seal=",
+                  "main.conf:3: unknown key Transport=", "tukit-sysext.conf:5: unknown key X= in [Newer]"):  # fmt: skip
+        assert where in told
+
+
+def test_a_ledger_of_a_newer_schema(wanting: Site) -> None:
+    path = wanting.lab.path(f"{STATE}/ledger.db")
+    content = path.read_bytes()
+    copy = Path("/dev/shm/tukit-sysext-newer.db")
+    try:
+        copy.write_bytes(content)
+        newer = sqlite3.connect(copy)
+        newer.executescript(
+            "ALTER TABLE snapshot ADD COLUMN seal TEXT; ALTER TABLE snapshot_image ADD COLUMN layer INTEGER DEFAULT 3;"
+            "ALTER TABLE event ADD COLUMN who TEXT; CREATE TABLE lease (image TEXT, until INTEGER);"
+            "INSERT INTO lease VALUES ('debug-1.0.x86-64.raw', 7); UPDATE snapshot SET seal = 'whole';"
+            "PRAGMA user_version = 99;"
+        )
+        newer.close()
+        path.write_bytes(copy.read_bytes())
+        wanting.publish("debug", "1.1", NEW)
+
+        done = wanting.update()
+
+        assert (done.returncode, done.stderr) == (0, "")
+        assert dict(wanting.ledger_here()[wanting.default()]) == {"debug.raw": "debug-1.1.x86-64.raw"}
+        copy.write_bytes(path.read_bytes())
+        after = sqlite3.connect(copy)
+        assert after.execute("SELECT image, until FROM lease").fetchall() == [("debug-1.0.x86-64.raw", 7)]
+        assert after.execute("SELECT seal FROM snapshot WHERE number = 1").fetchone() == ("whole",)
+        assert after.execute("PRAGMA user_version").fetchone() == (99,)
+        after.close()
+    finally:
+        copy.unlink()
