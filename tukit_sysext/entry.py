@@ -104,8 +104,9 @@ def _finalize(arguments: Sequence[str]) -> bool:
     outcomes = plugins.finalizing(transaction)
     for outcome in outcomes:
         for line in change_lines(outcome):
-            print(line)
             log.info("%s", line)
+            if not outcome.refusals:  # the tree goes, and what it got with it
+                print(line)
         for line in refusal_lines(outcome):
             print(line, file=sys.stderr)
             syslog.syslog(syslog.LOG_ERR, line)

@@ -161,7 +161,9 @@ def _decide_one(facts: Facts, wanted: WantedImage) -> ImagePlan:
         return _take(facts, wanted, best, have, candidates)
     if have is not None and have[1].usable:
         return _keep(facts, wanted, *have, candidates)
-    return _nothing(facts, wanted, candidates if have is None else (*candidates, have[1]))
+    if have is not None and not _among(have[1].option, candidates):
+        candidates = (*candidates, have[1])
+    return _nothing(facts, wanted, candidates)
 
 
 def _stays(have: Option, best: Considered | None, wanted: WantedImage) -> bool:
@@ -252,7 +254,8 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
         return _left_out(facts, wanted, Missing.BROKEN, told, considered)
     if considered:
         newest = considered[0]
-        told = f"no {what} fits; {newest.option.version}: {newest.reason}"
+        held = "is held" if wanted.hold is not None else "is the newest"
+        told = f"{newest.option.version} {held}, {newest.reason}"
         return _left_out(facts, wanted, Missing.NOTHING_FITS, told, considered)
     if not facts.sources:
         told = "no source is configured"
