@@ -8,7 +8,8 @@ say: which plugin is called when, with which words, environment and descriptors,
 where, and which snapper commands it runs. Snapshots are made by the real snapper.
 
 No recording covers a plain /etc (the Tumbleweed flavour); what happens there was derived from reading tukit's source.
-Left out: the podman backend, SELinux, GRUB's mounts, `reboot` (it calls the plugins and then does nothing).
+Left out: the podman backend, SELinux, GRUB's mounts, --option (it is refused), the text of --help, and rebooting itself
+(`reboot none` is all there is).
 """
 
 from __future__ import annotations
@@ -132,7 +133,8 @@ def shell(command: str) -> str:
     """
     log.debug(f"Executing `{command}`:")
     line = f"PATH='/usr/bin:/usr/sbin:/bin:/sbin' {command}"
-    with subprocess.Popen(["/bin/sh", "-c", "--", line], stdout=subprocess.PIPE, close_fds=False) as process:
+    argv = ["sh", "-c", "--", line]
+    with subprocess.Popen(argv, executable="/bin/sh", stdout=subprocess.PIPE, close_fds=False) as process:
         output = process.communicate()[0].decode(errors="surrogateescape")
     status = process.returncode
     if status > 0:
@@ -437,9 +439,12 @@ class Watch:
         return tuple(str(root) + place for place in places)
 
     def changed(self) -> bool:
-        if not select.select([self._fd], [], [], CHANGE_WAIT_SECONDS)[0]:
-            return False
-        os.read(self._fd, 4096)
+        try:
+            if not select.select([self._fd], [], [], CHANGE_WAIT_SECONDS)[0]:
+                return False
+            os.read(self._fd, 4096)
+        except OSError as error:  # after close(): that is how --keep --discard with a failing command ends
+            raise TukitError(f"Reading from inotify fd failed: {error.strerror}") from error
         return True
 
     def close(self) -> None:
@@ -549,9 +554,14 @@ class Transaction:
             self._watch = Watch(self.snapshot.root)
         log.info(f"Executing `{' '.join(argv)}`:")
         folder, root = self._mounts.folder, str(self.snapshot.root)
+        # tukit leaves an unused pipe to the command, and its reading end to every plugin after it.
+        reading, writing = os.pipe()
+        os.set_inheritable(reading, True)
+        os.set_inheritable(writing, True)
         pid = os.fork()
         if pid == 0:
             os._exit(become(argv, folder if inside else None, root))
+        os.close(writing)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status < 0:
             log.info(f"Application was terminated by signal {-status}.")
@@ -641,12 +651,14 @@ def become(argv: Sequence[str], folder: str | None, root: str) -> int:
             mount("none", "/", None, MS_REC | MS_PRIVATE)
         os.environ["TRANSACTIONAL_UPDATE"] = "true"
         os.environ["TRANSACTIONAL_UPDATE_ROOT"] = root
+        if not argv:
+            os.kill(os.getpid(), signal.SIGSEGV)  # what the real one's execvp(3) does without a name
         try:
             os.execvp(argv[0], list(argv))  # noqa: S606 - becoming the command is what a child is for
         except OSError as error:
             log.error(f"Calling {argv[0]} failed: {error.strerror}")
             return error.errno or 1
-    except (OSError, TukitError, IndexError) as error:
+    except (OSError, TukitError) as error:
         log.error(str(error))
         return 1
 
@@ -708,6 +720,8 @@ class Options:
                 self.fields = value
             case "-l" | "--log":
                 log.restrict(value)
+            case "-o" | "--option":
+                raise TukitError(f"The stand-in for tukit has no settings: {value}")
             case "-q" | "--quiet":
                 log.level = QUIET
             case "-v" | "--verbose":
@@ -786,6 +800,11 @@ def snapshots(options: Options, words: Sequence[str]) -> int:
 
 
 def reboot(options: Options, words: Sequence[str]) -> int:
+    log.info("Minimally required reboot level: reboot")
+    method = words[1] if len(words) > 1 else "auto"
+    if method != "none":
+        raise TukitError(f"Unknown reboot method '{method}'.")
+    log.info("Reboots are disabled.")
     Plugins(ignore_errors=False).run("reboot-pre")
     return 0
 
