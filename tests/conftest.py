@@ -31,12 +31,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if {"web", Flavour.TUMBLEWEED} <= _parameters(item):
+            # both layouts with one kind of source, and both kinds with one layout, show nearly as much
+            item.add_marker(pytest.mark.long)
         if item.path.is_relative_to(_ON_LAB):
             item.add_marker(pytest.mark.lab)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="labs need root"))
+
+
+def _parameters(item: pytest.Item) -> set[object]:
+    call = getattr(item, "callspec", None)
+    return set() if call is None else {value for value in call.params.values() if isinstance(value, str | Flavour)}
 
 
 def _start(

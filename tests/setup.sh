@@ -55,9 +55,10 @@ setup_packages() {
 setup_debian() {
     # systemd-dissect is in systemd-container; rpmbuild is in rpm.
     setup_missing=
-    for setup_package in btrfs-progs ca-certificates dash debootstrap erofs-utils fdisk gpg gpgv mount \
-        python3 python3-btrfsutil python3-venv rpm rsync shellcheck squashfs-tools strace systemd \
-        systemd-container util-linux xz-utils zstd; do
+    # tinyproxy-bin is the program alone: the package tinyproxy would start a proxy of the machine's own.
+    for setup_package in btrfs-progs ca-certificates curl dash debootstrap erofs-utils fdisk gpg gpg-agent gpgv mount \
+        openssl python3 python3-btrfsutil python3-pycurl python3-venv rpm rsync shellcheck squashfs-tools strace \
+        systemd systemd-container tinyproxy-bin util-linux xz-utils zstd; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
             installed) ;;
             *) setup_missing="$setup_missing $setup_package" ;;
@@ -84,14 +85,15 @@ setup_apt_install() {
 
 setup_suse() {
     setup_with_rpm "zypper --non-interactive install --no-recommends" \
-        btrfsprogs dash debootstrap erofs-utils gpg2 python-btrfsutil python3 rpm-build rsync ShellCheck \
-        squashfs strace systemd systemd-container util-linux xz zstd
+        btrfsprogs curl dash debootstrap erofs-utils gpg2 openssl python-btrfsutil python3 python3-pycurl rpm-build \
+        rsync ShellCheck squashfs strace systemd systemd-container tinyproxy util-linux xz zstd
 }
 
 setup_fedora() {
     setup_with_rpm "dnf install -y --setopt=install_weak_deps=False" \
-        btrfs-progs dash debootstrap erofs-utils gnupg2 python3 python3-btrfsutil rpm-build rsync ShellCheck \
-        squashfs-tools strace systemd systemd-container systemd-udev util-linux xz zstd
+        btrfs-progs curl dash debootstrap erofs-utils gnupg2 openssl python3 python3-btrfsutil python3-pycurl \
+        rpm-build rsync ShellCheck squashfs-tools strace systemd systemd-container systemd-udev tinyproxy util-linux \
+        xz zstd
 }
 
 # setup_with_rpm INSTALLER PACKAGE...
@@ -112,11 +114,11 @@ setup_with_rpm() {
 setup_find_python() {
     for setup_python in /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11; do
         if [ -x "$setup_python" ] &&
-            "$setup_python" -Ic 'import sys, btrfsutil; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            "$setup_python" -Ic 'import sys, btrfsutil, pycurl; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             return 0
         fi
     done
-    setup_fail "no Python >= 3.11 with btrfsutil in /usr/bin (Debian: python3 and python3-btrfsutil)"
+    setup_fail "no Python >= 3.11 with btrfsutil and pycurl in /usr/bin (Debian: python3-btrfsutil, python3-pycurl)"
 }
 
 setup_venv() {
@@ -126,7 +128,7 @@ setup_venv() {
     # Made anew when the pins or the Python changed, when it was moved, and when a run was stopped while making it.
     setup_key=$({ cat "$top/tests/requirements.txt"; "$setup_python" -VV; printf '%s\n' "$setup_python" "$top"; } |
         sha256sum | cut -d ' ' -f 1)
-    if [ "$(cat "$top/.venv/made-from" 2>/dev/null)" = "$setup_key" ] && "$python" -Ic 'import btrfsutil' 2>/dev/null; then
+    if [ "$(cat "$top/.venv/made-from" 2>/dev/null)" = "$setup_key" ] && "$python" -Ic 'import btrfsutil, pycurl' 2>/dev/null; then
         return 0
     fi
     setup_say "making .venv with $setup_python and tests/requirements.txt"

@@ -7,6 +7,7 @@ Exit status: 0 done, 1 it failed, 2 wrong usage, 75 an update would be refused.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -79,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every exception becomes an exit status here."""
     arguments = parser().parse_args(argv)
     os.umask(0o022)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # names on a disk may be anything: what a terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.ERROR,
         format="tukit-sysext: %(message)s",
@@ -86,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         status = _run(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return status
     except TukitSysextError as error:
         print(f"tukit-sysext: {error}", file=sys.stderr)

@@ -6,41 +6,22 @@ How a hook is called, and what an exception in it means, is in :mod:`tukit_sysex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
-    from tukit_sysext.job.facts import Candidate, Known
     from tukit_sysext.job.transaction import Outcome, Transaction
     from tukit_sysext.machine import Machine
+    from tukit_sysext.sources.protocol import Source
     from tukit_sysext.state.snapshots import Scan
 
 PROJECT = "tukit_sysext"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-
-
-class Source(Protocol):
-    """Something that offers images. ``name`` is that of its configuration file."""
-
-    name: str
-
-    def candidates(self) -> Sequence[Candidate]:
-        """All images that the source offers; asked once for each run.
-
-        Raises SourceUnreachable where it does not answer, ImageBroken where its list cannot be used.
-        """
-
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
-        """What is known of these candidates, by SHA-256, without fetching the images. Raises SourceUnreachable."""
-
-    def open(self, candidate: Candidate) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes of an image, in pieces. Raises SourceUnreachable, also while the pieces are read."""
 
 
 class Specifications:

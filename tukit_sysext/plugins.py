@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from tukit_sysext.hookspecs import PROJECT, Source, Specifications
+from tukit_sysext.hookspecs import PROJECT, Specifications
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.job.transaction import Outcome, Transaction
     from tukit_sysext.machine import Machine
+    from tukit_sysext.sources.protocol import Source
     from tukit_sysext.state.snapshots import Scan
 
 log = logging.getLogger(__name__)

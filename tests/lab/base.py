@@ -39,6 +39,7 @@ PACKAGES = (
     "gpgv",
     "python3",
     "python3-btrfsutil",
+    "python3-pycurl",
     "python3-packaging",
     "python3-pluggy",
     "rpm",

@@ -21,6 +21,9 @@ from typing import Any
 
 from tests.lab import Flavour, Lab
 from tests.lab.images import make_image, make_release_rpm, write_checksums
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
 from tests.rpm import build_rpm, payload
 from tukit_sysext.state.ledger import Ledger, LedgerSnapshot
 
@@ -53,19 +56,51 @@ def _compile(tree: Path) -> None:
             shutil.copytree(compiled, tree / package / compiled.relative_to(lab.path(f"/{package}")))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """A repository, the server that serves it, and the key that signs its list."""
+
+    repository: Repository
+    server: Server
+    key: SigningKey
+
+
 @dataclass(kw_only=True)
 class Site:
     """A lab and what is around it."""
 
     lab: Lab
+    web: Web | None = None
 
     def prepare(self) -> Site:
         """What an installation does beside its files, and a source "main"."""
         self.lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
-        self.lab.path(IMAGES).mkdir()
-        self.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath={IMAGES}\n")
+        if self.web is None:
+            self.lab.path(IMAGES).mkdir()
+            self.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath={IMAGES}\nVerify=no\n")
+        else:
+            self.add_source("main", self.web)
+            self.write("/etc/tukit-sysext/tukit-sysext.conf", "[Network]\nDeadline=2s\nConnectTimeout=2s\n")
         self.list_images()
         return self
+
+    def add_source(self, name: str, web: Web, *, urls: Sequence[str] = (), more: str = "") -> None:
+        """Configure a source that is a server with signed lists."""
+        keyring = self.lab.path(f"/etc/tukit-sysext/keyrings/{name}.gpg")
+        keyring.parent.mkdir(parents=True, exist_ok=True)
+        web.key.write_keyring(keyring)
+        lines = "".join(f"URL={url}\n" for url in urls or (web.server.url,))
+        text = f"[Source]\n{lines}Keyring=/etc/tukit-sysext/keyrings/{name}.gpg\n{more}"
+        self.write(f"/etc/tukit-sysext/sources.d/{name}.conf", text)
+
+    @property
+    def images(self) -> Path:
+        """Where images are published, on the host."""
+        return self.lab.path(IMAGES) if self.web is None else self.web.repository.folder
+
+    def location(self, file_name: str) -> str:
+        """Where the machine finds a published file."""
+        return f"{IMAGES}/{file_name}" if self.web is None else f"{self.web.server.url}/{file_name}"
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -88,13 +123,15 @@ class Site:
     def publish(self, name: str, version: str, release: Mapping[str, str], **options: Any) -> Path:
         """Publish an image that says ``release`` of itself, with the ID of this lab."""
         keys = {**release, **({} if release.get("ID") == "_any" else self.identity)}
-        image = make_image(self.lab.path(IMAGES), name, version, release=keys, **options)
+        image = make_image(self.images, name, version, release=keys, **options)
         self.list_images()
         return image
 
     def list_images(self) -> None:
-        """Write the list of what is published."""
-        write_checksums(self.lab.path(IMAGES))
+        """Write the list of what is published, signed where it is on a server."""
+        write_checksums(self.images)
+        if self.web is not None:
+            self.web.repository.sign(self.web.key)
 
     def update(self, *options: str, release: Mapping[str, str] = NEW) -> subprocess.CompletedProcess[str]:
         """A transaction that installs a newer release RPM with rpm: what zypper dup does as far as we are concerned."""

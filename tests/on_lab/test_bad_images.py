@@ -10,18 +10,24 @@ from pathlib import Path
 import pytest
 
 from tests.lab.images import MARKS
-from tests.on_lab.site import IMAGES, NEW, OLD, STATE, STORE, Site
+from tests.on_lab.site import NEW, OLD, STATE, STORE, Site
+
+
+@pytest.fixture
+def site(any_site: Site) -> Site:
+    """These tests are run with every kind of source."""
+    return any_site
 
 
 def spoil(site: Site, file_name: str, content: bytes, *, listed: bool) -> None:
     """Give a published file another content; ``listed`` with its hash, so that only the content is wrong."""
-    site.lab.path(f"{IMAGES}/{file_name}").write_bytes(content)
+    (site.images / file_name).write_bytes(content)
     if listed:
         site.list_images()
 
 
 def published(site: Site, file_name: str) -> bytes:
-    return site.lab.path(f"{IMAGES}/{file_name}").read_bytes()
+    return (site.images / file_name).read_bytes()
 
 
 def merged_marks(site: Site) -> set[str]:
@@ -70,8 +76,8 @@ def test_the_content_decides_and_not_the_manifest(site: Site) -> None:
     site.publish("debug", "1.0", OLD)
     site.publish("debug", "1.1", NEW)
     manifest = {"manifest_version": 1, "config": {"name": "debug"}, "extension": {**OLD, **site.identity}}
-    site.lab.path(f"{IMAGES}/debug-1.1.x86-64.manifest.gz").unlink()
-    site.lab.path(f"{IMAGES}/debug-1.1.x86-64.manifest").write_text(json.dumps(manifest))
+    (site.images / "debug-1.1.x86-64.manifest.gz").unlink()
+    (site.images / "debug-1.1.x86-64.manifest").write_text(json.dumps(manifest))
     site.list_images()
     site.want("debug")
     assert "to be fetched" in site.command("check").stdout
@@ -93,7 +99,7 @@ def test_a_description_with_another_hash_is_refused(site: Site) -> None:
     site.publish("debug", "1.0", OLD)
     site.publish("debug", "1.1", OLD)
     site.want("debug")
-    path = site.lab.path(f"{IMAGES}/debug-1.1.x86-64.manifest.gz")
+    path = site.images / "debug-1.1.x86-64.manifest.gz"
     path.write_bytes(published(site, "debug-1.0.x86-64.manifest.gz"))
     assert site.lab.tukit("execute", "true").returncode == 0
     assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}

@@ -244,7 +244,7 @@ def test_keys_of_a_newer_version(wanting: Site) -> None:
     wanting.publish("debug", "1.1", NEW)
     wanting.write("/etc/tukit-sysext/tukit-sysext.conf", "[Update]\nRefuseFor=14d\nRefuseGently=yes\n[Newer]\nX=1\n")
     wanting.write("/etc/tukit-sysext/images.d/debug.conf", "[Image]\nPolicy=required\nSeal=verity\n")
-    wanting.write("/etc/tukit-sysext/sources.d/main.conf", "[Source]\nPath=/var/images\nTransport=torrent\n")
+    wanting.write("/etc/tukit-sysext/sources.d/main.conf", "[Source]\nPath=/var/images\nVerify=no\nTransport=torrent\n")
     before = wanting.lab.path("/etc/tukit-sysext/images.d/debug.conf").read_text()
     done = wanting.update()
     assert (done.returncode, done.stderr) == (0, "")
@@ -253,7 +253,7 @@ def test_keys_of_a_newer_version(wanting: Site) -> None:
     assert after.read_text() == before
     told = wanting.command("check", check=False).stdout
     for where in ("tukit-sysext.conf:3: unknown key RefuseGently=", "debug.conf:3: unknown key Seal=",
-                  "main.conf:3: unknown key Transport=", "tukit-sysext.conf:5: unknown key X= in [Newer]"):  # fmt: skip
+                  "main.conf:4: unknown key Transport=", "tukit-sysext.conf:5: unknown key X= in [Newer]"):  # fmt: skip
         assert where in told
 
 

@@ -18,6 +18,12 @@ _WRITES = (
 )
 
 
+@pytest.fixture
+def site(any_site: Site) -> Site:
+    """These tests are run with every kind of source."""
+    return any_site
+
+
 def settled(site: Site) -> None:
     """A running system whose images are all there."""
     site.publish("debug", "1.0", OLD)

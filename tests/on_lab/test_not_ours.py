@@ -15,6 +15,12 @@ from tests.on_lab.site import NEW, OLD, STORE, Site
 EXTENSIONS = "/etc/extensions"
 
 
+@pytest.fixture
+def site(any_site: Site) -> Site:
+    """These tests are run with every kind of source."""
+    return any_site
+
+
 def link(site: Site, name: str, target: str) -> None:
     """Link something by hand."""
     folder = site.lab.path(EXTENSIONS)

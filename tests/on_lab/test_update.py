@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import hashlib
 
+import pytest
+
 from tests.lab.images import MARKS
 from tests.on_lab.listing import listing
-from tests.on_lab.site import IMAGES, NEW, OLD, STORE, Site
+from tests.on_lab.site import NEW, OLD, STORE, Site
 
 LATER = {"VERSION_ID": "20270101", "SYSEXT_LEVEL": "glibc-2.44"}
+
+
+@pytest.fixture
+def site(any_site: Site) -> Site:
+    """These tests are run with every kind of source."""
+    return any_site
 
 
 def merged(site: Site, snapshot: int, *images: str) -> dict[str, str]:
@@ -57,9 +65,9 @@ def test_an_update_links_the_newest_images_that_fit(site: Site) -> None:
         links = tuple(sorted(site.links(number).items()))
         assert remembered[number, seen[number]["uuid"]] == links
     record = site.record("debug-1.2.x86-64.raw")
-    published = site.lab.path(f"{IMAGES}/debug-1.2.x86-64.raw").read_bytes()
+    published = (site.images / "debug-1.2.x86-64.raw").read_bytes()
     assert record["sha256"] == hashlib.sha256(published).hexdigest()
-    assert (record["source"], record["url"]) == ("main", f"{IMAGES}/debug-1.2.x86-64.raw")
+    assert (record["source"], record["url"]) == ("main", site.location("debug-1.2.x86-64.raw"))
     assert site.lab.path(f"{STORE}/debug-1.2.x86-64.raw").read_bytes() == published
 
     assert merged(site, second, "debug", "strace") == {"debug": "1.2", "strace": "1.2"}
@@ -92,7 +100,7 @@ def test_a_required_image_that_does_not_fit_refuses_the_update(site: Site) -> No
 
     status = site.json("status")
     assert status["refused"]["times"] == 1
-    assert "glibc-2.43" in status["refused"]["images"]["debug"]
+    assert "glibc-2.43" in status["refused"]["images"]["debug"]["reason"]
     assert site.command("status", "--refused", check=False).returncode == 1
     assert "AN UPDATE IS REFUSED" in site.command("status").stdout
 

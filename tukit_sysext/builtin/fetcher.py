@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tukit_sysext.hookspecs import hookimpl
@@ -24,4 +25,4 @@ class Fetcher:
         # settling an event registers this plugin too, and has no use for the main job
         from tukit_sysext.job.transaction import finalize
 
-        return finalize(transaction, self._plugins)
+        return finalize(transaction, partial(self._plugins.sources, transaction.machine))

@@ -4,26 +4,65 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.hookspecs import Source, hookimpl
+from tukit_sysext.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
+    from tukit_sysext.net.settings import NetworkSettings
+    from tukit_sysext.sources.protocol import Source
 
 
 class Sources:
-    """Local directories: sources with ``Path=``."""
+    """Local directories (``Path=``), and directories on HTTP and HTTPS servers (``URL=``)."""
 
     @hookimpl
     def tukit_sysext_sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
-        """See the specification."""
-        from tukit_sysext.builtin.directory import DirectorySource
+        """See the specification. What speaks to the network is imported only where there is such a source."""
+        from tukit_sysext.sources.cache import Cache
+        from tukit_sysext.sources.directory import DirectorySource
+        from tukit_sysext.sources.trust import Trust
 
-        return [
-            DirectorySource(settings, Path(settings.path))
+        cache = Cache(machine.layout.cache, writable=machine.privileged)
+        found: list[Source] = [
+            DirectorySource(settings, Path(settings.path), Trust(settings, cache))
             for settings in configuration.sources.values()
             if settings.path is not None
         ]
+        on_the_web = [
+            settings for settings in configuration.sources.values() if settings.path is None and settings.urls
+        ]
+        if on_the_web:
+            from tukit_sysext.net.transfer import Transfers
+            from tukit_sysext.sources.web import WebSource
+
+            network = _network(machine, configuration)
+            transfers = Transfers(network)
+            found += [
+                WebSource(
+                    settings,
+                    settings.urls,
+                    network,
+                    transfers,
+                    cache,
+                    Trust(settings, cache),
+                    image_max=configuration.settings.image_max,
+                )
+                for settings in on_the_web
+            ]
+        return found
+
+
+def _network(machine: Machine, configuration: Configuration) -> NetworkSettings:
+    """The configured network, with the proxy of the system where the configuration names none."""
+    from tukit_sysext.net.settings import system_proxy
+
+    network = configuration.settings.network
+    if network.http_proxy:
+        return network
+    proxy = system_proxy(machine.layout.root)
+    return replace(network, http_proxy=proxy.http, https_proxy=proxy.https, no_proxy=network.no_proxy or proxy.none_for)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from tukit_sysext.config.wanted import Policy
 from tukit_sysext.errors import TukitSysextError
@@ -20,7 +21,7 @@ def run(machine: Machine, *, names: Sequence[str], policy: Policy) -> int:
     """Take over the named entries, or all. 0, or 1 where one could not be taken over."""
     failed = False
     with shared(machine.layout.lock), Tree(machine.layout.root) as tree:
-        resolver = Resolver(machine, tree, Plugins(), machine.store())
+        resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store())
         resolver.look_locally()
         foreign = {item.entry.name: item for item in resolver.facts.foreign}
         chosen: list[str] = []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tukit_sysext.system.tree import Tree
 def run(machine: Machine, *, root: Path, as_json: bool) -> int:
     """Print the plan for the tree at ``root``. 0, or 75 where a transaction with this tree would be refused."""
     with Tree(root) as tree:
-        resolver = Resolver(machine, tree, Plugins(), machine.store(writable=False))
+        resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store(writable=False))
         plan = decide(resolver.resolve())
     if as_json:
         print_json(document(plan))

@@ -7,7 +7,7 @@ of the same name; an empty file, or a link to /dev/null, masks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -124,33 +124,48 @@ class Keys:
     """
 
     def __init__(self, *files: ConfigurationFile) -> None:
-        self._last: dict[tuple[str, str], tuple[str, Assignment]] = {}
+        self._found: dict[tuple[str, str], list[tuple[str, Assignment]]] = {}
         self.problems: list[Problem] = []
         for file in files:
             self.problems += file.problems
             for assignment in file.assignments:
-                self._last[assignment.section, assignment.key] = (file.path, assignment)
+                self._found.setdefault((assignment.section, assignment.key), []).append((file.path, assignment))
 
     def take(self, section: str, key: str, convert: Callable[[str], Value], default: Value) -> Value:
         """The value of a key; the default where it is not set.
 
         Or where ``convert`` raises ValueError (a problem then).
         """
-        found = self._last.pop((section, key), None)
-        if found is None or not found[1].value:
-            return default
-        path, assignment = found
-        try:
-            return convert(assignment.value)
-        except ValueError as error:
-            message = f"{key}={assignment.value}: {error}"
-            self.problems.append(Problem(file=path, line=assignment.line, message=message))
-            return default
+        found = self._found.pop((section, key), [])
+        values = self._convert(found[-1:], convert)
+        return values[0] if values else default
+
+    def take_all(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:
+        """The values of a key that may be given several times.
+
+        And several in one line with white space between them.
+        """
+        return tuple(self._convert(self._found.pop((section, key), []), convert, several=True))
+
+    def _convert(
+        self, found: Sequence[tuple[str, Assignment]], convert: Callable[[str], Value], *, several: bool = False
+    ) -> list[Value]:
+        values: list[Value] = []
+        for path, assignment in found:
+            if not assignment.value:
+                values.clear()
+            for text in assignment.value.split() if several else filter(None, [assignment.value]):
+                try:
+                    values.append(convert(text))
+                except ValueError as error:
+                    message = f"{assignment.key}={text}: {error}"
+                    self.problems.append(Problem(file=path, line=assignment.line, message=message))
+        return values
 
     def finish(self) -> tuple[Problem, ...]:
         """All problems, those of the keys that nobody took among them, in the order of the lines."""
-        for path, assignment in self._last.values():
+        for path, assignment in (item for found in self._found.values() for item in found):
             message = f"unknown key {assignment.key}= in [{assignment.section}], ignored"
             self.problems.append(Problem(file=path, line=assignment.line, message=message, fault=False))
-        self._last.clear()
+        self._found.clear()
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))

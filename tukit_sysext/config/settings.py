@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tukit_sysext.config import keyring
 from tukit_sysext.config.files import Keys, Problem, load_folder, load_main
-from tukit_sysext.config.values import absolute_path, number, size, time_span
+from tukit_sysext.config.keyring import Keyring
+from tukit_sysext.config.values import absolute_path, boolean, number, size, time_span, url
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
 
@@ -21,27 +25,31 @@ class Settings:
     """``tukit-sysext.conf``.
 
     ``refuse_for``: seconds for which a required image may hold back updates, None for no limit ([Update] RefuseFor=).
-    ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=).
+    ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=). ``network`` from [Network]; its proxies
+    are empty where the configuration names none, the system's count then.
     """
 
     refuse_for: int | None = None
     image_max: int = 4 * 1024**3
-
-
-_DEFAULT = Settings()
+    network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceSettings:
-    """One source: ``path`` of a directory ([Source] Path=), and its priority ([Source] Priority=).
+    """One source, section ``[Source]``.
 
-    As with zypper a smaller number is a stronger source, and 99 is the default: a weaker source is asked only where no
-    stronger one has a fitting image.
+    ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
+    ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyring``
+    (Keyring=, else systemd's). As with zypper a smaller priority (Priority=) is a stronger source, and 99 is the
+    default: a weaker source is asked only where no stronger one has a fitting image.
     """
 
     name: str
     origin: str
     path: str | None = None
+    urls: tuple[str, ...] = ()
+    verify: bool = True
+    keyring: Keyring | None = None
     priority: int = DEFAULT_PRIORITY
 
 
@@ -54,7 +62,11 @@ class Configuration:
     problems: tuple[Problem, ...]
 
 
-def _maybe(convert: Callable[[str], int]) -> Callable[[str], int | None]:
+def _or_none(convert: Callable[[str], int]) -> Callable[[str], int | None]:
+    return convert
+
+
+def _text_or_none(convert: Callable[[str], str]) -> Callable[[str], str | None]:
     return convert
 
 
@@ -62,35 +74,60 @@ def load(tree: Tree) -> Configuration:
     """Read the configuration of a tree. Never raises for what stands in the files; a wrong value is the default."""
     files, found = load_main(tree, MAIN)
     keys = Keys(*files)
+    default = Settings()
     settings = Settings(
-        refuse_for=keys.take("Update", "RefuseFor", _maybe(time_span), None),
-        image_max=keys.take("Fetch", "ImageMax", size, _DEFAULT.image_max),
+        refuse_for=keys.take("Update", "RefuseFor", _or_none(time_span), None),
+        image_max=keys.take("Fetch", "ImageMax", size, default.image_max),
+        network=_network(keys),
     )
     problems = [*found, *keys.finish()]
     folder, found = load_folder(tree, SOURCES)
     problems += found
     sources: dict[str, SourceSettings] = {}
     for name, file in folder.files.items():
-        source, of_file = _source(name, Keys(file), file.path)
+        source, of_file = _source(tree, name, Keys(file), file.path)
         problems += of_file
         if source is not None:
             sources[name] = source
     return Configuration(settings=settings, sources=sources, problems=tuple(problems))
 
 
-def _source(name: str, keys: Keys, origin: str) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
+def _network(keys: Keys) -> NetworkSettings:
+    default = NetworkSettings()
+    proxy = keys.take("Network", "Proxy", str, "")
+    return NetworkSettings(
+        connect_timeout=keys.take("Network", "ConnectTimeout", time_span, default.connect_timeout),
+        deadline=keys.take("Network", "Deadline", time_span, default.deadline),
+        image_deadline=keys.take("Network", "ImageDeadline", time_span, default.image_deadline),
+        least_rate=keys.take("Network", "LeastRate", size, default.least_rate),
+        http_proxy=proxy,
+        https_proxy=proxy,
+        no_proxy=",".join(keys.take_all("Network", "NoProxy", str)),
+        ca_file=keys.take("Network", "CAFile", _text_or_none(absolute_path), None),
+    )
+
+
+def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
     try:
         check_component(name)
     except NameRefused as error:
         return None, (Problem(file=origin, line=0, message=f"the file's name: {error}"),)
-
-    def path(text: str) -> str | None:
-        return absolute_path(text)
-
+    verify = keys.take("Source", "Verify", boolean, True)
+    named = keys.take("Source", "Keyring", _text_or_none(absolute_path), None)
+    problems: list[Problem] = []
+    found: Keyring | None = None
+    if verify:
+        try:
+            found = keyring.load(tree, named)
+        except UnknownState as error:
+            problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
     source = SourceSettings(
         name=name,
         origin=origin,
-        path=keys.take("Source", "Path", path, None),
+        path=keys.take("Source", "Path", _text_or_none(absolute_path), None),
+        urls=keys.take_all("Source", "URL", url),
+        verify=verify,
+        keyring=found,
         priority=keys.take("Source", "Priority", number, DEFAULT_PRIORITY),
     )
-    return source, keys.finish()
+    return source, (*problems, *keys.finish())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from tukit_sysext.rules.names import check_component
 
@@ -52,6 +53,26 @@ def size(text: str) -> int:
 def component(text: str) -> str:
     """A name that is one path component."""
     return check_component(text)
+
+
+def url(text: str) -> str:
+    """The URL of a directory on an HTTP or HTTPS server, with a slash at its end."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("expected the URL of a directory, http:// or https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected a URL without a user name or password in it")
+    return text if text.endswith("/") else f"{text}/"
+
+
+def boolean(text: str) -> bool:
+    """A boolean as in systemd's files."""
+    match text.lower():
+        case "1" | "yes" | "y" | "true" | "t" | "on":
+            return True
+        case "0" | "no" | "n" | "false" | "f" | "off":
+            return False
+    raise ValueError("expected yes or no")
 
 
 def absolute_path(text: str) -> str:

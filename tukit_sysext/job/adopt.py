@@ -23,7 +23,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component, parse_image_name
 from tukit_sysext.state.ledger import now_text
 from tukit_sysext.state.record import Record
-from tukit_sysext.state.store import CHUNK, Condition, Received, Store, Stored, hash_of
+from tukit_sysext.state.store import CHUNK, Condition, Store, Stored, hash_of
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
 from tukit_sysext.system.process import TimedOut, run
@@ -86,7 +86,7 @@ def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stor
     with store.opened(file_name) as descriptor:
         inspection = inspect_image(descriptor, preferred=stem, scratch=machine.layout.cache)
         name, version = image_name(stored) or stem, image_version(stored)
-        store.take_over(_record(descriptor, file_name, name, version, inspection))
+        store.take_over(_record(descriptor, file_name, name, version, inspection, hash_of(descriptor)))
     return store.look(file_name)
 
 
@@ -102,10 +102,14 @@ def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> 
         file_name = check_component(f"{name}-{version}.{machine_architecture()}.raw")
         size = os.fstat(descriptor).st_size
         file.seek(0)
-        pieces = iter(lambda: file.read(CHUNK), b"")
-        with store.receive(pieces, sha256=hash_of(descriptor), size=size, limit=size, where=str(path)) as received:
-            record = _record(received.descriptor, file_name, name, version, inspection, received, url=path.as_uri())
-            store.publish(received, record, replaceable=lambda _: False)
+        sha256 = hash_of(descriptor)
+        with store.receive(sha256=sha256, limit=size, where=str(path)) as incoming:
+            incoming.expect(size)
+            while piece := file.read(CHUNK):
+                incoming.write(piece)
+            incoming.finish()
+            record = _record(incoming.descriptor, file_name, name, version, inspection, sha256, url=path.as_uri())
+            store.publish(incoming, record, replaceable=lambda _: False)
     return store.look(file_name)
 
 
@@ -125,14 +129,14 @@ def _record(
     name: str,
     version: str,
     inspection: Inspection,
-    received: Received | None = None,
+    sha256: str,
     url: str = "",
 ) -> Record:
     return Record(
         file_name=file_name,
         name=name,
         version=version,
-        sha256=received.sha256 if received is not None else hash_of(descriptor),
+        sha256=sha256,
         size=os.fstat(descriptor).st_size,
         source=SOURCE,
         url=url,

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
+from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.job.options import Option, consider
-from tukit_sysext.job.plan import Action, Plan
+from tukit_sysext.job.plan import Plan
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.state.ledger import now_text
 from tukit_sysext.state.record import Record
-from tukit_sysext.state.store import Condition, Store, Stored, hash_of
+from tukit_sysext.state.store import Condition, Incoming, Store, Stored, hash_of
 from tukit_sysext.system.inspect_image import inspect_image
 
 log = logging.getLogger(__name__)
@@ -34,61 +36,108 @@ class Findings:
 def fetch(plan: Plan, resolver: Resolver, store: Store) -> Findings:
     """Bring the images that the plan wants fetched into the store; each ends whole in it, or with a reason why not."""
     findings = Findings()
-    for image in plan.images:
-        if image.action is not Action.FETCH or image.chosen is None or image.chosen.candidate is None:
+    by_source: dict[str, list[_Wanted]] = {}
+    for image in plan.fetches:
+        if image.chosen is None or image.chosen.candidate is None:
             continue
-        option, candidate = image.chosen, image.chosen.candidate
-        try:
-            found = _fetch_one(option, candidate, image.name, resolver, store)
-        except SourceUnreachable as error:
-            found = Known(failure=Standing.UNREACHABLE, reason=str(error))
-        except ImageBroken as error:
-            found = Known(failure=Standing.BROKEN, reason=str(error))
-        except StoreError as error:
-            found = Known(failure=Standing.NOT_STORED, reason=str(error))
-        findings.known[option.key] = found
-        if found.failure is None:
-            stored = store.look(option.file_name)
-            findings.stored[option.file_name] = stored
-            if stored.condition is not Condition.WHOLE and _fits(found, option, resolver):
-                reason = f"{option.file_name} is {stored.condition} right after it was published: {stored.reason}"
-                findings.known[option.key] = Known(failure=Standing.NOT_STORED, reason=reason)
+        wanted = _Wanted(name=image.name, option=image.chosen, candidate=image.chosen.candidate)
+        known = _recover(wanted, resolver, store)
+        if known is not None:
+            _note(wanted, known, findings, resolver, store)
         else:
-            log.warning("%s %s: %s", image.name, option.version, found.reason)
+            by_source.setdefault(wanted.candidate.source, []).append(wanted)
+    for source, images in sorted(by_source.items()):
+        _fetch_from(source, images, findings, resolver, store)
     return findings
 
 
-def _fetch_one(option: Option, candidate: Candidate, name: str, resolver: Resolver, store: Store) -> Known:
-    if option.stored is not None and option.stored.condition is Condition.UNRECORDED:
-        # another tool's file under this name may well be the published one: nothing to fetch then
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wanted:
+    """An image to be fetched: its name, and what was chosen for it."""
+
+    name: str
+    option: Option
+    candidate: Candidate
+
+
+def _note(wanted: _Wanted, known: Known, findings: Findings, resolver: Resolver, store: Store) -> None:
+    """Note what came of an image; one that was published is looked at again as everybody will see it."""
+    option = wanted.option
+    if known.failure is None:
+        stored = store.look(option.file_name)
+        findings.stored[option.file_name] = stored
+        if stored.condition is not Condition.WHOLE and _fits(known, option, resolver):
+            reason = f"{option.file_name} is {stored.condition} right after it was published: {stored.reason}"
+            known = Known(failure=Standing.NOT_STORED, reason=reason)
+    if known.failure is not None:
+        log.warning("%s %s: %s", wanted.name, option.version, known.reason)
+    findings.known[option.key] = known
+
+
+def _failed(error: TukitSysextError) -> Known:
+    """Which of the reasons an error is."""
+    standing = Standing.BROKEN
+    if isinstance(error, SourceUnreachable):
+        standing = Standing.UNREACHABLE
+    elif isinstance(error, StoreError):
+        standing = Standing.NOT_STORED
+    return Known(failure=standing, reason=str(error))
+
+
+def _recover(wanted: _Wanted, resolver: Resolver, store: Store) -> Known | None:
+    """Take over another tool's file under this name where it is the published one: nothing to fetch then."""
+    option = wanted.option
+    if option.stored is None or option.stored.condition is not Condition.UNRECORDED:
+        return None
+    try:
         with store.opened(option.file_name) as descriptor:
-            if hash_of(descriptor) == option.sha256:
-                known, record = _look(descriptor, option, candidate, name, resolver)
-                if record is not None:
-                    store.take_over(record)
-                return known
-    source = resolver.sources[candidate.source]
-    with (
-        source.open(candidate) as pieces,
-        store.receive(
-            pieces,
-            sha256=candidate.sha256,
-            size=candidate.size,
-            limit=resolver.configuration.settings.image_max,
-            where=candidate.locations[0] if candidate.locations else candidate.file_name,
-        ) as received,
-    ):
-        known, record = _look(received.descriptor, option, candidate, name, resolver)
+            if hash_of(descriptor) != option.sha256:
+                return None
+            known, record = _look(descriptor, wanted, resolver)
+            if record is not None:
+                store.take_over(record)
+            return known
+    except OSError:
+        return None
+    except TukitSysextError as error:
+        return _failed(error)
+
+
+def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, resolver: Resolver, store: Store) -> None:
+    """Fetch images of one source, all at once as far as it likes, then look into each and publish it."""
+    limit = resolver.configuration.settings.image_max
+    with ExitStack() as stack:
+        incoming: list[tuple[_Wanted, Incoming]] = []
+        for wanted in images:
+            where = f"{wanted.candidate.file_name} of source {source}"
+            try:
+                sink = stack.enter_context(store.receive(sha256=wanted.candidate.sha256, limit=limit, where=where))
+            except StoreError as error:
+                _note(wanted, _failed(error), findings, resolver, store)
+            else:
+                incoming.append((wanted, sink))
+        failures = resolver.sources[source].fetch([(wanted.candidate, sink) for wanted, sink in incoming])
+        for wanted, sink in incoming:
+            failure = failures.get(wanted.candidate.sha256)
+            known = _failed(failure) if failure is not None else _publish(sink, wanted, resolver, store)
+            _note(wanted, known, findings, resolver, store)
+
+
+def _publish(incoming: Incoming, wanted: _Wanted, resolver: Resolver, store: Store) -> Known:
+    """Look into an image whose hash is right, and publish it where it fits."""
+    try:
+        known, record = _look(incoming.descriptor, wanted, resolver)
         if record is not None:
-            store.publish(received, record, replaceable=lambda there: _good_for_nothing(there, resolver, store))
+            store.publish(incoming, record, replaceable=lambda there: _good_for_nothing(there, resolver, store))
         return known
+    except TukitSysextError as error:
+        return _failed(error)
 
 
-def _look(
-    descriptor: int, option: Option, candidate: Candidate, name: str, resolver: Resolver
-) -> tuple[Known, Record | None]:
+def _look(descriptor: int, wanted: _Wanted, resolver: Resolver) -> tuple[Known, Record | None]:
     """Look into a file whose hash is right: what it says, and its record where it fits, so that it is published."""
-    inspection = inspect_image(descriptor, preferred=name, scratch=resolver.scratch)
+    option, candidate = wanted.option, wanted.candidate
+    inspection = inspect_image(descriptor, preferred=wanted.name, scratch=resolver.scratch)
     known = Known(release=inspection.release, from_content=True, merge_name=inspection.merge_name)
     if not _fits(known, option, resolver):
         return known, None
@@ -100,7 +149,7 @@ def _look(
         size=os.fstat(descriptor).st_size,
         source=candidate.source,
         url=candidate.locations[0] if candidate.locations else "",
-        signer=None,
+        signer=candidate.signer,
         time=now_text(),
         merge_name=inspection.merge_name,
         release=dict(inspection.release),

@@ -21,8 +21,9 @@ class Candidate:
     """An image that a source offers; every source yields this shape and no other.
 
     ``version`` is a UAPI.10 string, ``architecture`` in systemd's spelling (None: the name does not tell), ``sha256``
-    in lower-case hexadecimal digits, ``size`` in bytes (None: not known), ``description`` where its description is
-    (None: it has none), ``locations`` where the image is, to be tried in turn.
+    in lower-case hexadecimal digits, ``signer`` the fingerprint of the key that signed the list (None: nobody asked),
+    ``size`` in bytes (None: not known), ``description`` where its description is (None: it has none), ``locations``
+    where the image is, to be tried in turn.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Candidate:
     size: int | None
     source: str
     priority: int
+    signer: str | None
     description: str | None
     locations: tuple[str, ...]
 

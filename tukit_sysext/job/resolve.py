@@ -8,10 +8,9 @@ again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
@@ -24,21 +23,18 @@ from tukit_sysext.errors import (
     ToolMissing,
     UnknownState,
 )
-from tukit_sysext.hookspecs import Source
 from tukit_sysext.job.facts import Candidate, Facts, Foreign, Known, Standing, TreeFacts
 from tukit_sysext.job.options import image_name
 from tukit_sysext.job.plan import undecided
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import check
+from tukit_sysext.sources.protocol import Source
 from tukit_sysext.state import links
 from tukit_sysext.state.store import Condition, Store, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
-
-if TYPE_CHECKING:
-    from tukit_sysext.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +60,10 @@ def tree_facts(tree: Tree) -> TreeFacts:
     )
 
 
+FindSources = Callable[[Configuration], Sequence[Source]]
+"""Finds the sources of a configuration: what plugins offer."""
+
+
 class Resolver:
     """Finds out for one tree, step by step. ``facts`` is what is known so far; ``sources`` are those of the tree."""
 
@@ -71,7 +71,7 @@ class Resolver:
         self,
         machine: Machine,
         tree: Tree,
-        plugins: Plugins,
+        find_sources: FindSources,
         store: Store,
         *,
         refused_for: Mapping[str, int] | None = None,
@@ -81,9 +81,7 @@ class Resolver:
         self._store = store
         wanted = wanted_files.load(tree)
         self.configuration: Configuration = settings_files.load(tree)
-        self.sources: Mapping[str, Source] = {
-            source.name: source for source in plugins.sources(machine, self.configuration)
-        }
+        self.sources: Mapping[str, Source] = {source.name: source for source in find_sources(self.configuration)}
         self.facts = Facts(
             tree=tree_facts(tree),
             wanted=wanted.images,

@@ -8,19 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.job import carry_out
 from tukit_sysext.job.plan import Action, ImagePlan, Missing, Plan, decide
-from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.job.resolve import FindSources, Resolver
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.links import LinkWriter
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
-
-if TYPE_CHECKING:
-    from tukit_sysext.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +66,7 @@ class Outcome:
         return self.plan.refusals
 
 
-def finalize(transaction: Transaction, plugins: Plugins) -> Outcome:
+def finalize(transaction: Transaction, find_sources: FindSources) -> Outcome:
     """Bring the images that fit into the tree, and leave out what does not fit.
 
     The best possible tree also when refused.
@@ -82,7 +78,7 @@ def finalize(transaction: Transaction, plugins: Plugins) -> Outcome:
     store = machine.store()
     fetched: set[str] = set()
     with shared(machine.layout.lock), Tree(transaction.path) as tree:
-        resolver = Resolver(machine, tree, plugins, store, refused_for=transaction.refused_for)
+        resolver = Resolver(machine, tree, find_sources, store, refused_for=transaction.refused_for)
         resolver.resolve()
         while (plan := decide(resolver.facts)).fetches:
             findings = carry_out.fetch(plan, resolver, store)

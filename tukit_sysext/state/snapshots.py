@@ -140,7 +140,7 @@ def _info(path: Path) -> _Info | None:
         with open(path, "rb") as file:
             # snapper's own file, which only root can write
             root = ElementTree.fromstring(file.read(_INFO_LIMIT))  # noqa: S314
-    except (OSError, ElementTree.ParseError):
+    except (OSError, ElementTree.ParseError, LookupError, ValueError):
         return None
     data = {entry.findtext("key"): entry.findtext("value") for entry in root.findall("userdata")}
     return _Info(

@@ -11,10 +11,11 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.layout import Layout
@@ -48,13 +49,67 @@ class Stored:
     record: Record | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Received:
-    """An image on its way into the store: a descriptor of a file without a name, synced, with the right hash."""
+class Incoming:
+    """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    descriptor: int
-    sha256: str
-    size: int
+    def __init__(self, folder: Path, descriptor: int, *, sha256: str, limit: int, where: str) -> None:
+        self.descriptor = descriptor
+        self.size = 0
+        self._folder = folder
+        self._sha256 = sha256
+        self._limit = limit
+        self._where = where
+        self._digest = hashlib.sha256()
+
+    def expect(self, size: int) -> None:
+        """See whether there is room for so many bytes. Raises StoreError, ImageBroken where they are too many."""
+        if size > self._limit:
+            raise ImageBroken(f"{self._where}: {size} bytes, larger than the limit of {self._limit}")
+        try:
+            room = os.statvfs(self._folder)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error.strerror}") from error
+        free = room.f_bavail * room.f_frsize + self.size
+        if size > free:
+            raise StoreError(
+                f"{self._folder}: {size} bytes are needed for {self._where}, {free} are free",
+                hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
+            )
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
+        self.size += len(data)
+        if self.size > self._limit:
+            raise ImageBroken(f"{self._where}: larger than the limit of {self._limit} bytes")
+        self._digest.update(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+
+    def restart(self) -> None:
+        """Forget everything that was written. Raises StoreError."""
+        try:
+            os.ftruncate(self.descriptor, 0)
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        self.size = 0
+        self._digest = hashlib.sha256()
+
+    def finish(self) -> None:
+        """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
+        found = self._digest.hexdigest()
+        if found != self._sha256:
+            told = f"expected SHA-256 {self._sha256[:16]}..., found {found[:16]}... in {self.size} bytes"
+            raise ImageBroken(f"{self._where}: {told}")
+        try:
+            os.fchmod(self.descriptor, 0o644)
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
 
 
 class Store:
@@ -133,60 +188,24 @@ class Store:
             os.close(descriptor)
 
     @contextmanager
-    def receive(
-        self, chunks: Iterable[bytes], *, sha256: str, size: int | None, limit: int, where: str
-    ) -> Iterator[Received]:
-        """Write ``chunks`` to a file without a name in the store, hashing them; it is gone if it is not published.
+    def receive(self, *, sha256: str, limit: int, where: str) -> Iterator[Incoming]:
+        """A file without a name in the store, to be written to; it is gone if it is not published.
 
-        ``size`` is how many bytes are expected (None: not known), ``limit`` the most that are taken. Raises ImageBroken
-        when the bytes are not those of ``sha256``, StoreError when the store cannot take them.
+        ``sha256`` is what its content must have, ``limit`` the most bytes that are taken, ``where`` names it in errors.
+        Raises StoreError where the store cannot be written to.
         """
         try:
             make_directory(self._folder)
-            self._check_room(size)
             descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
         try:
-            yield self._write(descriptor, chunks, sha256=sha256, limit=limit, where=where)
+            yield Incoming(self._folder, descriptor, sha256=sha256, limit=limit, where=where)
         finally:
             os.close(descriptor)
 
-    def _write(self, descriptor: int, chunks: Iterable[bytes], *, sha256: str, limit: int, where: str) -> Received:
-        digest = hashlib.sha256()
-        written = 0
-        for chunk in chunks:
-            written += len(chunk)
-            if written > limit:
-                raise ImageBroken(f"{where}: larger than the limit of {limit} bytes")
-            digest.update(chunk)
-            try:
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-            except OSError as error:
-                raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
-        found = digest.hexdigest()
-        if found != sha256:
-            raise ImageBroken(f"{where}: expected SHA-256 {sha256[:16]}..., found {found[:16]}... in {written} bytes")
-        try:
-            os.fchmod(descriptor, 0o644)
-            os.fsync(descriptor)
-        except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
-        return Received(descriptor=descriptor, sha256=found, size=written)
-
-    def _check_room(self, size: int | None) -> None:
-        room = os.statvfs(self._folder)
-        free = room.f_bavail * room.f_frsize
-        if size is not None and size > free:
-            raise StoreError(
-                f"{self._folder}: {size} bytes are needed, {free} are free",
-                hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
-            )
-
-    def publish(self, received: Received, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
-        """Give a received image its name: record first, then the name.
+    def publish(self, incoming: Incoming, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
+        """Give an image that is finished its name: record first, then the name.
 
         A name never changes its content: only content that does not match its record is replaced by content that does,
         and content of unknown origin only where ``replaceable`` says of the name that it is good for nothing. Returns
@@ -202,7 +221,7 @@ class Store:
                     self._may_replace(there, record, replaceable)
                 self.records.write(record)
                 try:
-                    self._name(received.descriptor, name, replace=there.condition is not Condition.MISSING)
+                    self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
                 except FileExistsError:
                     continue  # another transaction was quicker: look at what it published
                 return self.seal(record)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""ASCII armour of OpenPGP (RFC 9580, section 6): keyrings may have it, gpgv wants them without."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+_BLOCK = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+
+
+def public_keys(content: bytes) -> bytes:
+    """Keys in binary form, whether they have armour (one or several blocks) or not.
+
+    Raises ValueError for armour that is damaged.
+    """
+    if b"-----BEGIN PGP" not in content[:4096]:
+        return content
+    keys = b""
+    for block in _BLOCK.findall(content):
+        _, _, body = block.replace(b"\r\n", b"\n").partition(b"\n\n") if b":" in block else (b"", b"", block)
+        lines = [line.strip() for line in body.split(b"\n")]
+        try:
+            # the last line but one may be a checksum, which says nothing that the keys' own signatures do not
+            keys += base64.b64decode(b"".join(line for line in lines if not line.startswith(b"=")), validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"damaged ASCII armour: {error}") from error
+    if not keys:
+        raise ValueError("no public key in it")
+    return keys

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How to reach servers: timeouts, proxy and certificates, from our configuration and from what zypper uses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext import __version__
+
+SYSCONFIG = "etc/sysconfig/proxy"
+"""Where openSUSE keeps the proxy of a machine (YaST, zypper), relative to its root."""
+
+_LIMIT = 64 * 1024
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_]+)=(.*)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSettings:
+    """The network of a machine.
+
+    Times in seconds: ``connect_timeout`` of one attempt, ``deadline`` for a list or a description with all its mirrors
+    and repetitions, ``image_deadline`` for an image. A transfer that brings fewer than ``least_rate`` bytes a second
+    over ``least_rate_window`` seconds is given up. Proxies are URLs, empty for none.
+    """
+
+    connect_timeout: int = 10
+    deadline: int = 30
+    image_deadline: int = 3600
+    least_rate: int = 1000
+    least_rate_window: int = 30
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+    ca_file: str | None = None
+    connections: int = 8
+    downloads: int = 4
+    user_agent: str = f"tukit-sysext/{__version__}"
+
+    def proxy_for(self, url: str) -> str:
+        """The proxy for a URL, empty for none."""
+        return self.https_proxy if url.startswith("https:") else self.http_proxy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemProxy:
+    """The proxy that a machine is set up with."""
+
+    http: str = ""
+    https: str = ""
+    none_for: str = ""
+
+
+def system_proxy(root: Path) -> SystemProxy:
+    """The proxy of the machine at ``root``, as zypper uses it; none where it has none or it is switched off."""
+    try:
+        with open(root / SYSCONFIG, encoding="utf-8", errors="replace") as file:
+            text = file.read(_LIMIT)
+    except OSError:
+        return SystemProxy()
+    values = {match[1]: _unquoted(match[2]) for match in map(_ASSIGNMENT.fullmatch, text.splitlines()) if match}
+    if values.get("PROXY_ENABLED", "").lower() != "yes":
+        return SystemProxy()
+    return SystemProxy(
+        http=values.get("HTTP_PROXY", ""),
+        https=values.get("HTTPS_PROXY", ""),
+        none_for=values.get("NO_PROXY", "").replace(" ", ""),
+    )
+
+
+def _unquoted(text: str) -> str:
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:
+        return ""
+    return words[0] if words else ""

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What need not be fetched or checked again: lists and descriptions by their hash, and what a signature check said.
+
+Everything in here may be lost at any time, and nothing in here is believed: content has its hash checked when it is
+read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.system.durable import make_directory, write_file
+
+log = logging.getLogger(__name__)
+
+_LIMIT = 2 * 1024 * 1024
+
+
+class Cache:
+    """A folder below /var/cache/tukit-sysext. With ``writable`` false nothing is put into it."""
+
+    def __init__(self, folder: Path, *, writable: bool) -> None:
+        self._folder = folder
+        self._writable = writable
+
+    def content(self, sha256: str) -> bytes | None:
+        """Content by its SHA-256; None where it is not there, or is other content."""
+        found = self._read("by-hash", sha256)
+        return found if found is not None and hashlib.sha256(found).hexdigest() == sha256 else None
+
+    def put_content(self, content: bytes) -> str:
+        """Keep content; its SHA-256."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._write("by-hash", sha256, content)
+        return sha256
+
+    def note(self, kind: str, key: str) -> dict[str, Any] | None:
+        """A note (a JSON object) of a kind under a key; None where there is none."""
+        content = self._read(kind, key)
+        try:
+            found = json.loads(content) if content is not None else None
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def put_note(self, kind: str, key: str, note: dict[str, Any]) -> None:
+        """Keep a note."""
+        self._write(kind, key, json.dumps(note, sort_keys=True).encode())
+
+    def _read(self, kind: str, key: str) -> bytes | None:
+        try:
+            with open(self._folder / kind / key, "rb") as file:
+                return file.read(_LIMIT)
+        except OSError:
+            return None
+
+    def _write(self, kind: str, key: str, content: bytes) -> None:
+        if not self._writable:
+            return
+        path = self._folder / kind / key
+        try:
+            make_directory(path.parent)
+            write_file(path, content, durable=False)
+        except OSError as error:
+            log.info("%s: cannot be kept: %s", path, error.strerror)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A source that is a local directory: a disk, a USB stick, a network file system."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.formats import checksums, manifest
+from tukit_sysext.job.facts import Candidate, Known, Standing
+from tukit_sysext.sources import listed
+from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.sources.trust import Trust
+
+_CHUNK = 1024 * 1024
+
+
+class DirectorySource:
+    """One directory."""
+
+    def __init__(self, settings: SourceSettings, folder: Path, trust: Trust) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._folder = folder
+        self._trust = trust
+        self._hashes: Mapping[str, str] = {}
+
+    def candidates(self) -> Sequence[Candidate]:
+        """See Source."""
+        where = f"{self._folder}/{listed.LIST}"
+        content = self._read(listed.LIST, limit=checksums.LIMIT)
+        signer = self._trust.signer(content, self._signature, where=where)
+        found = checksums.parse(content, where=where)
+        listed.check_freshness(found, where)
+        self._hashes = found.hashes
+        return listed.candidates(
+            found, self._settings, signer=signer, locations=lambda name: (str(self._folder / name),), size=self._size
+        )
+
+    def _signature(self) -> bytes | None:
+        for name in listed.SIGNATURES:
+            if os.path.lexists(self._folder / name):
+                return self._read(name, limit=listed.SIGNATURE_LIMIT)
+        return None
+
+    def _size(self, name: str) -> int | None:
+        try:
+            return os.stat(self._folder / name).st_size
+        except OSError:
+            return None  # listed but not there: it is told when it is fetched
+
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        """See Source."""
+        return {candidate.sha256: self._describe(candidate) for candidate in candidates}
+
+    def _describe(self, candidate: Candidate) -> Known:
+        names = [candidate.description] if candidate.description else listed.description_names(candidate.file_name)
+        for name in names:
+            if candidate.description is None and not (self._folder / name).is_file():
+                continue
+            where = f"{self._folder}/{name}"
+            try:
+                content = self._read(name, limit=manifest.LIMIT)
+                listed.check_hash(self._hashes, name, content, where=where)
+            except SourceUnreachable as error:
+                return Known(failure=Standing.UNREACHABLE, reason=str(error))
+            except ImageBroken as error:
+                return Known(failure=Standing.BROKEN, reason=str(error))
+            return listed.known_from(content, name, image=candidate.file_name, where=where)
+        return listed.NOT_DESCRIBED
+
+    def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
+        """See Source."""
+        failures: dict[str, TukitSysextError] = {}
+        for candidate, sink in wanted:
+            try:
+                with self._opened(candidate.file_name) as descriptor:
+                    sink.expect(os.fstat(descriptor).st_size)
+                    for piece in self._pieces(candidate.file_name, descriptor):
+                        sink.write(piece)
+                sink.finish()
+            except TukitSysextError as error:
+                failures[candidate.sha256] = error
+        return failures
+
+    def _pieces(self, name: str, descriptor: int) -> Iterator[bytes]:
+        try:
+            while piece := os.read(descriptor, _CHUNK):
+                yield piece
+        except OSError as error:
+            raise SourceUnreachable(f"{self._folder}/{name}: cannot be read: {error.strerror}") from error
+
+    def _read(self, name: str, *, limit: int) -> bytes:
+        content = b""
+        with self._opened(name) as descriptor:
+            for piece in self._pieces(name, descriptor):
+                content += piece
+                if len(content) > limit:
+                    raise ImageBroken(f"{self._folder}/{name}: larger than {limit} bytes")
+        return content
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        try:
+            descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise SourceUnreachable(f"{self._folder}/{name}: {error.strerror}") from error
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ImageBroken(f"{self._folder}/{name}: expected a regular file")
+            yield descriptor
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A repository with SHA256SUMS, wherever it is: from a list to candidates, from a description's bytes to what it says.
+
+The list is the authority over names and hashes. A description that it names must have the hash that it says; one that
+it does not name only guides the search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.errors import ImageBroken
+from tukit_sysext.formats import manifest
+from tukit_sysext.formats.checksums import Checksums
+from tukit_sysext.job.facts import Candidate, Known, Standing
+from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.rules.release import ReleaseData
+
+LIST = "SHA256SUMS"
+SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
+SIGNATURE_LIMIT = 64 * 1024
+"""The most bytes that a signature may have."""
+
+
+def description_names(image: str) -> tuple[str, ...]:
+    """The files that may describe an image, in the order in which they are looked for."""
+    stem = image.removesuffix(".raw")
+    return f"{stem}.manifest.gz", f"{stem}.manifest", f"{image}.json"
+
+
+def check_freshness(listed: Checksums, where: str) -> None:
+    """Raise ImageBroken for a list that says of itself that it is stale (threat N6)."""
+    if listed.best_before is not None and datetime.now(UTC).date() > listed.best_before:
+        raise ImageBroken(f"{where}: stale since {listed.best_before}", hint="ask the publisher for a new list")
+
+
+def candidates(
+    listed: Checksums,
+    settings: SourceSettings,
+    *,
+    signer: str | None,
+    locations: Callable[[str], Sequence[str]],
+    size: Callable[[str], int | None] = lambda _: None,
+) -> list[Candidate]:
+    """The images of a list; ``locations`` and ``size`` (bytes) by file name."""
+    found: list[Candidate] = []
+    for name in sorted(listed.hashes):
+        hint = parse_image_name(name)
+        if hint is None:
+            continue
+        found.append(
+            Candidate(
+                name=hint.name,
+                version=hint.version,
+                architecture=hint.architecture,
+                file_name=name,
+                sha256=listed.hashes[name],
+                size=size(name),
+                source=settings.name,
+                priority=settings.priority,
+                signer=signer,
+                description=next((other for other in description_names(name) if other in listed.hashes), None),
+                locations=tuple(locations(name)),
+            )
+        )
+    return found
+
+
+def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: str) -> None:
+    """Raise ImageBroken where the list has another hash for a file; one that it does not name passes (threat N9)."""
+    listed = hashes.get(name)
+    found = hashlib.sha256(content).hexdigest()
+    if listed is not None and listed != found:
+        raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {found[:16]}...")
+
+
+def known_from(content: bytes, name: str, *, image: str, where: str) -> Known:
+    """What a description says of an image."""
+    try:
+        plain = manifest.decompress(content, where=where) if name.endswith(".gz") else content
+        return Known(release=ReleaseData(manifest.parse(plain, image=image, where=where)))
+    except ImageBroken as error:
+        return Known(failure=Standing.BROKEN, reason=str(error))
+
+
+NOT_DESCRIBED = Known(reason="it has no description, its content decides")
