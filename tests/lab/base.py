@@ -33,15 +33,16 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "attr",
     "btrfs-progs",
+    "curl",  # what a download is measured against
     "dbus",  # systemd-container wants it, and debootstrap does not solve alternatives
     "erofs-utils",
     "fdisk",
     "gpgv",
     "python3",
     "python3-btrfsutil",
-    "python3-pycurl",
     "python3-packaging",
     "python3-pluggy",
+    "python3-pycurl",
     "rpm",
     "rsync",
     "snapper",

@@ -82,7 +82,8 @@ def make_image(
         del keys["ARCHITECTURE"]
     contents: dict[str, str | bytes] = {f"{MARKS}/{name}": version} if files is None else dict(files)
     if size_mib:
-        contents[f"{MARKS}/{name}.padding"] = random.Random(f"{name} {version}").randbytes(size_mib * _MIB)
+        noise = random.Random(f"{name} {version}")
+        contents[f"{MARKS}/{name}.padding"] = b"".join(noise.randbytes(_MIB) for _ in range(size_mib))
     identity = uuid.uuid5(_NAMESPACE, f"{name} {version} {architecture} {sorted(keys.items())}")
 
     with tempfile.TemporaryDirectory(prefix="make-image-") as scratch:
