@@ -20,6 +20,7 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.state.digest import Digest
 from tukit_sysext.state.record import Identity, Record, Records, RecordUnreadable
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
 
@@ -59,7 +60,8 @@ class Incoming:
         self._sha256 = sha256
         self._limit = limit
         self._where = where
-        self._digest = hashlib.sha256()
+        self._digest = Digest()
+        self._pending = bytearray()
 
     def expect(self, size: int) -> None:
         """See whether there is room for so many bytes. Raises StoreError, ImageBroken where they are too many."""
@@ -81,6 +83,14 @@ class Incoming:
         self.size += len(data)
         if self.size > self._limit:
             raise ImageBroken(f"{self._where}: larger than the limit of {self._limit} bytes")
+        # libcurl hands out small pieces: a system call and a hash for each would cost more than copying them once
+        self._pending += data
+        if len(self._pending) >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = bytes(self._pending)
+        self._pending.clear()
         self._digest.update(data)
         try:
             view = memoryview(data)
@@ -97,10 +107,18 @@ class Incoming:
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
         self.size = 0
-        self._digest = hashlib.sha256()
+        self._pending.clear()
+        self._digest.close()
+        self._digest = Digest()
+
+    def close(self) -> None:
+        """Give up what was not published: a file without a name is gone with its descriptor."""
+        self._digest.close()
+        os.close(self.descriptor)
 
     def finish(self) -> None:
         """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
+        self._flush()
         found = self._digest.hexdigest()
         if found != self._sha256:
             told = f"expected SHA-256 {self._sha256[:16]}..., found {found[:16]}... in {self.size} bytes"
@@ -199,10 +217,11 @@ class Store:
             descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        incoming = Incoming(self._folder, descriptor, sha256=sha256, limit=limit, where=where)
         try:
-            yield Incoming(self._folder, descriptor, sha256=sha256, limit=limit, where=where)
+            yield incoming
         finally:
-            os.close(descriptor)
+            incoming.close()
 
     def publish(self, incoming: Incoming, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
         """Give an image that is finished its name: record first, then the name.

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How long finding fitting images takes: tukit-sysext check against a server that answers late.
+
+cold: nothing kept from an earlier run; warm: again, with nothing changed. Requests are those of the whole process.
+Signatures and checksums are on, and the process's start counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tests.benchmarks.machine import empty_cache, measure, site
+from tests.on_lab.site import NEW, OLD
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--images", type=int, default=20, help="wanted images (20)")
+    parser.add_argument("--versions", type=int, default=20, help="published versions of each (20)")
+    parser.add_argument("--latency-ms", type=float, default=20, help="added to each answer (20)")
+    parser.add_argument(
+        "--newest-fits", type=int, default=1, metavar="N", help="the N-th newest is the first that fits"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="runs of each kind (5); the median counts")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure."""
+    with site(latency_ms=arguments.latency_ms) as (machine, (web, *_)):
+        for image in range(arguments.images):
+            machine.want(f"image{image:02}")
+            for version in range(arguments.versions):
+                fits = arguments.versions - version >= arguments.newest_fits
+                release = {**(OLD if fits else NEW), **machine.identity}
+                web.repository.publish(f"image{image:02}", f"1.{version}", release)
+        machine.list_images()
+        cold_seconds, cold_requests, peaks = [], 0, []
+        for _ in range(arguments.runs):
+            empty_cache(machine)
+            web.server.clear()
+            cold = measure(machine.lab, ["/usr/bin/tukit-sysext", "check"])
+            cold_requests = len(web.server.requests)
+            cold_seconds.append(cold.seconds[0])
+            peaks.append(cold.peak_rss_mib)
+        web.server.clear()
+        warm = measure(machine.lab, ["/usr/bin/tukit-sysext", "check"], runs=arguments.runs)
+        warm_requests = len(web.server.requests) / arguments.runs
+        plan = machine.json("check")
+    expected = f"1.{arguments.versions - arguments.newest_fits}"
+    if warm.statuses != {0} or {image["version"] for image in plan["images"]} != {expected}:
+        raise SystemExit("tests/bench: the plan is not the expected one")
+    return {
+        "cold_requests": cold_requests,
+        "cold_seconds": round(sorted(cold_seconds)[len(cold_seconds) // 2], 3),
+        "warm_requests": warm_requests,
+        "warm_seconds": round(warm.median, 3),
+        "peak_rss_mib": round(max(*peaks, warm.peak_rss_mib), 1),
+    }

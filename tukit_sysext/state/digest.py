@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""SHA-256 on another processor: large images are hashed while the next bytes are received and written."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from queue import Queue
+
+_IN_LINE = 8 * 1024 * 1024
+"""Bytes up to which a thread is not worth starting."""
+_AHEAD = 8
+"""Pieces that may wait to be hashed: what bounds the memory."""
+
+
+class Digest:
+    """A SHA-256 that is fed in order. hashlib lets other threads run while it hashes large pieces."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._thread: threading.Thread | None = None
+        self._queue: Queue[bytes | None] = Queue(_AHEAD)
+
+    def update(self, data: bytes) -> None:
+        """The next bytes."""
+        self._size += len(data)
+        if self._size <= _IN_LINE:
+            self._hash.update(data)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._queue.put(data)
+
+    def hexdigest(self) -> str:
+        """The hash of everything so far, in hexadecimal digits."""
+        self.close()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """End the thread, if there is one; what was fed is hashed."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while (data := self._queue.get()) is not None:
+            self._hash.update(data)
