@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The story that tests/demo tells: a machine, two wanted images, an update, a refused one, a rollback.
 
-Everything is real (btrfs, snapper, rpm, images, systemd-sysext) but tukit, whose part the lab's driver plays.
+Everything is real (btrfs, snapper, rpm, images, signatures, HTTP, systemd-sysext) but tukit, whose part the lab's
+driver plays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 
 from tests.lab import Flavour, Lab
 from tests.lab.images import MARKS
-from tests.on_lab.site import IMAGES, NEW, OLD, Site, installed_tree
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
+from tests.on_lab.site import NEW, OLD, Site, Web, installed_tree
 
 LATER = {"VERSION_ID": "20261215", "SYSEXT_LEVEL": "glibc-2.44"}
 
@@ -30,11 +34,11 @@ def main() -> int:
     title("A machine in a folder")
     tell(f"A loopback btrfs with real snapper, rpm and systemd, laid out like {flavour.value}.")
     tell("The first time it has to be built, which takes a minute.")
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Lab.start(flavour, install={installed_tree(Path(scratch)): "/"}) as lab,
-    ):
-        story(Site(lab=lab).prepare())
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = installed_tree(Path(scratch))
+        repository = Repository(Path(scratch, "repository"))
+        with Server(repository.folder) as server, Lab.start(flavour, install={tree: "/"}) as lab:
+            story(Site(lab=lab, web=Web(repository=repository, server=server, key=SigningKey.shared())).prepare())
     title("Done")
     tell("The machine is gone again. tests/lab/lab start gives one to play with; README.md says what to do with it.")
     return 0
@@ -48,7 +52,8 @@ def story(site: Site) -> None:
     site.publish("strace", "6.1", OLD, kind="erofs")
     site.publish("htop", "3.4", OLD, kind="gpt")
     site.publish("htop", "3.5", NEW)
-    run(site, "ls", IMAGES)
+    print(f"\n{site.location('')}")
+    print("\n".join(f"  {path.name}" for path in sorted(site.images.iterdir())))
 
     title("The administrator wants three of them")
     site.want("debug")

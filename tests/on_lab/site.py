@@ -173,6 +173,25 @@ class Site:
         """Everything in the store, temporary files too."""
         return sorted(entry.name for entry in self.lab.path(STORE).iterdir())
 
+    def hook_processes(self) -> list[int]:
+        """The processes of our hook that run in the lab, as the host numbers them."""
+        inside = os.readlink(f"/proc/{self.lab.pid}/ns/pid")
+        found: list[int] = []
+        for entry in Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                if (b"tukit_sysext.entry" in command or b"50-tukit-sysext" in command) and os.readlink(
+                    entry / "ns/pid"
+                ) == inside:
+                    found.append(int(entry.name))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return found
+
+    def records(self) -> list[str]:
+        """The images that have a record."""
+        return sorted(path.name for path in self.lab.path(f"{STATE}/images").iterdir())
+
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run tukit-sysext in the lab."""
         return self.lab.run(["tukit-sysext", *arguments], check=check)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tukit_sysext.config import keyring
+from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, size, time_span, url
@@ -94,7 +94,7 @@ def load(tree: Tree) -> Configuration:
 
 def _network(keys: Keys) -> NetworkSettings:
     default = NetworkSettings()
-    proxy = keys.take("Network", "Proxy", str, "")
+    proxy = keys.take("Network", "Proxy", values.proxy, "")
     return NetworkSettings(
         connect_timeout=keys.take("Network", "ConnectTimeout", time_span, default.connect_timeout),
         deadline=keys.take("Network", "Deadline", time_span, default.deadline),

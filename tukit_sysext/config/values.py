@@ -58,11 +58,20 @@ def component(text: str) -> str:
 def url(text: str) -> str:
     """The URL of a directory on an HTTP or HTTPS server, with a slash at its end."""
     parts = urlsplit(text)
+    if not text.isascii():
+        raise ValueError("expected a URL of ASCII characters alone")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected the URL of a directory, http:// or https://")
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected a URL without a user name or password in it")
     return text if text.endswith("/") else f"{text}/"
+
+
+def proxy(text: str) -> str:
+    """The URL of a proxy."""
+    if not text.isascii() or urlsplit(text).scheme not in ("http", "https", "socks5", "socks5h"):
+        raise ValueError("expected the URL of a proxy, as http://proxy.example.org:3128")
+    return text
 
 
 def boolean(text: str) -> bool:

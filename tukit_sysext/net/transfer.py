@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,13 +34,18 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
 _SELECT = 1.0
 _RESOLVING = 0.01
+_MUCH = 1024 * 1024
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _NOT_THERE = frozenset((404, 410))
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 class Sink(Protocol):
     """Where the bytes of a large file go."""
+
+    def expect(self, size: int) -> None:
+        """Told how many bytes the whole file has, before the first one, where the server says so."""
 
     def write(self, data: bytes) -> None:
         """Take the next bytes; whatever it raises ends the job for good."""
@@ -96,6 +102,7 @@ class _Next(Enum):
     RESUME = "go on where it was"
     RETRY = "this server may have it later"
     GIVE_UP = "this server will not have it"
+    REDIRECT = "it is elsewhere on this server"
     STOP = "nobody can help: we cannot take it"
 
 
@@ -110,9 +117,11 @@ class _State:
     pause: float = _FIRST_PAUSE
     failures: dict[str, TukitSysextError] = field(default_factory=dict)
     received: int = 0
+    gained: int = 0
     source: str = ""
     recognised_by: str = ""
     resumed: bool = False
+    redirects: dict[str, list[str]] = field(default_factory=dict)
 
     def forget(self) -> None:
         """The next attempt begins at the first byte."""
@@ -158,14 +167,22 @@ class Transfers:
             while queue or active:
                 while queue and len(active) < at_once and queue[0][0] <= self._clock():
                     number = heapq.heappop(queue)[1]
-                    transfer = self._start(states[number])
-                    active[transfer.handle] = (number, transfer)
+                    try:
+                        transfer = self._start(states[number])
+                    except (pycurl.error, UnicodeEncodeError) as error:
+                        told = _CREDENTIALS.sub("//", str(error))
+                        results[number] = SourceUnreachable(f"{states[number].job.urls[0]}: {told}")
+                    else:
+                        active[transfer.handle] = (number, transfer)
                 pause = _SELECT if len(active) >= at_once or not queue else queue[0][0] - self._clock()
                 for handle, code, message in self._finished(min(_SELECT, max(0.0, pause)), idle=not active):
                     number, transfer = active.pop(handle)
                     self._multi.remove_handle(handle)
                     outcome = transfer.outcome(code, message)
-                    self._idle.append(handle)
+                    if code == pycurl.E_OK:
+                        self._idle.append(handle)
+                    else:
+                        handle.close()  # libcurl may not let it be set up again; its connections are not its own
                     if isinstance(outcome, Answer):
                         results[number] = outcome
                         continue
@@ -188,7 +205,11 @@ class Transfers:
         else:
             state.forget()
             url = state.remaining[state.turn]
-        transfer = _Transfer(handle, state, url, self._settings, max(0.001, state.ends - self._clock()))
+        seconds = state.ends - self._clock()
+        if state.job.sink is None:
+            # one server that hangs must leave time for the others; of an image the least rate takes care
+            seconds /= max(1, len(state.remaining) - state.turn)
+        transfer = _Transfer(handle, state, url, self._settings, max(0.001, seconds))
         self._multi.add_handle(handle)
         return transfer
 
@@ -207,19 +228,24 @@ class Transfers:
             if not left:
                 break
         # libcurl has nothing to wait for while a thread of its own resolves a name: it says -1 then
+        timeout = self._multi.timeout()
+        pause = min(pause, timeout / 1000) if timeout >= 0 else pause
         if not ended and self._multi.select(pause) < 0:
             time.sleep(min(pause, _RESOLVING))
         yield from ended
 
     def _after_failure(self, state: _State, url: str, error: TukitSysextError, what: _Next) -> float | None:
         """Note a failure; when to try again, or None where there is no more to try."""
+        now = self._clock()
+        if what is _Next.REDIRECT:
+            return now
+        state.failures.pop(url, None)  # the order is that of the last failures
         state.failures[url] = error
         log.info("%s", error)
-        now = self._clock()
         if what is _Next.STOP:
             return None
         if what is _Next.RESUME:
-            return now if now < state.ends else None
+            return self._pause(state, now, free=state.gained >= _MUCH)
         state.forget()
         if what is _Next.GIVE_UP:
             state.remaining.remove(url)
@@ -230,8 +256,12 @@ class Transfers:
         if state.turn < len(state.remaining):
             return now
         state.turn = 0
-        again = now + state.pause
-        state.pause = min(_LONGEST_PAUSE, state.pause * 2)
+        return self._pause(state, now)
+
+    def _pause(self, state: _State, now: float, *, free: bool = False) -> float | None:
+        """When to try again; None where that would be after the deadline."""
+        again = now if free else now + state.pause
+        state.pause = state.pause if free else min(_LONGEST_PAUSE, state.pause * 2)
         return again if again < state.ends else None
 
 
@@ -265,9 +295,9 @@ class _Transfer:
     def _set_up(self, settings: NetworkSettings, seconds: float) -> None:
         handle, job = self.handle, self._state.job
         secure = self.url.startswith("https:")
-        handle.setopt(pycurl.URL, self.url)
+        handle.setopt(pycurl.URL, self._state.redirects.get(self.url, [self.url])[-1])
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        handle.setopt(pycurl.FOLLOWLOCATION, True)
+        handle.setopt(pycurl.FOLLOWLOCATION, not job.same_origin)
         handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
         handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.NOSIGNAL, True)
@@ -290,7 +320,8 @@ class _Transfer:
             headers.append(f"If-None-Match: {job.etag}")
         elif job.modified is not None:
             headers.append(f"If-Modified-Since: {job.modified}")
-        handle.setopt(pycurl.HTTPHEADER, headers)
+        # what a server said is given back to it byte by byte
+        handle.setopt(pycurl.HTTPHEADER, [header.encode("iso-8859-1") for header in headers])
         handle.setopt(pycurl.HEADERFUNCTION, self._header)
         handle.setopt(pycurl.WRITEFUNCTION, self._write)
 
@@ -301,7 +332,7 @@ class _Transfer:
             words = text.split()
             self._status_code = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
         name, colon, value = text.partition(":")
-        if colon:
+        if colon and value.strip().isprintable():
             self._headers[name.strip().lower()] = value.strip()
 
     def _write(self, data: bytes) -> int | None:
@@ -344,8 +375,18 @@ class _Transfer:
             state.forget()  # the whole file again, whatever was there before
         etag = self._headers.get("etag", "")
         if state.job.sink is not None:
+            size = self._size(status)
+            if size is not None:
+                state.job.sink.expect(size)
             state.source = self.url
             state.recognised_by = etag if etag.startswith('"') else self._headers.get("last-modified", "")
+
+    def _size(self, status: int) -> int | None:
+        """How many bytes the whole file has, as the server says."""
+        text = self._headers.get("content-length", "")
+        if status == _PARTIAL:
+            text = self._headers.get("content-range", "").rpartition("/")[2]
+        return int(text) if text.isascii() and text.isdigit() else None
 
     def outcome(self, code: int, message: str) -> Answer | tuple[TukitSysextError, _Next]:
         """What came of it: the file, or why there is none and what to do next."""
@@ -359,9 +400,6 @@ class _Transfer:
             return Answer(url=self.url, body=b"", etag=state.job.etag, modified=state.job.modified, unchanged=True)
         if status not in (_OK, _PARTIAL):
             return self._status(status)
-        effective = self.handle.getinfo(pycurl.EFFECTIVE_URL)
-        if state.job.same_origin and _origin(effective) != _origin(self.url):
-            return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), _Next.GIVE_UP
         if not self._begun:
             try:
                 self._begin(status)  # a file of no bytes
@@ -387,16 +425,30 @@ class _Transfer:
         raise error
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, _Next]:
-        error = SourceUnreachable(f"{self.url}: {_words(code, message)}")
+        error = SourceUnreachable(f"{self.url}: {self._words(code, message)}")
         if code in _NEVER:
             return error, _Next.GIVE_UP
-        gained = self._state.received > self._resume_from
-        if gained and self._state.recognised_by:
+        state = self._state
+        state.gained = state.received - self._resume_from
+        # a server that is too slow is asked again only where there is no other
+        slow = code == pycurl.E_OPERATION_TIMEDOUT and len(state.remaining) > 1
+        if state.gained > 0 and state.recognised_by and not slow:
             return error, _Next.RESUME
         return error, _Next.RETRY
 
+    def _words(self, code: int, message: str) -> str:
+        """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
+        if code == pycurl.E_UNSUPPORTED_PROTOCOL and self.handle.getinfo(pycurl.REDIRECT_COUNT):
+            told = "redirects to something else than HTTP or HTTPS"
+        else:
+            told = _WORDS.get(code, f"libcurl's error {code}")
+        message = _CREDENTIALS.sub("//", message)
+        return f"{told} ({message})" if message else told
+
     def _status(self, status: int) -> tuple[TukitSysextError, _Next]:
         told = f"{self.url}: the server answers with status {status}"
+        if status in _REDIRECTS:
+            return self._redirected(told)
         if status in _ASK_AGAIN:
             return SourceUnreachable(told), _Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
@@ -404,13 +456,26 @@ class _Transfer:
         kind = NotThere if status in _NOT_THERE else SourceUnreachable
         return kind(told), _Next.GIVE_UP
 
+    def _redirected(self, told: str) -> tuple[TukitSysextError, _Next]:
+        """A redirect of a file that has to come from the server itself: followed where it stays there."""
+        target = self.handle.getinfo(pycurl.REDIRECT_URL) or ""
+        if _origin(target) != _origin(self.url):
+            return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), _Next.GIVE_UP
+        hops = self._state.redirects.setdefault(self.url, [])
+        hops.append(target)
+        if len(hops) > _MOST_REDIRECTS:
+            return SourceUnreachable(f"{self.url}: {_WORDS[pycurl.E_TOO_MANY_REDIRECTS]}"), _Next.GIVE_UP
+        return SourceUnreachable(told), _Next.REDIRECT
 
+
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _NEVER = frozenset(
     (
         pycurl.E_URL_MALFORMAT,
         pycurl.E_UNSUPPORTED_PROTOCOL,
         pycurl.E_TOO_MANY_REDIRECTS,
         pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT,
         pycurl.E_SSL_CACERT_BADFILE,
     )
 )
@@ -423,14 +488,11 @@ _WORDS = {
     pycurl.E_RECV_ERROR: "the connection broke off",
     pycurl.E_GOT_NOTHING: "no answer",
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate is not trusted",
+    pycurl.E_SSL_CACERT: "its certificate is not trusted",
+    pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read (CAFile=)",
     pycurl.E_TOO_MANY_REDIRECTS: f"more than {_MOST_REDIRECTS} redirects",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "redirects to something else than HTTP or HTTPS",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "speaks no HTTP",
 }
-
-
-def _words(code: int, message: str) -> str:
-    """What went wrong, in words; libcurl's own behind it."""
-    return f"{_WORDS[code]} ({message})" if code in _WORDS else message
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

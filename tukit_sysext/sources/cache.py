@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tukit_sysext.system.durable import make_directory, write_file
 
 log = logging.getLogger(__name__)
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 2 * 1024 * 1024
 
 
@@ -29,6 +31,8 @@ class Cache:
 
     def content(self, sha256: str) -> bytes | None:
         """Content by its SHA-256; None where it is not there, or is other content."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         found = self._read("by-hash", sha256)
         return found if found is not None and hashlib.sha256(found).hexdigest() == sha256 else None
 

@@ -16,6 +16,8 @@ from tukit_sysext.sources.cache import Cache
 from tukit_sysext.system.gpgv import check_signature
 
 _KIND = "signatures"
+_REMEMBERED_FOR = 3600
+"""Seconds for which a check is remembered: a key may expire meanwhile."""
 _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
 
@@ -48,14 +50,17 @@ class Trust:
         good = self._remembered(key.hexdigest())
         if good is None:
             good = _check(content, detached, keyring, where=where)
-            self._cache.put_note(_KIND, key.hexdigest(), {"fingerprint": good.fingerprint, "time": good.time})
+            note = {"fingerprint": good.fingerprint, "time": good.time, "checked": int(time.time())}
+            self._cache.put_note(_KIND, key.hexdigest(), note)
         if good.time > time.time() + _CLOCK_TOLERANCE:
             raise ImageBroken(f"{where}: its signature is from the future", hint="is the clock of this machine right?")
         return good.fingerprint
 
     def _remembered(self, key: str) -> Signature | None:
         note = self._cache.note(_KIND, key) or {}
-        fingerprint, made = note.get("fingerprint"), note.get("time")
+        fingerprint, made, checked = note.get("fingerprint"), note.get("time"), note.get("checked")
+        if not isinstance(checked, int) or not 0 <= time.time() - checked <= _REMEMBERED_FOR:
+            return None
         if isinstance(fingerprint, str) and isinstance(made, int):
             return Signature(fingerprint=fingerprint, time=made)
         return None

@@ -55,26 +55,29 @@ class WebSource:
     def candidates(self) -> Sequence[Candidate]:
         """See Source. The list and its signature come from one mirror; one whose list is refused is passed over."""
         urls = list(self._urls)
-        refused: list[str] = []
-        while True:
+        failures: list[TukitSysextError] = []
+        while urls:
             try:
                 base, content = self._list(urls)
             except SourceUnreachable as error:
-                if refused:
-                    raise ImageBroken("; ".join(refused)) from error
-                raise
+                failures.append(error)
+                break
             where = f"{base}{listed.LIST}"
             try:
                 signer = self._signer(content, base, where=where)
                 found = checksums.parse(content, where=where)
                 listed.check_freshness(found, where)
-                break
-            except ImageBroken as error:
+            except (ImageBroken, SourceUnreachable) as error:
                 log.warning("%s", error)
-                refused.append(str(error))
+                failures.append(error)
                 urls.remove(base)
-                if not urls:
-                    raise ImageBroken("; ".join(refused), hint=error.hint) from error
+            else:
+                return self._offer(base, found, signer)
+        told = "; ".join(str(failure) for failure in failures)
+        refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
+        raise ImageBroken(told, hint=refused.hint) if refused is not None else SourceUnreachable(told)
+
+    def _offer(self, base: str, found: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
         # what this mirror has, the others may not have yet: it goes first from now on
         self._urls.sort(key=lambda url: url != base)
         self._hashes = found.hashes
@@ -177,8 +180,10 @@ class WebSource:
 
     def _known(self, result: Result, name: str, candidate: Candidate) -> Known:
         if isinstance(result, Answer):
-            self._cache.put_content(result.body)
-            return listed.known_from(result.body, name, image=candidate.file_name, where=result.url)
+            known = listed.known_from(result.body, name, image=candidate.file_name, where=result.url)
+            if known.failure is None:
+                self._cache.put_content(result.body)
+            return known
         if isinstance(result, ImageBroken):
             return Known(failure=Standing.BROKEN, reason=str(result))
         return Known(failure=Standing.UNREACHABLE, reason=str(result))
@@ -195,11 +200,12 @@ class WebSource:
             (result,) = self._bring([names[kind]])
             if isinstance(result, NotThere):
                 continue
-            if isinstance(result, Answer):
+            known = self._known(result, names[kind], candidate)
+            if isinstance(result, Answer) and known.failure is None:
                 self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
                 sha256 = hashlib.sha256(result.body).hexdigest()
                 self._cache.put_note("descriptions", candidate.sha256, {"name": names[kind], "content": sha256})
-            return self._known(result, names[kind], candidate)
+            return known
         return listed.NOT_DESCRIBED
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:

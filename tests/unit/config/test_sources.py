@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""sources.d: servers, whether they must sign, and by which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support import Content, Link, make_tree
+from tukit_sysext.config.keyring import Keyring
+from tukit_sysext.config.settings import Configuration, SourceSettings, load
+from tukit_sysext.system.tree import Tree
+
+FOLDER = "etc/tukit-sysext/sources.d"
+ETC, USR = "etc/systemd/import-pubring", "usr/lib/systemd/import-pubring"
+
+
+def configuration(root: Path, text: str, entries: Mapping[str, Content] | None = None) -> Configuration:
+    with Tree(make_tree(root, {f"{FOLDER}/web.conf": f"[Source]\n{text}", **(entries or {})})) as tree:
+        return load(tree)
+
+
+def source(root: Path, text: str, entries: Mapping[str, Content] | None = None) -> SourceSettings:
+    """A source in which nothing is wrong."""
+    found = configuration(root, text, entries)
+    assert found.problems == ()
+    return found.sources["web"]
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("URL=https://a.example/x/\n", ["https://a.example/x/"]),
+        ("URL=https://a.example/x\n", ["https://a.example/x/"]),
+        ("URL=https://a.example\n", ["https://a.example/"]),
+        ("URL=https://a/x http://b:8080/y/\n", ["https://a/x/", "http://b:8080/y/"]),
+        ("URL=https://a/\nURL=https://b/\n", ["https://a/", "https://b/"]),
+        ("URL=https://a/ https://b/\nURL=https://c/\n", ["https://a/", "https://b/", "https://c/"]),
+        ("URL=https://a/ \\\n  https://b/\n", ["https://a/", "https://b/"]),
+        ("URL=https://a/\nURL=\nURL=https://b/\n", ["https://b/"]),
+        ("URL=http://[::1]:8080/x/\n", ["http://[::1]:8080/x/"]),
+        ("Path=/srv\n", []),
+    ],
+)
+def test_urls(tmp_path: Path, text: str, urls: list[str]) -> None:
+    assert list(source(tmp_path, text).urls) == urls
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example/",
+        "file:///srv/images",
+        "a.example/images",
+        "/srv/images",
+        "https://",
+        "https:///images",
+        "https://a.example/images?x=1",
+        "https://a.example/images#x",
+        "http://[::1/",
+        "http://a.example:port/",
+        "http://a.example:99999/",
+        "http://b\u00fccher.example/",
+        "http://a.example/\u00fc/",
+    ],
+)
+def test_what_is_no_url_of_a_directory_is_named_and_the_others_count(tmp_path: Path, url: str) -> None:
+    found = configuration(tmp_path, f"URL={url} https://good.example/\n")
+    assert found.sources["web"].urls == ("https://good.example/",)
+    (problem,) = found.problems
+    assert (problem.file, problem.line, problem.fault) == (f"/{FOLDER}/web.conf", 2, True)
+    assert "URL=" in problem.message
+
+
+@pytest.mark.parametrize("credentials", ["lab:geheim", "geheim", ":geheim", "lab%40x:geheim"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(tmp_path: Path, credentials: str) -> None:
+    """Threat N16: the problem ends in logs, in `status` and in JSON."""
+    found = configuration(tmp_path, f"URL=https://{credentials}@a.example/\n")
+    assert found.sources["web"].urls == ()
+    (problem,) = found.problems
+    assert problem.line == 2
+    assert "user name or password" in problem.message
+    assert "geheim" not in str(problem)
+
+
+def test_a_list_must_be_signed_unless_said_otherwise(tmp_path: Path) -> None:
+    assert source(tmp_path, "URL=https://a/\n").verify is True
+
+
+@pytest.mark.parametrize(
+    ("text", "verify"),
+    [("yes", True), ("TRUE", True), ("1", True), ("on", True), ("no", False), ("Off", False), ("0", False)],
+)
+def test_verify(tmp_path: Path, text: str, verify: bool) -> None:
+    assert source(tmp_path, f"URL=https://a/\nVerify={text}\n").verify is verify
+
+
+@pytest.mark.parametrize("text", ["maybe", "2", "no!", "signature"])
+def test_a_wrong_word_does_not_switch_verification_off(tmp_path: Path, text: str) -> None:
+    found = configuration(tmp_path, f"URL=https://a/\nVerify={text}\n")
+    assert found.sources["web"].verify is True
+    assert [problem.line for problem in found.problems] == [3]
+
+
+def test_the_last_word_counts(tmp_path: Path) -> None:
+    assert source(tmp_path, "URL=https://a/\nVerify=no\nVerify=yes\n").verify is True
+    assert source(tmp_path, "URL=https://a/\nVerify=no\nVerify=\n").verify is True
+
+
+@pytest.mark.parametrize(
+    ("there", "first"),
+    [
+        ([], None),
+        ([f"{USR}.gpg"], f"{USR}.gpg"),
+        ([f"{USR}.gpg", f"{USR}.pgp"], f"{USR}.pgp"),
+        ([f"{USR}.pgp", f"{ETC}.gpg"], f"{ETC}.gpg"),
+        ([f"{USR}.pgp", f"{ETC}.gpg", f"{ETC}.pgp"], f"{ETC}.pgp"),
+    ],
+)
+def test_the_first_import_keyring_counts(tmp_path: Path, there: list[str], first: str | None) -> None:
+    found = source(tmp_path, "URL=https://a/\n", {path: path.encode() for path in there}).keyring
+    assert found == (None if first is None else Keyring(path=f"/{first}", content=first.encode()))
+
+
+def test_the_keyring_that_is_named_counts_alone(tmp_path: Path) -> None:
+    entries = {f"{ETC}.pgp": b"systemd's", "etc/keys/own.gpg": b"own"}
+    found = source(tmp_path, "URL=https://a/\nKeyring=/etc/keys/own.gpg\n", entries)
+    assert found.keyring == Keyring(path="/etc/keys/own.gpg", content=b"own")
+
+
+def test_a_named_keyring_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
+    found = configuration(tmp_path, "URL=https://a/\nKeyring=/etc/keys/own.gpg\n", {f"{ETC}.pgp": b"systemd's"})
+    assert (found.sources["web"].verify, found.sources["web"].keyring) == (True, None)
+    (problem,) = found.problems
+    assert "Keyring=" in problem.message
+    assert "/etc/keys/own.gpg" in problem.message
+
+
+@pytest.mark.parametrize("text", ["own.gpg", "/etc/../own.gpg"])
+def test_a_wrong_path_of_a_keyring_is_not_replaced_by_another(tmp_path: Path, text: str) -> None:
+    """Whoever names a keyring does not trust the system's."""
+    found = configuration(tmp_path, f"URL=https://a/\nKeyring={text}\n", {f"{ETC}.pgp": b"systemd's"})
+    assert found.problems[0].line == 3
+    assert (found.sources["web"].verify, found.sources["web"].keyring) == (True, None)
+
+
+def test_a_keyring_out_of_the_tree_is_not_read(tmp_path: Path) -> None:
+    """The tree's own files count: what links out of it is the running system's."""
+    (tmp_path / "secret").write_bytes(b"of the running system")
+    found = configuration(tmp_path / "tree", "URL=https://a/\n", {f"{ETC}.pgp": Link("../../../secret")})
+    keyring = found.sources["web"].keyring
+    assert keyring is None or keyring.content != b"of the running system"
+
+
+def test_a_keyring_that_is_a_directory_is_named(tmp_path: Path) -> None:
+    found = configuration(tmp_path, "URL=https://a/\n", {f"{ETC}.pgp/x": b""})
+    assert found.sources["web"].keyring is None
+    assert "Keyring=" in found.problems[0].message
+
+
+def test_without_verification_no_keyring_is_missed(tmp_path: Path) -> None:
+    found = source(tmp_path, "URL=https://a/\nVerify=no\nKeyring=/none\n")
+    assert found.keyring is None

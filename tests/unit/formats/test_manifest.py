@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Descriptions of images: mkosi's, sysextmgr's, and threats N2, N4 and N13."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tukit_sysext.errors import ImageBroken
+from tukit_sysext.formats.manifest import LIMIT, DescriptionRefused, decompress, parse
+
+IMAGE = "gdb-15.2.x86-64.raw"
+KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
+
+
+def read(document: Any) -> dict[str, str]:
+    return dict(parse(json.dumps(document).encode(), image=IMAGE, where="FILE"))
+
+
+def mkosi(**config: str) -> dict[str, Any]:
+    return {"manifest_version": 1, "config": config, "packages": [], "extension": KEYS}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        mkosi(),
+        mkosi(name="gdb", version="15.2", architecture="x86-64", distribution="opensuse"),
+        {"image_name": IMAGE, "sysext": KEYS},
+        [{"image_name": IMAGE, "sysext": KEYS}],
+        [{"image_name": "other.raw", "sysext": {"ID": "x"}}, {"image_name": IMAGE, "sysext": KEYS}],
+        [1, None, "x", {"image_name": IMAGE}, {"image_name": IMAGE, "sysext": KEYS, "newer": [1]}],
+    ],
+)
+def test_the_keys_of_an_image_are_found(document: Any) -> None:
+    assert read(document) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({}, f"description of {IMAGE}"),
+        ([], f"description of {IMAGE}"),
+        (None, f"description of {IMAGE}"),
+        ("text", f"description of {IMAGE}"),
+        ({"image_name": "other-1.x86-64.raw", "sysext": KEYS}, f"description of {IMAGE}"),
+        ({"image_name": f"../{IMAGE}", "sysext": KEYS}, f"description of {IMAGE}"),
+        ({"image_name": IMAGE, "sysext": "ID=x"}, "an object"),
+        ({"image_name": IMAGE, "sysext": {"ID": 1}}, "ID: expected a string, found int"),
+        ({"extension": None}, "an object"),
+        ({"extension": ["ID"]}, "an object"),
+        ({"extension": {"ID": None}}, "ID: expected a string"),
+    ],
+)
+def test_what_does_not_describe_the_image_is_refused(document: Any, words: str) -> None:
+    with pytest.raises(DescriptionRefused, match=r"^FILE") as caught:
+        read(document)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [{"name": "other"}, {"name": "gdb", "version": "9999"}])
+def test_mkosi_says_another_name_or_version_than_the_list(config: dict[str, str]) -> None:
+    """Threat N2: the JSON says another name or version than the signed list: that image is refused."""
+    with pytest.raises(DescriptionRefused, match="FILE"):
+        read(mkosi(**config))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"extension": {"ID": 1' + b"0" * 5000, b"nonsense"]
+)
+def test_what_is_no_json_is_refused(content: bytes) -> None:
+    with pytest.raises(DescriptionRefused, match="FILE: not JSON"):
+        parse(content, image=IMAGE, where="FILE")
+
+
+def test_a_description_that_is_too_large_is_refused() -> None:
+    with pytest.raises(DescriptionRefused, match="larger than"):
+        parse(json.dumps({"image_name": IMAGE, "sysext": KEYS}).encode() + b" " * LIMIT, image=IMAGE, where="FILE")
+
+
+def test_gzip_is_undone() -> None:
+    assert decompress(gzip.compress(b"content"), where="FILE") == b"content"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "cut off"),
+        (b"plain text", "damaged"),
+        (gzip.compress(b"content")[:-4], "cut off"),
+        (gzip.compress(b"content")[:-8] + b"\0" * 8, "damaged"),
+        (gzip.compress(b"\0" * (LIMIT + 1)), "when unpacked"),
+        (gzip.compress(b"\0" * (64 * LIMIT)), "when unpacked"),
+    ],
+)
+def test_bad_gzip_is_refused(content: bytes, words: str) -> None:
+    with pytest.raises(DescriptionRefused, match=r"^FILE") as caught:
+        decompress(content, where="FILE")
+    assert words in str(caught.value)
+
+
+def test_just_the_limit_is_taken() -> None:
+    assert len(decompress(gzip.compress(b"\0" * LIMIT), where="FILE")) == LIMIT
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["extension", "image_name", "sysext", "config", "ID"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.one_of(st.binary(max_size=100), _JSON.map(lambda document: json.dumps(document).encode())))
+def test_parse_raises_nothing_but_its_own_error(content: bytes) -> None:
+    try:
+        keys = parse(content, image=IMAGE, where="FILE")
+    except ImageBroken:
+        return
+    assert all(isinstance(value, str) for value in keys.values())
+
+
+@given(st.binary(max_size=100), st.integers(0, 40))
+def test_decompress_raises_nothing_but_its_own_error(content: bytes, cut: int) -> None:
+    for candidate in (content, gzip.compress(content)[cut:], gzip.compress(content)[: -cut or None]):
+        try:
+            decompress(candidate, where="FILE")
+        except ImageBroken:
+            continue

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Jobs and sinks for the tests of transfers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.transfer import Answer, Job, Result, Transfers
+
+LIST = b"hello\n"
+IMAGE = random.Random(1).randbytes(300_000)
+
+QUICK = NetworkSettings(connect_timeout=2, least_rate_window=5)
+"""Nothing here waits as long as a machine on a bad line would."""
+
+
+class Collected:
+    """A sink that keeps what it gets; with ``fails`` it raises that instead."""
+
+    def __init__(self, fails: Exception | None = None) -> None:
+        self.content = b""
+        self.restarts = 0
+        self.most = 0
+        self.expected: list[int] = []
+        self._fails = fails
+
+    def expect(self, size: int) -> None:
+        self.expected.append(size)
+
+    def write(self, data: bytes) -> None:
+        if self._fails is not None:
+            raise self._fails
+        self.content += data
+        self.most = max(self.most, len(self.content))
+
+    def restart(self) -> None:
+        self.content = b""
+        self.restarts += 1
+
+    def finish(self) -> None:
+        """Nothing to do."""
+
+
+def job(*urls: str, **changes: Any) -> Job:
+    """A job with room for the image and some seconds."""
+    return Job(urls=urls, **{"limit": 1_000_000, "deadline": 10.0, **changes})
+
+
+def run(*jobs: Job, at_once: int = 1, **settings: Any) -> list[Result]:
+    """Carry out jobs over connections of their own."""
+    with Transfers(replace(QUICK, **settings)) as transfers:
+        return transfers.run(jobs, at_once=at_once)
+
+
+def bring(*urls: str, settings: dict[str, Any] | None = None, **changes: Any) -> Answer:
+    """Carry out one job; raises why there is no answer."""
+    (result,) = run(job(*urls, **changes), **(settings or {}))
+    if isinstance(result, TukitSysextError):
+        raise result
+    return result

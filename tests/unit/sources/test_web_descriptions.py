@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Descriptions of images on servers: those of the list have its hash, others only guide (threats N2, N4, N9, N13)."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.lab.faults import Compressed, Corrupt, Endless, Fault, Status
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
+from tests.unit.net.samples import QUICK
+from tests.unit.sources.samples import DescriptionKind, Run, description, offer, publish, settings
+from tukit_sysext.job.facts import Known, Standing
+
+GDB = "gdb-2.x86-64.raw"
+MANIFEST = "gdb-2.x86-64.manifest.gz"
+
+
+def describe(server: Server, key: SigningKey, cache: Path, name: str = GDB) -> Known:
+    with Run([server.url], settings(key), cache) as run:
+        (known,) = run.describe(name)
+    return known
+
+
+def level(known: Known) -> str | None:
+    return known.release.get("SYSEXT_LEVEL") if known.release is not None else None
+
+
+@pytest.mark.parametrize("kind", ["manifest.gz", "manifest", "raw.json"])
+@pytest.mark.parametrize("named", [True, False])
+def test_every_kind_is_read_whether_the_list_names_it_or_not(
+    tmp_path: Path, key: SigningKey, cache: Path, kind: DescriptionKind, named: bool
+) -> None:
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind=kind)
+    repository.write_list(names=None if named else [image])
+    repository.sign(key)
+    with Server(repository.folder) as server:
+        for _ in range(2):
+            known = describe(server, key, cache)
+            assert level(known) == "glibc-2.42"
+            assert not known.from_content
+        asked = [request.path for request in server.requests]
+    described, _ = description(image, kind)
+    assert asked.count(f"/{described}") == 1
+    assert asked[-1] == "/SHA256SUMS", "the second run asked for more than the list"
+
+
+def test_the_kind_that_was_there_is_looked_for_first(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """Of ten images that the list does not describe, nine cost one request each."""
+    repository = Repository(tmp_path / "own")
+    images = [offer(repository, f"tool{number}", "1", kind="raw.json") for number in range(10)]
+    repository.write_list(names=images)
+    repository.sign(key)
+    with Server(repository.folder) as server, Run([server.url], settings(key), cache) as run:
+        assert all(level(known) for known in run.describe())
+        assert [request.status for request in server.requests].count(404) == 2
+        assert len(server.requests) == 2 + 2 + 10
+
+
+@pytest.mark.parametrize("fault", [Corrupt(offset=-1), Compressed(bomb_mib=8)])
+def test_one_with_another_hash_than_the_list_says_is_refused(
+    server: Server, key: SigningKey, cache: Path, fault: Fault
+) -> None:
+    server.fail(MANIFEST, fault)
+    known = describe(server, key, cache)
+    assert known.release is None
+    assert known.failure in (Standing.BROKEN, Standing.UNREACHABLE)
+    assert MANIFEST in known.reason
+    server.heal()
+    assert level(describe(server, key, cache)) == "glibc-2.42", "the wrong one was kept"
+
+
+def test_one_that_was_replaced_is_refused(server: Server, repository: Repository, key: SigningKey, cache: Path) -> None:
+    """A manifest of another release, under this name: the hash of the signed list decides."""
+    content = gzip.compress(b'{"extension": {"ID": "_any"}}')
+    (repository.folder / MANIFEST).write_bytes(content)
+    known = describe(server, key, cache)
+    assert (known.release, known.failure) == (None, Standing.BROKEN)
+    assert "expected SHA-256" in known.reason
+
+
+def test_the_right_one_of_the_next_mirror_is_taken(
+    server: Server, mirror: Server, key: SigningKey, cache: Path
+) -> None:
+    server.fail(MANIFEST, Corrupt(offset=-1))
+    with Run([server.url, mirror.url], settings(key), cache) as run:
+        (known,) = run.describe(GDB)
+    assert level(known) == "glibc-2.42"
+
+
+def test_the_mirror_that_had_the_list_is_asked_first(
+    server: Server, mirror: Server, key: SigningKey, cache: Path
+) -> None:
+    """What this one has, the others may not have yet."""
+    server.fail("SHA256SUMS", Status(code=404))
+    with Run([server.url, mirror.url], settings(key), cache) as run:
+        (known,) = run.describe(GDB)
+        assert run.candidates()[0].locations[0].startswith(mirror.url)
+    assert level(known) == "glibc-2.42"
+    assert MANIFEST not in [request.path.lstrip("/") for request in server.requests]
+
+
+def test_one_that_the_list_names_and_nobody_has(
+    server: Server, repository: Repository, key: SigningKey, cache: Path
+) -> None:
+    (repository.folder / MANIFEST).unlink()
+    known = describe(server, key, cache)
+    assert (known.release, known.failure) == (None, Standing.UNREACHABLE)
+    assert MANIFEST in known.reason
+
+
+def test_none_at_all_leaves_it_to_the_content(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    repository = Repository(tmp_path / "own")
+    offer(repository, "gdb", "2", kind=None)
+    publish(repository, key)
+    with Server(repository.folder) as server:
+        known = describe(server, key, cache)
+    assert (known.release, known.failure) == (None, None)
+    assert "no description" in known.reason
+
+
+def test_one_that_is_not_named_and_cannot_be_had_says_nothing_of_the_image(
+    tmp_path: Path, key: SigningKey, cache: Path
+) -> None:
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind="manifest")
+    repository.write_list(names=[image])
+    repository.sign(key)
+    with Server(repository.folder) as server:
+        server.fail("*.manifest*", Status(code=403))
+        known = describe(server, key, cache)
+        assert known.failure is Standing.UNREACHABLE
+        server.heal()
+        assert level(describe(server, key, cache)) == "glibc-2.42"
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"image_name": "other.raw", "sysext": {}}'])
+def test_a_broken_one_that_is_not_named_is_looked_at_again(
+    tmp_path: Path, key: SigningKey, cache: Path, content: bytes
+) -> None:
+    """The publisher mends it; the image is the same, and so is the list."""
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind=None)
+    repository.write_list()
+    repository.sign(key)
+    name, right = description(image, "raw.json")
+    (repository.folder / name).write_bytes(content)
+    with Server(repository.folder) as server:
+        assert describe(server, key, cache).failure is Standing.BROKEN
+        (repository.folder / name).write_bytes(right)
+        assert level(describe(server, key, cache)) == "glibc-2.42"
+
+
+def test_an_endless_one(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail(MANIFEST, Endless())
+    known = describe(server, key, cache)
+    assert known.failure is Standing.BROKEN
+    assert "larger than the limit of 1048576 bytes" in known.reason
+
+
+def test_a_server_that_goes_away_after_its_list_was_had(server: Server, key: SigningKey, cache: Path) -> None:
+    with Run([server.url], settings(key), cache, network=replace(QUICK, deadline=1)) as run:
+        (candidate,) = [one for one in run.candidates() if one.file_name == GDB]
+        server.stop()
+        (known,) = run.source.describe([candidate]).values()
+    assert known.failure is Standing.UNREACHABLE
+    assert f"{server.url}/{MANIFEST}: no connection" in known.reason
+
+
+def test_one_broken_description_leaves_the_others(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail(MANIFEST, Status(code=404))
+    with Run([server.url], settings(key), cache) as run:
+        first, broken, third = run.describe()
+    assert (level(first), level(third)) == ("glibc-2.42", "glibc-2.42")
+    assert broken.failure is Standing.UNREACHABLE

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command line: usage, rights, and a reader that goes away."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support import PlainMachine, make_tree
+from tukit_sysext import __version__, cli
+
+
+def commands() -> list[str]:
+    (action,) = [found for found in cli.parser()._actions if isinstance(found, argparse._SubParsersAction)]
+    return sorted(action.choices)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    site = PlainMachine(tmp_path / "machine")
+    site.snapshot(7)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    return site
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert f"tukit-sysext {command}" in out
+    assert len(out.splitlines()) > 4
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert [command for command in commands() if command not in out] == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["unheard-of"], ["check", "--unheard-of"], ["check", "--root"], ["status", "word"], ["adopt", "--policy=x"]],
+)
+def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(argv)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: tukit-sysext")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"tukit-sysext {__version__}\n")
+
+
+@pytest.mark.parametrize("command", ["adopt", "settle"])
+def test_what_changes_something_needs_root(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Threat L8: said before anything is touched."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main([command]) == 1
+    err = capsys.readouterr().err
+    assert f"{command} needs root" in err
+    assert f"sudo tukit-sysext {command}" in err
+    assert not (site.root / "var").exists()
+    assert not (site.root / "run").exists()
+
+
+@pytest.mark.parametrize("argv", [["check"], ["check", "--json"], ["status"], ["status", "--json"], ["snapshots"]])
+def test_what_reads_works_for_everybody_and_writes_nothing(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = sorted(site.root.rglob("*"))
+    argv = [*argv, "--root", str(site.tree(7))] if argv[0] == "check" else argv
+    assert cli.main(argv) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert err == ""
+    assert sorted(site.root.rglob("*")) == before
+
+
+def test_check_tells_a_refusal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    assert cli.main(["check", "--root", str(site.tree(7))]) == 75
+    assert "REFUSES THE UPDATE" in capsys.readouterr().out
+
+
+def test_a_tree_that_is_none(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--root", "/nowhere"]) == 1
+    assert "/nowhere" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_1_without_a_traceback(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr("tukit_sysext.commands.status.scan", failing)
+    assert cli.main(["status"]) == 1
+    err = capsys.readouterr().err
+    assert "injected" in err
+    assert "Traceback" not in err
+
+
+def started(root: Path, stdout: int, *, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Status and messages of a real process that checks a tree."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tukit_sysext.cli", "check", "--root", str(root)],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    return done.returncode, done.stderr
+
+
+def test_a_reader_that_goes_away(site: PlainMachine) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert started(site.tree(7), writer) == (141, "")
+    finally:
+        os.close(writer)
+
+
+def test_names_that_the_terminal_cannot_show(site: PlainMachine) -> None:
+    os.makedirs(os.fsencode(site.tree(7)) + b"/etc/extensions/\xff")
+    assert started(site.tree(7), subprocess.DEVNULL, environment={"PYTHONIOENCODING": "ascii:strict"}) == (0, "")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From the hook's arguments to its exit status: a fault of ours stops no transaction (threat L15)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support import Link, PlainMachine, make_tree
+from tukit_sysext import entry
+from tukit_sysext.state import refusal
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlainMachine]:
+    """A machine with the open snapshot 7, which is what the hook sees as the running one."""
+    site = PlainMachine(tmp_path)
+    site.snapshot(7)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    logger, before, mask = logging.getLogger("tukit_sysext"), Path.cwd(), os.umask(0o022)
+    handlers, level = list(logger.handlers), logger.level
+    yield site
+    os.chdir(before)
+    os.umask(mask)
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+
+
+def finalize(site: PlainMachine, *arguments: str) -> int:
+    return entry.main(["tukit", *(arguments or ("finalize-pre", str(site.tree(7)), "7"))])
+
+
+def want(site: PlainMachine, text: str = "[Image]\n") -> None:
+    make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": text})
+
+
+def test_nothing_to_do_says_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert finalize(site) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_refusal_is_75_and_says_why(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(site)
+    assert finalize(site) == 75
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "refused" in err.splitlines()[0]
+    assert "gdb" in err.splitlines()[0]
+    assert "next step" in err
+    mark = refusal.read(site.layout.refused)
+    assert mark is not None
+    assert list(mark.images) == ["gdb"]
+
+
+def test_what_is_optional_is_left_out(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(site, "[Image]\nPolicy=optional\n")
+    assert finalize(site) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("policy", ["required", "optional"])
+def test_what_does_not_fit_goes_and_is_told(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], policy: str
+) -> None:
+    """Also when refused: tukit may ignore the status."""
+    want(site, f"[Image]\nPolicy={policy}\n")
+    link = site.tree(7) / "etc/extensions/gdb.raw"
+    make_tree(site.tree(7), {"etc/extensions/gdb.raw": Link("/var/lib/sysext-store/gdb-1.x86-64.raw")})
+    assert finalize(site) == (75 if policy == "required" else 0)
+    assert not link.is_symlink()
+    out = capsys.readouterr().out
+    assert ("gdb: 1 left out" in out) is (policy == "optional")
+
+
+STEPS = [
+    "tukit_sysext.machine.Machine",
+    "tukit_sysext.plugins.Plugins.__init__",
+    "tukit_sysext.plugins.Plugins.finalizing",
+    "tukit_sysext.plugins.Plugins.judged",
+    "tukit_sysext.events.snapshot_number",
+    "tukit_sysext.job.refusing.known",
+    "tukit_sysext.job.refusing.ages",
+    "tukit_sysext.job.refusing.note",
+    "tukit_sysext.job.transaction.Transaction",
+    "tukit_sysext.job.transaction.finalize",
+    "tukit_sysext.job.transaction.shared",
+    "tukit_sysext.job.transaction.decide",
+    "tukit_sysext.job.transaction.LinkWriter",
+    "tukit_sysext.job.resolve.tree_facts",
+    "tukit_sysext.config.wanted.load",
+    "tukit_sysext.config.settings.load",
+    "tukit_sysext.state.store.Store.names",
+    "tukit_sysext.state.ledger.Ledger.__init__",
+    "tukit_sysext.report.change_lines",
+    "tukit_sysext.report.refusal_lines",
+]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("injected\ntwice"), OSError(28, "injected"), MemoryError("injected")])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_fault_passes_with_one_loud_line(
+    site: PlainMachine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: str,
+    error: Exception,
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(step, failing)
+    assert finalize(site) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("tukit-sysext: FAULT: ")
+    assert "injected" in err
+
+
+@pytest.mark.parametrize("step", ["tukit_sysext.plugins.Plugins.__init__", "tukit_sysext.job.settle.settle"])
+def test_settling_never_fails(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(step, failing)
+    assert entry.main(["settle"]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_mark_that_cannot_be_set_lets_the_refusal_count(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(28, "injected")
+
+    want(site)
+    monkeypatch.setattr("tukit_sysext.job.refusing.note", failing)
+    assert finalize(site) == 75
+    assert "cannot be marked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("finalize-pre",),
+        ("finalize-pre", "{tree}"),
+        ("finalize-pre", "{tree}", "$(reboot)"),
+        ("finalize-pre", "{tree}", "7 8"),
+        ("finalize-pre", "{tree}", "8"),
+        ("finalize-pre", "{tree}", "7", "more"),
+        ("finalize-pre", "relative", "7"),
+        ("finalize-pre", "/", "7"),
+        ("finalize-pre", "/nowhere", "7"),
+        ("execute-pre", "{tree}", "7"),
+    ],
+)
+def test_hostile_arguments_change_nothing(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Threat L5: nobody makes us write into another tree than that of the snapshot."""
+    want(site)
+    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not site.layout.refused.exists()
+
+
+def test_a_fault_in_a_file_is_told_with_its_line(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(site, "[Image]\nPolicy=maybe\n")
+    assert finalize(site) == 0
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in err
