@@ -7,6 +7,7 @@ of the same name; an empty file, or a link to /dev/null, masks it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,9 @@ from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.system.tree import Tree
 
 Value = TypeVar("Value")
+
+_CREDENTIALS = re.compile(r"//.*@")
+"""A user name and a password in a URL, which no message repeats (threat N16)."""
 
 LIMIT = 256 * 1024
 """The most bytes that one configuration file may have."""
@@ -158,7 +162,8 @@ class Keys:
                 try:
                     values.append(convert(text))
                 except ValueError as error:
-                    message = f"{assignment.key}={text}: {error}"
+                    shown = _CREDENTIALS.sub("//...@", text)
+                    message = f"{assignment.key}={shown}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
         return values
 

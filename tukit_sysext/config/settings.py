@@ -96,9 +96,9 @@ def _network(keys: Keys) -> NetworkSettings:
     default = NetworkSettings()
     proxy = keys.take("Network", "Proxy", values.proxy, "")
     return NetworkSettings(
-        connect_timeout=keys.take("Network", "ConnectTimeout", time_span, default.connect_timeout),
-        deadline=keys.take("Network", "Deadline", time_span, default.deadline),
-        image_deadline=keys.take("Network", "ImageDeadline", time_span, default.image_deadline),
+        connect_timeout=keys.take("Network", "ConnectTimeout", values.time_limit, default.connect_timeout),
+        deadline=keys.take("Network", "Deadline", values.time_limit, default.deadline),
+        image_deadline=keys.take("Network", "ImageDeadline", values.time_limit, default.image_deadline),
         least_rate=keys.take("Network", "LeastRate", size, default.least_rate),
         http_proxy=proxy,
         https_proxy=proxy,
@@ -113,10 +113,12 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
     except NameRefused as error:
         return None, (Problem(file=origin, line=0, message=f"the file's name: {error}"),)
     verify = keys.take("Source", "Verify", boolean, True)
+    before = len(keys.problems)
     named = keys.take("Source", "Keyring", _text_or_none(absolute_path), None)
     problems: list[Problem] = []
     found: Keyring | None = None
-    if verify:
+    # who named a keyring, if wrongly, does not mean to trust another one
+    if verify and len(keys.problems) == before:
         try:
             found = keyring.load(tree, named)
         except UnknownState as error:

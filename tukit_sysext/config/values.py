@@ -42,6 +42,14 @@ def time_span(text: str) -> int:
     return total
 
 
+def time_limit(text: str) -> int:
+    """A time span that is not zero."""
+    seconds = time_span(text)
+    if not seconds:
+        raise ValueError("expected a time span longer than zero")
+    return seconds
+
+
 def size(text: str) -> int:
     """Bytes of a size with a binary unit: ``512M``, ``4G``."""
     match = _SIZE.fullmatch(text.strip())
@@ -57,7 +65,13 @@ def component(text: str) -> str:
 
 def url(text: str) -> str:
     """The URL of a directory on an HTTP or HTTPS server, with a slash at its end."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected the URL of a directory, found a wrong one: {error}") from error
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("expected a URL with a port, or without a colon behind the host")
     if not text.isascii():
         raise ValueError("expected a URL of ASCII characters alone")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:

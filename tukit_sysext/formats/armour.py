@@ -19,8 +19,9 @@ def public_keys(content: bytes) -> bytes:
         return content
     keys = b""
     for block in _BLOCK.findall(content):
-        _, _, body = block.replace(b"\r\n", b"\n").partition(b"\n\n") if b":" in block else (b"", b"", block)
-        lines = [line.strip() for line in body.split(b"\n")]
+        lines = [line.strip() for line in block.split(b"\n")]
+        if any(b":" in line for line in lines):
+            lines = lines[lines.index(b"") :] if b"" in lines else []  # behind the headers comes an empty line
         try:
             # the last line but one may be a checksum, which says nothing that the keys' own signatures do not
             keys += base64.b64decode(b"".join(line for line in lines if not line.startswith(b"=")), validate=True)

@@ -35,6 +35,7 @@ _LONGEST_PAUSE = 8.0
 _SELECT = 1.0
 _RESOLVING = 0.01
 _MUCH = 1024 * 1024
+_MOST_DIGITS = 20
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _NOT_THERE = frozenset((404, 410))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -167,13 +168,15 @@ class Transfers:
             while queue or active:
                 while queue and len(active) < at_once and queue[0][0] <= self._clock():
                     number = heapq.heappop(queue)[1]
-                    try:
-                        transfer = self._start(states[number])
-                    except (pycurl.error, UnicodeEncodeError) as error:
-                        told = _CREDENTIALS.sub("//", str(error))
-                        results[number] = SourceUnreachable(f"{states[number].job.urls[0]}: {told}")
-                    else:
+                    transfer = self._start(states[number])
+                    if isinstance(transfer, _Transfer):
                         active[transfer.handle] = (number, transfer)
+                    elif (again := self._after_failure(states[number], *transfer)) is not None:
+                        heapq.heappush(queue, (again, number))
+                    else:
+                        results[number] = _verdict(states[number])
+                if not active and not queue:
+                    break
                 pause = _SELECT if len(active) >= at_once or not queue else queue[0][0] - self._clock()
                 for handle, code, message in self._finished(min(_SELECT, max(0.0, pause)), idle=not active):
                     number, transfer = active.pop(handle)
@@ -197,7 +200,8 @@ class Transfers:
                 handle.close()
         return [result for result in results if result is not None]
 
-    def _start(self, state: _State) -> _Transfer:
+    def _start(self, state: _State) -> _Transfer | tuple[str, TukitSysextError, _Next]:
+        """Start the next attempt; where libcurl does not take the URL: that URL, the error, and what to do."""
         handle = self._idle.pop() if self._idle else pycurl.Curl()
         handle.reset()
         if state.recognised_by and state.source in state.remaining:
@@ -209,7 +213,12 @@ class Transfers:
         if state.job.sink is None:
             # one server that hangs must leave time for the others; of an image the least rate takes care
             seconds /= max(1, len(state.remaining) - state.turn)
-        transfer = _Transfer(handle, state, url, self._settings, max(0.001, seconds))
+        try:
+            transfer = _Transfer(handle, state, url, self._settings, max(0.001, seconds))
+        except (pycurl.error, UnicodeEncodeError) as error:
+            handle.close()
+            told = _CREDENTIALS.sub("//", str(error))
+            return url, SourceUnreachable(f"{url}: cannot be asked for: {told}"), _Next.GIVE_UP
         self._multi.add_handle(handle)
         return transfer
 
@@ -386,7 +395,7 @@ class _Transfer:
         text = self._headers.get("content-length", "")
         if status == _PARTIAL:
             text = self._headers.get("content-range", "").rpartition("/")[2]
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
     def outcome(self, code: int, message: str) -> Answer | tuple[TukitSysextError, _Next]:
         """What came of it: the file, or why there is none and what to do next."""
@@ -458,7 +467,8 @@ class _Transfer:
 
     def _redirected(self, told: str) -> tuple[TukitSysextError, _Next]:
         """A redirect of a file that has to come from the server itself: followed where it stays there."""
-        target = self.handle.getinfo(pycurl.REDIRECT_URL) or ""
+        raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
+        target = raw.decode("iso-8859-1")
         if _origin(target) != _origin(self.url):
             return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), _Next.GIVE_UP
         hops = self._state.redirects.setdefault(self.url, [])
@@ -496,6 +506,10 @@ _WORDS = {
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL (RFC 6454)."""
-    parts = urlsplit(url)
+    """Scheme, host and port of a URL (RFC 6454); three of nothing for what is no URL."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # is checked when it is asked for
+    except ValueError:
+        return "", "", None
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
