@@ -15,8 +15,9 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.job.facts import Candidate, Known, Standing
+from tukit_sysext.net.job import Answer, Job, NotThere, Result
 from tukit_sysext.net.settings import NetworkSettings
-from tukit_sysext.net.transfer import Answer, Job, NotThere, Result, Transfers
+from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.protocol import Sink

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.net.job import Answer, Job, Result
 from tukit_sysext.net.settings import NetworkSettings
-from tukit_sysext.net.transfer import Answer, Job, Result, Transfers
+from tukit_sysext.net.transfer import Transfers
 
 LIST = b"hello\n"
 IMAGE = random.Random(1).randbytes(300_000)

@@ -14,7 +14,8 @@ from tests.lab.faults import Delay, Garbage, Status
 from tests.lab.server import Server
 from tests.unit.net.samples import LIST, QUICK, bring, job, run
 from tukit_sysext.errors import SourceUnreachable
-from tukit_sysext.net.transfer import Answer, Transfers
+from tukit_sysext.net.job import Answer
+from tukit_sysext.net.transfer import Transfers
 
 
 def test_one_connection_does_for_one_file_after_the_other(server: Server) -> None:

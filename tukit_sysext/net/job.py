@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is to be had from servers, and what came of it; how far one is. Values, and no libcurl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from tukit_sysext.errors import SourceUnreachable, TukitSysextError
+
+FIRST_PAUSE = 0.25
+"""Seconds before a server is asked again the first time."""
+
+
+class Sink(Protocol):
+    """Where the bytes of a large file go."""
+
+    def expect(self, size: int) -> None:
+        """Told how many bytes the whole file has, before the first one, where the server says so."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; whatever it raises ends the job for good."""
+
+    def restart(self) -> None:
+        """Forget everything that was written: the file comes again from its beginning."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One file to be had.
+
+    ``urls`` say where, in the order of preference. ``limit`` is the most bytes that are taken. ``sink`` takes the
+    bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only.
+    ``accept`` is asked about a whole file (its bytes, empty with a sink): ImageBroken from it means that this server
+    has a wrong one. ``deadline`` in seconds from the start of the job. With ``same_origin`` a redirect to another
+    server is refused.
+    """
+
+    urls: Sequence[str]
+    limit: int
+    deadline: float
+    sink: Sink | None = None
+    etag: str | None = None
+    modified: str | None = None
+    same_origin: bool = False
+    accept: Callable[[bytes], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A file that was had: from where, its bytes (empty with a sink), and what the server said to recognise it again.
+
+    ``unchanged``: the server says that the one asked about is still the newest.
+    """
+
+    url: str
+    body: bytes
+    etag: str | None
+    modified: str | None
+    unchanged: bool = False
+
+
+class NotThere(SourceUnreachable):
+    """Every server says that it does not have the file."""
+
+
+Result = Answer | TukitSysextError
+
+
+class Next(Enum):
+    """What to do after a transfer that failed."""
+
+    RESUME = "go on where it was"
+    RETRY = "this server may have it later"
+    GIVE_UP = "this server will not have it"
+    REDIRECT = "it is elsewhere on this server"
+    STOP = "nobody can help: we cannot take it"
+
+
+@dataclass(slots=True)
+class State:
+    """How far a job is: which servers are left, and what was received of the file from which one."""
+
+    job: Job
+    ends: float
+    remaining: list[str]
+    turn: int = 0
+    pause: float = FIRST_PAUSE
+    failures: dict[str, TukitSysextError] = field(default_factory=dict)
+    received: int = 0
+    gained: int = 0
+    source: str = ""
+    recognised_by: str = ""
+    resumed: bool = False
+    redirects: dict[str, list[str]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """The next attempt begins at the first byte."""
+        if self.received and self.job.sink is not None:
+            self.job.sink.restart()
+        self.received, self.source, self.recognised_by, self.resumed = 0, "", "", False
