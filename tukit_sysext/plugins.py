@@ -34,7 +34,7 @@ class Plugins:
 
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Specifications)
-        for plugin in (Sources(), Fetcher(self), Recorder()):
+        for plugin in (Sources(), Fetcher(self.sources), Recorder()):
             self.register(plugin, name=f"tukit_sysext.{type(plugin).__name__.lower()}")
 
     def register(self, plugin: object, *, name: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import StartLab
 from tests.lab import Flavour
-from tests.on_lab.site import NEW, OLD, STATE, STORE, Site
+from tests.on_lab.site import NEW, OLD, STATE, STORE, Site, Web
 
 PACKAGE = Path("/usr/lib/python3/dist-packages/tukit_sysext")
 SOURCES = Path(__file__).parents[2] / "tukit_sysext"
@@ -95,9 +95,11 @@ def injected(site: Site, module: str, text: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("text", [AT_IMPORT, WHEN_CALLED], ids=["at-import", "when-called"])
-def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, text: str) -> None:
-    """One flavour: what is injected does not depend on the layout of the disk."""
-    site = Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"})).prepare()
+def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, web: Web, text: str) -> None:
+    """One flavour: what is injected does not depend on the layout of the disk. Both kinds of source."""
+    site = Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"}), web=web).prepare()
+    site.write("/var/images/SHA256SUMS", "")
+    site.write("/etc/tukit-sysext/sources.d/disk.conf", "[Source]\nPath=/var/images\nVerify=no\n")
     site.publish("debug", "1.0", OLD)
     site.want("debug")
     site.lab.tukit("open", check=True)
@@ -120,10 +122,11 @@ def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, text: s
     needed |= {
         "builtin/fetcher.py",
         "builtin/recorder.py",
-        "builtin/directory.py",
+        "sources/directory.py",
         "config/wanted.py",
         "state/store.py",
     }
+    needed |= {"sources/web.py", "sources/trust.py", "net/transfer.py", "net/attempt.py", "system/tree.py"}
     assert needed <= set(fired)
     done = hook(site, number)
     assert (done.returncode, done.stderr) == (0, ""), "whole again"

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import StartLab
+from tests.lab import Flavour
 from tests.lab.images import MARKS
 from tests.on_lab.listing import listing
 from tests.on_lab.site import NEW, OLD, STORE, Site
@@ -178,3 +181,17 @@ def test_a_rollback_brings_the_old_images_back(site: Site) -> None:
     target = site.default()
     assert site.links(target) == {"debug.raw": "debug-1.0.x86-64.raw"}
     assert merged(site, target, "debug") == {"debug": "1.0"}
+
+
+def test_what_changes_until_the_reboot_does_not_reach_the_new_snapshot(start_lab: StartLab, our_tree: Path) -> None:
+    """At boot transactional-update copies what changed in the old /etc over what the new one has untouched, by time."""
+    site = Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"})).prepare()
+    site.publish("debug", "1.0", {"ID": "_any"})
+    site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    assert site.update().returncode == 0
+    etc = site.lab.snapshot(site.default()) / "etc"
+    link, untouched = etc / "extensions/debug.raw", etc / "etc.syncpoint/extensions/debug.raw"
+    assert link.readlink() == untouched.readlink()
+    assert int(link.lstat().st_mtime) != int(untouched.lstat().st_mtime)

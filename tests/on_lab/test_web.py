@@ -15,6 +15,7 @@ from tests.conftest import StartLab
 from tests.lab import Flavour
 from tests.lab.authority import Authority
 from tests.lab.faults import Corrupt, Cut, Delay, Endless, Fault, Garbage, NoRanges, Redirect, Refuse, Status, Truncated
+from tests.lab.images import ImageKind
 from tests.lab.ports import unused_url
 from tests.lab.proxy import Proxy
 from tests.lab.repository import Repository
@@ -22,6 +23,7 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.on_lab.site import NEW, OLD, Site, Web
 
+KINDS: tuple[ImageKind, ...] = ("squashfs", "erofs", "gpt")
 HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
 IMAGE = "debug-1.1.x86-64.raw"
 
@@ -158,7 +160,7 @@ def test_twenty_images_from_two_sources(site: Site, second: Web) -> None:
         name = f"image{number:02}"
         repository = site.web.repository if number % 2 else second.repository
         for version, release in (("1.0", OLD), ("1.1", NEW)):
-            repository.publish(name, version, {**release, **site.identity}, kind="erofs" if number % 3 else "squashfs")
+            repository.publish(name, version, {**release, **site.identity}, kind=KINDS[number % 3])
         site.want(name)
     second.repository.write_list()
     second.repository.sign(second.key, armoured=True)

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tukit_sysext.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from tukit_sysext.config.settings import Configuration
     from tukit_sysext.job.transaction import Outcome, Transaction
-    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.sources.protocol import Source
 
 
 class Fetcher:
-    """Resolves, fetches and links when a transaction is finalized."""
+    """Resolves, fetches and links when a transaction is finalized. ``sources`` finds those of all plugins."""
 
-    def __init__(self, plugins: Plugins) -> None:
-        self._plugins = plugins
+    def __init__(self, sources: Callable[[Machine, Configuration], Sequence[Source]]) -> None:
+        self._sources = sources
 
     @hookimpl
     def tukit_sysext_transaction_finalizing(self, transaction: Transaction) -> Outcome:
@@ -25,4 +28,4 @@ class Fetcher:
         # settling an event registers this plugin too, and has no use for the main job
         from tukit_sysext.job.transaction import finalize
 
-        return finalize(transaction, partial(self._plugins.sources, transaction.machine))
+        return finalize(transaction, partial(self._sources, transaction.machine))

@@ -111,6 +111,12 @@ class Plan:
         }
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """Links of ours that stay as they are."""
+        keep = (image.link for image in self.images if image.action is Action.KEEP)
+        return tuple(link for link in keep if link is not None)
+
+    @property
     def remove(self) -> tuple[str, ...]:
         """Links of ours that go; none that another image has or gets under the same name."""
         stay = {image.link for image in self.images if image.action in (Action.KEEP, Action.LINK, Action.FETCH)}

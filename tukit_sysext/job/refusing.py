@@ -8,16 +8,13 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from tukit_sysext.errors import UnknownState
 from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.machine import Machine
 from tukit_sysext.state import refusal
 from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.refusal import HeldBack, Refusal
-from tukit_sysext.system.system_release import label, read_release
-from tukit_sysext.system.tree import Tree
+from tukit_sysext.system.system_release import label, running_label
 
 log = logging.getLogger(__name__)
 
@@ -77,15 +74,7 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if before is None:
         return
     required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
-    if refusal.is_over(before, passed=system, running=_running(machine.layout.root), still_required=required):
+    if refusal.is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
         refusal.clear(path)
         with Ledger(machine.layout.ledger) as ledger:
             ledger.add([Event(time=now_text(now), kind=OVER, snapshot=None, image=None, detail=system)])
-
-
-def _running(root: Path) -> str:
-    try:
-        with Tree(root) as tree:
-            return label(read_release(tree))
-    except UnknownState:
-        return ""

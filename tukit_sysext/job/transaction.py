@@ -16,6 +16,7 @@ from tukit_sysext.job.resolve import FindSources, Resolver
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.links import LinkWriter
 from tukit_sysext.system.lock import shared
+from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,10 @@ def finalize(transaction: Transaction, find_sources: FindSources) -> Outcome:
             resolver.learn(known=findings.known, stored=findings.stored)
             resolver.describe()
         try:
-            LinkWriter(tree).apply(plan.links, plan.remove)
+            writer = LinkWriter(tree)
+            writer.apply(plan.links, plan.remove)
+            if label(plan.tree.release) != running_label(machine.layout.root):
+                writer.pin(plan.kept)
         except (OSError, OutsideTree, UnknownState) as error:
             log.error("%s: links cannot be changed: %s", transaction.path, error)
             facts = resolver.facts

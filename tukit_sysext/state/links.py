@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -86,6 +88,19 @@ def _entry(directory: int, name: str) -> Entry:
     return Entry(name=name, kind=Kind.FILE if stat.S_ISREG(mode) else Kind.OTHER)
 
 
+_SYNC_POINT = "etc/etc.syncpoint/extensions"
+"""transactional-update's copy of /etc as it was when the snapshot was made."""
+
+
+def _changed(directory: int, name: str) -> int | None:
+    """When a link was made (seconds since the epoch); None where there is no link of this name."""
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return int(status.st_mtime) if stat.S_ISLNK(status.st_mode) else None
+
+
 class LinkWriter:
     """Changes the links of one tree. Nothing is followed out of it, and a link is replaced in one step."""
 
@@ -112,6 +127,26 @@ class LinkWriter:
             os.fsync(directory)
         finally:
             os.close(directory)
+
+    def pin(self, names: Iterable[str]) -> None:
+        """Make links that stay as they are look changed to transactional-update, where it takes them for untouched.
+
+        At the first boot of a snapshot it copies entries of the old /etc that changed meanwhile over those of the new
+        one that are as they were when the snapshot was made, by their times in seconds: a link that an image for the
+        old system got meanwhile would replace one that fits. Raises as apply().
+        """
+        with ExitStack() as stack:
+            before, now = self._tree.directory(_SYNC_POINT), self._tree.directory(EXTENSIONS)
+            for descriptor in (before, now):
+                if descriptor is not None:
+                    stack.callback(os.close, descriptor)
+            if before is None or now is None:
+                return
+            untouched = [name for name in names if _changed(now, name) == _changed(before, name)]
+            for name in untouched:
+                self._link(now, name, os.readlink(name, dir_fd=now))
+            if untouched:
+                os.fsync(now)
 
     def _link(self, directory: int, name: str, target: str) -> None:
         temporary = f"{TEMPORARY_PREFIX}{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.rules.architectures import architecture
@@ -49,6 +50,15 @@ def systemd_version(tree: Tree) -> SystemdVersion | None:
 def machine_architecture() -> str:
     """The architecture of this machine in systemd's spelling; that of every tree on it."""
     return architecture(os.uname().machine)
+
+
+def running_label(root: Path) -> str:
+    """The same of the running system, whose root this is; empty where it cannot be read."""
+    try:
+        with Tree(root) as tree:
+            return label(read_release(tree))
+    except UnknownState:
+        return ""
 
 
 def label(release: ReleaseData | None) -> str:

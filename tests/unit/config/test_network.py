@@ -66,6 +66,14 @@ def test_a_wrong_value_is_named_and_the_default_counts(tmp_path: Path, line: str
     assert line.split("=")[0] in problem.message
 
 
+@pytest.mark.parametrize("proxy", ["lab:geheim@proxy:3128", "ftp://lab:geheim@proxy", "ftp://lab:x@geheim@proxy"])
+def test_the_password_of_a_wrong_proxy_is_not_repeated(tmp_path: Path, proxy: str) -> None:
+    found = configuration(tmp_path, f"Proxy={proxy}")
+    assert found.settings.network.http_proxy == ""
+    (problem,) = found.problems
+    assert "geheim" not in str(problem)
+
+
 def test_what_a_newer_version_knows_is_no_fault(tmp_path: Path) -> None:
     found = configuration(tmp_path, "Newer=1", "Deadline=5")
     assert found.settings.network == NetworkSettings(deadline=5)

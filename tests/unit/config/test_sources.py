@@ -85,6 +85,15 @@ def test_credentials_in_a_url_are_refused_and_not_repeated(tmp_path: Path, crede
     assert "geheim" not in str(problem)
 
 
+@pytest.mark.parametrize("url", ["https://lab:x@geheim@a.example/", "https://lab:geheim/x@a.example/", "lab:geheim@a/"])
+def test_what_may_be_a_password_is_not_repeated_either(tmp_path: Path, url: str) -> None:
+    """With characters in it that should have been escaped, or with a part forgotten."""
+    found = configuration(tmp_path, f"URL={url}\n")
+    assert found.sources["web"].urls == ()
+    (problem,) = found.problems
+    assert "geheim" not in str(problem)
+
+
 def test_a_list_must_be_signed_unless_said_otherwise(tmp_path: Path) -> None:
     assert source(tmp_path, "URL=https://a/\n").verify is True
 
