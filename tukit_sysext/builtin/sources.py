@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
     from tukit_sysext.net.settings import NetworkSettings
     from tukit_sysext.sources.protocol import Source
+
+
+log = logging.getLogger(__name__)
 
 
 class Sources:
@@ -37,8 +41,13 @@ class Sources:
             settings for settings in configuration.sources.values() if settings.path is None and settings.urls
         ]
         if on_the_web:
-            from tukit_sysext.net.transfer import Transfers
-            from tukit_sysext.sources.web import WebSource
+            try:
+                from tukit_sysext.net.transfer import Transfers
+                from tukit_sysext.sources.web import WebSource
+            except ImportError as error:
+                # the local directories are of use without it
+                log.error("sources on servers cannot be used: %s", error)
+                return found
 
             network = _network(machine, configuration)
             transfers = Transfers(network)

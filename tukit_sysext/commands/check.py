@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from tukit_sysext.commands.output import print_json, table
 from tukit_sysext.entry import REFUSED
+from tukit_sysext.job import refusing
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.machine import Machine
@@ -21,8 +23,11 @@ from tukit_sysext.system.tree import Tree
 
 def run(machine: Machine, *, root: Path, as_json: bool) -> int:
     """Print the plan for the tree at ``root``. 0, or 75 where a transaction with this tree would be refused."""
+    held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
     with Tree(root) as tree:
-        resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store(writable=False))
+        resolver = Resolver(
+            machine, tree, partial(Plugins().sources, machine), machine.store(writable=False), refused_for=held
+        )
         plan = decide(resolver.resolve())
     if as_json:
         print_json(document(plan))

@@ -20,6 +20,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import State, WantedImage, WantedImages
 from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.job import refusing
 from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.machine import Machine
 from tukit_sysext.report import system_name
@@ -53,7 +54,7 @@ class System:
 
 def run(machine: Machine, *, as_json: bool, refused_only: bool) -> int:
     """Print the status. 0; with ``refused_only`` 1 while an update is refused."""
-    mark = refusal.read(machine.layout.refused)
+    mark = refusing.known(machine, writable=False)
     if refused_only:
         for line in _refusal_lines(mark):
             print(line)

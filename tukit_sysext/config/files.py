@@ -19,8 +19,8 @@ from tukit_sysext.system.tree import Tree
 
 Value = TypeVar("Value")
 
-_CREDENTIALS = re.compile(r"//.*@")
-"""A user name and a password in a URL, which no message repeats (threat N16)."""
+_CREDENTIALS = re.compile(r".*@")
+"""What may be a user name and a password in a URL, which no message repeats (threat N16)."""
 
 LIMIT = 256 * 1024
 """The most bytes that one configuration file may have."""
@@ -62,13 +62,18 @@ class Folder:
 def load(tree: Tree, path: str) -> ConfigurationFile | None:
     """Read one file; None where it does not exist, is empty or is a link to /dev/null. Never raises for its content."""
     try:
-        if tree.link_text(path) == "/dev/null":
+        target = tree.link_text(path)
+        if target == "/dev/null":
             return None
+        name_exists = target is not None
         content = tree.read(path, limit=LIMIT)
     except UnknownState as error:
         return ConfigurationFile(
             path=f"/{path}", assignments=(), problems=(Problem(file=f"/{path}", line=0, message=str(error)),)
         )
+    if content is None and name_exists:
+        problem = Problem(file=f"/{path}", line=0, message="a link to nothing")
+        return ConfigurationFile(path=f"/{path}", assignments=(), problems=(problem,))
     if not content:
         return None
     assignments, faults = parse(content)
@@ -162,7 +167,7 @@ class Keys:
                 try:
                     values.append(convert(text))
                 except ValueError as error:
-                    shown = _CREDENTIALS.sub("//...@", text)
+                    shown = _CREDENTIALS.sub("...@", text)
                     message = f"{assignment.key}={shown}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
         return values

@@ -51,13 +51,19 @@ class SourceSettings:
     verify: bool = True
     keyring: Keyring | None = None
     priority: int = DEFAULT_PRIORITY
+    trusted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """What the files of a tree say, and what is wrong in them."""
+    """What the files of a tree say, and what is wrong in them.
+
+    ``trusted`` is False where a file of the settings has a fault: the rest of it counts, but nothing is refused then,
+    because the fault may have been what limits refusals.
+    """
 
     settings: Settings
+    trusted: bool
     sources: Mapping[str, SourceSettings]
     problems: tuple[Problem, ...]
 
@@ -81,6 +87,7 @@ def load(tree: Tree) -> Configuration:
         network=_network(keys),
     )
     problems = [*found, *keys.finish()]
+    trusted = not any(problem.fault for problem in problems)
     folder, found = load_folder(tree, SOURCES)
     problems += found
     sources: dict[str, SourceSettings] = {}
@@ -89,7 +96,7 @@ def load(tree: Tree) -> Configuration:
         problems += of_file
         if source is not None:
             sources[name] = source
-    return Configuration(settings=settings, sources=sources, problems=tuple(problems))
+    return Configuration(settings=settings, trusted=trusted, sources=sources, problems=tuple(problems))
 
 
 def _network(keys: Keys) -> NetworkSettings:
@@ -123,13 +130,18 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
             found = keyring.load(tree, named)
         except UnknownState as error:
             problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
+    path = keys.take("Source", "Path", _text_or_none(absolute_path), None)
+    urls = keys.take_all("Source", "URL", url)
+    priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
+    problems += keys.finish()
     source = SourceSettings(
         name=name,
         origin=origin,
-        path=keys.take("Source", "Path", _text_or_none(absolute_path), None),
-        urls=keys.take_all("Source", "URL", url),
+        path=path,
+        urls=urls,
         verify=verify,
         keyring=found,
-        priority=keys.take("Source", "Priority", number, DEFAULT_PRIORITY),
+        priority=priority,
+        trusted=not any(problem.fault for problem in problems),
     )
-    return source, (*problems, *keys.finish())
+    return source, tuple(problems)

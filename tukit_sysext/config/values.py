@@ -69,7 +69,7 @@ def url(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"expected the URL of a directory, found a wrong one: {error}") from error
+        raise ValueError("expected the URL of a directory, with a port number if with a colon") from error
     if port == 0 or parts.netloc.endswith(":"):
         raise ValueError("expected a URL with a port, or without a colon behind the host")
     if not text.isascii():

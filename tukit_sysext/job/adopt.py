@@ -86,7 +86,7 @@ def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stor
     with store.opened(file_name) as descriptor:
         inspection = inspect_image(descriptor, preferred=stem, scratch=machine.layout.cache)
         name, version = image_name(stored) or stem, image_version(stored)
-        store.take_over(_record(descriptor, file_name, name, version, inspection, hash_of(descriptor)))
+        store.take_over(_record(descriptor, file_name, name, version, inspection, hash_of(descriptor)), descriptor)
     return store.look(file_name)
 
 

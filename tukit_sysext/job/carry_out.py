@@ -95,7 +95,7 @@ def _recover(wanted: _Wanted, resolver: Resolver, store: Store) -> Known | None:
                 return None
             known, record = _look(descriptor, wanted, resolver)
             if record is not None:
-                store.take_over(record)
+                store.take_over(record, descriptor)
             return known
     except OSError:
         return None

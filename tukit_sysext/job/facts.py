@@ -108,6 +108,7 @@ class Facts:
     ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
+    ``broken_sources`` the reason by source whose list is refused, ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none).
     """
 
@@ -124,3 +125,5 @@ class Facts:
     problems: tuple[Problem, ...] = ()
     refused_for: Mapping[str, int] = field(default_factory=dict)
     refuse_for: int | None = None
+    policy_known: bool = True
+    broken_sources: Mapping[str, str] = field(default_factory=dict)

@@ -38,8 +38,9 @@ class Action(StrEnum):
 class Missing(StrEnum):
     """Why no image can be had.
 
-    The first three are about the image, and are mended in three different ways. The last two are faults on our side.
-    They refuse nothing: they must not keep the update away that mends them.
+    The first three are about the image, and are mended in three different ways; a list that is refused is broken too.
+    NO_PLACE is a tree that has something else where the link belongs. The last two are faults on our side. They refuse
+    nothing: they must not keep the update away that mends them.
     """
 
     NOTHING_FITS = "nothing published fits"
@@ -131,7 +132,7 @@ def decide(facts: Facts) -> Plan:
         images=tuple(_without_twins(facts, images)),
         foreign=facts.foreign,
         problems=facts.problems,
-        unreachable=facts.unreachable,
+        unreachable={**facts.unreachable, **facts.broken_sources},
         masked=facts.masked,
     )
 
@@ -250,11 +251,14 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
     away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
     away += [item.reason for item in considered if item.standing is Standing.UNREACHABLE]
     broken = [item for item in considered if item.standing is Standing.BROKEN]
+    refused = [f"{name}: {why}" for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)]
     not_stored = [item for item in considered if item.standing is Standing.NOT_STORED]
     if not_stored:
         return _left_out(facts, wanted, Missing.NOT_STORED, not_stored[0].reason, considered)
     if away:
         return _left_out(facts, wanted, Missing.NOT_REACHABLE, "; ".join(away), considered)
+    if refused:
+        return _left_out(facts, wanted, Missing.BROKEN, "; ".join(refused), considered)
     if broken:
         told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
         return _left_out(facts, wanted, Missing.BROKEN, told, considered)
@@ -286,7 +290,7 @@ def _left_out(
         remove=tuple(sorted(linked(facts, wanted))) if missing is not Missing.NO_PLACE else (),
         before=have[1].option.version if have is not None else None,
         missing=missing,
-        refuses=wanted.may_refuse and not over and missing not in _FAULTS,
+        refuses=wanted.may_refuse and facts.policy_known and not over and missing not in _FAULTS,
         warnings=(warning,) if wanted.may_refuse and over else (),
         considered=considered,
     )

@@ -22,13 +22,16 @@ REFUSED = "refused"
 OVER = "refusal over"
 
 
-def known(machine: Machine) -> Refusal | None:
-    """The refusal that is going on: from its mark in /run, else, after a reboot, from the ledger."""
+def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
+    """The refusal that is going on: from its mark in /run, else, after a reboot, from the ledger.
+
+    With ``writable`` false the ledger is only read.
+    """
     mark = refusal.read(machine.layout.refused)
     if mark is not None or not machine.layout.ledger.exists():
         return mark
     try:
-        with Ledger(machine.layout.ledger) as ledger:
+        with Ledger(machine.layout.ledger, writable=writable) as ledger:
             return _from_events([event for event in ledger.events() if event.kind in (REFUSED, OVER)])
     except (OSError, sqlite3.Error) as error:
         log.warning("%s: %s; since when updates are refused is not known", machine.layout.ledger, error)
@@ -71,8 +74,8 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if outcome.refusals:
         refusal.write(path, refusal.again(before, now=now, system=system, images=outcome.refusals))
         return
-    if before is None:
-        return
+    if before is None or any(image.wanted.may_refuse and image.missing is not None for image in outcome.plan.images):
+        return  # none, or RefuseFor= let it pass without the image: it is held back still
     required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
     if refusal.is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
         refusal.clear(path)

@@ -87,10 +87,11 @@ class Resolver:
             wanted=wanted.images,
             masked=wanted.masked,
             sources=tuple(sorted(self.configuration.sources)),
+            policy_known=self.configuration.trusted,
             unusable={
-                name: f"{settings.origin} says nothing that this version can use, or a plugin failed"
+                name: f"{settings.origin} has a fault, or says nothing that this version can use, or a plugin failed"
                 for name, settings in self.configuration.sources.items()
-                if name not in self.sources
+                if name not in self.sources or not settings.trusted
             },
             problems=(*self.configuration.problems, *wanted.problems),
             refused_for=refused_for or {},
@@ -226,13 +227,14 @@ class Resolver:
     def _ask_sources(self) -> None:
         candidates: list[Candidate] = []
         unreachable: dict[str, str] = {}
+        broken: dict[str, str] = {}
         for name, source in sorted(self.sources.items()):
             try:
                 candidates += source.candidates()
             except (SourceUnreachable, ImageBroken) as error:
                 log.warning("source %s: %s", name, error)
-                unreachable[name] = str(error)
-        self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable)
+                (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
+        self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken)
         self._look_at_candidates()
 
     def _look_at_candidates(self) -> None:

@@ -14,6 +14,7 @@ from tukit_sysext.job import carry_out
 from tukit_sysext.job.plan import Action, ImagePlan, Missing, Plan, decide
 from tukit_sysext.job.resolve import FindSources, Resolver
 from tukit_sysext.machine import Machine
+from tukit_sysext.state import links
 from tukit_sysext.state.links import LinkWriter
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
@@ -93,11 +94,32 @@ def finalize(transaction: Transaction, find_sources: FindSources) -> Outcome:
                 writer.pin(plan.kept)
         except (OSError, OutsideTree, UnknownState) as error:
             log.error("%s: links cannot be changed: %s", transaction.path, error)
-            facts = resolver.facts
-            plan = decide(replace(facts, tree=replace(facts.tree, unusable=str(error))))
+            plan = _as_far_as_it_went(plan, tree, error)
     changes = tuple(change for image in plan.images if (change := _change(image, fetched)) is not None)
     _tell_faults(plan)
     return Outcome(plan=plan, changes=changes)
+
+
+def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception) -> Plan:
+    """The plan after links could not be changed: images whose link is not there are left out.
+
+    What leads out of the tree is a matter of policy; a disk that is full or fails is a fault, which refuses nothing.
+    """
+    try:
+        there = {entry.name: entry.image for entry in links.read(tree)}
+    except (UnknownState, OutsideTree):
+        there = {}
+    missing = Missing.NO_PLACE if isinstance(error, OutsideTree) else Missing.NOT_STORED
+
+    def as_it_is(image: ImagePlan) -> ImagePlan:
+        chosen = image.chosen
+        if image.action is not Action.LINK or chosen is None or there.get(image.link or "") == chosen.file_name:
+            return image
+        refuses = missing is Missing.NO_PLACE and image.wanted.may_refuse
+        reason = f"{missing}: {error}"
+        return replace(image, action=Action.LEAVE_OUT, missing=missing, reason=reason, refuses=refuses, remove=())
+
+    return replace(plan, images=tuple(as_it_is(image) for image in plan.images))
 
 
 def _change(image: ImagePlan, fetched: set[str]) -> Change | None:

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +114,9 @@ class Ledger:
                 raise  # busy, read-only or full: the ledger itself is not to blame
             aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
             os.rename(path, aside)
+            with suppress(FileNotFoundError):
+                # SQLite would play it into the new one
+                os.rename(f"{path}-journal", f"{aside}-journal")
             log.error(
                 "%s: not a readable ledger (%s); set aside as %s and made anew from the disk", path, error, aside.name
             )

@@ -243,24 +243,32 @@ class Store:
                     self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
                 except FileExistsError:
                     continue  # another transaction was quicker: look at what it published
-                return self.seal(record)
+                return self.seal(record, incoming.descriptor)
         except OSError as error:
             raise StoreError(f"{self._folder}/{name}: cannot be published: {error.strerror}") from error
 
-    def take_over(self, record: Record) -> Record:
-        """Record a file of unknown origin in the store whose content is known to be that of ``record``."""
+    def take_over(self, record: Record, descriptor: int) -> Record:
+        """Record a file of unknown origin in the store; its content was read through ``descriptor``.
+
+        Raises StoreError.
+        """
         try:
-            with self.opened(record.file_name) as descriptor:
-                os.fsync(descriptor)  # whoever wrote it may not have
+            os.fsync(descriptor)  # whoever wrote it may not have
             self.records.write(record)
-            return self.seal(record)
+            return self.seal(record, descriptor)
         except OSError as error:
             raise StoreError(f"record of {record.file_name}: cannot be written: {error.strerror}") from error
 
-    def seal(self, record: Record) -> Record:
-        """Record the identity of the file that stands under the record's name, whose hash is known. Raises OSError."""
-        with self.opened(record.file_name) as descriptor:
-            sealed = record.sealed(os.fstat(descriptor))
+    def seal(self, record: Record, descriptor: int) -> Record:
+        """Record the identity of the file whose hash is known, and which stands under the record's name.
+
+        Raises StoreError where another file stands there by now (threat L2), OSError.
+        """
+        status = os.fstat(descriptor)
+        there = os.lstat(self._folder / record.file_name)
+        if (there.st_dev, there.st_ino) != (status.st_dev, status.st_ino):
+            raise StoreError(f"{self._folder}/{record.file_name}: replaced by another process meanwhile")
+        sealed = record.sealed(status)
         self.records.write(sealed)
         return sealed
 

@@ -10,11 +10,13 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.rules.matching import link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.system.durable import make_directory
@@ -27,6 +29,12 @@ RELEASE_FOLDER = "usr/lib/extension-release.d"
 PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
 _HAS_OS_RELEASE = f"has {_OS_RELEASE}, which is the system's alone: systemd-sysext refuses it"
+_NO_SUCH_FILE = "No such file or directory"
+_MACHINE = ("loop device", "loopback", "no space left", "quota exceeded", "operation not permitted", "/dev/loop")
+"""What systemd-dissect says where the machine is to blame."""
+_PROBE = 128 * 1024
+_SCRATCH_PREFIX = "inspect-"
+_ABANDONED = 3600
 _STRICT = "user.extension-release.strict"
 _LIMIT = 64 * 1024
 _TIMEOUT = 60.0
@@ -51,19 +59,49 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
     descriptors = (image,) if isinstance(image, int) else ()
     make_directory(scratch)
-    folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=scratch))
+    _sweep(scratch)
+    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=scratch))
     try:
         release = folder / "release"
         result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
         if result.status != 0:
-            said = result.messages.strip().splitlines()
-            reason = said[-1] if said else f"systemd-dissect ended with {result.status}"
-            raise ImageBroken(f"cannot be read as an extension image: {reason}")
-        if _copy(where, f"/{_OS_RELEASE}", folder / "os-release", descriptors).status == 0:
+            _blame_machine(folder, result)
+            raise ImageBroken(f"cannot be read as an extension image: {_last_line(result)}")
+        os_release = _copy(where, f"/{_OS_RELEASE}", folder / "os-release", descriptors)
+        if os_release.status == 0:
             raise ImageBroken(_HAS_OS_RELEASE)
+        if _NO_SUCH_FILE not in os_release.messages:
+            _blame_machine(folder, os_release)
+            raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {_last_line(os_release)}")
         return _choose(_read(release), preferred=preferred)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_line(result: Result) -> str:
+    said = result.messages.strip().splitlines()
+    return said[-1] if said else f"systemd-dissect ended with {result.status}"
+
+
+def _blame_machine(folder: Path, result: Result) -> None:
+    """Raise StoreError where it is not the image's fault: nothing can be written, or nothing can be mounted here."""
+    try:
+        with open(folder / "probe", "wb") as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(f"{folder.parent}: images cannot be looked into: {error.strerror}") from error
+    if any(word in result.messages.lower() for word in _MACHINE):
+        raise StoreError(f"images cannot be looked into on this machine: {_last_line(result)}")
+
+
+def _sweep(scratch: Path) -> None:
+    """Take away what runs that were killed left behind."""
+    for path in scratch.glob(f"{_SCRATCH_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path)
 
 
 def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> Result:
