@@ -40,7 +40,7 @@ def main() -> int:
         with Server(repository.folder) as server, Lab.start(flavour, install={tree: "/"}) as lab:
             story(Site(lab=lab, web=Web(repository=repository, server=server, key=SigningKey.shared())).prepare())
     title("Done")
-    tell("The machine is gone again. tests/lab/lab start gives one to play with; README.md says what to do with it.")
+    tell("The machine is gone again. README.md tells how to use it, and tests/lab/lab start gives a bare one.")
     return 0
 
 

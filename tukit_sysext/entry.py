@@ -20,6 +20,9 @@ REFUSED = 75
 
 PASSED = 0
 
+NOT_DONE = 70
+"""A fault of ours kept the job from being done (EX_SOFTWARE): the hook makes of it 0, after a last check of its own."""
+
 log = logging.getLogger("tukit_sysext")
 
 
@@ -51,7 +54,7 @@ class _Faults(logging.Handler):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises an Exception."""
+    """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises Exception."""
     os.umask(0o022)
     os.chdir("/")
     syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
@@ -59,18 +62,21 @@ def main(arguments: Sequence[str]) -> int:
     log.addHandler(_Journal())
     log.addHandler(faults)
     log.setLevel(logging.INFO)
-    status = PASSED
+    status, settling = PASSED, list(arguments[:1]) == ["settle"]
     try:
-        if list(arguments[:1]) == ["settle"]:
+        if settling:
             _settle()
-        elif _finalize(arguments[1:]):
-            status = REFUSED
+        else:
+            status = _finalize(arguments[1:])
     except Exception as error:
         # the border: nothing of ours may stop an update, whatever it is
         log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
+        status = PASSED if settling else NOT_DONE
     if faults.told:
-        ending = "" if status == REFUSED else "; this stops no transaction"
-        print(f"tukit-sysext: FAULT: {'; '.join(faults.told)}{ending}", file=sys.stderr)
+        told = f"tukit-sysext: FAULT: {'; '.join(faults.told)}"
+        # the hook goes on with the line where the job was not done
+        ending = {REFUSED: "\n", NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
+        print(told, end=ending, file=sys.stderr)
     return status
 
 
@@ -82,8 +88,8 @@ def _settle() -> None:
     settle(Machine(), Plugins())
 
 
-def _finalize(arguments: Sequence[str]) -> bool:
-    """finalize-pre PATH ID: the main job. Returns whether the update is refused."""
+def _finalize(arguments: Sequence[str]) -> int:
+    """finalize-pre PATH ID: the main job. Returns the exit status."""
     from tukit_sysext.errors import UsageError
     from tukit_sysext.events import snapshot_number
     from tukit_sysext.job import refusing
@@ -105,8 +111,8 @@ def _finalize(arguments: Sequence[str]) -> bool:
     for outcome in outcomes:
         for line in change_lines(outcome):
             log.info("%s", line)
-            if not outcome.refusals:  # the tree goes, and what it got with it
-                print(line)
+            # a refused tree goes, unless tukit was told to keep it
+            print(f"{line} (in the refused tree)" if outcome.refusals else line)
         for line in refusal_lines(outcome):
             print(line, file=sys.stderr)
             syslog.syslog(syslog.LOG_ERR, line)
@@ -116,7 +122,9 @@ def _finalize(arguments: Sequence[str]) -> bool:
         except Exception as error:
             # the mark is a notice: without it the refusal still counts
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)
-    return any(outcome.refusals for outcome in outcomes)
+    if not outcomes:
+        return NOT_DONE
+    return REFUSED if any(outcome.refusals for outcome in outcomes) else PASSED
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tukit_sysext.job.plan import ImagePlan
+from tukit_sysext.job.plan import ImagePlan, Missing
 from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.rules.release import ReleaseData
 
@@ -36,9 +36,20 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
     for image in refused:
         yield f"  {image.name}: {image.reason}"
         yield from _looked_at(image)
-    one = refused[0].name
-    policy = f"set Policy=optional in /etc/tukit-sysext/images.d/{one}.conf to do without it"
-    yield f"  next step: update again when a fitting image is published, or {policy}"
+    for missing in dict.fromkeys(image.missing for image in refused if image.missing is not None):
+        yield f"  next step: {_NEXT_STEP[missing]},"
+    files = ", ".join(f"/etc/tukit-sysext/images.d/{image.name}.conf" for image in refused)
+    yield f"  or do without: set Policy=optional in {files}"
+
+
+_NEXT_STEP = {
+    Missing.NOTHING_FITS: "update again when a fitting image is published",
+    Missing.NOT_REACHABLE: "mend the way to the source, or update again later",
+    Missing.BROKEN: "tell the publisher, and see whether Keyring= is the source's",
+    Missing.NO_PLACE: "move away what is in the way in /etc/extensions",
+    Missing.NOT_STORED: "make room in /var",
+    Missing.FAULT: "mend the configuration (tukit-sysext check)",
+}
 
 
 def _looked_at(image: ImagePlan) -> Iterator[str]:

@@ -175,6 +175,37 @@ def test_a_missing_tool(wanting: Site) -> None:
     assert len(loud(done)) == 1 and "systemd-dissect" in loud(done)[0]
 
 
+@pytest.mark.parametrize("line", ["Keyring=etc/oops.gpg", "Verify=nope", "Keyring=/etc/nowhere.gpg"])
+def test_a_fault_in_a_source_refuses_nothing(wanting: Site, line: str) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    wanting.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath=/var/images\n{line}\n")
+    done = wanting.update()
+    assert done.returncode == 0, done.stderr
+    assert len(loud(done)) == 1 and line.partition("=")[0] in loud(done)[0]
+
+
+def test_a_place_where_nothing_can_be_looked_into_refuses_nothing(wanting: Site) -> None:
+    wanting.publish("debug", "1.1", NEW)
+    wanting.lab.run(["mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=3", "tmpfs", "/var/cache/tukit-sysext"])
+    done = wanting.update()
+    assert done.returncode == 0, done.stderr
+    assert len(loud(done)) == 1
+
+
+def test_a_link_that_cannot_be_made_speaks_for_its_own_image(wanting: Site) -> None:
+    """An optional image whose link cannot be made takes no required one with it."""
+    wanting.publish("debug", "1.1", NEW)
+    wanting.lab.tukit("open", check=True)
+    number = max(wanting.numbers())
+    wanting.lab.tukit("call", str(number), "rpm", "-U", "--nodeps", wanting.release_rpm(), check=True)
+    links = wanting.lab.snapshot(number) / "etc/extensions"
+    subprocess.run(["chattr", "+i", str(links)], check=True)
+    done = wanting.lab.tukit("close", str(number))
+    subprocess.run(["chattr", "-i", str(wanting.lab.snapshot(number) / "etc/extensions")], check=False)
+    assert done.returncode == 0, done.stderr
+    assert "links cannot be changed" in loud(done)[0]
+
+
 GARBAGE = "[Section\nno assignment\nPolicy=required\n\x01\n"
 
 

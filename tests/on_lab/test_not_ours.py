@@ -147,6 +147,19 @@ def test_adopt_takes_over(site: Site, flavour: Flavour) -> None:
     assert "gcc-30.4.x86-64.raw" in site.links() and "gcc-30.3.x86-64.raw" not in site.links()
 
 
+def test_adopt_loses_nothing_where_two_have_one_name(site: Site) -> None:
+    """A directory and a file of one name: systemd-sysext sees one, and taking over one must not cost the other."""
+    old = {**OLD, **site.identity, "SYSEXT_VERSION_ID": "3"}
+    make_image(site.lab.path(EXTENSIONS), "tools", "6.1", release=old, manifest=None, file_name="tools.raw")
+    content = site.lab.path(f"{EXTENSIONS}/tools.raw").read_bytes()
+    directory_extension(site, f"{EXTENSIONS}/tools", "tools", old)
+    done = site.command("adopt", "tools", check=False)
+    assert done.returncode == 1
+    assert "its link would be tools.raw, which is there already" in done.stderr
+    assert site.links() == {"tools": "(no link)", "tools.raw": "(no link)"}
+    assert site.lab.path(f"{EXTENSIONS}/tools.raw").read_bytes() == content
+
+
 def test_a_removed_image_is_taken_out_and_a_masked_one_is_not_wanted(site: Site) -> None:
     for name in ("debug", "strace"):
         site.publish(name, "1.0", OLD)

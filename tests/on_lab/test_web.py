@@ -79,12 +79,14 @@ FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "list 404": (fail("SHA256SUMS", Status(code=404)), AWAY),
     "list 500": (fail("SHA256SUMS", Status(code=500)), AWAY),
     "list cut": (fail("SHA256SUMS", Cut(after=10)), AWAY),
-    "list never ends": (fail("SHA256SUMS", Endless()), AWAY),
+    "list never ends": (fail("SHA256SUMS", Endless()), BROKEN),
     "list redirected elsewhere": (fail("SHA256SUMS", Redirect(url="http://127.0.0.2:9/{path}")), AWAY),
     "no HTTP": (fail("*", Garbage()), AWAY),
-    "no signature": (no_signature, AWAY),
-    "foreign signature": (foreign_signature, AWAY),
-    "signature of another list": (signature_of_another_list, AWAY),
+    "list corrupted": (fail("SHA256SUMS", Corrupt(offset=3)), BROKEN),
+    "no signature": (no_signature, BROKEN),
+    "foreign signature": (foreign_signature, BROKEN),
+    "signature of another list": (signature_of_another_list, BROKEN),
+    "signature 500": (fail("SHA256SUMS.gpg", Status(code=500)), AWAY),
     "manifest 500": (fail("*.manifest.gz", Status(code=500)), AWAY),
     "manifest corrupted": (fail("*.manifest.gz", Corrupt(offset=20)), BROKEN),
     "image 404": (fail(IMAGE, Status(code=404)), AWAY),
@@ -125,6 +127,13 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
     assert passes.returncode == 0, passes.stderr
     assert running.links(running.default()) == links
     assert running.store() == store
+
+    # nothing of the fault is kept: once it is over, the same update passes
+    running.web.server.start() if name == "server away" else running.web.server.heal()
+    running.publish("debug", "1.1", NEW)
+    recovered = running.update()
+    assert recovered.returncode == 0, recovered.stderr
+    assert running.links(running.default()) == {"debug.raw": IMAGE}
 
 
 def test_a_name_that_cannot_be_resolved(running: Site) -> None:

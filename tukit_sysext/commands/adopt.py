@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from tukit_sysext.config.wanted import Policy
+from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job.adopt import adopt
 from tukit_sysext.job.resolve import Resolver
@@ -39,6 +39,9 @@ def run(machine: Machine, *, names: Sequence[str], policy: Policy) -> int:
                 if item.complaint:
                     raise TukitSysextError(f"{name}: {item.complaint}")
                 done = adopt(machine, item, resolver.leads_to(item.entry), policy)
+                removed = resolver.facts.wanted.get(done.name)
+                if removed is not None and removed.state is State.REMOVED:
+                    print(f"tukit-sysext: {removed.origin} says State=removed: it goes with the next transaction")
             except (TukitSysextError, OSError) as error:
                 print(f"tukit-sysext: {name} is not taken over: {error}", file=sys.stderr)
                 if isinstance(error, TukitSysextError) and error.hint:
@@ -46,7 +49,9 @@ def run(machine: Machine, *, names: Sequence[str], policy: Policy) -> int:
                 failed = True
                 continue
             kept = f"; what was there is kept as {done.kept}" if done.kept is not None else ""
-            print(f"{done.name}: {done.version} taken over, {policy}, linked as {done.link}{kept}")
+            wanted = resolver.facts.wanted.get(done.name)
+            shown = policy if wanted is None else wanted.policy
+            print(f"{done.name}: {done.version} taken over, {shown}, linked as {done.link}{kept}")
     if not foreign and not names:
         print("Nothing to take over: every entry of /etc/extensions is ours.")
     return 1 if failed else 0

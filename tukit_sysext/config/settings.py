@@ -63,9 +63,9 @@ class Configuration:
     """
 
     settings: Settings
-    trusted: bool
     sources: Mapping[str, SourceSettings]
     problems: tuple[Problem, ...]
+    trusted: bool = True
 
 
 def _or_none(convert: Callable[[str], int]) -> Callable[[str], int | None]:
@@ -106,7 +106,7 @@ def _network(keys: Keys) -> NetworkSettings:
         connect_timeout=keys.take("Network", "ConnectTimeout", values.time_limit, default.connect_timeout),
         deadline=keys.take("Network", "Deadline", values.time_limit, default.deadline),
         image_deadline=keys.take("Network", "ImageDeadline", values.time_limit, default.image_deadline),
-        least_rate=keys.take("Network", "LeastRate", size, default.least_rate),
+        least_rate=keys.take("Network", "LeastRate", values.rate, default.least_rate),
         http_proxy=proxy,
         https_proxy=proxy,
         no_proxy=",".join(keys.take_all("Network", "NoProxy", str)),

@@ -42,11 +42,14 @@ def time_span(text: str) -> int:
     return total
 
 
+_LONGEST = 30 * 86400
+
+
 def time_limit(text: str) -> int:
     """A time span that is not zero."""
     seconds = time_span(text)
-    if not seconds:
-        raise ValueError("expected a time span longer than zero")
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError("expected a time span longer than zero and not longer than 30 days")
     return seconds
 
 
@@ -78,7 +81,16 @@ def url(text: str) -> str:
         raise ValueError("expected the URL of a directory, http:// or https://")
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected a URL without a user name or password in it")
+    text = f"{parts.scheme}:{text.partition(':')[2]}"
     return text if text.endswith("/") else f"{text}/"
+
+
+def rate(text: str) -> int:
+    """Bytes a second, up to 1G."""
+    found = size(text)
+    if found > 1 << 30:
+        raise ValueError("expected at most 1G")
+    return found
 
 
 def proxy(text: str) -> str:

@@ -21,6 +21,10 @@ class DescriptionRefused(ImageBroken):
     """The description is malformed, too large, or speaks of another image than the list (threat N2)."""
 
 
+class NothingSaid(DescriptionRefused):
+    """The description is well formed and says nothing of the image's extension-release."""
+
+
 def decompress(content: bytes, *, where: str) -> bytes:
     """Undo gzip (RFC 1952). Raises DescriptionRefused when it is damaged, cut off or larger than LIMIT inside."""
     decoder = zlib.decompressobj(wbits=31)
@@ -50,6 +54,9 @@ def parse(content: bytes, *, image: str, where: str) -> Mapping[str, str]:
     if isinstance(document, dict) and "extension" in document:
         _check_name(document.get("config"), image=image, where=where)
         return _keys(document["extension"], where=where)
+    if isinstance(document, dict) and "config" in document and "image_name" not in document:
+        _check_name(document["config"], image=image, where=where)
+        raise NothingSaid(f"{where}: says nothing of an extension-release")  # mkosi's, of an older version
     entries = document if isinstance(document, list) else [document]
     for entry in entries:
         if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:

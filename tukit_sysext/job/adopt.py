@@ -70,8 +70,13 @@ def adopt(machine: Machine, foreign: Foreign, path: Path, policy: Policy) -> Ado
     if stored.record is None:
         raise StoreError(f"{stored.file_name}: {stored.condition}: {stored.reason}")
     record = stored.record
-    _want(machine, record.name, policy)
     link = f"{record.merge_name}.raw"
+    target = machine.layout.root / EXTENSIONS / link
+    if link != entry.name and os.path.lexists(target):
+        raise TukitSysextError(
+            f"its link would be {link}, which is there already", hint=f"take {target} over first, or move it away"
+        )
+    _want(machine, record.name, policy)
     kept = _replace_entry(machine, entry.name, link, record.file_name)
     return Adopted(name=record.name, version=record.version, link=link, kept=kept)
 

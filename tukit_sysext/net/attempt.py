@@ -14,10 +14,19 @@ from tukit_sysext.net.settings import NetworkSettings
 
 _MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
+_ERROR_BODY = 64 * 1024
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _NOT_THERE = frozenset((404, 410))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+
+
+class _ErrorBody(Exception):
+    """The body of an answer that is no file, and does not end."""
+
+
+Origin = tuple[str, str, int | None]
+"""Scheme, host and port."""
 
 
 class Attempt:
@@ -31,6 +40,8 @@ class Attempt:
         self._status_code = 0  # libcurl's getinfo may not be asked from a callback
         self._body = bytearray()
         self._begun = False
+        self._expecting = False
+        self._discarded = 0
         self._refusal: Exception | None = None
         self._resume_from = state.received
         self._set_up(settings, seconds)
@@ -59,7 +70,9 @@ class Attempt:
         if self._resume_from:
             headers.append(f"If-Range: {self._state.recognised_by}")
             handle.setopt(pycurl.RANGE, f"{self._resume_from}-")
-        if job.etag is not None:
+        if job.asked_at not in (None, self.url):
+            pass  # what another server said means nothing here
+        elif job.etag is not None:
             headers.append(f"If-None-Match: {job.etag}")
         elif job.modified is not None:
             headers.append(f"If-Modified-Since: {job.modified}")
@@ -91,7 +104,10 @@ class Attempt:
     def _take(self, data: bytes) -> None:
         status = self._status_code
         if status not in (_OK, _PARTIAL):
-            return  # the body of an error is nobody's business
+            self._discarded += len(data)
+            if self._discarded > _ERROR_BODY:
+                raise _ErrorBody
+            return  # nobody's business
         state = self._state
         if not self._begun:
             self._begin(status)
@@ -120,7 +136,9 @@ class Attempt:
         if state.job.sink is not None:
             size = self._size(status)
             if size is not None:
+                self._expecting = True
                 state.job.sink.expect(size)
+                self._expecting = False
             state.source = self.url
             state.recognised_by = etag if etag.startswith('"') else self._headers.get("last-modified", "")
 
@@ -134,6 +152,8 @@ class Attempt:
     def outcome(self, code: int, message: str) -> Answer | tuple[TukitSysextError, Next]:
         """What came of it: the file, or why there is none and what to do next."""
         state = self._state
+        if isinstance(self._refusal, _ErrorBody):
+            return self._status(self._status_code)
         if self._refusal is not None:
             return self._refused(self._refusal)
         if code != pycurl.E_OK:
@@ -164,7 +184,8 @@ class Attempt:
         if isinstance(error, ImageBroken | SourceUnreachable):
             return error, Next.GIVE_UP
         if isinstance(error, TukitSysextError):
-            return error, Next.STOP
+            # a size that nobody has room for may be this server's lie
+            return error, Next.GIVE_UP if self._expecting else Next.STOP
         raise error
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
@@ -203,7 +224,7 @@ class Attempt:
         """A redirect of a file that has to come from the server itself: followed where it stays there."""
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
         target = raw.decode("iso-8859-1")
-        if _origin(target) != _origin(self.url):
+        if origin(target) != origin(self.url):
             return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), Next.GIVE_UP
         hops = self._state.redirects.setdefault(self.url, [])
         hops.append(target)
@@ -238,7 +259,7 @@ _WORDS = {
 }
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def origin(url: str) -> Origin:
     """Scheme, host and port of a URL (RFC 6454); three of nothing for what is no URL."""
     try:
         parts = urlsplit(url)

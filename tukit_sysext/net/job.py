@@ -32,10 +32,10 @@ class Job:
     """One file to be had.
 
     ``urls`` say where, in the order of preference. ``limit`` is the most bytes that are taken. ``sink`` takes the
-    bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only.
-    ``accept`` is asked about a whole file (its bytes, empty with a sink): ImageBroken from it means that this server
-    has a wrong one. ``deadline`` in seconds from the start of the job. With ``same_origin`` a redirect to another
-    server is refused.
+    bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
+    at the URL ``asked_at`` that said so. ``accept`` is asked about a whole file (its bytes, empty with a sink):
+    ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the job. With
+    ``same_origin`` a redirect to another server is refused.
     """
 
     urls: Sequence[str]
@@ -44,6 +44,7 @@ class Job:
     sink: Sink | None = None
     etag: str | None = None
     modified: str | None = None
+    asked_at: str | None = None
     same_origin: bool = False
     accept: Callable[[bytes], None] | None = None
 
@@ -84,7 +85,6 @@ class State:
     """How far a job is: which servers are left, and what was received of the file from which one."""
 
     job: Job
-    ends: float
     remaining: list[str]
     turn: int = 0
     pause: float = FIRST_PAUSE
@@ -94,6 +94,8 @@ class State:
     source: str = ""
     recognised_by: str = ""
     resumed: bool = False
+    ends: float = 0.0
+    progress: float = 0.0
     redirects: dict[str, list[str]] = field(default_factory=dict)
 
     def forget(self) -> None:

@@ -66,7 +66,7 @@ def system_proxy(root: Path) -> SystemProxy:
     return SystemProxy(
         http=values.get("HTTP_PROXY", ""),
         https=values.get("HTTPS_PROXY", ""),
-        none_for=values.get("NO_PROXY", "").replace(" ", ""),
+        none_for=values.get("NO_PROXY", ""),
     )
 
 

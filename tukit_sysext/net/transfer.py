@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.attempt import Attempt, without_credentials
-from tukit_sysext.net.job import Answer, Job, Next, NotThere, Result, State
+from tukit_sysext.net.attempt import Attempt, Origin, origin, without_credentials
+from tukit_sysext.net.job import FIRST_PAUSE, Answer, Job, Next, NotThere, Result, State
 from tukit_sysext.net.settings import NetworkSettings
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ _LONGEST_PAUSE = 8.0
 _SELECT = 1.0
 _RESOLVING = 0.01
 _MUCH = 1024 * 1024
+_SHORTEST = 0.001
 
 
 class Transfers:
@@ -41,6 +42,7 @@ class Transfers:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, settings.connections)
         self._idle: list[pycurl.Curl] = []
+        self._down: set[Origin] = set()
 
     def __enter__(self) -> Transfers:
         return self
@@ -63,7 +65,7 @@ class Transfers:
         results: list[Result | None] = [None] * len(jobs)
         now = self._clock()
         queue: list[tuple[float, int]] = [(now, number) for number in range(len(jobs))]
-        states = [State(job=job, ends=now + job.deadline, remaining=list(dict.fromkeys(job.urls))) for job in jobs]
+        states = [State(job=job, remaining=list(dict.fromkeys(job.urls))) for job in jobs]
         active: dict[pycurl.Curl, tuple[int, Attempt]] = {}
         try:
             while queue or active:
@@ -75,7 +77,7 @@ class Transfers:
                     elif (again := self._after_failure(states[number], *transfer)) is not None:
                         heapq.heappush(queue, (again, number))
                     else:
-                        results[number] = _verdict(states[number])
+                        results[number] = self._verdict(states[number])
                 if not active and not queue:
                     break
                 pause = _SELECT if len(active) >= at_once or not queue else queue[0][0] - self._clock()
@@ -92,7 +94,7 @@ class Transfers:
                         continue
                     again = self._after_failure(states[number], transfer.url, *outcome)
                     if again is None:
-                        results[number] = _verdict(states[number])
+                        results[number] = self._verdict(states[number])
                     else:
                         heapq.heappush(queue, (again, number))
         finally:
@@ -105,23 +107,35 @@ class Transfers:
         """Start the next attempt; where libcurl does not take the URL: that URL, the error, and what to do."""
         handle = self._idle.pop() if self._idle else pycurl.Curl()
         handle.reset()
+        if not state.ends:
+            # the time in the queue is not the job's
+            state.progress = self._clock()
+            state.ends = state.progress + state.job.deadline
         if state.recognised_by and state.source in state.remaining:
             url = state.source
         else:
             state.forget()
             url = state.remaining[state.turn]
-        seconds = state.ends - self._clock()
-        if state.job.sink is None:
-            # one server that hangs must leave time for the others; of an image the least rate takes care
-            seconds /= max(1, len(state.remaining) - state.turn)
+        transfer_seconds = self._seconds(state, url)
         try:
-            transfer = Attempt(handle, state, url, self._settings, max(0.001, seconds))
+            transfer = Attempt(handle, state, url, self._settings, max(_SHORTEST, transfer_seconds))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
             told = without_credentials(str(error))
             return url, SourceUnreachable(f"{url}: cannot be asked for: {told}"), Next.GIVE_UP
         self._multi.add_handle(handle)
         return transfer
+
+    def _seconds(self, state: State, url: str) -> float:
+        """How long an attempt may take: one server that hangs must leave time for the others."""
+        now = self._clock()
+        left = state.ends - now
+        others = len(state.remaining) - state.turn
+        if state.job.sink is None:
+            left /= max(1, others)
+        elif others > 1:
+            left = min(left, max(self._settings.deadline, left / others))
+        return min(left, self._settings.connect_timeout) if origin(url) in self._down else left
 
     def _finished(self, pause: float, *, idle: bool) -> Iterator[tuple[pycurl.Curl, int, str]]:
         """Let transfers go on, for ``pause`` seconds at the most; those that ended, each with libcurl's code."""
@@ -155,7 +169,13 @@ class Transfers:
         if what is Next.STOP:
             return None
         if what is Next.RESUME:
+            state.progress = now
             return self._pause(state, now, free=state.gained >= _MUCH)
+        if state.job.sink is not None:
+            # the long deadline of an image is for one that comes, not for servers that do not answer
+            state.ends = min(state.ends, state.progress + self._settings.deadline)
+        if what is Next.RETRY and origin(url) in self._down:
+            what = Next.GIVE_UP
         state.forget()
         if what is Next.GIVE_UP:
             state.remaining.remove(url)
@@ -164,7 +184,7 @@ class Transfers:
         if not state.remaining:
             return None
         if state.turn < len(state.remaining):
-            return now
+            return now if now < state.ends else None
         state.turn = 0
         return self._pause(state, now)
 
@@ -174,14 +194,19 @@ class Transfers:
         state.pause = state.pause if free else min(_LONGEST_PAUSE, state.pause * 2)
         return again if again < state.ends else None
 
+    def _verdict(self, state: State) -> TukitSysextError:
+        """Why a job failed: one server that had the file, but a wrong one, says more than one that is away.
 
-def _verdict(state: State) -> TukitSysextError:
-    """Why a job failed, from what each server did: one that had the file, but a wrong one, says more than one away."""
-    failures = list(state.failures.values())
-    told = "; ".join(dict.fromkeys(str(failure) for failure in failures))
-    kinds = [type(failure) for failure in failures]
-    if kinds[-1] not in (ImageBroken, SourceUnreachable, NotThere):
-        return failures[-1]  # ours: the store cannot take it
-    if ImageBroken in kinds:
-        return ImageBroken(told)
-    return SourceUnreachable(told) if SourceUnreachable in kinds else NotThere(told)
+        A server that used up a job's time is remembered: what is asked of it later fails after one short attempt.
+        """
+        away = (url for url, failure in state.failures.items() if type(failure) is SourceUnreachable)
+        if self._clock() >= state.ends - self._settings.connect_timeout or state.pause > FIRST_PAUSE:
+            self._down.update(origin(url) for url in away)
+        failures = list(state.failures.values())
+        told = "; ".join(dict.fromkeys(str(failure) for failure in failures))
+        kinds = [type(failure) for failure in failures]
+        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotThere):
+            return failures[-1]  # ours: the store cannot take it
+        if ImageBroken in kinds:
+            return ImageBroken(told)
+        return SourceUnreachable(told) if SourceUnreachable in kinds else NotThere(told)

@@ -23,6 +23,7 @@ LIST = "SHA256SUMS"
 SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
+NOT_DESCRIBED = Known(reason="it has no description, its content decides")
 
 
 def description_names(image: str) -> tuple[str, ...]:
@@ -82,8 +83,7 @@ def known_from(content: bytes, name: str, *, image: str, where: str) -> Known:
     try:
         plain = manifest.decompress(content, where=where) if name.endswith(".gz") else content
         return Known(release=ReleaseData(manifest.parse(plain, image=image, where=where)))
+    except manifest.NothingSaid:
+        return NOT_DESCRIBED
     except ImageBroken as error:
         return Known(failure=Standing.BROKEN, reason=str(error))
-
-
-NOT_DESCRIBED = Known(reason="it has no description, its content decides")

@@ -7,9 +7,9 @@ about, several at once; lists, descriptions and what a signature check said are 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
@@ -51,28 +51,35 @@ class WebSource:
         self._trust = trust
         self._image_max = image_max
         self._hashes: Mapping[str, str] = {}
+        self._signature: bytes | None = None
         self._kinds = list(range(len(listed.description_names(""))))
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source. The list and its signature come from one mirror; one whose list is refused is passed over."""
         urls = list(self._urls)
         failures: list[TukitSysextError] = []
+        fresh = False
         while urls:
             try:
-                base, content = self._list(urls)
+                answer = self._list(urls, fresh=fresh)
             except SourceUnreachable as error:
                 failures.append(error)
                 break
+            base = answer.url.removesuffix(listed.LIST)
             where = f"{base}{listed.LIST}"
             try:
-                signer = self._signer(content, base, where=where)
-                found = checksums.parse(content, where=where)
+                signer = self._signer(answer, base, where=where)
+                found = checksums.parse(answer.body, where=where)
                 listed.check_freshness(found, where)
             except (ImageBroken, SourceUnreachable) as error:
                 log.warning("%s", error)
+                if answer.unchanged and not fresh:
+                    fresh = True  # what was kept may be to blame: once more, all of it
+                    continue
                 failures.append(error)
                 urls.remove(base)
             else:
+                self._keep(answer, base)
                 return self._offer(base, found, signer)
         told = "; ".join(str(failure) for failure in failures)
         refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
@@ -84,58 +91,59 @@ class WebSource:
         self._hashes = found.hashes
         return listed.candidates(found, self._settings, signer=signer, locations=self._locations)
 
-    def _signer(self, content: bytes, base: str, *, where: str) -> str | None:
+    def _signer(self, answer: Answer, base: str, *, where: str) -> str | None:
         """Who signed the list. A kept signature that is refused is asked for again: the list may be signed anew."""
-        note = self._cache.note(_LISTS, self.name) or {}
-        kept = self._cache.content(str(note.get("signature")))
+        kept = self._cache.content(str(self._note().get("signature"))) if answer.unchanged else None
         if kept is not None:
             try:
-                return self._trust.signer(content, lambda: kept, where=where)
+                return self._trust.signer(answer.body, lambda: kept, where=where)
             except ImageBroken as error:
                 log.info("%s", error)
-        return self._trust.signer(content, lambda: self._bring_signature(base), where=where)
+        return self._trust.signer(answer.body, lambda: self._bring_signature(base), where=where)
+
+    def _note(self) -> Mapping[str, object]:
+        return self._cache.note(_LISTS, self.name) or {}
+
+    def _keep(self, answer: Answer, base: str) -> None:
+        """Keep a list that is believed, with what the server said to recognise it by."""
+        note = dict(self._note()) if answer.unchanged else {}
+        note |= {"url": base, "list": self._cache.put_content(answer.body)}
+        note |= {"etag": answer.etag, "modified": answer.modified}
+        if self._signature is not None:
+            note["signature"] = self._cache.put_content(self._signature)
+        if note != self._note():
+            self._cache.put_note(_LISTS, self.name, note)
 
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]
 
-    def _list(self, urls: Sequence[str]) -> tuple[str, bytes]:
-        """The list, from the first mirror that has it: that mirror and the list.
-
-        Raises SourceUnreachable, ImageBroken.
-        """
-        note = self._cache.note(_LISTS, self.name) or {}
-        kept = self._cache.content(str(note.get("list"))) if note.get("url") in urls else None
-        answer = self._one(
-            Job(
-                urls=[base + listed.LIST for base in urls],
-                limit=checksums.LIMIT,
-                deadline=self._network.deadline,
-                etag=_text(note.get("etag")) if kept is not None else None,
-                modified=_text(note.get("modified")) if kept is not None else None,
-                same_origin=True,
-            )
+    def _list(self, urls: Sequence[str], *, fresh: bool) -> Answer:
+        """The list, from the first mirror that has it; with ``fresh`` whatever is kept. Raises SourceUnreachable."""
+        note = self._note()
+        kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
+        job = Job(
+            urls=[base + listed.LIST for base in urls],
+            limit=checksums.LIMIT,
+            deadline=self._network.deadline,
+            etag=_text(note.get("etag")) if kept is not None else None,
+            modified=_text(note.get("modified")) if kept is not None else None,
+            asked_at=f"{note['url']}{listed.LIST}" if kept is not None else None,
+            same_origin=True,
         )
-        base = answer.url.removesuffix(listed.LIST)
-        if answer.unchanged and kept is not None:
-            return base, kept
-        sha256 = self._cache.put_content(answer.body)
-        fresh = {"url": base, "list": sha256, "etag": answer.etag, "modified": answer.modified}
-        self._cache.put_note(_LISTS, self.name, fresh)
-        return base, answer.body
+        answer = self._one(job)
+        return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
 
     def _bring_signature(self, base: str) -> bytes | None:
-        """The signature of the list at one mirror, kept as long as the list is the same; None where there is none."""
+        """The signature of the list at one mirror; None where there is none."""
         for name in listed.SIGNATURES:
             job = Job(
                 urls=[base + name], limit=listed.SIGNATURE_LIMIT, deadline=self._network.deadline, same_origin=True
             )
             try:
-                answer = self._one(job)
+                self._signature = self._one(job).body
             except NotThere:
                 continue
-            note = self._cache.note(_LISTS, self.name) or {}
-            self._cache.put_note(_LISTS, self.name, {**note, "signature": self._cache.put_content(answer.body)})
-            return answer.body
+            return self._signature
         return None
 
     def _one(self, job: Job) -> Answer:
@@ -151,15 +159,14 @@ class WebSource:
         for candidate in candidates:
             name = candidate.description
             content = self._cache.content(self._hashes.get(name, "")) if name is not None else None
-            if name is None:
-                known[candidate.sha256] = self._described_without_list(candidate)
-            elif content is not None:
+            if name is not None and content is not None:
                 known[candidate.sha256] = listed.known_from(content, name, image=candidate.file_name, where=name)
-            else:
+            elif name is not None:
                 ask.append((candidate, name))
         for (candidate, name), result in zip(ask, self._bring([name for _, name in ask]), strict=True):
             known[candidate.sha256] = self._known(result, name, candidate)
-        return known
+        unnamed = [candidate for candidate in candidates if candidate.description is None]
+        return {**known, **self._describe_unnamed(unnamed)}
 
     def _bring(self, names: Sequence[str]) -> Sequence[Result]:
         jobs = [
@@ -168,6 +175,8 @@ class WebSource:
                 limit=manifest.LIMIT,
                 deadline=self._network.deadline,
                 accept=self._accept(name),
+                # nothing signed vouches for a file that the list does not name
+                same_origin=name not in self._hashes,
             )
             for name in names
         ]
@@ -189,25 +198,31 @@ class WebSource:
             return Known(failure=Standing.BROKEN, reason=str(result))
         return Known(failure=Standing.UNREACHABLE, reason=str(result))
 
-    def _described_without_list(self, candidate: Candidate) -> Known:
-        """A description that the list does not name: the kinds are tried, the one that was there last time first."""
-        note = self._cache.note("descriptions", candidate.sha256)
-        if note is not None and isinstance(note.get("name"), str):
-            content = self._cache.content(str(note.get("content")))
-            if content is not None:
-                return listed.known_from(content, note["name"], image=candidate.file_name, where=note["name"])
-        names = listed.description_names(candidate.file_name)
+    def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        """Descriptions that the list does not name: each kind is tried, the one that was there last first.
+
+        They only guide the search and nobody vouches for them: none is kept, and one that cannot be read is as none.
+        """
+        known = self._try_kinds(candidates[:1])  # which tells what kind this publisher has
+        return {**known, **self._try_kinds(candidates[1:])}
+
+    def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Known]:
+        known: dict[str, Known] = {}
+        left = list(candidates)
         for kind in list(self._kinds):
-            (result,) = self._bring([names[kind]])
-            if isinstance(result, NotThere):
-                continue
-            known = self._known(result, names[kind], candidate)
-            if isinstance(result, Answer) and known.failure is None:
-                self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
-                sha256 = hashlib.sha256(result.body).hexdigest()
-                self._cache.put_note("descriptions", candidate.sha256, {"name": names[kind], "content": sha256})
-            return known
-        return listed.NOT_DESCRIBED
+            names = [listed.description_names(candidate.file_name)[kind] for candidate in left]
+            results = list(zip(left, names, self._bring(names), strict=True))
+            left = []
+            for candidate, name, result in results:
+                found = self._known(result, name, candidate)
+                if not isinstance(result, Answer | NotThere):
+                    known[candidate.sha256] = found
+                elif found.failure is None and found.release is not None:
+                    known[candidate.sha256] = found
+                    self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
+                else:
+                    left.append(candidate)
+        return {**known, **{candidate.sha256: listed.NOT_DESCRIBED for candidate in left}}
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.rules.names import check_component
-from tukit_sysext.system.durable import make_directory, write_file
+from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 
 _LIMIT = 1024 * 1024
 
@@ -135,6 +135,11 @@ class Records:
         """Put a record in its place, durably. Raises OSError."""
         make_directory(self._folder)
         write_file(self._path(record.file_name), encode(record))
+
+    def remove(self, file_name: str) -> None:
+        """Take a record away, durably. Raises OSError."""
+        self._path(file_name).unlink(missing_ok=True)
+        sync_directory(self._folder)
 
     def names(self) -> list[str]:
         """The image files that have a record, sorted."""

@@ -7,6 +7,7 @@ stands under a name is whole (invariant 2 of the collection).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -232,20 +233,38 @@ class Store:
         """
         name = check_component(record.file_name)
         try:
-            while True:
-                there = self.look(name)
-                if there.condition is Condition.WHOLE and there.record and there.record.sha256 == record.sha256:
-                    return there.record
-                if there.condition is not Condition.MISSING:
-                    self._may_replace(there, record, replaceable)
-                self.records.write(record)
-                try:
-                    self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
-                except FileExistsError:
-                    continue  # another transaction was quicker: look at what it published
-                return self.seal(record, incoming.descriptor)
+            with self._alone():
+                while True:
+                    there = self.look(name)
+                    if there.condition is Condition.WHOLE and there.record and there.record.sha256 == record.sha256:
+                        return there.record
+                    if there.condition is Condition.UNRECORDED and self._has_content(record):
+                        with self.opened(name) as descriptor:
+                            self.records.write(record)
+                            return self.seal(record, descriptor)
+                    if there.condition is not Condition.MISSING:
+                        self._may_replace(there, record, replaceable)
+                    self.records.write(record)
+                    try:
+                        self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
+                    except FileExistsError:
+                        # another tool was quicker: what it put there is not what our record says
+                        if self.records.read(name) == record:
+                            self.records.remove(name)
+                        continue
+                    return self.seal(record, incoming.descriptor)
         except OSError as error:
             raise StoreError(f"{self._folder}/{name}: cannot be published: {error.strerror}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else looks at a name and then gives it away: between transactions that publish at once (flock(2))."""
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
 
     def take_over(self, record: Record, descriptor: int) -> Record:
         """Record a file of unknown origin in the store; its content was read through ``descriptor``.
@@ -254,10 +273,15 @@ class Store:
         """
         try:
             os.fsync(descriptor)  # whoever wrote it may not have
-            self.records.write(record)
-            return self.seal(record, descriptor)
+            with self._alone():
+                self.records.write(record)
+                return self.seal(record, descriptor)
         except OSError as error:
             raise StoreError(f"record of {record.file_name}: cannot be written: {error.strerror}") from error
+
+    def _has_content(self, record: Record) -> bool:
+        with self.opened(record.file_name) as descriptor:
+            return hash_of(descriptor) == record.sha256
 
     def seal(self, record: Record, descriptor: int) -> Record:
         """Record the identity of the file whose hash is known, and which stands under the record's name.

@@ -112,8 +112,15 @@ def test_a_link_to_another_file_of_the_tree_is_that_file(tmp_path: Path) -> None
 
 def test_a_link_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(conf("outside"))
-    entries: dict[str, Content] = {f"{ETC}/main.conf": Link("../../../secret"), f"{USR}/main.conf": conf("usr")}
-    assert main_value(tmp_path / "root", entries) == "(default)"
+    entries: dict[str, Content] = {f"{ETC}/x.d/a.conf": Link("../../../../../secret")}
+    _, _, told = folder_of(tmp_path / "root", entries)
+    assert told == [f"/{ETC}/x.d/a.conf: a link to nothing"]
+
+
+def test_a_link_to_nothing_is_a_fault_and_no_mask(tmp_path: Path) -> None:
+    files, masked, told = folder_of(tmp_path, {f"{ETC}/x.d/a.conf": Link("nowhere"), f"{USR}/x.d/a.conf": conf(1)})
+    assert (list(files), masked) == (["a"], {})
+    assert told == [f"/{ETC}/x.d/a.conf: a link to nothing"]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_the_proxy_of_the_system(tmp_path: Path) -> None:
     assert proxy_of(tmp_path, YAST) == SystemProxy(
         http="http://proxy.example.org:3128/",
         https="http://proxy.example.org:3129/",
-        none_for="localhost,127.0.0.1,.example.org",
+        none_for="localhost, 127.0.0.1, .example.org",
     )
 
 

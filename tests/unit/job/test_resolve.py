@@ -94,7 +94,8 @@ def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> Non
     path.unlink() if sums is None else path.write_text(sums)
     image = plan(site)
     assert image.refuses
-    assert image.missing is (Missing.NOTHING_FITS if sums == "" else Missing.NOT_REACHABLE)
+    expected = {"": Missing.NOTHING_FITS, None: Missing.NOT_REACHABLE}
+    assert image.missing is expected.get(sums, Missing.BROKEN)
 
 
 def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
@@ -102,7 +103,7 @@ def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
     with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{sha256(b'')}  BEST-BEFORE-2020-01-01\n")
     image = plan(site)
-    assert image.missing is Missing.NOT_REACHABLE
+    assert image.missing is Missing.BROKEN
     assert "stale since 2020-01-01" in image.reason
 
 

@@ -131,7 +131,7 @@ def test_the_record_is_there_before_the_name(site: StoreFolder, monkeypatch: pyt
 
 
 def test_the_name_is_there_before_its_seal(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def power_cut(_: Record) -> Record:
+    def power_cut(_: Record, __: int) -> Record:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(site.store, "seal", power_cut)
@@ -242,7 +242,8 @@ def test_what_is_known_to_be_right_is_taken_over(site: StoreFolder) -> None:
     site.folder.mkdir(parents=True)
     site.path.write_bytes(CONTENT)
     assert site.store.look(NAME).condition is Condition.UNRECORDED
-    site.store.take_over(record())
+    with site.store.opened(NAME) as descriptor:
+        site.store.take_over(record(), descriptor)
     assert site.store.look(NAME).condition is Condition.WHOLE
 
 
