@@ -14,6 +14,7 @@ from tukit_sysext.net.settings import NetworkSettings
 
 _MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
+_STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _NOT_THERE = frozenset((404, 410))
@@ -86,7 +87,8 @@ class Attempt:
         if text.startswith("HTTP/"):
             self._headers.clear()  # of a redirect before
             words = text.split()
-            self._status_code = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+            code = words[1] if len(words) > 1 else ""
+            self._status_code = int(code) if code.isascii() and code.isdigit() and len(code) == _STATUS_DIGITS else 0
         name, colon, value = text.partition(":")
         if colon and value.strip().isprintable():
             self._headers[name.strip().lower()] = value.strip()

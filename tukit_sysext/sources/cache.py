@@ -39,7 +39,8 @@ class Cache:
     def put_content(self, content: bytes) -> str:
         """Keep content; its SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        self._write("by-hash", sha256, content)
+        if self.content(sha256) is None:
+            self._write("by-hash", sha256, content)
         return sha256
 
     def note(self, kind: str, key: str) -> dict[str, Any] | None:
