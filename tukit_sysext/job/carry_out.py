@@ -107,20 +107,50 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
     """Fetch images of one source, all at once as far as it likes, then look into each and publish it."""
     limit = resolver.configuration.settings.image_max
     with ExitStack() as stack:
-        incoming: list[tuple[_Wanted, Incoming]] = []
+        arrivals: list[_Arrival] = []
         for wanted in images:
             where = f"{wanted.candidate.file_name} of source {source}"
             try:
-                sink = stack.enter_context(store.receive(sha256=wanted.candidate.sha256, limit=limit, where=where))
+                incoming = stack.enter_context(store.receive(sha256=wanted.candidate.sha256, limit=limit, where=where))
             except StoreError as error:
                 _note(wanted, _failed(error), findings, resolver, store)
             else:
-                incoming.append((wanted, sink))
-        failures = resolver.sources[source].fetch([(wanted.candidate, sink) for wanted, sink in incoming])
-        for wanted, sink in incoming:
-            failure = failures.get(wanted.candidate.sha256)
-            known = _failed(failure) if failure is not None else _publish(sink, wanted, resolver, store)
-            _note(wanted, known, findings, resolver, store)
+                arrivals.append(_Arrival(wanted, incoming, resolver, store))
+        failures = resolver.sources[source].fetch([(arrival.wanted.candidate, arrival) for arrival in arrivals])
+        for arrival in arrivals:
+            failure = failures.get(arrival.wanted.candidate.sha256)
+            known = _failed(failure) if failure is not None else arrival.known
+            if known is None:
+                known = Known(failure=Standing.UNREACHABLE, reason=f"source {source} did not bring it")
+            _note(arrival.wanted, known, findings, resolver, store)
+
+
+class _Arrival:
+    """A sink that publishes its image as soon as it is whole: what came before an interruption is not lost."""
+
+    def __init__(self, wanted: _Wanted, incoming: Incoming, resolver: Resolver, store: Store) -> None:
+        self.wanted = wanted
+        self.known: Known | None = None
+        self._incoming = incoming
+        self._resolver = resolver
+        self._store = store
+
+    def expect(self, size: int) -> None:
+        """See Sink."""
+        self._incoming.expect(size)
+
+    def write(self, data: bytes) -> None:
+        """See Sink."""
+        self._incoming.write(data)
+
+    def restart(self) -> None:
+        """See Sink."""
+        self._incoming.restart()
+
+    def finish(self) -> None:
+        """See Sink. What is wrong with the content is not the server's fault, whose hash is right: it is kept apart."""
+        self._incoming.finish()
+        self.known = _publish(self._incoming, self.wanted, self._resolver, self._store)
 
 
 def _publish(incoming: Incoming, wanted: _Wanted, resolver: Resolver, store: Store) -> Known:

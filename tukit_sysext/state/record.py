@@ -40,8 +40,9 @@ class Record:
 
     ``name`` and ``version`` (UAPI.10) say which image it is, ``merge_name`` is the name under which systemd-sysext
     accepts it, ``release`` the keys of its extension-release. ``sha256`` in lower-case hexadecimal digits, ``size`` in
-    bytes, ``time`` when it was published here (UTC, RFC 3339). ``identity`` is None until the file stands under its
-    name, and ``other`` keeps what a newer version wrote.
+    bytes, ``url`` where the source says that it is (its strongest mirror), ``time`` when it was published here (UTC,
+    RFC 3339). ``identity`` is None until the file stands under its name, and ``other`` keeps what a newer version
+    wrote.
     """
 
     file_name: str

@@ -54,9 +54,13 @@ class Stored:
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(self, folder: Path, descriptor: int, *, sha256: str, limit: int, where: str) -> None:
+    def __init__(
+        self, folder: Path, descriptor: int, others: list[Incoming], *, sha256: str, limit: int, where: str
+    ) -> None:
         self.descriptor = descriptor
         self.size = 0
+        self.expected = 0
+        self._others = others
         self._folder = folder
         self._sha256 = sha256
         self._limit = limit
@@ -72,12 +76,15 @@ class Incoming:
             room = os.statvfs(self._folder)
         except OSError as error:
             raise StoreError(f"{self._folder}: {error.strerror}") from error
-        free = room.f_bavail * room.f_frsize + self.size
+        self.expected = 0
+        promised = sum(max(0, other.expected - other.size) for other in self._others)
+        free = room.f_bavail * room.f_frsize + self.size - promised
         if size > free:
             raise StoreError(
-                f"{self._folder}: {size} bytes are needed for {self._where}, {free} are free",
+                f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
                 hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
             )
+        self.expected = size
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
@@ -138,6 +145,7 @@ class Store:
         self._folder = layout.store
         self.records = Records(layout.records)
         self._writable = writable
+        self._incoming: list[Incoming] = []
 
     def names(self) -> list[str]:
         """Names of the images in the store, sorted; what is no name of an image is left out."""
@@ -218,10 +226,12 @@ class Store:
             descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
-        incoming = Incoming(self._folder, descriptor, sha256=sha256, limit=limit, where=where)
+        incoming = Incoming(self._folder, descriptor, self._incoming, sha256=sha256, limit=limit, where=where)
+        self._incoming.append(incoming)
         try:
             yield incoming
         finally:
+            self._incoming.remove(incoming)
             incoming.close()
 
     def publish(self, incoming: Incoming, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
