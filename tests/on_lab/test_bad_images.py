@@ -84,6 +84,12 @@ def test_the_content_decides_and_not_the_manifest(site: Site) -> None:
     assert site.lab.tukit("execute", "true").returncode == 0
     assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}
     assert site.store() == ["debug-1.0.x86-64.raw"]
+    # what was found in it is remembered: it is not fetched again to find it out
+    assert "1.1 of source main: does not fit" in site.command("check").stdout
+    if site.web is not None:
+        site.web.server.clear()
+        site.lab.tukit("execute", "true", check=True)
+        assert not [request for request in site.web.server.requests if request.path.endswith(".raw")]
 
 
 @pytest.mark.parametrize("manifest", ["mkosi", "mkosi.gz", "sysextmgr", None])

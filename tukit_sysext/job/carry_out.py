@@ -157,6 +157,7 @@ def _publish(incoming: Incoming, wanted: _Wanted, resolver: Resolver, store: Sto
     """Look into an image whose hash is right, and publish it where it fits."""
     try:
         known, record = _look(incoming.descriptor, wanted, resolver)
+        resolver.remember(wanted.candidate, known)
         if record is not None:
             store.publish(incoming, record, replaceable=lambda there: _good_for_nothing(there, resolver, store))
         return known

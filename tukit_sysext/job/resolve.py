@@ -29,6 +29,8 @@ from tukit_sysext.job.plan import undecided
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import check
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.state import links
 from tukit_sysext.state.store import Condition, Store, Stored
@@ -60,6 +62,8 @@ def tree_facts(tree: Tree) -> TreeFacts:
     )
 
 
+_CONTENTS = "contents"
+
 FindSources = Callable[[Configuration], Sequence[Source]]
 """Finds the sources of a configuration: what plugins offer."""
 
@@ -79,6 +83,7 @@ class Resolver:
         self._machine = machine
         self._tree = tree
         self._store = store
+        self._cache = Cache(machine.layout.cache, writable=machine.privileged)
         wanted = wanted_files.load(tree)
         self.configuration: Configuration = settings_files.load(tree)
         self.sources: Mapping[str, Source] = {source.name: source for source in find_sources(self.configuration)}
@@ -257,7 +262,27 @@ class Resolver:
                 known |= self._describe(name, [candidate for candidate in ask if candidate.source == name])
             self.facts = replace(self.facts, known=known)
 
+    def remember(self, candidate: Candidate, known: Known) -> None:
+        """Keep what the content of an image says, so that one that does not fit is not fetched again to find it out."""
+        if known.release is not None:
+            note = {"release": dict(known.release), "merge_name": known.merge_name}
+            self._cache.put_note(_CONTENTS, candidate.sha256, note)
+
+    def _remembered(self, candidate: Candidate) -> Known | None:
+        note = self._cache.note(_CONTENTS, candidate.sha256) or {}
+        release, merge_name = note.get("release"), note.get("merge_name")
+        if not isinstance(release, dict) or not isinstance(merge_name, str):
+            return None
+        keys = {str(key): str(value) for key, value in release.items()}
+        return Known(release=ReleaseData(keys), from_content=True, merge_name=merge_name)
+
     def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        kept = {candidate.key: self._remembered(candidate) for candidate in candidates}
+        known = {key: found for key, found in kept.items() if found is not None}
+        rest = [candidate for candidate in candidates if candidate.key not in known]
+        return {**known, **self._ask_for_descriptions(source, rest)} if rest else known
+
+    def _ask_for_descriptions(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
         try:
             found = self.sources[source].describe(candidates)
         except SourceUnreachable as error:
