@@ -26,6 +26,8 @@ from tests.on_lab.site import NEW, OLD, Site, Web
 KINDS: tuple[ImageKind, ...] = ("squashfs", "erofs", "gpt")
 HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
 IMAGE = "debug-1.1.x86-64.raw"
+NEWER = "debug-1.*[15].x86-64.raw"
+"""What is newer than the image at hand: 1.0.5 for the running system, 1.1 for the updated one."""
 
 
 @pytest.fixture
@@ -58,8 +60,8 @@ def no_signature(web: Web) -> None:
 
 
 def wrong_hash(web: Web) -> None:
-    content = (web.repository.folder / IMAGE).read_bytes()
-    (web.repository.folder / IMAGE).write_bytes(content[:-1] + b"x")
+    for image in web.repository.folder.glob(NEWER):
+        image.write_bytes(image.read_bytes()[:-1] + b"x")
 
 
 def stop(web: Web) -> None:
@@ -89,15 +91,15 @@ FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "signature 500": (fail("SHA256SUMS.gpg", Status(code=500)), AWAY),
     "manifest 500": (fail("*.manifest.gz", Status(code=500)), AWAY),
     "manifest corrupted": (fail("*.manifest.gz", Corrupt(offset=20)), BROKEN),
-    "image 404": (fail(IMAGE, Status(code=404)), AWAY),
-    "image 500": (fail(IMAGE, Status(code=500)), AWAY),
-    "image refused": (fail(IMAGE, Refuse(reset=True)), AWAY),
-    "image cut": (fail(IMAGE, Truncated(size=1000, stated=4096)), AWAY),
-    "image truncated": (fail(IMAGE, Truncated(size=1000)), BROKEN),
-    "image corrupted": (fail(IMAGE, Corrupt(offset=2000)), BROKEN),
+    "image 404": (fail(NEWER, Status(code=404)), AWAY),
+    "image 500": (fail(NEWER, Status(code=500)), AWAY),
+    "image refused": (fail(NEWER, Refuse(reset=True)), AWAY),
+    "image cut": (fail(NEWER, Truncated(size=1000, stated=4096)), AWAY),
+    "image truncated": (fail(NEWER, Truncated(size=1000)), BROKEN),
+    "image corrupted": (fail(NEWER, Corrupt(offset=2000)), BROKEN),
     "image of wrong hash": (wrong_hash, BROKEN),
-    "image never ends": (fail(IMAGE, Endless()), BROKEN),
-    "image hangs": (fail(IMAGE, Delay(seconds=600)), AWAY),
+    "image never ends": (fail(NEWER, Endless()), BROKEN),
+    "image hangs": (fail(NEWER, Delay(seconds=600)), AWAY),
 }
 
 
@@ -110,6 +112,7 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
         "/etc/tukit-sysext/tukit-sysext.conf",
         "[Network]\nDeadline=1s\nImageDeadline=2s\nConnectTimeout=1s\n[Fetch]\nImageMax=1M\n",
     )
+    running.publish("debug", "1.0.5", OLD)
     running.publish("debug", "1.1", NEW)
     break_it(running.web)
     store, links, records = running.store(), running.links(), running.records()
@@ -122,7 +125,7 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
     assert running.records() == records
     assert running.links() == links
 
-    # with the old system the image at hand fits: the same fault refuses nothing
+    # with the old system the image at hand fits: the same fault, now of a newer image for it, refuses nothing
     passes = running.lab.tukit("execute", "true")
     assert passes.returncode == 0, passes.stderr
     assert running.links(running.default()) == links
@@ -130,6 +133,7 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
 
     # nothing of the fault is kept: once it is over, the same update passes
     running.web.server.start() if name == "server away" else running.web.server.heal()
+    running.publish("debug", "1.0.5", OLD)
     running.publish("debug", "1.1", NEW)
     recovered = running.update()
     assert recovered.returncode == 0, recovered.stderr
