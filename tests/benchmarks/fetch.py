@@ -28,7 +28,7 @@ sync /var/lib
 def options(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--size-mib", type=int, default=512, help="size of the image (512)")
-    parser.add_argument("--runs", type=int, default=5, help="pairs of runs (5)")
+    parser.add_argument("--runs", type=int, default=9, help="pairs of runs (9)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
