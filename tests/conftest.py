@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -69,32 +70,32 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
     return chosen
 
 
-@pytest.fixture
-def start_lab(request: pytest.FixtureRequest) -> Iterator[StartLab]:
-    """A function that starts a lab, with files to install into it; for tests that need more than `lab`."""
+@contextmanager
+def _starter(config: pytest.Config) -> Iterator[StartLab]:
+    """A function that starts labs, which are stopped in the end."""
     started: list[Lab] = []
 
     def start(flavour: Flavour, *, install: Mapping[Path, str] | None = None, name: str = "lab") -> Lab:
-        started.append(_start(request.config, flavour, install, name))
+        started.append(_start(config, flavour, install, name))
         return started[-1]
 
     yield start
     for lab in started:
         lab.stop()
+
+
+@pytest.fixture
+def start_lab(request: pytest.FixtureRequest) -> Iterator[StartLab]:
+    """A function that starts a lab, with files to install into it; for tests that need more than `lab`."""
+    with _starter(request.config) as start:
+        yield start
 
 
 @pytest.fixture(scope="module")
 def start_shared_lab(request: pytest.FixtureRequest) -> Iterator[StartLab]:
     """The same for labs that all tests of a module share."""
-    started: list[Lab] = []
-
-    def start(flavour: Flavour, *, install: Mapping[Path, str] | None = None, name: str = "lab") -> Lab:
-        started.append(_start(request.config, flavour, install, name))
-        return started[-1]
-
-    yield start
-    for lab in started:
-        lab.stop()
+    with _starter(request.config) as start:
+        yield start
 
 
 @pytest.fixture
