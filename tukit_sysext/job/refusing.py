@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import calendar
 import logging
 import sqlite3
-import time
 from collections.abc import Mapping
 
 from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.machine import Machine
 from tukit_sysext.state import refusal
 from tukit_sysext.state.ledger import Event, Ledger, now_text
+from tukit_sysext.state.ledger_events import REFUSAL_OVER, REFUSED
+from tukit_sysext.state.record import seconds_of
 from tukit_sysext.state.refusal import HeldBack, Refusal
 from tukit_sysext.system.system_release import label, running_label
 
 log = logging.getLogger(__name__)
-
-REFUSED = "refused"
-OVER = "refusal over"
 
 
 def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
@@ -32,7 +29,7 @@ def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
         return mark
     try:
         with Ledger(machine.layout.ledger, writable=writable) as ledger:
-            return _from_events([event for event in ledger.events() if event.kind in (REFUSED, OVER)])
+            return _from_events([event for event in ledger.events() if event.kind in (REFUSED, REFUSAL_OVER)])
     except (OSError, sqlite3.Error) as error:
         log.warning("%s: %s; since when updates are refused is not known", machine.layout.ledger, error)
         return None
@@ -40,11 +37,11 @@ def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
 
 def _from_events(events: list[Event]) -> Refusal | None:
     """The refusals since the last one that was over."""
-    over = max((index for index, event in enumerate(events) if event.kind == OVER), default=-1)
+    over = max((index for index, event in enumerate(events) if event.kind == REFUSAL_OVER), default=-1)
     images: dict[str, HeldBack] = {}
     times: set[int] = set()
     for event in events[over + 1 :]:
-        when = _seconds(event.time)
+        when = seconds_of(event.time)
         if event.image is None or when is None:
             continue
         before = images.get(event.image)
@@ -52,14 +49,6 @@ def _from_events(events: list[Event]) -> Refusal | None:
         images[event.image] = HeldBack(reason=event.detail, since=since)
         times.add(when)
     return Refusal(last=max(times), times=len(times), system="", images=images) if images else None
-
-
-def _seconds(text: str) -> int | None:
-    """A time of the ledger as seconds since the epoch; None for one that a newer version wrote otherwise."""
-    try:
-        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
-    except (ValueError, TypeError):
-        return None
 
 
 def ages(mark: Refusal | None, *, now: int) -> Mapping[str, int]:
@@ -80,4 +69,4 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if refusal.is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
         refusal.clear(path)
         with Ledger(machine.layout.ledger) as ledger:
-            ledger.add([Event(time=now_text(now), kind=OVER, snapshot=None, image=None, detail=system)])
+            ledger.add([Event(time=now_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])

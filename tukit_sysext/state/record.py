@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +16,14 @@ from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 
 _LIMIT = 1024 * 1024
+
+
+def seconds_of(text: str) -> int | None:
+    """A time as it stands in records and ledger (UTC, RFC 3339) as seconds since the epoch; None where it is none."""
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except (ValueError, TypeError):
+        return None
 
 
 class RecordUnreadable(Exception):

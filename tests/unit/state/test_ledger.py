@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, snapper_info
-from tukit_sysext.state.ledger import Event, Ledger, LedgerSnapshot, now_text
+from tukit_sysext.state.ledger import DEFAULT, Event, Ledger, LedgerSnapshot, now_text
 from tukit_sysext.state.snapshots import Scan, scan
 
 WITH_A: dict[str, Content] = {
@@ -101,6 +101,35 @@ def test_a_number_that_is_used_again_is_another_snapshot(site: PlainMachine) -> 
     assert (new.number, new.gone, new.images) == (1, None, ())
 
 
+def test_a_number_that_is_used_again_while_something_else_is_unknown(site: PlainMachine) -> None:
+    site.snapshot(2)
+    settle(site)
+    shutil.rmtree(site.layout.snapshots / "1")
+    site.snapshot(1)
+    (site.layout.snapshots / "2" / "info.xml").unlink()
+    assert [(row.number, row.gone is not None) for row in settle(site)] == [(1, True), (2, False), (1, False)]
+
+
+def test_what_a_system_was_stays_known_when_it_cannot_be_read(site: PlainMachine) -> None:
+    assert settle(site)[0].release["VERSION_ID"] == "20261101"
+    shutil.rmtree(site.tree(1) / "etc")
+    assert settle(site)[0].release["VERSION_ID"] == "20261101"
+
+
+def test_what_boots_next_stays_known_when_nobody_can_tell(site: PlainMachine) -> None:
+    settle(site)
+    with Ledger(site.layout.ledger) as ledger:
+        assert ledger.recall(DEFAULT) is None, "the root of the file system boots"
+        made = site.snapshot(2)
+        site.subvolumes.set_default(made.identifier)
+        ledger.reconcile(look(site))
+        assert ledger.recall(DEFAULT) == f"2 {made.uuid}"
+        (site.root / site.subvolumes.DEFAULT).unlink()
+        site.snapshot(3)
+        ledger.reconcile(look(site))
+        assert ledger.recall(DEFAULT) == f"2 {made.uuid}"
+
+
 def test_why_images_were_left_out(site: PlainMachine) -> None:
     (snapshot,) = look(site).snapshots
     uuid = snapshot.subvolume.uuid
@@ -185,7 +214,7 @@ def test_an_empty_file_is_filled(site: PlainMachine) -> None:
 
 
 def test_a_busy_ledger_is_not_set_aside(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tukit_sysext.state.ledger._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("tukit_sysext.state.ledger_schema._BUSY_SECONDS", 0.0)
     settle(site)
     with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

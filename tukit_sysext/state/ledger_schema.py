@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The ledger's database: opening it, letting it grow, and setting aside what is no ledger any more (threat L10).
+
+/var does not roll back while the tool does, so the schema only grows (new tables, new columns that may be NULL) and
+every statement names the columns that it uses: an older version works with a newer ledger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Concatenate, ParamSpec, TypeVar
+
+from tukit_sysext.system.durable import make_directory
+
+log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_D = TypeVar("_D", bound="Database")
+
+_SNAPSHOT = "INTEGER NOT NULL REFERENCES snapshot (id) ON DELETE CASCADE"
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "snapshot": {
+        "id": "INTEGER PRIMARY KEY",
+        "number": "INTEGER NOT NULL",
+        "uuid": "TEXT NOT NULL",
+        "parent_uuid": "TEXT",
+        "created": "TEXT",
+        "system": "TEXT",
+        "read_only": "INTEGER",
+        "state": "TEXT",
+        "gone": "TEXT",
+        "os_release": "TEXT",
+    },
+    "snapshot_image": {"snapshot": _SNAPSHOT, "link": "TEXT NOT NULL", "image": "TEXT NOT NULL"},
+    "left_out": {"snapshot": _SNAPSHOT, "image": "TEXT NOT NULL", "reason": "TEXT"},
+    "event": {
+        "id": "INTEGER PRIMARY KEY",
+        "time": "TEXT NOT NULL",
+        "kind": "TEXT NOT NULL",
+        "snapshot": "INTEGER",
+        "image": "TEXT",
+        "detail": "TEXT",
+        "uuid": "TEXT",
+    },
+    "image": {
+        "file": "TEXT NOT NULL PRIMARY KEY",
+        "name": "TEXT",
+        "version": "TEXT",
+        "sha256": "TEXT",
+        "size": "INTEGER",
+        "source": "TEXT",
+        "first_seen": "TEXT",
+        "gone": "TEXT",
+        "unreferenced_since": "INTEGER",
+        "unreferenced_runs": "INTEGER",
+    },
+    "note": {"key": "TEXT NOT NULL PRIMARY KEY", "value": "TEXT"},
+}
+_KEYS = {
+    "snapshot": "UNIQUE (number, uuid)",
+    "snapshot_image": "PRIMARY KEY (snapshot, link)",
+    "left_out": "PRIMARY KEY (snapshot, image)",
+}
+_BUSY_SECONDS = 10.0
+_KEPT_ASIDE = 3
+
+_UNUSABLE = frozenset(
+    (
+        sqlite3.SQLITE_ERROR,  # another table than we know under a name of ours
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CONSTRAINT,  # a rule that is none of ours
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+
+
+class Unusable(sqlite3.DatabaseError):
+    """It can be opened, and is no ledger."""
+
+
+def is_to_blame(error: sqlite3.Error) -> bool:
+    """Whether the ledger itself is at fault: not where it is busy, cannot be written, or the disk is full.
+
+    btrfs gives an I/O error for what fails its checksum: a ledger that cannot be read is no ledger either.
+    """
+    if isinstance(error, Unusable):
+        return True
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and (code & 0xFF in _UNUSABLE or code == sqlite3.SQLITE_IOERR_READ)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if path.exists() and not path.is_file():
+        raise Unusable("not a file")
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        # a rollback journal, so that a user who may only read can; its removal is what commits, so that is synced too
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        (state,) = connection.execute("PRAGMA quick_check (1)").fetchone()
+        if state != "ok":
+            raise Unusable(state)
+        if _missing(connection):
+            _grow(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _missing(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """The columns that are not there, by table; all of them where the table is missing."""
+    there: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "SELECT m.name, c.name FROM sqlite_master AS m, pragma_table_info (m.name) AS c WHERE m.type = 'table'"
+    ):
+        there.setdefault(table, set()).add(column)
+    missing = {
+        table: [column for column in columns if column not in there.get(table, ())]
+        for table, columns in _TABLES.items()
+    }
+    return {table: columns for table, columns in missing.items() if columns}
+
+
+def _grow(connection: sqlite3.Connection) -> None:
+    """Make the tables and columns that are missing. Raises Unusable where that cannot make a ledger of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # looked at again: somebody may have made it grow meanwhile
+        for table, columns in _missing(connection).items():
+            if len(columns) == len(_TABLES[table]):
+                made = [f"{name} {kind}" for name, kind in _TABLES[table].items()]
+                made += [_KEYS[table]] if table in _KEYS else []
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(made)})")
+                continue
+            for column in columns:
+                kind = _TABLES[table][column]
+                if "NOT NULL" in kind or "PRIMARY KEY" in kind:
+                    raise Unusable(f"table {table} has no column {column}")
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+        missing = _missing(connection)
+        if missing:
+            raise Unusable(f"something else stands where the table {next(iter(missing))} should be")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """One of an older version is read as it is: what it has not got is empty, without a write to it."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+    )
+    try:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        try:
+            missing = _missing(connection)
+        except sqlite3.Error as error:
+            if not is_to_blame(error):
+                raise
+            return connection  # whoever asks it something is told
+        for table, columns in missing.items():
+            shown = ", ".join(f"NULL AS {column}" if column in columns else column for column in _TABLES[table])
+            empty = len(columns) == len(_TABLES[table])
+            rest = "WHERE 0" if empty else f"FROM main.{table}"
+            # names out of the table above, nothing from outside
+            connection.execute(f"CREATE TEMP VIEW {table} AS SELECT {shown} {rest}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _set_aside(path: Path, broken: tuple[int, int] | None, reason: object) -> None:
+    """Rename what is no ledger, unless somebody else did so meanwhile and a new one is there. Raises OSError."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if broken is None or _identity(path) != broken:
+            return
+        aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
+        with suppress(FileNotFoundError):
+            # before the ledger: SQLite would play it into a new one
+            os.rename(f"{path}-journal", f"{aside}-journal")
+        os.rename(path, aside)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    log.error("%s: not a readable ledger (%s); set aside as %s and made anew from the disk", path, reason, aside.name)
+    for old in sorted(path.parent.glob(f"{path.name}.broken-????????-??????"))[:-_KEPT_ASIDE]:
+        with suppress(OSError):
+            old.unlink()
+            Path(f"{old}-journal").unlink(missing_ok=True)
+
+
+class Database:
+    """An open ledger's connection, a context manager. A new one is made in the place of one that is none."""
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        """Open the ledger, making it where it is missing. With ``writable`` false nothing is written or set aside.
+
+        Raises OSError or sqlite3.Error where it cannot be opened so.
+        """
+        self.path = path
+        self._writable = writable
+        self._depth = 0
+        if not writable:
+            self._connection = _open_to_read(path)
+            return
+        make_directory(path.parent)
+        self._identity = _identity(path)
+        try:
+            self._connection = _open(path)
+        except sqlite3.Error as error:
+            if not is_to_blame(error):
+                raise  # busy, read-only or full
+            _set_aside(path, self._identity, error)
+            self._connection = _open(path)
+        self._identity = _identity(path)
+
+    def __enter__(self: _D) -> _D:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # SQLite has done so itself after some faults
+                connection.execute("ROLLBACK")
+            raise
+
+    def _renew(self, error: sqlite3.Error) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        _set_aside(self.path, self._identity, error)
+        self._connection = _open(self.path)
+        self._identity = _identity(self.path)
+
+
+def mending(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_D, _P], _R]:
+    """Of a method of a Database: where the ledger turns out to be none, it is made anew and the method runs again.
+
+    Only the outermost such method does so, because what it did before is lost too.
+    """
+
+    @wraps(method)
+    def run(self: _D, /, *arguments: _P.args, **options: _P.kwargs) -> _R:
+        self._depth += 1
+        try:
+            return method(self, *arguments, **options)
+        except sqlite3.Error as error:
+            if self._depth > 1 or not self._writable or not is_to_blame(error):
+                raise
+            self._renew(error)
+            return method(self, *arguments, **options)
+        finally:
+            self._depth -= 1
+
+    return run
