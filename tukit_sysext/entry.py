@@ -85,7 +85,8 @@ def _settle() -> None:
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins import Plugins
 
-    settle(Machine(), Plugins())
+    machine = Machine()
+    settle(machine, Plugins.of(machine))
 
 
 def _finalize(arguments: Sequence[str]) -> int:
@@ -100,7 +101,8 @@ def _finalize(arguments: Sequence[str]) -> int:
 
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
         raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
-    machine, plugins, now = Machine(), Plugins(), int(time.time())
+    machine, now = Machine(), int(time.time())
+    plugins = Plugins.of(machine)
     number = snapshot_number(arguments[2])
     before = refusing.known(machine)
     transaction = Transaction(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,8 +33,10 @@ class Kind(StrEnum):
     SNAPSHOT_CREATED = "snapshot_created"
     SNAPSHOT_MODIFIED = "snapshot_modified"
     SNAPSHOT_DELETED = "snapshot_deleted"
+    READ_ONLY_CHANGED = "read_only_changed"
     DEFAULT_CHANGED = "default_changed"
     ROLLED_BACK = "rolled_back"
+    BOOTED = "booted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +58,8 @@ _SNAPPER: Mapping[str, Kind] = {
     "create-snapshot-post": Kind.SNAPSHOT_CREATED,
     "modify-snapshot": Kind.SNAPSHOT_MODIFIED,
     "modify-snapshot-post": Kind.SNAPSHOT_MODIFIED,
-    "set-read-only-post": Kind.SNAPSHOT_MODIFIED,
+    "set-read-only": Kind.READ_ONLY_CHANGED,
+    "set-read-only-post": Kind.READ_ONLY_CHANGED,
     "delete-snapshot": Kind.SNAPSHOT_DELETED,
     "delete-snapshot-post": Kind.SNAPSHOT_DELETED,
     "set-default-snapshot": Kind.DEFAULT_CHANGED,
@@ -104,6 +108,22 @@ def spooled(folder: Path) -> Sequence[tuple[Path, Event | None]]:
     except FileNotFoundError:
         return ()
     return [(folder / name, _read(folder / name)) for name in names]
+
+
+def take(folder: Path) -> Sequence[Event | None]:
+    """The same, less their files: what is taken nobody else gets. One that cannot be removed counts all the same."""
+    taken: list[Event | None] = []
+    for path, event in spooled(folder):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue  # another settling has it
+        except OSError as error:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            log.warning("%s: cannot be removed like an event: %s", path, error.strerror)
+        taken.append(event)
+    return taken
 
 
 def _read(path: Path) -> Event | None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tukit_sysext.errors import UsageError
-from tukit_sysext.events import Event, Kind, parse, spooled
+from tukit_sysext.events import Event, Kind, parse, spooled, take
 
 PATH = "/tmp/transactional-update-ab12CD"
 
@@ -26,7 +26,8 @@ PATH = "/tmp/transactional-update-ab12CD"
         ("snapper", "create-snapshot-post / btrfs 42", Kind.SNAPSHOT_CREATED),
         ("snapper", "modify-snapshot / btrfs 42", Kind.SNAPSHOT_MODIFIED),
         ("snapper", "modify-snapshot-post / btrfs 42", Kind.SNAPSHOT_MODIFIED),
-        ("snapper", "set-read-only-post / btrfs 42", Kind.SNAPSHOT_MODIFIED),
+        ("snapper", "set-read-only / btrfs 42", Kind.READ_ONLY_CHANGED),
+        ("snapper", "set-read-only-post / btrfs 42", Kind.READ_ONLY_CHANGED),
         ("snapper", "delete-snapshot / btrfs 42", Kind.SNAPSHOT_DELETED),
         ("snapper", "delete-snapshot-post / btrfs 42", Kind.SNAPSHOT_DELETED),
         ("snapper", "set-default-snapshot / btrfs 42", Kind.DEFAULT_CHANGED),
@@ -116,3 +117,40 @@ class TestSpooled:
     def test_what_says_nothing_is_listed_so_that_it_goes(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "event").write_bytes(content)
         assert list(spooled(tmp_path)) == [(tmp_path / "event", None)]
+
+
+class TestTaking:
+    def test_what_is_taken_is_gone(self, tmp_path: Path) -> None:
+        (tmp_path / "b").write_text("snapper\nrollback-post\n/\nbtrfs\n1\n2\n")
+        (tmp_path / "a").write_text("nonsense")
+        (tmp_path / ".c").write_text("tukit\nfinalize-post\n8\n")
+        assert list(take(tmp_path)) == [None, Event(kind=Kind.ROLLED_BACK, number=2)]
+        assert [path.name for path in tmp_path.iterdir()] == [".c"]
+        assert list(take(tmp_path)) == []
+        assert list(take(tmp_path / "none")) == []
+
+    def test_nobody_gets_what_another_took(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "a").write_text("tukit\nfinalize-post\n8\n")
+        unlink = Path.unlink
+
+        def faster(path: Path, missing_ok: bool = False) -> None:
+            unlink(path)
+            unlink(path, missing_ok=missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", faster)
+        assert list(take(tmp_path)) == []
+
+    def test_what_is_no_file_does_not_stay_for_ever(self, tmp_path: Path) -> None:
+        """A path unit would start the settling again and again."""
+        (tmp_path / "folder/inside").mkdir(parents=True)
+        assert list(take(tmp_path)) == [None]
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_cannot_be_removed_counts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "a").write_text("tukit\nfinalize-post\n8\n")
+
+        def refusing(path: Path, missing_ok: bool = False) -> None:
+            raise OSError(30, "Read-only file system")
+
+        monkeypatch.setattr(Path, "unlink", refusing)
+        assert list(take(tmp_path)) == [Event(kind=Kind.TRANSACTION_FINALIZED, number=8)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.layout import CONFIGURATION, EXTENSIONS, STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component, parse_image_name
-from tukit_sysext.state.ledger import now_text
+from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.record import Record
 from tukit_sysext.state.store import CHUNK, Condition, Store, Stored, hash_of
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
@@ -78,7 +79,19 @@ def adopt(machine: Machine, foreign: Foreign, path: Path, policy: Policy) -> Ado
         )
     _want(machine, record.name, policy)
     kept = _replace_entry(machine, entry.name, link, record.file_name)
+    _note(machine, record, entry.name)
     return Adopted(name=record.name, version=record.version, link=link, kept=kept)
+
+
+def _note(machine: Machine, record: Record, entry: str) -> None:
+    """Remember it. The entry is taken over whether that can be done or not."""
+    detail = f"{record.version} ({entry})"
+    event = Event(time=now_text(), kind="adopted", snapshot=None, image=record.name, detail=detail)
+    try:
+        with Ledger(machine.layout.ledger) as ledger:
+            ledger.add([event])
+    except (OSError, sqlite3.Error) as error:
+        log.warning("%s: %s; that %s was taken over is not remembered", machine.layout.ledger, error, entry)
 
 
 def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stored:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext diff A B``: which images came, went, or changed their version between two snapshots."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
+from tukit_sysext.commands.output import local_time, print_json, table
+from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.state.record import seconds_of
+from tukit_sysext.state.snapshots import Scan, Snapshot, scan
+from tukit_sysext.system.system_release import label
+
+if TYPE_CHECKING:
+    from tukit_sysext.state.ledger import LedgerSnapshot
+
+_RUNNING = "running"
+_DEFAULT = "default"
+
+Images = Mapping[str, tuple[tuple[str, str], ...]]
+"""Versions (UAPI.10) and files of each image by its name; more than one where links are doubled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Side:
+    """One of the two: its images, its other entries by name, and in ``told`` where that comes from.
+
+    ``others`` is None where nobody remembers them.
+    """
+
+    number: int
+    uuid: str
+    system: str
+    images: Images
+    others: Mapping[str, str] | None
+    gone: str | None = None
+    told: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Difference:
+    """Of an image, or of another entry of /etc/extensions: what it is on both sides, None where it is not there."""
+
+    name: str
+    before: tuple[tuple[str, str], ...] | None
+    after: tuple[tuple[str, str], ...] | None
+    ours: bool = True
+
+    @property
+    def word(self) -> str:
+        if self.before is None:
+            return "came"
+        return "went" if self.after is None else "changed"
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
+    found, memory = scan(machine.layout, machine.subvolumes), remembered(machine)
+    names = Names(machine, memory)
+    before, after = (_side(names, found, memory, word) for word in (arguments.a, arguments.b))
+    differences = [*_images(before, after), *_others(before, after)]
+    if arguments.json:
+        print_json(_document(before, after, differences))
+    else:
+        for line in _lines(before, after, differences):
+            print(line)
+    return 0
+
+
+def _side(names: Names, found: Scan, memory: Memory, word: str) -> _Side:
+    snapshot = _on_disk(found, word)
+    if snapshot is not None:
+        return _from_disk(names, snapshot)
+    number = memory.default if word == _DEFAULT and not found.snapshots else None
+    number = int(word) if number is None and word.isdecimal() else number
+    # the last one that had the number; one that should be there is asked of the ledger only where no disk can be asked
+    for row in reversed(memory.snapshots):
+        if row.number == number and (row.gone is not None or not found.snapshots):
+            return _from_ledger(names, row, found)
+    raise _no_such_snapshot(word, found, memory)
+
+
+def _on_disk(found: Scan, word: str) -> Snapshot | None:
+    for snapshot in found.snapshots:
+        if word in (str(snapshot.number), snapshot.running and _RUNNING, snapshot.default and _DEFAULT):
+            return snapshot
+    return None
+
+
+def _from_disk(names: Names, snapshot: Snapshot) -> _Side:
+    if snapshot.entries is None:
+        raise UnknownState(f"snapshot {snapshot.number}: its images are not known: {snapshot.unknown}")
+    links = [(entry.name, entry.image) for entry in snapshot.entries if entry.image is not None]
+    return _Side(
+        number=snapshot.number,
+        uuid=snapshot.subvolume.uuid,
+        system=label(snapshot.release),
+        images=_by_name(names, links),
+        others={entry.name: entry.target or str(entry.kind) for entry in snapshot.entries if entry.image is None},
+    )
+
+
+def _from_ledger(names: Names, row: LedgerSnapshot, found: Scan) -> _Side:
+    seconds = seconds_of(row.gone or "")
+    when = f" ({local_time(seconds)} or before)" if seconds is not None else ""
+    told = f"deleted{when}" if row.gone is not None else f"not read ({'; '.join(found.unknown)})"
+    return _Side(
+        number=row.number,
+        uuid=row.uuid,
+        system=label(ReleaseData(row.release)) if row.release else "unknown",
+        images=_by_name(names, row.images),
+        others=None,
+        gone=row.gone,
+        told=f"{told}, from the ledger",
+    )
+
+
+def _by_name(names: Names, links: Iterable[tuple[str, str]]) -> Images:
+    images: dict[str, tuple[tuple[str, str], ...]] = {}
+    for link, file in links:
+        name, version = names.of(file, link)
+        images[name] = tuple(sorted({*images.get(name, ()), (version, file)}))
+    return images
+
+
+def _images(before: _Side, after: _Side) -> Iterator[_Difference]:
+    for name in sorted({*before.images, *after.images}):
+        one, other = before.images.get(name), after.images.get(name)
+        if one != other:
+            yield _Difference(name=name, before=one, after=other)
+
+
+def _others(before: _Side, after: _Side) -> Iterator[_Difference]:
+    """Entries that lead nowhere into the store, where both sides are known to have them or not."""
+    if before.others is None or after.others is None:
+        return
+    for name in sorted({*before.others, *after.others}):
+        one, other = before.others.get(name), after.others.get(name)
+        if one != other:
+            yield _Difference(
+                name=name,
+                before=None if one is None else (("", one),),
+                after=None if other is None else (("", other),),
+                ours=False,
+            )
+
+
+def _no_such_snapshot(word: str, found: Scan, memory: Memory) -> TukitSysextError:
+    here = sorted(snapshot.number for snapshot in found.snapshots)
+    gone = sorted({row.number for row in memory.snapshots if row.gone is not None} - set(here))
+    told = [f"there are {', '.join(map(str, here))}"] if here else [*found.unknown]
+    told += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []
+    near = nearest(word, [*map(str, here), *map(str, gone), _RUNNING, _DEFAULT])
+    return TukitSysextError(
+        f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(told)}",
+        hint=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
+    )
+
+
+def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Iterator[str]:
+    for word, side in (("From", before), ("To", after)):
+        yield f"{word:4} snapshot {side.number}: {side.system}{f' ({side.told})' if side.told else ''}"
+    yield ""
+    if not differences:
+        yield "They have the same images."
+    else:
+        rows = ((d.name, _shown(d, d.before), _shown(d, d.after), _what(d)) for d in differences)
+        yield from table(("Image", str(before.number), str(after.number), "What happened"), rows)
+    if before.others is None or after.others is None:
+        yield ""
+        yield "Entries that lead nowhere into the image store are not remembered, so they are not compared."
+
+
+def _shown(difference: _Difference, versions: tuple[tuple[str, str], ...] | None) -> str:
+    if versions is None:
+        return "-"
+    return ", ".join(version if difference.ours else what for version, what in versions)
+
+
+def _what(difference: _Difference) -> str:
+    if not difference.ours:
+        return f"{difference.word} (not ours)"
+    versions = [[version for version, _ in side] for side in (difference.before, difference.after) if side is not None]
+    same = len(versions) == 2 and versions[0] == versions[1]
+    return "another file of the same version" if same else difference.word
+
+
+def _document(before: _Side, after: _Side, differences: list[_Difference]) -> dict[str, Any]:
+    return {
+        "from": _side_document(before),
+        "to": _side_document(after),
+        "images": [
+            {
+                "image": d.name,
+                "change": d.word,
+                "before": [{"version": version, "file": file} for version, file in d.before or ()],
+                "after": [{"version": version, "file": file} for version, file in d.after or ()],
+            }
+            for d in differences
+            if d.ours
+        ],
+        "others": None
+        if before.others is None or after.others is None
+        else [
+            {
+                "entry": d.name,
+                "change": d.word,
+                "before": d.before[0][1] if d.before is not None else None,
+                "after": d.after[0][1] if d.after is not None else None,
+            }
+            for d in differences
+            if not d.ours
+        ],
+    }
+
+
+def _side_document(side: _Side) -> dict[str, Any]:
+    return {
+        "number": side.number,
+        "uuid": side.uuid,
+        "system": side.system,
+        "gone": side.gone,
+        "from_ledger": bool(side.told),
+    }

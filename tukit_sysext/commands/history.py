@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext history [IMAGE]``: what happened, to which snapshot and image, and why, as the ledger remembers it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
+from tukit_sysext.commands.output import local_time, print_json, table
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.machine import Machine
+from tukit_sysext.state.ledger import Event, LedgerSnapshot
+from tukit_sysext.state.record import seconds_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """A snapshot that has, or had, an image: its link, file and version; or why it was left out."""
+
+    snapshot: LedgerSnapshot
+    link: str | None = None
+    file: str | None = None
+    version: str | None = None
+    left_out: str | None = None
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print it. 0; raises TukitSysextError for an image that nobody remembers."""
+    memory = remembered(machine)
+    events, places = memory.events, list[_Place]()
+    if arguments.image is not None:
+        names = Names(machine, memory)
+        name = _resolved(names, memory, arguments.image)
+        events = [event for event in events if name in (event.image, _by_file(event, names, memory))]
+        places = list(_places(names, memory, name))
+    if arguments.json:
+        print_json(_document(events, None if arguments.image is None else places))
+    else:
+        for line in _lines(events, places, of_image=arguments.image is not None):
+            print(line)
+    return 0
+
+
+def _resolved(names_of: Names, memory: Memory, word: str) -> str:
+    """The image that is meant: by its name, or by that of a file or link."""
+    names = {image.name or image.file for image in memory.images.values()}
+    names |= {event.image for event in memory.events if event.image is not None}
+    names |= {image for reasons in memory.left_out.values() for image in reasons}
+    by_file = {image.file: image.name for image in memory.images.values() if image.name}
+    for row in memory.snapshots:
+        for link, file in row.images:
+            name, _ = names_of.of(file, link)
+            names.add(name)
+            by_file[file] = name
+            by_file.setdefault(link, name)
+    if word in names:
+        return word
+    if word in by_file:
+        return by_file[word]
+    near = nearest(word, [*names, *by_file])
+    raise TukitSysextError(
+        f"{word[:80]}: expected an image that is remembered, found "
+        + (f"{', '.join(sorted(names)[:20])}" if names else "none: no image was settled yet"),
+        hint=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists the images that are there",
+    )
+
+
+def _by_file(event: Event, names: Names, memory: Memory) -> str | None:
+    """The image of an event that names it by its file."""
+    return names.of(event.image)[0] if event.image is not None and event.image in memory.images else None
+
+
+def _places(names: Names, memory: Memory, name: str) -> Iterator[_Place]:
+    for row in memory.snapshots:
+        found = False
+        for link, file in row.images:
+            known, version = names.of(file, link)
+            if known == name:
+                found = True
+                yield _Place(snapshot=row, link=link, file=file, version=version)
+        reason = memory.left_out.get((row.number, row.uuid), {}).get(name)
+        if reason is not None and not found:
+            yield _Place(snapshot=row, left_out=reason)
+
+
+def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool) -> Iterator[str]:
+    if not events and not places:
+        yield "Nothing is remembered."
+        return
+    if events:
+        rows = ((_when(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events)
+        head = ("Time", "What happened", "#", "Image", "Why")
+        yield from table(head, rows)
+    if of_image:
+        yield ""
+        if places:
+            yield from table(("#", "Date", "Version", "Snapshot"), (_place(place) for place in places))
+        else:
+            yield "No snapshot that is remembered had it."
+
+
+def _when(text: str) -> str:
+    seconds = seconds_of(text)
+    return local_time(seconds) if seconds is not None else text
+
+
+def _number(event: Event) -> str:
+    return "-" if event.snapshot is None else str(event.snapshot)
+
+
+def _why(event: Event) -> str:
+    return event.detail.removeprefix(f"{event.image}: ")
+
+
+def _place(place: _Place) -> tuple[str, str, str, str]:
+    row = place.snapshot
+    there = "there" if row.gone is None else f"deleted, {_when(row.gone)} or before"
+    if place.left_out is not None:
+        return str(row.number), row.created[:16] or "-", "-", f"{there}; left out: {place.left_out}"
+    return str(row.number), row.created[:16] or "-", place.version or "?", there
+
+
+def _document(events: Sequence[Event], places: Sequence[_Place] | None) -> dict[str, Any]:
+    return {
+        "events": [
+            {
+                "time": event.time,
+                "kind": event.kind,
+                "snapshot": event.snapshot,
+                "uuid": event.uuid,
+                "image": event.image,
+                "detail": event.detail or None,
+            }
+            for event in events
+        ],
+        "snapshots": None
+        if places is None
+        else [
+            {
+                "number": place.snapshot.number,
+                "uuid": place.snapshot.uuid,
+                "created": place.snapshot.created or None,
+                "gone": place.snapshot.gone,
+                "link": place.link,
+                "file": place.file,
+                "version": place.version,
+                "left_out": place.left_out,
+            }
+            for place in places
+        ],
+    }

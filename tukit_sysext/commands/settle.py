@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext settle``: what systemd starts after events were written down."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.commands.output import require_root
+from tukit_sysext.job.settle import settle
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Settle. 0."""
+    require_root(machine, "settle")
+    settle(machine, Plugins.of(machine))
+    return 0
