@@ -8,6 +8,15 @@ Two kinds are kept apart, because they end differently inside a transaction: an 
 from __future__ import annotations
 
 
+def in_words(error: BaseException) -> str:
+    """An exception of a plugin in one line; its own text may be anything, and may fail too."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "(its text cannot be had)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class TukitSysextError(Exception):
     """Something expected went wrong; the message names the object, what was expected and what was found.
 
@@ -41,6 +50,22 @@ class ImageBroken(TukitSysextError):
 
 class StoreError(TukitSysextError):
     """The image store cannot take an image: no room, read-only, an I/O error, or something foreign in the way."""
+
+
+class PluginFailed(TukitSysextError):
+    """A plugin that is named could not be loaded, or did not do what it is asked for: what it would say is unknown."""
+
+
+class NoRoom(StoreError):
+    """The file system of the store has not enough room; ``missing`` bytes more are needed."""
+
+    def __init__(self, message: str, *, missing: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = missing
+
+
+class Busy(TukitSysextError):
+    """Another process holds the lock that is needed alone."""
 
 
 class ToolMissing(Exception):

@@ -11,16 +11,29 @@ from tukit_sysext.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
+    from tukit_sysext.job.collect import Collection
+    from tukit_sysext.job.facts import Objection
     from tukit_sysext.job.transaction import Outcome, Transaction
     from tukit_sysext.machine import Machine
     from tukit_sysext.sources.protocol import Source
 
 
 class Fetcher:
-    """Resolves, fetches and links when a transaction is finalized. ``sources`` finds those of all plugins."""
+    """Resolves, fetches and links when a transaction is finalized.
 
-    def __init__(self, sources: Callable[[Machine, Configuration], Sequence[Source]]) -> None:
+    ``sources`` finds those of all plugins, ``objection`` what they have against an image. ``make_room`` collects what
+    nothing needs, but for the files that it is given.
+    """
+
+    def __init__(
+        self,
+        sources: Callable[[Machine, Configuration], Sequence[Source]],
+        objection: Objection,
+        make_room: Callable[[Machine, frozenset[str]], Collection],
+    ) -> None:
         self._sources = sources
+        self._objection = objection
+        self._make_room = make_room
 
     @hookimpl
     def tukit_sysext_transaction_finalizing(self, transaction: Transaction) -> Outcome:
@@ -28,4 +41,10 @@ class Fetcher:
         # settling an event registers this plugin too, and has no use for the main job
         from tukit_sysext.job.transaction import finalize
 
-        return finalize(transaction, partial(self._sources, transaction.machine))
+        machine = transaction.machine
+        return finalize(
+            transaction,
+            partial(self._sources, machine),
+            objection=self._objection,
+            make_room=partial(self._make_room, machine),
+        )

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.output import print_json, table
@@ -21,15 +21,21 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.tree import Tree
 
 
-def run(machine: Machine, *, root: Path, as_json: bool) -> int:
-    """Print the plan for the tree at ``root``. 0, or 75 where a transaction with this tree would be refused."""
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the plan for the tree at ``--root``. 0, or 75 where a transaction with this tree would be refused."""
     held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
-    with Tree(root) as tree:
+    plugins = Plugins.of(machine)
+    with Tree(arguments.root) as tree:
         resolver = Resolver(
-            machine, tree, partial(Plugins().sources, machine), machine.store(writable=False), refused_for=held
+            machine,
+            tree,
+            partial(plugins.sources, machine),
+            machine.store(writable=False),
+            refused_for=held,
+            objection=plugins.objection,
         )
         plan = decide(resolver.resolve())
-    if as_json:
+    if arguments.json:
         print_json(document(plan))
     else:
         for line in lines(plan):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
-from tukit_sysext.config.values import absolute_path, boolean, number, size, time_span, url
+from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -26,10 +26,17 @@ class Settings:
 
     ``refuse_for``: seconds for which a required image may hold back updates, None for no limit ([Update] RefuseFor=).
     ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=). ``network`` from [Network]; its proxies
-    are empty where the configuration names none, the system's count then.
+    are empty where the configuration names none, the system's count then. ``grace``: seconds for which an image stays
+    after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the size of the store is warned of
+    ([Store] StoreMax=). ``history``: seconds for which the ledger remembers what is gone ([History] Keep=).
+    ``plugins``: names of the third-party plugins that are loaded ([Plugins] Load=).
     """
 
     refuse_for: int | None = None
+    grace: int = 7 * 86400
+    store_max: Share = field(default_factory=lambda: Share(percent=20))
+    history: int = 365 * 86400
+    plugins: tuple[str, ...] = ()
     image_max: int = 4 * 1024**3
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
@@ -85,6 +92,10 @@ def load(tree: Tree) -> Configuration:
         refuse_for=keys.take("Update", "RefuseFor", _or_none(time_span), None),
         image_max=keys.take("Fetch", "ImageMax", size, default.image_max),
         network=_network(keys),
+        grace=keys.take("Store", "Grace", time_span, default.grace),
+        store_max=keys.take("Store", "StoreMax", share, default.store_max),
+        history=keys.take("History", "Keep", time_span, default.history),
+        plugins=keys.take_all("Plugins", "Load", values.component),
     )
     problems = [*found, *keys.finish()]
     trusted = not any(problem.fault for problem in problems)

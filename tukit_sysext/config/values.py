@@ -4,9 +4,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tukit_sysext.rules.names import check_component
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """A part of a file system: bytes, or percent of its size."""
+
+    size: int | None = None
+    percent: int | None = None
+
+    def of(self, total: int) -> int:
+        """Bytes of a file system that has ``total``."""
+        return self.size if self.size is not None else total * (self.percent or 0) // 100
+
 
 _UNITS = {
     "s": 1,
@@ -129,3 +143,13 @@ def version(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,255}", text) or "/" in text:
         raise ValueError("expected a version, printable ASCII without / and white space")
     return text
+
+
+def share(text: str) -> Share:
+    """A size as in :func:`size`, or a percentage of the file system: ``20G``, ``15%``."""
+    percent = re.fullmatch(r"(\d{1,3})\s*%", text.strip())
+    if percent is None:
+        return Share(size=size(text))
+    if int(percent[1]) > 100:
+        raise ValueError("expected at most 100%")
+    return Share(percent=int(percent[1]))

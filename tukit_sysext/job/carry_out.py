@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NoRoom, PluginFailed, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.job.options import Option, consider
 from tukit_sysext.job.plan import Plan
@@ -27,10 +27,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Findings:
-    """What fetching showed: of images by their keys, of the store by file name."""
+    """What fetching showed: of images by their keys, of the store by file name.
+
+    ``lacking_room`` are the keys of those that the store had no room for.
+    """
 
     known: dict[str, Known] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
+    lacking_room: set[str] = field(default_factory=set)
 
 
 def fetch(plan: Plan, resolver: Resolver, store: Store) -> Findings:
@@ -116,10 +120,18 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
                 _note(wanted, _failed(error), findings, resolver, store)
             else:
                 arrivals.append(_Arrival(wanted, incoming, resolver, store))
-        failures = resolver.sources[source].fetch([(arrival.wanted.candidate, arrival) for arrival in arrivals])
+        failures: Mapping[str, TukitSysextError] = {}
+        try:
+            failures = resolver.sources[source].fetch([(arrival.wanted.candidate, arrival) for arrival in arrivals])
+        except PluginFailed as error:
+            resolver.cannot_use(source, error)
         for arrival in arrivals:
             failure = failures.get(arrival.wanted.candidate.sha256)
-            known = _failed(failure) if failure is not None else arrival.known
+            known = arrival.known
+            if known is None and failure is not None:
+                known = _failed(failure)
+                if isinstance(failure, NoRoom):
+                    findings.lacking_room.add(arrival.wanted.option.key)
             if known is None:
                 known = Known(failure=Standing.UNREACHABLE, reason=f"source {source} did not bring it")
             _note(arrival.wanted, known, findings, resolver, store)

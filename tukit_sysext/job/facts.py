@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -101,6 +101,18 @@ class TreeFacts:
     unusable: str = ""
 
 
+Objection = Callable[[Mapping[str, str], Mapping[str, str], str, str], str]
+"""Why an image must not be used in a tree although it would fit (empty: nothing speaks against it).
+
+Of the tree's os-release, the image's extension-release, its name and its version.
+"""
+
+
+def no_objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+    """Nobody checks images beyond systemd's rule."""
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Everything that a plan is made from.
@@ -109,7 +121,8 @@ class Facts:
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
     ``broken_sources`` the reason by source whose list is refused, ``policy_known`` whether the settings have no fault,
-    ``refuse_for`` the limit of that in seconds (None: none).
+    ``refuse_for`` the limit of that in seconds (None: none),
+    ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
 
     tree: TreeFacts
@@ -127,3 +140,4 @@ class Facts:
     refuse_for: int | None = None
     policy_known: bool = True
     broken_sources: Mapping[str, str] = field(default_factory=dict)
+    objection: Objection = field(default=no_objection, compare=False)

@@ -196,5 +196,14 @@ def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
         reason = "the system has no os-release, nothing can be compared with it"
         return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
     verdict = check(tree.release, release, architecture=tree.architecture, systemd_version=tree.systemd)
-    standing = Standing.FITS if verdict.fits else Standing.DOES_NOT_FIT
-    return Considered(option=option, standing=standing, reason=verdict.reason, verdict=verdict)
+    # who checks further can only narrow: what systemd would not merge is not asked for
+    objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
+    standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
+    return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
+
+
+def _name(option: Option) -> str:
+    """Which image an option is."""
+    if option.candidate is not None:
+        return option.candidate.name
+    return (image_name(option.stored) if option.stored is not None else None) or option.file_name

@@ -8,7 +8,7 @@ again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,22 @@ from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import (
     ImageBroken,
     OutsideTree,
+    PluginFailed,
     SourceUnreachable,
     StoreError,
     ToolMissing,
     UnknownState,
 )
-from tukit_sysext.job.facts import Candidate, Facts, Foreign, Known, Standing, TreeFacts
+from tukit_sysext.job.facts import (
+    Candidate,
+    Facts,
+    Foreign,
+    Known,
+    Objection,
+    Standing,
+    TreeFacts,
+    no_objection,
+)
 from tukit_sysext.job.options import image_name
 from tukit_sysext.job.plan import undecided
 from tukit_sysext.layout import EXTENSIONS
@@ -79,6 +89,7 @@ class Resolver:
         store: Store,
         *,
         refused_for: Mapping[str, int] | None = None,
+        objection: Objection = no_objection,
     ) -> None:
         self._machine = machine
         self._tree = tree
@@ -101,6 +112,7 @@ class Resolver:
             problems=(*self.configuration.problems, *wanted.problems),
             refused_for=refused_for or {},
             refuse_for=self.configuration.settings.refuse_for,
+            objection=objection,
         )
 
     @property
@@ -108,9 +120,11 @@ class Resolver:
         """A directory of ours for what is taken out of images to be looked at."""
         return self._machine.layout.cache
 
-    def resolve(self) -> Facts:
-        """Find out everything that the plan needs, without fetching an image."""
+    def resolve(self, *, only: wanted_files.WantedImage | None = None) -> Facts:
+        """Find out everything that the plan needs, without fetching an image; with ``only`` for this image alone."""
         self.look_locally()
+        if only is not None:
+            self.facts = replace(self.facts, wanted={only.name: only})
         if any(image.state is wanted_files.State.WANTED for image in self.facts.wanted.values()):
             self._ask_sources()
         self.describe()
@@ -239,8 +253,15 @@ class Resolver:
             except (SourceUnreachable, ImageBroken) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
+            except PluginFailed as error:
+                self.cannot_use(name, error)
         self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken)
         self._look_at_candidates()
+
+    def cannot_use(self, source: str, error: PluginFailed) -> None:
+        """Take in that nobody can speak to a source, because its plugin failed: that refuses nothing."""
+        log.error("%s", error)
+        self.facts = replace(self.facts, unusable={**self.facts.unusable, source: str(error)})
 
     def _look_at_candidates(self) -> None:
         """Files of the store that are offered under their own name: look at those that nobody looked at yet."""
@@ -285,13 +306,24 @@ class Resolver:
     def _ask_for_descriptions(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
         try:
             found = self.sources[source].describe(candidates)
-        except SourceUnreachable as error:
+        except (SourceUnreachable, PluginFailed) as error:
             found = {}
             reason = str(error)
+            if isinstance(error, PluginFailed):
+                self.cannot_use(source, error)
         else:
             reason = "the source says nothing of it"
         nothing = Known(failure=Standing.UNREACHABLE, reason=reason)
         return {candidate.key: found.get(candidate.sha256, nothing) for candidate in candidates}
+
+    def try_again(self, keys: Collection[str]) -> None:
+        """Forget what was found out about images, by their keys, and look at the store anew."""
+        self.facts = replace(
+            self.facts, known={key: known for key, known in self.facts.known.items() if key not in keys}
+        )
+        self._look_at_store()
+        self._look_at_candidates()
+        self.describe()
 
     def learn(self, *, known: Mapping[str, Known], stored: Mapping[str, Stored]) -> None:
         """Take in what fetching showed."""

@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.errors import Busy, OutsideTree, TukitSysextError, UnknownState
 from tukit_sysext.job import carry_out
+from tukit_sysext.job.facts import Objection, Standing, no_objection
+from tukit_sysext.job.options import spare
 from tukit_sysext.job.plan import Action, ImagePlan, Missing, Plan, decide
 from tukit_sysext.job.resolve import FindSources, Resolver
 from tukit_sysext.machine import Machine
@@ -19,6 +24,11 @@ from tukit_sysext.state.links import LinkWriter
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.job.collect import Collection
+
+    MakeRoom = Callable[[frozenset[str]], Collection]
 
 log = logging.getLogger(__name__)
 
@@ -68,25 +78,41 @@ class Outcome:
         return self.plan.refusals
 
 
-def finalize(transaction: Transaction, find_sources: FindSources) -> Outcome:
+def finalize(
+    transaction: Transaction,
+    find_sources: FindSources,
+    *,
+    objection: Objection = no_objection,
+    make_room: MakeRoom | None = None,
+) -> Outcome:
     """Bring the images that fit into the tree, and leave out what does not fit.
 
     The best possible tree also when refused.
 
     The shared lock is held from before the first look at the store until the links are there, so that no collection
-    takes an image between its publishing and its link. Raises OSError where the machine fails us.
+    takes an image between its publishing and its link. It is given up for ``make_room`` alone, once, where the store
+    has no room: what was published by then is young, and what is needed is named to it. Raises OSError where the
+    machine fails us.
     """
     machine = transaction.machine
     store = machine.store()
     fetched: set[str] = set()
-    with shared(machine.layout.lock), Tree(transaction.path) as tree:
-        resolver = Resolver(machine, tree, find_sources, store, refused_for=transaction.refused_for)
+    with shared(machine.layout.lock) as aside, Tree(transaction.path) as tree:
+        resolver = Resolver(
+            machine, tree, find_sources, store, refused_for=transaction.refused_for, objection=objection
+        )
         resolver.resolve()
         while (plan := decide(resolver.facts)).fetches:
             findings = carry_out.fetch(plan, resolver, store)
             fetched |= findings.stored.keys()
             resolver.learn(known=findings.known, stored=findings.stored)
             resolver.describe()
+            if findings.lacking_room and make_room is not None:
+                with aside():
+                    found = _make_room(make_room, _needed(plan, resolver))
+                make_room = None  # once, or it would go on for ever
+                if found:
+                    resolver.try_again(findings.lacking_room)
         try:
             writer = LinkWriter(tree)
             writer.apply(plan.links, plan.remove)
@@ -98,6 +124,30 @@ def finalize(transaction: Transaction, find_sources: FindSources) -> Outcome:
     changes = tuple(change for image in plan.images if (change := _change(image, fetched)) is not None)
     _tell_faults(plan)
     return Outcome(plan=plan, changes=changes)
+
+
+def _needed(plan: Plan, resolver: Resolver) -> frozenset[str]:
+    """Files of the store that this transaction links, or would link if nothing can be fetched."""
+    chosen = {image.chosen.file_name for image in plan.images if image.chosen is not None}
+    for image in plan.fetches:
+        fits = (item for item in spare(resolver.facts, image.wanted) if item.standing is Standing.FITS)
+        chosen |= {item.option.file_name for item in islice(fits, 1)}
+    return frozenset(chosen)
+
+
+def _make_room(make_room: MakeRoom, needed: frozenset[str]) -> bool:
+    """Have what nothing needs collected at once; whether anything went. What fails in it leaves no more room."""
+    try:
+        found = make_room(needed)
+    except Busy as error:
+        log.warning("no room can be made now: %s", error)
+        return False
+    except (OSError, sqlite3.Error, TukitSysextError) as error:
+        log.error("no room can be made: %s", error)
+        return False
+    for unknown in found.unknown:
+        log.warning("no room can be made, as nothing is deleted while anything is unknown: %s", unknown)
+    return bool(found.gone)
 
 
 def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception) -> Plan:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext plugins``: which plugins are loaded, from where, implementing what; and the hooks that there are."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from tukit_sysext import hookspecs
+from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.hookspecs import INTERFACE, PROJECT, Specifications
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins, Registered
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the plugins, or the hooks. 1 where a named plugin could not be loaded, or nobody knows which are named."""
+    if arguments.hooks:
+        if arguments.json:
+            print_json({"interface": INTERFACE, "hooks": [_hook(name) for name in _names()]})
+        else:
+            print("\n".join(hook_lines()))
+        return 0
+    plugins = Plugins.of(machine)
+    if arguments.json:
+        print_json(document(plugins))
+    else:
+        print("\n".join(lines(plugins)))
+    return 1 if plugins.failed or plugins.unsure else 0
+
+
+def document(plugins: Plugins) -> dict[str, Any]:
+    """The plugins for ``--json``."""
+    return {
+        "interface": INTERFACE,
+        "plugins": [
+            {
+                "name": plugin.name,
+                "built_in": plugin.built_in,
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+                "file": plugin.file,
+                "hooks": list(plugin.hooks),
+            }
+            for plugin in plugins.registered()
+        ],
+        "failed": [{"name": name, "reason": reason} for name, reason in plugins.failed.items()],
+        "unsure": plugins.unsure or None,
+    }
+
+
+def lines(plugins: Plugins) -> Iterator[str]:
+    """The plugins as text."""
+    yield f"Interface {INTERFACE} (tukit-sysext plugins --hooks explains it)"
+    yield ""
+    rows = ((plugin.name, _origin(plugin), _short(plugin)) for plugin in plugins.registered())
+    yield from table(("Plugin", "From", "Hooks"), rows)
+    if plugins.failed:
+        yield ""
+        yield "Named in the configuration, but not loaded:"
+        yield from (f"  {name}: {reason}" for name, reason in plugins.failed.items())
+    if plugins.unsure:
+        yield ""
+        yield f"There may be more, the configuration has a fault: {plugins.unsure}"
+    if plugins.failed or plugins.unsure:
+        yield "Until this is mended nothing is collected: what such a plugin needs of the store is not known."
+
+
+def _origin(plugin: Registered) -> str:
+    if plugin.built_in:
+        return "built in"
+    return f"{plugin.distribution} {plugin.version}, {plugin.file}"
+
+
+def _short(plugin: Registered) -> str:
+    return ", ".join(hook.removeprefix(f"{PROJECT}_") for hook in plugin.hooks) or "-"
+
+
+def _names() -> list[str]:
+    return [name for name in vars(Specifications) if name.startswith(f"{PROJECT}_")]
+
+
+def _hook(name: str) -> dict[str, Any]:
+    """What is documented of one hook."""
+    specification = getattr(Specifications, name)
+    signature = inspect.signature(specification)
+    arguments = [item for item in signature.parameters.values() if item.name != "self"]
+    return {
+        "name": name,
+        "arguments": [{"name": item.name, "type": str(item.annotation)} for item in arguments],
+        "returns": str(signature.return_annotation),
+        "text": inspect.getdoc(specification) or "",
+    }
+
+
+def hook_lines() -> Iterator[str]:
+    """The specifications as text: how a plugin is made, then each hook."""
+    yield f"Interface {INTERFACE}"
+    yield ""
+    yield inspect.getdoc(hookspecs) or ""
+    yield ""
+    yield inspect.getdoc(Specifications) or ""
+    for name in _names():
+        hook = _hook(name)
+        arguments = ", ".join(f"{item['name']}: {item['type']}" for item in hook["arguments"])
+        yield ""
+        yield f"{name}({arguments}) -> {hook['returns']}"
+        yield from (f"    {line}".rstrip() for line in hook["text"].splitlines())

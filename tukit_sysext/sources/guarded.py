@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A source of a third-party plugin, at arm's length: what it raises and returns is checked.
+
+Its failures are PluginFailed, a fault on our side that refuses no update, unless it says itself (SourceUnreachable,
+ImageBroken) what it met.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from tukit_sysext.errors import ImageBroken, PluginFailed, SourceUnreachable, TukitSysextError, in_words
+from tukit_sysext.job.facts import Candidate, Known
+from tukit_sysext.rules.names import check_component
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.protocol import Sink, Source
+from tukit_sysext.system.time_limit import time_limit
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+Result = TypeVar("Result")
+
+
+class Guarded:
+    """A source that says only what a source may say. ``plugin`` names it in messages.
+
+    ``limit``: seconds for a list or for descriptions, ``image_limit`` for each image. Raises PluginFailed where
+    ``source`` is none.
+    """
+
+    def __init__(self, plugin: str, source: Source, *, limit: float, image_limit: float) -> None:
+        self._plugin = plugin
+        self._source = source
+        self._limit = limit
+        self._image_limit = image_limit
+        self.name = self._asked("name", lambda: check_component(source.name))
+        self._asked("fetch", lambda: (source.candidates, source.describe, source.fetch))
+
+    def candidates(self) -> Sequence[Candidate]:
+        """See Source."""
+        return self._asked("candidates", lambda: [self._checked(found) for found in self._source.candidates()])
+
+    def _checked(self, found: object) -> Candidate:
+        """A candidate whose parts are what they are said to be. Raises ValueError, TypeError."""
+        if not isinstance(found, Candidate):
+            raise TypeError(f"expected a Candidate, found {type(found).__name__}")
+        check_component(found.name)
+        check_component(found.file_name)
+        if found.source != self.name:
+            raise ValueError(f"{found.file_name}: expected a candidate of {self.name}, found one of {found.source!r}")
+        if not _SHA256.fullmatch(found.sha256):
+            raise ValueError(f"{found.file_name}: expected a SHA-256, found {found.sha256!r}")
+        _check_types(found)
+        return found
+
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        """See Source."""
+        return self._asked("describe", lambda: _all_known(dict(self._source.describe(candidates))))
+
+    def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
+        """See Source."""
+        failed: TukitSysextError
+        try:
+            limit = max(self._limit, self._image_limit * len(wanted))
+            return self._asked("fetch", lambda: _all_errors(dict(self._source.fetch(wanted))), limit)
+        except (SourceUnreachable, ImageBroken) as error:
+            failed = error
+        except PluginFailed as error:
+            # what a sink raised, and the plugin did not catch, is no fault of the plugin
+            if not isinstance(error.__cause__, TukitSysextError):
+                raise
+            failed = error.__cause__
+        return {candidate.sha256: failed for candidate, _ in wanted}
+
+    def _asked(self, part: str, ask: Callable[[], Result], limit: float | None = None) -> Result:
+        try:
+            with time_limit(self._limit if limit is None else limit):
+                return ask()
+        except (SourceUnreachable, ImageBroken, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise PluginFailed(f"plugin {self._plugin} failed in a source's {part}: {in_words(error)}") from error
+
+
+def _check_types(found: Candidate) -> None:
+    texts: tuple[object, ...] = (found.version, *found.locations)
+    maybe: tuple[object, ...] = (found.architecture, found.signer, found.description)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(text, str | None) for text in maybe):
+        raise TypeError(f"{found.file_name}: expected texts, found {texts!r}, {maybe!r}")
+    numbers: tuple[object, ...] = (found.priority, found.size or 0)
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError(f"{found.file_name}: expected numbers, found {numbers!r}")
+
+
+def _all_known(found: dict[str, Known]) -> Mapping[str, Known]:
+    for known in found.values():
+        given: object = known
+        release: object = given.release if isinstance(given, Known) else given
+        if not isinstance(given, Known) or not isinstance(release, ReleaseData | None):
+            raise TypeError(f"expected what is Known, with ReleaseData, found {type(release).__name__}")
+    return found
+
+
+def _all_errors(found: dict[str, TukitSysextError]) -> Mapping[str, TukitSysextError]:
+    for error in found.values():
+        given: object = error
+        if not isinstance(given, TukitSysextError):
+            raise TypeError(f"expected errors, found {type(given).__name__}")
+    return found
