@@ -16,6 +16,9 @@ STORE = "/var/lib/sysext-store"
 EXTENSIONS = "etc/extensions"
 """The directory of links, relative to the root of a tree (systemd-sysext(8))."""
 
+QUARANTINE = "etc/tukit-sysext/quarantine"
+"""Where links that would harm the merge are kept, relative to the root of a tree."""
+
 CONFIGURATION = ("etc/tukit-sysext", "run/tukit-sysext", "usr/lib/tukit-sysext")
 """Configuration directories of a tree, the strongest first (UAPI configuration files specification)."""
 
@@ -73,6 +76,16 @@ class Layout:
     def refused(self) -> Path:
         """Exists while an update is held back by a required image."""
         return self.runtime / "refused.json"
+
+    @property
+    def repair(self) -> Path:
+        """Exists while an image of the snapshot that boots next is missing or damaged; a unit repairs then."""
+        return self.runtime / "repair"
+
+    @property
+    def overlays(self) -> Path:
+        """Upper layers of /etc of transactional-update < 5, one folder for each snapshot's number."""
+        return self._at("/var/lib/overlay")
 
     @property
     def snapshots(self) -> Path:

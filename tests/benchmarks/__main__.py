@@ -7,9 +7,9 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import fetch, resolve, stages
+from tests.benchmarks import collect, fetch, resolve, settle, stages
 
-BENCHMARKS = {"resolve": resolve, "stages": stages, "fetch": fetch}
+BENCHMARKS = {"resolve": resolve, "stages": stages, "fetch": fetch, "collect": collect, "settle": settle}
 
 
 def main() -> int:

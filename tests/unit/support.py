@@ -73,7 +73,8 @@ class PlainMachine:
         self.subvolumes.set_default(self.running.identifier)
         self.layout = Layout(root=root)
         self.machine = Machine(layout=self.layout, subvolumes=self.subvolumes)
-        make_tree(root, {"etc/os-release": OS_RELEASE, ".snapshots": None})
+        make_tree(root, {"etc/os-release": OS_RELEASE, "sys/block": None, "proc/self/mountinfo": ""})
+        self.subvolumes.create(root / ".snapshots")
 
     def snapshot(
         self,

@@ -13,10 +13,11 @@ import pytest
 
 from tests.unit.support import PlainMachine, make_tree
 from tukit_sysext import __version__, cli
+from tukit_sysext.grammar import parser
 
 
 def commands() -> list[str]:
-    (action,) = [found for found in cli.parser()._actions if isinstance(found, argparse._SubParsersAction)]
+    (action,) = [found for found in parser()._actions if isinstance(found, argparse._SubParsersAction)]
     return sorted(action.choices)
 
 

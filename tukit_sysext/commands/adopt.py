@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Sequence
 from functools import partial
 
+from tukit_sysext.commands.output import require_root
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job.adopt import adopt
@@ -17,8 +18,10 @@ from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 
 
-def run(machine: Machine, *, names: Sequence[str], policy: Policy) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take over the named entries, or all. 0, or 1 where one could not be taken over."""
+    require_root(machine, "adopt")
+    names, policy = arguments.names, Policy(arguments.policy)
     failed = False
     with shared(machine.layout.lock), Tree(machine.layout.root) as tree:
         resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store())

@@ -4,13 +4,38 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.machine import Machine
 
 
 def print_json(document: Any) -> None:
     """Print a document as JSON."""
     print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def require_root(machine: Machine, command: str) -> None:
+    """Raise TukitSysextError for an ordinary user, before anything is touched (threat L8)."""
+    if not machine.privileged:
+        raise TukitSysextError(f"{command} needs root", hint=f"sudo tukit-sysext {command}")
+
+
+def local_time(seconds: int) -> str:
+    """A time (seconds since the epoch) for a person: local, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def size_text(size: int) -> str:
+    """Bytes for a person, in binary units."""
+    number, units = float(size), iter(("B", "KiB", "MiB", "GiB"))
+    for unit in units:
+        if number < 1024:
+            return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import Any
 
@@ -15,11 +16,11 @@ from tukit_sysext.state.store import Condition, Store
 from tukit_sysext.system.system_release import label
 
 
-def run(machine: Machine, *, as_json: bool) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print all snapshots. 0, or 1 where there is something that could not be read."""
     found = scan(machine.layout, machine.subvolumes)
     store = machine.store(writable=False)
-    if as_json:
+    if arguments.json:
         print_json({"snapshots": [document(snapshot, store) for snapshot in found.snapshots], "unknown": found.unknown})
     else:
         rows = (

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import posixpath
 import stat
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -67,11 +68,16 @@ def read(tree: Tree) -> tuple[Entry, ...]:
             os.close(etc)
         return ()
     try:
-        return tuple(_entry(descriptor, name) for name in sorted(os.listdir(descriptor)) if not _ours(name))
+        return entries_of(descriptor)
     except OSError as error:
         raise UnknownState(f"{tree.path}/{EXTENSIONS}: cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
+
+
+def entries_of(directory: int) -> tuple[Entry, ...]:
+    """All entries of an open directory but temporary ones of ours, sorted by name. Raises OSError."""
+    return tuple(_entry(directory, name) for name in sorted(os.listdir(directory)) if not _ours(name))
 
 
 def _ours(name: str) -> bool:
@@ -99,6 +105,22 @@ def _changed(directory: int, name: str) -> int | None:
     except FileNotFoundError:
         return None
     return int(status.st_mtime) if stat.S_ISLNK(status.st_mode) else None
+
+
+@contextmanager
+def changing(tree: Tree) -> Iterator[None]:
+    """No other repair and no quarantine changes the links of this tree meanwhile, but waits (flock(2)).
+
+    Raises UnknownState where the tree has no /etc, OutsideTree, OSError.
+    """
+    etc = tree.directory("etc")
+    if etc is None:
+        raise UnknownState(f"{tree.path}/etc: not there; its links cannot be changed")
+    try:
+        fcntl.flock(etc, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(etc)
 
 
 class LinkWriter:

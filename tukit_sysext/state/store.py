@@ -7,28 +7,32 @@ stands under a name is whole (invariant 2 of the collection).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, StoreError
+from tukit_sysext.errors import ImageBroken, NoRoom, StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.state.digest import Digest
-from tukit_sysext.state.record import Identity, Record, Records, RecordUnreadable
+from tukit_sysext.state.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
 
 log = logging.getLogger(__name__)
 
 CHUNK = 1024 * 1024
 """Bytes that are hashed and written at a time."""
+
+ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
+"""What reading rotten blocks ends with: EIO where the file system has checksums, as btrfs."""
 
 
 class Condition(StrEnum):
@@ -49,6 +53,22 @@ class Stored:
     condition: Condition
     reason: str = ""
     record: Record | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A name of the store as the collection sees it, temporary names too, and what is known of it.
+
+    ``size`` in bytes, ``born`` when it came here (seconds since the epoch), ``irregular`` why it is no file of ours
+    (empty: it is one), ``missing`` for a record whose file is gone.
+    """
+
+    file_name: str
+    size: int
+    born: int
+    record: Record | None = None
+    irregular: str = ""
+    missing: bool = False
 
 
 class Incoming:
@@ -80,8 +100,9 @@ class Incoming:
         promised = sum(max(0, other.expected - other.size) for other in self._others)
         free = room.f_bavail * room.f_frsize + self.size - promised
         if size > free:
-            raise StoreError(
+            raise NoRoom(
                 f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
+                missing=size - free,
                 hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
             )
         self.expected = size
@@ -105,7 +126,10 @@ class Incoming:
             while view:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+            told = f"{self._folder}: cannot be written to: {error.strerror}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoRoom(told, missing=len(view)) from error
+            raise StoreError(told) from error
 
     def restart(self) -> None:
         """Forget everything that was written. Raises StoreError."""
@@ -157,6 +181,52 @@ class Store:
             raise StoreError(f"{self._folder}: cannot be read: {error.strerror}") from error
         return sorted(name for name in entries if not name.startswith("."))
 
+    def inventory(self) -> Sequence[Kept]:
+        """Everything in the store, and records whose file is gone, by name. Raises OSError."""
+        with os.scandir(self._folder) as entries:
+            found = {entry.name: self._kept(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
+        for name in self.records.names():
+            if name not in found and (record := self._record(name)) is not None:
+                found[name] = Kept(
+                    file_name=name, size=0, born=seconds_of(record.time) or 0, record=record, missing=True
+                )
+        return [found[name] for name in sorted(found)]
+
+    def _kept(self, name: str, status: os.stat_result) -> Kept:
+        record = self._record(name)
+        published = seconds_of(record.time) if record is not None else None
+        return Kept(
+            file_name=name,
+            size=status.st_blocks * 512,
+            born=max(published or 0, int(status.st_mtime)),
+            record=record,
+            irregular=_irregular(status),
+        )
+
+    def _record(self, name: str) -> Record | None:
+        try:
+            return self.records.read(name)
+        except (RecordUnreadable, NameRefused):
+            return None
+
+    def remove(self, file_name: str) -> None:
+        """Take a file that nothing needs out of the store, then its record.
+
+        A file without record would be of unknown origin, and stay. Raises OSError, StoreError where something else than
+        a regular file stands there.
+        """
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(file_name, dir_fd=directory, follow_symlinks=False).st_mode):
+                    raise StoreError(f"{self._folder}/{file_name}: expected a regular file; it is left as it is")
+                os.unlink(file_name, dir_fd=directory)
+                os.fsync(directory)
+        finally:
+            os.close(directory)
+        with suppress(NameRefused):  # a temporary name has none
+            self.records.remove(file_name)
+
     def look(self, file_name: str) -> Stored:
         """The cheap check: regular file, size, inode and change time as recorded; where they differ, the full hash."""
         try:
@@ -192,7 +262,8 @@ class Store:
                 found = hash_of(descriptor)
                 status = os.fstat(descriptor)
         except OSError as error:
-            return Stored(file_name=name, condition=Condition.IRREGULAR, reason=str(error.strerror), record=record)
+            condition = Condition.DAMAGED if error.errno in ROT else Condition.IRREGULAR
+            return Stored(file_name=name, condition=condition, reason=str(error.strerror), record=record)
         if found != record.sha256:
             reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
             return Stored(file_name=name, condition=Condition.DAMAGED, reason=reason, record=record)

@@ -101,6 +101,18 @@ class Tree:
         finally:
             os.close(directory)
 
+    def find(self, path: str) -> int | None:
+        """Descriptor of a directory to be read, links resolved inside the tree; None where there is none.
+
+        The caller closes the descriptor. Raises UnknownState where it cannot be opened.
+        """
+        try:
+            return openat2(self._root, path, os.O_RDONLY | os.O_DIRECTORY, resolve=_READ)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be opened: {error.strerror}") from error
+
     def directory(self, path: str, *, create: bool = False) -> int | None:
         """Descriptor of a directory beneath the root, reached without any symbolic link, to be written through.
 

@@ -89,8 +89,22 @@ def test_a_readable_etc_without_extensions_has_none(site: PlainMachine) -> None:
 
 def test_snapshots_that_are_not_mounted_are_not_known(site: PlainMachine) -> None:
     unknown(site, ".snapshots: empty")
+    (site.layout.snapshots / ".subvolume").unlink()
     site.layout.snapshots.rmdir()
     unknown(site, ".snapshots: cannot be read")
+
+
+def test_a_folder_where_the_snapshots_should_be_mounted(site: PlainMachine) -> None:
+    site.snapshot(1)
+    (site.layout.snapshots / ".subvolume").unlink()
+    unknown(site, ".snapshots: expected a btrfs subvolume, is it mounted?")
+
+
+def test_what_boots_next_must_be_among_them(site: PlainMachine) -> None:
+    site.snapshot(1)
+    hidden = site.subvolumes.create(site.root / "elsewhere")
+    site.subvolumes.set_default(hidden.identifier)
+    unknown(site, f"what boots next (subvolume {hidden.identifier}) is none of the snapshots")
 
 
 def test_a_default_that_is_not_told(site: PlainMachine) -> None:

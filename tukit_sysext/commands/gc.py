@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext gc``: collects images that nothing needs; says of every image what keeps it, or since when nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from tukit_sysext.commands.output import local_time, print_json, require_root, size_text, table
+from tukit_sysext.job.collect import Collection, collect
+from tukit_sysext.job.collection import Fate, Judged
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.state.ledger import now_text
+
+_SHOWN = 3
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Collect. 0, or 1 where nothing could be deleted because something is not known."""
+    require_root(machine, "gc")
+    found = collect(machine, Plugins.of(machine), dry_run=arguments.dry_run, unknown_origin=arguments.unknown_origin)
+    if arguments.json:
+        print_json(_document(found, dry_run=arguments.dry_run))
+    else:
+        for line in _lines(found, dry_run=arguments.dry_run):
+            print(line)
+        for unknown in found.unknown:
+            print(f"tukit-sysext: nothing is deleted, not known: {unknown}", file=sys.stderr)
+    return 1 if found.unknown else 0
+
+
+def _lines(found: Collection, *, dry_run: bool) -> Iterator[str]:
+    rows = [(item.kept.file_name, size_text(item.kept.size), fate_text(item, dry_run=dry_run)) for item in found.judged]
+    rows += [(item.kept.file_name, size_text(item.kept.size), f"deleted: {item.reason}") for item in found.gone]
+    if not rows:
+        yield "The image store is empty."
+        return
+    yield from table(("Image", "Size", "What keeps it"), sorted(rows))
+    freed = sum(item.kept.size for item in found.gone)
+    yield ""
+    yield f"{len(found.gone)} deleted, {size_text(freed)} freed; the store has {size_text(found.store_bytes)}"
+    if found.too_large:
+        yield f"Problem: that is more than StoreMax= ({size_text(found.store_max)})"
+        yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
+
+
+def fate_text(item: Judged, *, dry_run: bool = False) -> str:
+    """What keeps a file, or what becomes of it, in a few words."""
+    match item.fate:
+        case Fate.NEEDED:
+            more = len(item.needed_by) - _SHOWN
+            return ", ".join(item.needed_by[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        case Fate.STAYS:
+            return f"stays: {item.reason}"
+        case Fate.UNKNOWN_ORIGIN:
+            return f"{item.reason}; gc --unknown-origin collects it"
+        case Fate.GOES:
+            return f"{'would be deleted' if dry_run else 'goes with the next run'}: {item.reason}"
+    since = f" since {local_time(item.since)}" if item.since is not None else ""
+    until = f", goes after {local_time(item.goes_at)}" if item.goes_at is not None else ""
+    return f"{item.reason}{since}{until}"
+
+
+def _document(found: Collection, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "images": [document(item) for item in found.judged],
+        "deleted": [document(item) for item in found.gone],
+        "unknown": list(found.unknown),
+        "store_bytes": found.store_bytes,
+        "store_max": found.store_max,
+    }
+
+
+def document(item: Judged) -> dict[str, Any]:
+    """One file of the store for ``--json``."""
+    record = item.kept.record
+    return {
+        "file": item.kept.file_name,
+        "image": record.name if record is not None else None,
+        "version": record.version if record is not None else None,
+        "size": item.kept.size,
+        "fate": item.fate,
+        "reason": item.reason or None,
+        "needed_by": list(item.needed_by),
+        "unreferenced_since": now_text(item.since) if item.since is not None else None,
+        "goes_after": now_text(item.goes_at) if item.goes_at is not None else None,
+    }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext why IMAGE``: what keeps an image of the store."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+
+from tukit_sysext.commands.gc import document, fate_text
+from tukit_sysext.commands.output import print_json, require_root
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.job.collect import collect
+from tukit_sysext.job.collection import Fate, Judged
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.rules.names import parse_image_name
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print it. 0, or 1 where something is not known."""
+    require_root(machine, "why")
+    found = collect(machine, Plugins.of(machine), dry_run=True)
+    chosen = [item for item in found.judged if arguments.image in _names(item)]
+    if not chosen:
+        raise _no_such_image(arguments.image, found.judged)
+    if arguments.json:
+        print_json({"images": [document(item) for item in chosen], "unknown": list(found.unknown)})
+    else:
+        for item in chosen:
+            print(f"{item.kept.file_name}:")
+            for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):
+                print(f"  {line}")
+        for unknown in found.unknown:
+            print(f"tukit-sysext: not known: {unknown}", file=sys.stderr)
+    return 1 if found.unknown else 0
+
+
+def _names(item: Judged) -> tuple[str, ...]:
+    """What a person may call it."""
+    kept = item.kept
+    if kept.record is not None:
+        return kept.file_name, kept.record.name, f"{kept.record.name}-{kept.record.version}"
+    hint = parse_image_name(kept.file_name)
+    return (kept.file_name, hint.name, f"{hint.name}-{hint.version}") if hint is not None else (kept.file_name,)
+
+
+def _no_such_image(name: str, judged: tuple[Judged, ...]) -> TukitSysextError:
+    known = sorted({other for item in judged for other in _names(item)})
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
+    return TukitSysextError(f"{name}: no such image in the store", hint=hint)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The collection: what no snapshot needs goes, and never what one does. It fails closed.
+
+Under the lock, alone, all roots are found. Where anything is unknown nothing is deleted. What goes by the rules is
+looked for once more right before it is deleted: file first, record after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config.settings import Settings
+from tukit_sysext.errors import ImageBroken, StoreError, ToolMissing
+from tukit_sysext.job.collection import Fate, Judged, Rules, judge
+from tukit_sysext.job.survey import survey
+from tukit_sysext.machine import Machine
+from tukit_sysext.state.ledger import Ledger, now_text
+from tukit_sysext.state.record import seconds_of
+from tukit_sysext.state.roots import Root
+from tukit_sysext.state.store import Store
+from tukit_sysext.system.lock import exclusive
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.plugins import Plugins
+
+log = logging.getLogger(__name__)
+
+PAUSE = 3600
+"""Seconds after a collection before events ask for the next one."""
+
+_LAST = "collected"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collection:
+    """What came of a collection: what is left of the store with its fates, what went, and why nothing could go.
+
+    ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of.
+    """
+
+    judged: tuple[Judged, ...] = ()
+    gone: tuple[Judged, ...] = ()
+    unknown: tuple[str, ...] = ()
+    store_bytes: int = 0
+    store_max: int = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the store has more than StoreMax= says."""
+        return self.store_bytes > self.store_max
+
+
+def collect(
+    machine: Machine,
+    plugins: Plugins,
+    *,
+    dry_run: bool = False,
+    unknown_origin: bool = False,
+    lacking_room: bool = False,
+    needed: frozenset[str] = frozenset(),
+) -> Collection:
+    """Collect what nothing needs; with ``dry_run`` only tell.
+
+    ``unknown_origin``: images without a record go too. ``lacking_room``: without the grace time. ``needed`` are files
+    that the caller is about to link. Raises Busy where another process holds the lock, OSError or sqlite3.Error where
+    store or ledger cannot be read or written to; nothing is deleted then.
+    """
+    if not machine.layout.store.is_dir():
+        return Collection()
+    with Tree(machine.layout.root) as tree:
+        settings = settings_files.load(tree).settings
+    now = int(time.time())
+    rules = Rules(now=now, grace=settings.grace, lacking_room=lacking_room, unknown_origin=unknown_origin)
+    run = _Run(machine, plugins, settings, rules, tuple(Root(image=name, where="a transaction") for name in needed))
+    with nullcontext() if dry_run else exclusive(machine.layout.lock):
+        return run.tell() if dry_run else run.collect()
+
+
+def last(ledger: Ledger) -> int | None:
+    """When the last collection was, in seconds since the epoch; None where none is remembered."""
+    return seconds_of(ledger.recall(_LAST) or "")
+
+
+class _Run:
+    def __init__(
+        self, machine: Machine, plugins: Plugins, settings: Settings, rules: Rules, needed: Sequence[Root]
+    ) -> None:
+        self._machine = machine
+        self._plugins = plugins
+        self._settings = settings
+        self._rules = rules
+        self._needed = needed
+        self._store: Store = machine.store()
+
+    def tell(self) -> Collection:
+        """What a collection would do now."""
+        before: Mapping[str, tuple[int, int]] = {}
+        if self._machine.layout.ledger.exists():
+            with Ledger(self._machine.layout.ledger, writable=False) as ledger:
+                before = _before(ledger)
+        judged, unknown = self._assess(before)
+        return self._sum(judged, gone=(), unknown=unknown)
+
+    def collect(self) -> Collection:
+        """Mark and delete."""
+        with Ledger(self._machine.layout.ledger) as ledger:
+            before = _before(ledger)
+            judged, unknown = self._assess(before)
+            self._enter(ledger, judged)
+            if unknown:
+                # nothing begins to wait on the word of an incomplete look; what is needed waits no more
+                ledger.mark({name: mark for name, mark in before.items() if name in _waiting(judged)})
+                gone: tuple[Judged, ...] = ()
+            else:
+                ledger.mark(_waiting(judged))
+                gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
+                ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
+            ledger.remember(_LAST, now_text(self._rules.now))
+        names = {item.kept.file_name for item in gone}
+        return self._sum([item for item in judged if item.kept.file_name not in names], gone=gone, unknown=unknown)
+
+    def _enter(self, ledger: Ledger, judged: Sequence[Judged]) -> None:
+        kept = [item.kept for item in judged]
+        records = [item.record for item in kept if item.record is not None]
+        ledger.enter_images(records, self._rules.now, files=[item.file_name for item in kept if not item.missing])
+
+    def _assess(self, before: Mapping[str, tuple[int, int]]) -> tuple[Sequence[Judged], tuple[str, ...]]:
+        files = self._store.inventory()
+        marks = survey(self._machine, self._plugins, files, self._needed)
+        judged = judge(files, marks.roots, before, self._rules)
+        return [self._with_content(item) for item in judged], marks.unknown
+
+    def _with_content(self, item: Judged) -> Judged:
+        """Of unknown origin and needed by nothing: half a download or an error page goes, an image stays."""
+        if item.fate is not Fate.UNKNOWN_ORIGIN:
+            return item
+        name = item.kept.file_name
+        try:
+            with self._store.opened(name) as descriptor:
+                self._inspect(descriptor, name)
+        except ImageBroken as error:
+            return replace(item, fate=Fate.GOES, reason=f"nothing needs it, and it is no extension image: {error}")
+        except (StoreError, ToolMissing, OSError) as error:
+            return replace(item, reason=f"of unknown origin, and cannot be looked into: {error}")
+        return replace(item, reason="of unknown origin, and a good image")
+
+    def _inspect(self, descriptor: int, name: str) -> None:
+        from tukit_sysext.system.inspect_image import inspect_image
+
+        inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
+
+    def _delete(self, going: Sequence[Judged]) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
+        """Delete what is still needed by nothing. A disk that fails ends it: what went is told."""
+        if not going:
+            return (), ()
+        marks = survey(self._machine, self._plugins, [item.kept for item in going], self._needed)
+        if marks.unknown:
+            return (), marks.unknown
+        gone: list[Judged] = []
+        for item in going:
+            name = item.kept.file_name
+            if marks.roots.get(name):
+                continue
+            try:
+                self._store.remove(name)
+            except (OSError, StoreError) as error:
+                log.error("%s: cannot be collected: %s", name, error)
+                break
+            log.info("%s collected: %s", name, item.reason)
+            gone.append(item)
+        return tuple(gone), ()
+
+    def _sum(self, judged: Sequence[Judged], *, gone: tuple[Judged, ...], unknown: tuple[str, ...]) -> Collection:
+        room = os.statvfs(self._machine.layout.store)
+        found = Collection(
+            judged=tuple(judged),
+            gone=gone,
+            unknown=unknown,
+            store_bytes=sum(item.kept.size for item in judged),
+            store_max=self._settings.store_max.of(room.f_blocks * room.f_frsize),
+        )
+        if found.too_large:
+            log.warning(
+                "%s has %d bytes, more than StoreMax= allows (%d); snapshots that are not needed keep images",
+                self._machine.layout.store,
+                found.store_bytes,
+                found.store_max,
+            )
+        return found
+
+
+def _before(ledger: Ledger) -> Mapping[str, tuple[int, int]]:
+    return {
+        image.file: (image.unreferenced_since, image.unreferenced_runs)
+        for image in ledger.images()
+        if image.unreferenced_since is not None
+    }
+
+
+def _waiting(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
+    return {item.kept.file_name: (item.since, item.runs) for item in judged if item.since is not None}
