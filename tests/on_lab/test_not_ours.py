@@ -135,6 +135,8 @@ def test_adopt_takes_over(site: Site, flavour: Flavour) -> None:
     assert [item["name"] for item in site.json("check")["foreign"]] == ["half-1.0.x86-64.raw"]
     taken_over = set(site.links().values()) - {"half-1.0.x86-64.raw"}
     assert {site.record(file_name)["source"] for file_name in taken_over} == {"adopted"}
+    remembered = [event for event in site.json("history")["events"] if event["kind"] == "adopted"]
+    assert len(remembered) == len(taken_over)
     # what was taken over merges, once what would fail the merge is gone
     os.unlink(site.lab.path(f"{EXTENSIONS}/half-1.0.x86-64.raw"))
     site.lab.run(["systemd-sysext", "merge"])

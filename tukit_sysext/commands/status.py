@@ -6,10 +6,11 @@ And what is wrong.
 
 from __future__ import annotations
 
+import argparse
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.machine import Machine
 from tukit_sysext.report import system_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.state import links, refusal
-from tukit_sysext.state.ledger import Ledger
+from tukit_sysext.state import links, need, quarantine, refusal
+from tukit_sysext.state.ledger import Ledger, now_text
 from tukit_sysext.state.links import Entry
+from tukit_sysext.state.need import Need
+from tukit_sysext.state.quarantine import Held
 from tukit_sysext.state.refusal import Refusal
 from tukit_sysext.state.snapshots import Snapshot, scan
 from tukit_sysext.state.store import Condition, Store
@@ -50,12 +53,13 @@ class System:
     unknown: str
     left_out: Mapping[str, str]
     problems: tuple[Problem, ...]
+    held: tuple[Held, ...]
 
 
-def run(machine: Machine, *, as_json: bool, refused_only: bool) -> int:
-    """Print the status. 0; with ``refused_only`` 1 while an update is refused."""
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the status. 0; with ``--refused`` 1 while an update is refused."""
     mark = refusing.known(machine, writable=False)
-    if refused_only:
+    if arguments.refused:
         for line in _refusal_lines(mark):
             print(line)
         return 0 if mark is None else 1
@@ -63,17 +67,20 @@ def run(machine: Machine, *, as_json: bool, refused_only: bool) -> int:
     systems = list(_systems(machine, found.snapshots))
     store = machine.store(writable=False)
     others = other_plugins(machine)
-    if as_json:
+    if arguments.json:
         print_json(
             {
                 "systems": [_document(system, store) for system in systems],
                 "refused": None if mark is None else refusal.document(mark),
+                "repair": [
+                    {**asdict(item), "since": now_text(item.since)} for item in need.read(machine.layout.repair)
+                ],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(found.unknown),
             }
         )
         return 0
-    for line in _refusal_lines(mark):
+    for line in (*_refusal_lines(mark), *_repair_lines(need.read(machine.layout.repair))):
         print(line)
     for system in systems:
         for line in _lines(system, store):
@@ -119,10 +126,12 @@ def _systems(machine: Machine, found: tuple[Snapshot, ...]) -> Iterator[System]:
 
 def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) -> System:
     entries: tuple[Entry, ...] | None = None
+    held: tuple[Held, ...] = ()
     unknown = ""
     with Tree(path) as tree:
         try:
             entries = links.read(tree)
+            held = quarantine.held(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
         wanted = wanted_files.load(tree)
@@ -136,6 +145,7 @@ def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) 
             unknown=unknown,
             left_out=_left_out(machine, snapshot),
             problems=(*settings_files.load(tree).problems, *wanted.problems),
+            held=held,
         )
 
 
@@ -213,6 +223,7 @@ def _lines(system: System, store: Store) -> Iterator[str]:
         yield from (f"  {line}" for line in table(("Image", "Version", "Policy", "State"), rows))
     elif not system.unknown:
         yield "  no extension image, and none wanted"
+    yield from (f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}" for item in system.held)
     yield from (f"  {name} is masked by {path}" for name, path in sorted(system.wanted.masked.items()))
     yield from (f"  problem: {problem}" for problem in system.problems)
     yield ""
@@ -238,10 +249,30 @@ def _document(system: System, store: Store) -> dict[str, Any]:
         "links": None
         if system.entries is None
         else [snapshots_command.image(entry, store) for entry in system.entries],
+        "quarantined": [
+            {
+                "link": item.entry.name,
+                "target": item.entry.target,
+                "reason": item.reason or None,
+                "since": item.since or None,
+            }
+            for item in system.held
+        ],
         "masked": dict(system.wanted.masked),
         "unknown": system.unknown or None,
         "problems": [str(problem) for problem in system.problems],
     }
+
+
+def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
+    if not needs:
+        return
+    yield "IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair"
+    for item in needs:
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.since))
+        where = f"snapshot {item.snapshot}" if item.snapshot is not None else "the running system"
+        yield f"  {where}: {item.name} {item.version} is {item.condition} since {since}: {item.reason}"
+    yield ""
 
 
 def _refusal_lines(mark: Refusal | None) -> Iterator[str]:

@@ -323,7 +323,8 @@ class Store:
                         with self.opened(name) as descriptor:
                             self.records.write(record)
                             return self.seal(record, descriptor)
-                    if there.condition is not Condition.MISSING:
+                    # also of a file that is gone: other snapshots have links to what is recorded under its name
+                    if there.condition is not Condition.MISSING or there.record is not None:
                         self._may_replace(there, record, replaceable)
                     self.records.write(record)
                     try:

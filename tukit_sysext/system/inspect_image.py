@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -17,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, StoreError
-from tukit_sysext.rules.matching import link_name_accepted, merge_name
+from tukit_sysext.rules.matching import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
+from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.process import Result, TimedOut, run
 
@@ -41,6 +43,12 @@ _TIMEOUT = 60.0
 _CPU_SECONDS = 60
 _COPY_LIMIT = 16 * 1024 * 1024
 
+_DESCRIPTOR = re.compile(r"/proc/self/fd/\d+: ")
+"""How an image that is given by descriptor is named in messages, which tells a person nothing."""
+
+_Found = Mapping[str, tuple[ReleaseData, bool | None]]
+"""Release data and the xattr "strict" (None: not set), by what stands behind ``extension-release.``."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
@@ -56,6 +64,25 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     ``preferred`` is the name that is taken where several would do. ``scratch`` is a directory of ours that may be
     written. Raises ImageBroken when systemd would fail on the image, ToolMissing where systemd-dissect is not there.
     """
+    return _choose(_release_files(image, scratch), preferred=preferred)
+
+
+def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | None, scratch: Path) -> Inspection:
+    """The same for an image that is linked as ``stem`` and ``.raw`` in a tree with this systemd (None: any).
+
+    Raises MergeNameRefused where that systemd takes it under another name only, else as inspect_image().
+    """
+    found = _release_files(image, scratch)
+    suffix = link_name_accepted(stem, _strictness(found), systemd_version=systemd)
+    if suffix is not None:
+        release = found[suffix][0]
+        _refuse(release, suffix)
+        return Inspection(merge_name=stem, release=release)
+    name = _choose(found, preferred=stem).merge_name
+    raise MergeNameRefused(f"its content calls itself {name}, and systemd-sysext fails on it as {stem}.raw")
+
+
+def _release_files(image: int | Path, scratch: Path) -> _Found:
     where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
     descriptors = (image,) if isinstance(image, int) else ()
     make_directory(scratch)
@@ -73,13 +100,13 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
         if _NO_SUCH_FILE not in os_release.messages:
             _blame_machine(folder, os_release)
             raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {_last_line(os_release)}")
-        return _choose(_read(release), preferred=preferred)
+        return _read(release)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _last_line(result: Result) -> str:
-    said = result.messages.strip().splitlines()
+    said = [_DESCRIPTOR.sub("", line) for line in result.messages.strip().splitlines()]
     return said[-1] if said else f"systemd-dissect ended with {result.status}"
 
 
@@ -119,8 +146,7 @@ def inspect_directory(folder: Path, *, preferred: str) -> Inspection:
     return _choose(_read(folder / RELEASE_FOLDER), preferred=preferred)
 
 
-def _read(folder: Path) -> Mapping[str, tuple[ReleaseData, bool | None]]:
-    """Release data and the xattr "strict" (None: not set), by what stands behind ``extension-release.``."""
+def _read(folder: Path) -> _Found:
     found: dict[str, tuple[ReleaseData, bool | None]] = {}
     try:
         names = sorted(os.listdir(folder))
@@ -147,11 +173,19 @@ def _strict(descriptor: int) -> bool | None:
     return text not in ("0", "no", "n", "false", "f", "off")
 
 
-def _choose(found: Mapping[str, tuple[ReleaseData, bool | None]], *, preferred: str) -> Inspection:
-    files = {suffix: strict for suffix, (_, strict) in found.items()}
+def _strictness(found: _Found) -> Mapping[str, bool | None]:
+    return {suffix: strict for suffix, (_, strict) in found.items()}
+
+
+def _choose(found: _Found, *, preferred: str) -> Inspection:
+    files = _strictness(found)
     name = merge_name(files, preferred)
-    suffix = link_name_accepted(name, files, systemd_version=None)
-    release = found[suffix if suffix is not None else name][0]
-    if release.refused is not None:
-        raise ImageBroken(f"{RELEASE_FOLDER}/{PREFIX}{name}: {release.refused}")
+    suffix = link_name_accepted(name, files, systemd_version=None) or name
+    release = found[suffix][0]
+    _refuse(release, name)
     return Inspection(merge_name=name, release=release)
+
+
+def _refuse(release: ReleaseData, suffix: str) -> None:
+    if release.refused is not None:
+        raise ImageBroken(f"{RELEASE_FOLDER}/{PREFIX}{suffix}: {release.refused}")

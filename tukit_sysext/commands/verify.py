@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext verify``: are the images of snapshots present, whole and fitting, and can they be repaired?"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tukit_sysext.commands.output import print_json, require_root, table
+from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.job import needs, quarantine, refusing
+from tukit_sysext.job.quarantine import Move
+from tukit_sysext.job.repair import Done, Repair, repair
+from tukit_sysext.job.verify import Assessment, Finding, Subject, assess, subject_of, subjects
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.state import refusal, snapshots
+from tukit_sysext.state.examine import Examiner
+from tukit_sysext.state.ledger import Event, Ledger, now_text
+from tukit_sysext.state.snapshots import Scan
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """One tree as it is in the end, and what was done."""
+
+    assessment: Assessment
+    repairs: Sequence[Repair] = ()
+    moves: Sequence[Move] = ()
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told."""
+    if arguments.boot:
+        if arguments.repair:
+            raise UsageError("verify: --boot and --repair do not go together: there is no network at boot")
+        require_root(machine, "verify --boot")
+        return _boot(machine)
+    if arguments.repair:
+        require_root(machine, "verify --repair")
+    scan = snapshots.scan(machine.layout, machine.subvolumes)
+    plugins = Plugins.of(machine)
+    results = [
+        _verify(machine, plugins, subject, mend=arguments.repair) for subject in _scope(machine, scan, arguments)
+    ]
+    # what boots next may be among what could not be read
+    found_next = arguments.snapshot is not None or any(snapshot.default for snapshot in scan.snapshots)
+    unknown = list(scan.unknown) if arguments.all or not found_next else []
+    if arguments.repair:
+        _settle_needs(machine, scan, results)
+    if arguments.json:
+        print_json({"trees": [_document(result) for result in results], "unknown": unknown})
+    else:
+        for line in _lines(results):
+            print(line)
+        for text in unknown:
+            print(f"tukit-sysext: not known: {text}", file=sys.stderr)
+    wrong = any(result.assessment.wrong or result.assessment.unknown for result in results)
+    return 1 if wrong or unknown else 0
+
+
+def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:
+    if arguments.all:
+        return [subject_of(machine, snapshot) for snapshot in scan.snapshots]
+    if arguments.snapshot is None:
+        return subjects(machine, scan)
+    chosen = [snapshot for snapshot in scan.snapshots if snapshot.number == arguments.snapshot]
+    if not chosen:
+        there = ", ".join(str(snapshot.number) for snapshot in scan.snapshots) or "none"
+        raise TukitSysextError(
+            f"snapshot {arguments.snapshot}: expected one that is there, found {there}", hint="tukit-sysext snapshots"
+        )
+    return [subject_of(machine, snapshot) for snapshot in chosen]
+
+
+def _verify(machine: Machine, plugins: Plugins, subject: Subject, *, mend: bool) -> Result:
+    store = machine.store(writable=machine.privileged)
+
+    def look() -> Assessment:
+        examiner = Examiner(store, full=True, writable=machine.privileged)
+        return assess(machine, subject, examiner, objection=plugins.objection)
+
+    assessment = look()
+    if not mend:
+        return Result(assessment=assessment)
+    repairs = repair(machine, plugins, subject, assessment.wrong) if assessment.wrong else ()
+    if repairs:
+        subject = _again(machine, subject)
+        assessment = look()
+    moves = quarantine.put_back(machine, assessment)
+    if moves:
+        subject = _again(machine, subject)
+        assessment = look()
+    _remember(machine, subject, repairs)
+    return Result(assessment=assessment, repairs=repairs, moves=moves)
+
+
+def _again(machine: Machine, subject: Subject) -> Subject:
+    """The same tree with the entries that it has now."""
+    if subject.entries is None or subject.number is None:
+        return subject
+    scan = snapshots.scan(machine.layout, machine.subvolumes)
+    found = [snapshot for snapshot in scan.snapshots if snapshot.number == subject.number]
+    return subject_of(machine, found[0]) if found else subject
+
+
+def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> None:
+    """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
+    now = now_text()
+    events = [
+        Event(time=now, kind=item.done, snapshot=subject.number, image=item.finding.name, detail=_told(item))
+        for item in repairs
+        if item.done is not Done.FAILED
+    ]
+    if not events:
+        return
+    try:
+        with Ledger(machine.layout.ledger) as ledger:
+            ledger.add(events)
+    except (OSError, sqlite3.Error) as error:
+        log.error("%s: %s; what was repaired is not remembered there", machine.layout.ledger, error)
+
+
+def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> None:
+    matter = [snapshot.number for snapshot in scan.snapshots if snapshot.running or snapshot.default]
+    try:
+        needs.enter(machine, [result.assessment for result in results], matter=matter)
+    except OSError as error:
+        log.error("%s: cannot be written: %s", machine.layout.repair, error.strerror)
+
+
+def _boot(machine: Machine) -> int:
+    """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
+    status = 0
+    for step in (_isolate, _booted, _refused_again):
+        try:
+            status |= step(machine)
+        except Exception as error:
+            # each is of use without the others, and none may keep the machine from booting
+            log.error("%s: %s", type(error).__name__, error, exc_info=error)
+            status = 1
+    return status
+
+
+def _isolate(machine: Machine) -> int:
+    subject = Subject(path=machine.layout.root, called="the running system", number=None)
+    examiner = Examiner(machine.store(), full=False, writable=True)
+    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
+    unsure = quarantine.unsure(machine, assessment)
+    if unsure:
+        log.error("no link is moved, as it is not known which are good: %s", unsure)
+        return 1
+    moves = quarantine.isolate(machine, assessment)
+    for move in moves:
+        level = logging.ERROR if move.action in (quarantine.Action.TAKEN, quarantine.Action.FAILED) else logging.INFO
+        log.log(level, "%s", move.text)
+        print(move.text)
+    return 1 if any(move.action is quarantine.Action.FAILED for move in moves) else 0
+
+
+def _booted(machine: Machine) -> int:
+    scan = snapshots.scan(machine.layout, machine.subvolumes)
+    for snapshot in scan.snapshots:
+        if snapshot.running:
+            Plugins.of(machine).settled("tukit_sysext_booted", machine, scan, snapshot.number)
+            return 0
+    log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
+    return 1
+
+
+def _refused_again(machine: Machine) -> int:
+    """/run is empty after a reboot, the refusal that the mark showed goes on."""
+    if machine.layout.refused.exists():
+        return 0
+    known = refusing.known(machine, writable=False)
+    if known is not None:
+        refusal.write(machine.layout.refused, known)
+    return 0
+
+
+def _lines(results: Sequence[Result]) -> Iterator[str]:
+    for result in results:
+        assessment = result.assessment
+        yield f"{assessment.subject.called}: {_verdict(assessment)}"
+        if assessment.unknown:
+            yield f"  not known: {assessment.unknown}"
+        rows = [(finding.name, finding.version, _place(finding), _state(finding)) for finding in assessment.findings]
+        if rows:
+            yield from (f"  {line}" for line in table(("Image", "Version", "Link", "State"), rows))
+        for item in result.repairs:
+            yield f"  {_told(item)}"
+            if item.hint is not None:
+                yield f"    next step: {item.hint}"
+        yield from (f"  {move.text}" for move in result.moves)
+        yield ""
+    lost = any(finding.to_be_mended for result in results for finding in result.assessment.findings)
+    if lost and not any(result.repairs for result in results):
+        yield "Next step: tukit-sysext verify --repair"
+
+
+def _verdict(assessment: Assessment) -> str:
+    if assessment.wrong:
+        return f"{len(assessment.wrong)} of {len(assessment.findings)} images are wrong"
+    if not assessment.findings:
+        return "no extension image" if not assessment.unknown else "not known"
+    return "all is well" if not assessment.unknown else "not all is known"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.entry.name} (quarantined)" if finding.held is not None else finding.entry.name
+
+
+def _state(finding: Finding) -> str:
+    told = f"{finding.condition}: {finding.reason}" if finding.reason else str(finding.condition)
+    return told if finding.ours else f"not ours, {told}"
+
+
+def _told(item: Repair) -> str:
+    return f"{item.finding.name} {item.finding.version}: {item.text}"
+
+
+def _document(result: Result) -> dict[str, Any]:
+    assessment = result.assessment
+    return {
+        "snapshot": assessment.subject.number,
+        "path": str(assessment.subject.path),
+        "unknown": assessment.unknown or None,
+        "images": [
+            {
+                "link": finding.entry.name,
+                "target": finding.entry.target,
+                "image": finding.name,
+                "version": None if finding.version == "?" else finding.version,
+                "file": finding.file_name,
+                "condition": finding.condition,
+                "reason": finding.reason or None,
+                "ours": finding.ours,
+                "wrong": finding.wrong,
+                "blocks_merge": finding.blocks,
+                "quarantined_since": (finding.held.since or None) if finding.held is not None else None,
+                "quarantined": finding.held is not None,
+            }
+            for finding in assessment.findings
+        ],
+        "repairs": [
+            {
+                "image": item.finding.name,
+                "version": item.finding.version,
+                "link": item.finding.entry.name,
+                "file": item.finding.file_name,
+                "done": item.done,
+                "told": item.text,
+                "hint": item.hint,
+            }
+            for item in result.repairs
+        ],
+        "moved": [{"link": move.link, "action": move.action, "reason": move.reason} for move in result.moves],
+    }
