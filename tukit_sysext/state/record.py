@@ -149,7 +149,10 @@ class Records:
 
     def remove(self, file_name: str) -> None:
         """Take a record away, durably. Raises OSError."""
-        self._path(file_name).unlink(missing_ok=True)
+        try:
+            self._path(file_name).unlink()
+        except FileNotFoundError:
+            return  # or there is no folder of records at all
         sync_directory(self._folder)
 
     def names(self) -> list[str]:

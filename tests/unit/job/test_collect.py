@@ -370,6 +370,17 @@ def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(site: Site) -> N
     assert site.store.records.names() == [A], "with it the image can be fetched again by its hash"
 
 
+def test_leavings_where_nothing_was_ever_recorded(site: Site) -> None:
+    """A machine that had another tool alone: no folder of records, and several files that go."""
+    shutil.rmtree(site.layout.records)
+    leavings = [site.layout.store / name for name in (".a-1.0.x86-64.raw.Ab12cD", ".b-1.0.x86-64.raw.Ab12cD")]
+    for path in leavings:
+        path.write_text("<html>")
+    site.collect()
+    site.let_pass()
+    assert [item.kept.file_name for item in site.collect().gone] == [path.name for path in leavings]
+
+
 def test_a_store_that_is_not_there_is_none(site: Site) -> None:
     site.layout.store.rename(site.root / "hidden")
     assert site.collect() == Collection()
