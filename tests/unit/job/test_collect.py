@@ -378,7 +378,8 @@ def test_leavings_where_nothing_was_ever_recorded(site: Site) -> None:
         path.write_text("<html>")
     site.collect()
     site.let_pass()
-    assert [item.kept.file_name for item in site.collect().gone] == [path.name for path in leavings]
+    gone = [item.kept.file_name for item in site.collect().gone]
+    assert gone == [*(path.name for path in leavings), B], "b has no record either, and is no image"
 
 
 def test_a_store_that_is_not_there_is_none(site: Site) -> None:
