@@ -82,21 +82,25 @@ class Recovery:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return False
-        with open(descriptor, "rb", buffering=0) as file:
+        try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size != record.size:
+            # a directory can be opened too
+            if (
+                not stat.S_ISREG(status.st_mode)
+                or status.st_size != record.size
+                or hash_of(descriptor) != record.sha256
+            ):
                 return False
-            try:
-                if hash_of(descriptor) != record.sha256:
-                    return False
-                with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
-                    incoming.expect(record.size)
-                    while piece := file.read(CHUNK):
-                        incoming.write(piece)
-                    incoming.finish()
-                    self._publish(incoming, record)
-            except OSError as error:
-                raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error
+            with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
+                incoming.expect(record.size)
+                while piece := os.read(descriptor, CHUNK):
+                    incoming.write(piece)
+                incoming.finish()
+                self._publish(incoming, record)
+        except OSError as error:
+            raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
         return True
 
     def _publish(self, incoming: Incoming, record: Record) -> None:

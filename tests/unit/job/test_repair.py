@@ -66,6 +66,14 @@ def test_another_file_of_the_store_is_taken(site: VerifySite, lost: Path) -> Non
     assert site.finding().condition is Condition.WHOLE
 
 
+def test_a_folder_in_the_store_is_in_nobodys_way(site: VerifySite, lost: Path) -> None:
+    site.offer("1")
+    site.list()
+    make_tree(site.layout.store, {"folder.raw": None})
+    assert mend(site).done is Done.REPAIRED
+    assert lost.read_bytes() == b"gdb 1"
+
+
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
 def test_where_the_record_says_that_it_came_from(site: VerifySite, form: str) -> None:
     path = site.root.parent / "a file.raw"
