@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.grammar import parser
@@ -50,6 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has enough of it; the interpreter must not complain while it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"tukit-sysext: {where}{error.strerror or error}", file=sys.stderr)
+        log.info("trace", exc_info=error)
+        return FAILED
     except KeyboardInterrupt:
         print("tukit-sysext: interrupted", file=sys.stderr)
         return 130
@@ -58,6 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("  next step: run it again with -v and report what it prints", file=sys.stderr)
         log.info("trace", exc_info=error)
         return FAILED
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once, without waiting for threads that a plugin has left running: a boot would wait too."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    finally:
+        os._exit(status)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -70,4 +86,4 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -14,6 +14,7 @@ import syslog
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 REFUSED = 75
 """Exit status of a refusal (EX_TEMPFAIL of sysexits.h): the same update may pass later."""
@@ -51,6 +52,30 @@ class _Faults(logging.Handler):
         text = " ".join(record.getMessage().split())
         if text not in self.told:
             self.told.append(text)
+
+
+def run(arguments: Sequence[str]) -> NoReturn:
+    """:func:`main` as a process that keeps nobody waiting, whatever plugins leave behind (threat C12).
+
+    tukit reads our output to its end: a child that holds it would hang tukit, and so would a thread that Python waits
+    for.
+    """
+    sys.stdout, sys.stderr = _kept_from_children(sys.stdout), _kept_from_children(sys.stderr)
+    status = main(arguments)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _kept_from_children(stream: TextIO) -> TextIO:
+    """The same stream by another descriptor, which no child inherits; in its place children find /dev/null."""
+    number = stream.fileno()
+    own = open(os.dup(number), "w", buffering=1, errors=stream.errors)  # noqa: SIM115  # open to the end
+    with open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), number)
+    return own
 
 
 def main(arguments: Sequence[str]) -> int:

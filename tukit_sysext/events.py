@@ -128,7 +128,8 @@ def take(folder: Path) -> Sequence[Event | None]:
 
 def _read(path: Path) -> Event | None:
     try:
-        with open(path, "rb") as file:
+        # not waiting for a writer of what is no plain file
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             lines = file.read(_LIMIT).decode("utf-8", "surrogateescape").splitlines()
         return parse(lines[0], lines[1:]) if lines else None
     except (OSError, UsageError) as error:

@@ -21,7 +21,7 @@ from tukit_sysext.builtin import built_in
 from tukit_sysext.config.plugins import Named, load
 from tukit_sysext.errors import PluginFailed, in_words
 from tukit_sysext.hookspecs import PROJECT, Specifications
-from tukit_sysext.system.time_limit import time_limit
+from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Plugins:
         self.unsure = unsure
         self._failed: dict[str, str] = {}
         self._loaded: dict[str, Loaded] = {}
+        self._slow: set[str] = set()
         self._objections: dict[tuple[Keys, Keys, str, str], str] = {}
         self._manager = _manager()
         for name, plugin in built_in(self):
@@ -109,7 +110,8 @@ class Plugins:
             loaded = loading.load(name, trial=_manager(), limit=LIMIT)
             self.register(loaded.plugin, name=name)
         except loading.NotLoadable as error:
-            self._tell_failed(name, str(error), error)
+            # what the plugin raised is traced; that it is not there, or too old, is told in one line
+            self._tell_failed(name, str(error), error.__cause__)
         except ValueError as error:
             self._tell_failed(name, in_words(error), error)
         else:
@@ -158,6 +160,10 @@ class Plugins:
             if not caller.get_hookimpls():
                 continue
             results: list[Any]
+            if name in self._slow:
+                # one limit is waited for, not one for each image
+                yield name, PluginFailed(f"plugin {name} is not asked in {hook}: it lasted too long before")
+                continue
             try:
                 with nullcontext() if name in self._built_in else time_limit(LIMIT):
                     results = [_complete(result) for result in caller(**arguments)]
@@ -168,6 +174,8 @@ class Plugins:
                 told = f"plugin {name} failed in {hook}: {in_words(error)}"
                 log.error("%s", told, exc_info=error)
                 results = [PluginFailed(told)]
+                if isinstance(error, TimeUp):
+                    self._slow.add(name)
             for result in results:
                 yield name, result
 

@@ -48,6 +48,8 @@ class Site:
     """By the first part of the path; the one named "" takes what no other does."""
     latency: float
     """Seconds added to every answer."""
+    authorization: str | None = None
+    """What a request has to say of itself in its header "Authorization"; None: nothing."""
     faults: FaultBook = field(default_factory=FaultBook)
     log: AccessLog = field(default_factory=AccessLog)
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -132,6 +134,8 @@ class Connection:
             return False
         if entry.method not in {"GET", "HEAD"}:
             return self._send_text(entry, 405, ("Allow", "GET, HEAD"))
+        if self._site.authorization not in (None, entry.headers.get("authorization")):
+            return self._send_text(entry, 401, ("WWW-Authenticate", 'Basic realm="lab"'))
         if status := struck.get(Status):
             later = () if status.retry_after is None else (("Retry-After", str(status.retry_after)),)
             return self._send_text(entry, status.code, *later)

@@ -18,6 +18,7 @@ import ssl
 import sys
 import tempfile
 import threading
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,8 @@ class Server:
     """Serves a folder, or several by the first part of the path, from `start` to `stop` (or as a context).
 
     The latency is added to every answer. `port` 0 takes one that is free; it is kept when the server is started
-    again, so that a server can go away and come back. `host` is only what `url` says.
+    again, so that a server can go away and come back. `host` is only what `url` says. `login` is "user:password",
+    which every request has to bring.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Server:
         latency_ms: float = 0,
         port: int = 0,
         host: str = "127.0.0.1",
+        login: str | None = None,
     ) -> None:
         self._folders = {"": folders} if isinstance(folders, Path) else dict(folders)
         self._context: ssl.SSLContext | None = authority.server_context() if authority else None
         self._latency = latency_ms / 1000
         self._host = host
+        self._authorization = None if login is None else f"Basic {b64encode(login.encode()).decode()}"
         self.port = port
         self._faults = FaultBook()
         self._log = AccessLog()
@@ -97,6 +101,7 @@ class Server:
         site = Site(
             folders=self._folders,
             latency=self._latency,
+            authorization=self._authorization,
             faults=self._faults,
             log=self._log,
             stopping=self._stopping,

@@ -56,7 +56,7 @@ def tukit_sysext_sources(machine, configuration):
     for settings in configuration.sources.values():
         if settings.name == "slow":
             settings = replace(settings, verify=False)
-            found.append(Slow(settings, Path("{IMAGES}"), Trust(settings, cache)))
+            found.append(Slow(settings, Path("{IMAGES}"), Trust(settings, cache, seen=machine.seen())))
     return found
 
 

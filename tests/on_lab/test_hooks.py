@@ -144,3 +144,18 @@ def test_a_link_out_of_the_tree_is_not_followed(site: Site) -> None:
     assert "etc/extensions: reached through a symbolic link" in done.stderr
     assert list(site.lab.path("/var/elsewhere").iterdir()) == []
     assert number not in site.numbers()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [TUKIT, "finalize-pre", "/.snapshots/1/snapshot", "1"],
+        [TUKIT, "finalize-post", "1"],
+        [SNAPPER, "create-snapshot-post", "/", "btrfs", "1"],
+    ],
+)
+def test_a_shell_that_cannot_fork_stops_nobody(site: Site, shell: str, arguments: list[str]) -> None:
+    """It gives up with a status of its own, which would abort the transaction or fail snapper's action."""
+    strace = ["strace", "-o", "/dev/null", "-e", "inject=clone,clone3,fork,vfork:error=EAGAIN"]
+    assert site.lab.run([*strace, shell, *arguments], check=False).returncode == 0

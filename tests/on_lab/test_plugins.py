@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.wheel import unpack_wheel
 PYTHON = "/usr/lib/python3/dist-packages"
 CONF = "/etc/tukit-sysext/tukit-sysext.conf"
 LOG = "/var/log/tukit-sysext-site.log"
+TUKIT = "/usr/lib/tukit/plugins/50-tukit-sysext"
 FAILING = ("unimportable", "leaving", "future", "unstated", "absent")
 
 REFERENCES = """
@@ -176,3 +178,21 @@ def test_a_source_whose_plugin_fails_refuses_nothing(site: Site) -> None:
     site.publish("debug", "1.0", OLD)
     done = site.lab.tukit("execute", "true")
     assert (done.returncode, site.links(site.default())) == (0, {"debug.raw": "debug-1.0.x86-64.raw"})
+
+
+def test_what_a_plugin_leaves_behind_keeps_nobody_waiting(site: Site) -> None:
+    """C12: tukit reads our output to its end, and the boot waits for us."""
+    load(site, "behind")
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    site.lab.tukit("open", check=True)
+    number = max(site.numbers())
+    hook = [TUKIT, "finalize-pre", f"/.snapshots/{number}/snapshot", str(number)]
+    for command in (hook, ["tukit-sysext", "verify", "--boot"]):
+        entered = site.lab.enter_command(command)
+        done = subprocess.run(
+            entered, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), command
+        if command is hook:
+            assert done.stdout == "debug: 1.0 added, from source main\nthe twin leaves a process behind\n"

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -142,3 +144,41 @@ def test_a_reader_that_goes_away(site: PlainMachine) -> None:
 def test_names_that_the_terminal_cannot_show(site: PlainMachine) -> None:
     os.makedirs(os.fsencode(site.tree(7)) + b"/etc/extensions/\xff")
     assert started(site.tree(7), subprocess.DEVNULL, environment={"PYTHONIOENCODING": "ascii:strict"}) == (0, "")
+
+
+def test_names_that_would_command_the_terminal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.layout.store.mkdir(parents=True)
+    for name in ("a\nb.raw", "\x1b[31mred.raw"):
+        (site.layout.store / name).touch()
+    assert cli.main(["gc"]) == 0
+    assert cli.main(["why", "\x1b[31mred.raw"]) == 0
+    assert cli.main(["why", "\x1b[31mgreen.raw"]) == 1
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert "\\x1b[31mred.raw" in out and "a\\nb.raw" in out and "\\x1b[31mgreen.raw" in err
+
+
+@pytest.mark.parametrize("command", ["gc", "settle"])
+def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    site.layout.store.mkdir(parents=True)
+    assert cli.main([command]) == 0
+    monkeypatch.setattr("tukit_sysext.state.ledger_schema._BUSY_SECONDS", 0.0)
+    with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert cli.main([command]) == 1
+    err = capsys.readouterr().err
+    assert "ledger.db: cannot be used: database is locked" in err
+    assert "next step: " in err and "fault of tukit-sysext" not in err
+
+
+def test_a_full_disk_is_no_fault_of_ours(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/run/lock")
+
+    monkeypatch.setattr("tukit_sysext.commands.gc.collect", full)
+    assert cli.main(["gc"]) == 1
+    assert capsys.readouterr().err == "tukit-sysext: /run/lock: No space left on device\n"

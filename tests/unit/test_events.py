@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,10 @@ class TestTaking:
         (tmp_path / "folder/inside").mkdir(parents=True)
         assert list(take(tmp_path)) == [None]
         assert list(tmp_path.iterdir()) == []
+
+    def test_what_nobody_writes_to_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        assert list(take(tmp_path)) == [None]
 
     def test_what_cannot_be_removed_counts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "a").write_text("tukit\nfinalize-post\n8\n")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of, ro
 from tukit_sysext import cli
 from tukit_sysext.events import Event, Kind
 from tukit_sysext.job.settle import settle
+from tukit_sysext.layout import STORE
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.state import need, refusal, snapshots
 from tukit_sysext.state.ledger import Ledger
@@ -183,6 +185,7 @@ def test_what_is_not_there(site: VerifySite, capsys: pytest.CaptureFixture[str])
     assert cli.main(["verify", "--snapshot", "9"]) == 1
     assert "snapshot 9: expected one that is there, found 7" in capsys.readouterr().err
     assert cli.main(["verify", "--boot", "--repair"]) == 2
+    assert cli.main(["verify", "--boot", "--json"]) == 2, "it would print no JSON"
 
 
 @pytest.mark.parametrize("option", ["--repair", "--boot"])
@@ -210,8 +213,10 @@ def test_before_the_merge(site: VerifySite, capsys: pytest.CaptureFixture[str]) 
     site.link("1")
     image(site).unlink()
     site.store_image("2", "other")
-    status, out = command(capsys, "--boot")
-    assert (status, out) == (0, "gdb.raw: quarantined: missing: not in the store\n")
+    status = cli.main(["verify", "--boot"])
+    told = capsys.readouterr()
+    assert (status, told.out) == (0, "gdb.raw: quarantined: missing: not in the store\n")
+    assert "quarantined" not in told.err, "the journal has both"
     assert [(item.snapshot, item.link) for item in need.read(site.layout.repair)] == [(7, "gdb.raw")]
     with Ledger(site.layout.ledger) as ledger:
         assert [event.kind for event in ledger.events()] == ["booted", "image missing"]
@@ -274,3 +279,59 @@ def test_nothing_moves_without_os_release(site: VerifySite, capsys: pytest.Captu
     (site.root / "etc/os-release").unlink()
     assert command(capsys, "--boot") == (1, "")
     assert (site.root / "etc/extensions/gdb.raw").is_symlink()
+
+
+def test_an_image_is_read_once_for_all_snapshots(
+    site: VerifySite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashed where it is recorded, looked into where it is not."""
+    site.store_image("9", "other")
+    site.machine.store().records.remove(file_of("9", "other"))
+    for number in (8, 9):
+        site.link("1", root=site.wanting_snapshot(number))
+    for number in (7, 8, 9):
+        site.link("9", "other", root=site.tree(number))
+    read: list[str] = []
+
+    def counted(what: str, real: Any) -> Any:
+        def call(*arguments: Any, **keys: Any) -> Any:
+            read.append(what)
+            return real(*arguments, **keys)
+
+        return call
+
+    for what, place in (("hashed", "state.examine.hash_of"), ("looked into", "job.verify.inspect_linked")):
+        module, name = f"tukit_sysext.{place}".rsplit(".", 1)
+        monkeypatch.setattr(f"{module}.{name}", counted(what, getattr(import_module(module), name)))
+    assert command(capsys, "--all")[0] == 0
+    assert sorted(read) == ["hashed", "looked into"]
+
+
+def test_a_repaired_image_is_looked_at_again_for_the_next_snapshot(
+    site: VerifySite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.link("1", root=site.wanting_snapshot(8))
+    rot(site, image(site))
+    site.offer("1")
+    document = as_json(capsys, "--all", "--repair")
+    assert [tree["images"][0]["condition"] for tree in document["trees"]] == ["whole", "whole"]
+    assert [len(tree["repairs"]) for tree in document["trees"]] == [1, 0]
+
+
+def test_what_cannot_be_repaired_asks_for_no_repair(
+    site: VerifySite, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else's error page: a unit would try for ever."""
+    (site.layout.store / "x.raw").write_bytes(b"<html>")
+    link = site.tree(7) / "etc/extensions/x.raw"
+    link.symlink_to(f"/{STORE}/x.raw".replace("//", "/"))
+    (link.parent / "y.raw").write_bytes(b"<html>")
+    status, out = command(capsys)
+    assert status == 1
+    assert "it blocks the whole merge" in out
+    assert "verify --repair" not in out and "verify --boot" in out
+    assert "move y.raw out of /etc/extensions" in out
+    running_snapshot(site)
+    tell(site, Kind.BOOTED)
+    assert "--repair" not in caplog.text
+    assert not site.layout.repair.exists()

@@ -167,6 +167,23 @@ def test_a_plugin_that_hangs_is_broken_off(
     assert told.startswith(f"plugin bad failed in {hook}: TimeUp: it lasted longer than")
 
 
+def test_a_plugin_that_lasts_too_long_is_waited_for_once(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a limit for each image, ten of them would hold up an update, or a boot, for ten times as long."""
+    asked: list[str] = []
+
+    def hanging(version: str) -> None:
+        asked.append(version)
+        signal.pause()
+
+    monkeypatch.setattr("tukit_sysext.plugins.LIMIT", 0.05)
+    plugins.register(type("Plugin", (), {"tukit_sysext_check": staticmethod(hookimpl(hanging))})(), name="bad")
+    assert [plugins.objection({}, {}, "gdb", version) for version in "123"] == ["", "", ""]
+    assert asked == ["1"]
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
+
+
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_hook_is_documented(hook: str) -> None:
     assert len(inspect.getdoc(getattr(Specifications, hook)) or "") > 20

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
         shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
     commands = tmp_path / "root" / "usr" / "bin"
     commands.mkdir()
-    for command in ("sh", "sleep", "tukit-sysext"):
+    for command in ("sh", "sleep", "test", "tukit-sysext"):
         (commands / command).touch(mode=0o755)
     return tmp_path / "root"
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext.commands.output import local_time, print_json, require_root, size_text, table
+from tukit_sysext.commands.memory import ledger_faults_told
+from tukit_sysext.commands.output import local_time, one_line, print_json, require_root, size_text, table
 from tukit_sysext.job.collect import Collection, collect
 from tukit_sysext.job.collection import Fate, Judged
 from tukit_sysext.machine import Machine
@@ -21,14 +22,17 @@ _SHOWN = 3
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Collect. 0, or 1 where nothing could be deleted because something is not known."""
     require_root(machine, "gc")
-    found = collect(machine, Plugins.of(machine), dry_run=arguments.dry_run, unknown_origin=arguments.unknown_origin)
+    with ledger_faults_told(machine):
+        found = collect(
+            machine, Plugins.of(machine), dry_run=arguments.dry_run, unknown_origin=arguments.unknown_origin
+        )
     if arguments.json:
         print_json(_document(found, dry_run=arguments.dry_run))
     else:
         for line in _lines(found, dry_run=arguments.dry_run):
             print(line)
         for unknown in found.unknown:
-            print(f"tukit-sysext: nothing is deleted, not known: {unknown}", file=sys.stderr)
+            print(f"tukit-sysext: nothing is deleted, not known: {one_line(unknown)}", file=sys.stderr)
     return 1 if found.unknown else 0
 
 

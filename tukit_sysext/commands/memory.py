@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import difflib
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tukit_sysext.errors import TukitSysextError
@@ -27,6 +28,19 @@ class Memory:
     events: Sequence[Event] = ()
     left_out: Mapping[tuple[int, str], Mapping[str, str]] = field(default_factory=dict)
     default: int | None = None
+
+
+@contextmanager
+def ledger_faults_told(machine: Machine) -> Iterator[None]:
+    """Raise TukitSysextError where the ledger cannot be written: it is locked, or the disk is full or read-only."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        path = machine.layout.ledger
+        raise TukitSysextError(
+            f"{path}: cannot be used: {error}",
+            hint=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
+        ) from error
 
 
 def remembered(machine: Machine) -> Memory:

@@ -38,9 +38,16 @@ def size_text(size: int) -> str:
     return f"{number:.1f} TiB"
 
 
+def one_line(text: str) -> str:
+    """A text with everything escaped that would break a line or command a terminal: names on a disk may be anything."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Lines of a table with columns as wide as they need to be; the last one is not padded."""
-    all_rows = [tuple(head), *(tuple(row) for row in rows)]
+    all_rows = [tuple(head), *(tuple(map(one_line, row)) for row in rows)]
     widths = [max(len(row[column]) for row in all_rows) for column in range(len(head) - 1)]
     for row in all_rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.memory import ledger_faults_told
 from tukit_sysext.commands.output import require_root
 from tukit_sysext.job.settle import settle
 from tukit_sysext.machine import Machine
@@ -14,5 +15,6 @@ from tukit_sysext.plugins import Plugins
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Settle. 0."""
     require_root(machine, "settle")
-    settle(machine, Plugins.of(machine))
+    with ledger_faults_told(machine):
+        settle(machine, Plugins.of(machine))
     return 0

@@ -14,9 +14,11 @@ from typing import Any
 from tukit_sysext.commands.output import print_json, require_root, table
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.job import needs, quarantine, refusing
+from tukit_sysext.job.finding import Finding
 from tukit_sysext.job.quarantine import Move
 from tukit_sysext.job.repair import Done, Repair, repair
-from tukit_sysext.job.verify import Assessment, Finding, Subject, assess, subject_of, subjects
+from tukit_sysext.job.verify import Assessment, Subject, assess, subject_of, subjects
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.state import refusal, snapshots
@@ -41,14 +43,19 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if arguments.boot:
         if arguments.repair:
             raise UsageError("verify: --boot and --repair do not go together: there is no network at boot")
+        if arguments.json:
+            raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
         require_root(machine, "verify --boot")
         return _boot(machine)
     if arguments.repair:
         require_root(machine, "verify --repair")
     scan = snapshots.scan(machine.layout, machine.subvolumes)
     plugins = Plugins.of(machine)
+    # one for all trees, so that an image is read once
+    examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
     results = [
-        _verify(machine, plugins, subject, mend=arguments.repair) for subject in _scope(machine, scan, arguments)
+        _verify(machine, plugins, subject, examiner, mend=arguments.repair)
+        for subject in _scope(machine, scan, arguments)
     ]
     # what boots next may be among what could not be read
     found_next = arguments.snapshot is not None or any(snapshot.default for snapshot in scan.snapshots)
@@ -80,11 +87,8 @@ def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Seque
     return [subject_of(machine, snapshot) for snapshot in chosen]
 
 
-def _verify(machine: Machine, plugins: Plugins, subject: Subject, *, mend: bool) -> Result:
-    store = machine.store(writable=machine.privileged)
-
+def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, mend: bool) -> Result:
     def look() -> Assessment:
-        examiner = Examiner(store, full=True, writable=machine.privileged)
         return assess(machine, subject, examiner, objection=plugins.objection)
 
     assessment = look()
@@ -92,6 +96,7 @@ def _verify(machine: Machine, plugins: Plugins, subject: Subject, *, mend: bool)
         return Result(assessment=assessment)
     repairs = repair(machine, plugins, subject, assessment.wrong) if assessment.wrong else ()
     if repairs:
+        examiner.look_again()
         subject = _again(machine, subject)
         assessment = look()
     moves = quarantine.put_back(machine, assessment)
@@ -139,9 +144,10 @@ def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> No
 def _boot(machine: Machine) -> int:
     """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
     status = 0
+    plugins = Plugins.of(machine)
     for step in (_isolate, _booted, _refused_again):
         try:
-            status |= step(machine)
+            status |= step(machine, plugins)
         except Exception as error:
             # each is of use without the others, and none may keep the machine from booting
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
@@ -149,33 +155,33 @@ def _boot(machine: Machine) -> int:
     return status
 
 
-def _isolate(machine: Machine) -> int:
+def _isolate(machine: Machine, plugins: Plugins) -> int:
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(), full=False, writable=True)
-    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
+    assessment = assess(machine, subject, examiner, objection=plugins.objection)
     unsure = quarantine.unsure(machine, assessment)
     if unsure:
         log.error("no link is moved, as it is not known which are good: %s", unsure)
         return 1
     moves = quarantine.isolate(machine, assessment)
+    failed = [move for move in moves if move.action is quarantine.Action.FAILED]
     for move in moves:
-        level = logging.ERROR if move.action in (quarantine.Action.TAKEN, quarantine.Action.FAILED) else logging.INFO
-        log.log(level, "%s", move.text)
-        print(move.text)
-    return 1 if any(move.action is quarantine.Action.FAILED for move in moves) else 0
+        # the journal has both streams: each is told on one of them
+        print(move.text, file=sys.stderr if move in failed else sys.stdout)
+    return 1 if failed else 0
 
 
-def _booted(machine: Machine) -> int:
+def _booted(machine: Machine, plugins: Plugins) -> int:
     scan = snapshots.scan(machine.layout, machine.subvolumes)
     for snapshot in scan.snapshots:
         if snapshot.running:
-            Plugins.of(machine).settled("tukit_sysext_booted", machine, scan, snapshot.number)
+            plugins.settled("tukit_sysext_booted", machine, scan, snapshot.number)
             return 0
     log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
     return 1
 
 
-def _refused_again(machine: Machine) -> int:
+def _refused_again(machine: Machine, _: Plugins) -> int:
     """/run is empty after a reboot, the refusal that the mark showed goes on."""
     if machine.layout.refused.exists():
         return 0
@@ -200,9 +206,17 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
                 yield f"    next step: {item.hint}"
         yield from (f"  {move.text}" for move in result.moves)
         yield ""
-    lost = any(finding.to_be_mended for result in results for finding in result.assessment.findings)
-    if lost and not any(result.repairs for result in results):
+    wrong = [finding for result in results for finding in result.assessment.wrong]
+    if any(finding.can_be_mended for finding in wrong) and not any(result.repairs for result in results):
         yield "Next step: tukit-sysext verify --repair"
+    blocking = [finding for finding in wrong if finding.blocks and not finding.can_be_mended]
+    if any(quarantine.harmful(finding) for finding in blocking):
+        yield "Next step: tukit-sysext verify --boot takes links that block the merge out of the running system"
+    yield from (
+        f"Next step: move {finding.entry.name} out of /{EXTENSIONS}, only links are taken out of it by themselves"
+        for finding in blocking
+        if not quarantine.harmful(finding)
+    )
 
 
 def _verdict(assessment: Assessment) -> str:
@@ -219,6 +233,8 @@ def _place(finding: Finding) -> str:
 
 def _state(finding: Finding) -> str:
     told = f"{finding.condition}: {finding.reason}" if finding.reason else str(finding.condition)
+    told += "; it blocks the whole merge" if finding.blocks else ""
+    told += f"; not needed any more: {finding.obsolete}" if finding.obsolete else ""
     return told if finding.ours else f"not ours, {told}"
 
 
@@ -246,6 +262,7 @@ def _document(result: Result) -> dict[str, Any]:
                 "blocks_merge": finding.blocks,
                 "quarantined_since": (finding.held.since or None) if finding.held is not None else None,
                 "quarantined": finding.held is not None,
+                "obsolete": finding.obsolete or None,
             }
             for finding in assessment.findings
         ],

@@ -8,37 +8,41 @@ import difflib
 import sys
 
 from tukit_sysext.commands.gc import document, fate_text
-from tukit_sysext.commands.output import print_json, require_root
+from tukit_sysext.commands.output import one_line, print_json, require_root
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job.collect import collect
 from tukit_sysext.job.collection import Fate, Judged
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.state.store import Kept
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print it. 0, or 1 where something is not known."""
     require_root(machine, "why")
-    found = collect(machine, Plugins.of(machine), dry_run=True)
-    chosen = [item for item in found.judged if arguments.image in _names(item)]
+
+    def asked_for(kept: Kept) -> bool:
+        return arguments.image in _names(kept)
+
+    found = collect(machine, Plugins.of(machine), dry_run=True, about=asked_for)
+    chosen = [item for item in found.judged if asked_for(item.kept)]
     if not chosen:
         raise _no_such_image(arguments.image, found.judged)
     if arguments.json:
         print_json({"images": [document(item) for item in chosen], "unknown": list(found.unknown)})
     else:
         for item in chosen:
-            print(f"{item.kept.file_name}:")
+            print(f"{one_line(item.kept.file_name)}:")
             for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):
-                print(f"  {line}")
+                print(f"  {one_line(line)}")
         for unknown in found.unknown:
-            print(f"tukit-sysext: not known: {unknown}", file=sys.stderr)
+            print(f"tukit-sysext: not known: {one_line(unknown)}", file=sys.stderr)
     return 1 if found.unknown else 0
 
 
-def _names(item: Judged) -> tuple[str, ...]:
+def _names(kept: Kept) -> tuple[str, ...]:
     """What a person may call it."""
-    kept = item.kept
     if kept.record is not None:
         return kept.file_name, kept.record.name, f"{kept.record.name}-{kept.record.version}"
     hint = parse_image_name(kept.file_name)
@@ -46,7 +50,7 @@ def _names(item: Judged) -> tuple[str, ...]:
 
 
 def _no_such_image(name: str, judged: tuple[Judged, ...]) -> TukitSysextError:
-    known = sorted({other for item in judged for other in _names(item)})
+    known = sorted({other for item in judged for other in _names(item.kept)})
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
-    return TukitSysextError(f"{name}: no such image in the store", hint=hint)
+    hint = f"did you mean {one_line(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
+    return TukitSysextError(f"{one_line(name[:80])}: no such image in the store", hint=hint)

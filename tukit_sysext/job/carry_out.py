@@ -118,6 +118,7 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
                 incoming = stack.enter_context(store.receive(sha256=wanted.candidate.sha256, limit=limit, where=where))
             except StoreError as error:
                 _note(wanted, _failed(error), findings, resolver, store)
+                findings.lacking_room |= {wanted.option.key} if isinstance(error, NoRoom) else set()
             else:
                 arrivals.append(_Arrival(wanted, incoming, resolver, store))
         failures: Mapping[str, TukitSysextError] = {}
@@ -173,6 +174,8 @@ def _publish(incoming: Incoming, wanted: _Wanted, resolver: Resolver, store: Sto
         if record is not None:
             store.publish(incoming, record, replaceable=lambda there: _good_for_nothing(there, resolver, store))
         return known
+    except NoRoom:
+        raise  # as where it is full earlier
     except TukitSysextError as error:
         return _failed(error)
 

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config.settings import Settings
-from tukit_sysext.errors import ImageBroken, StoreError, ToolMissing
-from tukit_sysext.job.collection import Fate, Judged, Rules, judge
+from tukit_sysext.config.settings import MAIN, Configuration
+from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
+from tukit_sysext.job.collection import YOUNG, Fate, Judged, Rules, judge
 from tukit_sysext.job.survey import survey
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger import Ledger, now_text
+from tukit_sysext.state.ledger_rows import clean
 from tukit_sysext.state.record import seconds_of
 from tukit_sysext.state.roots import Root
-from tukit_sysext.state.store import Store
+from tukit_sysext.state.store import Kept, Store
 from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree
 
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 
 PAUSE = 3600
 """Seconds after a collection before events ask for the next one."""
+
+LOOKING = 30.0
+"""Seconds for which images of unknown origin are looked into in one run: transactions wait meanwhile."""
 
 _LAST = "collected"
 
@@ -66,20 +71,23 @@ def collect(
     unknown_origin: bool = False,
     lacking_room: bool = False,
     needed: frozenset[str] = frozenset(),
+    about: Callable[[Kept], bool] = lambda _: True,
 ) -> Collection:
     """Collect what nothing needs; with ``dry_run`` only tell.
 
     ``unknown_origin``: images without a record go too. ``lacking_room``: without the grace time. ``needed`` are files
-    that the caller is about to link. Raises Busy where another process holds the lock, OSError or sqlite3.Error where
-    store or ledger cannot be read or written to; nothing is deleted then.
+    that the caller is about to link. Only what it asks ``about`` is looked into, where that decides. Raises Busy where
+    another process holds the lock, OSError or sqlite3.Error where store or ledger cannot be read or written to; nothing
+    is deleted then.
     """
     if not machine.layout.store.is_dir():
         return Collection()
     with Tree(machine.layout.root) as tree:
-        settings = settings_files.load(tree).settings
-    now = int(time.time())
-    rules = Rules(now=now, grace=settings.grace, lacking_room=lacking_room, unknown_origin=unknown_origin)
-    run = _Run(machine, plugins, settings, rules, tuple(Root(image=name, where="a transaction") for name in needed))
+        configuration = settings_files.load(tree)
+    now, grace = int(time.time()), configuration.settings.grace
+    rules = Rules(now=now, grace=grace, lacking_room=lacking_room, unknown_origin=unknown_origin)
+    roots = tuple(Root(image=name, where="a transaction") for name in needed)
+    run = _Run(machine, plugins, configuration, rules, roots, about)
     with nullcontext() if dry_run else exclusive(machine.layout.lock):
         return run.tell() if dry_run else run.collect()
 
@@ -91,21 +99,37 @@ def last(ledger: Ledger) -> int | None:
 
 class _Run:
     def __init__(
-        self, machine: Machine, plugins: Plugins, settings: Settings, rules: Rules, needed: Sequence[Root]
+        self,
+        machine: Machine,
+        plugins: Plugins,
+        configuration: Configuration,
+        rules: Rules,
+        needed: Sequence[Root],
+        about: Callable[[Kept], bool],
     ) -> None:
         self._machine = machine
         self._plugins = plugins
-        self._settings = settings
+        self._settings = configuration.settings
+        # a wrong line may be the one that says to keep them longer
+        self._unknown = tuple(
+            str(problem) for problem in configuration.problems if problem.fault and MAIN in problem.file
+        )
         self._rules = rules
         self._needed = needed
+        self._about = about
+        self._looks_until = time.monotonic() + LOOKING
         self._store: Store = machine.store()
 
     def tell(self) -> Collection:
         """What a collection would do now."""
         before: Mapping[str, tuple[int, int]] = {}
-        if self._machine.layout.ledger.exists():
-            with Ledger(self._machine.layout.ledger, writable=False) as ledger:
-                before = _before(ledger)
+        path = self._machine.layout.ledger
+        try:
+            if path.exists():
+                with Ledger(path, writable=False) as ledger:
+                    before = _before(ledger)
+        except (OSError, sqlite3.Error) as error:
+            log.error("%s: %s; since when images are needed by nothing is not known", path, error)
         judged, unknown = self._assess(before)
         return self._sum(judged, gone=(), unknown=unknown)
 
@@ -124,6 +148,7 @@ class _Run:
                 gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
                 ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
             ledger.remember(_LAST, now_text(self._rules.now))
+        self._store.records.sweep(self._rules.now - YOUNG)
         names = {item.kept.file_name for item in gone}
         return self._sum([item for item in judged if item.kept.file_name not in names], gone=gone, unknown=unknown)
 
@@ -136,20 +161,22 @@ class _Run:
         files = self._store.inventory()
         marks = survey(self._machine, self._plugins, files, self._needed)
         judged = judge(files, marks.roots, before, self._rules)
-        return [self._with_content(item) for item in judged], marks.unknown
+        return [self._with_content(item) for item in judged], (*self._unknown, *marks.unknown)
 
     def _with_content(self, item: Judged) -> Judged:
         """Of unknown origin and needed by nothing: half a download or an error page goes, an image stays."""
-        if item.fate is not Fate.UNKNOWN_ORIGIN:
+        if item.fate is not Fate.UNKNOWN_ORIGIN or not self._about(item.kept):
             return item
+        if time.monotonic() > self._looks_until:
+            return replace(item, reason="of unknown origin, and not looked into yet")
         name = item.kept.file_name
         try:
             with self._store.opened(name) as descriptor:
                 self._inspect(descriptor, name)
+        except (NoVerdict, StoreError, ToolMissing, OSError) as error:
+            return replace(item, reason=f"of unknown origin, and cannot be looked into: {error}")
         except ImageBroken as error:
             return replace(item, fate=Fate.GOES, reason=f"nothing needs it, and it is no extension image: {error}")
-        except (StoreError, ToolMissing, OSError) as error:
-            return replace(item, reason=f"of unknown origin, and cannot be looked into: {error}")
         return replace(item, reason="of unknown origin, and a good image")
 
     def _inspect(self, descriptor: int, name: str) -> None:
@@ -158,7 +185,7 @@ class _Run:
         inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
 
     def _delete(self, going: Sequence[Judged]) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
-        """Delete what is still needed by nothing. A disk that fails ends it: what went is told."""
+        """Delete what is still needed by nothing. What cannot be deleted is told, and keeps nothing else."""
         if not going:
             return (), ()
         marks = survey(self._machine, self._plugins, [item.kept for item in going], self._needed)
@@ -173,7 +200,7 @@ class _Run:
                 self._store.remove(name)
             except (OSError, StoreError) as error:
                 log.error("%s: cannot be collected: %s", name, error)
-                break
+                continue
             log.info("%s collected: %s", name, item.reason)
             gone.append(item)
         return tuple(gone), ()
@@ -198,6 +225,7 @@ class _Run:
 
 
 def _before(ledger: Ledger) -> Mapping[str, tuple[int, int]]:
+    """Since when and in how many runs files were needed by nothing, by their names as the ledger has them."""
     return {
         image.file: (image.unreferenced_since, image.unreferenced_runs)
         for image in ledger.images()
@@ -206,4 +234,4 @@ def _before(ledger: Ledger) -> Mapping[str, tuple[int, int]]:
 
 
 def _waiting(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
-    return {item.kept.file_name: (item.since, item.runs) for item in judged if item.since is not None}
+    return {clean(item.kept.file_name): (item.since, item.runs) for item in judged if item.since is not None}

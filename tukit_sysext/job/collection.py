@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.state.ledger_rows import clean
 from tukit_sysext.state.store import Kept
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
@@ -28,8 +29,8 @@ RUNS = 2
 YOUNG = 3600
 """Seconds for which a file stays in any case: a transaction may be about to link it."""
 
-_LEFT = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}.+|\..+\.[A-Za-z0-9]{{6}}", re.DOTALL)
-"""What killed processes left behind: ours, and sysextmgr's ``.NAME.XXXXXX``."""
+_LEFT = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}.+|\..+\.raw(\.[a-z]+)?\.[A-Za-z0-9]{{6}}", re.DOTALL)
+"""What killed processes left behind: ours, and sysextmgr's ``.NAME.XXXXXX`` of images and what it keeps beside them."""
 
 _IMAGE = ".raw"
 
@@ -80,8 +81,13 @@ def judge(
     before: Mapping[str, tuple[int, int]],
     rules: Rules,
 ) -> tuple[Judged, ...]:
-    """The fate of all files. ``before`` has since when and in how many runs files were needed by nothing."""
-    return tuple(_judge(kept, roots.get(kept.file_name, ()), before.get(kept.file_name), rules) for kept in files)
+    """The fate of all files.
+
+    ``before`` has since when and in how many runs files were needed by nothing, by their names as the ledger has them.
+    """
+    return tuple(
+        _judge(kept, roots.get(kept.file_name, ()), before.get(clean(kept.file_name)), rules) for kept in files
+    )
 
 
 def _judge(kept: Kept, needed_by: Sequence[str], before: tuple[int, int] | None, rules: Rules) -> Judged:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.job.verify import Assessment, Condition, Finding
+from tukit_sysext.job.finding import Condition, Finding
+from tukit_sysext.job.options import newest_first
+from tukit_sysext.job.verify import Assessment
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger import now_text
 from tukit_sysext.state.links import Kind, changing
@@ -24,7 +26,6 @@ from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
 
-_GOOD = (Condition.WHOLE, Condition.UNRECORDED)
 _BAD = (
     Condition.MISSING,
     Condition.DAMAGED,
@@ -104,28 +105,25 @@ class _Mover:
 
     def put_back(self) -> list[Move]:
         moves: list[Move] = []
-        for finding in self._findings:
+        back: set[str] = set()
+        # of several links of an image the newest comes back: an older one would undo an update
+        for finding in sorted(self._findings, key=newest_first):
             item = finding.held
             if item is None:
                 continue
+            obsolete = finding.obsolete or (f"a newer {finding.name} came back" if finding.name in back else "")
             try:
-                if finding.ours and self._has_good_one(finding):
+                if obsolete:
                     self._quarantine.drop(item)
-                    reason = f"{finding.name} has a good link meanwhile"
-                    moves.append(_move(finding, Action.DROPPED, reason))
-                elif finding.condition in _GOOD and self._quarantine.put_back(item):
+                    moves.append(_move(finding, Action.DROPPED, obsolete))
+                elif finding.good and self._quarantine.put_back(item):
+                    back |= {finding.name} if finding.ours else set()
                     moves.append(_move(finding, Action.BACK, f"{finding.name} {finding.version} is whole and fits"))
             except FileNotFoundError as error:
                 log.info("%s: somebody else moved it: %s", finding.entry.name, error)
             except (OSError, OutsideTree, UnknownState) as error:
                 moves.append(_failed(finding, error))
         return moves
-
-    def _has_good_one(self, held: Finding) -> bool:
-        return any(
-            finding.held is None and finding.ours and finding.name == held.name and finding.condition in _GOOD
-            for finding in self._findings
-        )
 
     def take(self) -> list[Move]:
         moves: list[Move] = []
@@ -149,9 +147,9 @@ class _Mover:
 
 def harmful(finding: Finding) -> bool:
     """Whether an entry is taken out before the merge: only links are, and only what systemd-sysext looks at."""
-    if finding.entry.kind is not Kind.LINK or not finding.entry.name.endswith(".raw"):
+    if finding.entry.kind is not Kind.LINK:
         return False
-    return finding.blocks or (finding.ours and finding.condition in _BAD)
+    return finding.blocks or (finding.ours and finding.condition in _BAD and finding.entry.name.endswith(".raw"))
 
 
 def _move(finding: Finding, action: Action, reason: str) -> Move:

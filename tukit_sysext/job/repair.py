@@ -23,11 +23,12 @@ from functools import partial
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import OutsideTree, ToolMissing, TukitSysextError, UnknownState
 from tukit_sysext.job import carry_out
+from tukit_sysext.job.finding import Condition, Finding
 from tukit_sysext.job.options import linked
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.recover import Recovery
 from tukit_sysext.job.resolve import Resolver
-from tukit_sysext.job.verify import Condition, Finding, Subject
+from tukit_sysext.job.verify import Subject
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
@@ -63,13 +64,7 @@ def repair(machine: Machine, plugins: Plugins, subject: Subject, findings: Seque
     """
     with shared(machine.layout.lock), Tree(subject.path) as tree, changing(tree):
         mender = _Mender(machine, plugins, subject, tree)
-        return tuple(mender.mend(finding) for finding in findings if _can_be_tried(finding))
-
-
-def _can_be_tried(finding: Finding) -> bool:
-    if finding.file_name is None or finding.condition is Condition.UNKNOWN:
-        return False
-    return finding.wrong and (finding.ours or finding.recorded)
+        return tuple(mender.mend(finding) for finding in findings if finding.can_be_mended)
 
 
 class _Mender:
@@ -176,6 +171,8 @@ class _Mender:
         others = {entry.name for entry in resolver.facts.tree.entries} - linked(resolver.facts, image.wanted).keys()
         if others & plan.links.keys():
             return f"its link {', '.join(others & plan.links.keys())} is another image's"
+        if self._subject.open:
+            return "a transaction has the tree open, which links what fits when it is closed"
         if self._subject.entries is not None and read_overlaid(self._tree, self._machine.layout) is not None:
             return "the tree's /etc is an overlay, whose links are not changed from here"
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import PluginFailed, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name
@@ -64,17 +65,25 @@ def _holds(machine: Machine, scan: Scan, files: Sequence[Kept]) -> Iterator[Root
     trees = {machine.layout.root: "the running system"}
     trees |= {item.path: f"snapshot {item.number}" for item in scan.snapshots if item.default or item.open}
     for path, where in trees.items():
-        for name, version in _held(path):
+        for image in _wanted(path):
             for kept in files:
-                if (name, version) == _name_and_version(kept):
+                name, version = _name_and_version(kept) or ("", "")
+                if name != image.name:
+                    continue
+                if version == image.hold:
                     yield Root(image=kept.file_name, where=f"held in {where}")
+                elif not image.trusted:
+                    # the fault may be in what holds it
+                    yield Root(image=kept.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
 
 
-def _held(path: Path) -> Iterator[tuple[str, str]]:
+def _wanted(path: Path) -> Iterable[WantedImage]:
     with Tree(path) as tree:
-        for name, image in wanted_files.load(tree).images.items():
-            if image.hold is not None:
-                yield name, image.hold
+        wanted = wanted_files.load(tree)
+    for problem in wanted.problems:
+        if problem.file.endswith(f"/{wanted_files.FOLDER}"):
+            raise UnknownState(f"{path}: which versions are held is not known: {problem}")
+    return wanted.images.values()
 
 
 def _name_and_version(kept: Kept) -> tuple[str, str] | None:

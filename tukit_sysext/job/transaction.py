@@ -111,8 +111,8 @@ def finalize(
                 with aside():
                     found = _make_room(make_room, _needed(plan, resolver))
                 make_room = None  # once, or it would go on for ever
-                if found:
-                    resolver.try_again(findings.lacking_room)
+                # somebody else may have collected meanwhile, what this was about to link too
+                resolver.try_again(findings.lacking_room if found else ())
         try:
             writer = LinkWriter(tree)
             writer.apply(plan.links, plan.remove)

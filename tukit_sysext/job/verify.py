@@ -7,20 +7,21 @@ stood in /etc/extensions.
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
 from tukit_sysext.job.facts import Facts, Known, Objection, Standing, no_objection
+from tukit_sysext.job.finding import Condition, Finding, obsolete
 from tukit_sysext.job.options import Option, consider, image_name, image_version
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import MergeNameRefused
-from tukit_sysext.rules.systemd import NAME_CUT_SINCE
+from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
 from tukit_sysext.state import quarantine
 from tukit_sysext.state.examine import Examiner
 from tukit_sysext.state.links import Entry
@@ -33,72 +34,19 @@ from tukit_sysext.system.tree import Tree
 log = logging.getLogger(__name__)
 
 
-class Condition(StrEnum):
-    """What an entry of /etc/extensions is worth."""
-
-    WHOLE = "whole"
-    MISSING = "missing"
-    DAMAGED = "damaged"
-    BROKEN = "broken"
-    WRONGLY_NAMED = "wrongly named"
-    DOES_NOT_FIT = "does not fit"
-    UNRECORDED = "of unknown origin"
-    UNKNOWN = "not known"
-
-
-_GOOD = (Condition.WHOLE, Condition.UNRECORDED)
-LOST = (Condition.MISSING, Condition.DAMAGED, Condition.BROKEN)
-"""The content is not what it has to be: repaired by having it again."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One entry and what it is worth.
-
-    ``file_name`` is the file of the store that it leads to (None: it leads elsewhere), ``name`` and ``version`` the
-    image's. ``ours`` for a link into the store of an image that is wanted. ``recorded``: there is a record of its
-    content. ``blocks``: as it is, systemd-sysext would merge nothing at all. ``held`` is its place in quarantine.
-    """
-
-    entry: Entry
-    name: str
-    version: str
-    condition: Condition
-    reason: str = ""
-    ours: bool = False
-    recorded: bool = False
-    blocks: bool = False
-    held: quarantine.Held | None = None
-
-    @property
-    def file_name(self) -> str | None:
-        """The file of the store that the entry leads to."""
-        return self.entry.image
-
-    @property
-    def wrong(self) -> bool:
-        """Whether something has to be done: somebody else's entry that only is not merged is none of our business."""
-        if self.condition in _GOOD:
-            return False
-        return self.ours or self.blocks or (self.recorded and self.condition in LOST)
-
-    @property
-    def to_be_mended(self) -> bool:
-        """Whether the content has to be had again."""
-        return self.wrong and self.condition in LOST
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
     """A tree to be verified: its root, what it is called, and the number of its snapshot (None: not known).
 
     ``entries`` where they are known from elsewhere (an /etc that is an overlay), None to read them from the tree.
+    ``open`` where a transaction has it open.
     """
 
     path: Path
     called: str
     number: int | None
     entries: tuple[Entry, ...] | None = None
+    open: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +72,7 @@ def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
         called=f"snapshot {snapshot.number}" + (f" ({', '.join(roles)})" if roles else ""),
         number=snapshot.number,
         entries=None if snapshot.running else snapshot.entries,
+        open=snapshot.open,
     )
 
 
@@ -171,7 +120,11 @@ def assess(
             entries = found.entries if subject.entries is None else subject.entries
             judge = _Judge(machine, resolver, examiner, inside=inside)
             findings = [judge.judge(entry) for entry in entries]
-            findings += [replace(judge.judge(item.entry), held=item) for item in quarantine.held(tree)]
+            there = {finding.name for finding in findings if finding.ours and finding.good}
+            for item in quarantine.held(tree):
+                # out of the way, so that it blocks nothing
+                finding = replace(judge.judge(item.entry), held=item, blocks=False)
+                findings.append(replace(finding, obsolete=obsolete(finding, there, resolver.facts.wanted)))
             return Assessment(subject=subject, findings=tuple(findings), unknown=unknown)
     except (UnknownState, OutsideTree) as error:
         return Assessment(subject=subject, findings=(), unknown=str(error))
@@ -211,9 +164,9 @@ class _Judge:
             ours=name in self._facts.wanted,
             recorded=stored.record is not None,
         )
-        if stored.condition is InStore.DAMAGED:
+        if stored.condition in (InStore.DAMAGED, InStore.IRREGULAR):
             # others' entries are moved only where systemd-sysext would fail on them
-            return finding if finding.ours else replace(finding, blocks=self._fails(entry, stored))
+            return finding if finding.ours else replace(finding, blocks=self._fails(entry, finding))
         if stored.condition not in (InStore.WHOLE, InStore.UNRECORDED):
             return finding
         record = stored.record
@@ -233,8 +186,7 @@ class _Judge:
             reason = f"its link has to be {record.merge_name}.raw"
             return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason, blocks=True)
         try:
-            with self._examiner.store.opened(stored.file_name) as descriptor:
-                inspection = self._inspect(descriptor, finding.entry)
+            inspection = self._inspect_stored(stored.file_name, finding.entry)
         except ImageBroken as error:
             return _refused(finding, error)
         except (StoreError, ToolMissing, OSError) as error:
@@ -261,9 +213,14 @@ class _Judge:
         path = self._resolver.leads_to(entry)
         try:
             mode = path.stat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             reason = f"{entry.target or entry.name}: does not exist"
             return replace(finding, condition=Condition.MISSING, reason=reason)
+        except OSError as error:
+            if error.errno not in _LEADS_ASTRAY:
+                raise
+            reason = f"{entry.target or entry.name}: {error.strerror}, on which systemd-sysext fails"
+            return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True)
         if stat.S_ISDIR(mode):
             try:
                 inspection = inspect_directory(path, preferred=_stem(entry))
@@ -282,29 +239,46 @@ class _Judge:
         stored = Stored(file_name=entry.name, condition=InStore.UNRECORDED, reason="not in the store")
         return self._compared(replace(finding, reason=stored.reason), stored, inspection)
 
+    def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
+        """Look into a file of the store, once for all trees that have it under this name."""
+        key = file_name, _stem(entry), str(self._systemd)
+        found = self._examiner.contents.get(key)
+        if found is None:
+            try:
+                with self._examiner.store.opened(file_name) as descriptor:
+                    found = self._inspect(descriptor, entry)
+            except ImageBroken as error:
+                found = error
+            self._examiner.contents[key] = found
+        if isinstance(found, ImageBroken):
+            raise found
+        return found
+
     def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
+        return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._resolver.scratch)
+
+    @property
+    def _systemd(self) -> SystemdVersion:
         # where the version is not known, the one that takes the most: nothing is moved that might be merged
-        systemd = self._facts.tree.systemd or NAME_CUT_SINCE
-        return inspect_linked(image, stem=_stem(entry), systemd=systemd, scratch=self._resolver.scratch)
+        return self._facts.tree.systemd or NAME_CUT_SINCE
 
-    def _fails(self, entry: Entry, stored: Stored) -> bool:
-        """Whether systemd-sysext would fail on a damaged image, as far as that can be told."""
-        if not self._inside or not entry.name.endswith(".raw"):
-            return False
+    def _fails(self, entry: Entry, finding: Finding) -> bool:
+        """Whether systemd-sysext would fail on a file that is not as it has to be, as far as that can be told."""
         try:
-            with self._examiner.store.opened(stored.file_name) as descriptor:
-                self._inspect(descriptor, entry)
-        except ImageBroken:
-            return True
+            return self._elsewhere(entry, finding).blocks
         except (StoreError, ToolMissing, OSError) as error:
-            log.info("%s: cannot be looked into: %s", stored.file_name, error)
-        return False
+            log.info("%s: cannot be looked into: %s", entry.name, error)
+            return False
 
+
+_LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""What systemd-sysext fails on when it follows a link; one that leads to nothing (ENOENT) it leaves out."""
 
 _SIMPLE = {
     InStore.MISSING: Condition.MISSING,
     InStore.DAMAGED: Condition.DAMAGED,
     InStore.IRREGULAR: Condition.BROKEN,
+    InStore.UNREADABLE: Condition.UNKNOWN,
     InStore.UNRECORDED: Condition.UNRECORDED,
 }
 

@@ -28,14 +28,13 @@ from tukit_sysext.rules import systemd
 from tukit_sysext.rules.architectures import ANY
 from tukit_sysext.rules.links import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.shown import shown
 from tukit_sysext.rules.systemd import SystemdVersion
 
 __all__ = ["Finding", "MergeNameRefused", "Verdict", "check", "link_name_accepted", "merge_name"]
 
 Kind = Literal["sysext", "confext"]
 Scope = Literal["system", "initrd", "portable"]
-
-_SHOWN = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +171,7 @@ class _Check:
         self._note(rule, fits, self.scope, stated)
         if fits:
             return None
-        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {_shown(stated) or 'empty'}"
+        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {shown(stated) or 'empty'}"
         return _Decided(False, f"{found}, the image is to be used in scope {self.scope}")
 
     def _architecture(self, rule: str) -> _Decided | None:
@@ -206,7 +205,7 @@ class _Check:
         if any_system:
             return _Decided(True, "ID is _any: the image fits every system")
         if not stated:
-            return _Decided(False, f"ID is not set, the system has {_shown(expected)}")
+            return _Decided(False, f"ID is not set, the system has {shown(expected)}")
         return None
 
     def _id_like(self, rule: str) -> _Decided | None:
@@ -218,12 +217,12 @@ class _Check:
         if self.version is None or not systemd.has_id_like(self.version):
             name = f"systemd {self.version}" if self.version is not None else "systemd of unknown version"
             hint = f" ({name} is not taken to look at ID_LIKE, which has it)" if in_like else ""
-            return _Decided(False, f"ID is {_shown(stated)}, the system has {_shown(expected)}{hint}")
+            return _Decided(False, f"ID is {shown(stated)}, the system has {shown(expected)}{hint}")
         self._note(rule, in_like, like, stated)
         if in_like:
             return None
-        also = f" and ID_LIKE {_shown(like)}" if like else ""
-        return _Decided(False, f"ID is {_shown(stated)}, the system has {_shown(expected)}{also}")
+        also = f" and ID_LIKE {shown(like)}" if like else ""
+        return _Decided(False, f"ID is {shown(stated)}, the system has {shown(expected)}{also}")
 
     def _rolling(self, rule: str) -> _Decided | None:
         version_id, level = self.host.get("VERSION_ID"), self.host.get(self.level_key)
@@ -234,7 +233,7 @@ class _Check:
         if not fits:
             return _Decided(False, f"the system has neither VERSION_ID nor {self.level_key}")
         rolling = f"the system has neither VERSION_ID nor {self.level_key} (rolling)"
-        return _Decided(True, f"ID is {_shown(self.extension['ID'])}, and {rolling}")
+        return _Decided(True, f"ID is {shown(self.extension['ID'])}, and {rolling}")
 
     def _level(self, rule: str) -> _Decided | None:
         stated, expected = self.extension.get(self.level_key), self.host.get(self.level_key)
@@ -242,7 +241,7 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"{self.level_key} is {_shown(stated)}, as the system's")
+            return _Decided(True, f"{self.level_key} is {shown(stated)}, as the system's")
         return _differs(self.level_key, stated, expected)
 
     def _version_id(self, rule: str) -> _Decided | None:
@@ -251,16 +250,11 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"VERSION_ID is {_shown(stated)}, as the system's")
+            return _Decided(True, f"VERSION_ID is {shown(stated)}, as the system's")
         return _differs("VERSION_ID", stated, expected)
 
 
 def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
-    found = f"{key} is {_shown(stated)}" if stated else f"{key} is not set"
-    wanted = f"the system has {_shown(expected)}" if expected else "the system has none"
+    found = f"{key} is {shown(stated)}" if stated else f"{key} is not set"
+    wanted = f"the system has {shown(expected)}" if expected else "the system has none"
     return _Decided(False, f"{found}, {wanted}")
-
-
-def _shown(value: str) -> str:
-    """For a message: what is in a file of somebody else's must not reach a terminal or a log as it is."""
-    return value if value.isprintable() and len(value) <= _SHOWN else ascii(value[:_SHOWN])

@@ -6,20 +6,26 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from tukit_sysext.errors import ImageBroken
 from tukit_sysext.state.record import RecordUnreadable
 from tukit_sysext.state.store import ROT, Condition, Store, Stored, hash_of
+from tukit_sysext.system.inspect_image import Inspection
 
 log = logging.getLogger(__name__)
 
 
 class Examiner:
-    """Remembers what it saw. With ``full`` every recorded image is read and hashed."""
+    """Remembers what it saw. With ``full`` every recorded image is read and hashed.
+
+    ``contents`` is for who looks into images: what was found, by file, name of the link and systemd's version.
+    """
 
     def __init__(self, store: Store, *, full: bool, writable: bool = False) -> None:
         self.store = store
         self._full = full
         self._writable = writable
         self._seen: dict[str, Stored] = {}
+        self.contents: dict[tuple[str, str, str], Inspection | ImageBroken] = {}
 
     def look(self, file_name: str) -> Stored:
         """What a file of the store is worth."""
@@ -27,9 +33,10 @@ class Examiner:
             self._seen[file_name] = self._look(file_name)
         return self._seen[file_name]
 
-    def forget(self, file_name: str) -> None:
-        """The file was changed: look again."""
-        self._seen.pop(file_name, None)
+    def look_again(self) -> None:
+        """Something was repaired: what was not whole is looked at again."""
+        self._seen = {name: stored for name, stored in self._seen.items() if stored.condition is Condition.WHOLE}
+        self.contents.clear()
 
     def _look(self, file_name: str) -> Stored:
         stored = self.store.look(file_name)
@@ -42,7 +49,7 @@ class Examiner:
         except OSError as error:
             reason = f"it cannot be read: {error.strerror}"
             if error.errno not in ROT:
-                return replace(stored, condition=Condition.IRREGULAR, reason=reason)
+                return replace(stored, condition=Condition.UNREADABLE, reason=reason)
         else:
             if found == record.sha256:
                 return stored

@@ -97,6 +97,8 @@ def is_to_blame(error: sqlite3.Error) -> bool:
     """
     if isinstance(error, Unusable):
         return True
+    if "decode to UTF-8" in str(error):  # Python's own, without a code: a name of the schema that is damaged
+        return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF in _UNUSABLE or code == sqlite3.SQLITE_IOERR_READ)
 

@@ -171,7 +171,8 @@ class LinkWriter:
                 os.fsync(now)
 
     def _link(self, directory: int, name: str, target: str) -> None:
-        temporary = f"{TEMPORARY_PREFIX}{name}"
+        # systemd-sysext would fail on one that ends in .raw, and a kill may leave it behind
+        temporary = f"{TEMPORARY_PREFIX}{name}~"
         os.symlink(target, temporary, dir_fd=directory)
         try:
             try:

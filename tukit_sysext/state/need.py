@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from tukit_sysext.state.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
 
 _LIMIT = 1024 * 1024
@@ -52,7 +53,7 @@ def read(path: Path) -> tuple[Need, ...]:
 def _need(item: dict[str, object]) -> Need:
     texts = {key: str(item[key]) for key in ("link", "file_name", "name", "version", "condition", "reason")}
     number = item["snapshot"]
-    return Need(snapshot=None if number is None else int(str(number)), since=int(str(item["since"])), **texts)
+    return Need(snapshot=None if number is None else int(str(number)), since=plausible_time(item["since"]), **texts)
 
 
 def update(

@@ -27,6 +27,9 @@ _SUFFIX = ".reason"
 _LIMIT = 64 * 1024
 _MOST = 1000
 """Names that are tried for one link."""
+_NAME_MAX = 255
+_LONGEST = _NAME_MAX - len(f"{TEMPORARY_PREFIX}.{_MOST}{_SUFFIX}")
+"""Bytes of a link's name in quarantine, which NAME_MAX bounds with everything around it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,9 +65,18 @@ def _held(descriptor: int, entry: Entry) -> Held:
     note = _note(descriptor, entry.name)
     link = note.get("link", "")
     # only what can be a name in /etc/extensions goes there again
-    name = link if link and "/" not in link and "\0" not in link and link not in (".", "..") else entry.name
+    name = link if _is_name(link) else entry.name
     was = Entry(name=name, kind=Kind.LINK, target=entry.target, image=image_of(entry.target or ""))
     return Held(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
+
+
+def _is_name(text: str) -> bool:
+    try:
+        length = len(os.fsencode(text))
+    except UnicodeEncodeError:
+        return False
+    odd = text in (".", "..") or text.startswith(TEMPORARY_PREFIX) or "/" in text or "\0" in text
+    return 0 < length <= _NAME_MAX and not odd
 
 
 def _note(descriptor: int, name: str) -> dict[str, str]:
@@ -87,7 +99,7 @@ class Quarantine:
         """Move a link out of /etc/extensions; the name that it has in quarantine. Raises OSError, OutsideTree."""
         with self._directories(create=True) as (extensions, quarantine):
             for number in range(1, _MOST):
-                name = entry.name if number == 1 else f"{entry.name}.{number}"
+                name = _short(entry.name) if number == 1 else f"{_short(entry.name)}.{number}"
                 if _lexists(quarantine, name):
                     continue
                 self._write(quarantine, name, {"link": entry.name, "reason": reason, "since": since,
@@ -163,6 +175,11 @@ class Quarantine:
         with suppress(FileNotFoundError):
             os.unlink(f"{name}{_SUFFIX}", dir_fd=quarantine)
         os.fsync(quarantine)
+
+
+def _short(name: str) -> str:
+    """The name, so short that those of its reason fit into a directory too; the reason has it whole."""
+    return os.fsdecode(os.fsencode(name)[:_LONGEST])
 
 
 def _lexists(directory: int, name: str) -> bool:

@@ -8,14 +8,18 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tukit_sysext.rules.names import check_component
-from tukit_sysext.system.durable import make_directory, sync_directory, write_file
+from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory, sync_directory, write_file
 
 _LIMIT = 1024 * 1024
+_LARGEST = 1 << 63
+_END_OF_TIME = 10**11
+"""In seconds: the year 5138, behind which strftime(3) gives up sooner or later."""
 
 
 def seconds_of(text: str) -> int | None:
@@ -24,6 +28,14 @@ def seconds_of(text: str) -> int | None:
         return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
     except (ValueError, TypeError):
         return None
+
+
+def plausible_time(value: object) -> int:
+    """Seconds since the epoch out of a file that may be damaged. Raises ValueError for what no calendar has."""
+    seconds = int(str(value))
+    if not 0 <= seconds < _END_OF_TIME:
+        raise ValueError(f"expected seconds since the epoch, found {seconds}")
+    return seconds
 
 
 class RecordUnreadable(Exception):
@@ -108,10 +120,15 @@ def decode(content: bytes, *, file_name: str) -> Record:
         if document.pop("file") != file_name:
             raise ValueError("it names another file")
         signer = document.pop("signer", None)
+        size = int(document.pop("size"))
+        if not 0 <= size < _LARGEST:
+            raise ValueError(f"a size of {size} bytes")
+        for text in (*strings.values(), *release, *release.values(), signer or ""):
+            text.encode()  # JSON may have halves of characters, which nothing else takes
         check_component(strings["merge_name"])
         return Record(
             file_name=file_name,
-            size=int(document.pop("size")),
+            size=size,
             signer=None if signer is None else str(signer),
             release=release,
             identity=identity,
@@ -154,6 +171,13 @@ class Records:
         except FileNotFoundError:
             return  # or there is no folder of records at all
         sync_directory(self._folder)
+
+    def sweep(self, before: int) -> None:
+        """Take away what processes that were killed left here before a time (seconds). Raises OSError."""
+        for path in self._folder.glob(f"{TEMPORARY_PREFIX}*"):
+            with suppress(FileNotFoundError):
+                if path.lstat().st_mtime < before:
+                    path.unlink()
 
     def names(self) -> list[str]:
         """The image files that have a record, sorted."""

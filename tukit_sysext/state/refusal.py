@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.state.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
 
 _LIMIT = 256 * 1024
@@ -51,11 +52,11 @@ def read(path: Path) -> Refusal | None:
         with open(path, "rb") as file:
             document = json.loads(file.read(_LIMIT))
         return Refusal(
-            last=int(document["last"]),
+            last=plausible_time(document["last"]),
             times=int(document["times"]),
             system=str(document["system"]),
             images={
-                str(name): HeldBack(reason=str(held["reason"]), since=int(held["since"]))
+                str(name): HeldBack(reason=str(held["reason"]), since=plausible_time(held["since"]))
                 for name, held in document["images"].items()
             },
         )

@@ -7,6 +7,7 @@ too often is kept too long, what is missed is lost.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.layout import EXTENSIONS, QUARANTINE, Layout
+from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.state.links import Entry, Kind, entries_of, read
 from tukit_sysext.state.snapshots import Scan
 from tukit_sysext.system.tree import Tree
@@ -22,22 +23,25 @@ from tukit_sysext.system.tree import Tree
 CONFEXTS = "etc/confexts"
 """What systemd-confext merges, relative to the root of a tree; a link there counts all the same."""
 
-_SHARED = (
-    "run/extensions",
-    "var/lib/extensions",
+_OF_A_TREE = (
+    CONFEXTS,
+    QUARANTINE,
     "usr/lib/extensions",
     "usr/local/lib/extensions",
-    "run/confexts",
-    "var/lib/confexts",
     "usr/lib/confexts",
     "usr/local/lib/confexts",
 )
-"""What the running system merges beside /etc/extensions (systemd-sysext(8)), relative to its root."""
+"""Where links are that belong to a tree, beside /etc/extensions (systemd-sysext(8)), relative to its root."""
+
+_SHARED = ("run/extensions", "var/lib/extensions", "run/confexts", "var/lib/confexts")
+"""Where those are that all trees have in common, relative to the root of the running system."""
 
 _VERSIONS = ".v"
 """Ending of a directory of versions, of which systemd takes the newest (systemd.v(7))."""
 
-_MOST_HOPS = 16
+_MOST_PATHS = 256
+"""How many paths one link may lead over; the kernel gives up after 40 links, and a folder of versions has several."""
+
 _ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 
 
@@ -82,9 +86,10 @@ def mark(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> Marks:
     for snapshot in scan.snapshots:
         where = f"snapshot {snapshot.number}"
         add(_named((*(snapshot.entries or ()), *snapshot.hidden), where, snapshot.path, layout))
-        add(_other(snapshot.path, (CONFEXTS, QUARANTINE), where, layout))
+        add(_other(snapshot.path, _OF_A_TREE, where, layout))
     add(_running(layout))
-    add(_other(layout.root, (CONFEXTS, QUARANTINE, *_SHARED), "the running system", layout))
+    add(_other(layout.root, (*_OF_A_TREE, *_SHARED), "the running system", layout))
+    add(_linked_in_the_store(layout))
     add(_overlays(layout))
     add(_mounted(layout))
     add(iter(others))
@@ -122,6 +127,18 @@ def _overlays(layout: Layout) -> Iterator[Root]:
             yield from _other(path, (EXTENSIONS, CONFEXTS, QUARANTINE), f"overlay {path}", layout)
 
 
+def _linked_in_the_store(layout: Layout) -> Iterator[Root]:
+    """What links in the store lead to, whether something needs them or not: they stay, and so does what they name."""
+    try:
+        names = [entry.name for entry in os.scandir(layout.store) if entry.is_symlink()]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        target = os.readlink(layout.store / name)
+        for image in _hops(target, layout.root, STORE.lstrip("/"), layout):
+            yield Root(image=image, where=f"link {name} in the store")
+
+
 def _named(
     entries: Iterable[Entry], where: str, tree: Path, layout: Layout, folder: str = EXTENSIONS
 ) -> Iterator[Root]:
@@ -129,37 +146,51 @@ def _named(
     for entry in entries:
         if entry.image is not None:
             yield Root(image=entry.image, where=where)
-        elif entry.target is not None:
-            for name in _hops(entry.target, tree, folder, layout):
+        elif entry.target is not None or (entry.kind is Kind.DIRECTORY and entry.name.endswith(_VERSIONS)):
+            for name in _hops(entry.target or entry.name, tree, folder, layout):
                 yield Root(image=name, where=where)
-        elif entry.kind is Kind.DIRECTORY and entry.name.endswith(_VERSIONS):
-            yield from _versions(tree / folder / entry.name, where)
-
-
-def _versions(path: Path, where: str) -> Iterator[Root]:
-    for name in os.listdir(path):
-        yield Root(image=name, where=where)
-        if (path / name).is_symlink():
-            yield Root(image=os.path.basename(os.readlink(path / name)), where=where)
 
 
 def _hops(target: str, tree: Path, folder: str, layout: Layout) -> Iterator[str]:
-    """The last components of all links that a link leads over; whether it may lead there is another question."""
-    here = f"/{folder}"
-    for _ in range(_MOST_HOPS):
-        here = os.path.normpath(os.path.join(here, target))
-        yield os.path.basename(here)
-        # of a snapshot, /var, /run and the like are those of the running system
-        inside = tree if here.startswith(("/usr/", "/etc/")) else layout.root
-        path = inside / here.lstrip("/")
-        if here.endswith(_VERSIONS) and path.is_dir():
-            for root in _versions(path, ""):
-                yield root.image
-            return
-        if not path.is_symlink():
-            return
-        target, here = os.readlink(path), os.path.dirname(here)
-    raise UnknownState(f"{tree / folder}: a link to {target} leads over more than {_MOST_HOPS} links")
+    """The last components of all paths that a link in a folder of a tree leads over; whether it may is not asked.
+
+    What the paths of a snapshot mean when it runs depends on what is mounted then (of /var there is only one): each is
+    followed in the snapshot and in the running system.
+    """
+    waiting, seen = [os.path.join(f"/{folder}", target)], set[str]()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        if len(seen) == _MOST_PATHS:
+            raise UnknownState(f"{tree / folder}: a link to {target} leads over more than {_MOST_PATHS} paths")
+        seen.add(path)
+        yield os.path.basename(os.path.normpath(path))
+        for root in {tree, layout.root}:
+            waiting += _next(root, path)
+
+
+def _next(root: Path, path: str) -> list[str]:
+    """Where a path leads when its first link is followed, or the entries of the folder of versions that it is."""
+    here: list[str] = []
+    rest = path.split("/")
+    while rest:
+        name = rest.pop(0)
+        if name == "..":
+            del here[-1:]
+        elif name not in ("", "."):
+            here.append(name)
+            try:
+                target = os.readlink(root.joinpath(*here))
+            except OSError as error:
+                if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                    return []
+                if error.errno != errno.EINVAL:  # no link
+                    raise
+                continue
+            return [os.path.join("/", *here[:-1], target, *rest)]
+    folder = root.joinpath(*here)
+    return [f"{path}/{name}" for name in os.listdir(folder)] if path.endswith(_VERSIONS) and folder.is_dir() else []
 
 
 def _mounted(layout: Layout) -> Iterator[Root]:

@@ -103,7 +103,9 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
         if snapshot is None:
-            if os.path.lexists(layout.snapshots / str(number) / "info.xml"):
+            if os.path.lexists(_tree(layout, number)):
+                unknown.append(f"snapshot {number}: {_tree(layout, number)}: expected a btrfs subvolume")
+            elif os.path.lexists(layout.snapshots / str(number) / "info.xml"):
                 unknown.append(f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)")
         else:
             snapshots.append(snapshot)

@@ -42,6 +42,7 @@ class Condition(StrEnum):
     DAMAGED = "damaged"
     UNRECORDED = "of unknown origin"
     IRREGULAR = "not usable"
+    UNREADABLE = "not readable"
     MISSING = "missing"
 
 
@@ -126,10 +127,7 @@ class Incoming:
             while view:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
-            told = f"{self._folder}: cannot be written to: {error.strerror}"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise NoRoom(told, missing=len(view)) from error
-            raise StoreError(told) from error
+            raise _not_written(f"{self._folder}: cannot be written to", error, missing=len(view)) from error
 
     def restart(self) -> None:
         """Forget everything that was written. Raises StoreError."""
@@ -159,7 +157,7 @@ class Incoming:
             os.fchmod(self.descriptor, 0o644)
             os.fsync(self.descriptor)
         except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+            raise _not_written(f"{self._folder}: cannot be written to", error) from error
 
 
 class Store:
@@ -244,7 +242,7 @@ class Store:
         except FileNotFoundError:
             return Stored(file_name=file_name, condition=Condition.MISSING, reason="not in the store", record=record)
         except OSError as error:
-            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=str(error.strerror), record=record)
+            return Stored(file_name=file_name, condition=_unread(error), reason=str(error.strerror), record=record)
         irregular = _irregular(status)
         if irregular:
             return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=irregular, record=record)
@@ -262,8 +260,7 @@ class Store:
                 found = hash_of(descriptor)
                 status = os.fstat(descriptor)
         except OSError as error:
-            condition = Condition.DAMAGED if error.errno in ROT else Condition.IRREGULAR
-            return Stored(file_name=name, condition=condition, reason=str(error.strerror), record=record)
+            return Stored(file_name=name, condition=_unread(error), reason=str(error.strerror), record=record)
         if found != record.sha256:
             reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
             return Stored(file_name=name, condition=Condition.DAMAGED, reason=reason, record=record)
@@ -296,7 +293,7 @@ class Store:
             make_directory(self._folder)
             descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+            raise _not_written(f"{self._folder}: cannot be written to", error) from error
         incoming = Incoming(self._folder, descriptor, self._incoming, sha256=sha256, limit=limit, where=where)
         self._incoming.append(incoming)
         try:
@@ -336,7 +333,7 @@ class Store:
                         continue
                     return self.seal(record, incoming.descriptor)
         except OSError as error:
-            raise StoreError(f"{self._folder}/{name}: cannot be published: {error.strerror}") from error
+            raise _not_written(f"{self._folder}/{name}: cannot be published", error) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -403,7 +400,7 @@ class Store:
         """Raise StoreError unless what stands under the name may give way to the content of ``record``."""
         path = f"{self._folder}/{there.file_name}"
         recorded = there.record.sha256 if there.record is not None else None
-        if there.condition is Condition.IRREGULAR:
+        if there.condition in (Condition.IRREGULAR, Condition.UNREADABLE):
             raise StoreError(f"{path}: {there.reason}, and in the way", hint=f"move {path} away")
         if recorded is not None and recorded != record.sha256:
             raise StoreError(
@@ -426,6 +423,17 @@ def hash_of(descriptor: int) -> str:
         digest.update(chunk)
         position += len(chunk)
     return digest.hexdigest()
+
+
+def _not_written(told: str, error: OSError, *, missing: int = 1) -> StoreError:
+    """Why the store takes nothing; ``missing`` bytes at least where it is full (btrfs may say so at any call)."""
+    told = f"{told}: {error.strerror}"
+    return NoRoom(told, missing=missing) if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError(told)
+
+
+def _unread(error: OSError) -> Condition:
+    """What a file is worth that could not be read: rotten blocks are damage, else nobody knows."""
+    return Condition.DAMAGED if error.errno in ROT else Condition.UNREADABLE
 
 
 def _irregular(status: os.stat_result) -> str:

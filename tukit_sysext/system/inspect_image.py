@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, StoreError
+from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError
 from tukit_sysext.rules.matching import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
@@ -32,7 +32,22 @@ PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
 _HAS_OS_RELEASE = f"has {_OS_RELEASE}, which is the system's alone: systemd-sysext refuses it"
 _NO_SUCH_FILE = "No such file or directory"
-_MACHINE = ("loop device", "loopback", "no space left", "quota exceeded", "operation not permitted", "/dev/loop")
+_MACHINE = (
+    "loop device",
+    "loopback",
+    "/dev/loop",
+    "no space left",
+    "quota exceeded",
+    "operation not permitted",
+    "permission denied",
+    "cannot allocate memory",
+    "too many open files",
+    "temporarily unavailable",
+    "resource busy",
+    "not implemented",
+    "mount namespace",  # its own, before it has seen the image
+    "no such device",  # mount(2): the kernel has no such file system, as before the reboot into the modules' kernel
+)
 """What systemd-dissect says where the machine is to blame."""
 _PROBE = 128 * 1024
 _SCRATCH_PREFIX = "inspect-"
@@ -62,7 +77,8 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     """Read the extension-release of an image file, given by descriptor or by path.
 
     ``preferred`` is the name that is taken where several would do. ``scratch`` is a directory of ours that may be
-    written. Raises ImageBroken when systemd would fail on the image, ToolMissing where systemd-dissect is not there.
+    written. Raises ImageBroken when systemd would fail on the image (NoVerdict
+    where nobody knows), ToolMissing where systemd-dissect is not there.
     """
     return _choose(_release_files(image, scratch), preferred=preferred)
 
@@ -134,9 +150,12 @@ def _sweep(scratch: Path) -> None:
 def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> Result:
     argv = [DISSECT, "--copy-from", image, inside, str(destination)]
     try:
-        return run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, file_size=_COPY_LIMIT, descriptors=descriptors)
+        result = run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, file_size=_COPY_LIMIT, descriptors=descriptors)
     except TimedOut as error:
-        raise ImageBroken(f"systemd-dissect did not come to an end with it: {error}") from error
+        raise NoVerdict(f"systemd-dissect did not come to an end with it: {error}") from error
+    if result.status < 0:
+        raise NoVerdict(f"systemd-dissect was killed while it looked into it (signal {-result.status})")
+    return result
 
 
 def inspect_directory(folder: Path, *, preferred: str) -> Inspection:

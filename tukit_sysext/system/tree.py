@@ -35,6 +35,8 @@ class Tree:
             self._root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise UnknownState(f"{path}: cannot be opened as the root of a system: {error.strerror}") from error
+        except ValueError as error:  # a path out of a damaged file, with a NUL in it
+            raise UnknownState(f"{str(path)!r}: no path of a system: {error}") from error
 
     def __enter__(self) -> Tree:
         return self
@@ -44,10 +46,11 @@ class Tree:
     ) -> None:
         os.close(self._root)
 
-    def read(self, path: str, *, limit: int) -> bytes | None:
+    def read(self, path: str, *, limit: int, private: bool = False) -> bytes | None:
         """Content of a regular file, links resolved inside the tree; None where there is no such file.
 
-        Raises UnknownState when it cannot be read, is no regular file, or has more than ``limit`` bytes.
+        Raises UnknownState when it cannot be read, is no regular file, or has more than ``limit`` bytes; with
+        ``private`` also where it is not root's, or anybody else may read or write it.
         """
         try:
             descriptor = openat2(self._root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY, resolve=_READ)
@@ -55,9 +58,14 @@ class Tree:
             return None
         except OSError as error:
             raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             raise UnknownState(f"{self.path / path}: expected a regular file")
+        if private and (status.st_uid != 0 or status.st_mode & 0o077):
+            os.close(descriptor)
+            found = f"of user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
+            raise UnknownState(f"{self.path / path}: expected a file of root with mode 0600, found one {found}")
         try:
             with open(descriptor, "rb") as file:
                 content = file.read(limit + 1)

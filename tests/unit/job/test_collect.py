@@ -18,13 +18,14 @@ import pytest
 from tests.unit.state.samples import record, sha256
 from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree
 from tukit_sysext.errors import Busy
-from tukit_sysext.job.collect import Collection, collect
+from tukit_sysext.job.collect import LOOKING, Collection, collect
 from tukit_sysext.job.collection import Fate
 from tukit_sysext.job.survey import survey
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.state.ledger import Ledger
 from tukit_sysext.state.roots import Root
 from tukit_sysext.state.store import Store
+from tukit_sysext.system.process import Result, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
 
 DAY = 86400
@@ -167,6 +168,14 @@ def plugin_cannot_be_loaded(site: Site) -> None:
     site.plugins = Plugins(["there-is-no-such-plugin"])
 
 
+def grace_has_a_fault(site: Site) -> None:
+    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=90 dayz\n"})
+
+
+def holds_cannot_be_read(site: Site) -> None:
+    make_tree(site.root, {"etc/tukit-sysext/images.d": "no folder"})
+
+
 UNKNOWN: list[Callable[[Site], None]] = [
     half_made,
     half_deleted,
@@ -180,6 +189,8 @@ UNKNOWN: list[Callable[[Site], None]] = [
     overlay_lost,
     reference_plugin_fails,
     plugin_cannot_be_loaded,
+    grace_has_a_fault,
+    holds_cannot_be_read,
 ]
 
 
@@ -302,6 +313,54 @@ def test_a_held_version_stays(site: Site) -> None:
     assert {item.kept.file_name: item.needed_by for item in found.judged}[B] == ("held in the running system",)
 
 
+@pytest.mark.parametrize("content", ["[Image]\nHold=1.0\n" + "#" * 300_000, "[Image]\nHold 1.0\n"])
+def test_where_the_file_that_may_hold_it_has_a_fault_every_version_stays(site: Site, content: str) -> None:
+    make_tree(site.root, {"etc/tukit-sysext/images.d/b.conf": content})
+    site.collect()
+    site.let_pass()
+    found = site.collect()
+    assert found.unknown == ()
+    (place,) = {item.kept.file_name: item.needed_by for item in found.judged}[B]
+    assert place == "perhaps held in the running system (/etc/tukit-sysext/images.d/b.conf has a fault)"
+
+
+def test_one_file_that_cannot_be_deleted_keeps_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.publish("0-1.0.x86-64.raw")
+    site.collect()
+    site.let_pass()
+    real = Store.remove
+
+    def remove(store: Store, name: str) -> None:
+        if name.startswith("0"):
+            raise PermissionError(1, "Operation not permitted")  # chattr +i
+        real(store, name)
+
+    monkeypatch.setattr(Store, "remove", remove)
+    assert [item.kept.file_name for item in site.collect().gone] == [B]
+
+
+@pytest.mark.parametrize("rubbish", [b"rubbish" * 1000, None])
+def test_a_look_needs_no_ledger_that_can_be_read(
+    site: Site, rubbish: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rubbish, or a transaction that was killed, which a reader cannot undo."""
+    site.collect()
+    if rubbish is not None:
+        site.layout.ledger.write_bytes(rubbish)
+    else:
+        script = (
+            "import os, sqlite3, sys\nledger = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+            "ledger.execute('PRAGMA cache_size = 1')\nledger.execute('BEGIN IMMEDIATE')\n"
+            "ledger.executemany('INSERT INTO event (time, kind, detail) VALUES (1, 2, ?)', [('x' * 2000,)] * 2000)\n"
+            "os.kill(os.getpid(), 9)\n"
+        )
+        subprocess.run([sys.executable, "-c", script, site.layout.ledger], check=False)
+    found = site.collect(dry_run=True)
+    assert {item.kept.file_name: item.fate for item in found.judged} == {A: Fate.NEEDED, B: Fate.WAITS}
+    assert "ledger.db" in caplog.text
+    assert site.collect().unknown == (), "whoever may write mends it"
+
+
 def test_a_lost_ledger_costs_the_time_that_it_remembered_and_nothing_else(site: Site) -> None:
     site.collect()
     site.let_pass()
@@ -359,6 +418,68 @@ def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pyte
     assert {item.kept.file_name: item.fate for item in found.judged}[B] is Fate.UNKNOWN_ORIGIN
     assert site.names() == [A, B]
     assert [item.kept.file_name for item in site.collect(unknown_origin=True).gone] == [B]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(status=1, output="", messages="Failed to mount image: No such device\n"),  # no such file system
+        Result(status=1, output="", messages="Failed to mount image: Cannot allocate memory\n"),
+        Result(status=1, output="", messages="Failed to detach mount namespace: Input/output error\n"),
+        Result(status=-9, output="", messages=""),
+        TimedOut("no end"),
+    ],
+)
+def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, result: Result | Exception
+) -> None:
+    def run(*_: object, **__: object) -> Result:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.run", run)
+    site.store.records.remove(B)
+    site.collect()
+    site.let_pass()
+    found = site.collect()
+    assert found.gone == ()
+    (told,) = [item.reason for item in found.judged if item.fate is Fate.UNKNOWN_ORIGIN]
+    assert "cannot be looked into" in told
+
+
+def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transactions wait meanwhile, and who asks for one image does not wait for the others to be looked into."""
+    looked: list[str] = []
+
+    def look(*_: object, preferred: str, **__: object) -> None:
+        looked.append(preferred)
+        clock.append(clock[-1] + LOOKING + 1)
+
+    clock = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[-1])
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", look)
+    others = [f"{letter}-1.0.x86-64.raw" for letter in "cd"]
+    for name in others:
+        site.publish(name)
+        site.store.records.remove(name)
+    site.collect()
+    site.let_pass()
+    assert "not looked into yet" in {item.kept.file_name: item.reason for item in site.collect().judged}[others[1]]
+    assert looked == [others[0].removesuffix(".raw")]
+    collect(site.machine, site.plugins, dry_run=True, about=lambda kept: kept.file_name == others[1])
+    assert looked[1:] == [others[1].removesuffix(".raw")]
+
+
+def test_what_killed_processes_left_among_the_records_goes(site: Site) -> None:
+    left = site.layout.records / f".tukit-sysext.{A}.json.77"
+    left.write_text("{")
+    site.collect()
+    assert left.exists(), "somebody may be writing it"
+    site.let_pass(1)
+    site.collect()
+    assert not left.exists()
+    assert site.store.records.names() == [A, B]
 
 
 def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(site: Site) -> None:

@@ -88,7 +88,7 @@ def test_what_is_no_file_of_ours_stays(irregular: str) -> None:
     assert (judged.fate, irregular in judged.reason) == (Fate.STAYS, True)
 
 
-@pytest.mark.parametrize("name", ["README", "SHA256SUMS", ".keep", "a b.raw", "gdb.raw.part", "..raw"])
+@pytest.mark.parametrize("name", ["README", "SHA256SUMS", ".keep", ".old.backup", "a b.raw", "gdb.raw.part", "..raw"])
 def test_what_has_no_name_of_an_image_stays(name: str) -> None:
     assert fate(kept(name, recorded=False), LONG_AGO).fate is Fate.STAYS
 
@@ -100,6 +100,13 @@ def test_leftovers_go_like_images(name: str) -> None:
     assert fate(kept(name, recorded=False), LONG_AGO).fate is Fate.GOES
     assert fate(kept(name, recorded=False, age=DAY), LONG_AGO).fate is Fate.WAITS
     assert fate(kept(name, recorded=False), LONG_AGO, needed_by=["snapshot 1"]).fate is Fate.NEEDED
+
+
+def test_a_leftover_whose_name_is_no_text_goes_too() -> None:
+    """The ledger has such a name in its own spelling."""
+    rules = Rules(now=NOW, grace=GRACE)
+    item = kept(".\udcff.raw.Ab12cD", recorded=False)
+    assert judge([item], {}, {".\\udcff.raw.Ab12cD": LONG_AGO}, rules)[0].fate is Fate.GOES
 
 
 def test_of_unknown_origin_it_goes_only_where_that_is_asked_for() -> None:

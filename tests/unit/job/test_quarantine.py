@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of, flip
 from tests.unit.support import Link, listing, make_tree
+from tukit_sysext.job.finding import Condition
 from tukit_sysext.job.quarantine import Action, Move, isolate, unsure
 from tukit_sysext.job.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
@@ -139,8 +141,57 @@ def test_two_of_one_name(site: VerifySite) -> None:
     assert boot(site) == [("gdb.raw", Action.TAKEN)]
     assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
     site.store_image("2")
-    assert boot(site) == [("gdb.raw", Action.BACK)]
+    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
     assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+
+
+def test_the_newest_comes_back(site: VerifySite) -> None:
+    """An update made a link anew while the old one was in quarantine, and was taken too; then both are repaired."""
+    gone(site)
+    boot(site)
+    site.store_image("2").unlink()
+    site.link("2")
+    boot(site)
+    site.store_image("1")
+    site.store_image("2")
+    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
+    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+    assert held(site) == {}
+
+
+def test_what_an_update_replaced_needs_no_repair(site: VerifySite) -> None:
+    """A new snapshot inherits the quarantine of the old one, and has the image anew."""
+    gone(site)
+    boot(site)
+    site.store_image("2")
+    site.link("2")
+    assessment = site.assess()
+    assert [finding.obsolete for finding in assessment.findings if finding.held] == ["gdb has a good link meanwhile"]
+    assert assessment.wrong == ()
+    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+
+
+def test_what_was_removed_does_not_come_back(site: VerifySite) -> None:
+    gone(site)
+    boot(site)
+    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nState=removed\n")
+    site.store_image("1")
+    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+    assert linked(site) == ["good.raw"]
+
+
+def test_an_image_that_cannot_be_read_stays(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denied by a policy, or no memory: nobody knows what is in it, which is no reason to keep it out."""
+    path = site.store_image("1")
+    site.link("1")
+    os.utime(path)
+
+    def failing(*_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tukit_sysext.state.store.hash_of", failing)
+    assert site.assess(full=False).findings[0].condition is Condition.UNKNOWN
+    assert boot(site) == []
 
 
 def test_two_at_once(site: VerifySite) -> None:
@@ -182,6 +233,24 @@ def test_of_others_images_of_the_store_too(site: VerifySite, content: bytes, tak
     site.store_image("1").write_bytes(content)
     site.link("1")
     assert boot(site) == ([("gdb.raw", Action.TAKEN)] if taken else [])
+
+
+@pytest.mark.parametrize("name", ["x", "x.raw", "x" * 251 + ".raw"])
+def test_links_on_which_the_discovery_of_images_fails(site: VerifySite, name: str) -> None:
+    """C14: it follows every entry, whatever its name, and ends at a loop, or at a file that is none of folders."""
+    for target in (name, "/etc/os-release/x", "/" + "x" * 300):
+        make_tree(site.root, {f"etc/extensions/{name}": Link(target)})
+        assert boot(site) == [(name, Action.TAKEN)]
+        assert linked(site) == ["good.raw"]
+        assert site.assess().wrong == (), "out of the way, and not ours"
+
+
+@pytest.mark.parametrize(("content", "taken"), [(b"<html>", True), (b"gdb 1", False)])
+def test_others_files_of_the_store_that_we_do_not_use(site: VerifySite, content: bytes, taken: bool) -> None:
+    """Writable for all: systemd-sysext reads it all the same."""
+    (site.layout.store / "a b.raw").write_bytes(content)
+    make_tree(site.root, {"etc/extensions/x.raw": Link(f"{STORE}/a b.raw")})
+    assert boot(site) == ([("x.raw", Action.TAKEN)] if taken else [])
 
 
 def test_what_is_no_link_is_never_moved(site: VerifySite) -> None:

@@ -19,8 +19,8 @@ from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.hookspecs import hookimpl
 from tukit_sysext.job.facts import Candidate, Known
+from tukit_sysext.job.finding import Condition
 from tukit_sysext.job.repair import Done, Repair, repair
-from tukit_sysext.job.verify import Condition
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
@@ -325,3 +325,20 @@ def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
     done.append(repair(site.machine, Plugins(), assessment.subject, assessment.wrong))
     assert [item.done for repairs in done for item in repairs] == [Done.REPLACED, Done.REPLACED]
     assert site.finding().condition is Condition.WHOLE
+
+
+def test_links_of_an_open_transaction_are_left_to_it(site: VerifySite) -> None:
+    """It changes them itself when it is closed, maybe right now; content has no such owner."""
+    root = site.wanting_snapshot(7)
+    lost = site.store_image("1")
+    link = site.link("1", root=root)
+    lost.unlink()
+    site.offer("2")
+    subject = replace(site.subject(7), open=True)
+    (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
+    assert done.done is Done.FAILED
+    assert "2 would fit, but a transaction has the tree open" in done.text
+    assert os.readlink(link).endswith(file_of("1"))
+    site.offer("1", listed=False)
+    (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
+    assert done.done is Done.REPAIRED

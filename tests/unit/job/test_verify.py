@@ -11,7 +11,8 @@ import pytest
 from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
 from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.errors import StoreError, UnknownState
-from tukit_sysext.job.verify import Condition, subjects, verify
+from tukit_sysext.job.finding import Condition
+from tukit_sysext.job.verify import subjects, verify
 from tukit_sysext.layout import STORE
 from tukit_sysext.state import snapshots
 from tukit_sysext.state.store import Condition as InStore
@@ -181,6 +182,8 @@ def test_what_is_no_file_of_ours_is_not_used(site: VerifySite, what: str) -> Non
         ({"etc/extensions/x.raw": "<html>"}, Condition.BROKEN, True),
         ({"etc/extensions/x.txt": "<html>"}, Condition.UNRECORDED, False),
         ({"etc/extensions/x": None}, Condition.BROKEN, False),
+        ({"etc/extensions/x.raw": Link("x.raw")}, Condition.BROKEN, True),
+        ({"etc/extensions/x": Link("/etc/os-release/x")}, Condition.BROKEN, True),
         ({"etc/extensions/x.raw": Link("/dev/null"), "dev": None}, Condition.MISSING, False),
     ],
 )

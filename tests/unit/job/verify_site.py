@@ -12,7 +12,8 @@ import pytest
 from tests.unit.state.samples import record, sha256
 from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.job.verify import Assessment, Finding, Subject, assess
+from tukit_sysext.job.finding import Finding
+from tukit_sysext.job.verify import Assessment, Subject, assess
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.rules.matching import MergeNameRefused

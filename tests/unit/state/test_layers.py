@@ -109,3 +109,12 @@ def test_newer_systems_have_no_overlay(site: PlainMachine) -> None:
     """A folder of old overlays is left; the snapshot's fstab says nothing of them."""
     site.snapshot(3, {"etc/os-release": OS_RELEASE, "etc/fstab": "/etc /etc none bind 0 0\n"})
     assert look(site).snapshots[1].entries == ()
+
+
+def test_zeros_in_fstab(site: PlainMachine) -> None:
+    """As a crash may leave them: what this snapshot has is not known, the others are."""
+    (site.tree(2) / "etc/fstab").write_text("overlay /etc overlay upperdir=/a\0b 0 0\n")
+    site.snapshot(3)
+    found = look(site)
+    assert [snapshot.entries is None for snapshot in found.snapshots] == [True, False]
+    assert "snapshot 2" in found.unknown[0]

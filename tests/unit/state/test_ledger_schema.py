@@ -142,6 +142,15 @@ class TestUnusable:
         assert len(aside(site)) == 1
         assert len(settle(site)) == 1
 
+    def test_a_schema_with_a_damaged_name_is_set_aside(self, site: PlainMachine) -> None:
+        """One bit: the check of the file finds nothing, and Python cannot read the name."""
+        settle(site)
+        path = site.layout.ledger
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"left_out", b"left_\xefut"))
+        assert [row.number for row in settle(site)] == [1]
+        assert len(aside(site)) == 1
+
     def test_what_somebody_else_made_anew_is_not_set_aside(self, site: PlainMachine) -> None:
         settle(site)
         path = site.layout.ledger

@@ -159,3 +159,23 @@ def test_what_a_killed_run_left_is_swept(root: Path) -> None:
     )
     apply(root, {"a.raw": "a-1.raw"})
     assert listing(root / "etc/extensions") == {".other": Link("x"), "a.raw": Link(f"{STORE}/a-1.raw")}
+
+
+def test_what_a_kill_leaves_behind_harms_no_merge(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd-sysext looks at every link that ends in .raw, hidden ones too, and fails on a name that is not its."""
+
+    class Killed(BaseException):
+        pass
+
+    def dying(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tukit_sysext.state.links.os.rename", dying)
+        patched.setattr("tukit_sysext.state.links.os.unlink", dying)
+        with pytest.raises(Killed):
+            apply(root, {"gdb.raw": "gdb-1.raw"})
+    (left,) = os.listdir(root / "etc/extensions")
+    assert not left.endswith(".raw")
+    apply(root, {"gdb.raw": "gdb-1.raw"})
+    assert os.listdir(root / "etc/extensions") == ["gdb.raw"]

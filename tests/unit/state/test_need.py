@@ -94,3 +94,9 @@ def test_what_is_no_mark_is_none_and_is_written_over(mark: Path, content: str) -
     assert need.read(mark) == ()
     need.update(mark, [7], [GDB], matter=[7])
     assert need.read(mark) == (GDB,)
+
+
+def test_a_time_that_no_calendar_has(mark: Path) -> None:
+    need.update(mark, [7], [replace(GDB, since=10**18)], matter=[7])
+    assert mark.exists()
+    assert need.read(mark) == ()

@@ -39,6 +39,9 @@ def test_none_is_none(tmp_path: Path) -> None:
         '{"link": ".."}',
         '{"link": "a\\u0000b"}',
         '{"link": ""}',
+        '{"link": "\\ud800"}',
+        '{"link": ".tukit-sysext.gdb.raw"}',
+        f'{{"link": "{"x" * 256}"}}',
     ],
 )
 def test_a_reason_that_says_nothing_of_use(tmp_path: Path, note: str) -> None:

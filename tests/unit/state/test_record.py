@@ -133,3 +133,13 @@ def test_decode_raises_nothing_but_its_own_error(changes: dict[str, Any]) -> Non
 def test_arbitrary_bytes_are_no_record(content: bytes) -> None:
     with pytest.raises(RecordUnreadable):
         decode(content, file_name=NAME)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("name", "\ud800"), ("size", 10**30), ("size", -1), ("extension_release", {"ID": "\udfff"})]
+)
+def test_what_no_database_takes_is_no_record(key: str, value: object) -> None:
+    """One damaged record must not end every settling (threat L10)."""
+    document = {**json.loads(encode(record())), key: value}
+    with pytest.raises(RecordUnreadable):
+        decode(json.dumps(document).encode(), file_name=NAME)

@@ -76,3 +76,9 @@ def test_a_clock_that_went_back() -> None:
 )
 def test_when_it_is_over(passed: str, running: str, required: set[str], over: bool) -> None:
     assert is_over(MARK, passed=passed, running=running, still_required=frozenset(required)) is over
+
+
+def test_a_time_that_no_calendar_has(tmp_path: Path) -> None:
+    path = tmp_path / "refused.json"
+    path.write_text('{"last": 10000000000000000000, "times": 1, "system": "", "images": {}}')
+    assert read(path) is None

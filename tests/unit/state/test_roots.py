@@ -49,6 +49,28 @@ def test_links_of_a_snapshot(site: PlainMachine) -> None:
     assert roots(site, {}) == {"a-1.raw": ["snapshot 7"]}
 
 
+@pytest.mark.parametrize(
+    "folder", ["usr/lib/extensions", "usr/local/lib/extensions", "usr/lib/confexts", "etc/confexts"]
+)
+def test_links_that_a_snapshot_brings_along_elsewhere(site: PlainMachine, folder: str) -> None:
+    site.snapshot(7, {"etc/os-release": OS_RELEASE, f"{folder}/a.raw": Link(f"{STORE}/a-1.raw")})
+    assert roots(site, {}) == {"a-1.raw": [f"snapshot 7 (/{folder})"]}
+
+
+def test_a_link_in_the_store_keeps_what_it_names(site: PlainMachine) -> None:
+    """A snapshot that needs latest.raw needs a-1.raw."""
+    store = STORE.lstrip("/")
+    found = roots(
+        site,
+        {
+            "etc/extensions/a.raw": Link(f"{STORE}/latest.raw"),
+            f"{store}/latest.raw": Link("second.raw"),
+            f"{store}/second.raw": Link("a-1.raw"),
+        },
+    )
+    assert sorted(found["a-1.raw"]) == ["link latest.raw in the store", "link second.raw in the store"]
+
+
 def test_a_link_in_quarantine_counts(site: PlainMachine) -> None:
     found = roots(site, {"etc/tukit-sysext/quarantine/a.raw": Link(f"{STORE}/a-1.raw")})
     assert "quarantine" in found["a-1.raw"][0]
@@ -79,13 +101,41 @@ def test_a_link_of_a_snapshot_is_followed_in_the_snapshot(site: PlainMachine) ->
     assert "a-1.raw" in roots(site, {"etc/alternatives/a": Link(f"{STORE}/other-1.raw")})
 
 
+def test_a_link_over_links_of_folders(site: PlainMachine) -> None:
+    found = roots(
+        site,
+        {
+            "etc/extensions/a.raw": Link("/opt/current/../current/a.raw"),
+            "opt/current": Link("v1"),
+            "opt/v1/a.raw": Link("../../var/lib/sysext-store/a-1.raw"),
+        },
+    )
+    assert "a-1.raw" in found
+
+
+def test_links_of_folders_of_a_snapshot_lead_to_the_snapshot(site: PlainMachine) -> None:
+    """It is the root when it runs, also for what is absolute and for folders that are neither /etc nor /usr."""
+    site.snapshot(
+        7,
+        {
+            "etc/os-release": OS_RELEASE,
+            "etc/extensions/a.raw": Link("../alternatives/a.raw"),
+            "etc/alternatives": Link("/usr/share/chosen"),
+            "usr/share/chosen/a.raw": Link("/images/a.raw"),
+            "images/a.raw": Link(f"{STORE}/a-1.raw"),
+        },
+    )
+    assert "a-1.raw" in roots(site, {})
+
+
 def test_a_folder_of_versions(site: PlainMachine) -> None:
     found = roots(
         site,
         {
             "etc/extensions/a.raw.v/a_1.raw": Link(f"{STORE}/a-1.raw"),
             "etc/extensions/b.raw.v": Link("/var/lib/b.raw.v"),
-            "var/lib/b.raw.v/b_1.raw": Link(f"{STORE}/b-1.raw"),
+            "var/lib/b.raw.v/b_1.raw": Link("../chosen/b"),
+            "var/lib/chosen/b": Link(f"{STORE}/b-1.raw"),
         },
     )
     assert {"a-1.raw", "b-1.raw"} <= set(found)
@@ -129,6 +179,10 @@ def test_an_etc_of_the_running_system_that_cannot_be_read(site: PlainMachine) ->
     assert any("etc: not there" in line for line in look(site).unknown)
 
 
+def test_a_link_in_a_circle_leads_nowhere(site: PlainMachine) -> None:
+    assert "circle" in roots(site, {"etc/extensions/a.raw": Link("../circle"), "etc/circle": Link("circle")})
+
+
 def test_a_link_over_too_many_links_is_not_known(site: PlainMachine) -> None:
-    make_tree(site.root, {"etc/extensions/a.raw": Link("../circle"), "etc/circle": Link("circle")})
+    make_tree(site.root, {"etc/extensions/a.raw": Link("../deeper"), "etc/deeper": Link("deeper/on")})
     assert "leads over more than" in look(site).unknown[0]

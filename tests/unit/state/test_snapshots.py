@@ -112,3 +112,10 @@ def test_a_default_that_is_not_told(site: PlainMachine) -> None:
     (site.root / ".default-subvolume").unlink()
     unknown(site, "default subvolume is not known")
     assert [snapshot.default for snapshot in look(site).snapshots] == [False]
+
+
+def test_a_tree_that_is_no_subvolume_is_not_known(site: PlainMachine) -> None:
+    """Copied back by hand: whether it is a snapshot that somebody boots is not ours to say."""
+    site.snapshot(1)
+    (site.layout.snapshots / "9/snapshot/etc/extensions").mkdir(parents=True)
+    unknown(site, "snapshot 9: ")

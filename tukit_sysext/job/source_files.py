@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writing what a source is, and whose signatures it is believed by, into the running /etc/tukit-sysext.
+
+The key comes first, the source's file after it: whoever reads between the two finds the source as it was. Taking away
+goes the other way round.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext.config import keyring, values
+from tukit_sysext.config.settings import SOURCES
+from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
+from tukit_sysext.formats import armour, openpgp
+from tukit_sysext.formats.openpgp import PublicKey
+from tukit_sysext.layout import CONFIGURATION
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.system.durable import sync_directory, write_file
+from tukit_sysext.system.tree import Tree
+
+KEYRINGS = "keyrings"
+KEY_LIMIT = 1024 * 1024
+"""The most bytes that a file of keys may have."""
+
+_ETC = CONFIGURATION[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewSource:
+    """A source to be written: URLs of servers that mirror each other, or one directory.
+
+    ``key`` is a file of public keys as it was read (None: the system's import keyring counts), ``pins`` fingerprints of
+    primary keys, ``priority`` as in the file.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    path: str | None
+    key: bytes | None
+    pins: tuple[str, ...]
+    priority: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What was written: the file of the source, that of its keys (None: the system's count), and whose they are."""
+
+    file: Path
+    keyring: Path | None
+    keys: tuple[PublicKey, ...]
+
+
+def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
+    """URLs, or a directory, out of what a person wrote. Raises UsageError."""
+    if any("://" in word for word in words):
+        try:
+            return tuple(values.url(word) for word in words), None
+        except ValueError as error:
+            raise UsageError(f"where the images are: {error}") from error  # not repeated: a password may be in it
+    if len(words) > 1 or not os.path.isdir(words[0]):
+        raise UsageError(f"{words[0]}: expected one directory that exists, or URLs with http:// or https://")
+    path = os.path.abspath(words[0])
+    if not path.isprintable() or path != path.strip() or path.endswith("\\"):
+        raise UsageError(f"{path!r}: a name that a configuration file cannot hold")
+    return (), path
+
+
+def add(machine: Machine, new: NewSource, *, force: bool) -> Written:
+    """Write a source. Raises UsageError, TukitSysextError where there is one already (but with ``force``), OSError."""
+    try:
+        check_component(new.name)
+    except NameRefused as error:
+        raise UsageError(f"the source's name: {error}") from error
+    with Tree(machine.layout.root) as tree:
+        before = find(tree, new.name)
+        if before is not None and not force:
+            raise TukitSysextError(
+                f"{before}: there is a source {new.name} already",
+                hint="give it another name, or replace it with --force",
+            )
+        binary, keys = _keys(tree, new)
+        _check_pins(new.pins, keys)
+        stored: Path | None = None
+        if binary is not None:
+            with _folder(tree, KEYRINGS) as folder:
+                write_file(folder / f"{new.name}.gpg", binary)
+            stored = Path(f"/{_ETC}/{KEYRINGS}/{new.name}.gpg")
+        with _folder(tree, SOURCES) as folder:
+            write_file(folder / f"{new.name}.conf", _text(new, stored).encode())
+    return Written(file=Path(f"/{_ETC}/{SOURCES}/{new.name}.conf"), keyring=stored, keys=keys)
+
+
+def find(tree: Tree, name: str) -> str | None:
+    """The file that says what a source is (or masks it); None where there is none. Raises UnknownState."""
+    for directory in CONFIGURATION:
+        if f"{name}.conf" in (tree.names(f"{directory}/{SOURCES}") or ()):
+            return f"/{directory}/{SOURCES}/{name}.conf"
+    return None
+
+
+def remove(machine: Machine, name: str) -> Sequence[str]:
+    """Take a source's file in /etc away, and its keys; what went. Raises TukitSysextError, OSError."""
+    with Tree(machine.layout.root) as tree:
+        there = find(tree, name)
+        if there is None or not there.startswith(f"/{_ETC}/"):
+            where = there or f"/{_ETC}/{SOURCES}/{name}.conf"
+            raise TukitSysextError(
+                f"{where}: not a file of /{_ETC}, which alone is changed",
+                hint=f"to do without it: ln -s /dev/null /{_ETC}/{SOURCES}/{name}.conf",
+            )
+        gone = [there]
+        for kind, file_name in ((SOURCES, f"{name}.conf"), (KEYRINGS, f"{name}.gpg")):
+            with _folder(tree, kind) as folder:
+                try:
+                    os.unlink(folder / file_name)
+                except FileNotFoundError:
+                    continue
+                sync_directory(folder)
+            if kind == KEYRINGS:
+                gone.append(f"/{_ETC}/{kind}/{file_name}")
+    return gone
+
+
+def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:
+    """The keys that count: those that were given, in binary form, else those of the system."""
+    content, where = new.key, "the file of keys"
+    if content is None:
+        try:
+            found = keyring.load(tree, None)
+        except UnknownState as error:
+            raise TukitSysextError(str(error), hint="give the key with --key FILE") from error
+        if found is None:
+            raise TukitSysextError(
+                "there is no keyring of the system that a fingerprint could choose from",
+                hint="give the key with --key FILE",
+            )
+        content, where = found.content, found.path
+    try:
+        binary = armour.public_keys(content)
+        return binary if new.key is not None else None, openpgp.public_keys(binary)
+    except ValueError as error:
+        raise TukitSysextError(
+            f"{where}: cannot be used as an OpenPGP public key: {error}",
+            hint="the publisher has it, or: gpg --export --armor FINGERPRINT",
+        ) from error
+
+
+def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
+    for pin in pins:
+        if any(pin == key.fingerprint for key in keys):
+            continue
+        primary = next((key.fingerprint for key in keys if pin in key.subkeys), None)
+        found = ", ".join(key.fingerprint for key in keys)
+        told = f"expected a key with the fingerprint {pin}, found {found}"
+        if primary is not None:
+            told = f"{pin} is a subkey of {primary}; expected the fingerprint of the primary key"
+        raise TukitSysextError(told, hint="nothing was written; ask the publisher which fingerprint is right")
+
+
+def _text(new: NewSource, stored: Path | None) -> str:
+    lines = ["# written by tukit-sysext sources add", "[Source]"]
+    lines += [f"URL={url}" for url in new.urls]
+    lines += [f"Path={new.path}"] if new.path is not None else []
+    lines += [f"Keyring={stored}"] if stored is not None else []
+    lines += [f"Fingerprint={pin}" for pin in new.pins]
+    lines += [f"Priority={new.priority}"] if new.priority is not None else []
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def _folder(tree: Tree, name: str) -> Iterator[Path]:
+    """A folder of our configuration, made where it is not there, and reached through no link out of the tree."""
+    ours = tree.directory(_ETC, create=True)
+    if ours is not None:
+        os.close(ours)
+    descriptor = tree.directory(f"{_ETC}/{name}", create=True)
+    if descriptor is None:
+        raise UnknownState(f"/{_ETC}/{name}: cannot be made")
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
