@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tukit_sysext.job.collect import Collection
+    from tukit_sysext.job.hooks import Hooks
     from tukit_sysext.machine import Machine
-    from tukit_sysext.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
 
-def built_in(plugins: Plugins) -> Iterator[tuple[str, object]]:
+def built_in(plugins: Hooks) -> Iterator[tuple[str, object]]:
     """The built-in plugins with their names, in the order in which they are called."""
     for name, make in _MAKERS.items():
         try:
@@ -30,49 +30,49 @@ def built_in(plugins: Plugins) -> Iterator[tuple[str, object]]:
             log.error("%s is not there: %s: %s", name, type(error).__name__, error, exc_info=error)
 
 
-def _sources(plugins: Plugins) -> object:
+def _sources(plugins: Hooks) -> object:
     from tukit_sysext.builtin.sources import Sources
 
     return Sources()
 
 
-def _fetcher(plugins: Plugins) -> object:
+def _fetcher(plugins: Hooks) -> object:
     from tukit_sysext.builtin.fetcher import Fetcher
 
     return Fetcher(plugins.sources, plugins.objection, partial(_make_room, plugins))
 
 
-def _recorder(plugins: Plugins) -> object:
+def _recorder(plugins: Hooks) -> object:
     from tukit_sysext.builtin.recorder import Recorder
 
     return Recorder()
 
 
-def _guard(plugins: Plugins) -> object:
+def _guard(plugins: Hooks) -> object:
     from tukit_sysext.builtin.guard import Guard
 
     return Guard(plugins.objection)
 
 
-def _collector(plugins: Plugins) -> object:
+def _collector(plugins: Hooks) -> object:
     from tukit_sysext.builtin.collector import Collector
 
     return Collector(partial(_collect, plugins))
 
 
-_MAKERS: Mapping[str, Callable[[Plugins], object]] = {
+_MAKERS: Mapping[str, Callable[[Hooks], object]] = {
     f"tukit_sysext.{make.__name__.removeprefix('_')}": make
     for make in (_sources, _fetcher, _recorder, _guard, _collector)
 }
 
 
-def _collect(plugins: Plugins, machine: Machine) -> Collection:
+def _collect(plugins: Hooks, machine: Machine) -> Collection:
     from tukit_sysext.job.collect import collect
 
     return collect(machine, plugins)
 
 
-def _make_room(plugins: Plugins, machine: Machine, needed: frozenset[str]) -> Collection:
+def _make_room(plugins: Hooks, machine: Machine, needed: frozenset[str]) -> Collection:
     from tukit_sysext.job.collect import collect
 
     return collect(machine, plugins, lacking_room=True, needed=needed)

@@ -22,9 +22,10 @@ from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.layout import CONFIGURATION, EXTENSIONS, STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component, parse_image_name
+from tukit_sysext.state.digest import CHUNK, hash_of
 from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.record import Record
-from tukit_sysext.state.store import CHUNK, Condition, Store, Stored, hash_of
+from tukit_sysext.state.store import Condition, Store, Stored
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
 from tukit_sysext.system.process import TimedOut, run

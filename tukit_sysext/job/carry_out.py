@@ -17,9 +17,11 @@ from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.job.options import Option, consider
 from tukit_sysext.job.plan import Plan
 from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.state.digest import hash_of
+from tukit_sysext.state.incoming import Incoming
 from tukit_sysext.state.ledger import now_text
 from tukit_sysext.state.record import Record
-from tukit_sysext.state.store import Condition, Incoming, Store, Stored, hash_of
+from tukit_sysext.state.store import Condition, Store, Stored
 from tukit_sysext.system.inspect_image import inspect_image
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
-    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.job.hooks import Hooks
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Collection:
 
 def collect(
     machine: Machine,
-    plugins: Plugins,
+    plugins: Hooks,
     *,
     dry_run: bool = False,
     unknown_origin: bool = False,
@@ -101,7 +101,7 @@ class _Run:
     def __init__(
         self,
         machine: Machine,
-        plugins: Plugins,
+        plugins: Hooks,
         configuration: Configuration,
         rules: Rules,
         needed: Sequence[Root],

@@ -14,12 +14,14 @@ from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.job.facts import Candidate
+from tukit_sysext.job.hooks import Hooks
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.sources.protocol import Source
+from tukit_sysext.state.digest import CHUNK, hash_of
+from tukit_sysext.state.incoming import Incoming
 from tukit_sysext.state.record import Record
-from tukit_sysext.state.store import CHUNK, Incoming, Store, hash_of
+from tukit_sysext.state.store import Store
 from tukit_sysext.system.tree import Tree
 
 
@@ -34,7 +36,7 @@ class Origin:
 class Recovery:
     """Looks for content by its recorded SHA-256, for the tree at ``path``."""
 
-    def __init__(self, machine: Machine, plugins: Plugins, path: Path, tree: Tree, store: Store) -> None:
+    def __init__(self, machine: Machine, plugins: Hooks, path: Path, tree: Tree, store: Store) -> None:
         self._machine = machine
         self._plugins = plugins
         self._path = path

@@ -24,6 +24,7 @@ from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import OutsideTree, ToolMissing, TukitSysextError, UnknownState
 from tukit_sysext.job import carry_out
 from tukit_sysext.job.finding import Condition, Finding
+from tukit_sysext.job.hooks import Hooks
 from tukit_sysext.job.options import linked
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.recover import Recovery
@@ -31,7 +32,6 @@ from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.job.verify import Subject
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
 from tukit_sysext.state.layers import read_overlaid
 from tukit_sysext.state.links import LinkWriter, changing
 from tukit_sysext.state.store import Condition as InStore
@@ -57,7 +57,7 @@ class Repair:
     hint: str | None = None
 
 
-def repair(machine: Machine, plugins: Plugins, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
+def repair(machine: Machine, plugins: Hooks, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
     """Repair what is wrong in a tree. Raises UnknownState where the tree is not there, OSError for the lock.
 
     The shared lock is held from before the first look at the store until the links are there.
@@ -70,7 +70,7 @@ def repair(machine: Machine, plugins: Plugins, subject: Subject, findings: Seque
 class _Mender:
     """Repairs the images of one tree."""
 
-    def __init__(self, machine: Machine, plugins: Plugins, subject: Subject, tree: Tree) -> None:
+    def __init__(self, machine: Machine, plugins: Hooks, subject: Subject, tree: Tree) -> None:
         self._machine = machine
         self._plugins = plugins
         self._subject = subject

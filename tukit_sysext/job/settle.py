@@ -25,14 +25,14 @@ from tukit_sysext.state.record import Record, RecordUnreadable
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
-    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.job.hooks import Hooks
 
 log = logging.getLogger(__name__)
 
 _TRIES = 5
 
 
-def settle(machine: Machine, plugins: Plugins, *, found: Iterable[Event] = ()) -> int:
+def settle(machine: Machine, plugins: Hooks, *, found: Iterable[Event] = ()) -> int:
     """Settle everything that was written down; how many events that were. Raises OSError, sqlite3.Error.
 
     ``found`` are events that the caller found by himself. Any number of settlings may run at once: an event is taken

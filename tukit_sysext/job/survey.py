@@ -21,12 +21,12 @@ from tukit_sysext.state.store import Kept
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
-    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.job.hooks import Hooks
 
 _TRIES = 5
 
 
-def survey(machine: Machine, plugins: Plugins, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
+def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
     """Find all roots. ``files`` are those of the store, ``needed`` further roots of the caller.
 
     The snapshots are listed once more afterwards: where one came or went meanwhile everything is looked at anew (threat
@@ -43,7 +43,7 @@ def survey(machine: Machine, plugins: Plugins, files: Sequence[Kept], needed: It
     return _with(marks, f"{machine.layout.snapshots}: snapshots come and go too quickly; try again later")
 
 
-def _mark(machine: Machine, plugins: Plugins, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
+def _mark(machine: Machine, plugins: Hooks, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
     others, unknown = [*needed], list[str]()
     try:
         others += plugins.references(machine)

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from queue import Queue
+
+CHUNK = 1024 * 1024
+"""Bytes that are hashed and written at a time."""
 
 _IN_LINE = 8 * 1024 * 1024
 """Bytes up to which a thread is not worth starting."""
@@ -48,3 +52,13 @@ class Digest:
     def _work(self) -> None:
         while (data := self._queue.get()) is not None:
             self._hash.update(data)
+
+
+def hash_of(descriptor: int) -> str:
+    """SHA-256 of an open file from its beginning, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    position = 0
+    while chunk := os.pread(descriptor, CHUNK, position):
+        digest.update(chunk)
+        position += len(chunk)
+    return digest.hexdigest()

@@ -7,8 +7,9 @@ import logging
 from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken
+from tukit_sysext.state.digest import hash_of
 from tukit_sysext.state.record import RecordUnreadable
-from tukit_sysext.state.store import ROT, Condition, Store, Stored, hash_of
+from tukit_sysext.state.store import ROT, Condition, Store, Stored
 from tukit_sysext.system.inspect_image import Inspection
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ import pytest
 from tests.unit.state.samples import CONTENT, NAME, StoreFolder, record
 from tests.unit.support import needs_root
 from tukit_sysext.state import store as store_module
-from tukit_sysext.state.store import Condition, Store, hash_of
+from tukit_sysext.state.digest import hash_of
+from tukit_sysext.state.store import Condition, Store
 
 
 @pytest.fixture
