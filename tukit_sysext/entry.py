@@ -38,7 +38,12 @@ class _Journal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
-        syslog.syslog(priority, self.format(record))
+        syslog.syslog(priority, _sendable(self.format(record)))
+
+
+def _sendable(text: str) -> str:
+    """Text that syslog(3) takes: names on a disk may be anything, and a message must not cost what it tells of."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
 
 
 class _Faults(logging.Handler):
@@ -72,7 +77,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
 def _kept_from_children(stream: TextIO) -> TextIO:
     """The same stream by another descriptor, which no child inherits; in its place children find /dev/null."""
     number = stream.fileno()
-    own = open(os.dup(number), "w", buffering=1, errors=stream.errors)  # noqa: SIM115  # open to the end
+    own = open(os.dup(number), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115  # open to the end
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), number)
     return own
@@ -142,7 +147,7 @@ def _finalize(arguments: Sequence[str]) -> int:
             print(f"{line} (in the refused tree)" if outcome.refusals else line)
         for line in refusal_lines(outcome):
             print(line, file=sys.stderr)
-            syslog.syslog(syslog.LOG_ERR, line)
+            syslog.syslog(syslog.LOG_ERR, _sendable(line))
         plugins.judged(transaction, outcome)
         try:
             refusing.note(machine, outcome, before, now=now)

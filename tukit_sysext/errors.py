@@ -48,12 +48,23 @@ class ImageBroken(TukitSysextError):
     """An image, or what describes it, is not what the signed or listed data says, or cannot be merged."""
 
 
+class NoVerdict(ImageBroken):
+    """Looking into an image came to no end: no update takes it, and nothing good is thrown away for it."""
+
+
 class StoreError(TukitSysextError):
     """The image store cannot take an image: no room, read-only, an I/O error, or something foreign in the way."""
 
 
 class PluginFailed(TukitSysextError):
     """A plugin that is named could not be loaded, or did not do what it is asked for: what it would say is unknown."""
+
+
+class MemoryUnreadable(TukitSysextError):
+    """What is remembered of a source cannot be read: none of its lists is believed.
+
+    A fault on our side, that refuses no update.
+    """
 
 
 class NoRoom(StoreError):

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _images_of_trees(commands)
     _images_over_time(commands)
     _store(commands)
+    _sources(commands)
     _machinery(commands)
     return top
 
@@ -124,6 +125,54 @@ def _store(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     why.add_argument("image", metavar="IMAGE", help="an image (all its versions), or a file of the store")
     _json(why)
+
+
+def _sources(commands: Commands[argparse.ArgumentParser]) -> None:
+    sources = commands.add_parser(
+        "sources",
+        help="where images come from, and whose signatures are believed; add a source",
+        description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
+        "newest list that was seen, and what is wrong.",
+    )
+    _json(sources)
+    actions = sources.add_subparsers(dest="action", metavar="ACTION")
+    add = actions.add_parser(
+        "add",
+        help="add a source with the key that signs its lists",
+        description="Writes /etc/tukit-sysext/sources.d/NAME.conf, and keeps the key as keyrings/NAME.gpg. Shows the "
+        "key's fingerprint.",
+    )
+    add.add_argument("name", metavar="NAME", help="how the source is called from now on")
+    add.add_argument("where", metavar="URL|DIR", nargs="+", help="URLs that mirror each other, or one directory")
+    add.add_argument("--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input")
+    add.add_argument(
+        "--fingerprint",
+        metavar="FINGERPRINT",
+        action="append",
+        default=[],
+        help="believe this (primary) key alone; without --key it is one of the system's import keyring",
+    )
+    add.add_argument("--priority", type=_priority, metavar="N", help="a smaller number is a stronger source (99)")
+    add.add_argument("--force", action="store_true", help="replace a source of this name")
+    reset = actions.add_parser(
+        "reset",
+        help="forget which lists were seen, to go back to an older one",
+        description="An older list than the newest one seen is refused, as it may be served again by an attacker. "
+        "This forgets the newest one: the next good list is believed, whenever it was signed.",
+    )
+    reset.add_argument("name", metavar="NAME", help="a source")
+    remove = actions.add_parser(
+        "remove",
+        help="take a source and its key away",
+        description="Removes sources.d/NAME.conf and keyrings/NAME.gpg of /etc/tukit-sysext. Its images stay.",
+    )
+    remove.add_argument("name", metavar="NAME", help="a source")
+
+
+def _priority(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError("expected a whole number from 0")
+    return int(text)
 
 
 def _machinery(commands: Commands[argparse.ArgumentParser]) -> None:

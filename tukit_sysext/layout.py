@@ -53,6 +53,11 @@ class Layout:
         return self.state / "ledger.db"
 
     @property
+    def seen(self) -> Path:
+        """The newest signature time seen of each source, one file each."""
+        return self.state / "seen"
+
+    @property
     def cache(self) -> Path:
         """What can be had again."""
         return self._at("/var/cache/tukit-sysext")

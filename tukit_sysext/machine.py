@@ -7,21 +7,30 @@ import os
 from dataclasses import dataclass, field
 
 from tukit_sysext.layout import Layout
+from tukit_sysext.state.seen import Seen
 from tukit_sysext.state.store import Store
 from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """Paths of the running system, its image store, and access to its subvolumes."""
+    """Paths of the running system, its image store, and access to its subvolumes.
+
+    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then.
+    """
 
     layout: Layout = field(default_factory=Layout)
     subvolumes: Subvolumes = field(default_factory=BtrfsSubvolumes)
+    read_only: bool = False
 
     @property
     def privileged(self) -> bool:
         """Whether we may change things and look into images."""
         return os.geteuid() == 0
+
+    def seen(self) -> Seen:
+        """The newest signature time seen of each source; remembered only where we may, and are not just looking."""
+        return Seen(self.layout.seen, writable=self.privileged and not self.read_only)
 
     def store(self, *, writable: bool = True) -> Store:
         """The image store; with ``writable`` false nothing of it or of its records is ever written."""

@@ -65,9 +65,14 @@ class SigningKey:
         return cls(folder=folder, fingerprint=words[3], name=name)
 
     @classmethod
-    def shared(cls, name: str = "Lab <lab@localhost>", algorithm: KeyAlgorithm = "ed25519") -> SigningKey:
+    def shared(
+        cls,
+        name: str = "Lab <lab@localhost>",
+        algorithm: KeyAlgorithm = "ed25519",
+        created: datetime | None = None,
+    ) -> SigningKey:
         """The key of that name of this process, made when it is first asked for; not to be revoked."""
-        return _shared(name, algorithm)
+        return _shared(name, algorithm, created)
 
     def public(self, armoured: bool = False) -> bytes:
         """The public key, as a keyring for gpgv (which takes the binary form only, before 2.4)."""
@@ -87,14 +92,33 @@ class SigningKey:
         digest: Digest = "SHA512",
         time: datetime | None = None,
         text_mode: bool = False,
+        days: int | None = None,
+        kind: Literal["--detach-sign", "--sign", "--clear-sign"] = "--detach-sign",
+        by: str | None = None,
     ) -> bytes:
         """A detached signature; `time` is when it says that it was made (now), `text_mode` its class 0x01.
+
+        It is good for so many `days` (for ever). `kind` makes something else of it, `by` is the subkey that signs.
 
         Raises ToolFailed where gpg refuses to: the key has expired or is revoked by then.
         """
         options = [*_armour(armoured), "--allow-weak-digest-algos", "--digest-algo", digest]
         options += ["--textmode"] if text_mode else []
-        return _gpg(self.folder, [*options, "--local-user", self.fingerprint, "--detach-sign"], content, time=time)
+        options += ["--default-sig-expire", f"{days}d"] if days is not None else []
+        user = self.fingerprint if by is None else f"{by}!"
+        return _gpg(self.folder, [*options, "--local-user", user, kind], content, time=time)
+
+    def add_subkey(
+        self, algorithm: KeyAlgorithm = "ed25519", *, time: datetime | None = None, expires: datetime | None = None
+    ) -> str:
+        """Add a subkey that signs, which gpg prefers to the primary key from then on; gives its fingerprint."""
+        until = "never" if expires is None else _gpg_time(expires)
+        status = _gpg(
+            self.folder,
+            ["--status-fd", "1", "--quick-add-key", self.fingerprint, algorithm, "sign", until],
+            time=time,
+        )
+        return next(line.split()[3] for line in status.decode().splitlines() if " KEY_CREATED " in line)
 
     def revoke(self) -> None:
         """Revoke the key: what `public` gives from now on says so, and it signs no more."""
@@ -104,10 +128,10 @@ class SigningKey:
 
 
 @cache
-def _shared(name: str, algorithm: KeyAlgorithm) -> SigningKey:
+def _shared(name: str, algorithm: KeyAlgorithm, created: datetime | None) -> SigningKey:
     folder = Path(tempfile.mkdtemp(prefix="lab-key-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return SigningKey.make(folder, name=name, algorithm=algorithm)
+    return SigningKey.make(folder, name=name, algorithm=algorithm, created=created)
 
 
 def _armour(armoured: bool) -> list[str]:

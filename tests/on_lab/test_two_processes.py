@@ -108,8 +108,8 @@ def test_both_come_to_an_end_and_nothing_is_lost(site: Site, names: tuple[str, s
     with started(site, commands[0]) as one:
         barrier.wait()
         with started(site, commands[1]) as two:
-            if names[0] == "collection" and names[1] in SHARING:
-                # it waits for the collection to end
+            if (names[0] == "collection" and names[1] in SHARING) or names == ("repair", "repair"):
+                # it waits for the collection, or for the other repair of the same tree, to end
                 wait_until_at_the_lock(site, two)
                 assert two.poll() is None
             else:

@@ -178,3 +178,20 @@ def test_a_fault_in_a_file_is_told_with_its_line(site: PlainMachine, capsys: pyt
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in err
+
+
+@pytest.mark.parametrize("folder", ["etc/tukit-sysext/sources.d", "etc/tukit-sysext/images.d", "etc/extensions"])
+def test_names_that_are_no_text_cost_no_refusal(site: PlainMachine, folder: str) -> None:
+    """A message about one must not end the job, which would let the update pass."""
+    want(site)
+    path = os.fsencode(site.tree(7) / folder)
+    os.makedirs(path, exist_ok=True)
+    with open(path + b"/\xff\xfe.conf", "w") as file:
+        file.write("rubbish\n")
+    assert finalize(site) == 75
+
+
+def test_every_message_can_be_sent() -> None:
+    record = logging.LogRecord("tukit_sysext", logging.ERROR, "", 1, "name \udcff and \0", (), None)
+    entry._Journal().emit(record)
+

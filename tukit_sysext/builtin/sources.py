@@ -32,8 +32,9 @@ class Sources:
         from tukit_sysext.sources.trust import Trust
 
         cache = Cache(machine.layout.cache, writable=machine.privileged)
+        seen = machine.seen()
         found: list[Source] = [
-            DirectorySource(settings, Path(settings.path), Trust(settings, cache))
+            DirectorySource(settings, Path(settings.path), Trust(settings, cache, seen=seen))
             for settings in configuration.sources.values()
             if settings.path is not None
         ]
@@ -58,7 +59,7 @@ class Sources:
                     network,
                     transfers,
                     cache,
-                    Trust(settings, cache),
+                    Trust(settings, cache, seen=seen),
                     image_max=configuration.settings.image_max,
                 )
                 for settings in on_the_web

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from tukit_sysext.system.tree import Tree
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print the plan for the tree at ``--root``. 0, or 75 where a transaction with this tree would be refused."""
+    machine = replace(machine, read_only=True)
     held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
     plugins = Plugins.of(machine)
     with Tree(arguments.root) as tree:

@@ -7,7 +7,6 @@ of the same name; an empty file, or a link to /dev/null, masks it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,12 +14,10 @@ from typing import TypeVar
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.ini import Assignment, parse
 from tukit_sysext.layout import CONFIGURATION
+from tukit_sysext.rules.shown import shown
 from tukit_sysext.system.tree import Tree
 
 Value = TypeVar("Value")
-
-_CREDENTIALS = re.compile(r".*@")
-"""What may be a user name and a password in a URL, which no message repeats (threat N16)."""
 
 LIMIT = 256 * 1024
 """The most bytes that one configuration file may have."""
@@ -39,7 +36,9 @@ class Problem:
     fault: bool = True
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        # a name on a disk need not be text, which no log would take
+        file = self.file if self.file.isprintable() else ascii(self.file)
+        return f"{file}:{self.line}: {self.message}" if self.line else f"{file}: {self.message}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,42 +139,59 @@ class Keys:
             for assignment in file.assignments:
                 self._found.setdefault((assignment.section, assignment.key), []).append((file.path, assignment))
 
-    def take(self, section: str, key: str, convert: Callable[[str], Value], default: Value) -> Value:
+    def take(
+        self, section: str, key: str, convert: Callable[[str], Value], default: Value, *, secret: bool = False
+    ) -> Value:
         """The value of a key; the default where it is not set.
 
-        Or where ``convert`` raises ValueError (a problem then).
+        Or where ``convert`` raises ValueError (a problem then, which repeats no ``secret``).
         """
         found = self._found.pop((section, key), [])
-        values = self._convert(found[-1:], convert)
-        return values[0] if values else default
+        values = self._convert(found[-1:], convert, secret=secret)
+        return values[0][0] if values else default
 
     def take_all(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:
         """The values of a key that may be given several times.
 
         And several in one line with white space between them.
         """
+        return tuple(value for value, _ in self.take_where(section, key, convert))
+
+    def take_where(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[tuple[Value, str], ...]:
+        """The same, each value with the path of the file that has it."""
         return tuple(self._convert(self._found.pop((section, key), []), convert, several=True))
 
     def _convert(
-        self, found: Sequence[tuple[str, Assignment]], convert: Callable[[str], Value], *, several: bool = False
-    ) -> list[Value]:
-        values: list[Value] = []
+        self,
+        found: Sequence[tuple[str, Assignment]],
+        convert: Callable[[str], Value],
+        *,
+        several: bool = False,
+        secret: bool = False,
+    ) -> list[tuple[Value, str]]:
+        values: list[tuple[Value, str]] = []
         for path, assignment in found:
             if not assignment.value:
                 values.clear()
             for text in assignment.value.split() if several else filter(None, [assignment.value]):
                 try:
-                    values.append(convert(text))
+                    values.append((convert(text), path))
                 except ValueError as error:
-                    shown = _CREDENTIALS.sub("...@", text)
-                    message = f"{assignment.key}={shown}: {error}"
+                    text = "..." if secret else _without_credentials(text)
+                    message = f"{shown(assignment.key)}={shown(text)}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
         return values
 
     def finish(self) -> tuple[Problem, ...]:
         """All problems, those of the keys that nobody took among them, in the order of the lines."""
         for path, assignment in (item for found in self._found.values() for item in found):
-            message = f"unknown key {assignment.key}= in [{assignment.section}], ignored"
+            message = f"unknown key {shown(assignment.key)}= in [{shown(assignment.section)}], ignored"
             self.problems.append(Problem(file=path, line=assignment.line, message=message, fault=False))
         self._found.clear()
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))
+
+
+def _without_credentials(text: str) -> str:
+    """A value less what may be a user name and a password in a URL, which no message repeats (threat N16)."""
+    _, at, rest = text.rpartition("@")
+    return f"...@{rest}" if at else text

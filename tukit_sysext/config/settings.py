@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tukit_sysext.config import keyring, values
+from tukit_sysext.config import credentials, keyring, values
+from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.config.files import Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
+from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
@@ -18,6 +20,15 @@ from tukit_sysext.system.tree import Tree
 MAIN = "tukit-sysext.conf"
 SOURCES = "sources.d"
 DEFAULT_PRIORITY = 99
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blocked:
+    """A version of an image (UAPI.10) that is never chosen, and the file that says so."""
+
+    name: str
+    version: str
+    origin: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +40,8 @@ class Settings:
     are empty where the configuration names none, the system's count then. ``grace``: seconds for which an image stays
     after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the size of the store is warned of
     ([Store] StoreMax=). ``history``: seconds for which the ledger remembers what is gone ([History] Keep=).
-    ``plugins``: names of the third-party plugins that are loaded ([Plugins] Load=).
+    ``plugins``: names of the third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are
+    never chosen ([Block] Image=NAME=VERSION).
     """
 
     refuse_for: int | None = None
@@ -37,6 +49,7 @@ class Settings:
     store_max: Share = field(default_factory=lambda: Share(percent=20))
     history: int = 365 * 86400
     plugins: tuple[str, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
     image_max: int = 4 * 1024**3
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
@@ -47,8 +60,12 @@ class SourceSettings:
 
     ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
     ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyring``
-    (Keyring=, else systemd's). As with zypper a smaller priority (Priority=) is a stronger source, and 99 is the
-    default: a weaker source is asked only where no stronger one has a fitting image.
+    (Keyring=, else systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys; None: all
+    of the keyring), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
+    are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
+    it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
+    (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
+    fitting image.
     """
 
     name: str
@@ -57,6 +74,10 @@ class SourceSettings:
     urls: tuple[str, ...] = ()
     verify: bool = True
     keyring: Keyring | None = None
+    fingerprints: tuple[str, ...] | None = None
+    max_age: int | None = None
+    credentials: Credentials | None = None
+    doubt: str = ""
     priority: int = DEFAULT_PRIORITY
     trusted: bool = True
 
@@ -96,6 +117,10 @@ def load(tree: Tree) -> Configuration:
         store_max=keys.take("Store", "StoreMax", share, default.store_max),
         history=keys.take("History", "Keep", time_span, default.history),
         plugins=keys.take_all("Plugins", "Load", values.component),
+        blocked=tuple(
+            Blocked(name=name, version=version, origin=where)
+            for (name, version), where in keys.take_where("Block", "Image", values.image_version)
+        ),
     )
     problems = [*found, *keys.finish()]
     trusted = not any(problem.fault for problem in problems)
@@ -141,6 +166,21 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
             found = keyring.load(tree, named)
         except UnknownState as error:
             problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
+    before = len(keys.problems)
+    pinned = keys.take_all("Source", "Fingerprint", fingerprint)
+    max_age = keys.take("Source", "MaxAge", _or_none(values.age), None)
+    named = keys.take("Source", "Credentials", _text_or_none(absolute_path), None, secret=True)
+    doubts = list(keys.problems[before:])
+    secret: Credentials | None = None
+    try:
+        secret = credentials.load(tree, named) if named is not None else None
+    except UnknownState as error:
+        doubts.append(Problem(file=origin, line=0, message=f"Credentials=: {error}"))
+        problems.append(doubts[-1])
+    if not verify and (pinned or max_age is not None):
+        message = "Fingerprint= and MaxAge= are about signatures, which Verify=no switches off"
+        doubts.append(Problem(file=origin, line=0, message=message))
+        problems.append(doubts[-1])
     path = keys.take("Source", "Path", _text_or_none(absolute_path), None)
     urls = keys.take_all("Source", "URL", url)
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
@@ -152,6 +192,10 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         urls=urls,
         verify=verify,
         keyring=found,
+        fingerprints=pinned or None,
+        max_age=max_age,
+        credentials=secret,
+        doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
         trusted=not any(problem.fault for problem in problems),
     )

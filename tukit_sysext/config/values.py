@@ -41,8 +41,15 @@ _SPAN = re.compile(r"(\d+)\s*([a-zA-Z]*)\s*")
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?")
 
 
+_CENTURY = 36525 * 86400
+"""Longer than anything waits, and short enough for the C library's times."""
+
+
 def time_span(text: str) -> int:
-    """Seconds of a time span as in systemd.time(7), in the units from seconds to weeks: ``14d``, ``1h 30min``."""
+    """Seconds of a time span as in systemd.time(7), in the units from seconds to weeks: ``14d``, ``1h 30min``.
+
+    Up to 100 years.
+    """
     total, position = 0, 0
     text = text.strip()
     while position < len(text):
@@ -53,14 +60,27 @@ def time_span(text: str) -> int:
             raise ValueError("expected a time span such as 14d or 1h 30min")
         total += int(match[1]) * unit
         position = match.end()
+    if total > _CENTURY:
+        raise ValueError("expected at most 100 years")
     return total
 
 
+def age(text: str) -> int:
+    """A time span that is not zero."""
+    seconds = time_span(text)
+    if not seconds:
+        raise ValueError("expected a time span longer than zero")
+    return seconds
+
+
+_MOST_DIGITS = 9
+_LARGEST = 8388607 << 40
+"""Files and SQLite's numbers end at 2^63."""
 _LONGEST = 30 * 86400
 
 
 def time_limit(text: str) -> int:
-    """A time span that is not zero."""
+    """A time span that is not zero, and at most 30 days."""
     seconds = time_span(text)
     if not 0 < seconds <= _LONGEST:
         raise ValueError("expected a time span longer than zero and not longer than 30 days")
@@ -72,7 +92,10 @@ def size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("expected a size in bytes, or with K, M, G or T behind it")
-    return int(match[1]) << (" KMGT".index(match[2]) * 10 if match[2] else 0)
+    found = int(match[1]) << (" KMGT".index(match[2]) * 10 if match[2] else 0)
+    if found > _LARGEST:
+        raise ValueError("expected at most 8388607T")
+    return found
 
 
 def component(text: str) -> str:
@@ -132,9 +155,9 @@ def absolute_path(text: str) -> str:
 
 
 def number(text: str) -> int:
-    """A whole number from 0."""
-    if not text.isascii() or not text.isdigit():
-        raise ValueError("expected a whole number")
+    """A whole number from 0 to 999999999."""
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise ValueError("expected a whole number of at most 9 digits")
     return int(text)
 
 
@@ -143,6 +166,14 @@ def version(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,255}", text) or "/" in text:
         raise ValueError("expected a version, printable ASCII without / and white space")
     return text
+
+
+def image_version(text: str) -> tuple[str, str]:
+    """An image's name and a version: ``gdb=15.1``."""
+    name, equals, found = text.partition("=")
+    if not equals or not found:
+        raise ValueError("expected NAME=VERSION")
+    return component(name), version(found)
 
 
 def share(text: str) -> Share:

@@ -7,6 +7,7 @@ Key      in section ``[Image]``
 Policy=  ``required`` (default): without a fitting image the update is refused; ``optional``: it is left out
 Source=  take it from this source alone
 Hold=    take this version alone
+Block=   never take these versions (several; also one that is linked, held or in the store)
 State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ======== =========================================================================================================
 """
@@ -53,6 +54,7 @@ class WantedImage:
     policy: Policy = Policy.REQUIRED
     source: str | None = None
     hold: str | None = None
+    blocked: tuple[str, ...] = ()
     state: State = State.WANTED
     trusted: bool = True
 
@@ -107,6 +109,7 @@ def load(tree: Tree) -> WantedImages:
         policy = keys.take(_SECTION, "Policy", _policy, Policy.REQUIRED)
         source = keys.take(_SECTION, "Source", _optional(component), None)
         hold = keys.take(_SECTION, "Hold", _optional(version), None)
+        blocked = keys.take_all(_SECTION, "Block", version)
         state = keys.take(_SECTION, "State", _state, State.WANTED)
         of_file = keys.finish()
         problems += of_file
@@ -116,6 +119,7 @@ def load(tree: Tree) -> WantedImages:
             policy=policy,
             source=source,
             hold=hold,
+            blocked=blocked,
             state=state,
             trusted=not any(problem.fault for problem in of_file),
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
+from collections.abc import Iterator
 
-_BLOCK = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_END = b"-----END PGP PUBLIC KEY BLOCK-----"
 
 
 def public_keys(content: bytes) -> bytes:
@@ -17,8 +18,8 @@ def public_keys(content: bytes) -> bytes:
     """
     if b"-----BEGIN PGP" not in content[:4096]:
         return content
-    keys = b""
-    for block in _BLOCK.findall(content):
+    keys = bytearray()
+    for block in _blocks(content):
         lines = [line.strip() for line in block.split(b"\n")]
         if any(b":" in line for line in lines):
             lines = lines[lines.index(b"") :] if b"" in lines else []  # behind the headers comes an empty line
@@ -29,4 +30,20 @@ def public_keys(content: bytes) -> bytes:
             raise ValueError(f"damaged ASCII armour: {error}") from error
     if not keys:
         raise ValueError("no public key in it")
-    return keys
+    return bytes(keys)
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """What stands between the lines of each block. A regular expression would need the square of the time for lines
+    that begin a block which never ends. Raises ValueError for such a block.
+    """
+    position = 0
+    while (start := content.find(_BEGIN, position)) >= 0:
+        position = start + len(_BEGIN)
+        if not content.startswith((b"\n", b"\r\n"), position):
+            continue
+        end = content.find(_END, position)
+        if end < 0:
+            raise ValueError("damaged ASCII armour: a block has no end")
+        yield content[position:end].removeprefix(b"\r").removeprefix(b"\n")
+        position = end + len(_END)

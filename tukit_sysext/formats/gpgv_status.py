@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tukit_sysext.rules.shown import shown
+
 _PREFIX = "[GNUPG:] "
 _STRONG = {"8": "SHA256", "9": "SHA384", "10": "SHA512", "12": "SHA3-256", "14": "SHA3-512"}
 _BINARY_DOCUMENT = "00"
+NOT_IN_KEYRING = "is not in the keyring"
+"""How the reason of a signature ends whose key nobody has."""
 _VALIDSIG_FIELDS = 10
 _MOST_DIGITS = 15
 
@@ -54,9 +58,9 @@ def judge(output: str) -> Judged:
         failed = next((word for word in _REASONS if word in words), None)
         if failed is not None:
             bad = bad or failed == "BADSIG"
-            key = words[failed][1] if len(words[failed]) > 1 else "?"
+            key = shown(words[failed][1]) if len(words[failed]) > 1 else "?"
             reason = _REASONS[failed].format(key)
-            reasons.append(f"the key {key} is not in the keyring" if "NO_PUBKEY" in words else reason)
+            reasons.append(f"the key {key} {NOT_IN_KEYRING}" if "NO_PUBKEY" in words else reason)
         elif "GOODSIG" in words and "VALIDSIG" in words:
             signature = _valid(words["VALIDSIG"])
             if isinstance(signature, Signature):
@@ -90,10 +94,11 @@ def _valid(words: list[str]) -> Signature | str:
         return "gpgv says too little of the signature"
     fingerprint, made, digest, kind = words[1], words[3], words[8], words[9]
     primary = words[10] if len(words) > _VALIDSIG_FIELDS else fingerprint
+    said = shown(primary)
     if digest not in _STRONG:
-        return f"the signature by {primary} uses a weak hash (OpenPGP number {digest})"
+        return f"the signature by {said} uses a weak hash (OpenPGP number {shown(digest)})"
     if kind != _BINARY_DOCUMENT:
-        return f"the signature by {primary} is of class {kind}, expected 00 (a binary document)"
+        return f"the signature by {said} is of class {shown(kind)}, expected 00 (a binary document)"
     if not made.isascii() or not made.isdigit() or len(made) > _MOST_DIGITS:
-        return f"the signature by {primary} has no time that can be read"
+        return f"the signature by {said} has no time that can be read"
     return Signature(fingerprint=primary, time=int(made))

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.config.files import Problem
+from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
@@ -122,6 +123,7 @@ class Facts:
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
     ``broken_sources`` the reason by source whose list is refused, ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none),
+    ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
 
@@ -140,4 +142,5 @@ class Facts:
     refuse_for: int | None = None
     policy_known: bool = True
     broken_sources: Mapping[str, str] = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)

@@ -113,7 +113,7 @@ def offered(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     options.sort(key=newest_first)
     options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
     for option in options:
-        yield consider(facts, option)
+        yield _choosable(facts, wanted, option)
 
 
 def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
@@ -133,7 +133,7 @@ def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
         and wanted.hold in (None, stored.record.version)
     ]
     for option in sorted(options, key=newest_first):
-        yield consider(facts, option)
+        yield _choosable(facts, wanted, option)
 
 
 def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
@@ -146,13 +146,32 @@ def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
             sha256=stored.record.sha256 if stored.record is not None else "",
             stored=stored,
         )
-        item = consider(facts, option)
+        item = _choosable(facts, wanted, option)
         if wanted.hold not in (None, option.version):
             item = Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"{wanted.hold} is held")
         found.append((link, item))
     found.sort(key=lambda item: newest_first(item[1].option))
     found.sort(key=lambda item: (item[1].standing is not Standing.FITS, not item[1].usable))
     return found[0] if found else None
+
+
+def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
+    """What is known of an option, and whether somebody blocked its version.
+
+    Only who chooses asks: whether what a snapshot has is whole and fits it, is not changed by a block.
+    """
+    origin = _blocked_by(facts, wanted, option)
+    if origin is None:
+        return consider(facts, option)
+    return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"blocked by {origin}")
+
+
+def _blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
+    """The file that blocks a version; versions that UAPI.10 holds for equal are the same."""
+    if any(compare(version, option.version) == 0 for version in wanted.blocked):
+        return wanted.origin
+    found = (item for item in facts.blocked if item.name == wanted.name)
+    return next((item.origin for item in found if compare(item.version, option.version) == 0), None)
 
 
 def consider(facts: Facts, option: Option) -> Considered:

@@ -7,6 +7,10 @@ Order of preference for one image:
 2. the linked image stays where it fits and that of rule 1 is not newer: an update never brings an older version
 3. where nothing that is offered can be used, an image that is in the store already
 4. a held version alone counts, wherever it is
+5. a blocked version (``Block=`` of the image, ``[Block]`` of the settings) is never chosen, not where it is linked,
+   held or in the store either: in rules 1 to 4 it counts as one that does not fit. An update may bring an older version
+   then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
+   a repair by the recorded hash brings a blocked version back where it was
 """
 
 from __future__ import annotations

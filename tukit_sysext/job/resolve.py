@@ -17,6 +17,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import (
     ImageBroken,
+    MemoryUnreadable,
     OutsideTree,
     PluginFailed,
     SourceUnreachable,
@@ -112,6 +113,7 @@ class Resolver:
             problems=(*self.configuration.problems, *wanted.problems),
             refused_for=refused_for or {},
             refuse_for=self.configuration.settings.refuse_for,
+            blocked=self.configuration.settings.blocked,
             objection=objection,
         )
 
@@ -219,7 +221,7 @@ class Resolver:
 
     def _look_into_foreign(self, entry: links.Entry, stored: Stored | None, stem: str) -> Inspection | None:
         if stored is not None:
-            if stored.condition in (Condition.MISSING, Condition.IRREGULAR, Condition.DAMAGED):
+            if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
                 raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
             with self._store.opened(stored.file_name) as descriptor:
                 return self._inspect(descriptor, preferred=stem)
@@ -253,13 +255,13 @@ class Resolver:
             except (SourceUnreachable, ImageBroken) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
-            except PluginFailed as error:
+            except (PluginFailed, MemoryUnreadable) as error:
                 self.cannot_use(name, error)
         self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken)
         self._look_at_candidates()
 
-    def cannot_use(self, source: str, error: PluginFailed) -> None:
-        """Take in that nobody can speak to a source, because its plugin failed: that refuses nothing."""
+    def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable) -> None:
+        """Take in that a source is of no use by a fault on our side: that refuses nothing."""
         log.error("%s", error)
         self.facts = replace(self.facts, unusable={**self.facts.unusable, source: str(error)})
 

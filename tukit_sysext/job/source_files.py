@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.config import keyring, values
+from tukit_sysext.config import keyring, settings, values
+from tukit_sysext.config.files import load
 from tukit_sysext.config.settings import SOURCES
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import armour, openpgp
@@ -29,6 +30,8 @@ KEY_LIMIT = 1024 * 1024
 """The most bytes that a file of keys may have."""
 
 _ETC = CONFIGURATION[0]
+_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify"))
+"""Keys that are written anew: whoever gives a key wants signatures verified by it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +94,9 @@ def add(machine: Machine, new: NewSource, *, force: bool) -> Written:
             with _folder(tree, KEYRINGS) as folder:
                 write_file(folder / f"{new.name}.gpg", binary)
             stored = Path(f"/{_ETC}/{KEYRINGS}/{new.name}.gpg")
+        kept = _kept(tree, before, new) if before is not None else []
         with _folder(tree, SOURCES) as folder:
-            write_file(folder / f"{new.name}.conf", _text(new, stored).encode())
+            write_file(folder / f"{new.name}.conf", _text(new, stored, kept).encode())
     return Written(file=Path(f"/{_ETC}/{SOURCES}/{new.name}.conf"), keyring=stored, keys=keys)
 
 
@@ -163,14 +167,28 @@ def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
         raise TukitSysextError(told, hint="nothing was written; ask the publisher which fingerprint is right")
 
 
-def _text(new: NewSource, stored: Path | None) -> str:
+def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
+    """What the file that is replaced says beside (MaxAge=, Credentials=), where the images stay in the same place.
+
+    Another place gets nothing of it: no password goes to a server that it is not for.
+    """
+    file = load(tree, before.lstrip("/"))
+    known = settings.load(tree).sources.get(new.name)
+    if file is None or known is None or (known.urls, known.path) != (new.urls, new.path):
+        return []
+    written = _WRITTEN if new.priority is None else {*_WRITTEN, "Priority"}
+    assignments = (item for item in file.assignments if item.section == "Source" and item.key not in written)
+    return [f"{item.key}={item.value}" for item in assignments]
+
+
+def _text(new: NewSource, stored: Path | None, kept: Sequence[str]) -> str:
     lines = ["# written by tukit-sysext sources add", "[Source]"]
     lines += [f"URL={url}" for url in new.urls]
     lines += [f"Path={new.path}"] if new.path is not None else []
     lines += [f"Keyring={stored}"] if stored is not None else []
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *kept]) + "\n"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.job import Answer, Next, NotThere, State
+from tukit_sysext.net.job import Answer, Next, NotThere, Origin, State
 from tukit_sysext.net.settings import NetworkSettings
 
 _MOST_REDIRECTS = 5
@@ -17,6 +17,7 @@ _MOST_DIGITS = 20
 _STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
+_WHO_ARE_YOU = 401
 _NOT_THERE = frozenset((404, 410))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -24,10 +25,6 @@ _ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 class _ErrorBody(Exception):
     """The body of an answer that is no file, and does not end."""
-
-
-Origin = tuple[str, str, int | None]
-"""Scheme, host and port."""
 
 
 class Attempt:
@@ -44,15 +41,23 @@ class Attempt:
         self._expecting = False
         self._discarded = 0
         self._refusal: Exception | None = None
+        self._logged_in = False
         self._resume_from = state.received
         self._set_up(settings, seconds)
 
     def _set_up(self, settings: NetworkSettings, seconds: float) -> None:
         handle, job = self.handle, self._state.job
         secure = self.url.startswith("https:")
-        handle.setopt(pycurl.URL, self._state.redirects.get(self.url, [self.url])[-1])
+        place = self._state.redirects.get(self.url, [self.url])[-1]
+        handle.setopt(pycurl.URL, place)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        handle.setopt(pycurl.FOLLOWLOCATION, not job.same_origin)
+        # who logs in somewhere follows step by step, so that each server is told what it may know
+        handle.setopt(pycurl.FOLLOWLOCATION, not job.same_origin and job.login is None)
+        if job.login is not None and origin(place) in job.login.origins:
+            handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
+            handle.setopt(pycurl.USERNAME, job.login.user.encode())
+            handle.setopt(pycurl.PASSWORD, job.login.password.encode())
+            self._logged_in = True
         handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
         handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.NOSIGNAL, True)
@@ -215,6 +220,9 @@ class Attempt:
         told = f"{self.url}: the server answers with status {status}"
         if status in _REDIRECTS:
             return self._redirected(told)
+        if status == _WHO_ARE_YOU:
+            told += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
+            return SourceUnreachable(f"{told} (Credentials= of the source)"), Next.GIVE_UP
         if status in _ASK_AGAIN:
             return SourceUnreachable(told), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
@@ -223,11 +231,17 @@ class Attempt:
         return kind(told), Next.GIVE_UP
 
     def _redirected(self, told: str) -> tuple[TukitSysextError, Next]:
-        """A redirect of a file that has to come from the server itself: followed where it stays there."""
+        """A redirect that libcurl does not follow by itself: of a file that has to come from the server itself, where
+        it stays there, or of one that is asked for with credentials. The rules are those that libcurl is told.
+        """
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
         target = raw.decode("iso-8859-1")
-        if origin(target) != origin(self.url):
+        if self._state.job.same_origin and origin(target) != origin(self.url):
             return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), Next.GIVE_UP
+        allowed = ("https",) if self.url.startswith("https:") else ("http", "https")
+        if origin(target)[0] not in allowed:
+            told = f"{self.url}: redirects to something else than {' or '.join(allowed).upper()}"
+            return SourceUnreachable(told), Next.GIVE_UP
         hops = self._state.redirects.setdefault(self.url, [])
         hops.append(target)
         if len(hops) > _MOST_REDIRECTS:

@@ -27,6 +27,19 @@ class Sink(Protocol):
         """Forget everything that was written: the file comes again from its beginning."""
 
 
+Origin = tuple[str, str, int | None]
+"""Scheme, host and port."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Login:
+    """A user name and a password, and the servers that are told them; no other ever is, whatever redirects to it."""
+
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+    origins: frozenset[Origin]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """One file to be had.
@@ -35,7 +48,7 @@ class Job:
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
     at the URL ``asked_at`` that said so. ``accept`` is asked about a whole file (its bytes, empty with a sink):
     ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the job. With
-    ``same_origin`` a redirect to another server is refused.
+    ``same_origin`` a redirect to another server is refused. ``login`` is for the servers that ask who one is.
     """
 
     urls: Sequence[str]
@@ -47,6 +60,7 @@ class Job:
     asked_at: str | None = None
     same_origin: bool = False
     accept: Callable[[bytes], None] | None = None
+    login: Login | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

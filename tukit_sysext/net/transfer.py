@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.attempt import Attempt, Origin, origin, without_credentials
-from tukit_sysext.net.job import FIRST_PAUSE, Answer, Job, Next, NotThere, Result, State
+from tukit_sysext.net.attempt import Attempt, origin, without_credentials
+from tukit_sysext.net.job import FIRST_PAUSE, Answer, Job, Next, NotThere, Origin, Result, State
 from tukit_sysext.net.settings import NetworkSettings
 
 log = logging.getLogger(__name__)
@@ -163,6 +163,7 @@ class Transfers:
         now = self._clock()
         if what is Next.REDIRECT:
             return now
+        state.redirects.pop(url, None)  # where it leads to next time, the server says then
         state.failures.pop(url, None)  # the order is that of the last failures
         state.failures[url] = error
         log.info("%s", error)

@@ -34,10 +34,12 @@ class DirectorySource:
         """See Source."""
         where = f"{self._folder}/{listed.LIST}"
         content = self._read(listed.LIST, limit=checksums.LIMIT)
-        signer = self._trust.signer(content, self._signature, where=where)
+        believed = self._trust.check(content, self._signature, where=where)
         found = checksums.parse(content, where=where)
         listed.check_freshness(found, where)
+        self._trust.remember(believed)
         self._hashes = found.hashes
+        signer = believed.fingerprint if believed is not None else None
         return listed.candidates(
             found, self._settings, signer=signer, locations=lambda name: (str(self._folder / name),), size=self._size
         )

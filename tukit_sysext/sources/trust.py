@@ -1,47 +1,76 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whose lists are believed: the OpenPGP signature of a list, checked against the keyring of its source."""
+"""Whose lists are believed: the OpenPGP signature of a list, checked against the keyring of its source.
+
+A list is believed when gpgv finds a good signature by a key of the keyring (one that is pinned, where any is), that is
+not from the future, not older than the source's ``MaxAge=``, and not older than the newest one seen (state/seen.py). Of
+several good signatures the newest counts; one beside them by a key that is not known does not matter.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
+from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.armour import public_keys
-from tukit_sysext.formats.gpgv_status import Signature
+from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
 from tukit_sysext.sources.cache import Cache
+from tukit_sysext.state.ledger_rows import now_text
+from tukit_sysext.state.seen import Seen
 from tukit_sysext.system.gpgv import check_signature
+
+log = logging.getLogger(__name__)
 
 _KIND = "signatures"
 _REMEMBERED_FOR = 3600
 """Seconds for which a check is remembered: a key may expire meanwhile."""
+_DAY = 86400
+_BRING_KEY = "tukit-sysext sources add {} URL --key FILE --force brings the publisher's key"
 _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
 
 
-class Trust:
-    """What one source's lists must have."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Believed:
+    """A signature that was found good: the primary key's fingerprint, and the time of each good signature by key."""
 
-    def __init__(self, settings: SourceSettings, cache: Cache) -> None:
+    fingerprint: str
+    times: Mapping[str, int]
+
+
+class Trust:
+    """What one source's lists must have. ``seen`` remembers the newest."""
+
+    def __init__(self, settings: SourceSettings, cache: Cache, *, seen: Seen) -> None:
         self._settings = settings
         self._cache = cache
+        self._seen = seen
 
-    def signer(self, content: bytes, signature: Callable[[], bytes | None], *, where: str) -> str | None:
-        """The fingerprint of the primary key that signed a list; None where the configuration asks for no signature.
+    def check(self, content: bytes, signature: Callable[[], bytes | None], *, where: str) -> Believed | None:
+        """Who signed a list, and when; None where the configuration asks for no signature.
 
         ``signature`` brings the detached signature, None where there is none. Raises ImageBroken where the list is not
-        to be believed, and what ``signature`` raises.
+        to be believed, MemoryUnreadable where nobody knows which lists were seen, and what ``signature`` raises.
         """
+        if self._settings.doubt:
+            raise ImageBroken(
+                f"{where}: nothing of source {self._settings.name} is believed: {self._settings.doubt}",
+                hint=f"mend {self._settings.origin}",
+            )
         if not self._settings.verify:
             return None
         keyring = self._settings.keyring
+        name, origin = self._settings.name, self._settings.origin
         if keyring is None:
             raise ImageBroken(
-                f"{where}: there is no keyring to check its signature with",
-                hint=f"set Keyring= in {self._settings.origin}, or Verify=no to do without signatures",
+                f"{where}: there is no keyring to check its signature with; {_BRING_KEY.format(name)}",
+                hint=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_BRING_KEY.format(name)}",
             )
         detached = signature()
         if detached is None:
@@ -49,32 +78,115 @@ class Trust:
         key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (content, detached, keyring.content)))
         good = self._remembered(key.hexdigest())
         if good is None:
-            good = _check(content, detached, keyring, where=where)
-            note = {"fingerprint": good.fingerprint, "time": good.time, "checked": int(time.time())}
+            good = self._ask(content, detached, keyring, where=where)
+            note = {"good": [[item.fingerprint, item.time] for item in good], "checked": int(time.time())}
             self._cache.put_note(_KIND, key.hexdigest(), note)
-        if good.time > time.time() + _CLOCK_TOLERANCE:
-            raise ImageBroken(f"{where}: its signature is from the future", hint="is the clock of this machine right?")
-        return good.fingerprint
+        known = self._timely(self._pinned(good, where=where), where=where)
+        newest = max(known, key=lambda item: item.time)
+        self._check_replay(newest.time, self._counting(keyring), where=where)
+        times: dict[str, int] = {}
+        for item in known:
+            times[item.fingerprint] = max(item.time, times.get(item.fingerprint, 0))
+        return Believed(fingerprint=newest.fingerprint, times=times)
 
-    def _remembered(self, key: str) -> Signature | None:
+    def remember(self, believed: Believed | None) -> None:
+        """Take in that a list was believed in every respect. Never raises: what cannot be remembered is told."""
+        if believed is None:
+            return
+        try:
+            self._seen.remember(self._settings.name, believed.times)
+        except (OSError, Busy, MemoryUnreadable) as error:
+            log.error("source %s: the time of its list cannot be remembered: %s", self._settings.name, error)
+
+    def _pinned(self, good: Sequence[Signature], *, where: str) -> Sequence[Signature]:
+        """Those by a pinned key, where keys are pinned. Raises ImageBroken where there is none."""
+        pins = self._settings.fingerprints
+        if pins is None:
+            return good
+        found = [item for item in good if item.fingerprint in pins]
+        if not found:
+            told, expected = ", ".join(dict.fromkeys(item.fingerprint for item in good)), " or ".join(pins)
+            line = f"Fingerprint={good[0].fingerprint}"
+            raise ImageBroken(
+                f"{where}: its signature is refused: it is by the key {told}, expected {expected} (Fingerprint=)",
+                hint=f"where that key is right as well, add {line} to {self._settings.origin}",
+            )
+        return found
+
+    def _timely(self, good: Sequence[Signature], *, where: str) -> Sequence[Signature]:
+        """Those that are not from the future, the newest of them not too old. Raises ImageBroken."""
+        now, longest = time.time(), self._settings.max_age
+        found = [item for item in good if item.time <= now + _CLOCK_TOLERANCE]
+        if not found:
+            raise ImageBroken(
+                f"{where}: its signature is from the future, {now_text(good[0].time)}",
+                hint="is the clock of this machine right?",
+            )
+        made = max(item.time for item in found)
+        if longest is not None and now - made > longest:
+            raise ImageBroken(
+                f"{where}: signed {now_text(made)}, {(now - made) / _DAY:.1f} days ago; MaxAge= in "
+                f"{self._settings.origin} allows {longest / _DAY:.1f}",
+                hint="ask the publisher for a list that is signed anew",
+            )
+        return found
+
+    def _check_replay(self, made: int, counting: Collection[str] | None, *, where: str) -> None:
+        """Raise ImageBroken for a list that is older than one that was seen (threat N7), MemoryUnreadable."""
+        name = self._settings.name
+        seen = [when for key, when in self._seen.times(name).items() if counting is None or key in counting]
+        newest = max(seen, default=made)
+        if made >= newest:
+            return
+        told = f"{where}: signed {now_text(made)}, older than the newest list seen of source {name}, "
+        told += f"signed {now_text(newest)}"
+        if newest > time.time() + _CLOCK_TOLERANCE:
+            told += " (which is in the future of this machine's clock)"
+        command = f"tukit-sysext sources reset {name}"
+        raise ImageBroken(
+            f"{told}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
+            hint=f"ask another mirror, or go back to that list: {command}",
+        )
+
+    def _counting(self, keyring: Keyring) -> Collection[str] | None:
+        """The keys whose remembered times count: those that are trusted now; None for all."""
+        if self._settings.fingerprints is not None:
+            return self._settings.fingerprints
+        try:
+            return {key.fingerprint for key in openpgp.public_keys(public_keys(keyring.content))}
+        except ValueError:
+            return None  # gpgv reads more kinds of keyrings than we do
+
+    def _remembered(self, key: str) -> list[Signature] | None:
         note = self._cache.note(_KIND, key) or {}
-        fingerprint, made, checked = note.get("fingerprint"), note.get("time"), note.get("checked")
+        good, checked = note.get("good"), note.get("checked")
         if not isinstance(checked, int) or not 0 <= time.time() - checked <= _REMEMBERED_FOR:
             return None
-        if isinstance(fingerprint, str) and isinstance(made, int):
-            return Signature(fingerprint=fingerprint, time=made)
-        return None
+        if not isinstance(good, list) or not good:
+            return None
+        found: list[Signature] = []
+        for item in good:
+            match item:
+                case [str(fingerprint), int(made)]:
+                    found.append(Signature(fingerprint=fingerprint, time=made))
+                case _:
+                    return None
+        return found
 
-
-def _check(content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> Signature:
-    try:
-        keys = public_keys(keyring.content)
-    except ValueError as error:
-        raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
-    judged = check_signature(content, detached, keys)
-    if judged.bad or not judged.good:
-        told = "; ".join(judged.reasons) or "gpgv finds no good signature"
-        raise ImageBroken(
-            f"{where}: its signature is refused: {told}", hint=f"is {keyring.path} the keyring of this source?"
-        )
-    return judged.good[0]
+    def _ask(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
+        """All good signatures. Raises ImageBroken where there is none, or one of other content beside them."""
+        try:
+            keys = public_keys(keyring.content)
+        except ValueError as error:
+            raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
+        judged = check_signature(content, detached, keys)
+        if judged.bad or not judged.good:
+            bring = _BRING_KEY.format(self._settings.name)
+            told = "; ".join(judged.reasons) or "gpgv finds no good signature"
+            if any(reason.endswith(NOT_IN_KEYRING) for reason in judged.reasons):
+                told += f" {keyring.path}; {bring}"
+            raise ImageBroken(
+                f"{where}: its signature is refused: {told}",
+                hint=f"is {keyring.path} the keyring of this source? If not: {bring}",
+            )
+        return list(judged.good)

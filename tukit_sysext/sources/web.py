@@ -15,13 +15,14 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.job.facts import Candidate, Known, Standing
-from tukit_sysext.net.job import Answer, Job, NotThere, Result
+from tukit_sysext.net.attempt import origin
+from tukit_sysext.net.job import Answer, Job, Login, NotThere, Result
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.sources.trust import Trust
+from tukit_sysext.sources.trust import Believed, Trust
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class WebSource:
         self._cache = cache
         self._trust = trust
         self._image_max = image_max
+        self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
         self._signature: bytes | None = None
         self._kinds = list(range(len(listed.description_names(""))))
@@ -68,7 +70,7 @@ class WebSource:
             base = answer.url.removesuffix(listed.LIST)
             where = f"{base}{listed.LIST}"
             try:
-                signer = self._signer(answer, base, where=where)
+                believed = self._believed(answer, base, where=where)
                 found = checksums.parse(answer.body, where=where)
                 listed.check_freshness(found, where)
             except (ImageBroken, SourceUnreachable) as error:
@@ -80,7 +82,8 @@ class WebSource:
                 urls.remove(base)
             else:
                 self._keep(answer, base)
-                return self._offer(base, found, signer)
+                self._trust.remember(believed)
+                return self._offer(base, found, believed.fingerprint if believed is not None else None)
         told = "; ".join(str(failure) for failure in failures)
         refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
         raise ImageBroken(told, hint=refused.hint) if refused is not None else SourceUnreachable(told)
@@ -91,15 +94,18 @@ class WebSource:
         self._hashes = found.hashes
         return listed.candidates(found, self._settings, signer=signer, locations=self._locations)
 
-    def _signer(self, answer: Answer, base: str, *, where: str) -> str | None:
-        """Who signed the list. A kept signature that is refused is asked for again: the list may be signed anew."""
+    def _believed(self, answer: Answer, base: str, *, where: str) -> Believed | None:
+        """Who signed the list, and when.
+
+        A kept signature that is refused is asked for again: the list may be signed anew.
+        """
         kept = self._cache.content(str(self._note().get("signature"))) if answer.unchanged else None
         if kept is not None:
             try:
-                return self._trust.signer(answer.body, lambda: kept, where=where)
+                return self._trust.check(answer.body, lambda: kept, where=where)
             except ImageBroken as error:
                 log.info("%s", error)
-        return self._trust.signer(answer.body, lambda: self._bring_signature(base), where=where)
+        return self._trust.check(answer.body, lambda: self._bring_signature(base), where=where)
 
     def _note(self) -> Mapping[str, object]:
         return self._cache.note(_LISTS, self.name) or {}
@@ -129,6 +135,7 @@ class WebSource:
             modified=_text(note.get("modified")) if kept is not None else None,
             asked_at=f"{note['url']}{listed.LIST}" if kept is not None else None,
             same_origin=True,
+            login=self._login,
         )
         answer = self._one(job)
         return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
@@ -137,7 +144,11 @@ class WebSource:
         """The signature of the list at one mirror; None where there is none."""
         for name in listed.SIGNATURES:
             job = Job(
-                urls=[base + name], limit=listed.SIGNATURE_LIMIT, deadline=self._network.deadline, same_origin=True
+                urls=[base + name],
+                limit=listed.SIGNATURE_LIMIT,
+                deadline=self._network.deadline,
+                same_origin=True,
+                login=self._login,
             )
             try:
                 self._signature = self._one(job).body
@@ -177,6 +188,7 @@ class WebSource:
                 accept=self._accept(name),
                 # nothing signed vouches for a file that the list does not name
                 same_origin=name not in self._hashes,
+                login=self._login,
             )
             for name in names
         ]
@@ -233,6 +245,7 @@ class WebSource:
                 deadline=self._network.image_deadline,
                 sink=sink,
                 accept=_finish(sink),
+                login=self._login,
             )
             for candidate, sink in wanted
         ]
@@ -242,6 +255,15 @@ class WebSource:
             for (candidate, _), result in zip(wanted, results, strict=True)
             if not isinstance(result, Answer)
         }
+
+
+def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
+    """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
+    found = settings.credentials
+    if found is None:
+        return None
+    secure = [url for url in urls if url.startswith("https:")]
+    return Login(user=found.user, password=found.password, origins=frozenset(map(origin, secure or urls)))
 
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:

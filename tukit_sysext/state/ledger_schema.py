@@ -90,14 +90,13 @@ class Unusable(sqlite3.DatabaseError):
     """It can be opened, and is no ledger."""
 
 
-def is_to_blame(error: sqlite3.Error) -> bool:
+def is_to_blame(error: sqlite3.Error | UnicodeDecodeError) -> bool:
     """Whether the ledger itself is at fault: not where it is busy, cannot be written, or the disk is full.
 
     btrfs gives an I/O error for what fails its checksum: a ledger that cannot be read is no ledger either.
     """
-    if isinstance(error, Unusable):
-        return True
-    if "decode to UTF-8" in str(error):  # Python's own, without a code: a name of the schema that is damaged
+    # a name of the schema that is damaged, or a message with one: Python's own errors, without a code
+    if isinstance(error, Unusable | UnicodeDecodeError) or "decode to UTF-8" in str(error):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF in _UNUSABLE or code == sqlite3.SQLITE_IOERR_READ)
@@ -171,7 +170,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA temp_store = MEMORY")
         try:
             missing = _missing(connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_to_blame(error):
                 raise
             return connection  # whoever asks it something is told
@@ -235,7 +234,7 @@ class Database:
         self._identity = _identity(path)
         try:
             self._connection = _open(path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_to_blame(error):
                 raise  # busy, read-only or full
             _set_aside(path, self._identity, error)
@@ -262,7 +261,7 @@ class Database:
                 connection.execute("ROLLBACK")
             raise
 
-    def _renew(self, error: sqlite3.Error) -> None:
+    def _renew(self, error: sqlite3.Error | UnicodeDecodeError) -> None:
         with suppress(sqlite3.Error):
             self._connection.close()
         _set_aside(self.path, self._identity, error)
@@ -281,7 +280,7 @@ def mending(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_
         self._depth += 1
         try:
             return method(self, *arguments, **options)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if self._depth > 1 or not self._writable or not is_to_blame(error):
                 raise
             self._renew(error)

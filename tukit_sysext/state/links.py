@@ -15,6 +15,7 @@ from enum import StrEnum
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.lock import wait
 from tukit_sysext.system.tree import Tree
 
 
@@ -111,13 +112,14 @@ def _changed(directory: int, name: str) -> int | None:
 def changing(tree: Tree) -> Iterator[None]:
     """No other repair and no quarantine changes the links of this tree meanwhile, but waits (flock(2)).
 
-    Raises UnknownState where the tree has no /etc, OutsideTree, OSError.
+    Raises UnknownState where the tree has no /etc, OutsideTree, TukitSysextError where another one takes too long,
+    OSError.
     """
     etc = tree.directory("etc")
     if etc is None:
         raise UnknownState(f"{tree.path}/etc: not there; its links cannot be changed")
     try:
-        fcntl.flock(etc, fcntl.LOCK_EX)
+        wait(etc, fcntl.LOCK_EX, tree.path / "etc")
         yield
     finally:
         os.close(etc)

@@ -29,7 +29,7 @@ def shared(path: Path) -> Iterator[Aside]:
     waiting takes too long: a process that hangs must not hang every update. Raises OSError.
     """
     with _lock_file(path) as descriptor:
-        _share(path, descriptor)
+        wait(descriptor, fcntl.LOCK_SH, path)
 
         @contextmanager
         def aside() -> Iterator[None]:
@@ -37,16 +37,17 @@ def shared(path: Path) -> Iterator[Aside]:
             try:
                 yield
             finally:
-                _share(path, descriptor)
+                wait(descriptor, fcntl.LOCK_SH, path)
 
         yield aside
 
 
-def _share(path: Path, descriptor: int) -> None:
+def wait(descriptor: int, operation: int, path: Path) -> None:
+    """Take a flock(2) on an open file, waiting for others. Raises TukitSysextError where that takes too long."""
     ends = time.monotonic() + _PATIENCE
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > ends:

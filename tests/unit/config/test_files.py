@@ -149,6 +149,13 @@ def test_a_configuration_folder_that_leads_in_circles_is_told(tmp_path: Path) ->
     assert any(f"/{ETC}" in str(problem) for problem in told)
 
 
+def test_a_file_whose_name_is_no_text_is_told_harmlessly(tmp_path: Path) -> None:
+    with Tree(make_tree(tmp_path, {f"{ETC}/main.conf.d/\udcff\x9b.conf": "[S]\nK=1\n"})) as tree:
+        (problem,) = Keys(*load_main(tree, "main.conf")[0]).finish()
+    assert "unknown key K=" in str(problem)
+    assert str(problem).isprintable()
+
+
 class TestKeys:
     """Taking keys one by one."""
 
@@ -182,3 +189,22 @@ class TestKeys:
         keys = self.keys(tmp_path, "[S]\nNew=1\nK=many\nnothing\n")
         keys.take("S", "K", int, 7)
         assert [problem.line for problem in keys.finish()] == [2, 3, 4]
+
+    def test_what_a_file_says_is_told_harmlessly(self, tmp_path: Path) -> None:
+        keys = self.keys(tmp_path, "[S]\nK=\x9b2J\n\x9bX=1\n[\u202e]\nY=2\n")
+        assert keys.take("S", "K", int, 7) == 7
+        assert [problem.line for problem in keys.finish()] == [2, 3, 5]
+        assert all(problem.message.isprintable() for problem in keys.problems)
+
+    @pytest.mark.timeout(20)
+    def test_a_long_value_is_told_at_once(self, tmp_path: Path) -> None:
+        keys = self.keys(tmp_path, f"[S]\nK={'a' * (LIMIT - 100)}\n")
+        assert keys.take("S", "K", int, 7) == 7
+        (problem,) = keys.finish()
+        assert len(problem.message) < 500
+
+    def test_all_before_the_last_at_sign_may_be_a_password(self, tmp_path: Path) -> None:
+        keys = self.keys(tmp_path, "[S]\nK=http://user:p@ss@host/\n")
+        assert keys.take("S", "K", int, 7) == 7
+        (problem,) = keys.finish()
+        assert problem.message.startswith("K=...@host/: ")

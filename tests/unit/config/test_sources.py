@@ -172,3 +172,47 @@ def test_a_keyring_that_is_a_directory_is_named(tmp_path: Path) -> None:
 def test_without_verification_no_keyring_is_missed(tmp_path: Path) -> None:
     found = source(tmp_path, "URL=https://a/\nVerify=no\nKeyring=/none\n")
     assert found.keyring is None
+
+
+FPR = "0123456789ABCDEF0123456789ABCDEF01234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "pins"),
+    [
+        ("", None),
+        (f"Fingerprint={FPR}\n", (FPR,)),
+        (f"Fingerprint=0x{FPR.lower()}\n", (FPR,)),
+        (f"Fingerprint={FPR} {FPR[::-1]}\nFingerprint={FPR * 2}"[:-16] + "\n", (FPR, FPR[::-1], (FPR * 2)[:64])),
+        (f"Fingerprint={FPR}\nFingerprint=\n", None),
+    ],
+)
+def test_pinned_keys(tmp_path: Path, text: str, pins: tuple[str, ...] | None) -> None:
+    found = source(tmp_path, f"URL=https://a/\n{text}")
+    assert (found.fingerprints, found.doubt) == (pins, "")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("", None), ("MaxAge=30d\n", 30 * 86400), ("MaxAge=1h 30min\n", 5400)])
+def test_max_age(tmp_path: Path, text: str, seconds: int | None) -> None:
+    assert source(tmp_path, f"URL=https://a/\n{text}").max_age == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Fingerprint={FPR[:16]}\n",
+        f"Fingerprint={FPR} {FPR[:-1]}x\n",
+        "Fingerprint=all\n",
+        "MaxAge=0\n",
+        "MaxAge=a month\n",
+        "MaxAge=-1d\n",
+        f"Verify=no\nFingerprint={FPR}\n",
+        "Verify=no\nMaxAge=30d\n",
+    ],
+)
+def test_a_fault_in_what_would_be_stricter_is_a_doubt(tmp_path: Path, text: str) -> None:
+    """Whoever pins a key, and errs, does not want all keys."""
+    found = configuration(tmp_path, f"URL=https://a/\n{text}")
+    assert found.problems
+    assert found.sources["web"].doubt
+    assert not found.sources["web"].trusted

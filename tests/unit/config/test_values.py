@@ -31,6 +31,13 @@ def test_time_spans(text: str, seconds: int) -> None:
     assert values.time_span(text) == seconds
 
 
+@pytest.mark.parametrize("text", ["101 years", "5219w", "9" * 30, "infinity", "2 dayz"])
+def test_no_time_spans(text: str) -> None:
+    """Nothing waits for more than 100 years, and the C library has no such times."""
+    with pytest.raises(ValueError, match="expected"):
+        values.time_span(text)
+
+
 @pytest.mark.parametrize(
     ("text", "count"), [("0", 0), ("512", 512), ("1K", 1024), ("512M", 512 << 20), ("4G", 4 << 30), ("1TiB", 1 << 40)]
 )
@@ -94,3 +101,16 @@ def test_nothing_but_value_error_is_raised(convert: Callable[[str], object], tex
     except ValueError:
         return
     assert not isinstance(found, int) or found >= 0
+
+
+@pytest.mark.parametrize("text", ["9223372036854775808", "8388608T", "9" * 40])
+def test_a_size_that_no_file_can_have(text: str) -> None:
+    with pytest.raises(ValueError, match="at most 8388607T"):
+        values.size(text)
+    assert values.size("8388607T") < 2**63
+
+
+def test_a_number_of_too_many_digits() -> None:
+    assert values.number("999999999") == 999_999_999
+    with pytest.raises(ValueError, match="at most 9 digits"):
+        values.number("1000000000")

@@ -88,3 +88,11 @@ def test_nothing_but_its_own_error(content: bytes) -> None:
             public_keys(text)
         except ValueError:
             continue
+
+
+def test_a_block_without_an_end_is_damaged() -> None:
+    """Also many of them, in no more time than reading them takes: --key takes any file."""
+    begin = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+    for content in (begin, begin * 100_000):
+        with pytest.raises(ValueError, match="has no end"):
+            public_keys(content)

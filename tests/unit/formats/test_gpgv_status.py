@@ -159,3 +159,8 @@ def test_no_text_makes_it_raise(output: str) -> None:
 def test_without_valid_and_good_nothing_is_good(given_lines: list[str]) -> None:
     for word in ("VALIDSIG", "GOODSIG"):
         assert judge("\n".join(line for line in given_lines if word not in line)).good == ()
+
+
+def test_what_stands_in_the_place_of_a_key_is_told_harmlessly() -> None:
+    assert reason("ERRSIG \x9b2J").isprintable()
+    assert reason(GOOD, valid(primary="\x9b2J", digest="2")).isprintable()

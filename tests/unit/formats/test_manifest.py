@@ -134,3 +134,13 @@ def test_decompress_raises_nothing_but_its_own_error(content: bytes, cut: int) -
             decompress(candidate, where="FILE")
         except ImageBroken:
             continue
+
+
+@pytest.mark.parametrize("key", ["\ud800", "\x1b[2J", "a\nb", "k" * 1000])
+def test_a_key_of_a_stranger_is_told_harmlessly(key: str) -> None:
+    """A lone surrogate would make of the message a fault of ours wherever it is written."""
+    document = json.dumps({"image_name": "gdb-1.raw", "sysext": {key: 1}}).encode()
+    with pytest.raises(DescriptionRefused) as raised:
+        parse(document, image="gdb-1.raw", where="x")
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 300

@@ -90,3 +90,9 @@ def test_merge_name_is_accepted_by_every_version(files: Mapping[str, bool | None
         return
     for version in (250, 252, 254, 255, 256, 257, 258, 300):
         assert link_name_accepted(name, files, systemd_version=version) is not None
+
+
+def test_names_of_a_stranger_are_told_harmlessly() -> None:
+    with pytest.raises(MergeNameRefused) as raised:
+        merge_name({"\x1b[2J": None, "x": None}, "\udc9b")
+    assert str(raised.value).isprintable()

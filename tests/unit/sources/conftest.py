@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.sources.samples import offer, publish
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -22,6 +25,17 @@ def key() -> SigningKey:
 @pytest.fixture
 def other_key() -> SigningKey:
     return SigningKey.shared("Somebody else <else@localhost>")
+
+
+@pytest.fixture
+def aged() -> SigningKey:
+    """A key that is old enough to have signed old lists."""
+    return SigningKey.shared("Aged <aged@localhost>", created=LONG_AGO)
+
+
+@pytest.fixture
+def other_aged() -> SigningKey:
+    return SigningKey.shared("Aged too <else@localhost>", created=LONG_AGO)
 
 
 @pytest.fixture

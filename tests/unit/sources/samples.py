@@ -22,6 +22,7 @@ from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web import WebSource
+from tukit_sysext.state.seen import Seen
 
 KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
 DescriptionKind = Literal["manifest.gz", "manifest", "raw.json"]
@@ -71,6 +72,11 @@ def settings(
     return SourceSettings(name=name, origin=f"/etc/{name}.conf", verify=verify, keyring=keyring)
 
 
+def trust(of: SourceSettings, cache: Path, *, writable: bool = True) -> Trust:
+    """What a source's lists must have, with the cache in this folder, and the memory of what was seen beside it."""
+    return Trust(of, Cache(cache, writable=writable), seen=Seen(cache.parent / "seen", writable=writable))
+
+
 class Run:
     """What one run of ours does with one source: connections and the list's content are its own, the cache stays."""
 
@@ -87,7 +93,13 @@ class Run:
         kept = Cache(cache, writable=writable)
         self._transfers = Transfers(network)
         self.source = WebSource(
-            of, [f"{url}/" for url in urls], network, self._transfers, kept, Trust(of, kept), image_max=image_max
+            of,
+            [f"{url}/" for url in urls],
+            network,
+            self._transfers,
+            kept,
+            trust(of, cache, writable=writable),
+            image_max=image_max,
         )
 
     def __enter__(self) -> Run:

@@ -11,13 +11,11 @@ import pytest
 
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
-from tests.unit.sources.samples import Image, settings
+from tests.unit.sources.samples import Image, settings, trust
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
 from tukit_sysext.job.facts import Candidate
-from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.directory import DirectorySource
-from tukit_sysext.sources.trust import Trust
 
 GDB = "gdb-2.x86-64.raw"
 Open = Callable[[SourceSettings], DirectorySource]
@@ -26,7 +24,7 @@ Open = Callable[[SourceSettings], DirectorySource]
 @pytest.fixture
 def opened(repository: Repository, cache: Path) -> Open:
     """The repository as a source with these settings."""
-    return lambda of: DirectorySource(of, repository.folder, Trust(of, Cache(cache, writable=True)))
+    return lambda of: DirectorySource(of, repository.folder, trust(of, cache))
 
 
 def gdb(source: DirectorySource) -> Candidate:
@@ -72,7 +70,7 @@ def test_a_large_signature(opened: Open, repository: Repository, key: SigningKey
 
 
 def test_a_folder_that_is_away(tmp_path: Path, key: SigningKey, cache: Path) -> None:
-    source = DirectorySource(settings(key), tmp_path / "none", Trust(settings(key), Cache(cache, writable=True)))
+    source = DirectorySource(settings(key), tmp_path / "none", trust(settings(key), cache))
     with pytest.raises(SourceUnreachable, match="/none/SHA256SUMS"):
         source.candidates()
 

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.lab.signing import SigningKey
-from tests.unit.sources.samples import settings
+from tests.unit.sources.samples import settings, trust
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats.gpgv_status import Judged, Signature
-from tukit_sysext.sources.cache import Cache
-from tukit_sysext.sources.trust import Trust
 
 LIST = b"a list\n"
 NOW = datetime.now(UTC)
@@ -28,7 +26,8 @@ def check(cache: Path) -> Callable[[SourceSettings, bytes | None], str | None]:
     """Who signed LIST with this signature, as a source with these settings sees it."""
 
     def signer(of: SourceSettings, signature: bytes | None) -> str | None:
-        return Trust(of, Cache(cache, writable=True)).signer(LIST, lambda: signature, where="LIST")
+        believed = trust(of, cache).check(LIST, lambda: signature, where="LIST")
+        return believed.fingerprint if believed is not None else None
 
     return signer
 
@@ -176,8 +175,8 @@ def test_the_configuration_alone_switches_signatures_off(
 
 
 def test_without_verification_the_signature_is_not_asked_for(cache: Path) -> None:
-    trust = Trust(settings(None, verify=False), Cache(cache, writable=True))
-    assert trust.signer(LIST, lambda: pytest.fail("it was asked for"), where="LIST") is None
+    unverified = trust(settings(None, verify=False), cache)
+    assert unverified.check(LIST, lambda: pytest.fail("it was asked for"), where="LIST") is None
 
 
 def test_a_signature_that_cannot_be_had_is_another_reason(cache: Path, key: SigningKey) -> None:
@@ -185,7 +184,7 @@ def test_a_signature_that_cannot_be_had_is_another_reason(cache: Path, key: Sign
         raise SourceUnreachable("no answer")
 
     with pytest.raises(SourceUnreachable, match="no answer"):
-        Trust(settings(key), Cache(cache, writable=True)).signer(LIST, away, where="LIST")
+        trust(settings(key), cache).check(LIST, away, where="LIST")
 
 
 def test_what_was_checked_is_remembered_for_these_bytes_alone(
@@ -233,3 +232,72 @@ def test_what_a_clock_of_the_future_remembered_is_asked_again(
         check(settings(key), signature)
     with pytest.raises(ImageBroken, match="has expired"):
         check(settings(key), signature)
+
+
+def test_a_pinned_key_alone_counts(check: Check, key: SigningKey, other_key: SigningKey) -> None:
+    both = Keyring(path="/keys", content=key.public() + other_key.public())
+    of = replace(settings(None), keyring=both, fingerprints=(key.fingerprint,))
+    assert check(of, key.sign(LIST)) == key.fingerprint
+    assert check(of, other_key.sign(LIST) + key.sign(LIST)) == key.fingerprint
+    with pytest.raises(ImageBroken, match=f"expected {key.fingerprint}") as caught:
+        check(of, other_key.sign(LIST))
+    assert f"Fingerprint={other_key.fingerprint}" in (caught.value.hint or "")
+    either = replace(of, fingerprints=(key.fingerprint, other_key.fingerprint))
+    assert check(either, other_key.sign(LIST)) == other_key.fingerprint
+
+
+def test_a_pin_does_not_make_a_key_known(check: Check, key: SigningKey, other_key: SigningKey) -> None:
+    of = replace(settings(key), fingerprints=(other_key.fingerprint,))
+    with pytest.raises(ImageBroken, match="is not in the keyring"):
+        check(of, other_key.sign(LIST))
+
+
+def test_pins_count_for_what_is_remembered_of_a_check(check: Check, key: SigningKey, other_key: SigningKey) -> None:
+    signature = key.sign(LIST)
+    assert check(settings(key), signature) == key.fingerprint
+    with pytest.raises(ImageBroken, match="Fingerprint="):
+        check(replace(settings(key), fingerprints=(other_key.fingerprint,)), signature)
+
+
+def test_what_a_withdrawn_key_signed_does_not_lock_the_pinned_one_out(
+    cache: Path, aged: SigningKey, other_aged: SigningKey
+) -> None:
+    both = replace(settings(None), keyring=Keyring(path="/keys", content=aged.public() + other_aged.public()))
+    newer, older = other_aged.sign(LIST, time=NOW), aged.sign(LIST, time=NOW - timedelta(days=5))
+    first = trust(both, cache)
+    first.remember(first.check(LIST, lambda: newer, where="LIST"))
+    with pytest.raises(ImageBroken, match="older than"):
+        trust(both, cache).check(LIST, lambda: older, where="LIST")
+    pinned = replace(both, fingerprints=(aged.fingerprint,))
+    assert trust(pinned, cache).check(LIST, lambda: older, where="LIST") is not None
+
+
+def test_of_two_good_ones_the_newest_counts(check: Check, aged: SigningKey, other_aged: SigningKey) -> None:
+    both = replace(settings(None), keyring=Keyring(path="/keys", content=aged.public() + other_aged.public()))
+    signatures = aged.sign(LIST, time=NOW) + other_aged.sign(LIST, time=NOW - timedelta(days=90))
+    assert check(replace(both, max_age=86400), signatures) == aged.fingerprint
+    # who signs in the future can do nothing about those who do not
+    signatures = aged.sign(LIST, time=NOW) + other_aged.sign(LIST, time=NOW + timedelta(days=90))
+    assert check(both, signatures) == aged.fingerprint
+
+
+@pytest.mark.parametrize(("days", "good"), [(29, True), (31, False), (2000, False)])
+def test_the_age_of_a_signature(check: Check, aged: SigningKey, days: int, good: bool) -> None:
+    """Asked each time: it may have come of age in the cache."""
+    signature = aged.sign(LIST, time=NOW - timedelta(days=days))
+    of = replace(settings(aged), max_age=30 * 86400)
+    assert check(settings(aged), signature) == aged.fingerprint
+    if good:
+        assert check(of, signature) == aged.fingerprint
+        return
+    with pytest.raises(
+        ImageBroken, match=rf"LIST: signed .*, {days}\.\d days ago; MaxAge= in /etc/web.conf allows 30.0"
+    ):
+        check(of, signature)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_in_doubt_nothing_is_believed(check: Check, key: SigningKey, verify: bool) -> None:
+    of = replace(settings(key, verify=verify), doubt="/etc/web.conf:3: MaxAge=x: expected a time span")
+    with pytest.raises(ImageBroken, match=r"nothing of source web is believed: /etc/web.conf:3: MaxAge=x"):
+        check(of, key.sign(LIST))

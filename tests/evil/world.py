@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is published: images, their descriptions, and lists, of which some are to be believed and most are not."""
+
+from __future__ import annotations
+
+import atexit
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from random import Random
+
+from tests.lab.images import SHA256_OF_NOTHING
+from tests.lab.signing import Digest, SigningKey
+from tukit_sysext.system.system_release import machine_architecture
+
+OLD_LEVEL, NEW_LEVEL = "glibc-2.42", "glibc-2.43"
+NAMES = ("gdb", "strace")
+_MAGIC = "extension image"
+_END = b"\nwhole\n"
+_SIZES = {"gdb": 30_000, "strace": 250_000}
+WITHDRAWN, FORGED = "2.5", "66"
+"""Versions that an old list alone has, and that only lists have which nobody must believe."""
+
+
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_of(name: str, version: str) -> str:
+    """The name of an image's file."""
+    return f"{name}-{version}.{machine_architecture()}.raw"
+
+
+def image(name: str, version: str, level: str) -> bytes:
+    """The content of an image: what stands in for a file system says what it is in its first line."""
+    noise = Random(f"{name} {version}").randbytes(_SIZES[name])
+    return f"{_MAGIC}\n{name}\n{level}\n".encode() + noise + _END
+
+
+def says(content: bytes) -> tuple[str, str] | None:
+    """Name and level of an image's content; None where it is none."""
+    lines = content[:200].split(b"\n")
+    if len(lines) < 4 or lines[0] != _MAGIC.encode() or not content.endswith(_END):
+        return None
+    return lines[1].decode(), lines[2].decode()
+
+
+BELIEVED = ("good", "newer", "newer, armoured", "descriptions not listed", "replayed", "of nothing")
+"""Lists of the publisher, that are to be believed as long as no newer one was seen."""
+REFUSED = (
+    "unsigned", "of another key", "of another list", "empty signature", "garbage as signature", "text mode",
+    "weak hash", "from the future", "stale", "a name twice", "cut off", "carriage returns", "a path",
+    "an absolute path", "too large", "garbage", "an error page",
+)  # fmt: skip
+"""Lists of which nothing must be believed; nearly all offer forged images."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """A list and its signature. ``made`` is when a list that may be believed was signed; None for the others."""
+
+    content: bytes
+    signature: bytes | None
+    made: datetime | None = None
+    suffix: str = ".gpg"
+
+
+def _old_key(name: str) -> SigningKey:
+    """A key that could sign a year ago."""
+    folder = Path(tempfile.mkdtemp(prefix="evil-key-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return SigningKey.make(folder, name=name, created=datetime.now(UTC) - timedelta(days=365))
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is ever published, made once."""
+
+    key: SigningKey = field(default_factory=lambda: _old_key("Lab <lab@localhost>"))
+    other_key: SigningKey = field(default_factory=lambda: _old_key("Somebody else <else@localhost>"))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        """Images and descriptions by the names of their files."""
+        found: dict[str, bytes] = {}
+        for name in NAMES:
+            for version in ("1", "2", WITHDRAWN, "3", FORGED):
+                level = OLD_LEVEL if version == "1" else NEW_LEVEL
+                file_name = file_of(name, version)
+                found[file_name] = image(name, version, level)
+                document = {"manifest_version": 1, "config": {"name": name, "version": version}}
+                keys = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
+                plain = json.dumps({**document, "extension": keys}).encode()
+                found[f"{file_name.removesuffix('.raw')}.manifest.gz"] = gzip.compress(plain, mtime=0)
+        return found
+
+    def _list(self, *versions: str, described: bool = True) -> bytes:
+        lines = []
+        for name, content in sorted(self.files.items()):
+            version = name.split("-")[1].partition(f".{machine_architecture().split('-')[0]}")[0]
+            if version in versions and (described or name.endswith(".raw")):
+                lines.append(f"{sha256(content)}  {name}\n")
+        return "".join(lines).encode()
+
+    def _signed(self, content: bytes, age: timedelta, *, believed: bool = True, armoured: bool = False) -> Listing:
+        made = self.now - age
+        return Listing(
+            content=content,
+            signature=self.key.sign(content, time=made, armoured=armoured),
+            made=made if believed else None,
+            suffix=".asc" if armoured else ".gpg",
+        )
+
+    @cached_property
+    def believed(self) -> Mapping[str, Listing]:
+        """Those of BELIEVED."""
+        hour = timedelta(hours=1)
+        return {
+            "good": self._signed(self._list("1", "2"), 2 * hour),
+            "newer": self._signed(self._list("1", "2", "3"), hour),
+            "newer, armoured": self._signed(self._list("1", "2", "3"), hour, armoured=True),
+            "descriptions not listed": self._signed(self._list("1", "2", described=False), 2 * hour),
+            "replayed": self._signed(self._list("1", "2", WITHDRAWN), 90 * 24 * hour),
+            "of nothing": self._signed(b"", hour),
+        }
+
+    @cached_property
+    def refused(self) -> Mapping[str, Listing]:
+        """Those of REFUSED."""
+        forged, good = self._list("1", "2", FORGED), self._list("1", "2")
+        hour, lines = timedelta(hours=1), forged.split(b"\n")
+
+        def by_us(content: bytes, digest: Digest = "SHA512") -> Listing:
+            return Listing(content=content, signature=self.key.sign(content, digest=digest))
+
+        stale = f"{SHA256_OF_NOTHING}  BEST-BEFORE-2020-01-01\n".encode()
+        one = forged.splitlines()[0][:66]
+        return {
+            "unsigned": Listing(content=forged, signature=None),
+            "of another key": Listing(content=forged, signature=self.other_key.sign(forged)),
+            "of another list": Listing(content=forged, signature=self.key.sign(good)),
+            "empty signature": Listing(content=forged, signature=b""),
+            "garbage as signature": Listing(content=forged, signature=b"\x88\x75\x04\x00garbage" * 20),
+            "text mode": Listing(content=forged, signature=self.key.sign(forged, text_mode=True)),
+            "weak hash": by_us(forged, "SHA1"),
+            "from the future": self._signed(forged, -24 * 30 * hour, believed=False),
+            "stale": by_us(forged + stale),
+            "a name twice": by_us(forged + lines[0] + b"\n"),
+            "cut off": by_us(forged[:-1]),
+            "carriage returns": by_us(forged.replace(b"\n", b"\r\n")),
+            "a path": by_us(forged + one + b"../../../../etc/extensions/x.raw\n"),
+            "an absolute path": by_us(forged + one + b"/etc/passwd\n"),
+            "too large": by_us(forged + b"".join(b"%064x  pad-%d.raw\n" % (n, n) for n in range(15_000))),
+            "garbage": by_us(bytes(range(256)) * 8),
+            "an error page": by_us(b"<html>404 Not Found</html>\n"),
+        }
+
+    def list_of(self, name: str) -> Listing:
+        """A list by its name."""
+        return self.believed[name] if name in self.believed else self.refused[name]
+
+    def publish(self, folder: Path, listing: Listing) -> None:
+        """Make a folder that a server serves: all files, and this list."""
+        folder.mkdir()
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        self.publish_list(folder, listing)
+
+    @staticmethod
+    def publish_list(folder: Path, listing: Listing) -> None:
+        """Put another list into a folder."""
+        for path in folder.glob("SHA256SUMS*"):
+            path.unlink()
+        (folder / "SHA256SUMS").write_bytes(listing.content)
+        if listing.signature is not None:
+            (folder / f"SHA256SUMS{listing.suffix}").write_bytes(listing.signature)

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""All targets."""
+
+from __future__ import annotations
+
+from tests.fuzz import configured, kept, published
+from tests.fuzz.target import Target
+
+TARGETS: tuple[Target, ...] = (*published.TARGETS, *configured.TARGETS, *kept.TARGETS)

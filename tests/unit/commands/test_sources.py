@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext sources``: from a key file to a list that is believed, and what is said on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.repository import Repository
+from tests.lab.signing import SigningKey
+from tests.unit.sources.samples import offer, publish
+from tests.unit.support import Link, PlainMachine, listing, make_tree
+from tukit_sysext import cli
+from tukit_sysext.config import settings
+from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.system.tree import Tree
+
+URL = "https://images.example.org/microos/"
+CONF = "etc/tukit-sysext/sources.d/web.conf"
+KEYS = "etc/tukit-sysext/keyrings/web.gpg"
+IMPORT = "etc/systemd/import-pubring.gpg"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    site = PlainMachine(tmp_path / "machine")
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    return site
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    return SigningKey.shared()
+
+
+@pytest.fixture(params=[True, False], ids=["armoured", "binary"])
+def key_file(tmp_path: Path, key: SigningKey, request: pytest.FixtureRequest) -> Path:
+    path = tmp_path / "key"
+    path.write_bytes(key.public(request.param))
+    return path
+
+
+def source(site: PlainMachine, name: str = "web") -> SourceSettings:
+    """The source as everybody else reads it, without any problem."""
+    with Tree(site.root) as tree:
+        found = settings.load(tree)
+    assert found.problems == ()
+    return found.sources[name]
+
+
+def tell(capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
+    """Output and messages of a command that ends with this status."""
+    assert cli.main(["sources", *argv]) == status, capsys.readouterr()
+    out, err = capsys.readouterr()
+    return out + err
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> Any:
+    assert cli.main(["sources", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def grouped(fingerprint: str) -> str:
+    return " ".join(fingerprint[start : start + 4] for start in range(0, 40, 4))
+
+
+def test_a_server_with_its_key(
+    site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tell(capsys, "add", "web", URL, "http://mirror.example.org", "--key", str(key_file), "--priority", "5")
+    assert grouped(key.fingerprint) in told
+    assert key.name in told
+    assert "compare the fingerprint" in told
+    found = source(site)
+    assert found.urls == (URL, "http://mirror.example.org/")
+    assert (found.verify, found.fingerprints, found.priority) == (True, None, 5)
+    assert found.keyring is not None
+    assert (found.keyring.path, found.keyring.content) == (f"/{KEYS}", key.public())
+    for path in (CONF, KEYS):
+        assert (site.root / path).stat().st_mode & 0o777 == 0o644
+
+
+def test_from_the_key_to_a_list_that_is_believed(
+    site: PlainMachine, key: SigningKey, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository = Repository(tmp_path / "images")
+    offer(repository, "gdb", "1")
+    publish(repository, key)
+    tell(capsys, "add", "web", str(repository.folder), "--key", str(key_file), "--fingerprint", key.fingerprint)
+    with Tree(site.root) as tree:
+        (found,) = Plugins().sources(site.machine, settings.load(tree))
+    assert [one.signer for one in found.candidates()] == [key.fingerprint]
+    (row,) = document(capsys)["sources"]
+    assert (row["name"], row["kind"], row["where"]) == ("web", "directory", [str(repository.folder)])
+    assert row["keys"] == [{"fingerprint": key.fingerprint, "user_ids": [key.name]}]
+    assert (row["pinned"], row["newest_seen_key"], row["problems"]) == ([key.fingerprint], key.fingerprint, [])
+    assert row["newest_seen"].endswith("Z")
+    told = tell(capsys)
+    assert grouped(key.fingerprint) in told
+    assert "pinned" in told
+
+
+def test_a_key_from_standard_input(
+    site: PlainMachine, key: SigningKey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(key.public(True))))
+    tell(capsys, "add", "web", URL, "--key", "-")
+    assert (site.root / KEYS).read_bytes() == key.public()
+
+
+def test_a_fingerprint_of_a_key_of_the_system(
+    site: PlainMachine, key: SigningKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tell(capsys, "add", "web", URL, "--fingerprint", key.fingerprint, status=1)
+    assert "--key FILE" in told
+    make_tree(site.root, {IMPORT: key.public()})
+    told = tell(capsys, "add", "web", URL, "--fingerprint", grouped(key.fingerprint).lower())
+    assert grouped(key.fingerprint) in told
+    found = source(site)
+    assert found.fingerprints == (key.fingerprint,)
+    assert found.keyring is not None and found.keyring.path == f"/{IMPORT}"
+    assert not (site.root / KEYS).exists()
+
+
+BAD_KEYS = {
+    "empty": b"",
+    "nonsense": b"nonsense",
+    "armour without a key": b"-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n",
+    "damaged armour": b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!!!\n-----END PGP PUBLIC KEY BLOCK-----\n",
+    "too large": bytes(1024 * 1024 + 1),
+    "a page": b"<html>not found</html>",
+}
+
+
+@pytest.mark.parametrize("content", BAD_KEYS.values(), ids=BAD_KEYS)
+def test_a_file_without_a_public_key(
+    site: PlainMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "key").write_bytes(content)
+    before = listing(site.root)
+    assert "key" in tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), status=1)
+    assert listing(site.root) == before
+
+
+def test_no_file_at_all(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "/none: the key cannot be read: No such file" in tell(capsys, "add", "web", URL, "--key", "/none", status=1)
+
+
+def test_a_key_that_is_not_the_pinned_one(
+    site: PlainMachine, key: SigningKey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = SigningKey.make(tmp_path / "gpg")
+    subkey = other.add_subkey()
+    (tmp_path / "key").write_bytes(other.public())
+    before = listing(site.root)
+    told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", key.fingerprint, status=1)
+    assert f"expected a key with the fingerprint {key.fingerprint}, found {other.fingerprint}" in told
+    told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", subkey, status=1)
+    assert f"{subkey} is a subkey of {other.fingerprint}" in told
+    assert listing(site.root) == before
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["../web", URL],
+        ["-x", URL],
+        ["web", "ftp://images.example.org/"],
+        ["web", "https://lab:geheim@images.example.org/"],
+        ["web", "images.example.org"],
+        ["web", "/no/such/folder"],
+        ["web", "/", "/etc"],
+        ["web", URL, "/"],
+    ],
+)
+def test_wrong_words(
+    site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    before = listing(site.root)
+    try:
+        status = cli.main(["sources", "add", "--key", str(key_file), *argv])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert "geheim" not in "".join(capsys.readouterr())
+    assert listing(site.root) == before
+
+
+@pytest.mark.parametrize("more", [[], ["--fingerprint", "ABCD1234"]])
+def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    assert "fingerprint" in tell(capsys, "add", "web", URL, *more, status=2)
+    assert not (site.root / "etc/tukit-sysext").exists()
+
+
+@pytest.mark.parametrize("there", [CONF, "usr/lib/tukit-sysext/sources.d/web.conf"])
+@pytest.mark.parametrize("content", ["[Source]\nPath=/srv\n", "", Link("/dev/null")], ids=str)
+def test_nothing_is_replaced_without_force(
+    site: PlainMachine,
+    key: SigningKey,
+    key_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    there: str,
+    content: str | Link,
+) -> None:
+    make_tree(site.root, {there: content})
+    before = listing(site.root)
+    told = tell(capsys, "add", "web", URL, "--key", str(key_file), status=1)
+    assert f"/{there}: there is a source web already" in told
+    assert "--force" in told
+    assert listing(site.root) == before
+    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force")
+    assert source(site).urls == (URL,)
+
+
+def test_another_key_for_the_same_place_keeps_the_rest(
+    site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another place does not: no password goes to a server that it is not for."""
+    more = f"Verify=no\nFingerprint={'F' * 40}\nMaxAge=30d\nPriority=7\nCredentials=/etc/c\n"
+    make_tree(site.root, {CONF: f"[Source]\nURL={URL}\n{more}", "etc/c": "lab:geheim\n"})
+    (site.root / "etc/c").chmod(0o600)
+    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force")
+    found = source(site)
+    assert (found.verify, found.fingerprints, found.max_age, found.priority) == (True, None, 30 * 86400, 7)
+    assert found.credentials is not None and found.credentials.password == "geheim"  # noqa: S105
+    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force", "--priority", "8")
+    assert source(site).priority == 8
+    tell(capsys, "add", "web", "https://elsewhere.example/", "--key", str(key_file), "--force")
+    assert (source(site).credentials, source(site).max_age, source(site).priority) == (None, None, 99)
+
+
+def test_nothing_is_written_through_a_link(
+    site: PlainMachine, key_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Threat L4."""
+    (tmp_path / "elsewhere").mkdir()
+    make_tree(site.root, {"etc/tukit-sysext/keyrings": Link(str(tmp_path / "elsewhere"))})
+    tell(capsys, "add", "web", URL, "--key", str(key_file), status=1)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    assert not (site.root / CONF).exists()
+
+
+@pytest.mark.parametrize("argv", [["add", "web", URL, "--key", "/key"], ["reset", "web"], ["remove", "web"]])
+def test_changes_need_root(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = listing(site.root)
+    assert f"sudo tukit-sysext sources {argv[0]}" in tell(capsys, *argv, status=1)
+    assert listing(site.root) == before
+
+
+def test_everybody_may_list(
+    site: PlainMachine, key_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "tukit-sysext sources add NAME URL --key FILE" in tell(capsys)
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = listing(site.root)
+    assert URL in tell(capsys)
+    assert listing(site.root) == before
+
+
+def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pytest.CaptureFixture[str]) -> None:
+    other = "F" * 40
+    folder = "etc/tukit-sysext/sources.d"
+    make_tree(
+        site.root,
+        {
+            f"{folder}/keyless.conf": f"[Source]\nURL={URL}\n",
+            f"{folder}/open.conf": f"[Source]\nURL={URL}\nVerify=no\n",
+            f"{folder}/pinned.conf": f"[Source]\nURL={URL}\nKeyring=/keys\nFingerprint={other}\n",
+            f"{folder}/typo.conf": f"[Source]\nURL={URL}\nKeyring=/keys\nMaxAge=soon\n",
+            "keys": key.public(),
+            "var/lib/tukit-sysext/seen/typo": b"\0",
+            "var/lib/tukit-sysext/seen/gone": json.dumps({"keys": {key.fingerprint: 1793527200}}),
+        },
+    )
+    found = document(capsys)
+    problems = {row["name"]: " ".join(row["problems"]) for row in found["sources"]}
+    assert "tukit-sysext sources add keyless URL --key FILE --force" in problems["keyless"]
+    assert problems["open"] == ""
+    assert f"/keys has no key {other}" in problems["pinned"]
+    assert "MaxAge=soon" in problems["typo"]
+    assert "tukit-sysext sources reset typo" in problems["typo"]
+    assert found["seen_only"] == ["gone"]
+    told = tell(capsys)
+    assert "not verified (Verify=no)" in told
+    assert all(problem in told for problem in problems.values() if problem and " " not in problem)
+
+
+def test_a_reset_forgets_what_was_seen(
+    site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    assert "no list of it was seen yet" in tell(capsys, "reset", "web")
+    site.machine.seen().remember("web", {key.fingerprint: 1793527200})
+    site.machine.seen().remember("other", {key.fingerprint: 1793527200})
+    assert "web: forgotten; the newest list seen was signed 2026-11-01" in tell(capsys, "reset", "web")
+    assert site.machine.seen().times("web") == {}
+    assert site.machine.seen().times("other") != {}
+    # of a source that is not configured any more too, and of one whose memory is damaged
+    (site.layout.seen / "web").write_bytes(b"\0")
+    for name in ("other", "web"):
+        assert f"{name}: forgotten" in tell(capsys, "reset", name)
+    assert site.machine.seen().sources() == []
+
+
+@pytest.mark.parametrize("action", ["reset", "remove"])
+def test_an_unknown_name(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str], action: str) -> None:
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    assert "wep: no such source; did you mean web?" in tell(capsys, action, "wep", status=2)
+    assert "known: web" in tell(capsys, action, "../../etc/shadow", status=2)
+
+
+def test_a_source_and_its_key_go(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(site.root, {"usr/lib/tukit-sysext/sources.d/vendor.conf": f"[Source]\nURL={URL}\n"})
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    told = tell(capsys, "remove", "web")
+    assert f"/{CONF} removed" in told
+    assert f"/{KEYS} removed" in told
+    assert not (site.root / CONF).exists()
+    assert not (site.root / KEYS).exists()
+    assert "ln -s /dev/null" in tell(capsys, "remove", "vendor", status=1)

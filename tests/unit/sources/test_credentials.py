@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A source that asks for credentials, from its files to a linked image, and where they must not be (threat N16)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.lab.faults import Redirect
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
+from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.support import make_tree, needs_root
+from tukit_sysext import cli
+from tukit_sysext.job.repair import Done, repair
+from tukit_sysext.job.transaction import Outcome, Transaction, finalize
+from tukit_sysext.plugins import Plugins
+
+SECRET = "geheim-4711"  # noqa: S105  # of the test's own server
+CODED = b64encode(f"labuser:{SECRET}".encode()).decode()
+FILE = "etc/tukit-sysext/credentials/local"
+pytestmark = needs_root
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> VerifySite:
+    """A machine with credentials for its source, a closed server."""
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public(), FILE: f"labuser:{SECRET}\n"})
+    (site.root / FILE).chmod(0o600)
+    (site.root / "etc/tukit-sysext/tukit-sysext.conf").write_text("[Network]\nDeadline=1\n")
+    site.offer("1")
+    Repository(site.source).sign(key)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    return site
+
+
+@pytest.fixture
+def server(site: VerifySite) -> Iterator[Server]:
+    with Server(site.source, login=f"labuser:{SECRET}") as started:
+        configure(site, started.url)
+        yield started
+
+
+def configure(site: VerifySite, *urls: str, more: str = f"Credentials=/{FILE}\n") -> None:
+    text = "[Source]\n" + "".join(f"URL={url}\n" for url in urls) + more
+    (site.root / "etc/tukit-sysext/sources.d/local.conf").write_text(text)
+
+
+def run(site: VerifySite) -> Outcome:
+    transaction = Transaction(machine=site.machine, path=site.root, number=1)
+    return finalize(transaction, partial(Plugins().sources, site.machine))
+
+
+def authorizations(server: Server) -> set[str | None]:
+    return {request.headers.get("authorization") for request in server.requests}
+
+
+def nowhere(site: VerifySite, *texts: str) -> None:
+    """The credentials are in no file of the machine but their own, and in none of the texts."""
+    for path in site.root.rglob("*"):
+        if path.is_file() and path != site.root / FILE:
+            content = path.read_bytes()
+            assert SECRET.encode() not in content, path
+            assert CODED.encode() not in content, path
+    for text in texts:
+        assert SECRET not in text
+        assert CODED not in text
+
+
+def test_an_image_comes_and_the_credentials_are_nowhere_else(
+    site: VerifySite, server: Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    outcome = run(site)
+    assert [change.text for change in outcome.changes] == ["gdb: 1 added, from source local"]
+    assert authorizations(server) == {f"Basic {CODED}"}
+    for argv in (["check", "--root", str(site.root)], ["status"], ["sources"], ["history"]):
+        for more in ([], ["--json"]):
+            cli.main([*argv, *more])
+    record = json.loads((site.layout.records / f"{file_of('1')}.json").read_text())
+    assert record["url"] == f"{server.url}/{file_of('1')}"
+    nowhere(site, *capsys.readouterr(), caplog.text, repr(outcome))
+    assert [path.name for path in site.layout.cache.iterdir()]  # there was something to look into
+
+
+def test_a_repair_by_the_recorded_hash_brings_them_along(site: VerifySite, server: Server) -> None:
+    run(site)
+    (site.layout.store / file_of("1")).unlink()
+    assessment = site.assess()
+    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+    assert done.done is Done.REPAIRED
+
+
+def test_without_them_the_reason_says_what_to_do(
+    site: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(site, server.url, more="")
+    assert "status 401: it asks for credentials (Credentials= of the source)" in run(site).refusals["gdb"]
+
+
+def test_wrong_ones_are_not_told(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Server(site.source, login="labuser:other") as server:
+        configure(site, server.url)
+        outcome = run(site)
+    assert "it does not take the credentials" in outcome.refusals["gdb"]
+    nowhere(site, caplog.text, *outcome.refusals.values())
+
+
+def test_a_file_that_everybody_can_read_is_a_fault_that_refuses_nothing(
+    site: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    (site.root / FILE).chmod(0o644)
+    outcome = run(site)
+    assert outcome.refusals == {}
+    assert "expected a file of root with mode 0600" in caplog.text
+    assert f"Basic {CODED}" not in authorizations(server)
+    nowhere(site, caplog.text)
+
+
+def test_an_image_that_comes_from_another_server_comes_without_them(site: VerifySite, server: Server) -> None:
+    with Server(site.source) as other:
+        server.fail("*.raw", Redirect(url=f"{other.url}/{{path}}"))
+        assert run(site).changes
+        assert authorizations(other) == {None}
+        assert [request.path for request in other.requests] == [f"/{file_of('1')}"]
+
+
+def test_the_clear_is_not_used_beside_https(site: VerifySite, server: Server) -> None:
+    """A mirror with plain HTTP is no place for them where the source has one with HTTPS."""
+    configure(site, "https://127.0.0.1:1/", server.url)
+    run(site)
+    assert server.requests
+    assert authorizations(server) == {None}
+
+
+def test_every_mirror_of_the_source_is_told(site: VerifySite, server: Server) -> None:
+    with Server(site.source, login=f"labuser:{SECRET}") as mirror:
+        configure(site, server.url, mirror.url)
+        server.fail("*.raw", Redirect(url="http://127.0.0.1:1/"))
+        assert run(site).changes
+        assert authorizations(mirror) == {f"Basic {CODED}"}
+
+
+def test_the_clear_is_told_of(site: VerifySite, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sources"]) == 0
+    assert f"/{FILE} goes over the network in the clear" in capsys.readouterr().out
+    configure(site, "https://127.0.0.1:1/", server.url)
+    assert cli.main(["sources"]) == 0
+    assert "in the clear" not in capsys.readouterr().out

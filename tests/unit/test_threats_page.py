@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""tests/THREATS.md is true: every row has tests, and every test that it names exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+EXPECTED = [f"{kind}{number}" for kind, last in (("N", 16), ("L", 15), ("C", 14)) for number in range(1, last + 1)]
+
+_ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
+_TEST = re.compile(r"`([^`]+)`")
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The tests that each row names; a row that is there twice is a fault of the page."""
+    found = _ROW.findall(page)
+    assert len({name for name, _, _ in found}) == len(found)
+    return {name: _TEST.findall(tests) for name, _, tests in found}
+
+
+@cache
+def defined(file: Path) -> frozenset[str]:
+    """The tests of a file, those of a class with its name in front."""
+    names: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        members, prefix = (node.body, f"{node.name}::") if isinstance(node, ast.ClassDef) else ([node], "")
+        names |= {f"{prefix}{member.name}" for member in members if isinstance(member, ast.FunctionDef)}
+    return frozenset(names)
+
+
+def missing(page: str) -> list[str]:
+    """What the page names and the tests do not have."""
+    named = {test for tests in rows(page).values() for test in tests}
+    return sorted(test for test in named if not _exists(*test.partition("::")[::2]))
+
+
+def _exists(file: str, name: str) -> bool:
+    return (TESTS / file).is_file() and name.rpartition("::")[2].startswith("test_") and name in defined(TESTS / file)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (TESTS / "THREATS.md").read_text()
+
+
+def test_every_row_is_there_with_at_least_one_test(page: str) -> None:
+    found = rows(page)
+    assert sorted(found) == sorted(EXPECTED)
+    assert [name for name, tests in found.items() if not tests] == []
+
+
+def test_every_test_that_is_named_exists(page: str) -> None:
+    assert missing(page) == []
+
+
+def test_what_is_not_there_is_seen(page: str) -> None:
+    assert missing(page.replace("test_names.py::test_refused", "test_names.py::test_renamed")) == [
+        "unit/rules/test_names.py::test_renamed"
+    ]
+    assert "unit/rules/test_nothing.py::test_refused" in missing(page.replace("test_names.py", "test_nothing.py"))
+    assert missing(page.replace("test_names.py::test_refused", "test_names.py::")) == ["unit/rules/test_names.py::"]
+    assert rows(page.replace("| C14 |", "| X |")).keys() != set(EXPECTED)
