@@ -19,10 +19,6 @@ _FAILED = 1
 """pytest's status where tests ran and some failed; a broken file that cannot be imported is another one."""
 
 
-class Drifted(Exception):
-    """The table no longer says what stands in the code."""
-
-
 def main() -> int:
     """Break what is named, or all, and print what came of it."""
     parser = argparse.ArgumentParser(prog="tests/defences", description="Breaks one defence after the other.")
@@ -37,6 +33,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tukit-sysext-defences-") as folder:
         copy = Path(folder) / "project"
         _copy(copy)
+        _check_table(copy, chosen)
         _check_unbroken(copy, chosen)
         survived = [item for item in chosen if not _noticed(copy, item)]
     print(f"{len(chosen)} defences broken, {len(survived)} unnoticed", flush=True)
@@ -55,6 +52,18 @@ def _copy(folder: Path) -> None:
             shutil.copy2(_TOP / name, folder / name)
 
 
+def _check_table(folder: Path, chosen: Sequence[Defence]) -> None:
+    """What is to be broken stands in the code just once: else the table has to follow it."""
+    found = [
+        (item, file, old, (folder / file).read_text().count(old)) for item in chosen for file, old, _ in item.edits
+    ]
+    wrong = [
+        f"{item.row} {item.what}: {file} has {count} times: {old}" for item, file, old, count in found if count != 1
+    ]
+    if wrong:
+        raise SystemExit("\n".join(("tests/defences: expected once in its file, and found otherwise:", *wrong)))
+
+
 def _check_unbroken(folder: Path, chosen: Sequence[Defence]) -> None:
     """All tests pass as long as nothing is broken: else a failure would show nothing."""
     done = _run(folder, sorted({test for item in chosen for test in item.tests}))
@@ -67,10 +76,7 @@ def _noticed(folder: Path, item: Defence) -> bool:
     before = {file: (folder / file).read_text() for file, _, _ in item.edits}
     try:
         for file, old, new in item.edits:
-            text = (folder / file).read_text()
-            if text.count(old) != 1:
-                raise Drifted(f"{item.row} {item.what}: {file} has {text.count(old)} times, expected once: {old}")
-            (folder / file).write_text(text.replace(old, new))
+            (folder / file).write_text((folder / file).read_text().replace(old, new))
         done = _run(folder, item.tests)
     finally:
         for file, text in before.items():

@@ -45,7 +45,7 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/system/lock.py",
-                "fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+                "fcntl.flock(descriptor, operation | fcntl.LOCK_NB)",
                 "pass",
             ),
         ),
@@ -256,13 +256,7 @@ DEFENCES = (
     Defence(
         row="L10",
         what="a ledger that is none is not set aside",
-        edits=(
-            (
-                "tukit_sysext/state/ledger_schema.py",
-                "    if isinstance(error, Unusable):\n        return True\n",
-                "    return False\n",
-            ),
-        ),
+        edits=(("tukit_sysext/state/ledger_schema.py", "code & 0xFF in _UNUSABLE or", "False or"),),
         tests=("tests/unit/state/test_ledger_schema.py",),
     ),
     Defence(

@@ -233,7 +233,11 @@ def test_a_number_that_is_used_again_is_another_snapshot(site: Site, monkeypatch
         site.delete_snapshot(1)
         site.snapshot(1, site.linked(A, B))
 
-    during_the_look(site, monkeypatch, again)
+    site.snapshot(2, site.linked(A))
+    # when snapshot 2 is looked at, what snapshot 1 had has been read
+    during_the_look(site, monkeypatch, again, number=2)
+    marks = survey(site.machine, site.plugins, site.store.inventory())
+    assert B in marks.roots and marks.unknown == ()
     assert site.collect().gone == ()
     assert site.names() == [A, B]
 
@@ -259,14 +263,14 @@ def test_snapshots_that_never_stand_still_are_unknown(site: Site, monkeypatch: p
 
 
 def during_the_look(
-    site: Site, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object], *, always: bool = False
+    site: Site, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object], *, always: bool = False, number: int = 1
 ) -> None:
-    """Let something happen when the running /etc is read, which is after the snapshots."""
+    """Let something happen when the look at the snapshots comes to this number."""
     real, done = site.subvolumes.find, list[bool]()
 
     def find(path: Path) -> Subvolume | None:
         found = real(path)
-        if path == site.tree(1) and (always or not done) and site.layout.store.exists():
+        if path == site.tree(number) and (always or not done) and site.layout.store.exists():
             done.append(True)
             if len(done) == 1 or always:
                 happen()

@@ -27,8 +27,12 @@ def test_file_and_record_go(site: StoreFolder) -> None:
 def test_a_file_that_cannot_be_removed_keeps_its_record(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it it would be of unknown origin, and stay for ever."""
 
-    def failing(*_: object, **__: object) -> None:
-        raise PermissionError(1, "injected")
+    real = os.unlink
+
+    def failing(path: Path, *, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:  # the image, which is reached through the folder
+            raise PermissionError(1, "injected")
+        real(path)
 
     monkeypatch.setattr(os, "unlink", failing)
     with pytest.raises(PermissionError):
