@@ -180,9 +180,9 @@ def harm_image(world: World, which: int, how: str) -> bool:
 
 
 def forget(world: World, name: str) -> None:
-    """A file of the store is not there any more."""
+    """A file of the store is not there any more. How long its name was not needed is remembered by name."""
     model = world.model
-    for known in (model.truth, model.born, model.waiting):
+    for known in (model.truth, model.born):
         known.pop(name, None)
     model.damaged.discard(name)
     model.silent.discard(name)

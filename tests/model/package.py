@@ -110,7 +110,8 @@ def collect(
         if not before.sure and not found[0].unknown:
             raise Broken("(4) not everything can be read, and it does not say so")
         world.seen["collection with all known" if before.sure else "collection with something unknown"] += 1
-        for name in before.needed:
+        forgotten = before.needed | (world.model.waiting.keys() - world.store_names())
+        for name in forgotten:
             world.model.waiting.pop(name, None)
     if kill_at is not None:
         collect(world)

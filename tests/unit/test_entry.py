@@ -194,4 +194,3 @@ def test_names_that_are_no_text_cost_no_refusal(site: PlainMachine, folder: str)
 def test_every_message_can_be_sent() -> None:
     record = logging.LogRecord("tukit_sysext", logging.ERROR, "", 1, "name \udcff and \0", (), None)
     entry._Journal().emit(record)
-
