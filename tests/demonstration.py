@@ -19,7 +19,7 @@ from tests.lab.images import MARKS
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.on_lab.site import NEW, OLD, Site, Web, installed_tree
+from tests.on_lab.site import NEW, OLD, STORE, Site, Web, installed_tree
 
 LATER = {"VERSION_ID": "20261215", "SYSEXT_LEVEL": "glibc-2.44"}
 
@@ -93,6 +93,21 @@ def story(site: Site) -> None:
     merge(site)
     run(site, "tukit-sysext", "snapshots")
 
+    title("What is damaged is found, and brought back by its hash")
+    damaged = site.lab.path(f"{STORE}/debug-1.0.x86-64.raw")
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    run(site, "tukit-sysext", "verify", expected=1)
+    run(site, "tukit-sysext", "verify", "--repair")
+
+    title("When snapshots go, the images go that none needs any more, after a time of grace")
+    site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGrace=0s\n")
+    run(site, "tukit-sysext", "why", "debug")
+    gone = [str(number) for number in sorted(site.numbers()) if number not in (1, first, site.default())]
+    run(site, "snapper", "--no-dbus", "delete", *gone)
+    run(site, "tukit-sysext", "gc")
+    run(site, "tukit-sysext", "gc")
+    run(site, "tukit-sysext", "history", "debug")
+
 
 def title(text: str) -> None:
     """A heading."""
@@ -117,9 +132,9 @@ def show(done: subprocess.CompletedProcess[str], expected: int = 0) -> None:
         sys.exit(f"tests/demo: expected exit status {expected}")
 
 
-def run(site: Site, *argv: str) -> None:
+def run(site: Site, *argv: str, expected: int = 0) -> None:
     """Run a command and show it."""
-    show(site.lab.run(argv, check=False))
+    show(site.lab.run(argv, check=False), expected)
 
 
 def tukit(site: Site, *argv: str, expected: int = 0) -> None:

@@ -132,9 +132,16 @@ class Ledger(Events, Images):
         )
         if snapshot.entries is not None:  # where they are not known, what was known before stays
             connection.execute("DELETE FROM snapshot_image WHERE snapshot = ?", (key,))
+            images = images_of(snapshot.entries)
             connection.executemany(
                 "INSERT INTO snapshot_image (snapshot, link, image) VALUES (?, ?, ?)",
-                [(key, link, image) for link, image in images_of(snapshot.entries)],
+                [(key, link, image) for link, image in images],
+            )
+            # needed from now on: should that end before the next collection, its wait begins anew all the same
+            connection.executemany(
+                "UPDATE image SET unreferenced_since = NULL, unreferenced_runs = 0 "
+                "WHERE file = ? AND unreferenced_since IS NOT NULL",
+                [(image,) for _, image in images],
             )
         return key
 

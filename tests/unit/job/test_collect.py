@@ -20,6 +20,7 @@ from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tre
 from tukit_sysext.errors import Busy
 from tukit_sysext.job.collect import LOOKING, Collection, collect
 from tukit_sysext.job.collection import Fate
+from tukit_sysext.job.settle import settle
 from tukit_sysext.job.survey import survey
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.state.ledger import Ledger
@@ -102,6 +103,18 @@ def test_what_is_needed_again_waits_from_the_start(site: Site) -> None:
     assert site.collect().gone == ()
     site.let_pass()
     assert [item.kept.file_name for item in site.collect().gone] == [B]
+
+
+def test_what_was_needed_between_two_runs_waits_from_the_start(site: Site) -> None:
+    """No collection saw it, but the settling of its events did."""
+    site.collect()
+    site.let_pass()
+    site.snapshot(2, site.linked(B))
+    settle(site.machine, site.plugins)
+    site.delete_snapshot(2)
+    settle(site.machine, site.plugins)
+    assert site.collect().gone == ()
+    assert B in site.names()
 
 
 def test_a_long_time_without_a_run_is_no_run(site: Site) -> None:
