@@ -54,21 +54,19 @@ DEFENCES = (
     Defence(
         row="C2",
         what="a young file is collected",
-        edits=(
-            (_RULES, "goes_at = max(since, min(kept.born, rules.now)) + rules.grace", "goes_at = since + rules.grace"),
-        ),
+        edits=((_RULES, "if since < born:", "if False:"),),
         tests=(f"{_COLLECTION}::test_a_young_file_stays",),
     ),
     Defence(
         row="C2",
         what="where room is lacking, young files go too",
-        edits=((_RULES, "min(kept.born, rules.now) + YOUNG", "min(kept.born, rules.now)"),),
+        edits=((_RULES, "born + YOUNG", "born"),),
         tests=(f"{_COLLECTION}::test_where_room_is_lacking_it_goes_at_once_but_for_what_is_young",),
     ),
     Defence(
         row="C2",
         what="no time of grace",
-        edits=((_RULES, "min(kept.born, rules.now)) + rules.grace", "min(kept.born, rules.now))"),),
+        edits=((_RULES, "goes_at = since + rules.grace", "goes_at = since"),),
         tests=(f"{_COLLECTION}::test_two_runs_and_the_grace_time",),
     ),
     Defence(

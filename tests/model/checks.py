@@ -44,7 +44,8 @@ class Before:
 def check(world: World, before: Before, *, others: bool) -> None:
     """Hold everything against what it was before; ``others``: somebody else changed snapshots meanwhile."""
     now = look.read(world)
-    _nothing_lost(world, before, now)
+    # where somebody else completes what was half done, the package may have looked before that or after it
+    _nothing_lost(world, before, now, sure=before.sure or (others and world.model.sure()))
     _contents(world, before, now)
     if world.faults.unsynced:
         raise Broken(f"(2) got a final name without being synced: {world.faults.unsynced}")
@@ -56,8 +57,8 @@ def check(world: World, before: Before, *, others: bool) -> None:
     check_links(world, now)
 
 
-def _nothing_lost(world: World, before: Before, now: Disk) -> None:
-    """What went may go."""
+def _nothing_lost(world: World, before: Before, now: Disk, *, sure: bool) -> None:
+    """What went may go; ``sure`` whether all could be known."""
     model, clock = world.model, world.faults.now
     gone = {name for name in before.disk.files if name not in now.files}
     needed = before.needed & model.needed()
@@ -66,7 +67,7 @@ def _nothing_lost(world: World, before: Before, now: Disk) -> None:
             continue  # of a run that was killed, in the way of this one
         if name in needed:
             raise Broken(f"(1) {name} is needed, and was deleted")
-        if not before.sure:
+        if not sure:
             raise Broken(f"(4) {name} was deleted while not all was known")
         if not before.collects:
             raise Broken(f"(1) {name} was deleted by what is no collection")
@@ -85,7 +86,7 @@ def _nothing_lost(world: World, before: Before, now: Disk) -> None:
     if before.disk.others - now.others:
         raise Broken(f"no image, and deleted: {before.disk.others - now.others}")
     for name in before.disk.records.keys() - now.records.keys():
-        if name in needed or not before.sure or not before.collects:
+        if name in needed or not sure or not before.collects:
             raise Broken(f"(4) the record of {name} was deleted")
 
 

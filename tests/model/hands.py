@@ -232,7 +232,8 @@ def put_file(world: World, name: str, version: int, kind: str) -> bool:
     _put(world, where, content)
     if where.name == file_name:
         model.truth[file_name] = images.sha256(content)
-    if not images.is_image(content):
+    if where.name == file_name and (not images.is_image(content) or (world.records / f"{file_name}.json").exists()):
+        # good for nothing, or not what is recorded under this name
         model.damaged.add(file_name)
     model.born[where.name] = world.faults.now
     world.did()

@@ -150,6 +150,11 @@ class Snapshots(RuleBasedStateMachine):
     def release(self, name: str, level: str, reuse: bool) -> bool:
         return package.release(self.world, name, level, reuse=reuse)
 
+    @rule(name=NAME, collect_at=MOMENT)
+    @step
+    def again_while_collecting(self, name: str, collect_at: int) -> bool:
+        return package.again_while_collecting(self.world, name, collect_at)
+
     @rule(name=NAME, level=LEVEL)
     @step
     def release_without_room(self, name: str, level: str) -> bool:

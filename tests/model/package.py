@@ -226,8 +226,9 @@ def finalize(
     kill_at: int | None = None,
     again: bool = False,
     collect_at: int | None = None,
+    discard: bool = False,
 ) -> bool:
-    """tukit closes a transaction: the main job, and what tukit does then.
+    """tukit closes a transaction: the main job, and what tukit does then, which may be to ``discard`` it.
 
     ``again``: after being killed it is done once more. ``collect_at``: a collection begins in the middle of it.
     """
@@ -274,8 +275,34 @@ def finalize(
         return True
     if not world.faults.full:
         checks.check_finalized(world, snap)
-    snapper.close(world, snap)
+    if discard:
+        snapper.end_badly(world, world.model.pending().index(snap), how="discard")
+    else:
+        snapper.close(world, snap)
     return True
+
+
+def again_while_collecting(world: World, name: str, collect_at: int) -> bool:
+    """An update is discarded. What it has fetched is needed by nothing, and no longer young, when the next one comes.
+
+    In the middle of that a collection begins.
+    """
+    model = world.model
+    snap = model.snaps[model.default]
+    if snap not in model.usable() or len(model.snaps) >= snapper.MOST:
+        return False
+    hands.offer(world, name, 1 + model.serial % (hands.MOST_VERSIONS + 1), snap.level, again=False)
+    done = True
+    for discard in (True, False):
+        parent = model.usable().index(snap)
+        done = done and snapper.begin(world, parent, reuse=False, slowly=False)
+        which = [index for index, item in enumerate(_ready(world)) if item.number == model.made]
+        at = None if discard else collect_at % 6  # before the link is there: it has nothing to fetch
+        done = done and bool(which) and finalize(world, which[0], discard=discard, collect_at=at)
+        hands.move_clock(world, 2 * hands.HOUR)
+        if snap not in model.usable():
+            return done
+    return done
 
 
 def update(world: World, parent: int, level: str, *, reuse: bool) -> bool:

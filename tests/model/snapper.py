@@ -65,9 +65,8 @@ def begin(world: World, parent: int, *, reuse: bool, slowly: bool) -> bool:
 
 def end_badly(world: World, which: int, *, how: str) -> bool:
     """tukit abort, a discarded transaction, or a tukit that is killed."""
-    removable = world.model.removable()
-    snap = pick([snap for snap in world.model.pending() if how == "killed" or snap in removable], which)
-    if snap is None:
+    snap = pick(world.model.pending(), which)
+    if snap is None or (how != "killed" and snap not in world.model.removable()):
         return False
     if how == "killed":
         snap.abandoned = True

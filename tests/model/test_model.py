@@ -16,7 +16,7 @@ from tests.model.__main__ import figures, run
 from tests.model.machine import RULES, Snapshots
 
 SEED = 20261101
-EXAMPLES = 200
+EXAMPLES = 150
 WANTED = 2000
 
 CAME_ABOUT = (

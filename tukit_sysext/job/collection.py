@@ -5,8 +5,8 @@ Rules, in this order:
 
 1. what a root needs stays
 2. what is no regular file of ours, or has a name that no image has, stays and is reported
-3. the rest goes after it was needed by nothing in two runs, and for the grace time since the first of them and since
-   it came here; a clock that went back makes no negative age
+3. the rest goes after it was needed by nothing in two runs, and for the grace time since the first of them; what was
+   seen before it came here was another file, and a clock that went back makes no negative age
 4. where room is lacking, what has been here for an hour goes at once
 5. an image of unknown origin goes only where systemd could not use it either, or where it is asked for
 """
@@ -99,10 +99,13 @@ def _judge(kept: Kept, needed_by: Sequence[str], before: tuple[int, int] | None,
     if not (left or kept.record is not None or _is_image_name(kept.file_name)):
         return Judged(kept=kept, fate=Fate.STAYS, reason="no name of an image")
     since, runs = before if before is not None else (rules.now, 0)
+    born = min(kept.born, rules.now)
+    if since < born:
+        since, runs = rules.now, 0  # another file had the name then
     since, runs = min(since, rules.now), min(runs + 1, RUNS)
-    goes_at = max(since, min(kept.born, rules.now)) + rules.grace
+    goes_at = since + rules.grace
     if rules.lacking_room:
-        goes_at = min(goes_at, min(kept.born, rules.now) + YOUNG)
+        goes_at = min(goes_at, born + YOUNG)
     over = rules.now >= goes_at and (runs >= RUNS or rules.lacking_room)
     fate, reason = (Fate.GOES if over else Fate.WAITS), _reason(kept, left=left)
     if over and kept.record is None and not left and not rules.unknown_origin:

@@ -65,8 +65,9 @@ def test_two_runs_and_the_grace_time() -> None:
 
 def test_a_young_file_stays() -> None:
     """It was published since the first run, under a name that nothing needed before."""
-    assert fate(kept(age=GRACE - 1), LONG_AGO).fate is Fate.WAITS
-    assert fate(kept(age=GRACE), LONG_AGO).fate is Fate.GOES
+    judged = fate(kept(age=2 * GRACE), LONG_AGO)
+    assert (judged.fate, judged.since, judged.runs) == (Fate.WAITS, NOW, 1)
+    assert fate(kept(age=30 * DAY), LONG_AGO).fate is Fate.GOES
 
 
 @pytest.mark.parametrize("ahead", [1, DAY, 50 * 365 * DAY])
