@@ -75,11 +75,12 @@ def _nothing_lost(world: World, before: Before, now: Disk, *, sure: bool) -> Non
         good = images.is_image(before.disk.files[name]) and not name.startswith(".")
         if good and not recorded and not before.unknown_origin:
             raise Broken(f"{name} is a good image of unknown origin, and was deleted")
-        since, runs = model.waiting.get(name, (clock, 0))
-        aged = min(clock - since, clock - model.born.get(name, clock)) >= GRACE and runs >= 2
-        hurried = before.hurried and clock - model.born.get(name, clock) >= YOUNG
-        if not aged and not hurried:
-            told = f"unneeded since {clock - since} s in {runs} runs, born {clock - model.born.get(name, clock)} s ago"
+        born = model.born.get(name, clock)
+        # what was seen before it came was another file of this name
+        runs = [moment for moment in model.waiting.get(name, ()) if moment >= min(born, clock)]
+        aged = len(runs) >= 2 and clock - max(min(runs), born) >= GRACE
+        if not aged and not (before.hurried and clock - born >= YOUNG):
+            told = f"nothing needed it {[clock - moment for moment in runs]} s ago, it came {clock - born} s ago"
             raise Broken(f"{name} was deleted too early: {told}")
         world.seen["collected by age" if aged else "collected for want of room"] += 1
         hands.forget(world, name)

@@ -150,14 +150,15 @@ def harm_ledger(world: World, how: str) -> bool:
     return True
 
 
-def _stored(world: World) -> list[str]:
+def stored(world: World) -> list[str]:
+    """The images that are in the store."""
     return sorted(name for name in world.model.truth if name in world.store_names())
 
 
 def harm_image(world: World, which: int, how: str) -> bool:
     """An image is lost, or its content changes: cut off, grown, or by rot that shows in nothing else."""
     model = world.model
-    name = pick(_stored(world), which)
+    name = pick(stored(world), which)
     if name is None:
         return False
     path = world.store / name

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from tests.model import hands, images, package, quiet, snapper
+from tests.model import hands, images, mending, package, quiet, races, snapper, transactions
 from tests.model.model import CONFEXTS, EXTENSIONS, QUARANTINE, Etc, Words
 from tests.model.volume import PlainVolume
 from tests.model.world import NAMES, World
@@ -98,6 +98,9 @@ class Snapshots(RuleBasedStateMachine):
         self.world.destroy()
         self.folder.rmdir()
 
+    def _opened(self, which: int) -> bool:
+        return transactions.opened(self.world, which)
+
     # transactions
 
     @rule(parent=HERE, reuse=YES, slowly=YES)
@@ -108,57 +111,57 @@ class Snapshots(RuleBasedStateMachine):
     @rule(which=HERE, level=LEVEL)
     @step
     def upgrade(self, which: int, level: str) -> bool:
-        return package.opened(self.world, which) and hands.upgrade(self.world, which, level)
+        return self._opened(which) and hands.upgrade(self.world, which, level)
 
     @rule(which=HERE)
     @step
     def fetch_link_and_finalize(self, which: int) -> bool:
-        return package.opened(self.world, which) and package.finalize(self.world, which)
+        return self._opened(which) and transactions.finalize(self.world, which)
 
     @rule(which=HERE, kill_at=MOMENT, again=YES)
     @step
     def finalize_killed(self, which: int, kill_at: int, again: bool) -> bool:
-        return package.opened(self.world, which) and package.finalize(self.world, which, kill_at=kill_at, again=again)
+        return self._opened(which) and transactions.finalize(self.world, which, kill_at=kill_at, again=again)
 
     @rule(which=HERE, collect_at=MOMENT)
     @step
     def finalize_while_collecting(self, which: int, collect_at: int) -> bool:
-        return package.opened(self.world, which) and package.finalize(self.world, which, collect_at=collect_at)
+        return self._opened(which) and transactions.finalize(self.world, which, collect_at=collect_at)
 
     @rule(which=HERE)
     @step
     def abort(self, which: int) -> bool:
-        return package.opened(self.world, which) and snapper.end_badly(self.world, which, how="abort")
+        return self._opened(which) and snapper.end_badly(self.world, which, how="abort")
 
     @rule(which=HERE)
     @step
     def discard(self, which: int) -> bool:
-        return package.opened(self.world, which) and snapper.end_badly(self.world, which, how="discard")
+        return self._opened(which) and snapper.end_badly(self.world, which, how="discard")
 
     @rule(which=HERE)
     @step
     def kill(self, which: int) -> bool:
-        return package.opened(self.world, which) and snapper.end_badly(self.world, which, how="killed")
+        return self._opened(which) and snapper.end_badly(self.world, which, how="killed")
 
     @rule(parent=HERE, level=LEVEL, reuse=YES)
     @step
     def update(self, parent: int, level: str, reuse: bool) -> bool:
-        return package.update(self.world, parent, level, reuse=reuse)
+        return transactions.update(self.world, parent, level, reuse=reuse)
 
     @rule(name=NAME, level=LEVEL, reuse=YES)
     @step
     def release(self, name: str, level: str, reuse: bool) -> bool:
-        return package.release(self.world, name, level, reuse=reuse)
+        return transactions.release(self.world, name, level, reuse=reuse)
 
     @rule(name=NAME, collect_at=MOMENT)
     @step
     def again_while_collecting(self, name: str, collect_at: int) -> bool:
-        return package.again_while_collecting(self.world, name, collect_at)
+        return transactions.again_while_collecting(self.world, name, collect_at)
 
     @rule(name=NAME, level=LEVEL)
     @step
     def release_without_room(self, name: str, level: str) -> bool:
-        return package.release_without_room(self.world, name, level)
+        return transactions.release_without_room(self.world, name, level)
 
     # snapshots
 
@@ -170,14 +173,9 @@ class Snapshots(RuleBasedStateMachine):
     @rule(parent=HERE)
     @step
     def old_system(self, parent: int) -> bool:
+        snapper.clean_overlays(self.world)
         stored = [name for name in sorted(self.world.store_names()) if name.endswith("raw") and name[0] != "."]
         return snapper.old_system(self.world, parent, stored[:2])
-
-    @precondition(lambda self: bool(self.world.model.overlays))
-    @rule()
-    @step
-    def clean_overlays(self) -> bool:
-        return snapper.clean_overlays(self.world)
 
     @rule(which=HERE)
     @step
@@ -208,7 +206,7 @@ class Snapshots(RuleBasedStateMachine):
     @rule(which=HERE, how=st.sampled_from(("remove", "cut", "rot")))
     @step
     def roll_back_to_harm(self, which: int, how: str) -> bool:
-        return package.roll_back_to_harm(self.world, which, how)
+        return mending.roll_back_to_harm(self.world, which, how)
 
     @rule(which=st.none() | HERE)
     @step
@@ -244,18 +242,11 @@ class Snapshots(RuleBasedStateMachine):
     def show_etc(self, which: int) -> bool:
         return hands.show(self.world, which)
 
-    @precondition(lambda self: self.world.model.mounted)
     @rule(stale=YES)
     @step
-    def unmount(self, stale: bool) -> bool:
+    def unmount_or_mount(self, stale: bool) -> bool:
         self.world.trouble = TROUBLE
-        return hands.mount(self.world, False, stale=stale)
-
-    @precondition(lambda self: not self.world.model.mounted)
-    @rule()
-    @step
-    def mount(self) -> bool:
-        return hands.mount(self.world, True, stale=False)
+        return hands.mount(self.world, not self.world.model.mounted, stale=stale)
 
     @rule(which=HERE, name=NAME, hold=st.none() | VERSION)
     @step
@@ -317,16 +308,11 @@ class Snapshots(RuleBasedStateMachine):
 
     @rule(writes=st.none() | st.integers(0, 30))
     @step
-    def fill_the_disk(self, writes: int | None) -> bool:
-        hands.fill(self.world, writes=writes)
-        self.world.trouble = TROUBLE
+    def fill_or_free_the_disk(self, writes: int | None) -> bool:
+        if not hands.free(self.world):
+            hands.fill(self.world, writes=writes)
+            self.world.trouble = TROUBLE
         return True
-
-    @precondition(lambda self: self.world.faults.full)
-    @rule()
-    @step
-    def free_the_disk(self) -> bool:
-        return hands.free(self.world)
 
     @rule(seconds=st.sampled_from((60, 2 * hands.HOUR, hands.DAY, 8 * hands.DAY, 8 * hands.DAY, -hands.HOUR,
                                    -30 * hands.DAY, -100_000 * hands.DAY, 400 * hands.DAY)))  # fmt: skip
@@ -339,15 +325,9 @@ class Snapshots(RuleBasedStateMachine):
     @step
     def events_come(self, mode: str) -> bool:
         self.world.event_mode = mode
+        if mode != "late":
+            self.world.deliver()
         return True
-
-    @precondition(lambda self: bool(self.world.late))
-    @rule()
-    @step
-    def late_events_come(self) -> bool:
-        late = bool(self.world.late)
-        self.world.deliver()
-        return late
 
     # the package
 
@@ -370,7 +350,12 @@ class Snapshots(RuleBasedStateMachine):
     @rule(which=HERE, moment=st.integers(1, 30), over=YES)
     @step
     def collect_while_snapper_works(self, which: int, moment: int, over: bool) -> bool:
-        return package.collect_while(self.world, which, moment, over=over)
+        return races.collect_while(self.world, which, moment, over=over)
+
+    @rule(which=HERE, swap=YES)
+    @step
+    def collect_what_hides(self, which: int, swap: bool) -> bool:
+        return races.collect_what_hides(self.world, which, swap=swap)
 
     @rule()
     @step
@@ -392,24 +377,24 @@ class Snapshots(RuleBasedStateMachine):
     @rule()
     @step
     def repair(self) -> bool:
-        return package.repair(self.world)
+        return mending.repair(self.world)
 
     @rule(kill_at=MOMENT)
     @step
     def repair_killed(self, kill_at: int) -> bool:
-        return package.repair(self.world, kill_at=kill_at)
+        return mending.repair(self.world, kill_at=kill_at)
 
     @rule()
     @step
     def verify_at_boot(self) -> bool:
-        return package.verify_at_boot(self.world)
+        return mending.verify_at_boot(self.world)
 
     @rule(which=HERE, how=st.sampled_from(("remove", "cut")))
     @step
     def boot_with_harm(self, which: int, how: str) -> bool:
-        return package.boot_with_harm(self.world, which, how)
+        return mending.boot_with_harm(self.world, which, how)
 
     @rule(kill_at=MOMENT)
     @step
     def verify_at_boot_killed(self, kill_at: int) -> bool:
-        return package.verify_at_boot(self.world, kill_at=kill_at)
+        return mending.verify_at_boot(self.world, kill_at=kill_at)

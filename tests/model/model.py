@@ -64,9 +64,9 @@ class Model:
 
     Of images: ``offered`` contents (by their hash) that any source ever had under a name, ``truth`` the hash that each
     file of the store had when it came, ``damaged`` those that the test has changed since, ``silent`` those where that
-    shows in nothing but the content. ``born`` in seconds by the test's clock. ``waiting`` has since when and in how
-    many runs a collection may have seen that nothing needs a file. ``lost`` is needed and not there, by the test's own
-    doing.
+    shows in nothing but the content. ``born`` in seconds by the test's clock. ``waiting`` has the times of the runs in
+    which a collection may have seen that nothing needs a file of this name. ``lost`` is needed and not there, by the
+    test's own doing.
     """
 
     snaps: dict[int, Snap] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Model:
     damaged: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     born: dict[str, int] = field(default_factory=dict)
-    waiting: dict[str, tuple[int, int]] = field(default_factory=dict)
+    waiting: dict[str, list[int]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     latest: int = 0
     made: int = 0

@@ -16,10 +16,11 @@ from tests.model.__main__ import figures, run
 from tests.model.machine import RULES, Snapshots
 
 SEED = 20261101
-EXAMPLES = 150
+EXAMPLES = 200
 WANTED = 2000
 
 CAME_ABOUT = (
+    "an image that hid from a collection",
     "a collection that found a transaction at work",
     "collected by age",
     "collected for want of room",
