@@ -146,6 +146,8 @@ def check_finalized(world: World, snap: Snap) -> None:
     """
     now = look.read(world)
     for image in world.direct(snap, snap.wanted):
+        if world.occupied(snap, images.name_of(image)):
+            continue
         world.seen["finalized with a link"] += 1
         unknown = image in now.files and now.records.get(image) is None and images.is_image(now.files[image])
         if not now.whole(image) and not unknown and image not in world.model.silent:

@@ -190,6 +190,11 @@ class World:
             if place == EXTENSIONS and straight and (names is None or images.name_of(image) in names):
                 yield image
 
+    def occupied(self, snap: Snap, name: str) -> bool:
+        """Whether something else has the name of an image's link: the image is left out then."""
+        image = snap.links.get((EXTENSIONS, f"{name}.raw"))
+        return image is not None and (images.name_of(image) != name or image not in self.direct(snap))
+
     def emit(self, *words: str) -> None:
         """An event, which comes as things go now: once, twice, never, or later."""
         if self.event_mode == "lost":
