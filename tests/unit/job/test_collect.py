@@ -40,7 +40,7 @@ class Site(PlainMachine):
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(root)
         self.plugins = Plugins()
-        self.now = int(time.time())
+        self.now = int(time.time()) + 60  # what is published now has come before that
         monkeypatch.setattr(time, "time", lambda: self.now)
         self.store = Store(self.layout)
         for name in (A, B):
