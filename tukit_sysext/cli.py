@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from tukit_sysext.machine import Machine
 
     # the grammar lets only names of modules through
-    command = import_module(f"tukit_sysext.commands.{arguments.command}")
+    command = import_module(f"tukit_sysext.commands.{arguments.command.replace('-', '_')}")
     status: int = command.run(Machine(), arguments)
     return status
 

@@ -21,7 +21,7 @@ from tukit_sysext.system.tree import Tree
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take over the named entries, or all. 0, or 1 where one could not be taken over."""
     require_root(machine, "adopt")
-    names, policy = arguments.names, Policy(arguments.policy)
+    names, policy = arguments.names, Policy(arguments.policy or Policy.REQUIRED)
     failed = False
     with shared(machine.layout.lock), Tree(machine.layout.root) as tree:
         resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store())

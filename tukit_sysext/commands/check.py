@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.commands.trees import looked_at
 from tukit_sysext.entry import REFUSED
 from tukit_sysext.job import refusing
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
@@ -23,11 +24,12 @@ from tukit_sysext.system.tree import Tree
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
-    """Print the plan for the tree at ``--root``. 0, or 75 where a transaction with this tree would be refused."""
-    machine = replace(machine, read_only=True)
-    held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
+    """Print the plan for a tree. 0, or 75 where a transaction with this tree would be refused."""
+    target = looked_at(machine, arguments)
     plugins = Plugins.of(machine)
-    with Tree(arguments.root) as tree:
+    machine = replace(target.machine, read_only=True)
+    held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
+    with Tree(target.path) as tree:
         resolver = Resolver(
             machine,
             tree,

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which trees ``--root`` and ``--snapshot`` mean."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.job.targets import Target, of_root, of_snapshot, running_and_next
+from tukit_sysext.machine import Machine
+
+
+def acting(machine: Machine, arguments: argparse.Namespace) -> tuple[Target, ...]:
+    """The trees that a command changes: the one that is named, else the running one and what boots next."""
+    if arguments.root is not None or arguments.snapshot is not None:
+        return (looked_at(machine, arguments),)
+    return running_and_next(machine)
+
+
+def looked_at(machine: Machine, arguments: argparse.Namespace) -> Target:
+    """The tree that a command tells of: the one that is named, else the running one."""
+    if arguments.root is not None:
+        return of_root(machine, arguments.root)
+    if arguments.snapshot is not None:
+        return of_snapshot(machine, arguments.snapshot)
+    return running_and_next(machine)[0]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Commands that change which images are wanted, and link them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from tukit_sysext.grammar.command import Commands, command, dry_run, json, now, policy, tree
+
+_BOTH = (
+    "Acts on the running system and, where another snapshot boots next, on that one too; each gets the images that fit "
+    "it. With --root or --snapshot on that tree alone."
+)
+
+
+def add(commands: Commands) -> None:
+    """Add them."""
+    install = command(
+        commands,
+        "install",
+        help="want images, fetch and link them",
+        description=f"Makes images wanted (images.d/NAME.conf), fetches the newest version that fits, and links it. "
+        f"NAME=VERSION takes this version and holds it. {_BOTH} Nothing is changed where a required image does not fit "
+        "one of the trees.",
+        examples=(
+            ("install gdb strace", "the newest versions that fit"),
+            ("install --now gdb", "and use it at once"),
+            ("install gdb=15.2", "this version, held"),
+            ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
+        ),
+    )
+    install.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)")
+    policy(install)
+    install.add_argument("--optional", dest="policy", action="store_const", const="optional", help="--policy optional")
+    install.add_argument("--source", metavar="SOURCE", help="from this source alone (Source=)")
+    install.add_argument(
+        "--version",
+        dest="constraint",
+        metavar="SPECIFIER",
+        help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
+    )
+    _acting(install)
+
+    remove = command(
+        commands,
+        "remove",
+        help="stop wanting images, and take their links out",
+        description="Takes images.d/NAME.conf and the links away. The files stay in the store while anything needs "
+        f"them. {_BOTH}",
+        examples=(("remove gdb", ""), ("remove --now gdb", "and out of the running /usr at once")),
+    )
+    remove.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
+    _acting(remove)
+
+    update = command(
+        commands,
+        "update",
+        help="bring images to the newest version that fits",
+        description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
+        f"{_BOTH}",
+        examples=(("update", "all wanted images"), ("update --dry-run gdb", "what would be done with one")),
+    )
+    update.add_argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)")
+    _acting(update)
+
+    hold = command(
+        commands,
+        "hold",
+        help="keep images at a version",
+        description="Fixes the version of wanted images (Hold=): the one that each tree has, or VERSION. What happens "
+        f"when it no longer fits, is up to the policy. {_BOTH}",
+        examples=(("hold gdb", "at the version it has"), ("hold gdb=15.2", "at another one; update brings it")),
+    )
+    hold.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="wanted images")
+    _editing(hold)
+
+    unhold = command(
+        commands,
+        "unhold",
+        help="let held images go on",
+        description=f"Takes Hold= away: updates bring newer versions again. {_BOTH}",
+        examples=(("unhold gdb", ""),),
+    )
+    unhold.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
+    _editing(unhold)
+
+    block = command(
+        commands,
+        "block",
+        help="never use a version",
+        description="Blocks versions for all that choose images: they count as not fitting, where they are linked too. "
+        f"Written to tukit-sysext.conf.d/block-NAME.conf. {_BOTH}",
+        examples=(("block gdb=15.3", "a version that is broken"),),
+    )
+    block.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")
+    _editing(block)
+
+    unblock = command(
+        commands,
+        "unblock",
+        help="allow a blocked version again",
+        description=f"Takes back what tukit-sysext block wrote. {_BOTH}",
+        examples=(("unblock gdb=15.3", ""),),
+    )
+    unblock.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")
+    _editing(unblock)
+
+    adopt = command(
+        commands,
+        "adopt",
+        help="take over images that another tool, or a hand, linked",
+        description="Takes over entries of the running /etc/extensions that are not ours: their content goes into the "
+        "image store, and the image becomes wanted. Without NAME also what sysextmgr.conf says of the source.",
+        examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
+    )
+    adopt.add_argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)")
+    policy(adopt)
+    dry_run(adopt)
+    json(adopt)
+
+
+def _acting(parser: ArgumentParser) -> None:
+    tree(parser)
+    now(parser)
+    dry_run(parser)
+    json(parser)
+
+
+def _editing(parser: ArgumentParser) -> None:
+    tree(parser)
+    dry_run(parser)
+    json(parser)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Commands that tell of images and trees, and change nothing."""
+
+from __future__ import annotations
+
+from tukit_sysext.grammar.command import Commands, command, json, tree
+
+
+def add(commands: Commands) -> None:
+    """Add them."""
+    found = command(
+        commands,
+        "list",
+        help="what the sources offer, and what of it fits, is installed, or has an update",
+        description="Lists the images that the sources offer, each with the newest version that fits the tree, the one "
+        "that is installed, and whether there is an update. With NAME those images alone.",
+        examples=(
+            ("list", "what can be had"),
+            ("list --all gdb", "every version of gdb, and why one does not fit"),
+            ("list --updates", "installed images that have an update"),
+        ),
+    )
+    found.add_argument("names", nargs="*", metavar="NAME", help="images (default: all)")
+    found.add_argument("-a", "--all", action="store_true", help="all versions, with the reason where one does not fit")
+    found.add_argument("-i", "--installed", action="store_true", help="only images that are wanted or linked")
+    found.add_argument("-u", "--updates", action="store_true", help="only images that have an update")
+    tree(found)
+    json(found)
+
+    status = command(
+        commands,
+        "status",
+        help="which images the running system and the one that boots next have, and what is wrong",
+        description="Shows the images of the running system, of the one that boots next, and of an open transaction.",
+        examples=(
+            ("status", "what this machine has, and what is wrong"),
+            ("status --follow", "watch an update that is running"),
+            ("status --refused || mail -s refused root", "for scripts: is an update refused?"),
+        ),
+    )
+    what = status.add_mutually_exclusive_group()
+    what.add_argument("--refused", action="store_true", help="only tell whether an update is refused (1: it is)")
+    what.add_argument("-f", "--follow", action="store_true", help="watch what a running update does until it is over")
+    json(status)
+
+    check = command(
+        commands,
+        "check",
+        help="what a transaction would do with the images of a tree, and why",
+        description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
+        "an update with this tree would be refused.",
+        examples=(("check", "the running system"), ("check --snapshot 42", "another snapshot")),
+    )
+    tree(check)
+    json(check)
+
+    why_not = command(
+        commands,
+        "why-not",
+        help="why an image, or a version of it, is not used: every rule with the values of both sides",
+        description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
+        "what the system has, what the image has, and whether that fits. Ends with 0 where nothing speaks against it.",
+        examples=(("why-not gdb", "the newest versions"), ("why-not gdb=15.2", "this version")),
+    )
+    why_not.add_argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it")
+    tree(why_not)
+    json(why_not)
+
+    config = command(
+        commands,
+        "config",
+        help="the effective configuration, and which file each value comes from",
+        description="Prints settings, sources and wanted images as they count, each value with the file and line that "
+        "says so, and what is wrong in the files.",
+        examples=(("config", "everything"), ("config --snapshot 42", "as another snapshot has it")),
+    )
+    config.add_argument("--all", action="store_true", help="also what no file says, with its default")
+    tree(config)
+    json(config)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Commands about the machinery: its set-up, its plugins, its own state."""
+
+from __future__ import annotations
+
+from tukit_sysext.grammar.command import Commands, command, dry_run, json
+
+
+def add(commands: Commands) -> None:
+    """Add them."""
+    doctor = command(
+        commands,
+        "doctor",
+        help="what is wrong with this machine's set-up, and the command that mends it",
+        description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where something is "
+        "wrong.",
+        examples=(("doctor", ""),),
+    )
+    json(doctor)
+
+    preflight = command(
+        commands,
+        "preflight",
+        help="would an update to what the repositories offer now be refused",
+        description="A cheap answer before an update downloads anything: would a required image refuse it? The release "
+        "to come is read from the metadata of the zypper repositories. Ends with 0 for no and for unknown, with 75 for "
+        "yes. ExecCondition= of transactional-update.service may be this command.",
+        examples=(
+            ("preflight", ""),
+            ("preflight --quiet", "in ExecCondition= of transactional-update.service"),
+        ),
+    )
+    json(preflight)
+
+    plugins = command(
+        commands,
+        "plugins",
+        help="which plugins are loaded, and what they implement",
+        description="Lists the built-in plugins and those that [Plugins] Load= in tukit-sysext.conf names.",
+        examples=(("plugins", ""), ("plugins --hooks", "what a plugin can implement")),
+    )
+    plugins.add_argument("--hooks", action="store_true", help="print the specifications of all hooks")
+    json(plugins)
+
+    purge = command(
+        commands,
+        "purge",
+        help="remove our own state; images, links and configuration stay",
+        description="Removes /var/lib/tukit-sysext (records, ledger, memory of signatures), /var/cache/tukit-sysext "
+        "and /run/tukit-sysext. Images, links and configuration stay; images are of unknown origin from then on.",
+        examples=(("purge --dry-run", "what would go"), ("purge", "")),
+    )
+    dry_run(purge)
+    json(purge)
+
+    command(
+        commands,
+        "settle",
+        help="bring the ledger in line with the disk (started by systemd after events)",
+        description="Looks at all snapshots, brings the ledger in line with them and settles the events written down.",
+        examples=(("settle", ""),),
+    )

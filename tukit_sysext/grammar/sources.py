@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The command about sources."""
+
+from __future__ import annotations
+
+from tukit_sysext.grammar.command import Commands, command, dry_run, json, number
+
+
+def add(commands: Commands) -> None:
+    """Add it."""
+    sources = command(
+        commands,
+        "sources",
+        help="where images come from, and whose signatures are believed; add a source",
+        description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
+        "newest list that was seen, and what is wrong.",
+        examples=(
+            ("sources", ""),
+            ("sources add main https://images.example.org/microos/ --key main.asc", ""),
+            ("sources add stick /run/media/stick/images --key main.asc", "without a network"),
+        ),
+    )
+    json(sources)
+    actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
+    add = command(
+        actions,
+        "add",
+        help="add a source with the key that signs its lists",
+        description="Writes /etc/tukit-sysext/sources.d/NAME.conf, and keeps the key as keyrings/NAME.gpg. Shows the "
+        "key's fingerprint.",
+        examples=(("sources add main https://images.example.org/microos/ --key main.asc", ""),),
+    )
+    add.add_argument("name", metavar="NAME", help="how the source is called from now on")
+    add.add_argument("where", metavar="URL|DIR", nargs="+", help="URLs that mirror each other, or one directory")
+    add.add_argument("--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input")
+    add.add_argument(
+        "--fingerprint",
+        metavar="FINGERPRINT",
+        action="append",
+        default=[],
+        help="believe this (primary) key alone; without --key it is one of the system's import keyring",
+    )
+    add.add_argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)")
+    add.add_argument("--force", action="store_true", help="replace a source of this name")
+    dry_run(add)
+    reset = command(
+        actions,
+        "reset",
+        help="forget which lists were seen, to go back to an older one",
+        description="An older list than the newest one seen is refused, as it may be served again by an attacker. "
+        "This forgets the newest one: the next good list is believed, whenever it was signed.",
+        examples=(("sources reset main", ""),),
+    )
+    reset.add_argument("name", metavar="NAME", help="a source")
+    dry_run(reset)
+    remove = command(
+        actions,
+        "remove",
+        help="take a source and its key away",
+        description="Removes sources.d/NAME.conf and keyrings/NAME.gpg of /etc/tukit-sysext. Its images stay.",
+        examples=(("sources remove main", ""),),
+    )
+    remove.add_argument("name", metavar="NAME", help="a source")
+    dry_run(remove)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The trees that a command acts on: the running system, the one that boots next, a snapshot, any root."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.layout import Layout
+from tukit_sysext.machine import Machine
+from tukit_sysext.state.snapshots import Snapshot, scan
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One tree, and the machine whose store and records its links lead to.
+
+    ``snapshot`` is None where the tree is none (or not known to be one), ``running`` tells the running system,
+    ``next`` what boots next.
+    """
+
+    machine: Machine
+    path: Path
+    snapshot: Snapshot | None = None
+    running: bool = False
+    next: bool = False
+
+    def __str__(self) -> str:
+        if self.running:
+            return "the running system"
+        if self.snapshot is None:
+            return str(self.path)
+        return f"snapshot {self.snapshot.number}" + (" (boots next)" if self.next else "")
+
+
+def running_and_next(machine: Machine) -> tuple[Target, ...]:
+    """The running system and, where another snapshot boots next, that one.
+
+    A machine without snapshots (an image build, a container) has its running tree alone. Raises TukitSysextError where
+    what boots next cannot be told: a change of the running system alone would be lost with the reboot.
+    """
+    layout = machine.layout
+    if not layout.snapshots.is_dir():
+        return (Target(machine=machine, path=layout.root, running=True, next=True),)
+    found = scan(layout, machine.subvolumes)
+    running = next((item for item in found.snapshots if item.running), None)
+    default = next((item for item in found.snapshots if item.default), None)
+    if default is None and running is None and found.unknown:
+        log.warning("what boots next is not known: %s", "; ".join(found.unknown))
+    same = default is None or (running is not None and default.number == running.number)
+    trees = [Target(machine=machine, path=layout.root, snapshot=running, running=True, next=same)]
+    if default is not None and not same:
+        trees.append(Target(machine=machine, path=default.path, snapshot=default, next=True))
+    return tuple(trees)
+
+
+def of_snapshot(machine: Machine, number: int) -> Target:
+    """The tree of a snapshot. Raises TukitSysextError where there is none of this number."""
+    found = scan(machine.layout, machine.subvolumes).snapshots
+    snapshot = next((item for item in found if item.number == number), None)
+    if snapshot is None:
+        there = ", ".join(str(item.number) for item in found) or "none"
+        raise TukitSysextError(
+            f"snapshot {number}: not found, there are {there}", hint="tukit-sysext snapshots lists them"
+        )
+    path = machine.layout.root if snapshot.running else snapshot.path
+    return Target(machine=machine, path=path, snapshot=snapshot, running=snapshot.running, next=snapshot.default)
+
+
+def of_root(machine: Machine, path: Path) -> Target:
+    """The tree below a directory.
+
+    Where that is the running system, or one of its snapshots (wherever it is mounted, as tukit does), the store is that
+    of this machine; any other root has a store of its own, as in an image build. Raises TukitSysextError.
+    """
+    if not path.is_dir():
+        raise TukitSysextError(f"{path}: expected the root directory of a tree, found none")
+    if path.samefile(machine.layout.root):
+        return running_and_next(machine)[0]
+    subvolume = None
+    try:
+        subvolume = machine.subvolumes.find(path)
+    except OSError as error:
+        log.info("%s: whether it is a snapshot cannot be told: %s", path, error)
+    if subvolume is not None:
+        for snapshot in scan(machine.layout, machine.subvolumes).snapshots:
+            if snapshot.subvolume.uuid == subvolume.uuid:
+                return Target(machine=machine, path=path, snapshot=snapshot, next=snapshot.default)
+    own = replace(machine, layout=Layout(root=path))
+    return Target(machine=own, path=path)
