@@ -42,6 +42,17 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """A value that counts, as it is written (several words are one each), with the file and line that says so."""
+
+    section: str
+    key: str
+    text: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ConfigurationFile:
     """One file that counts: its path below the tree, and what could be read of it."""
 
@@ -73,22 +84,27 @@ def load(tree: Tree, path: str) -> ConfigurationFile | None:
     if content is None and name_exists:
         problem = Problem(file=f"/{path}", line=0, message="a link to nothing")
         return ConfigurationFile(path=f"/{path}", assignments=(), problems=(problem,))
-    if not content:
-        return None
+    return read(f"/{path}", content) if content else None
+
+
+def read(path: str, content: bytes) -> ConfigurationFile:
+    """What stands in a file, whose path below the tree is only told."""
     assignments, faults = parse(content)
     return ConfigurationFile(
-        path=f"/{path}",
+        path=path,
         assignments=assignments,
-        problems=tuple(Problem(file=f"/{path}", line=fault.line, message=fault.message) for fault in faults),
+        problems=tuple(Problem(file=path, line=fault.line, message=fault.message) for fault in faults),
     )
 
 
-def load_folder(tree: Tree, folder: str) -> tuple[Folder, tuple[Problem, ...]]:
+def load_folder(
+    tree: Tree, folder: str, directories: Sequence[str] = CONFIGURATION
+) -> tuple[Folder, tuple[Problem, ...]]:
     """The ``*.conf`` files of one folder name in all configuration directories, by name, sorted."""
     files: dict[str, ConfigurationFile] = {}
     masked: dict[str, str] = {}
     problems: list[Problem] = []
-    for directory in CONFIGURATION:
+    for directory in directories:
         try:
             names = tree.names(f"{directory}/{folder}") or []
         except UnknownState as error:
@@ -107,10 +123,15 @@ def load_folder(tree: Tree, folder: str) -> tuple[Folder, tuple[Problem, ...]]:
     return Folder(files=dict(sorted(files.items())), masked=masked), tuple(problems)
 
 
-def load_main(tree: Tree, name: str) -> tuple[tuple[ConfigurationFile, ...], tuple[Problem, ...]]:
-    """The main file ``name`` (the strongest one alone) and its drop-ins ``name.d/*.conf``, the weakest first."""
+def load_main(
+    tree: Tree, name: str, directories: Sequence[str] = CONFIGURATION
+) -> tuple[tuple[ConfigurationFile, ...], tuple[Problem, ...]]:
+    """The main file ``name`` (the strongest one alone) and its drop-ins ``name.d/*.conf``, the weakest first.
+
+    ``directories`` are those of a configuration, the strongest first.
+    """
     found: list[ConfigurationFile] = []
-    for directory in CONFIGURATION:
+    for directory in directories:
         path = f"{directory}/{name}"
         try:
             exists = name in (tree.names(directory) or ())
@@ -120,7 +141,7 @@ def load_main(tree: Tree, name: str) -> tuple[tuple[ConfigurationFile, ...], tup
             main = load(tree, path)
             found += [main] if main is not None else []
             break
-    folder, problems = load_folder(tree, f"{name}.d")
+    folder, problems = load_folder(tree, f"{name}.d", directories)
     return (*found, *folder.files.values()), problems
 
 
@@ -128,12 +149,14 @@ class Keys:
     """The assignments of one or several files (the weakest first), taken one by one.
 
     The last assignment of a key counts, an empty value resets it to the default, as in systemd's files. What nobody
-    took is a key that this version does not know.
+    took is a key that this version does not know. ``said`` are the values that count, of the keys that were taken;
+    :mod:`tukit_sysext.config.keys` describes each key.
     """
 
     def __init__(self, *files: ConfigurationFile) -> None:
         self._found: dict[tuple[str, str], list[tuple[str, Assignment]]] = {}
         self.problems: list[Problem] = []
+        self.said: list[Said] = []
         for file in files:
             self.problems += file.problems
             for assignment in file.assignments:
@@ -146,7 +169,7 @@ class Keys:
 
         Or where ``convert`` raises ValueError (a problem then, which repeats no ``secret``).
         """
-        found = self._found.pop((section, key), [])
+        found = self._taken(section, key)
         values = self._convert(found[-1:], convert, secret=secret)
         return values[0][0] if values else default
 
@@ -159,7 +182,10 @@ class Keys:
 
     def take_where(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[tuple[Value, str], ...]:
         """The same, each value with the path of the file that has it."""
-        return tuple(self._convert(self._found.pop((section, key), []), convert, several=True))
+        return tuple(self._convert(self._taken(section, key), convert, several=True))
+
+    def _taken(self, section: str, key: str) -> list[tuple[str, Assignment]]:
+        return self._found.pop((section, key), [])
 
     def _convert(
         self,
@@ -170,16 +196,28 @@ class Keys:
         secret: bool = False,
     ) -> list[tuple[Value, str]]:
         values: list[tuple[Value, str]] = []
+        said: list[Said] = []
         for path, assignment in found:
             if not assignment.value:
                 values.clear()
+                said.clear()
             for text in assignment.value.split() if several else filter(None, [assignment.value]):
                 try:
                     values.append((convert(text), path))
+                    said.append(
+                        Said(
+                            section=assignment.section,
+                            key=assignment.key,
+                            text=text,
+                            file=path,
+                            line=assignment.line,
+                        )
+                    )
                 except ValueError as error:
-                    text = "..." if secret else _without_credentials(text)
+                    text = "..." if secret else without_credentials(text)
                     message = f"{shown(assignment.key)}={shown(text)}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
+        self.said += said
         return values
 
     def finish(self) -> tuple[Problem, ...]:
@@ -191,7 +229,7 @@ class Keys:
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))
 
 
-def _without_credentials(text: str) -> str:
+def without_credentials(text: str) -> str:
     """A value less what may be a user name and a password in a URL, which no message repeats (threat N16)."""
     _, at, rest = text.rpartition("@")
     return f"...@{rest}" if at else text

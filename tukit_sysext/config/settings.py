@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.files import Keys, Problem, load_folder, load_main
+from tukit_sysext.config.files import Keys, Problem, Said, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
@@ -41,7 +41,8 @@ class Settings:
     after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the size of the store is warned of
     ([Store] StoreMax=). ``history``: seconds for which the ledger remembers what is gone ([History] Keep=).
     ``plugins``: names of the third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are
-    never chosen ([Block] Image=NAME=VERSION).
+    never chosen ([Block] Image=NAME=VERSION). ``metrics`` is the file that monitoring reads ([Metrics] File=,
+    None: there is none).
     """
 
     refuse_for: int | None = None
@@ -51,6 +52,7 @@ class Settings:
     plugins: tuple[str, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     image_max: int = 4 * 1024**3
+    metrics: str | None = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
@@ -65,7 +67,7 @@ class SourceSettings:
     are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
-    fitting image.
+    fitting image. ``said`` has the values as they are written.
     """
 
     name: str
@@ -80,6 +82,7 @@ class SourceSettings:
     doubt: str = ""
     priority: int = DEFAULT_PRIORITY
     trusted: bool = True
+    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,13 +90,16 @@ class Configuration:
     """What the files of a tree say, and what is wrong in them.
 
     ``trusted`` is False where a file of the settings has a fault: the rest of it counts, but nothing is refused then,
-    because the fault may have been what limits refusals.
+    because the fault may have been what limits refusals. ``said`` has the values of the settings as they are written,
+    ``masked`` names of sources that are masked with what masks them.
     """
 
     settings: Settings
     sources: Mapping[str, SourceSettings]
     problems: tuple[Problem, ...]
     trusted: bool = True
+    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
+    masked: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def _or_none(convert: Callable[[str], int]) -> Callable[[str], int | None]:
@@ -121,6 +127,7 @@ def load(tree: Tree) -> Configuration:
             Blocked(name=name, version=version, origin=where)
             for (name, version), where in keys.take_where("Block", "Image", values.image_version)
         ),
+        metrics=keys.take("Metrics", "File", _text_or_none(values.metrics_file), None),
     )
     problems = [*found, *keys.finish()]
     trusted = not any(problem.fault for problem in problems)
@@ -132,7 +139,14 @@ def load(tree: Tree) -> Configuration:
         problems += of_file
         if source is not None:
             sources[name] = source
-    return Configuration(settings=settings, trusted=trusted, sources=sources, problems=tuple(problems))
+    return Configuration(
+        settings=settings,
+        trusted=trusted,
+        sources=sources,
+        problems=tuple(problems),
+        said=tuple(keys.said),
+        masked=folder.masked,
+    )
 
 
 def _network(keys: Keys) -> NetworkSettings:
@@ -198,5 +212,6 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
         trusted=not any(problem.fault for problem in problems),
+        said=tuple(keys.said),
     )
     return source, tuple(problems)

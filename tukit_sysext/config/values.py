@@ -154,6 +154,13 @@ def absolute_path(text: str) -> str:
     return text
 
 
+def metrics_file(text: str) -> str:
+    """The file of a textfile collector, which reads those alone that end in ``.prom``."""
+    if not absolute_path(text).endswith(".prom") or text.endswith("/.prom"):
+        raise ValueError("expected an absolute path that ends in .prom")
+    return text
+
+
 def number(text: str) -> int:
     """A whole number from 0 to 999999999."""
     if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:

@@ -7,6 +7,7 @@ Key      in section ``[Image]``
 Policy=  ``required`` (default): without a fitting image the update is refused; ``optional``: it is left out
 Source=  take it from this source alone
 Hold=    take this version alone
+Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
 Block=   never take these versions (several; also one that is linked, held or in the store)
 State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ======== =========================================================================================================
@@ -15,16 +16,17 @@ State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tukit_sysext.config.files import Keys, Problem, load_folder
+from tukit_sysext.config.files import ConfigurationFile, Keys, Problem, Said, load_folder
 from tukit_sysext.config.values import component, version
+from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
 
 FOLDER = "images.d"
-_SECTION = "Image"
+SECTION = "Image"
 
 
 class Policy(StrEnum):
@@ -46,7 +48,7 @@ class WantedImage:
     """One wanted image.
 
     ``origin`` is the file that says so. ``trusted`` is False when that file has a fault: the rest of it counts, but it
-    cannot refuse an update, because the fault may have been the policy.
+    cannot refuse an update, because the fault may have been the policy. ``said`` has the values as they are written.
     """
 
     name: str
@@ -54,9 +56,11 @@ class WantedImage:
     policy: Policy = Policy.REQUIRED
     source: str | None = None
     hold: str | None = None
+    constraint: str | None = None
     blocked: tuple[str, ...] = ()
     state: State = State.WANTED
     trusted: bool = True
+    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def may_refuse(self) -> bool:
@@ -94,6 +98,24 @@ def _optional(convert: Callable[[str], str]) -> Callable[[str], str | None]:
     return convert
 
 
+def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem, ...]]:
+    """What a file says of an image, and what is wrong in it. Never raises for what stands in it."""
+    keys = Keys(file)
+    image = WantedImage(
+        name=name,
+        origin=file.path,
+        policy=keys.take(SECTION, "Policy", _policy, Policy.REQUIRED),
+        source=keys.take(SECTION, "Source", _optional(component), None),
+        hold=keys.take(SECTION, "Hold", _optional(version), None),
+        constraint=keys.take(SECTION, "Version", _optional(check_specifier), None),
+        blocked=keys.take_all(SECTION, "Block", version),
+        state=keys.take(SECTION, "State", _state, State.WANTED),
+    )
+    problems = keys.finish()
+    trusted = not any(problem.fault for problem in problems)
+    return replace(image, trusted=trusted, said=tuple(keys.said)), problems
+
+
 def load(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
     folder, found = load_folder(tree, FOLDER)
@@ -105,22 +127,6 @@ def load(tree: Tree) -> WantedImages:
         except NameRefused as error:
             problems.append(Problem(file=file.path, line=0, message=f"the file's name: {error}"))
             continue
-        keys = Keys(file)
-        policy = keys.take(_SECTION, "Policy", _policy, Policy.REQUIRED)
-        source = keys.take(_SECTION, "Source", _optional(component), None)
-        hold = keys.take(_SECTION, "Hold", _optional(version), None)
-        blocked = keys.take_all(_SECTION, "Block", version)
-        state = keys.take(_SECTION, "State", _state, State.WANTED)
-        of_file = keys.finish()
+        images[name], of_file = read(name, file)
         problems += of_file
-        images[name] = WantedImage(
-            name=name,
-            origin=file.path,
-            policy=policy,
-            source=source,
-            hold=hold,
-            blocked=blocked,
-            state=state,
-            trusted=not any(problem.fault for problem in of_file),
-        )
     return WantedImages(images=images, masked=folder.masked, problems=tuple(problems))

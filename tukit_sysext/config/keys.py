@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every key of the configuration, with its file, its section, its default and what it says.
+
+For ``tukit-sysext config --all``, and for whoever documents or checks them. The loaders
+(:mod:`tukit_sysext.config.settings`, :mod:`tukit_sysext.config.wanted`) know how a value is read; a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class File(StrEnum):
+    """A kind of file, below a directory of the configuration."""
+
+    MAIN = "tukit-sysext.conf"
+    SOURCE = "sources.d/NAME.conf"
+    IMAGE = "images.d/NAME.conf"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """One key.
+
+    ``value`` is what is written behind it, in words; ``default`` what counts where no file says it, as it would be
+    written (empty: nothing does); ``several``: it may be given several times, and several values in one line.
+    """
+
+    file: File
+    section: str
+    name: str
+    value: str
+    default: str
+    text: str
+    several: bool = False
+
+    @property
+    def title(self) -> str:
+        """How people write it: ``[Store] Grace=``."""
+        return f"[{self.section}] {self.name}="
+
+
+def _main(section: str, name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
+    return Key(file=File.MAIN, section=section, name=name, value=value, default=default, text=text, several=several)
+
+
+def _source(name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
+    return Key(file=File.SOURCE, section="Source", name=name, value=value, default=default, text=text, several=several)
+
+
+def _image(name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
+    return Key(file=File.IMAGE, section="Image", name=name, value=value, default=default, text=text, several=several)
+
+
+KEYS: Sequence[Key] = (
+    _main("Update", "RefuseFor", "time span", "", "how long a required image holds updates back; no limit unless set"),
+    _main("Fetch", "ImageMax", "size", "4G", "the most bytes that an image may have"),
+    _main("Network", "Proxy", "URL", "", "the proxy for all servers; that of /etc/sysconfig/proxy unless set"),
+    _main("Network", "NoProxy", "host", "", "servers that are asked without the proxy", several=True),
+    _main("Network", "CAFile", "path", "", "certificates that are believed; the system's unless set"),
+    _main("Network", "ConnectTimeout", "time span", "10s", "for one attempt to reach a server"),
+    _main("Network", "Deadline", "time span", "30s", "for a list or a manifest, with all mirrors and repetitions"),
+    _main("Network", "ImageDeadline", "time span", "1h", "for an image that comes slowly"),
+    _main("Network", "LeastRate", "bytes a second", "1000", "a transfer that is slower is given up"),
+    _main("Store", "Grace", "time span", "7d", "how long an image stays after nothing needs it any more"),
+    _main("Store", "StoreMax", "size or percentage", "20%", "from which size of the store on there is a warning"),
+    _main("History", "Keep", "time span", "365d", "how long the ledger remembers what is gone"),
+    _main("Metrics", "File", "path that ends in .prom", "", "metrics for node_exporter; none unless set"),
+    _main("Plugins", "Load", "name", "", "third-party plugins that are loaded", several=True),
+    _main("Block", "Image", "NAME=VERSION", "", "versions of images that are never chosen", several=True),
+    _source("URL", "URL", "", "a directory on a server; several mirror each other", several=True),
+    _source("Path", "path", "", "a local directory, in place of URL="),
+    _source("Verify", "yes or no", "yes", "whether the list has to be signed"),
+    _source("Keyring", "path", "", "keys that are believed; systemd's import keyring unless set"),
+    _source("Fingerprint", "fingerprint", "", "believe these primary keys of the keyring alone", several=True),
+    _source("MaxAge", "time span", "", "how old the signature of a list may be; any age unless set"),
+    _source("Credentials", "path", "", "a file of root alone with user:password for the servers"),
+    _source("Priority", "number", "99", "a smaller number is a stronger source"),
+    _image("Policy", "required or optional", "required", "whether an update is refused where nothing fits"),
+    _image("Source", "name of a source", "", "take it from this source alone"),
+    _image("Hold", "version", "", "take this version alone"),
+    _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),
+    _image("Block", "version", "", "never take these versions", several=True),
+    _image("State", "wanted or removed", "wanted", "removed: a tombstone, its links are taken out"),
+)
+"""All of them, in the order in which they are shown."""
+
+
+def of_file(file: File) -> Sequence[Key]:
+    """The keys of one kind of file."""
+    return [key for key in KEYS if key.file is file]
