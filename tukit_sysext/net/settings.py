@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext import __version__
@@ -67,6 +67,16 @@ def system_proxy(root: Path) -> SystemProxy:
         http=values.get("HTTP_PROXY", ""),
         https=values.get("HTTPS_PROXY", ""),
         none_for=values.get("NO_PROXY", ""),
+    )
+
+
+def network_of(root: Path, configured: NetworkSettings) -> NetworkSettings:
+    """The configured network, with the proxy of the system at ``root`` where the configuration names none."""
+    if configured.http_proxy:
+        return configured
+    proxy = system_proxy(root)
+    return replace(
+        configured, http_proxy=proxy.http, https_proxy=proxy.https, no_proxy=configured.no_proxy or proxy.none_for
     )
 
 

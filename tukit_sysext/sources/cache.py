@@ -18,6 +18,9 @@ from tukit_sysext.system.durable import make_directory, write_file
 
 log = logging.getLogger(__name__)
 
+LISTS = "lists"
+"""The kind of notes by the names of sources: in ``list`` the hash of the list that was fetched last."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 2 * 1024 * 1024
 

@@ -22,7 +22,7 @@ from tukit_sysext.formats.armour import public_keys
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.state.ledger_rows import now_text
-from tukit_sysext.state.seen import Seen
+from tukit_sysext.state.seen import LATEST, Seen
 from tukit_sysext.system.gpgv import check_signature
 
 log = logging.getLogger(__name__)
@@ -160,14 +160,14 @@ class Trust:
     def _remembered(self, key: str) -> list[Signature] | None:
         note = self._cache.note(_KIND, key) or {}
         good, checked = note.get("good"), note.get("checked")
-        if not isinstance(checked, int) or not 0 <= time.time() - checked <= _REMEMBERED_FOR:
+        if not isinstance(checked, int) or not 0 <= int(time.time()) - checked <= _REMEMBERED_FOR:
             return None
         if not isinstance(good, list) or not good:
             return None
         found: list[Signature] = []
         for item in good:
             match item:
-                case [str(fingerprint), int(made)]:
+                case [str(fingerprint), int(made)] if 0 <= made < LATEST:
                     found.append(Signature(fingerprint=fingerprint, time=made))
                 case _:
                     return None

@@ -20,13 +20,11 @@ from tukit_sysext.net.job import Answer, Job, Login, NotThere, Result
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Believed, Trust
 
 log = logging.getLogger(__name__)
-
-_LISTS = "lists"
 
 
 class WebSource:
@@ -108,7 +106,7 @@ class WebSource:
         return self._trust.check(answer.body, lambda: self._bring_signature(base), where=where)
 
     def _note(self) -> Mapping[str, object]:
-        return self._cache.note(_LISTS, self.name) or {}
+        return self._cache.note(LISTS, self.name) or {}
 
     def _keep(self, answer: Answer, base: str) -> None:
         """Keep a list that is believed, with what the server said to recognise it by."""
@@ -118,7 +116,7 @@ class WebSource:
         if self._signature is not None:
             note["signature"] = self._cache.put_content(self._signature)
         if note != self._note():
-            self._cache.put_note(_LISTS, self.name, note)
+            self._cache.put_note(LISTS, self.name, note)
 
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]

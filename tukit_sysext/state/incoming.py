@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoRoom, StoreError
 from tukit_sysext.state.digest import CHUNK, Digest
+from tukit_sysext.system.room import hint, is_full, next_step
 
 
 class Incoming:
@@ -43,7 +43,7 @@ class Incoming:
             raise NoRoom(
                 f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
                 missing=size - free,
-                hint="remove snapshots that are not needed any more (snapper delete), or enlarge the file system",
+                hint=next_step(self._folder),
             )
         self.expected = size
 
@@ -66,7 +66,7 @@ class Incoming:
             while view:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
-            raise not_written(f"{self._folder}: cannot be written to", error, missing=len(view)) from error
+            raise not_written(self._folder, "cannot be written to", error, missing=len(view)) from error
 
     def restart(self) -> None:
         """Forget everything that was written. Raises StoreError."""
@@ -96,10 +96,12 @@ class Incoming:
             os.fchmod(self.descriptor, 0o644)
             os.fsync(self.descriptor)
         except OSError as error:
-            raise not_written(f"{self._folder}: cannot be written to", error) from error
+            raise not_written(self._folder, "cannot be written to", error) from error
 
 
-def not_written(told: str, error: OSError, *, missing: int = 1) -> StoreError:
-    """Why the store takes nothing; ``missing`` bytes at least where it is full (btrfs may say so at any call)."""
-    told = f"{told}: {error.strerror}"
-    return NoRoom(told, missing=missing) if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError(told)
+def not_written(path: Path, told: str, error: OSError, *, missing: int = 1) -> StoreError:
+    """Why the store takes nothing; ``missing`` bytes at least where it is full."""
+    told = f"{path}: {told}: {error.strerror}"
+    if is_full(error):
+        return NoRoom(told, missing=missing, hint=hint(path if path.is_dir() else path.parent, error))
+    return StoreError(told)

@@ -7,12 +7,13 @@ every statement names the columns that it uses: an older version works with a ne
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -20,6 +21,8 @@ from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
 from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.label import labelled
+from tukit_sysext.system.room import hint, is_full, not_writable
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +89,34 @@ _UNUSABLE = frozenset(
 )
 
 
+_NOT_WRITTEN = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY))
+"""What SQLite says where the file system takes nothing: which of them depends on the call that fails, none says why."""
+
+
 class Unusable(sqlite3.DatabaseError):
     """It can be opened, and is no ledger."""
+
+
+class NotWritten(sqlite3.OperationalError):
+    """The file system takes nothing, and this is why."""
+
+    def __init__(self, fault: OSError) -> None:
+        folder = Path(str(fault.filename))
+        self.full = is_full(fault)
+        step = hint(folder, fault)
+        told = f"the ledger cannot be written: {fault.strerror} in {folder}"
+        super().__init__(f"{told}; next step: {step}" if step else told)
+
+
+def explained(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> sqlite3.Error | UnicodeDecodeError:
+    """The error, or in its place one that says why the ledger at ``path`` cannot be written."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _NOT_WRITTEN:
+        return error
+    fault = not_writable(path.parent)
+    if fault is None and code == sqlite3.SQLITE_FULL:  # by a hair
+        fault = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+    return error if fault is None else NotWritten(fault)
 
 
 def is_to_blame(error: sqlite3.Error | UnicodeDecodeError) -> bool:
@@ -105,6 +134,10 @@ def is_to_blame(error: sqlite3.Error | UnicodeDecodeError) -> bool:
 def _open(path: Path) -> sqlite3.Connection:
     if path.exists() and not path.is_file():
         raise Unusable("not a file")
+    if not path.exists():
+        # made here, so that it is not SQLite that makes it, at some later time
+        with labelled(path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -236,10 +269,23 @@ class Database:
             self._connection = _open(path)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_to_blame(error):
-                raise  # busy, read-only or full
+                raise explained(path, error) from error  # busy, read-only or full
             _set_aside(path, self._identity, error)
             self._connection = _open(path)
         self._identity = _identity(path)
+
+    def beyond(self) -> Sequence[str]:
+        """Tables, and columns of ours, that a newer version has put there, by name. Raises sqlite3.Error."""
+        found = self._connection.execute(
+            "SELECT m.name, c.name FROM main.sqlite_master AS m, pragma_table_info (m.name, 'main') AS c "
+            "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 2"
+        )
+        named = (
+            table if table not in _TABLES else f"{table}.{column}"
+            for table, column in found
+            if column not in _TABLES.get(table, ())
+        )
+        return tuple(dict.fromkeys(named))
 
     def __enter__(self: _D) -> _D:
         return self
@@ -281,8 +327,10 @@ def mending(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_
         try:
             return method(self, *arguments, **options)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if self._depth > 1 or not self._writable or not is_to_blame(error):
+            if self._depth > 1 or not self._writable:
                 raise
+            if not is_to_blame(error):
+                raise explained(self.path, error) from error
             self._renew(error)
             return method(self, *arguments, **options)
         finally:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.label import LINK, labelled
 from tukit_sysext.system.lock import wait
 from tukit_sysext.system.tree import Tree
 
@@ -167,15 +168,18 @@ class LinkWriter:
             if before is None or now is None:
                 return
             untouched = [name for name in names if _changed(now, name) == _changed(before, name)]
+            if not untouched:
+                return
+            self._sweep(now)
             for name in untouched:
                 self._link(now, name, os.readlink(name, dir_fd=now))
-            if untouched:
-                os.fsync(now)
+            os.fsync(now)
 
     def _link(self, directory: int, name: str, target: str) -> None:
         # systemd-sysext would fail on one that ends in .raw, and a kill may leave it behind
         temporary = f"{TEMPORARY_PREFIX}{name}~"
-        os.symlink(target, temporary, dir_fd=directory)
+        with labelled(f"/{EXTENSIONS}/{name}", LINK):
+            os.symlink(target, temporary, dir_fd=directory)
         try:
             try:
                 if not stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):

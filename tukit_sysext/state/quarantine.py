@@ -18,6 +18,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE
 from tukit_sysext.state.links import Entry, Kind, entries_of, image_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.label import labelled
 from tukit_sysext.system.rename import rename_new
 from tukit_sysext.system.tree import Tree
 
@@ -101,6 +102,11 @@ class Quarantine:
             for number in range(1, _MOST):
                 name = _short(entry.name) if number == 1 else f"{_short(entry.name)}.{number}"
                 if _lexists(quarantine, name):
+                    if _is_same(extensions, quarantine, name, entry):
+                        # half done: a power cut may leave it in both places
+                        os.unlink(entry.name, dir_fd=extensions)
+                        os.fsync(extensions)
+                        return name
                     continue
                 self._write(quarantine, name, {"link": entry.name, "reason": reason, "since": since,
                                                "target": entry.target or ""})  # fmt: skip
@@ -161,7 +167,8 @@ class Quarantine:
     def _write(quarantine: int, name: str, note: dict[str, str]) -> None:
         temporary = f"{TEMPORARY_PREFIX}{name}{_SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o644, dir_fd=quarantine)
+        with labelled(f"/{QUARANTINE}/{name}{_SUFFIX}"):
+            descriptor = os.open(temporary, flags, 0o644, dir_fd=quarantine)
         with open(descriptor, "wb") as file:
             file.write(json.dumps(note, indent=1).encode() + b"\n")
             file.flush()
@@ -180,6 +187,15 @@ class Quarantine:
 def _short(name: str) -> str:
     """The name, so short that those of its reason fit into a directory too; the reason has it whole."""
     return os.fsdecode(os.fsencode(name)[:_LONGEST])
+
+
+def _is_same(extensions: int, quarantine: int, name: str, entry: Entry) -> bool:
+    """Whether a link in quarantine is the very link that stands in /etc/extensions."""
+    try:
+        targets = {os.readlink(entry.name, dir_fd=extensions), os.readlink(name, dir_fd=quarantine)}
+    except OSError:
+        return False
+    return targets == {entry.target} and _note(quarantine, name).get("link") == entry.name
 
 
 def _lexists(directory: int, name: str) -> bool:

@@ -26,9 +26,11 @@ from tukit_sysext.errors import Busy, MemoryUnreadable
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
+from tukit_sysext.system.label import labelled
 
 _LIMIT = 64 * 1024
-_LATEST = 10**15
+LATEST = 10**15
+"""Seconds since the epoch that no signature is from: gpgv's status is read up to there."""
 _PATIENCE = 5.0
 _PAUSE = 0.05
 _LOCK = ".lock"
@@ -93,7 +95,8 @@ class Seen:
         """Hold the folder's lock: who reads, compares and writes must be alone, or a time could go down."""
         make_directory(self._folder)
         # of mode 0600: who may not remember may not keep others from it
-        descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with labelled(self._folder / _LOCK):
+            descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             ends = time.monotonic() + _PATIENCE
             while True:
@@ -122,7 +125,7 @@ def _decode(content: bytes) -> Mapping[str, int]:
     for key, when in keys.items():
         if fingerprint(key) != key:
             raise ValueError("a key that is no fingerprint")
-        if type(when) is not int or not 0 <= when < _LATEST:
+        if type(when) is not int or not 0 <= when < LATEST:
             raise ValueError("a time that is none")
     return keys
 

@@ -18,6 +18,7 @@ from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _INFO_LIMIT = 1024 * 1024
 
 
@@ -49,6 +50,12 @@ class Scan:
 
     snapshots: tuple[Snapshot, ...]
     unknown: tuple[str, ...]
+
+
+def rfc3339(date: str) -> str | None:
+    """The date of a snapshot (snapper writes it in UTC) as records and ledger have times; None where it is none."""
+    found = _DATE.fullmatch(date)
+    return f"{found[1]}T{found[2]}Z" if found is not None else None
 
 
 Identities = frozenset[tuple[int, str]]

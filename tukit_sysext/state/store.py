@@ -20,10 +20,12 @@ from enum import StrEnum
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.state import store_seal
 from tukit_sysext.state.digest import hash_of
 from tukit_sysext.state.incoming import Incoming, not_written
 from tukit_sysext.state.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
+from tukit_sysext.system.label import labelled
 
 log = logging.getLogger(__name__)
 
@@ -199,9 +201,10 @@ class Store:
         """
         try:
             make_directory(self._folder)
-            descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            with labelled(self._folder / "image.raw"):  # it has no name yet
+                descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise not_written(f"{self._folder}: cannot be written to", error) from error
+            raise not_written(self._folder, "cannot be written to", error) from error
         incoming = Incoming(self._folder, descriptor, self._incoming, sha256=sha256, limit=limit, where=where)
         self._incoming.append(incoming)
         try:
@@ -218,6 +221,7 @@ class Store:
         the record with the file's identity. Raises StoreError.
         """
         name = check_component(record.file_name)
+        sealed = False
         try:
             with self._alone():
                 while True:
@@ -226,11 +230,14 @@ class Store:
                         return there.record
                     if there.condition is Condition.UNRECORDED and self._has_content(record):
                         with self.opened(name) as descriptor:
-                            self.records.write(record)
-                            return self.seal(record, descriptor)
+                            os.fsync(descriptor)  # whoever wrote it may not have
+                            return self._record_as_it_is(record, descriptor)
                     # also of a file that is gone: other snapshots have links to what is recorded under its name
                     if there.condition is not Condition.MISSING or there.record is not None:
                         self._may_replace(there, record, replaceable)
+                    if not sealed:
+                        store_seal.seal(incoming.descriptor, record)
+                        sealed = True
                     self.records.write(record)
                     try:
                         self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
@@ -239,9 +246,9 @@ class Store:
                         if self.records.read(name) == record:
                             self.records.remove(name)
                         continue
-                    return self.seal(record, incoming.descriptor)
+                    return self._identify(record, incoming.descriptor)
         except OSError as error:
-            raise not_written(f"{self._folder}/{name}: cannot be published", error) from error
+            raise not_written(self._folder / name, "cannot be published", error) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -261,16 +268,21 @@ class Store:
         try:
             os.fsync(descriptor)  # whoever wrote it may not have
             with self._alone():
-                self.records.write(record)
-                return self.seal(record, descriptor)
+                return self._record_as_it_is(record, descriptor)
         except OSError as error:
-            raise StoreError(f"record of {record.file_name}: cannot be written: {error.strerror}") from error
+            raise not_written(self._folder / record.file_name, "cannot be recorded", error) from error
+
+    def _record_as_it_is(self, record: Record, descriptor: int) -> Record:
+        """Make a file that stands under its name already ours."""
+        store_seal.seal(descriptor, record)
+        self.records.write(record)
+        return self._identify(record, descriptor)
 
     def _has_content(self, record: Record) -> bool:
         with self.opened(record.file_name) as descriptor:
             return hash_of(descriptor) == record.sha256
 
-    def seal(self, record: Record, descriptor: int) -> Record:
+    def _identify(self, record: Record, descriptor: int) -> Record:
         """Record the identity of the file whose hash is known, and which stands under the record's name.
 
         Raises StoreError where another file stands there by now (threat L2), OSError.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tukit_sysext.system.label import FOLDER, labelled
+
 TEMPORARY_PREFIX = ".tukit-sysext."
 """How every temporary name of ours starts, so that what a power cut left behind can be told from other tools' files."""
 
@@ -20,7 +22,8 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
         return
     make_directory(path.parent)
     try:
-        path.mkdir(mode)
+        with labelled(path, FOLDER):
+            path.mkdir(mode)
     except FileExistsError:
         return
     path.chmod(mode)
@@ -39,14 +42,18 @@ def sync_directory(path: Path | int) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+def write_file(
+    path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True, known_as: str | None = None
+) -> None:
     """Replace ``path`` by a file with ``content``. Raises OSError; the old file is whole then.
 
-    ``durable`` is False for files on tmpfs, where fsync means nothing.
+    ``durable`` is False for files on tmpfs, where fsync means nothing. ``known_as`` is the path that it has in the
+    system that it is for, where that is another one: the path that its label is for.
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, mode)
+    with labelled(known_as or path):
+        descriptor = os.open(temporary, flags, mode)
     try:
         try:
             os.fchmod(descriptor, mode)
@@ -58,8 +65,10 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool =
         finally:
             os.close(descriptor)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # write(2) does not know of which file it tells
         raise
     if durable:
         sync_directory(path.parent)

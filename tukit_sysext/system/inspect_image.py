@@ -17,16 +17,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError
+from tukit_sysext.errors import ImageBroken, NoRoom, NoVerdict, StoreError, ToolMissing
 from tukit_sysext.rules.matching import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.process import Result, TimedOut, run
+from tukit_sysext.system.room import hint, is_full, not_writable
 
 log = logging.getLogger(__name__)
 
 DISSECT = "/usr/bin/systemd-dissect"
+_RM = "/usr/bin/rm"
 RELEASE_FOLDER = "usr/lib/extension-release.d"
 PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
@@ -49,7 +51,6 @@ _MACHINE = (
     "no such device",  # mount(2): the kernel has no such file system, as before the reboot into the modules' kernel
 )
 """What systemd-dissect says where the machine is to blame."""
-_PROBE = 128 * 1024
 _SCRATCH_PREFIX = "inspect-"
 _ABANDONED = 3600
 _STRICT = "user.extension-release.strict"
@@ -101,9 +102,12 @@ def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | No
 def _release_files(image: int | Path, scratch: Path) -> _Found:
     where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
     descriptors = (image,) if isinstance(image, int) else ()
-    make_directory(scratch)
-    _sweep(scratch)
-    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=scratch))
+    try:
+        make_directory(scratch)
+        _sweep(scratch)
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=scratch))
+    except OSError as error:
+        raise _not_written(scratch, error) from error
     try:
         release = folder / "release"
         result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
@@ -118,7 +122,16 @@ def _release_files(image: int | Path, scratch: Path) -> _Found:
             raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {_last_line(os_release)}")
         return _read(release)
     finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder away, however deep an image made it: rmtree() gives up where folders are a thousand deep."""
+    try:
         shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        with suppress(TimedOut, ToolMissing):
+            run([_RM, "-rf", "--", str(folder)], timeout=_TIMEOUT)
 
 
 def _last_line(result: Result) -> str:
@@ -128,15 +141,16 @@ def _last_line(result: Result) -> str:
 
 def _blame_machine(folder: Path, result: Result) -> None:
     """Raise StoreError where it is not the image's fault: nothing can be written, or nothing can be mounted here."""
-    try:
-        with open(folder / "probe", "wb") as file:
-            file.write(bytes(_PROBE))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(f"{folder.parent}: images cannot be looked into: {error.strerror}") from error
+    error = not_writable(folder)
+    if error is not None:
+        raise _not_written(folder.parent, error) from error
     if any(word in result.messages.lower() for word in _MACHINE):
         raise StoreError(f"images cannot be looked into on this machine: {_last_line(result)}")
+
+
+def _not_written(scratch: Path, error: OSError) -> StoreError:
+    told = f"{scratch}: images cannot be looked into: {error.strerror}"
+    return NoRoom(told, missing=_COPY_LIMIT, hint=hint(scratch, error)) if is_full(error) else StoreError(told)
 
 
 def _sweep(scratch: Path) -> None:
@@ -144,7 +158,7 @@ def _sweep(scratch: Path) -> None:
     for path in scratch.glob(f"{_SCRATCH_PREFIX}*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path)
+                _remove(path)
 
 
 def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> Result:

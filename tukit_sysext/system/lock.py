@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import Busy, TukitSysextError
 from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.label import labelled
 
 _PATIENCE = 180.0
 _PAUSE = 0.1
@@ -75,7 +76,8 @@ def exclusive(path: Path) -> Iterator[None]:
 def _lock_file(path: Path) -> Iterator[int]:
     make_directory(path.parent)
     # a lock file is never removed: two processes could hold locks on two files of one name then
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with labelled(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
     finally:

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.errors import ToolMissing
+from tukit_sysext.system.environment import PATH
 
 log = logging.getLogger(__name__)
 
-ENVIRONMENT = {"PATH": "/usr/bin:/usr/sbin:/bin:/sbin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 """What children see: nothing of the caller's environment reaches them (threat L7)."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.system.label import FOLDER, labelled
 from tukit_sysext.system.openat2 import (
     RESOLVE_BENEATH,
     RESOLVE_IN_ROOT,
@@ -21,6 +22,7 @@ from tukit_sysext.system.openat2 import (
     RESOLVE_NO_SYMLINKS,
     openat2,
 )
+from tukit_sysext.system.room import hint
 
 _READ = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
@@ -138,14 +140,16 @@ class Tree:
             parent = self._strict(head or ".")
             try:
                 # the mode is set apart from the umask of whoever called us
-                os.mkdir(name, 0o755, dir_fd=parent)
+                with labelled(f"/{path}", FOLDER):
+                    os.mkdir(name, 0o755, dir_fd=parent)
                 os.chmod(name, 0o755, dir_fd=parent)  # noqa: S103  # as every directory in /etc
                 os.fsync(parent)
             finally:
                 os.close(parent)
             return self._strict(path)
         except OSError as error:
-            raise UnknownState(f"{self.path / path}: cannot be made: {error.strerror}") from error
+            told = f"{self.path / path}: cannot be made: {error.strerror}"
+            raise UnknownState(told, hint=hint(self.path, error)) from error
 
     def _strict(self, path: str) -> int:
         try:

@@ -188,7 +188,7 @@ def test_a_signature_that_cannot_be_had_is_another_reason(cache: Path, key: Sign
 
 
 def test_what_was_checked_is_remembered_for_these_bytes_alone(
-    check: Check, key: SigningKey, other_key: SigningKey, monkeypatch: pytest.MonkeyPatch
+    check: Check, cache: Path, key: SigningKey, other_key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signature = key.sign(LIST)
     check(settings(key), signature)
@@ -199,6 +199,8 @@ def test_what_was_checked_is_remembered_for_these_bytes_alone(
         check(settings(other_key), signature)
     with pytest.raises(ImageBroken):
         check(settings(key), key.sign(b"another"))
+    with pytest.raises(ImageBroken, match="is of another content"):
+        trust(settings(key), cache).check(b"another", lambda: signature, where="LIST")
 
 
 def test_what_is_remembered_does_not_outlive_the_key(

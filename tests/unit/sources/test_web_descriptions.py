@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import Compressed, Corrupt, Endless, Fault, Status
+from tests.lab.faults import Compressed, Corrupt, Endless, Fault, Redirect, Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
@@ -139,6 +139,20 @@ def test_one_that_is_not_named_and_cannot_be_had_says_nothing_of_the_image(
         assert known.failure is Standing.UNREACHABLE
         server.heal()
         assert level(describe(server, key, cache)) == "glibc-2.42"
+
+
+def test_one_that_is_not_named_comes_from_the_origin_alone(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """Nothing signed vouches for it."""
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind="manifest")
+    repository.write_list(names=[image])
+    repository.sign(key)
+    with Server(repository.folder) as server, Server(repository.folder) as elsewhere:
+        server.fail("*.manifest", Redirect(url=f"{elsewhere.url}/{{path}}"))
+        known = describe(server, key, cache)
+        assert known.failure is Standing.UNREACHABLE
+        assert "redirects to another server" in known.reason
+        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"image_name": "other.raw", "sysext": {}}'])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import Redirect, Status
+from tests.lab.faults import Endless, Redirect, Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
@@ -150,6 +150,15 @@ def test_a_list_that_cannot_be_used(
     (repository.folder / "SHA256SUMS").write_bytes(content)
     repository.sign(key)
     with Run([server.url], settings(key), cache) as run, pytest.raises(ImageBroken, match=words):
+        run.candidates()
+
+
+def test_an_endless_list(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail("SHA256SUMS", Endless())
+    with (
+        Run([server.url], settings(key), cache) as run,
+        pytest.raises(ImageBroken, match="SHA256SUMS: larger than the limit of 1048576 bytes"),
+    ):
         run.candidates()
 
 

@@ -179,3 +179,14 @@ def test_what_a_kill_leaves_behind_harms_no_merge(root: Path, monkeypatch: pytes
     assert not left.endswith(".raw")
     apply(root, {"gdb.raw": "gdb-1.raw"})
     assert os.listdir(root / "etc/extensions") == ["gdb.raw"]
+
+
+def test_what_a_kill_left_while_times_were_set_is_swept(root: Path) -> None:
+    make_tree(root / "etc/etc.syncpoint/extensions", {"a.raw": Link("x")})
+    make_tree(root / "etc/extensions", {"a.raw": Link("x"), ".tukit-sysext.a.raw~": Link("x")})
+    for path in root.glob("etc/**/a.raw"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    with Tree(root) as tree:
+        LinkWriter(tree).pin(["a.raw"])
+    assert listing(root / "etc/extensions") == {"a.raw": Link("x")}
+    assert (root / "etc/extensions/a.raw").lstat().st_mtime > 1

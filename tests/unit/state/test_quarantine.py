@@ -104,3 +104,15 @@ def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:
     with tree_with(tmp_path, entries) as tree:
         Quarantine(tree).sweep()
     assert sorted(listing(tmp_path / QUARANTINE)) == ["gdb.raw", "gdb.raw.reason"]
+
+
+def test_a_link_that_is_in_both_places_is_taken_once(tmp_path: Path) -> None:
+    """As a power cut may leave it: its new place was on the disk before it had left its old one."""
+    with tree_with(tmp_path, {"etc/extensions/gdb.raw": Link(f"{STORE}/gdb-1.raw")}) as tree:
+        assert Quarantine(tree).take(ENTRY, "why", "then") == "gdb.raw"
+        (tmp_path / "etc/extensions/gdb.raw").symlink_to(f"{STORE}/gdb-1.raw")
+        assert Quarantine(tree).take(ENTRY, "why", "now") == "gdb.raw"
+        (tmp_path / "etc/extensions/gdb.raw").symlink_to(f"{STORE}/gdb-2.raw")
+        other = Entry(name="gdb.raw", kind=Kind.LINK, target=f"{STORE}/gdb-2.raw", image="gdb-2.raw")
+        assert Quarantine(tree).take(other, "why", "now") == "gdb.raw.2"
+    assert listing(tmp_path / "etc/extensions") == {}

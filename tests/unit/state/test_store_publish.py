@@ -130,11 +130,11 @@ def test_the_record_is_there_before_the_name(site: StoreFolder, monkeypatch: pyt
     assert site.store.look(NAME).condition is Condition.WHOLE
 
 
-def test_the_name_is_there_before_its_seal(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_is_there_before_its_identity(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     def power_cut(_: Record, __: int) -> Record:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(site.store, "seal", power_cut)
+    monkeypatch.setattr(site.store, "_identify", power_cut)
     with pytest.raises(KeyboardInterrupt):
         site.publish()
     monkeypatch.undo()
@@ -162,6 +162,24 @@ def test_the_content_is_synced_before_it_has_a_name(site: StoreFolder, monkeypat
     monkeypatch.setattr(os, "link", link)
     site.publish()
     assert calls == ["image", "name", "folder"]
+
+
+def test_content_of_another_tool_is_synced_before_it_is_recorded(
+    site: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.folder.mkdir(parents=True)
+    site.path.write_bytes(CONTENT)
+    site.path.chmod(0o644)
+    synced: list[tuple[int, bool]] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, site.store.records.read(NAME) is not None))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    site.publish()
+    assert (site.path.stat().st_ino, False) in synced
 
 
 @pytest.mark.parametrize("call", ["link", "rename"])
@@ -212,6 +230,21 @@ def test_another_transaction_was_quicker_with_other_content(site: StoreFolder, m
     with pytest.raises(StoreError, match="never changes its content"):
         site.publish()
     assert site.path.read_bytes() == OTHER
+
+
+def test_a_file_that_was_exchanged_is_not_sealed(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L2: whoever put it there right after us, nobody has looked at it."""
+    real = os.link
+
+    def exchanged(source: str, target: str, **options: int) -> None:
+        real(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
+        (site.folder / "new").write_bytes(OTHER)
+        os.replace(site.folder / "new", site.path)
+
+    monkeypatch.setattr(os, "link", exchanged)
+    with pytest.raises(StoreError, match="replaced by another process"):
+        site.publish()
+    assert site.store.look(NAME).condition is Condition.DAMAGED
 
 
 class _Endless(Exception):

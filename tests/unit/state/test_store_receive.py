@@ -105,6 +105,16 @@ def test_too_little_room_is_told_before_anything_is_read(site: StoreFolder, monk
     assert receive(site, [CONTENT], size=5120, limit=10_000)[0] == len(CONTENT)
 
 
+def test_what_others_were_promised_is_not_free(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two images that come at once have room each, and not both."""
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=10, f_frsize=512))
+    with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="FIRST") as first:
+        first.expect(3000)
+        with pytest.raises(StoreError, match="3000 bytes are needed for SOURCE, 2120 are free"):
+            receive(site, [CONTENT], size=3000, limit=10_000)
+        assert receive(site, [CONTENT], size=2120, limit=10_000)[0] == len(CONTENT)
+
+
 def test_a_size_beyond_the_limit_is_told_before_anything_is_read(site: StoreFolder) -> None:
     with pytest.raises(ImageBroken, match="SOURCE: 101 bytes, larger than the limit of 100"):
         receive(site, [CONTENT], size=101)

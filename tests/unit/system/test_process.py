@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_the_environment_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(lines) == ["LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PATH=/usr/bin:/usr/sbin:/bin:/sbin"]
 
 
+@pytest.fixture
+def own_input(tmp_path: Path) -> Iterator[None]:
+    """A standard input that is not the one that pytest gives us."""
+    (tmp_path / "input").write_text("for the caller")
+    before, own = os.dup(0), os.open(tmp_path / "input", os.O_RDONLY)
+    os.dup2(own, 0)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+    os.close(own)
+
+
+@pytest.mark.usefixtures("own_input")
 def test_directory_and_standard_input_are_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert sh("pwd; readlink /proc/self/fd/0").output == "/\n/dev/null\n"

@@ -160,6 +160,15 @@ class TestDirectory:
             tree.directory("etc/extensions", create=create)
         assert listing(tmp_path) == before
 
+    @pytest.mark.parametrize("create", [False, True])
+    @pytest.mark.parametrize("path", ["../outside", "etc/../../outside", "/etc", "../new", "etc/../../new"])
+    def test_a_path_out_of_the_tree(self, root: Path, outside: Path, path: str, create: bool) -> None:
+        """Not one of ours is such a path, and none can become one."""
+        before = listing(root.parent)
+        with Tree(root) as tree, pytest.raises(OutsideTree):
+            tree.directory(path, create=create)
+        assert listing(root.parent) == before
+
     def test_a_file_in_its_place(self, root: Path) -> None:
         make_tree(root, {"etc/extensions": "a file"})
         with Tree(root) as tree, pytest.raises(OutsideTree, match="expected a directory"):

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An image is looked into when its signed hash is right, and not a byte of it before (threat L6)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.lab.faults import Corrupt, Cut, Truncated, WrongRange
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
+from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.sources.samples import sha256
+from tests.unit.support import make_tree
+from tukit_sysext.job import carry_out
+from tukit_sysext.job.transaction import Transaction, finalize
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.system.inspect_image import Inspection
+
+CONTENT = b"gdb 1"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> VerifySite:
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    make_tree(
+        site.root,
+        {
+            "etc/systemd/import-pubring.gpg": key.public(),
+            "etc/tukit-sysext/tukit-sysext.conf": "[Network]\nDeadline=1\nImageDeadline=1\n",
+        },
+    )
+    site.offer("1")
+    Repository(site.source).sign(key)
+    return site
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hash of what was there whenever somebody looked into an image that was brought."""
+    found: list[str] = []
+    real = vars(carry_out)["inspect_image"]  # the one that fake_look_inside() put there
+
+    def look(image: int | Path, *, preferred: str, scratch: Path) -> Inspection:
+        assert isinstance(image, int), "by descriptor: what is looked into is what is published"
+        found.append(hashlib.sha256(os.pread(image, 1000, 0)).hexdigest())
+        inspection: Inspection = real(image, preferred=preferred, scratch=scratch)
+        return inspection
+
+    monkeypatch.setattr(carry_out, "inspect_image", look)
+    return found
+
+
+def configure(site: VerifySite, where: str) -> None:
+    (site.root / "etc/tukit-sysext/sources.d/local.conf").write_text(f"[Source]\n{where}\n")
+
+
+def run(site: VerifySite) -> list[str]:
+    """The entries of /etc/extensions after a transaction."""
+    finalize(
+        Transaction(machine=site.machine, path=site.root, number=1),
+        partial(Plugins().sources, site.machine),
+    )
+    return os.listdir(site.root / "etc/extensions")
+
+
+def test_from_a_folder(site: VerifySite, looked: list[str]) -> None:
+    configure(site, f"Path={site.source}")
+    assert run(site) == ["gdb.raw"]
+    assert looked == [sha256(CONTENT)]
+
+
+def test_from_a_folder_with_another_content(site: VerifySite, looked: list[str]) -> None:
+    configure(site, f"Path={site.source}")
+    (site.source / file_of("1")).write_bytes(b"gdb 2")
+    assert run(site) == []
+    assert looked == []
+
+
+def test_from_a_folder_without_a_good_signature(site: VerifySite, other_key: SigningKey, looked: list[str]) -> None:
+    configure(site, f"Path={site.source}")
+    Repository(site.source).sign(other_key)
+    assert run(site) == []
+    assert looked == []
+
+
+@pytest.mark.parametrize("fault", [Corrupt(offset=2), Truncated(size=3)])
+def test_from_a_server_with_another_content(site: VerifySite, looked: list[str], fault: Corrupt | Truncated) -> None:
+    with Server(site.source) as server:
+        configure(site, f"URL={server.url}")
+        server.fail(file_of("1"), fault)
+        assert run(site) == []
+    assert looked == []
+
+
+def test_what_is_wrong_at_first_is_looked_into_when_it_is_right(site: VerifySite, looked: list[str]) -> None:
+    """It broke off, and the rest of it was other bytes: all of it once more."""
+    with Server(site.source) as server:
+        configure(site, f"URL={server.url}")
+        server.fail(file_of("1"), Cut(after=2), times=1)
+        server.fail(file_of("1"), WrongRange(stated=0, sent=1), times=2)
+        assert run(site) == ["gdb.raw"]
+        assert [request.status for request in server.requests if request.path.endswith(".raw")] == [200, 206, 200]
+    assert looked == [sha256(CONTENT)]
