@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.grammar import parser
+from tukit_sysext.system.environment import make_our_own
 
 FAILED = 1
 USAGE = 2
@@ -27,7 +28,8 @@ log = logging.getLogger("tukit_sysext")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every exception becomes an exit status here."""
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser(words).parse_args(words)
     os.umask(0o022)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -66,6 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def run() -> NoReturn:
+    """:func:`main` as a process of its own, with an environment of its own.
+
+    The working directory stays the caller's: paths in his arguments mean it, and it has no other use.
+    """
+    make_our_own()
+    os.umask(0o022)
+    leave(main())
+
+
 def leave(status: int) -> NoReturn:
     """End the process at once, without waiting for threads that a plugin has left running: a boot would wait too."""
     try:
@@ -86,4 +98,4 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    run()

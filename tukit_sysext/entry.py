@@ -13,8 +13,12 @@ import sys
 import syslog
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from tukit_sysext.machine import Machine
 
 REFUSED = 75
 """Exit status of a refusal (EX_TEMPFAIL of sysexits.h): the same update may pass later."""
@@ -117,27 +121,57 @@ def _settle() -> None:
 
     machine = Machine()
     settle(machine, Plugins.of(machine))
+    _measure(machine)
+
+
+def _measure(machine: Machine) -> None:
+    """Metrics for who watches the machine. What is wrong with them stops nothing."""
+    try:
+        from tukit_sysext.job import metrics
+
+        metrics.update(machine)
+    except Exception as error:
+        log.info("no metrics: %s: %s", type(error).__name__, error)
 
 
 def _finalize(arguments: Sequence[str]) -> int:
     """finalize-pre PATH ID: the main job. Returns the exit status."""
     from tukit_sysext.errors import UsageError
     from tukit_sysext.events import snapshot_number
-    from tukit_sysext.job import refusing
-    from tukit_sysext.job.transaction import Transaction
     from tukit_sysext.machine import Machine
-    from tukit_sysext.plugins import Plugins
-    from tukit_sysext.report import change_lines, refusal_lines
 
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
         raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
-    machine, now = Machine(), int(time.time())
+    number, now = snapshot_number(arguments[2]), int(time.time())
+    machine = _watched(Machine(), number)
+    try:
+        return _finalize_tree(machine, Path(arguments[1]), number, now)
+    finally:
+        machine.progress.close()
+
+
+def _watched(machine: Machine, number: int) -> Machine:
+    """The machine, with how far it is in /run for whoever looks on. What is wrong with that stops nothing."""
+    try:
+        from tukit_sysext.job.progress import Progress
+        from tukit_sysext.job.progress_file import ProgressFile
+
+        watcher = ProgressFile(machine.layout.progress, job="finalize-pre", snapshot=number)
+        return replace(machine, progress=Progress((watcher,)))
+    except Exception as error:
+        log.info("progress cannot be told: %s: %s", type(error).__name__, error)
+        return machine
+
+
+def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> int:
+    from tukit_sysext.job import refusing
+    from tukit_sysext.job.transaction import Transaction
+    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.report import change_lines, refusal_lines
+
     plugins = Plugins.of(machine)
-    number = snapshot_number(arguments[2])
     before = refusing.known(machine)
-    transaction = Transaction(
-        machine=machine, path=Path(arguments[1]), number=number, refused_for=refusing.ages(before, now=now)
-    )
+    transaction = Transaction(machine=machine, path=path, number=number, refused_for=refusing.ages(before, now=now))
     _check_tree(machine.layout.snapshots / str(number) / "snapshot", transaction.path)
     outcomes = plugins.finalizing(transaction)
     for outcome in outcomes:
@@ -154,6 +188,7 @@ def _finalize(arguments: Sequence[str]) -> int:
         except Exception as error:
             # the mark is a notice: without it the refusal still counts
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)
+    _measure(machine)
     if not outcomes:
         return NOT_DONE
     return REFUSED if any(outcome.refusals for outcome in outcomes) else PASSED

@@ -83,6 +83,11 @@ class Layout:
         return self.runtime / "refused.json"
 
     @property
+    def progress(self) -> Path:
+        """Exists while a job runs: how far it is."""
+        return self.runtime / "progress.json"
+
+    @property
     def repair(self) -> Path:
         """Exists while an image of the snapshot that boots next is missing or damaged; a unit repairs then."""
         return self.runtime / "repair"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from tukit_sysext.job.progress import Progress
 from tukit_sysext.layout import Layout
 from tukit_sysext.state.seen import Seen
 from tukit_sysext.state.store import Store
@@ -16,12 +17,14 @@ from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 class Machine:
     """Paths of the running system, its image store, and access to its subvolumes.
 
-    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then.
+    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then. ``progress`` is
+    told how far a job is.
     """
 
     layout: Layout = field(default_factory=Layout)
     subvolumes: Subvolumes = field(default_factory=BtrfsSubvolumes)
     read_only: bool = False
+    progress: Progress = field(default_factory=Progress, compare=False)
 
     @property
     def privileged(self) -> bool:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from sqlite3 import OperationalError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import pluggy
 
 from tukit_sysext.builtin import built_in
 from tukit_sysext.config.plugins import Named, load
-from tukit_sysext.errors import PluginFailed, in_words
+from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.hookspecs import PROJECT, Specifications
 from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.system.tree import Tree
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 LIMIT = 60.0
 """Seconds for which one call of a third-party plugin may last: it is not to hold up an update."""
+
+_MACHINE = (OSError, OperationalError, TukitSysextError)
+"""What goes wrong with a machine, not with the code: a full disk, a ledger that another process holds."""
 
 _LONGEST = 500
 """The most characters of a plugin's reason that are told."""
@@ -172,7 +176,9 @@ class Plugins:
             except BaseException as error:
                 # whatever a plugin raises: this is the border that keeps it from the others
                 told = f"plugin {name} failed in {hook}: {in_words(error)}"
-                log.error("%s", told, exc_info=error)
+                # of a plugin of ours, where the machine is to blame, a trace tells nothing
+                expected = name in self._built_in and isinstance(error, _MACHINE)
+                log.error("%s", told, exc_info=None if expected else error)
                 results = [PluginFailed(told)]
                 if isinstance(error, TimeUp):
                     self._slow.add(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ from tukit_sysext.hookspecs import hookimpl
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
-    from tukit_sysext.net.settings import NetworkSettings
     from tukit_sysext.sources.protocol import Source
 
 
@@ -43,6 +41,7 @@ class Sources:
         ]
         if on_the_web:
             try:
+                from tukit_sysext.net.settings import network_of
                 from tukit_sysext.net.transfer import Transfers
                 from tukit_sysext.sources.web import WebSource
             except ImportError as error:
@@ -50,7 +49,7 @@ class Sources:
                 log.error("sources on servers cannot be used: %s", error)
                 return found
 
-            network = _network(machine, configuration)
+            network = network_of(machine.layout.root, configuration.settings.network)
             transfers = Transfers(network)
             found += [
                 WebSource(
@@ -65,14 +64,3 @@ class Sources:
                 for settings in on_the_web
             ]
         return found
-
-
-def _network(machine: Machine, configuration: Configuration) -> NetworkSettings:
-    """The configured network, with the proxy of the system where the configuration names none."""
-    from tukit_sysext.net.settings import system_proxy
-
-    network = configuration.settings.network
-    if network.http_proxy:
-        return network
-    proxy = system_proxy(machine.layout.root)
-    return replace(network, http_proxy=proxy.http, https_proxy=proxy.https, no_proxy=network.no_proxy or proxy.none_for)

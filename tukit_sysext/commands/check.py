@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
-from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned
 from tukit_sysext.commands.trees import looked_at
 from tukit_sysext.entry import REFUSED
 from tukit_sysext.job import refusing
+from tukit_sysext.job.options import Considered
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.machine import Machine
@@ -39,11 +41,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             objection=plugins.objection,
         )
         plan = decide(resolver.resolve())
-    if arguments.json:
-        print_json(document(plan))
-    else:
-        for line in lines(plan):
-            print(line)
+    output = Output.of(arguments)
+    output.json(document(plan))
+    output.show(lines(plan, full=getattr(arguments, "verbose", False)))
     return REFUSED if plan.refusals else 0
 
 
@@ -125,8 +125,8 @@ _WORDS = {
 }
 
 
-def lines(plan: Plan) -> Iterator[str]:
-    """The plan as text."""
+def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
+    """The plan as text; with ``full`` also why what stays is not replaced by a newer version."""
     tree = plan.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
     yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
@@ -136,17 +136,9 @@ def lines(plan: Plan) -> Iterator[str]:
         yield "No image is wanted: /etc/tukit-sysext/images.d is empty."
     else:
         yield ""
-        yield from table(("Image", "Has", "Gets", "What happens"), (_row(image) for image in plan.images))
+        yield Table(("Image", "Has", "Gets", "What happens"), [_row(image) for image in plan.images])
     for image in plan.images:
-        yield ""
-        yield f"{image.name}: {_WORDS[image.action]}{', this refuses the update' if image.refuses else ''}"
-        yield f"  {image.reason}"
-        yield from (f"  {warning}" for warning in image.warnings)
-        yield from (
-            f"    {item.option.version} of {item.option.origin}: {item.standing}"
-            + ("" if item.reason == image.reason else f", {item.reason}")
-            for item in image.considered
-        )
+        yield from _explained(image, full=full)
     if plan.foreign:
         yield ""
         yield "Not ours, never changed (tukit-sysext adopt takes over):"
@@ -159,12 +151,47 @@ def lines(plan: Plan) -> Iterator[str]:
     notes += [str(problem) for problem in plan.problems]
     if notes:
         yield ""
-        yield from (f"Problem: {note}" for note in notes)
+        yield from (Toned(f"Problem: {note}", Tone.NOTICE) for note in notes)
+
+
+def _preferred(image: ImagePlan) -> list[Considered]:
+    """What would be taken before the chosen one, if it could be."""
+    return list(takewhile(lambda item: item.option != image.chosen, image.considered))
+
+
+def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
+    """Why it gets what it gets; of one that stays only what has to be known, unless ``full``."""
+    before = _preferred(image)
+    if image.action is Action.KEEP and not image.warnings and not (before and full):
+        return
+    yield ""
+    refuses = ", this refuses the update" if image.refuses else ""
+    yield Toned(f"{image.name}: {_WORDS[image.action]}{refuses}", Tone.BAD if refuses else Tone.STRONG)
+    yield f"  {image.reason}"
+    yield from (f"  {warning}" for warning in image.warnings)
+    for item in image.considered[: len(before) + 1]:
+        why = "" if item.reason in (image.reason, item.standing) else f", {item.reason}"
+        yield f"    {item.option.version} of {item.option.origin}: {item.standing}{why}"
+    more = len(image.considered) - len(before) - 1
+    if more > 0:
+        yield f"    and {more} more: tukit-sysext why-not {image.name}"
 
 
 def _row(image: ImagePlan) -> tuple[str, str, str, str]:
     gets = image.chosen.version if image.chosen is not None else "-"
     what = _WORDS[image.action]
     if image.refuses:
-        what = "REFUSES THE UPDATE"
+        what = Toned("REFUSES THE UPDATE", Tone.BAD)
+    elif image.action is Action.KEEP and (before := _preferred(image)):
+        what = f"{what}; {before[0].option.version}: {before[0].standing}"
+    elif image.action in _TONES:
+        what = Toned(what, _TONES[image.action])
     return image.name, image.before or "-", gets, what
+
+
+_TONES = {
+    Action.LINK: Tone.GOOD,
+    Action.FETCH: Tone.GOOD,
+    Action.LEAVE_OUT: Tone.NOTICE,
+    Action.REMOVE: Tone.NOTICE,
+}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
-from tukit_sysext.commands.output import local_time, print_json, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
@@ -65,11 +65,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     names = Names(machine, memory)
     before, after = (_side(names, found, memory, word) for word in (arguments.a, arguments.b))
     differences = [*_images(before, after), *_others(before, after)]
-    if arguments.json:
-        print_json(_document(before, after, differences))
-    else:
-        for line in _lines(before, after, differences):
-            print(line)
+    output = Output.of(arguments)
+    output.json(_document(before, after, differences))
+    output.show(_lines(before, after, differences))
     return 0
 
 
@@ -163,18 +161,21 @@ def _no_such_snapshot(word: str, found: Scan, memory: Memory) -> TukitSysextErro
     )
 
 
-def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Iterator[str]:
+def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Iterator[str | Table]:
     for word, side in (("From", before), ("To", after)):
         yield f"{word:4} snapshot {side.number}: {side.system}{f' ({side.told})' if side.told else ''}"
     yield ""
     if not differences:
         yield "They have the same images."
     else:
-        rows = ((d.name, _shown(d, d.before), _shown(d, d.after), _what(d)) for d in differences)
-        yield from table(("Image", str(before.number), str(after.number), "What happened"), rows)
+        rows = [(d.name, _shown(d, d.before), _shown(d, d.after), Toned(_what(d), _TONES[d.word])) for d in differences]
+        yield Table(("Image", str(before.number), str(after.number), "What happened"), rows)
     if before.others is None or after.others is None:
         yield ""
         yield "Entries that lead nowhere into the image store are not remembered, so they are not compared."
+
+
+_TONES = {"came": Tone.GOOD, "changed": Tone.NOTICE, "went": Tone.BAD}
 
 
 def _shown(difference: _Difference, versions: tuple[tuple[str, str], ...] | None) -> str:
@@ -199,8 +200,8 @@ def _document(before: _Side, after: _Side, differences: list[_Difference]) -> di
             {
                 "image": d.name,
                 "change": d.word,
-                "before": [{"version": version, "file": file} for version, file in d.before or ()],
-                "after": [{"version": version, "file": file} for version, file in d.after or ()],
+                "before": _versions(d.before),
+                "after": _versions(d.after),
             }
             for d in differences
             if d.ours
@@ -218,6 +219,10 @@ def _document(before: _Side, after: _Side, differences: list[_Difference]) -> di
             if not d.ours
         ],
     }
+
+
+def _versions(side: tuple[tuple[str, str], ...] | None) -> list[dict[str, str | None]]:
+    return [{"version": None if version == "?" else version, "file": file} for version, file in side or ()]
 
 
 def _side_document(side: _Side) -> dict[str, Any]:

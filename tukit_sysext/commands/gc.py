@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from tukit_sysext.commands.memory import ledger_faults_told
-from tukit_sysext.commands.output import local_time, one_line, print_json, require_root, size_text, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time, require_root, size_text
+from tukit_sysext.job import metrics
 from tukit_sysext.job.collect import Collection, collect
 from tukit_sysext.job.collection import Fate, Judged
 from tukit_sysext.machine import Machine
@@ -20,34 +20,37 @@ _SHOWN = 3
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
-    """Collect. 0, or 1 where nothing could be deleted because something is not known."""
+    """Collect. 0, or 1 where nothing could be deleted because something is not known, or not all could be written."""
     require_root(machine, "gc")
     with ledger_faults_told(machine):
         found = collect(
             machine, Plugins.of(machine), dry_run=arguments.dry_run, unknown_origin=arguments.unknown_origin
         )
-    if arguments.json:
-        print_json(_document(found, dry_run=arguments.dry_run))
-    else:
-        for line in _lines(found, dry_run=arguments.dry_run):
-            print(line)
+    if not arguments.dry_run:
+        metrics.update(machine)
+    output = Output.of(arguments)
+    output.json(_document(found, dry_run=arguments.dry_run))
+    output.show(_lines(found, dry_run=arguments.dry_run))
+    if not output.wants_json:
         for unknown in found.unknown:
-            print(f"tukit-sysext: nothing is deleted, not known: {one_line(unknown)}", file=sys.stderr)
-    return 1 if found.unknown else 0
+            output.warn(f"nothing is deleted, not known: {unknown}")
+    if found.fault:
+        output.warn(f"what was deleted is not written down: {found.fault}")
+    return 1 if found.unknown or found.fault else 0
 
 
-def _lines(found: Collection, *, dry_run: bool) -> Iterator[str]:
+def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:
     rows = [(item.kept.file_name, size_text(item.kept.size), fate_text(item, dry_run=dry_run)) for item in found.judged]
     rows += [(item.kept.file_name, size_text(item.kept.size), f"deleted: {item.reason}") for item in found.gone]
     if not rows:
         yield "The image store is empty."
         return
-    yield from table(("Image", "Size", "What keeps it"), sorted(rows))
+    yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
     freed = sum(item.kept.size for item in found.gone)
     yield ""
     yield f"{len(found.gone)} deleted, {size_text(freed)} freed; the store has {size_text(found.store_bytes)}"
     if found.too_large:
-        yield f"Problem: that is more than StoreMax= ({size_text(found.store_max)})"
+        yield Toned(f"Problem: that is more than StoreMax= ({size_text(found.store_max)})", Tone.BAD)
         yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
 
 
@@ -74,6 +77,7 @@ def _document(found: Collection, *, dry_run: bool) -> dict[str, Any]:
         "images": [document(item) for item in found.judged],
         "deleted": [document(item) for item in found.gone],
         "unknown": list(found.unknown),
+        "fault": found.fault or None,
         "store_bytes": found.store_bytes,
         "store_max": found.store_max,
     }

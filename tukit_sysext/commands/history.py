@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
-from tukit_sysext.commands.output import local_time, print_json, table
+from tukit_sysext.commands.output import Output, Table, local_time
+from tukit_sysext.commands.snapshots import snapper_time
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger import Event, LedgerSnapshot
 from tukit_sysext.state.record import seconds_of
+from tukit_sysext.state.snapshots import rfc3339
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,11 +38,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         name = _resolved(names, memory, arguments.image)
         events = [event for event in events if name in (event.image, _by_file(event, names, memory))]
         places = list(_places(names, memory, name))
-    if arguments.json:
-        print_json(_document(events, None if arguments.image is None else places))
-    else:
-        for line in _lines(events, places, of_image=arguments.image is not None):
-            print(line)
+    output = Output.of(arguments)
+    output.json(_document(events, None if arguments.image is None else places))
+    output.show(_lines(events, places, of_image=arguments.image is not None))
     return 0
 
 
@@ -86,18 +86,18 @@ def _places(names: Names, memory: Memory, name: str) -> Iterator[_Place]:
             yield _Place(snapshot=row, left_out=reason)
 
 
-def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool) -> Iterator[str]:
+def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool) -> Iterator[str | Table]:
     if not events and not places:
         yield "Nothing is remembered."
         return
     if events:
-        rows = ((_when(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events)
+        rows = [(_when(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events]
         head = ("Time", "What happened", "#", "Image", "Why")
-        yield from table(head, rows)
+        yield Table(head, rows)
     if of_image:
         yield ""
         if places:
-            yield from table(("#", "Date", "Version", "Snapshot"), (_place(place) for place in places))
+            yield Table(("#", "Date", "Version", "Snapshot"), [_place(place) for place in places])
         else:
             yield "No snapshot that is remembered had it."
 
@@ -119,8 +119,8 @@ def _place(place: _Place) -> tuple[str, str, str, str]:
     row = place.snapshot
     there = "there" if row.gone is None else f"deleted, {_when(row.gone)} or before"
     if place.left_out is not None:
-        return str(row.number), row.created[:16] or "-", "-", f"{there}; left out: {place.left_out}"
-    return str(row.number), row.created[:16] or "-", place.version or "?", there
+        return str(row.number), snapper_time(row.created), "-", f"{there}; left out: {place.left_out}"
+    return str(row.number), snapper_time(row.created), place.version or "?", there
 
 
 def _document(events: Sequence[Event], places: Sequence[_Place] | None) -> dict[str, Any]:
@@ -142,11 +142,11 @@ def _document(events: Sequence[Event], places: Sequence[_Place] | None) -> dict[
             {
                 "number": place.snapshot.number,
                 "uuid": place.snapshot.uuid,
-                "created": place.snapshot.created or None,
+                "created": rfc3339(place.snapshot.created),
                 "gone": place.snapshot.gone,
                 "link": place.link,
                 "file": place.file,
-                "version": place.version,
+                "version": None if place.version == "?" else place.version,
                 "left_out": place.left_out,
             }
             for place in places

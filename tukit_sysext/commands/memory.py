@@ -13,6 +13,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused, parse_image_name
 from tukit_sysext.state.ledger import DEFAULT, Event, Ledger, LedgerImage, LedgerSnapshot
+from tukit_sysext.state.ledger_schema import NotWritten
 from tukit_sysext.state.record import RecordUnreadable
 
 
@@ -35,6 +36,8 @@ def ledger_faults_told(machine: Machine) -> Iterator[None]:
     """Raise TukitSysextError where the ledger cannot be written: it is locked, or the disk is full or read-only."""
     try:
         yield
+    except NotWritten as error:
+        raise TukitSysextError(f"{machine.layout.ledger}: {error}") from error
     except sqlite3.Error as error:
         path = machine.layout.ledger
         raise TukitSysextError(

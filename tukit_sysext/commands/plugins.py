@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tukit_sysext import hookspecs
-from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned
 from tukit_sysext.hookspecs import INTERFACE, PROJECT, Specifications
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins, Registered
@@ -17,17 +17,15 @@ from tukit_sysext.plugins import Plugins, Registered
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print the plugins, or the hooks. 1 where a named plugin could not be loaded, or nobody knows which are named."""
+    output = Output.of(arguments)
     if arguments.hooks:
-        if arguments.json:
-            print_json({"interface": INTERFACE, "hooks": [_hook(name) for name in _names()]})
-        else:
+        output.json({"interface": INTERFACE, "hooks": [_hook(name) for name in _names()]})
+        if not output.wants_json:
             print("\n".join(hook_lines()))
         return 0
     plugins = Plugins.of(machine)
-    if arguments.json:
-        print_json(document(plugins))
-    else:
-        print("\n".join(lines(plugins)))
+    output.json(document(plugins))
+    output.show(lines(plugins))
     return 1 if plugins.failed or plugins.unsure else 0
 
 
@@ -51,16 +49,16 @@ def document(plugins: Plugins) -> dict[str, Any]:
     }
 
 
-def lines(plugins: Plugins) -> Iterator[str]:
+def lines(plugins: Plugins) -> Iterator[str | Table]:
     """The plugins as text."""
     yield f"Interface {INTERFACE} (tukit-sysext plugins --hooks explains it)"
     yield ""
-    rows = ((plugin.name, _origin(plugin), _short(plugin)) for plugin in plugins.registered())
-    yield from table(("Plugin", "From", "Hooks"), rows)
+    rows = [(plugin.name, _origin(plugin), _short(plugin)) for plugin in plugins.registered()]
+    yield Table(("Plugin", "From", "Hooks"), rows, wraps=(1, 2))
     if plugins.failed:
         yield ""
         yield "Named in the configuration, but not loaded:"
-        yield from (f"  {name}: {reason}" for name, reason in plugins.failed.items())
+        yield from (Toned(f"  {name}: {reason}", Tone.BAD) for name, reason in plugins.failed.items())
     if plugins.unsure:
         yield ""
         yield f"There may be more, the configuration has a fault: {plugins.unsure}"

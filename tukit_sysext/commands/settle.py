@@ -7,6 +7,7 @@ import argparse
 
 from tukit_sysext.commands.memory import ledger_faults_told
 from tukit_sysext.commands.output import require_root
+from tukit_sysext.job import metrics
 from tukit_sysext.job.settle import settle
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
@@ -17,4 +18,5 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     require_root(machine, "settle")
     with ledger_faults_told(machine):
         settle(machine, Plugins.of(machine))
+    metrics.update(machine)
     return 0

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import local_time, print_json, require_root, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time, require_root
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import MemoryUnreadable, TukitSysextError, UsageError
-from tukit_sysext.formats import armour, openpgp
+from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.job import source_files
 from tukit_sysext.job.source_files import KEY_LIMIT, NewSource
+from tukit_sysext.job.source_trust import trust_of
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger_rows import now_text
 from tukit_sysext.system.tree import Tree
@@ -29,10 +30,10 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         case "add":
             return _add(machine, arguments)
         case "reset":
-            return _reset(machine, arguments.name)
+            return _reset(machine, arguments.name, dry_run=arguments.dry_run)
         case "remove":
-            return _remove(machine, arguments.name)
-    return _list(machine, as_json=arguments.json)
+            return _remove(machine, arguments.name, dry_run=arguments.dry_run)
+    return _list(machine, Output.of(arguments))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,32 +63,22 @@ class Row:
         return max(((when, key) for key, when in self.seen.items()), default=None)
 
 
-def _list(machine: Machine, *, as_json: bool) -> int:
+def _list(machine: Machine, output: Output) -> int:
     with Tree(machine.layout.root) as tree:
         configuration = settings_files.load(tree)
     rows = [_row(machine, configuration, found) for _, found in sorted(configuration.sources.items())]
     others = sorted(set(_remembered(machine)) - configuration.sources.keys())
-    if as_json:
-        print_json({"sources": [_document(row) for row in rows], "seen_only": others})
-    else:
-        print("\n".join(_lines(rows, others)))
+    output.json({"sources": [_document(row) for row in rows], "seen_only": others})
+    output.show(_lines(rows, others))
     return 0
 
 
 def _row(machine: Machine, configuration: Configuration, found: SourceSettings) -> Row:
     problems = [str(problem) for problem in configuration.problems if problem.file == found.origin]
-    keys: tuple[PublicKey, ...] = ()
+    trust = trust_of(found)
+    problems += trust.problems
     if found.verify and found.keyring is None:
-        problems.append(f"no keyring; next step: tukit-sysext sources add {found.name} URL --key FILE --force")
-    elif found.verify and found.keyring is not None:
-        try:
-            keys = openpgp.public_keys(armour.public_keys(found.keyring.content))
-        except ValueError as error:
-            problems.append(f"{found.keyring.path}: whose keys they are cannot be told: {error}")
-        if found.fingerprints is not None and keys:
-            missing = set(found.fingerprints) - {key.fingerprint for key in keys}
-            problems += [f"{found.keyring.path} has no key {pin} (Fingerprint=)" for pin in sorted(missing)]
-            keys = tuple(key for key in keys if key.fingerprint in found.fingerprints)
+        problems.append(f"next step: tukit-sysext sources add {found.name} URL --key FILE --force")
     if found.credentials is not None and not any(url.startswith("https:") for url in found.urls):
         problems.append(f"{found.credentials.path} goes over the network in the clear, as there is no https:// URL")
     seen: Mapping[str, int] = {}
@@ -95,7 +86,7 @@ def _row(machine: Machine, configuration: Configuration, found: SourceSettings) 
         seen = machine.seen().times(found.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return Row(settings=found, keys=keys, seen=seen, problems=tuple(problems))
+    return Row(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))
 
 
 def _remembered(machine: Machine) -> Sequence[str]:
@@ -105,11 +96,11 @@ def _remembered(machine: Machine) -> Sequence[str]:
         raise TukitSysextError(f"{machine.layout.seen}: cannot be read: {error.strerror}") from error
 
 
-def _lines(rows: Sequence[Row], others: Sequence[str]) -> Iterator[str]:
+def _lines(rows: Sequence[Row], others: Sequence[str]) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
     else:
-        yield from table(
+        yield Table(
             ("Source", "Kind", "Priority", "Newest list seen", "Where"),
             [
                 (
@@ -126,7 +117,7 @@ def _lines(rows: Sequence[Row], others: Sequence[str]) -> Iterator[str]:
         yield ""
         yield f"{row.settings.name}: {_trust(row.settings)}"
         yield from (f"  {line}" for line in key_lines(row.keys))
-        yield from (f"  problem: {problem}" for problem in row.problems)
+        yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
@@ -170,7 +161,8 @@ def _document(row: Row) -> dict[str, Any]:
 
 
 def _add(machine: Machine, arguments: argparse.Namespace) -> int:
-    require_root(machine, "sources add")
+    if not arguments.dry_run:
+        require_root(machine, "sources add")
     if arguments.key is None and not arguments.fingerprint:
         raise UsageError(
             "whose signatures are to be believed: expected --key FILE, or --fingerprint FINGERPRINT of a key of the "
@@ -190,8 +182,8 @@ def _add(machine: Machine, arguments: argparse.Namespace) -> int:
         pins=pins,
         priority=arguments.priority,
     )
-    done = source_files.add(machine, new, force=arguments.force)
-    print(f"{new.name}: {done.file} written")
+    done = source_files.add(machine, new, force=arguments.force, dry_run=arguments.dry_run)
+    print(f"{new.name}: {done.file} {'would be ' if arguments.dry_run else ''}written")
     believed = [key for key in done.keys if not pins or key.fingerprint in pins]
     for line in key_lines(believed):
         print(f"  {line}")
@@ -215,8 +207,9 @@ def _read(name: str) -> bytes:
     return content
 
 
-def _reset(machine: Machine, name: str) -> int:
-    require_root(machine, "sources reset")
+def _reset(machine: Machine, name: str, *, dry_run: bool) -> int:
+    if not dry_run:
+        require_root(machine, "sources reset")
     _check_known(machine, name)
     seen = machine.seen()
     try:
@@ -224,19 +217,22 @@ def _reset(machine: Machine, name: str) -> int:
     except MemoryUnreadable as error:
         newest = None
         print(f"tukit-sysext: {error}", file=sys.stderr)
-    if not seen.reset(name):
+    there = name in seen.sources() if dry_run else seen.reset(name)
+    if not there:
         print(f"{name}: no list of it was seen yet")
         return 0
     told = f"the newest list seen was signed {local_time(newest)}; " if newest is not None else ""
-    print(f"{name}: forgotten; {told}the next good list is believed, whenever it was signed")
+    done = "would be forgotten" if dry_run else "forgotten"
+    print(f"{name}: {done}; {told}the next good list is believed, whenever it was signed")
     return 0
 
 
-def _remove(machine: Machine, name: str) -> int:
-    require_root(machine, "sources remove")
+def _remove(machine: Machine, name: str, *, dry_run: bool) -> int:
+    if not dry_run:
+        require_root(machine, "sources remove")
     _check_known(machine, name)
-    for path in source_files.remove(machine, name):
-        print(f"{path} removed")
+    for path in source_files.remove(machine, name, dry_run=dry_run):
+        print(f"{path} {'would be ' if dry_run else ''}removed")
     return 0
 
 

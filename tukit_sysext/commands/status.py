@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.commands import following
 from tukit_sysext.commands import snapshots as snapshots_command
-from tukit_sysext.commands.output import print_json, table
+from tukit_sysext.commands.output import Output, Tone, Toned, local_time
+from tukit_sysext.commands.snapshots import Look, looks
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
@@ -23,6 +24,7 @@ from tukit_sysext.config.wanted import State, WantedImage, WantedImages
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.job import refusing
 from tukit_sysext.job.options import image_name, image_version
+from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.report import system_name
 from tukit_sysext.rules.release import ReleaseData
@@ -33,11 +35,12 @@ from tukit_sysext.state.need import Need
 from tukit_sysext.state.quarantine import Held
 from tukit_sysext.state.refusal import Refusal
 from tukit_sysext.state.snapshots import Snapshot, scan
-from tukit_sysext.state.store import Condition, Store
+from tukit_sysext.state.store import Condition
+from tukit_sysext.state.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 
-OUR_PLUGIN = "50-tukit-sysext"
+_NOT_LINKED = "not linked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,20 +61,25 @@ class System:
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print the status. 0; with ``--refused`` 1 while an update is refused."""
+    output = Output.of(arguments)
+    if arguments.follow:
+        following.follow(machine, output)
     mark = refusing.known(machine, writable=False)
-    if arguments.refused:
+    if arguments.refused or arguments.follow:
         for line in _refusal_lines(mark):
-            print(line)
-        return 0 if mark is None else 1
+            output.tell(line)
+        return 0 if mark is None or arguments.follow else 1
     found = scan(machine.layout, machine.subvolumes)
     systems = list(_systems(machine, found.snapshots))
-    store = machine.store(writable=False)
-    others = other_plugins(machine)
-    if arguments.json:
-        print_json(
+    look = looks(machine.store(writable=False))
+    others = other_plugins(machine.layout)
+    if output.wants_json:
+        running = following.running_job(machine)
+        output.json(
             {
-                "systems": [_document(system, store) for system in systems],
-                "refused": None if mark is None else refusal.document(mark),
+                "running_job": following.document(running) if running is not None else None,
+                "systems": [_document(system, look) for system in systems],
+                "refused": None if mark is None else _refused(mark),
                 "repair": [
                     {**asdict(item), "since": now_text(item.since)} for item in need.read(machine.layout.repair)
                 ],
@@ -80,36 +88,24 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             }
         )
         return 0
-    for line in (*_refusal_lines(mark), *_repair_lines(need.read(machine.layout.repair))):
-        print(line)
-    for system in systems:
-        for line in _lines(system, store):
-            print(line)
+    _print(output, machine, systems, look, mark)
     for path in others:
-        print(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
-        print(f"         mask it: ln -s /dev/null /etc/tukit/plugins/{path.name}")
+        output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
+        output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
     for unknown in found.unknown:
-        print(f"Not known: {unknown}")
+        output.tell(f"Not known: {unknown}")
     return 0
 
 
-def other_plugins(machine: Machine) -> list[Path]:
-    """Plugins of tukit that are another tool's for extension images, and not masked."""
-    seen: set[str] = set()
-    found: list[Path] = []
-    for folder in machine.layout.tukit_plugins:
-        try:
-            paths = sorted(folder.iterdir())
-        except OSError:
-            continue
-        for path in paths:
-            if path.name in seen or path.name == OUR_PLUGIN:
-                continue
-            seen.add(path.name)
-            target = str(path.readlink()) if path.is_symlink() else ""
-            if target != "/dev/null" and ("sysext" in path.name or "sysextmgr" in target):
-                found.append(path)
-    return found
+def _print(output: Output, machine: Machine, systems: Sequence[System], look: Look, mark: Refusal | None) -> None:
+    for line in (
+        *following.lines(machine),
+        *_refusal_lines(mark),
+        *_repair_lines(need.read(machine.layout.repair)),
+    ):
+        output.tell(line)
+    for system in systems:
+        _print_system(output, system, look)
 
 
 def _systems(machine: Machine, found: tuple[Snapshot, ...]) -> Iterator[System]:
@@ -170,11 +166,11 @@ class Row:
     wanted_by: str | None
 
 
-def _rows(system: System, store: Store) -> Iterator[Row]:
+def _rows(system: System, look: Look) -> Iterator[Row]:
     by_image: dict[str, list[Entry]] = {}
     others: list[Entry] = []
     for entry in system.entries or ():
-        name = image_name(store.look(entry.image)) if entry.image is not None else None
+        name = image_name(look(entry.image)) if entry.image is not None else None
         if name is not None and name in system.wanted.images:
             by_image.setdefault(name, []).append(entry)
         else:
@@ -185,51 +181,66 @@ def _rows(system: System, store: Store) -> Iterator[Row]:
         yield from (
             Row(
                 name=name,
-                version=_version(entry, store),
+                version=_version(entry, look),
                 policy=policy,
-                state=_state(entry, wanted, store),
+                state=_state(entry, wanted, look),
                 wanted_by=wanted.origin,
             )
             for entry in entries
         )
         if not entries and wanted.state is State.WANTED:
             reason = system.left_out.get(name)
-            state = f"left out: {reason}" if reason else "not linked; tukit-sysext check tells why"
+            state = f"left out: {reason}" if reason else _NOT_LINKED
             yield Row(name=name, version="-", policy=policy, state=state, wanted_by=wanted.origin)
     for entry in others:
         where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
-        yield Row(name=entry.name, version="-", policy="not ours", state=where, wanted_by=None)
+        yield Row(name=entry.name, version=_version(entry, look), policy="not ours", state=where, wanted_by=None)
 
 
-def _version(entry: Entry, store: Store) -> str:
-    return image_version(store.look(entry.image)) if entry.image is not None else "-"
+def _version(entry: Entry, look: Look) -> str:
+    return image_version(look(entry.image)) if entry.image is not None else "-"
 
 
-def _state(entry: Entry, wanted: WantedImage, store: Store) -> str:
-    stored = store.look(entry.image or "")
+def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:
+    stored = look(entry.image or "")
     told = [] if stored.condition is Condition.WHOLE else [f"{stored.condition}: {stored.reason}"]
     told += [f"held at {wanted.hold}"] if wanted.hold is not None else []
     told += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
     return ", ".join(told) or "whole"
 
 
-def _lines(system: System, store: Store) -> Iterator[str]:
+def _print_system(output: Output, system: System, look: Look) -> None:
     number = f"snapshot {system.snapshot.number}" if system.snapshot is not None else f"tree {system.path}"
-    yield f"{number} ({system.role}): {system_name(system.release)}"
+    output.tell(Toned(f"{number} ({system.role}): {system_name(system.release)}", Tone.STRONG))
     if system.unknown:
-        yield f"  not known: {system.unknown}"
-    rows = [(row.name, row.version, row.policy, row.state) for row in _rows(system, store)]
+        output.tell(Toned(f"  not known: {system.unknown}", Tone.NOTICE))
+    rows = [(row.name, row.version, row.policy, _toned(row)) for row in _rows(system, look)]
     if rows:
-        yield from (f"  {line}" for line in table(("Image", "Version", "Policy", "State"), rows))
+        output.table(("Image", "Version", "Policy", "State"), rows, indent=2)
+        if any(row[-1] == _NOT_LINKED for row in rows):
+            where = f" --snapshot {system.snapshot.number}" if system.snapshot and not system.snapshot.running else ""
+            output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
     elif not system.unknown:
-        yield "  no extension image, and none wanted"
-    yield from (f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}" for item in system.held)
-    yield from (f"  {name} is masked by {path}" for name, path in sorted(system.wanted.masked.items()))
-    yield from (f"  problem: {problem}" for problem in system.problems)
-    yield ""
+        output.tell("  no extension image, and none wanted")
+    for item in system.held:
+        output.tell(f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}")
+    for name, path in sorted(system.wanted.masked.items()):
+        output.tell(f"  {name} is masked by {path}")
+    for problem in system.problems:
+        output.tell(Toned(f"  problem: {problem}", Tone.NOTICE))
+    output.tell()
 
 
-def _document(system: System, store: Store) -> dict[str, Any]:
+def _toned(row: Row) -> str:
+    """The state in colour; what is as it should be has none. Where in the store a link leads tells the version."""
+    if row.policy == "not ours":
+        return Toned("link into the store" if row.state.startswith(f"link to {STORE}/") else row.state, Tone.NOTICE)
+    if row.state.startswith(("held at", "goes with")):
+        return Toned(row.state, Tone.NOTICE)
+    return row.state if row.state == "whole" else Toned(row.state, Tone.BAD)
+
+
+def _document(system: System, look: Look) -> dict[str, Any]:
     snapshot = system.snapshot
     return {
         "role": system.role,
@@ -244,11 +255,9 @@ def _document(system: System, store: Store) -> dict[str, Any]:
                 "state": row.state,
                 "wanted_by": row.wanted_by,
             }
-            for row in _rows(system, store)
+            for row in _rows(system, look)
         ],
-        "links": None
-        if system.entries is None
-        else [snapshots_command.image(entry, store) for entry in system.entries],
+        "links": None if system.entries is None else [snapshots_command.image(entry, look) for entry in system.entries],
         "quarantined": [
             {
                 "link": item.entry.name,
@@ -264,12 +273,17 @@ def _document(system: System, store: Store) -> dict[str, Any]:
     }
 
 
+def _refused(mark: Refusal) -> dict[str, Any]:
+    images = {name: {"reason": held.reason, "since": now_text(held.since)} for name, held in mark.images.items()}
+    return {**refusal.document(mark), "since": now_text(mark.since), "last": now_text(mark.last), "images": images}
+
+
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     if not needs:
         return
-    yield "IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair"
+    yield Toned("IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair", Tone.BAD)
     for item in needs:
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.since))
+        since = local_time(item.since)
         where = f"snapshot {item.snapshot}" if item.snapshot is not None else "the running system"
         yield f"  {where}: {item.name} {item.version} is {item.condition} since {since}: {item.reason}"
     yield ""
@@ -278,8 +292,8 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
 def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
     if mark is None:
         return
-    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(mark.since))
+    since = local_time(mark.since)
     times = "once" if mark.times == 1 else f"{mark.times} times"
-    yield f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:"
+    yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)
     yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
     yield ""

@@ -8,15 +8,15 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tukit_sysext.commands.output import print_json, require_root, table
+from tukit_sysext.commands.output import Output, Table, Tone, Toned, require_root
 from tukit_sysext.errors import TukitSysextError, UsageError
-from tukit_sysext.job import needs, quarantine, refusing
+from tukit_sysext.job import metrics, needs, quarantine, refusing
 from tukit_sysext.job.finding import Finding
 from tukit_sysext.job.quarantine import Move
-from tukit_sysext.job.repair import Done, Repair, repair
+from tukit_sysext.job.repair import Done, Repair, planned, repair
 from tukit_sysext.job.verify import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
@@ -45,30 +45,34 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             raise UsageError("verify: --boot and --repair do not go together: there is no network at boot")
         if arguments.json:
             raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
+        if arguments.dry_run:
+            return _boot_planned(machine)
         require_root(machine, "verify --boot")
         return _boot(machine)
-    if arguments.repair:
+    mend = arguments.repair and not arguments.dry_run
+    if mend:
         require_root(machine, "verify --repair")
     scan = snapshots.scan(machine.layout, machine.subvolumes)
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once
     examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
-    results = [
-        _verify(machine, plugins, subject, examiner, mend=arguments.repair)
-        for subject in _scope(machine, scan, arguments)
-    ]
+    output = Output.of(arguments)
+    chosen = _scope(machine, scan, arguments)
+    with output.progress(machine, "verify --repair" if mend else None) as watched:
+        results = [_verify(watched, plugins, subject, examiner, mend=mend) for subject in chosen]
+    if arguments.repair and not mend:
+        results = [replace(result, repairs=planned(result.assessment.wrong)) for result in results]
     # what boots next may be among what could not be read
     found_next = arguments.snapshot is not None or any(snapshot.default for snapshot in scan.snapshots)
     unknown = list(scan.unknown) if arguments.all or not found_next else []
-    if arguments.repair:
+    if mend:
         _settle_needs(machine, scan, results)
-    if arguments.json:
-        print_json({"trees": [_document(result) for result in results], "unknown": unknown})
-    else:
-        for line in _lines(results):
-            print(line)
+    metrics.update(machine)
+    output.json({"trees": [_document(result) for result in results], "unknown": unknown})
+    output.show(_lines(results))
+    if not output.wants_json:
         for text in unknown:
-            print(f"tukit-sysext: not known: {text}", file=sys.stderr)
+            output.warn(f"not known: {text}")
     wrong = any(result.assessment.wrong or result.assessment.unknown for result in results)
     return 1 if wrong or unknown else 0
 
@@ -152,6 +156,7 @@ def _boot(machine: Machine) -> int:
             # each is of use without the others, and none may keep the machine from booting
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
             status = 1
+    metrics.update(machine)  # where the file is in /run, the boot has taken it
     return status
 
 
@@ -169,6 +174,24 @@ def _isolate(machine: Machine, plugins: Plugins) -> int:
         # the journal has both streams: each is told on one of them
         print(move.text, file=sys.stderr if move in failed else sys.stdout)
     return 1 if failed else 0
+
+
+def _boot_planned(machine: Machine) -> int:
+    """What would be moved before the merge. 0, or 1 where that is not known."""
+    subject = Subject(path=machine.layout.root, called="the running system", number=None)
+    examiner = Examiner(machine.store(writable=False), full=False)
+    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
+    unsure = quarantine.unsure(machine, assessment)
+    if unsure:
+        print(f"tukit-sysext: no link would be moved, as it is not known which are good: {unsure}", file=sys.stderr)
+        return 1
+    for finding in assessment.findings:
+        if finding.held is not None and (finding.good or finding.obsolete):
+            what = f"dropped, {finding.obsolete}" if finding.obsolete else "put back, it is good again"
+            print(f"{finding.entry.name}: would be {what}")
+        elif finding.held is None and quarantine.harmful(finding):
+            print(f"{finding.entry.name}: would be put into quarantine: {finding.condition}: {finding.reason}")
+    return 0
 
 
 def _booted(machine: Machine, plugins: Plugins) -> int:
@@ -191,15 +214,16 @@ def _refused_again(machine: Machine, _: Plugins) -> int:
     return 0
 
 
-def _lines(results: Sequence[Result]) -> Iterator[str]:
+def _lines(results: Sequence[Result]) -> Iterator[str | Table]:
     for result in results:
         assessment = result.assessment
-        yield f"{assessment.subject.called}: {_verdict(assessment)}"
+        tone = Tone.BAD if assessment.wrong else Tone.STRONG
+        yield Toned(f"{assessment.subject.called}: {_verdict(assessment)}", tone)
         if assessment.unknown:
             yield f"  not known: {assessment.unknown}"
-        rows = [(finding.name, finding.version, _place(finding), _state(finding)) for finding in assessment.findings]
+        rows = [(finding.name, finding.version, _place(finding), _toned(finding)) for finding in assessment.findings]
         if rows:
-            yield from (f"  {line}" for line in table(("Image", "Version", "Link", "State"), rows))
+            yield Table(("Image", "Version", "Link", "State"), rows, wraps=(2, 3), indent=2)
         for item in result.repairs:
             yield f"  {_told(item)}"
             if item.hint is not None:
@@ -229,6 +253,11 @@ def _verdict(assessment: Assessment) -> str:
 
 def _place(finding: Finding) -> str:
     return f"{finding.entry.name} (quarantined)" if finding.held is not None else finding.entry.name
+
+
+def _toned(finding: Finding) -> str:
+    text = _state(finding)
+    return Toned(text, Tone.BAD) if finding.wrong else text
 
 
 def _state(finding: Finding) -> str:

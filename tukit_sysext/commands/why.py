@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 
 from tukit_sysext.commands.gc import document, fate_text
-from tukit_sysext.commands.output import one_line, print_json, require_root
+from tukit_sysext.commands.output import Output, Tone, Toned, one_line, require_root
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job.collect import collect
 from tukit_sysext.job.collection import Fate, Judged
@@ -29,15 +28,15 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     chosen = [item for item in found.judged if asked_for(item.kept)]
     if not chosen:
         raise _no_such_image(arguments.image, found.judged)
-    if arguments.json:
-        print_json({"images": [document(item) for item in chosen], "unknown": list(found.unknown)})
-    else:
-        for item in chosen:
-            print(f"{one_line(item.kept.file_name)}:")
-            for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):
-                print(f"  {one_line(line)}")
+    output = Output.of(arguments)
+    output.json({"images": [document(item) for item in chosen], "unknown": list(found.unknown)})
+    for item in chosen:
+        output.tell(Toned(f"{item.kept.file_name}:", Tone.STRONG))
+        for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):
+            output.tell(f"  {line}")
+    if not output.wants_json:
         for unknown in found.unknown:
-            print(f"tukit-sysext: not known: {one_line(unknown)}", file=sys.stderr)
+            output.warn(f"not known: {unknown}")
     return 1 if found.unknown else 0
 
 

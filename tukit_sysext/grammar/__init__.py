@@ -6,18 +6,36 @@ Help, man page and completions come from it: every command has a description and
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
+from types import MappingProxyType
 
 from tukit_sysext import __version__
 from tukit_sysext.grammar import change, look, machine, past, sources, store
-from tukit_sysext.grammar.command import Commands, common
+from tukit_sysext.grammar.command import Commands, Parser, common
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
+PARTS = (look, change, past, store, sources, machine)
+"""The commands by subject, one module each."""
+
+EXIT_STATUS = MappingProxyType(
+    {
+        0: "Done. Of a command that only tells: all is well, or nothing speaks against it.",
+        1: "It failed, or something is wrong; standard error says what, and the next step.",
+        2: "Wrong usage.",
+        75: "An update with this tree would be refused by a required image (**check**, **preflight**).",
+        130: "Interrupted (Ctrl-C). Nothing is left half done.",
+        141: "Whoever read the output has gone away.",
+    }
+)
+"""Every exit status of the command line; command names between asterisks as in the man page."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" is "_" there)."""
-    top = argparse.ArgumentParser(
+def parser(words: Sequence[str] = ()) -> Parser:
+    """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" is "_" there).
+
+    Where ``words`` are a shell's question what to complete, that command alone: somebody waits with every key.
+    """
+    top = Parser(
         prog="tukit-sysext",
         description=DESCRIPTION,
         epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
@@ -25,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"tukit-sysext {__version__}")
     common(top, verbose=False, quiet=False)
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for part in (look, change, past, store, sources, machine):
+    if words[:1] == ["complete"]:
+        machine.add_hidden(commands)
+        return top
+    for part in PARTS:
         part.add(commands)
     return top

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 
 from tukit_sysext.grammar.command import Commands, command, dry_run, json, now, policy, tree
 
-_BOTH = (
+BOTH = (
     "Acts on the running system and, where another snapshot boots next, on that one too; each gets the images that fit "
     "it. With --root or --snapshot on that tree alone."
 )
@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
         "install",
         help="want images, fetch and link them",
         description=f"Makes images wanted (images.d/NAME.conf), fetches the newest version that fits, and links it. "
-        f"NAME=VERSION takes this version and holds it. {_BOTH} Nothing is changed where a required image does not fit "
+        f"NAME=VERSION takes this version and holds it. {BOTH} Nothing is changed where a required image does not fit "
         "one of the trees.",
         examples=(
             ("install gdb strace", "the newest versions that fit"),
@@ -31,7 +31,9 @@ def add(commands: Commands) -> None:
     )
     install.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)")
     policy(install)
-    install.add_argument("--optional", dest="policy", action="store_const", const="optional", help="--policy optional")
+    install.add_argument(
+        "--optional", dest="policy", action="store_const", const="optional", help="the same as --policy optional"
+    )
     install.add_argument("--source", metavar="SOURCE", help="from this source alone (Source=)")
     install.add_argument(
         "--version",
@@ -46,7 +48,7 @@ def add(commands: Commands) -> None:
         "remove",
         help="stop wanting images, and take their links out",
         description="Takes images.d/NAME.conf and the links away. The files stay in the store while anything needs "
-        f"them. {_BOTH}",
+        f"them. {BOTH}",
         examples=(("remove gdb", ""), ("remove --now gdb", "and out of the running /usr at once")),
     )
     remove.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
@@ -57,7 +59,7 @@ def add(commands: Commands) -> None:
         "update",
         help="bring images to the newest version that fits",
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
-        f"{_BOTH}",
+        f"{BOTH}",
         examples=(("update", "all wanted images"), ("update --dry-run gdb", "what would be done with one")),
     )
     update.add_argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)")
@@ -68,7 +70,7 @@ def add(commands: Commands) -> None:
         "hold",
         help="keep images at a version",
         description="Fixes the version of wanted images (Hold=): the one that each tree has, or VERSION. What happens "
-        f"when it no longer fits, is up to the policy. {_BOTH}",
+        f"when it no longer fits, is up to the policy. {BOTH}",
         examples=(("hold gdb", "at the version it has"), ("hold gdb=15.2", "at another one; update brings it")),
     )
     hold.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="wanted images")
@@ -78,7 +80,7 @@ def add(commands: Commands) -> None:
         commands,
         "unhold",
         help="let held images go on",
-        description=f"Takes Hold= away: updates bring newer versions again. {_BOTH}",
+        description=f"Takes Hold= away: updates bring newer versions again. {BOTH}",
         examples=(("unhold gdb", ""),),
     )
     unhold.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
@@ -89,7 +91,7 @@ def add(commands: Commands) -> None:
         "block",
         help="never use a version",
         description="Blocks versions for all that choose images: they count as not fitting, where they are linked too. "
-        f"Written to tukit-sysext.conf.d/block-NAME.conf. {_BOTH}",
+        f"Written to tukit-sysext.conf.d/block-NAME.conf. {BOTH}",
         examples=(("block gdb=15.3", "a version that is broken"),),
     )
     block.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")
@@ -99,7 +101,7 @@ def add(commands: Commands) -> None:
         commands,
         "unblock",
         help="allow a blocked version again",
-        description=f"Takes back what tukit-sysext block wrote. {_BOTH}",
+        description=f"Takes back what tukit-sysext block wrote. {BOTH}",
         examples=(("unblock gdb=15.3", ""),),
     )
     unblock.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")

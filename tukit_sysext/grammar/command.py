@@ -8,28 +8,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-else:
-    Commands = argparse._SubParsersAction  # generic in the stubs alone
 Example = tuple[str, str]
 """A command line after ``tukit-sysext``, and what it does."""
 
 
-def command(
-    commands: Commands, name: str, *, help: str, description: str, examples: Sequence[Example]
-) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A command, with its examples: the man page and the tests read them."""
+
+    examples: tuple[Example, ...] = ()
+
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[Parser]
+else:
+    Commands = argparse._SubParsersAction  # generic in the stubs alone
+
+
+def command(commands: Commands, name: str, *, help: str, description: str, examples: Sequence[Example]) -> Parser:
     """Add one command, with ``-v`` and ``-q``."""
     shown = [f"tukit-sysext {line}" for line, _ in examples]
     width = max(map(len, shown), default=0)
     lines = [f"  {line:{width}}  {what}".rstrip() for line, (_, what) in zip(shown, examples, strict=True)]
-    made: argparse.ArgumentParser = commands.add_parser(
+    made: Parser = commands.add_parser(
         name,
         help=help,
         description=description,
         epilog="\n".join(["examples:", *lines]) if lines else None,
         formatter_class=_Formatter,
     )
+    made.examples = tuple(examples)
     common(made)
     return made
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, dry_run, json
+from tukit_sysext.grammar.command import Commands, command, common, dry_run, json
+
+COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
+"""Kinds of names that the shells' completions ask for."""
 
 
 def add(commands: Commands) -> None:
@@ -12,9 +15,13 @@ def add(commands: Commands) -> None:
         commands,
         "doctor",
         help="what is wrong with this machine's set-up, and the command that mends it",
-        description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where something is "
-        "wrong.",
-        examples=(("doctor", ""),),
+        description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where there is a "
+        "problem; warnings alone leave it at 0. What cannot be seen by an ordinary user is told as unknown.",
+        examples=(
+            ("doctor", "what is wrong"),
+            ("doctor -v", "all that was checked"),
+            ("doctor --json", "for monitoring"),
+        ),
     )
     json(doctor)
 
@@ -24,10 +31,11 @@ def add(commands: Commands) -> None:
         help="would an update to what the repositories offer now be refused",
         description="A cheap answer before an update downloads anything: would a required image refuse it? The release "
         "to come is read from the metadata of the zypper repositories. Ends with 0 for no and for unknown, with 75 for "
-        "yes. ExecCondition= of transactional-update.service may be this command.",
+        "yes, and never with another status. An example of a drop-in for transactional-update.service is among the "
+        "documentation: transactional-update-preflight.conf.",
         examples=(
-            ("preflight", ""),
-            ("preflight --quiet", "in ExecCondition= of transactional-update.service"),
+            ("preflight", "what an update would do now"),
+            ("preflight --quiet; test $? -ne 75", "as in ExecCondition= of transactional-update.service"),
         ),
     )
     json(preflight)
@@ -60,3 +68,12 @@ def add(commands: Commands) -> None:
         description="Looks at all snapshots, brings the ledger in line with them and settles the events written down.",
         examples=(("settle", ""),),
     )
+
+    add_hidden(commands)
+
+
+def add_hidden(commands: Commands) -> None:
+    """Add what no help shows."""
+    hidden = commands.add_parser("complete", description="Prints names for the completions of shells.")
+    common(hidden)
+    hidden.add_argument("kind", choices=COMPLETED, metavar="KIND", help=", ".join(COMPLETED))

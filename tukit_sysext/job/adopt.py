@@ -27,7 +27,8 @@ from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.record import Record
 from tukit_sysext.state.store import Condition, Store, Stored
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
-from tukit_sysext.system.inspect_image import Inspection, inspect_image
+from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
+from tukit_sysext.system.label import LINK, labelled
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 
@@ -38,6 +39,7 @@ SOURCE = "adopted"
 
 _PACK = "/usr/bin/mksquashfs"
 _PACK_TIMEOUT = 3600.0
+_HINT_PACK = "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,11 +75,7 @@ def adopt(machine: Machine, foreign: Foreign, path: Path, policy: Policy) -> Ado
         raise StoreError(f"{stored.file_name}: {stored.condition}: {stored.reason}")
     record = stored.record
     link = f"{record.merge_name}.raw"
-    target = machine.layout.root / EXTENSIONS / link
-    if link != entry.name and os.path.lexists(target):
-        raise TukitSysextError(
-            f"its link would be {link}, which is there already", hint=f"take {target} over first, or move it away"
-        )
+    _check_free(machine, entry.name, link)
     _want(machine, record.name, policy)
     kept = _replace_entry(machine, entry.name, link, record.file_name)
     _note(machine, record, entry.name)
@@ -171,8 +169,7 @@ def _packed(folder: Path, machine: Machine) -> Iterator[Path]:
     """A squashfs image of a directory, which the store can take."""
     if not os.access(_PACK, os.X_OK):
         raise TukitSysextError(
-            f"{folder}: a directory has to be packed into an image, which needs {_PACK}",
-            hint="install squashfs (squashfs-tools on Debian), or remove the directory and install a published image",
+            f"{folder}: a directory has to be packed into an image, which needs {_PACK}", hint=_HINT_PACK
         )
     make_directory(machine.layout.state)
     image = machine.layout.state / f".adopt-{os.getpid()}.raw"
@@ -209,9 +206,49 @@ def _replace_entry(machine: Machine, old: str, link: str, file_name: str) -> Pat
         sync_directory(aside)
     temporary = folder / f".tukit-sysext.{link}"
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(f"{STORE}/{file_name}")
+    with labelled(f"/{EXTENSIONS}/{link}", LINK):
+        temporary.symlink_to(f"{STORE}/{file_name}")
     os.rename(temporary, folder / link)
     if old != link and before.is_symlink():
         before.unlink()
     sync_directory(folder)
     return kept
+
+
+def preview(machine: Machine, foreign: Foreign, path: Path) -> Adopted:
+    """What :func:`adopt` would make of an entry. Changes nothing, and hashes nothing.
+
+    Raises TukitSysextError where it is plain now that it could not.
+    """
+    entry, stem = foreign.entry, foreign.entry.name.removesuffix(".raw")
+    store = machine.store(writable=False)
+    if entry.image is not None:
+        stored = store.look(entry.image)
+        if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
+            raise StoreError(f"{STORE}/{entry.image}: {stored.condition}: {stored.reason}")
+        merge_name = stored.record.merge_name if stored.record is not None else stem
+        name, version = image_name(stored) or stem, image_version(stored)
+    elif path.is_dir():
+        inspection = inspect_directory(path, preferred=stem)
+        if not os.access(_PACK, os.X_OK):
+            raise TukitSysextError(
+                f"{path}: a directory has to be packed into an image, which needs {_PACK}", hint=_HINT_PACK
+            )
+        merge_name = inspection.merge_name
+        name, version = _name_and_version(entry.name, inspection)
+    else:
+        hint = (path if entry.target is not None else Path(entry.name)).name
+        parsed = parse_image_name(hint)
+        merge_name = stem
+        name, version = (parsed.name, parsed.version) if parsed is not None else (stem, "?")
+    link = f"{merge_name}.raw"
+    _check_free(machine, entry.name, link)
+    return Adopted(name=name, version=version, link=link)
+
+
+def _check_free(machine: Machine, entry: str, link: str) -> None:
+    target = machine.layout.root / EXTENSIONS / link
+    if link != entry and os.path.lexists(target):
+        raise TukitSysextError(
+            f"its link would be {link}, which is there already", hint=f"take {target} over first, or move it away"
+        )

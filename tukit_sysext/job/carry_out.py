@@ -16,6 +16,7 @@ from tukit_sysext.errors import ImageBroken, NoRoom, PluginFailed, SourceUnreach
 from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.job.options import Option, consider
 from tukit_sysext.job.plan import Plan
+from tukit_sysext.job.progress import Watched
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.state.digest import hash_of
 from tukit_sysext.state.incoming import Incoming
@@ -52,6 +53,9 @@ def fetch(plan: Plan, resolver: Resolver, store: Store) -> Findings:
             _note(wanted, known, findings, resolver, store)
         else:
             by_source.setdefault(wanted.candidate.source, []).append(wanted)
+    coming = [(wanted.candidate.file_name, wanted.candidate.size) for each in by_source.values() for wanted in each]
+    if coming:
+        resolver.progress.fetch(coming)
     for source, images in sorted(by_source.items()):
         _fetch_from(source, images, findings, resolver, store)
     return findings
@@ -87,7 +91,8 @@ def _failed(error: TukitSysextError) -> Known:
         standing = Standing.UNREACHABLE
     elif isinstance(error, StoreError):
         standing = Standing.NOT_STORED
-    return Known(failure=standing, reason=str(error))
+    told = f"{error}; next step: {error.hint}" if isinstance(error, StoreError) and error.hint else str(error)
+    return Known(failure=standing, reason=told)
 
 
 def _recover(wanted: _Wanted, resolver: Resolver, store: Store) -> Known | None:
@@ -125,7 +130,13 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
                 arrivals.append(_Arrival(wanted, incoming, resolver, store))
         failures: Mapping[str, TukitSysextError] = {}
         try:
-            failures = resolver.sources[source].fetch([(arrival.wanted.candidate, arrival) for arrival in arrivals])
+            failures = resolver.sources[source].fetch(
+                [
+                    (candidate, Watched(arrival, candidate.file_name, resolver.progress))
+                    for arrival in arrivals
+                    for candidate in (arrival.wanted.candidate,)
+                ]
+            )
         except PluginFailed as error:
             resolver.cannot_use(source, error)
         for arrival in arrivals:

@@ -24,6 +24,7 @@ from tukit_sysext.job.survey import survey
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.ledger import Ledger, now_text
 from tukit_sysext.state.ledger_rows import clean
+from tukit_sysext.state.ledger_schema import NotWritten
 from tukit_sysext.state.record import seconds_of
 from tukit_sysext.state.roots import Root
 from tukit_sysext.state.store import Kept, Store
@@ -48,7 +49,8 @@ _LAST = "collected"
 class Collection:
     """What came of a collection: what is left of the store with its fates, what went, and why nothing could go.
 
-    ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of.
+    ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of. ``fault`` tells why
+    the ledger could not be brought up to date although something went.
     """
 
     judged: tuple[Judged, ...] = ()
@@ -56,6 +58,7 @@ class Collection:
     unknown: tuple[str, ...] = ()
     store_bytes: int = 0
     store_max: int = 0
+    fault: str = ""
 
     @property
     def too_large(self) -> bool:
@@ -78,7 +81,7 @@ def collect(
     ``unknown_origin``: images without a record go too. ``lacking_room``: without the grace time. ``needed`` are files
     that the caller is about to link. Only what it asks ``about`` is looked into, where that decides. Raises Busy where
     another process holds the lock, OSError or sqlite3.Error where store or ledger cannot be read or written to; nothing
-    is deleted then.
+    is deleted then. On a full disk the ledger is not waited for: see _Run.collect().
     """
     if not machine.layout.store.is_dir():
         return Collection()
@@ -122,19 +125,65 @@ class _Run:
 
     def tell(self) -> Collection:
         """What a collection would do now."""
-        before: Mapping[str, tuple[int, int]] = {}
+        judged, unknown = self._assess(self._remembered())
+        return self._sum(judged, gone=(), unknown=unknown)
+
+    def _remembered(self) -> Mapping[str, tuple[int, int]]:
+        """Since when and in how many runs files were needed by nothing, read only; empty where that is not known."""
         path = self._machine.layout.ledger
         try:
             if path.exists():
                 with Ledger(path, writable=False) as ledger:
-                    before = _before(ledger)
+                    return _before(ledger)
         except (OSError, sqlite3.Error) as error:
             log.error("%s: %s; since when images are needed by nothing is not known", path, error)
-        judged, unknown = self._assess(before)
-        return self._sum(judged, gone=(), unknown=unknown)
+        return {}
 
     def collect(self) -> Collection:
-        """Mark and delete."""
+        """Mark and delete.
+
+        A disk can be so full that the ledger cannot be written, which would keep it full. Then goes what its waiting
+        time is over by what was written before, and if that does not help, without the waiting time: room is lacking
+        beyond doubt. The ledger follows when it can.
+        """
+        try:
+            return self._mark_and_delete()
+        except NotWritten as error:
+            if not error.full:
+                raise
+            fault = error
+        log.warning("%s: %s; collecting without it", self._machine.layout.ledger, fault)
+        freed: list[Judged] = []
+        for rules in dict.fromkeys((self._rules, replace(self._rules, lacking_room=True))):
+            gone = self._free(rules)
+            if not gone:
+                continue
+            freed += gone
+            try:
+                found = self._mark_and_delete()
+                return replace(found, gone=(*freed, *found.gone))
+            except NotWritten as error:
+                fault = error
+        if not freed:
+            raise fault
+        judged, unknown = self._assess(self._remembered())
+        found = self._sum(judged, gone=tuple(freed), unknown=unknown)
+        return replace(found, fault=f"{self._machine.layout.ledger}: {fault}")
+
+    def _free(self, rules: Rules) -> tuple[Judged, ...]:
+        """Delete what goes by these rules, with nothing written."""
+        self._rules, kept = rules, self._rules
+        try:
+            judged, unknown = self._assess(self._remembered())
+            if not unknown:
+                gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
+        finally:
+            self._rules = kept
+        for text in unknown:
+            log.error("nothing is deleted, not known: %s", text)
+        return () if unknown else gone
+
+    def _mark_and_delete(self) -> Collection:
         with Ledger(self._machine.layout.ledger) as ledger:
             before = _before(ledger)
             judged, unknown = self._assess(before)

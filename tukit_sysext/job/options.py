@@ -9,6 +9,7 @@ from functools import cmp_to_key
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.job.facts import Candidate, Facts, Known, Standing
+from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Verdict, check
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.rules.release import ReleaseData
@@ -156,17 +157,20 @@ def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
 
 
 def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
-    """What is known of an option, and whether somebody blocked its version.
+    """What is known of an option, and whether its version is blocked, or not allowed by Version=.
 
-    Only who chooses asks: whether what a snapshot has is whole and fits it, is not changed by a block.
+    Only who chooses asks: whether what a snapshot has is whole and fits it, is not changed by that.
     """
-    origin = _blocked_by(facts, wanted, option)
-    if origin is None:
-        return consider(facts, option)
-    return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"blocked by {origin}")
+    origin = blocked_by(facts, wanted, option)
+    if origin is not None:
+        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"blocked by {origin}")
+    against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    if against:
+        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=against)
+    return consider(facts, option)
 
 
-def _blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
+def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
     """The file that blocks a version; versions that UAPI.10 holds for equal are the same."""
     if any(compare(version, option.version) == 0 for version in wanted.blocked):
         return wanted.origin

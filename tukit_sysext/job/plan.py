@@ -11,6 +11,7 @@ Order of preference for one image:
    held or in the store either: in rules 1 to 4 it counts as one that does not fit. An update may bring an older version
    then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
    a repair by the recorded hash brings a blocked version back where it was
+6. so does a version that ``Version=`` of the image does not allow
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.job.finding import Condition, Finding
@@ -22,6 +23,7 @@ from tukit_sysext.state.ledger import now_text
 from tukit_sysext.state.links import Kind, changing
 from tukit_sysext.state.quarantine import Quarantine
 from tukit_sysext.system.lock import shared
+from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -157,4 +159,7 @@ def _move(finding: Finding, action: Action, reason: str) -> Move:
 
 
 def _failed(finding: Finding, error: Exception) -> Move:
-    return _move(finding, Action.FAILED, str(error))
+    told, step = str(error), getattr(error, "hint", None)
+    if isinstance(error, OSError):
+        told, step = error.strerror or told, hint(Path("/etc"), error)
+    return _move(finding, Action.FAILED, f"{told}; next step: {step}" if step else told)

@@ -15,6 +15,7 @@ from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.job.facts import Candidate
 from tukit_sysext.job.hooks import Hooks
+from tukit_sysext.job.progress import Watched
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.sources.protocol import Source
@@ -114,7 +115,9 @@ class Recovery:
         where = f"{record.file_name} of source {source.name}"
         with self._store.receive(sha256=record.sha256, limit=record.size, where=where) as incoming:
             try:
-                failure = source.fetch([(candidate, incoming)]).get(record.sha256)
+                sink = Watched(incoming, record.file_name, self._machine.progress)
+                self._machine.progress.fetch([(record.file_name, record.size)])
+                failure = source.fetch([(candidate, sink)]).get(record.sha256)
                 if failure is None:
                     incoming.finish()  # once more: a source of a plugin may not have done it
                     self._publish(incoming, record)

@@ -14,17 +14,17 @@ A damaged file gives way only to content with its recorded hash (threat L3), and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
 from tukit_sysext.config.wanted import State, WantedImage
-from tukit_sysext.errors import OutsideTree, ToolMissing, TukitSysextError, UnknownState
+from tukit_sysext.errors import ToolMissing, TukitSysextError
 from tukit_sysext.job import carry_out
 from tukit_sysext.job.finding import Condition, Finding
 from tukit_sysext.job.hooks import Hooks
+from tukit_sysext.job.obstacle import obstacle
 from tukit_sysext.job.options import linked
 from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.recover import Recovery
@@ -32,10 +32,10 @@ from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.job.verify import Subject
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.layers import read_overlaid
 from tukit_sysext.state.links import LinkWriter, changing
 from tukit_sysext.state.store import Condition as InStore
 from tukit_sysext.system.lock import shared
+from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 
 
@@ -45,6 +45,7 @@ class Done(StrEnum):
     REPAIRED = "repaired"
     REPLACED = "replaced"
     FAILED = "not repaired"
+    PLANNED = "would be repaired"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +68,16 @@ def repair(machine: Machine, plugins: Hooks, subject: Subject, findings: Sequenc
         return tuple(mender.mend(finding) for finding in findings if finding.can_be_mended)
 
 
+def planned(findings: Sequence[Finding]) -> Sequence[Repair]:
+    """What a repair would try. Nothing is asked, so that how it would end is not known."""
+    lost = "from a copy, or its source by the recorded hash, else by the newest version that fits"
+    return tuple(
+        _made(finding, Done.PLANNED, f"would be repaired, {lost if finding.to_be_mended else 'by a version that fits'}")
+        for finding in findings
+        if finding.can_be_mended
+    )
+
+
 class _Mender:
     """Repairs the images of one tree."""
 
@@ -86,7 +97,8 @@ class _Mender:
         except ToolMissing as error:
             return _failed(finding, str(error), hint="install the program")
         except OSError as error:
-            return _failed(finding, f"{error.filename or self._machine.layout.store}: {error.strerror}")
+            where = self._machine.layout.store
+            return _failed(finding, f"{error.filename or where}: {error.strerror}", hint=hint(where, error))
 
     def _mend(self, finding: Finding) -> Repair:
         lost = ""
@@ -131,7 +143,7 @@ class _Mender:
     ) -> Repair | None:
         """Have what a transaction would choose; with ``same_file`` only where that has the same name (else None)."""
         resolver = self._resolver()
-        resolver.resolve(only=wanted)
+        resolver.resolve(wish={wanted.name: wanted}, only=(wanted.name,))
         while True:
             plan = decide(resolver.facts)
             (image,) = plan.images
@@ -171,21 +183,10 @@ class _Mender:
         others = {entry.name for entry in resolver.facts.tree.entries} - linked(resolver.facts, image.wanted).keys()
         if others & plan.links.keys():
             return f"its link {', '.join(others & plan.links.keys())} is another image's"
-        if self._subject.open:
-            return "a transaction has the tree open, which links what fits when it is closed"
-        if self._subject.entries is not None and read_overlaid(self._tree, self._machine.layout) is not None:
-            return "the tree's /etc is an overlay, whose links are not changed from here"
-        try:
-            descriptor = self._tree.directory(EXTENSIONS) or self._tree.directory("etc")
-        except (OutsideTree, UnknownState) as error:
-            return str(error)
-        if descriptor is None:
-            return f"{self._subject.path}/etc is not there"
-        try:
-            writable = os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
-        finally:
-            os.close(descriptor)
-        return "" if writable else f"{self._subject.called} is read-only, so that its link cannot be changed"
+        subject = self._subject
+        running = subject.entries is None
+        layout = self._machine.layout
+        return obstacle(self._tree, layout, called=subject.called, running=running, open_=subject.open)
 
 
 _HINT_READ_ONLY = "an update of the system brings an image that fits"

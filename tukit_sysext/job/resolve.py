@@ -37,6 +37,7 @@ from tukit_sysext.job.facts import (
 )
 from tukit_sysext.job.options import image_name
 from tukit_sysext.job.plan import undecided
+from tukit_sysext.job.progress import Progress, Stage
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import check
@@ -78,6 +79,12 @@ _CONTENTS = "contents"
 FindSources = Callable[[Configuration], Sequence[Source]]
 """Finds the sources of a configuration: what plugins offer."""
 
+Choose = Callable[[Facts], Mapping[str, wanted_files.WantedImage]]
+"""Images as they would be wanted, of what is known once the sources have said what they offer."""
+
+Ask = Callable[[Facts], Sequence[Candidate]]
+"""Which candidates have to be described next; none when enough is known."""
+
 
 class Resolver:
     """Finds out for one tree, step by step. ``facts`` is what is known so far; ``sources`` are those of the tree."""
@@ -118,18 +125,50 @@ class Resolver:
         )
 
     @property
+    def progress(self) -> Progress:
+        """Who is told how far it is."""
+        return self._machine.progress
+
+    @property
     def scratch(self) -> Path:
         """A directory of ours for what is taken out of images to be looked at."""
         return self._machine.layout.cache
 
-    def resolve(self, *, only: wanted_files.WantedImage | None = None) -> Facts:
-        """Find out everything that the plan needs, without fetching an image; with ``only`` for this image alone."""
+    def resolve(
+        self,
+        *,
+        wish: Mapping[str, wanted_files.WantedImage] | None = None,
+        only: Collection[str] | None = None,
+        ask: bool = True,
+    ) -> Facts:
+        """Find out everything that the plan needs, without fetching an image.
+
+        ``wish`` are images as they would be wanted, in the place of what the tree says of them; with ``only`` the plan
+        is for these names alone; without ``ask`` no source is asked, and nothing that is offered is known.
+        """
+        everything = {**self.facts.wanted, **(wish or {})}
+        self.facts = replace(self.facts, wanted=everything)
         self.look_locally()
         if only is not None:
-            self.facts = replace(self.facts, wanted={only.name: only})
+            self.facts = replace(self.facts, wanted={name: everything[name] for name in only if name in everything})
+        if not ask:
+            return self.facts
         if any(image.state is wanted_files.State.WANTED for image in self.facts.wanted.values()):
             self._ask_sources()
         self.describe()
+        return self.facts
+
+    def look_around(self, choose: Choose, ask: Ask = undecided) -> Facts:
+        """Find out what could be had: of the images that ``choose`` names, once the sources have said what they offer.
+
+        ``ask`` says which candidates have to be described next.
+        """
+        self._look_at_store()
+        self._ask_sources()
+        self.facts = replace(self.facts, wanted=dict(choose(self.facts)))
+        self._look_at_store()
+        self._look_at_candidates()
+        self.describe(ask)
         return self.facts
 
     def look_locally(self) -> None:
@@ -246,6 +285,7 @@ class Resolver:
         return inside if absolute.startswith(("/usr/", "/etc/")) else self._machine.layout.root / absolute.lstrip("/")
 
     def _ask_sources(self) -> None:
+        self.progress.stage(Stage.RESOLVING)
         candidates: list[Candidate] = []
         unreachable: dict[str, str] = {}
         broken: dict[str, str] = {}
@@ -277,12 +317,12 @@ class Resolver:
         }
         self.facts = replace(self.facts, stored={**self.facts.stored, **more})
 
-    def describe(self) -> None:
+    def describe(self, ask: Ask = undecided) -> None:
         """Have candidates described, the best first, until each image has one that fits or none is left."""
-        while ask := undecided(self.facts):
+        while wanted := ask(self.facts):
             known = dict(self.facts.known)
-            for name in sorted({candidate.source for candidate in ask}):
-                known |= self._describe(name, [candidate for candidate in ask if candidate.source == name])
+            for name in sorted({candidate.source for candidate in wanted}):
+                known |= self._describe(name, [candidate for candidate in wanted if candidate.source == name])
             self.facts = replace(self.facts, known=known)
 
     def remember(self, candidate: Candidate, known: Known) -> None:

@@ -8,13 +8,14 @@ goes the other way round.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.config import keyring, settings, values
 from tukit_sysext.config.files import load
+from tukit_sysext.config.own_files import ETC, own_folder
 from tukit_sysext.config.settings import SOURCES
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import armour, openpgp
@@ -23,13 +24,13 @@ from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.durable import sync_directory, write_file
+from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 
 KEYRINGS = "keyrings"
 KEY_LIMIT = 1024 * 1024
 """The most bytes that a file of keys may have."""
 
-_ETC = CONFIGURATION[0]
 _WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify"))
 """Keys that are written anew: whoever gives a key wants signatures verified by it."""
 
@@ -74,8 +75,11 @@ def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
     return (), path
 
 
-def add(machine: Machine, new: NewSource, *, force: bool) -> Written:
-    """Write a source. Raises UsageError, TukitSysextError where there is one already (but with ``force``), OSError."""
+def add(machine: Machine, new: NewSource, *, force: bool, dry_run: bool = False) -> Written:
+    """Write a source; with ``dry_run`` find out whether it could be, and write nothing.
+
+    Raises UsageError, TukitSysextError where there is one already (but with ``force``), OSError.
+    """
     try:
         check_component(new.name)
     except NameRefused as error:
@@ -90,14 +94,32 @@ def add(machine: Machine, new: NewSource, *, force: bool) -> Written:
         binary, keys = _keys(tree, new)
         _check_pins(new.pins, keys)
         stored: Path | None = None
+        if dry_run:
+            stored = Path(f"/{ETC}/{KEYRINGS}/{new.name}.gpg") if binary is not None else None
+            return Written(file=Path(f"/{ETC}/{SOURCES}/{new.name}.conf"), keyring=stored, keys=keys)
         if binary is not None:
-            with _folder(tree, KEYRINGS) as folder:
-                write_file(folder / f"{new.name}.gpg", binary)
-            stored = Path(f"/{_ETC}/{KEYRINGS}/{new.name}.gpg")
+            stored = _write(tree, KEYRINGS, f"{new.name}.gpg", binary)
         kept = _kept(tree, before, new) if before is not None else []
-        with _folder(tree, SOURCES) as folder:
-            write_file(folder / f"{new.name}.conf", _text(new, stored, kept).encode())
-    return Written(file=Path(f"/{_ETC}/{SOURCES}/{new.name}.conf"), keyring=stored, keys=keys)
+        try:
+            file = _write(tree, SOURCES, f"{new.name}.conf", _text(new, stored, kept).encode())
+        except TukitSysextError:
+            if stored is not None and before is None:
+                with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
+                    os.unlink(folder / stored.name)
+            raise
+    return Written(file=file, keyring=stored, keys=keys)
+
+
+def _write(tree: Tree, kind: str, file_name: str, content: bytes) -> Path:
+    """Write a file of a kind; its path in the tree. Raises TukitSysextError, the old file is whole then."""
+    path = Path(f"/{ETC}/{kind}/{file_name}")
+    try:
+        with own_folder(tree, kind) as folder:
+            write_file(folder / file_name, content, known_as=str(path))
+    except OSError as error:
+        told = f"{path}: cannot be written: {error.strerror}"
+        raise TukitSysextError(told, hint=hint(tree.path / ETC, error)) from error
+    return path
 
 
 def find(tree: Tree, name: str) -> str | None:
@@ -108,26 +130,32 @@ def find(tree: Tree, name: str) -> str | None:
     return None
 
 
-def remove(machine: Machine, name: str) -> Sequence[str]:
-    """Take a source's file in /etc away, and its keys; what went. Raises TukitSysextError, OSError."""
+def remove(machine: Machine, name: str, *, dry_run: bool = False) -> Sequence[str]:
+    """Take a source's file in /etc away, and its keys; what went. With ``dry_run`` only tell.
+
+    Raises TukitSysextError, OSError.
+    """
     with Tree(machine.layout.root) as tree:
         there = find(tree, name)
-        if there is None or not there.startswith(f"/{_ETC}/"):
-            where = there or f"/{_ETC}/{SOURCES}/{name}.conf"
+        if there is None or not there.startswith(f"/{ETC}/"):
+            where = there or f"/{ETC}/{SOURCES}/{name}.conf"
             raise TukitSysextError(
-                f"{where}: not a file of /{_ETC}, which alone is changed",
-                hint=f"to do without it: ln -s /dev/null /{_ETC}/{SOURCES}/{name}.conf",
+                f"{where}: not a file of /{ETC}, which alone is changed",
+                hint=f"to do without it: ln -s /dev/null /{ETC}/{SOURCES}/{name}.conf",
             )
         gone = [there]
+        if dry_run:
+            key = f"{ETC}/{KEYRINGS}/{name}.gpg"
+            return [there, f"/{key}"] if f"{name}.gpg" in (tree.names(f"{ETC}/{KEYRINGS}") or ()) else [there]
         for kind, file_name in ((SOURCES, f"{name}.conf"), (KEYRINGS, f"{name}.gpg")):
-            with _folder(tree, kind) as folder:
+            with own_folder(tree, kind) as folder:
                 try:
                     os.unlink(folder / file_name)
                 except FileNotFoundError:
                     continue
                 sync_directory(folder)
             if kind == KEYRINGS:
-                gone.append(f"/{_ETC}/{kind}/{file_name}")
+                gone.append(f"/{ETC}/{kind}/{file_name}")
     return gone
 
 
@@ -189,18 +217,3 @@ def _text(new: NewSource, stored: Path | None, kept: Sequence[str]) -> str:
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
     return "\n".join([*lines, *kept]) + "\n"
-
-
-@contextmanager
-def _folder(tree: Tree, name: str) -> Iterator[Path]:
-    """A folder of our configuration, made where it is not there, and reached through no link out of the tree."""
-    ours = tree.directory(_ETC, create=True)
-    if ours is not None:
-        os.close(ours)
-    descriptor = tree.directory(f"{_ETC}/{name}", create=True)
-    if descriptor is None:
-        raise UnknownState(f"/{_ETC}/{name}: cannot be made")
-    try:
-        yield Path(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)

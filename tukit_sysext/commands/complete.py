@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext complete KIND``: names for the shells' completions, which call it while somebody types.
+
+Quick, without a network, and for everybody: it looks at names in files, at links, and at lists that were fetched
+before. What cannot be read has no names. A line is a name, or a name, a tab, and what it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from tukit_sysext.config import files as configuration_files
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import NameRefused, parse_image_name
+from tukit_sysext.system.tree import Tree
+
+_LONGEST = 2
+"""Seconds after which the kernel ends us: a directory of images may be on a server that is away."""
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the names of a kind. 0, whatever cannot be read."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(_LONGEST)
+    for line in sorted(set(_printable(_LOOKS[arguments.kind](machine)))):
+        print(line)
+    signal.alarm(0)
+    return 0
+
+
+def _printable(found: Iterator[str]) -> Iterator[str]:
+    """What is found until something cannot be read; only what a shell can be given."""
+    try:
+        yield from (line for line in found if line.replace("\t", "").isprintable() and " " not in line.split("\t")[0])
+    except (OSError, ValueError, sqlite3.Error, TukitSysextError):
+        return
+
+
+def _wanted(machine: Machine) -> Iterator[str]:
+    yield from _configured(machine, "images.d")
+
+
+def _sources(machine: Machine) -> Iterator[str]:
+    yield from _configured(machine, "sources.d")
+
+
+def _configured(machine: Machine, folder: str) -> Iterator[str]:
+    with Tree(machine.layout.root) as tree:
+        found, _ = configuration_files.load_folder(tree, folder)
+        yield from found.files
+
+
+def _images(machine: Machine) -> Iterator[str]:
+    """Images that are wanted, stored or offered."""
+    yield from _printable(_wanted(machine))
+    yield from (name for name, _ in _parsed(_published(machine)))
+
+
+def _versions(machine: Machine) -> Iterator[str]:
+    yield from _images(machine)
+    yield from (f"{name}={version}" for name, version in _parsed(_published(machine)))
+
+
+def _blocked(machine: Machine) -> Iterator[str]:
+    from tukit_sysext.config import settings
+
+    with Tree(machine.layout.root) as tree:
+        yield from (f"{found.name}={found.version}" for found in settings.load(tree).settings.blocked)
+
+
+def _stored(machine: Machine) -> Iterator[str]:
+    """Files of the store, and the images that they are."""
+    found = [name for name in _names(machine.layout.store) if not name.startswith(".")]
+    yield from found
+    yield from (name for name, _ in _parsed(found))
+
+
+def _entries(machine: Machine) -> Iterator[str]:
+    """Entries of the running /etc/extensions."""
+    from tukit_sysext.layout import EXTENSIONS
+
+    with Tree(machine.layout.root) as tree:
+        yield from tree.names(EXTENSIONS) or ()
+
+
+def _snapshots(machine: Machine) -> Iterator[str]:
+    """Numbers of snapshots; where the folder cannot be read, those that the ledger knows."""
+    try:
+        numbers = os.listdir(machine.layout.snapshots)
+    except OSError:
+        from tukit_sysext.commands.memory import remembered
+
+        numbers = [str(row.number) for row in remembered(machine).snapshots if row.gone is None]
+    yield from (number for number in numbers if number.isdecimal())
+
+
+def _trees(machine: Machine) -> Iterator[str]:
+    """What ``diff`` compares: deleted snapshots too."""
+    from tukit_sysext.commands.memory import remembered
+
+    yield "running\tthe running system"
+    yield "default\twhat boots next"
+    yield from _printable(_snapshots(machine))
+    yield from (str(row.number) for row in remembered(machine).snapshots)
+
+
+def _published(machine: Machine) -> Iterator[str]:
+    """Files of the store, and those that the sources' lists had when they were fetched last."""
+    from tukit_sysext.config import settings
+    from tukit_sysext.formats import checksums
+    from tukit_sysext.sources.cache import LISTS, Cache
+    from tukit_sysext.sources.listed import LIST
+
+    yield from _names(machine.layout.store)
+    cache = Cache(machine.layout.cache, writable=False)
+    with Tree(machine.layout.root) as tree:
+        sources = settings.load(tree).sources
+    for name, source in sources.items():
+        try:
+            if source.path is not None:
+                with open(os.path.join(source.path, LIST), "rb") as file:
+                    content = file.read(checksums.LIMIT)
+            else:
+                content = cache.content(str((cache.note(LISTS, name) or {}).get("list"))) or b""
+            yield from checksums.parse(content, where=name).hashes
+        except (OSError, TukitSysextError):
+            continue
+
+
+def _names(folder: os.PathLike[str]) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _parsed(files: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name and version of each image among the files."""
+    for file in files:
+        try:
+            found = parse_image_name(file)
+        except NameRefused:
+            continue
+        if found is not None:
+            yield found.name, found.version
+
+
+_LOOKS = {
+    "blocked": _blocked,
+    "entries": _entries,
+    "images": _images,
+    "snapshots": _snapshots,
+    "sources": _sources,
+    "stored": _stored,
+    "trees": _trees,
+    "versions": _versions,
+    "wanted": _wanted,
+}

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext config``: settings, sources and wanted images as they count, and which file says so."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tukit_sysext.commands.output import Output, Tone, Toned
+from tukit_sysext.commands.trees import looked_at
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.files import Problem, Said, without_credentials
+from tukit_sysext.config.keys import File, Key, of_file
+from tukit_sysext.config.settings import Configuration
+from tukit_sysext.config.wanted import WantedImages
+from tukit_sysext.machine import Machine
+from tukit_sysext.net.settings import SYSCONFIG, system_proxy
+from tukit_sysext.system.tree import Tree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One value: what says it (None: the default), and the line there (None: not known, or no line of a file)."""
+
+    section: str
+    key: str
+    value: str | None
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def default(self) -> bool:
+        """Whether no file says it."""
+        return self.file is None
+
+    @property
+    def where(self) -> str:
+        """File and line for a person."""
+        if self.file is None:
+            return "default"
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the configuration of a tree. 0."""
+    target = looked_at(machine, arguments)
+    with Tree(target.path) as tree:
+        configuration, wanted = settings_files.load(tree), wanted_files.load(tree)
+    settings = list(rows(configuration.said, File.MAIN, everything=arguments.all))
+    settings = _with_system_proxy(target.machine, settings)
+    out = Output.of(arguments)
+    if out.wants_json:
+        out.json(document(str(target.path), settings, configuration, wanted, everything=arguments.all))
+    else:
+        _show(out, settings, configuration, wanted, everything=arguments.all)
+    return 0
+
+
+def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[Row]:
+    """The values of one file, in the order of the list of keys; with ``everything`` the defaults too."""
+    for key in of_file(file):
+        found = [item for item in said if (item.section, item.key) == (key.section, key.name)]
+        # two values of one key may be the same: both lines count
+        yield from (
+            Row(section=key.section, key=key.name, value=without_credentials(item.text), file=item.file, line=item.line)
+            for item in found
+        )
+        if everything and not found:
+            yield _default(key)
+
+
+def _default(key: Key) -> Row:
+    return Row(section=key.section, key=key.name, value=key.default or None)
+
+
+def _with_system_proxy(machine: Machine, settings: Sequence[Row]) -> list[Row]:
+    """The proxy that the system is set up with counts where the configuration names none."""
+    found = [row for row in settings if not (row.key in ("Proxy", "NoProxy") and row.default)]
+    said = {row.key for row in found}
+    if "Proxy" in said:
+        return list(settings)
+    proxy = system_proxy(machine.layout.root)
+    values = {
+        "Proxy": " ".join(dict.fromkeys(filter(None, (proxy.https, proxy.http)))),
+        "NoProxy": "" if "NoProxy" in said else proxy.none_for,
+    }
+    if not values["Proxy"]:
+        return list(settings)
+    more = [
+        Row(section="Network", key=key, value=_hidden(value), file=f"/{SYSCONFIG}")
+        for key, value in values.items()
+        if value
+    ]
+    named = {row.key for row in more}
+    return [row for row in settings if not (row.default and row.key in named)] + more
+
+
+def _hidden(value: str) -> str:
+    return " ".join(without_credentials(word) for word in value.split())
+
+
+def document(
+    path: str, settings: Iterable[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
+) -> dict[str, Any]:
+    """The configuration for ``--json``."""
+    return {
+        "tree": path,
+        "settings": [_row(row) for row in settings],
+        "sources": [
+            {
+                "name": name,
+                "file": source.origin,
+                "usable": source.trusted and not source.doubt,
+                "values": [_row(row) for row in rows(source.said, File.SOURCE, everything=everything)],
+            }
+            for name, source in configuration.sources.items()
+        ],
+        "images": [
+            {
+                "name": name,
+                "file": image.origin,
+                "values": [_row(row) for row in rows(image.said, File.IMAGE, everything=everything)],
+            }
+            for name, image in wanted.images.items()
+        ],
+        "masked": [
+            {"kind": kind, "name": name, "by": by}
+            for kind, masked in (("source", configuration.masked), ("image", wanted.masked))
+            for name, by in sorted(masked.items())
+        ],
+        "problems": [
+            {"file": item.file, "line": item.line or None, "message": item.message, "fault": item.fault}
+            for item in _problems(configuration, wanted)
+        ],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {**asdict(row), "default": row.default}
+
+
+def _problems(configuration: Configuration, wanted: WantedImages) -> Sequence[Problem]:
+    return (*configuration.problems, *wanted.problems)
+
+
+def _show(
+    out: Output, settings: Sequence[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
+) -> None:
+    if settings:
+        out.tell(Toned("Settings", Tone.STRONG))
+        _table(out, settings)
+    else:
+        out.tell("Settings: the defaults alone (--all shows them)")
+    for name, source in configuration.sources.items():
+        out.tell()
+        out.tell(Toned(f"Source {name} ({source.origin})", Tone.STRONG))
+        _table(out, list(rows(source.said, File.SOURCE, everything=everything)))
+    if not configuration.sources:
+        out.tell()
+        out.tell("No source is configured.")
+    for name, image in wanted.images.items():
+        out.tell()
+        out.tell(Toned(f"Wanted image {name} ({image.origin})", Tone.STRONG))
+        _table(out, list(rows(image.said, File.IMAGE, everything=everything)))
+    if not wanted.images:
+        out.tell()
+        out.tell("No image is wanted.")
+    masked = [f"Source {name} is masked by {by}." for name, by in sorted(configuration.masked.items())]
+    masked += [f"Image {name} is masked by {by}." for name, by in sorted(wanted.masked.items())]
+    problems = _problems(configuration, wanted)
+    if masked or problems:
+        out.tell()
+    for text in masked:
+        out.tell(text)
+    for problem in problems:
+        out.tell(
+            Toned(f"{'Problem' if problem.fault else 'Warning'}: {problem}", Tone.BAD if problem.fault else Tone.NOTICE)
+        )
+
+
+def _table(out: Output, found: Sequence[Row]) -> None:
+    if not found:
+        out.tell("  all keys have their defaults")
+        return
+    out.table(
+        ("Key", "Value", "From"),
+        [(_title(row), "-" if row.value is None else row.value, row.where) for row in found],
+        wraps=(1, 2),
+        indent=2,
+    )
+
+
+def _title(row: Row) -> str:
+    return f"{row.key}=" if row.section in ("Source", "Image") else f"[{row.section}] {row.key}="

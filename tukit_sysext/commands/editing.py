@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the commands have in common that only change files of trees: ``hold``, ``block`` and their opposites."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from tukit_sysext.commands.changing import document
+from tukit_sysext.commands.output import Output, require_root
+from tukit_sysext.job.change import Changer, Wish
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+
+
+def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[Wish, Sequence[str]]]) -> int:
+    """Change files of trees, or tell what would be changed; each wish comes with the lines that tell it. 0."""
+    output = Output.of(arguments)
+    if not arguments.dry_run:
+        require_root(machine, arguments.command)
+    with Changer([wish for wish, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
+        trees = changer.plans() if arguments.dry_run else changer.carry_out()
+    several = len(told) > 1 or any(not wish.target.running for wish, _ in told)
+    for wish, texts in told:
+        for text in texts:
+            output.tell(f"{wish.target}: {text}" if several else text)
+    output.json(document(trees, dry_run=arguments.dry_run, refreshed=False))
+    return 0

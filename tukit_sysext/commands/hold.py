@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext hold``: keep images at a version."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.commands.changing import parse_names, unknown_image
+from tukit_sysext.commands.editing import edit
+from tukit_sysext.commands.trees import acting
+from tukit_sysext.config.editing import Changes
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.job import wishes
+from tukit_sysext.job.change import Wish
+from tukit_sysext.machine import Machine
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Hold images in each tree that wants them. 0."""
+    names = parse_names(arguments.names)
+    targets = acting(machine, arguments)
+    trees = [(target, wishes.have(target)) for target in targets]
+    told: list[tuple[Wish, list[str]]] = []
+    for name, version in names.items():
+        if not any(name in have.wanted for _, have in trees):
+            known = {wanted for _, have in trees for wanted in have.wanted}
+            raise unknown_image(name, known, "that is wanted", hint=f"tukit-sysext install {name}")
+        if version is None and not any(have.newest(name) for _, have in trees if name in have.wanted):
+            raise TukitSysextError(
+                f"{name}: no version of it is linked that could be held", hint=f"tukit-sysext hold {name}=VERSION"
+            )
+    for target, have in trees:
+        changes: dict[str, Changes] = {}
+        texts: list[str] = []
+        for name, version in names.items():
+            held = version or have.newest(name)
+            if name not in have.wanted or held is None:
+                continue
+            changes[name] = {"Hold": (held,)}
+            linked = have.newest(name)
+            later = "" if held == linked else f" ({linked or 'no version'} is linked; tukit-sysext update {name})"
+            texts.append(f"{name}: held at {held}{later}")
+        if changes:
+            told.append((wishes.changed(target, changes), texts))
+    return edit(machine, arguments, told)

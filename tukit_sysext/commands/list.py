@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext list``: what the sources offer, and what of it fits a tree, is installed there, or has an update."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tukit_sysext.commands.memory import nearest
+from tukit_sysext.commands.output import Output, Tone, Toned, one_line, size_text
+from tukit_sysext.commands.trees import looked_at
+from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.job import explain
+from tukit_sysext.job.explain import Explained
+from tukit_sysext.job.facts import Facts, Standing
+from tukit_sysext.job.offers import Offer, linked_names, offers, undecided_of_both, wish
+from tukit_sysext.job.plan import Action
+from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.job.targets import Target
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins import Plugins
+from tukit_sysext.report import system_name
+from tukit_sysext.rules.version import compare
+from tukit_sysext.system.tree import Tree
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print it. 0, or 1 where a source could not be asked."""
+    output = Output.of(arguments)
+    target = looked_at(machine, arguments)
+    plugins = Plugins.of(machine)
+    local = replace(target.machine, read_only=True)
+    with Tree(target.path) as tree:
+        resolver = Resolver(
+            local, tree, partial(plugins.sources, local), local.store(writable=False), objection=plugins.objection
+        )
+        wanted = resolver.facts.wanted
+
+        def ask(facts: Facts) -> Sequence[Any]:
+            more = [one for name in facts.wanted for one in explain.undescribed(facts, name)] if arguments.all else []
+            return more or undecided_of_both(facts, wanted)
+
+        facts = resolver.look_around(lambda found: wish(found, wanted, arguments.names), ask)
+    _check_names(facts, arguments.names, wanted)
+    shown = [offer for offer in offers(facts, wanted) if _is_asked_for(offer, arguments)]
+    away = not_asked(facts)
+    versions = (
+        {offer.name: explain.versions(facts, offer.name, offer.wanted) for offer in shown} if arguments.all else {}
+    )
+    if output.wants_json:
+        output.json(_document(target, facts, shown, versions if arguments.all else None, away))
+    elif not shown:
+        output.tell(_nothing(facts, arguments, away))
+    elif arguments.all:
+        _print_versions(output, shown, versions)
+    else:
+        rows = [_row(offer, facts) for offer in shown]
+        output.table(("Image", "Installed", "Newest", "State"), rows)
+        output.say()
+        output.say(_summary(target, facts, shown))
+        for state, step in _NEXT_STEPS.items():
+            if any(row[-1] == state for row in rows):
+                output.say(f"{state}: {step}")
+    for name, reason in away.items():
+        output.warn(f"source {name}, what it offers is not listed: {reason}")
+    return 1 if away else 0
+
+
+def not_asked(facts: Facts) -> Mapping[str, str]:
+    """Sources of which nobody knows what they offer, with the reason."""
+    return dict(sorted({**facts.unusable, **facts.broken_sources, **facts.unreachable}.items()))
+
+
+def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, WantedImage]) -> None:
+    """Raises TukitSysextError for a name that nobody knows."""
+    unknown = [name for name in names if name not in facts.wanted]
+    if unknown:
+        raise no_such_image(unknown[0], facts, wanted)
+
+
+def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) -> TukitSysextError:
+    """The error for an image that nobody offers, wants or has."""
+    known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
+    near = nearest(name, known)
+    away = not_asked(facts)
+    told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
+    return TukitSysextError(
+        f"{one_line(name[:80])}: expected an image that a source offers, or that is wanted or linked{told}",
+        hint=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext list shows what there is",
+    )
+
+
+def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
+    if arguments.updates:
+        return offer.update is not None
+    return not arguments.installed or offer.wanted is not None or offer.installed is not None
+
+
+_NOT_WANTED = "linked, not wanted"
+_NOT_LINKED = "wanted, not linked"
+_NEXT_STEPS = {
+    _NOT_WANTED: "tukit-sysext adopt takes it over",
+    _NOT_LINKED: "tukit-sysext update links it",
+}
+
+
+def _nothing(facts: Facts, arguments: argparse.Namespace, away: Mapping[str, str]) -> str:
+    if arguments.updates:
+        return "No update of an installed image is known." if away else "No installed image has an update."
+    if arguments.installed:
+        return "No image is wanted or linked."
+    if not facts.sources:
+        return "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
+    return "What the sources offer is not known." if away else "The sources offer no image."
+
+
+def _row(offer: Offer, facts: Facts) -> tuple[str, str, str, str]:
+    newest = offer.newest.option.version if offer.newest is not None else "-"
+    return offer.name, offer.installed or "-", newest, _state(offer, facts)
+
+
+def _state(offer: Offer, facts: Facts) -> str:
+    """Where an image stands in the tree, in a few words."""
+    wanted, plan = offer.wanted, offer.plan
+    told: str
+    if wanted is not None and wanted.state is State.REMOVED:
+        return Toned("removed: its links go with the next update", Tone.FAINT) if offer.installed else "removed"
+    if wanted is None and offer.installed is not None:
+        return Toned(_NOT_WANTED, Tone.NOTICE)
+    if plan is None or wanted is None:
+        if offer.name in facts.masked:
+            return Toned(f"masked by {facts.masked[offer.name]}", Tone.FAINT)
+        return "available" if offer.newest is not None else Toned(f"does not fit: {_why_none(offer)}", Tone.FAINT)
+    if offer.update is not None:
+        if compare(offer.update, offer.installed or "") < 0:
+            return Toned(f"{offer.update} is held, update goes back to it", Tone.NOTICE)
+        return Toned(f"update to {offer.update}", Tone.STRONG)
+    if plan.action is Action.LEAVE_OUT:
+        return Toned(f"{'would go' if offer.installed else 'left out'}: {plan.reason}", Tone.BAD)
+    if plan.action is Action.LEAVE_ALONE:
+        return Toned(plan.reason, Tone.NOTICE)
+    if offer.installed is None:
+        return Toned(_NOT_LINKED, Tone.NOTICE)
+    told = "installed"
+    if not offer.considered:
+        told = f"{told}, not offered any more" if not not_asked(facts) else f"{told}, its source could not be asked"
+    if wanted.hold is not None:
+        newer = f"; {offer.held_back} fits too" if offer.held_back is not None else ""
+        return Toned(f"{told}, held at {wanted.hold}{newer}", Tone.NOTICE)
+    return Toned(told, Tone.GOOD)
+
+
+def _why_none(offer: Offer) -> str:
+    best = offer.considered[0] if offer.considered else None
+    return f"{best.option.version}: {best.reason}" if best is not None else "offered for other architectures alone"
+
+
+def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:
+    updates = sum(offer.update is not None for offer in shown)
+    installed = sum(offer.installed is not None for offer in shown)
+    many = f"{updates} update{'' if updates == 1 else 's'}" if updates else "no update"
+    return f"{len(shown)} images, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
+
+
+def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> None:
+    rows = [*_version_rows(shown, versions)]
+    head = ("Image", "Version", "From", "Size", "State")
+    if all(row[3] == "-" for row in rows):  # servers do not tell sizes in their lists
+        output.table((*head[:3], head[4]), [(*row[:3], row[4]) for row in rows])
+    else:
+        output.table(head, rows, right=(3,))
+
+
+def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> Iterator[Sequence[str]]:
+    for offer in shown:
+        for item in versions[offer.name]:
+            candidate = item.option.candidate
+            size = candidate.size if candidate is not None else None
+            origin = candidate.source if candidate is not None else "(store)"
+            told = size_text(size) if size is not None else "-"
+            yield offer.name, item.option.version, origin, told, _version_state(offer, item)
+
+
+def _version_state(offer: Offer, item: Explained) -> str:
+    if item.link is not None:
+        against = "" if item.usable else f", but {item.reason}"
+        return Toned(f"installed{against}", Tone.GOOD if item.usable else Tone.BAD)
+    if not item.usable:
+        return Toned(
+            f"does not fit: {item.reason}" if item.standing is Standing.DOES_NOT_FIT else item.reason, Tone.FAINT
+        )
+    if item.option.version == offer.update:
+        return Toned("fits, the update", Tone.STRONG)
+    return "fits" if item.standing is Standing.FITS else str(item.standing)
+
+
+def _document(
+    target: Target,
+    facts: Facts,
+    shown: Sequence[Offer],
+    versions: Mapping[str, Sequence[Explained]] | None,
+    away: Mapping[str, str],
+) -> dict[str, Any]:
+    return {
+        "tree": {
+            "path": str(target.path),
+            "snapshot": target.snapshot.number if target.snapshot is not None else None,
+            "system": system_name(facts.tree.release),
+        },
+        "images": [
+            {
+                "name": offer.name,
+                "wanted": offer.wanted is not None and offer.wanted.state is State.WANTED,
+                "wanted_by": offer.wanted.origin if offer.wanted is not None else None,
+                "policy": offer.wanted.policy if offer.wanted is not None else None,
+                "hold": offer.wanted.hold if offer.wanted is not None else None,
+                "installed": offer.installed,
+                "newest": offer.newest.option.version if offer.newest is not None else None,
+                "newest_source": offer.newest.option.candidate.source
+                if offer.newest is not None and offer.newest.option.candidate is not None
+                else None,
+                "update": offer.update,
+                "state": _state(offer, facts),
+                **({} if versions is None else {"versions": [_version(item) for item in versions[offer.name]]}),
+            }
+            for offer in shown
+        ],
+        "not_asked": [{"source": name, "reason": reason} for name, reason in away.items()],
+    }
+
+
+def _version(item: Explained) -> dict[str, Any]:
+    candidate = item.option.candidate
+    return {
+        "version": item.option.version,
+        "file": item.option.file_name,
+        "source": candidate.source if candidate is not None else None,
+        "size": candidate.size if candidate is not None else None,
+        "sha256": item.option.sha256 or None,
+        "stored": item.option.whole,
+        "link": item.link,
+        "usable": item.usable,
+        "standing": item.standing,
+        "reason": item.reason,
+    }

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext preflight``: would an update to what the repositories offer now be refused?
+
+For ExecCondition= (systemd.service(5)), where every status but 0 and 255 skips the update: whatever goes wrong in here
+ends with 0. What goes wrong before (no Python) has another status than 75, which spec/examples looks at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from dataclasses import asdict, replace
+from functools import partial
+
+from tukit_sysext.commands.output import Output, Tone, Toned
+from tukit_sysext.entry import REFUSED
+from tukit_sysext.errors import TukitSysextError, in_words
+from tukit_sysext.job import refusing
+from tukit_sysext.job.preflight import Answer, Verdict, judge, without_plan
+from tukit_sysext.machine import Machine
+
+log = logging.getLogger(__name__)
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Print the answer. 0 for passes, unknown and no update; 75 where the update would be refused."""
+    out = Output.of(arguments)
+    try:
+        answer = _answer(machine)
+    except TukitSysextError as error:
+        answer = Answer(verdict=Verdict.UNKNOWN, reason=str(error))
+    except Exception as error:
+        # a fault of ours keeps no update away: it may be the one that mends us
+        log.error("a fault of tukit-sysext itself: %s", in_words(error), exc_info=error)
+        answer = Answer(verdict=Verdict.UNKNOWN, reason=in_words(error))
+    if out.wants_json:
+        out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
+    else:
+        _show(out, answer)
+    return REFUSED if answer.verdict is Verdict.REFUSED else 0
+
+
+def _answer(machine: Machine) -> Answer:
+    from tukit_sysext.config import settings, wanted
+    from tukit_sysext.job.repositories import statements
+    from tukit_sysext.job.resolve import Resolver
+    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.rules.offered import of_release, offered
+    from tukit_sysext.rules.release import ReleaseData
+    from tukit_sysext.system.system_release import read_release
+    from tukit_sysext.system.tree import Tree
+
+    with Tree(machine.layout.root) as tree:
+        if not any(image.may_refuse for image in wanted.load(tree).images.values()):
+            return Answer(verdict=Verdict.PASSES, reason="no image is required")
+        release = read_release(tree) or ReleaseData()
+        running = of_release(release)
+        found = None
+        if running is not None:
+            found = offered(running, statements(machine, tree, settings.load(tree), release))
+        answer = without_plan(running, found)
+        if answer is not None or running is None or found is None:
+            return answer or Answer(verdict=Verdict.UNKNOWN, reason="not known")
+        plugins = Plugins.of(machine)
+        looking = replace(machine, read_only=True)
+        resolver = Resolver(
+            looking,
+            tree,
+            partial(plugins.sources, looking),
+            looking.store(writable=False),
+            refused_for=refusing.ages(refusing.known(machine, writable=False), now=int(time.time())),
+            objection=plugins.objection,
+        )
+        return judge(resolver, running, found)
+
+
+def _show(out: Output, answer: Answer) -> None:
+    what = f"An update to {answer.offered}" if answer.offered is not None else "An update"
+    match answer.verdict:
+        case Verdict.REFUSED:
+            out.tell(Toned(f"{what} would be REFUSED, {answer.reason}.", Tone.BAD))
+        case Verdict.PASSES:
+            out.tell(f"{what} would pass: {answer.reason}.")
+        case Verdict.NO_UPDATE:
+            out.tell(f"No update: {answer.reason} ({answer.running}).")
+        case Verdict.UNKNOWN:
+            out.tell(f"Whether an update would be refused is not known: {answer.reason}.")
+    for image in answer.images:
+        if image.verdict is not Verdict.PASSES:
+            out.tell(f"  {image.name}: {image.verdict}, {image.reason}")
+        else:
+            out.say(f"  {image.name}: {image.reason}")
+    if answer.repository is not None:
+        out.say(f"  offered by repository {answer.repository}, running is {answer.running}")

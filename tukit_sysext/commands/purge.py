@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext purge``: take out our own state; images, links and configuration stay."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.commands.output import Output, require_root, size_text
+from tukit_sysext.job.purge import purge, tell
+from tukit_sysext.machine import Machine
+
+_MEANS = (
+    "Images of the store are of unknown origin then: they stay, are used as before, and no update repairs them by "
+    "their hash.",
+    "What was seen of sources is forgotten: an older list would be believed once. So is since when an update is "
+    "refused, and what happened to deleted snapshots.",
+    "Links, images and configuration stay. The ledger is made anew from the disk by the next event, or by: "
+    "tukit-sysext settle",
+)
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Purge, or tell what would go. 0."""
+    dry_run: bool = arguments.dry_run
+    if not dry_run:
+        require_root(machine, "purge")
+    found = tell(machine) if dry_run else purge(machine)
+    out = Output.of(arguments)
+    if out.wants_json:
+        folders = [{"path": str(item.path), "files": item.files, "bytes": item.size} for item in found]
+        out.json({"dry_run": dry_run, "folders": folders})
+        return 0
+    verb = "would go" if dry_run else "gone"
+    for item in found:
+        if item.files:
+            files = "1 file" if item.files == 1 else f"{item.files} files"
+            out.say(f"{item.path}: {files} {verb} ({size_text(item.size)})")
+    if not any(item.files for item in found):
+        out.say("There is nothing of ours to remove.")
+        return 0
+    for text in _MEANS:
+        out.say(text)
+    return 0

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext remove``: stop wanting images, and take their links out."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.commands.changing import carry, parse_name, unknown_image
+from tukit_sysext.commands.trees import acting
+from tukit_sysext.config.wanted import State
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.job import wishes
+from tukit_sysext.machine import Machine
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Remove images from each tree that wants them. 0."""
+    names = [parse_name(name) for name in arguments.names]
+    targets = acting(machine, arguments)
+    trees = [(target, wishes.have(target)) for target in targets]
+    for name in names:
+        if any(name in have.wanted and (_is_wanted(have, name) or name in have.linked) for _, have in trees):
+            continue
+        if any(name in have.linked for _, have in trees):
+            raise TukitSysextError(
+                f"{name}: linked, but not wanted: not ours", hint=f"tukit-sysext adopt {name}, and remove it then"
+            )
+        raise unknown_image(name, wishes.known_names(targets), "that is wanted", hint="tukit-sysext status")
+    found = [
+        wishes.removed(target, [name for name in names if name in have.wanted])
+        for target, have in trees
+        if any(name in have.wanted for name in names)
+    ]
+    return carry(machine, arguments, found)
+
+
+def _is_wanted(have: wishes.Have, name: str) -> bool:
+    return have.wanted[name].state is State.WANTED

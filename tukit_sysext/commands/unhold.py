@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext unhold``: let held images go on."""
+
+from __future__ import annotations
+
+import argparse
+
+from tukit_sysext.commands.changing import parse_name, unknown_image
+from tukit_sysext.commands.editing import edit
+from tukit_sysext.commands.trees import acting
+from tukit_sysext.job import wishes
+from tukit_sysext.job.change import Wish
+from tukit_sysext.machine import Machine
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> int:
+    """Take Hold= away in each tree. 0; an image that is not held is told as that."""
+    names = [parse_name(name) for name in arguments.names]
+    trees = [(target, wishes.have(target).wanted) for target in acting(machine, arguments)]
+    for name in names:
+        if not any(name in wanted for _, wanted in trees):
+            known = {other for _, wanted in trees for other, image in wanted.items() if image.hold is not None}
+            raise unknown_image(name, known, "that is held", hint="tukit-sysext status")
+    told: list[tuple[Wish, list[str]]] = []
+    for target, wanted in trees:
+        here = [name for name in names if name in wanted]
+        held = [name for name in here if wanted[name].hold is not None]
+        texts = [f"{name}: not held any more" if name in held else f"{name}: was not held" for name in here]
+        told.append((wishes.changed(target, {name: {"Hold": None} for name in held}), texts))
+    return edit(machine, arguments, told)

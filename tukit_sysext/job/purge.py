@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Taking our own state away: records, ledger, memory of signatures, cache, marks. Images, links, configuration stay.
+
+Nothing is followed out of our folders: no symbolic link, and no other file system. The folders themselves stay, as
+tmpfiles.d makes them: our units may write into what is there when they start, and nowhere else. So does the lock file,
+which is held: two processes could hold locks on two files of one name otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext.errors import OutsideTree
+from tukit_sysext.machine import Machine
+from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.lock import exclusive
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Going:
+    """What goes of one folder: so many files with so many bytes."""
+
+    path: Path
+    files: int
+    size: int
+
+
+def tell(machine: Machine) -> Sequence[Going]:
+    """What would go. Raises OSError, OutsideTree."""
+    return tuple(_purge(machine, delete=False))
+
+
+def purge(machine: Machine) -> Sequence[Going]:
+    """Delete it; what went. Raises Busy while anything else is at work, OSError, OutsideTree."""
+    with exclusive(machine.layout.lock):
+        tell(machine)  # where one folder is none of ours, all of them stay
+        return tuple(_purge(machine, delete=True))
+
+
+def _purge(machine: Machine, *, delete: bool) -> Iterator[Going]:
+    layout = machine.layout
+    stays = {layout.records, layout.seen, layout.events, layout.lock}
+    # what shows that something is wrong goes last
+    for folder in (layout.state, layout.cache, layout.runtime):
+        yield _Folder(folder, stays, delete=delete).run()
+    yield _Folder(layout.store, set(), delete=delete, prefix=TEMPORARY_PREFIX).run()
+
+
+class _Folder:
+    """Empties one folder, but for what stays; with ``prefix`` of files of such a name alone."""
+
+    def __init__(self, path: Path, stays: set[Path], *, delete: bool, prefix: str = "") -> None:
+        self._path = path
+        self._stays = stays
+        self._delete = delete
+        self._prefix = prefix
+        self._files = 0
+        self._size = 0
+
+    def run(self) -> Going:
+        try:
+            descriptor = os.open(self._path, _DIRECTORY)
+        except FileNotFoundError:
+            return Going(path=self._path, files=0, size=0)
+        except OSError as error:
+            raise OutsideTree(
+                f"{self._path}: expected a directory of ours, found something else: {error.strerror}",
+                hint="nothing of it was deleted; look at it, and move it away",
+            ) from error
+        try:
+            self._empty(descriptor, self._path, os.fstat(descriptor).st_dev)
+        finally:
+            os.close(descriptor)
+        return Going(path=self._path, files=self._files, size=self._size)
+
+    def _empty(self, directory: int, path: Path, device: int) -> None:
+        for name in sorted(os.listdir(directory)):
+            if not name.startswith(self._prefix):
+                continue
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                if not self._prefix:
+                    self._descend(directory, name, path / name, device)
+            elif path / name not in self._stays:
+                self._files += 1
+                self._size += status.st_blocks * 512
+                if self._delete:
+                    os.unlink(name, dir_fd=directory)
+        if self._delete:
+            os.fsync(directory)
+
+    def _descend(self, directory: int, name: str, path: Path, device: int) -> None:
+        descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+        try:
+            if os.fstat(descriptor).st_dev != device:
+                return  # somebody mounted something there
+            self._empty(descriptor, path, device)
+        finally:
+            os.close(descriptor)
+        if self._delete and path not in self._stays:
+            os.rmdir(name, dir_fd=directory)
+
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
