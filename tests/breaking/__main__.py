@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.breaking.table import DEFENCES, Defence
+from tests.breaking.defence import Defence
+from tests.breaking.table import DEFENCES
 
 _TOP = Path(__file__).parents[2]
 _PATIENCE = 300

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
-from tests.fuzz import configured, kept, published
+from tests.fuzz import answered, configured, found, kept, published
 from tests.fuzz.target import Target
 
-TARGETS: tuple[Target, ...] = (*published.TARGETS, *configured.TARGETS, *kept.TARGETS)
+TARGETS: tuple[Target, ...] = (
+    *published.TARGETS,
+    *answered.TARGETS,
+    *configured.TARGETS,
+    *kept.TARGETS,
+    *found.TARGETS,
+)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Snapshots and several at once: the rows C1 to C14, and what a collection stands on beside them."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence
+
+_COLLECT = "tests/unit/job/test_collect.py"
+_COLLECTION = "tests/unit/job/test_collection.py"
+_ROOTS = "tests/unit/state/test_roots.py"
+_LAYERS = "tests/unit/state/test_layers.py"
+_SNAPSHOTS = "tukit_sysext/state/snapshots.py"
+_SURVEY = "tukit_sysext/job/survey.py"
+_RULES = "tukit_sysext/job/collection.py"
+_RUN = "tukit_sysext/job/collect.py"
+
+
+def _unknown(name: str) -> tuple[str, ...]:
+    return (f"{_COLLECT}::test_where_anything_is_unknown_nothing_is_deleted[{name}]",)
+
+
+DEFENCES = (
+    Defence(
+        row="C1",
+        what="a collection does not need the lock alone",
+        edits=(("tukit_sysext/system/lock.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),),
+        tests=(f"{_COLLECT}::test_a_transaction_that_holds_the_lock_is_not_disturbed",),
+    ),
+    Defence(
+        row="C2",
+        what="no lock in the transaction",
+        edits=(
+            (
+                "tukit_sysext/system/lock.py",
+                "fcntl.flock(descriptor, operation | fcntl.LOCK_NB)",
+                "pass",
+            ),
+        ),
+        tests=("tests/on_lab/test_two_processes.py::test_both_come_to_an_end_and_nothing_is_lost",),
+    ),
+    Defence(
+        row="C2",
+        what="a young file is collected",
+        edits=((_RULES, "if since < born:", "if False:"),),
+        tests=(f"{_COLLECTION}::test_a_young_file_stays",),
+    ),
+    Defence(
+        row="C2",
+        what="where room is lacking, young files go too",
+        edits=((_RULES, "born + YOUNG", "born"),),
+        tests=(f"{_COLLECTION}::test_where_room_is_lacking_it_goes_at_once_but_for_what_is_young",),
+    ),
+    Defence(
+        row="C2",
+        what="no time of grace",
+        edits=((_RULES, "goes_at = since + rules.grace", "goes_at = since"),),
+        tests=(f"{_COLLECTION}::test_two_runs_and_the_grace_time",),
+    ),
+    Defence(
+        row="C2",
+        what="roots are not looked for again right before the deletion",
+        edits=((_RUN, "if marks.roots.get(name):", "if False:"),),
+        tests=(f"{_COLLECT}::test_a_link_that_is_made_right_before_the_deletion_saves_its_image",),
+    ),
+    Defence(
+        row="C3",
+        what="a snapshot is its number, without the UUID",
+        edits=(
+            (
+                _SNAPSHOTS,
+                "frozenset((snapshot.number, snapshot.subvolume.uuid) for",
+                'frozenset((snapshot.number, "") for',
+            ),
+            (_SNAPSHOTS, "frozenset((number, subvolume.uuid) for", 'frozenset((number, "") for'),
+        ),
+        tests=(f"{_COLLECT}::test_a_number_that_is_used_again_is_another_snapshot",),
+    ),
+    Defence(
+        row="C3",
+        what="the ledger takes a number that is used again for the same snapshot",
+        edits=(
+            (
+                "tukit_sysext/job/observed.py",
+                "return {(row.number, row.uuid): row for row in self.snapshots if row.gone is None}",
+                "return {(row.number, ''): row for row in self.snapshots if row.gone is None}",
+            ),
+            (
+                "tukit_sysext/job/observed.py",
+                "return {(snapshot.number, snapshot.subvolume.uuid): snapshot for snapshot in scan.snapshots}",
+                "return {(snapshot.number, ''): snapshot for snapshot in scan.snapshots}",
+            ),
+        ),
+        tests=("tests/unit/job/test_observed.py", "tests/unit/job/test_settle.py"),
+    ),
+    Defence(
+        row="C4",
+        what="no second listing",
+        edits=(
+            (
+                _SURVEY,
+                "if snapshots.listed(machine.layout, machine.subvolumes) == snapshots.identities(scan):",
+                "if True:",
+            ),
+        ),
+        tests=(f"{_COLLECT}::test_a_snapshot_that_comes_during_the_look_counts",),
+    ),
+    Defence(
+        row="C5",
+        what="a snapshot without info.xml is as good as any",
+        edits=(
+            (_SNAPSHOTS, '("" if info is not None else "no readable info.xml (being made, or half deleted)")', '""'),
+        ),
+        tests=_unknown("half_made"),
+    ),
+    Defence(
+        row="C5",
+        what="an info.xml without a tree is skipped",
+        edits=((_SNAPSHOTS, 'if os.path.lexists(layout.snapshots / str(number) / "info.xml"):', "if False:"),),
+        tests=_unknown("half_deleted"),
+    ),
+    Defence(
+        row="C6",
+        what='a missing /etc is read as "no images"',
+        edits=(
+            (
+                "tukit_sysext/state/links.py",
+                'raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")',
+                "return ()",
+            ),
+        ),
+        tests=_unknown("no_etc"),
+    ),
+    Defence(
+        row="C6",
+        what='an empty /etc is read as "no images"',
+        edits=(("tukit_sysext/state/links.py", "if not os.listdir(etc):", "if False:"),),
+        tests=_unknown("empty_etc"),
+    ),
+    Defence(
+        row="C7",
+        what='an empty /.snapshots is read as "no snapshots"',
+        edits=(
+            (_SNAPSHOTS, 'unknown=(f"{layout.snapshots}: empty, is it mounted?",)', "unknown=()"),
+            (_SNAPSHOTS, "if not mounted:", "if False:"),
+        ),
+        tests=_unknown("not_mounted"),
+    ),
+    Defence(
+        row="C7",
+        what="what boots next need not be among the snapshots",
+        edits=((_SNAPSHOTS, "not any(item.default for item in snapshots)", "False"),),
+        tests=_unknown("not_those_that_boot"),
+    ),
+    Defence(
+        row="C8",
+        what="an event is believed although the disk says otherwise",
+        edits=(("tukit_sysext/job/observed.py", "if not _contradicted(event, before, scan)}", "}"),),
+        tests=("tests/unit/job/test_observed.py", "tests/unit/job/test_settle.py"),
+    ),
+    Defence(
+        row="C9",
+        what="a transaction whose end nobody told stays open",
+        edits=(
+            (
+                "tukit_sysext/job/observed.py",
+                'if row.state == "open" and key not in before.ended:\n',
+                "if False:\n",
+            ),
+        ),
+        tests=("tests/unit/job/test_observed.py",),
+    ),
+    Defence(
+        row="C10",
+        what="what is mounted does not count",
+        edits=(("tukit_sysext/state/roots.py", "    add(_mounted(layout))\n", ""),),
+        tests=(f"{_ROOTS}::test_an_image_behind_a_loop_device",),
+    ),
+    Defence(
+        row="C11",
+        what="overlays do not count",
+        edits=(("tukit_sysext/state/roots.py", "    add(_overlays(layout))\n", ""),),
+        tests=(_LAYERS,),
+    ),
+    Defence(
+        row="C11",
+        what="what an upper layer hides does not count",
+        edits=(
+            (
+                "tukit_sysext/state/roots.py",
+                "*(snapshot.entries or ()), *snapshot.hidden",
+                "*(snapshot.entries or ()),",
+            ),
+        ),
+        tests=(_LAYERS,),
+    ),
+    Defence(
+        row="C12",
+        what="children get the caller's pipe",
+        edits=(
+            (
+                "tukit_sysext/entry.py",
+                "sys.stdout, sys.stderr = _kept_from_children(sys.stdout), _kept_from_children(sys.stderr)",
+                "pass",
+            ),
+        ),
+        tests=("tests/on_lab/test_plugins.py::test_what_a_plugin_leaves_behind_keeps_nobody_waiting[microos]",),
+    ),
+    Defence(
+        row="C13",
+        what="what boots next after a rollback is not looked at",
+        edits=(
+            (
+                "tukit_sysext/builtin/guard.py",
+                "self._check(machine, scan, following, full=True, look_inside=False)",
+                "pass",
+            ),
+        ),
+        tests=("tests/unit/test_guard.py",),
+    ),
+    Defence(
+        row="C13",
+        what="links in quarantine do not count",
+        edits=(
+            ("tukit_sysext/state/roots.py", "(EXTENSIONS, CONFEXTS, QUARANTINE), f", "(EXTENSIONS, CONFEXTS), f"),
+            ("tukit_sysext/state/roots.py", "CONFEXTS,\n    QUARANTINE,", "CONFEXTS,"),
+        ),
+        tests=(f"{_ROOTS}::test_a_link_in_quarantine_counts",),
+    ),
+    Defence(
+        row="C14",
+        what="an image with an os-release of its own is linked",
+        edits=(
+            (
+                "tukit_sysext/system/inspect_image.py",
+                "            raise ImageBroken(_HAS_OS_RELEASE)\n        if",
+                "            return _read(release)\n        if",
+            ),
+        ),
+        tests=(
+            "tests/on_lab/test_bad_images.py::test_one_bad_image_does_not_spoil_the_good_ones[directory-microos-os-release]",
+        ),
+    ),
+    Defence(
+        row="C14",
+        what="nothing is taken out before the merge",
+        edits=(("tukit_sysext/job/quarantine.py", "return finding.blocks or", "return False and"),),
+        tests=("tests/unit/job/test_quarantine.py",),
+    ),
+    Defence(
+        row="-",
+        what="a reference plugin that fails counts as one that says nothing",
+        edits=(
+            (
+                _SURVEY,
+                "    except PluginFailed as error:\n        unknown.append(str(error))\n",
+                "    except PluginFailed:\n        pass\n",
+            ),
+        ),
+        tests=_unknown("reference_plugin_fails"),
+    ),
+    Defence(
+        row="-",
+        what="images begin to wait while something is unknown",
+        edits=((_RUN, "{name: mark for name, mark in before.items() if name in", "{name: mark for name, mark in"),),
+        tests=(f"{_COLLECT}::test_nothing_begins_to_wait_while_anything_is_unknown",),
+    ),
+    Defence(
+        row="-",
+        what="unknown does not keep from deleting",
+        edits=(
+            (_RUN, "            if unknown:\n", "            if False:\n"),
+            (_RUN, "        if marks.unknown:\n", "        if False:\n"),
+        ),
+        tests=_unknown("no_etc"),
+    ),
+    Defence(
+        row="-",
+        what="held versions do not count",
+        edits=((_SURVEY, "others += _holds(machine, scan, files)", "pass"),),
+        tests=(f"{_COLLECT}::test_a_held_version_stays",),
+    ),
+)

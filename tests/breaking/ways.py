@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""On the way: redirects, broken transfers, servers that are away, credentials; the rows N12 and N14 to N16."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_ATTEMPT = "tukit_sysext/net/attempt.py"
+_WEB = "tukit_sysext/sources/web.py"
+_INCOMING = "tukit_sysext/state/incoming.py"
+_U = "tests/unit"
+_RESUME = f"{_U}/net/test_resume.py"
+_REDIRECTS = f"{_U}/net/test_redirects.py"
+_LOGIN = f"{_U}/net/test_login.py"
+_ACCESS = f"{_U}/net/test_access.py"
+_SECRETS = f"{_U}/config/test_credentials.py"
+_RECEIVE = f"{_U}/state/test_store_receive.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "N12",
+        "libcurl follows for a list",
+        _ATTEMPT,
+        "pycurl.FOLLOWLOCATION, not job.same_origin and job.login is None",
+        "pycurl.FOLLOWLOCATION, job.login is None",
+        f"{_REDIRECTS}::test_another_server_is_not_even_asked_for_a_list",
+    ),
+    broken(
+        "N12",
+        "a list may come from another server",
+        _ATTEMPT,
+        "if self._state.job.same_origin and origin(target) != origin(self.url):",
+        "if False:",
+        f"{_REDIRECTS}::test_a_list_comes_from_the_server_that_was_asked",
+    ),
+    broken(
+        "N12",
+        "a source asks for its list as for an image",
+        _WEB,
+        "            asked_at=f\"{note['url']}{listed.LIST}\" if kept is not None else None,\n"
+        "            same_origin=True,\n",
+        "            asked_at=f\"{note['url']}{listed.LIST}\" if kept is not None else None,\n",
+        f"{_U}/sources/test_web_requests.py::test_list_and_signature_come_from_the_origin_alone[SHA256SUMS]",
+    ),
+    broken(
+        "N12",
+        "a source asks for a signature as for an image",
+        _WEB,
+        "                deadline=self._network.deadline,\n                same_origin=True,\n",
+        "                deadline=self._network.deadline,\n",
+        f"{_U}/sources/test_web_requests.py::test_list_and_signature_come_from_the_origin_alone[SHA256SUMS.gpg]",
+    ),
+    broken(
+        "N12",
+        "an unnamed description may come from another server",
+        _WEB,
+        "same_origin=name not in self._hashes,",
+        "same_origin=False,",
+        f"{_U}/sources/test_web_descriptions.py::test_one_that_is_not_named_comes_from_the_origin_alone",
+    ),
+    Defence(
+        row="N12",
+        what="any scheme is followed",
+        edits=(
+            (
+                _ATTEMPT,
+                "handle.setopt(pycurl.REDIR_PROTOCOLS, ",
+                "handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_ALL if True else ",
+            ),
+            (_ATTEMPT, "handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)", "pass"),
+        ),
+        tests=(f"{_REDIRECTS}::test_other_schemes_are_not_followed[ftp]",),
+    ),
+    broken(
+        "N12",
+        "any scheme is spoken",
+        _ATTEMPT,
+        "handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)",
+        "pass",
+        f"{_REDIRECTS}::test_other_schemes_are_not_spoken_at_all",
+    ),
+    broken(
+        "N12",
+        "HTTPS leads to HTTP",
+        _ATTEMPT,
+        "pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS",
+        "pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS",
+        f"{_REDIRECTS}::test_from_https_to_http_is_not_followed",
+    ),
+    broken(
+        "N12",
+        "a redirect after the other is followed",
+        _ATTEMPT,
+        "handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)",
+        "handle.setopt(pycurl.MAXREDIRS, 50)",
+        f"{_REDIRECTS}::test_five_redirects_are_followed_six_are_not",
+    ),
+    broken(
+        "N12",
+        "a redirect after the other is followed at one's own server",
+        _ATTEMPT,
+        "if len(hops) > _MOST_REDIRECTS:",
+        "if len(hops) > 50:",
+        f"{_REDIRECTS}::test_five_redirects_of_a_list_at_its_server_are_followed_six_are_not",
+    ),
+    broken(
+        "N12",
+        "who logs in follows any scheme, and from HTTPS to HTTP",
+        _ATTEMPT,
+        "if origin(target)[0] not in allowed:",
+        "if False:",
+        f"{_LOGIN}::test_only_http_is_followed",
+        f"{_LOGIN}::test_https_does_not_lead_to_http",
+    ),
+    broken(
+        "N14",
+        "a part from a wrong place is taken",
+        _ATTEMPT,
+        "if not self._resume_from or start != str(self._resume_from):",
+        "if False:",
+        f"{_RESUME}::test_the_wrong_range_is_not_taken",
+    ),
+    broken(
+        "N14",
+        "it goes on in a changed file",
+        _ATTEMPT,
+        'headers.append(f"If-Range: {self._state.recognised_by}")',
+        "pass",
+        f"{_RESUME}::test_a_changed_file_starts_anew",
+    ),
+    broken(
+        "N14",
+        "a weak ETag tells that a file is the same",
+        _ATTEMPT,
+        "etag if etag.startswith('\"') else",
+        "etag if etag else",
+        f"{_RESUME}::test_a_weak_etag_does_not_tell_that_it_is_the_same",
+    ),
+    broken(
+        "N14",
+        "half of a file stays before the whole one",
+        _ATTEMPT,
+        "state.forget()  # the whole file again, whatever was there before",
+        "pass",
+        f"{_RESUME}::test_a_server_without_ranges_sends_it_again",
+    ),
+    broken(
+        "N14",
+        "what was put together wrong is not brought again",
+        _ATTEMPT,
+        "Next.RETRY if state.resumed else Next.GIVE_UP",
+        "Next.GIVE_UP",
+        f"{_RESUME}::test_a_lying_range_is_found_out_and_all_is_brought_again",
+    ),
+    broken(
+        "N14",
+        "the hash does not decide",
+        _INCOMING,
+        "if found != self._sha256:",
+        "if False:",
+        f"{_RECEIVE}::test_a_wrong_hash_is_refused",
+    ),
+    broken(
+        "N14",
+        "nobody asks for the hash of an image from a server",
+        _WEB,
+        "accept=_finish(sink),",
+        "",
+        f"{_U}/sources/test_web_fetch.py::test_all_come_whole",
+    ),
+    broken(
+        "N15",
+        "a source that is away ends the transaction",
+        "tukit_sysext/job/resolve.py",
+        "            except (SourceUnreachable, ImageBroken) as error:\n                log.warning(",
+        "            except ImageBroken as error:\n                log.warning(",
+        f"{_U}/job/test_resolve.py::test_a_list_that_cannot_be_used",
+    ),
+    broken(
+        "N15",
+        "an image that cannot be had is no reason to try the others",
+        _WEB,
+        "if not isinstance(result, Answer)\n        }",
+        "if False\n        }",
+        f"{_U}/sources/test_web_fetch.py::test_where_nobody_has_it_the_reason_is_told",
+    ),
+    broken(
+        "N15",
+        "a server in trouble is not asked again",
+        _ATTEMPT,
+        "_ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))",
+        "_ASK_AGAIN = frozenset(())",
+        f"{_U}/net/test_mirrors.py::test_a_server_with_trouble_is_asked_again",
+    ),
+    broken(
+        "N15",
+        "a proxy that is down is gone around",
+        _ATTEMPT,
+        "handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))",
+        'handle.setopt(pycurl.PROXY, "")',
+        f"{_ACCESS}::test_a_proxy_that_is_down_is_a_reason",
+    ),
+    broken(
+        "N16",
+        "credentials in a URL are taken",
+        "tukit_sysext/config/values.py",
+        "if parts.username is not None or parts.password is not None:",
+        "if False:",
+        f"{_U}/config/test_sources.py::test_credentials_in_a_url_are_refused_and_not_repeated",
+    ),
+    Defence(
+        row="N16",
+        what="settings show the credentials when they are printed",
+        edits=(
+            ("tukit_sysext/config/credentials.py", "    user: str = field(repr=False)", "    user: str"),
+            ("tukit_sysext/config/credentials.py", "    password: str = field(repr=False)", "    password: str"),
+        ),
+        tests=(f"{_SECRETS}::test_no_trace_has_them",),
+    ),
+    broken(
+        "N16",
+        "anybody may read the file of the credentials",
+        "tukit_sysext/system/tree.py",
+        "if private and (",
+        "if False and (",
+        f"{_SECRETS}::test_a_file_that_others_may_read_or_write",
+    ),
+    broken(
+        "N16",
+        "a file that is none of credentials is repeated",
+        "tukit_sysext/config/credentials.py",
+        "expected one line, user:password",
+        "expected one line, user:password, found {line}",
+        f"{_SECRETS}::test_what_is_no_line_of_them",
+    ),
+    broken(
+        "N16",
+        "a wrong value of Credentials= is repeated",
+        "tukit_sysext/config/settings.py",
+        ", None, secret=True)",
+        ", None)",
+        f"{_SECRETS}::test_a_password_in_the_place_of_a_path_is_not_repeated",
+    ),
+    broken(
+        "N16",
+        "any server is told them",
+        _ATTEMPT,
+        "job.login is not None and origin(place) in job.login.origins",
+        "job.login is not None",
+        f"{_LOGIN}::test_another_server_is_not_told",
+    ),
+    broken(
+        "N16",
+        "a mirror without HTTPS is told them beside one with it",
+        _WEB,
+        "frozenset(map(origin, secure or urls))",
+        "frozenset(map(origin, urls))",
+        f"{_U}/sources/test_credentials.py::test_the_clear_is_not_used_beside_https",
+    ),
+    broken(
+        "N16",
+        "libcurl's message has the proxy's password",
+        _ATTEMPT,
+        "message = without_credentials(message)",
+        "pass",
+        f"{_ACCESS}::test_the_password_of_a_proxy_is_never_told",
+    ),
+    broken(
+        "N16",
+        "a value with a URL that is refused is repeated whole",
+        "tukit_sysext/config/files.py",
+        "else without_credentials(text)",
+        "else text",
+        f"{_U}/config/test_sources.py::test_credentials_in_a_url_are_refused_and_not_repeated",
+    ),
+    broken(
+        "N16",
+        "jobs show the password when they are printed",
+        "tukit_sysext/net/job.py",
+        "password: str = field(repr=False)",
+        "password: str",
+        f"{_LOGIN}::test_wrong_ones_are_not_repeated",
+    ),
+    broken(
+        "N16",
+        "passwords of the calling user are sent",
+        _ATTEMPT,
+        "handle.setopt(pycurl.NOSIGNAL, True)",
+        "handle.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL)",
+        f"{_ACCESS}::test_passwords_of_the_user_are_not_sent",
+    ),
+)
