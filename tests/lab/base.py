@@ -43,6 +43,7 @@ PACKAGES = (
     "python3-packaging",
     "python3-pluggy",
     "python3-pycurl",
+    "python3-rich",
     "rpm",
     "rsync",
     "snapper",

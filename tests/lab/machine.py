@@ -25,6 +25,7 @@ from types import TracebackType
 
 from tests.lab import base, disk
 from tests.lab.errors import LabError
+from tests.lab.etc_sync import sync
 
 _HERE = Path(__file__).parent
 _HOLDER = _HERE / "holder.py"
@@ -293,6 +294,7 @@ class Lab:
     def reboot(self) -> None:
         """End every process of the lab, unmount, and boot what the default subvolume is now.
 
+        What changed in the old /etc comes into the new one, as transactional-update brings it.
         /run and /tmp are fresh then, and path() leads to the new processes' files.
         """
         detached = self._holder is None
@@ -300,8 +302,20 @@ class Lab:
         try:
             self._end_processes()
             self._boot(install=None, detached=detached)
+            self._sync_etc()
         finally:
             os.close(keep)
+
+    def _sync_etc(self) -> None:
+        """What transactional-update does at the first boot of a snapshot that was made from another one's /etc."""
+        etc = self.path("/etc")
+        origin = etc / "etc.syncpoint/transactional-update.comparewith"
+        if not origin.is_file():
+            return
+        parent = self.snapshot(int(origin.read_text())) / "etc"
+        if parent.is_dir():
+            sync(parent, etc, etc / "etc.syncpoint")
+        self.run(["btrfs", "subvolume", "delete", "/etc/etc.syncpoint"])
 
     def stop(self) -> None:
         """End the lab and drop its disk; for a second time it does nothing."""
