@@ -7,9 +7,16 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import collect, fetch, resolve, settle, stages
+from tests.benchmarks import cli, collect, fetch, resolve, settle, stages
 
-BENCHMARKS = {"resolve": resolve, "stages": stages, "fetch": fetch, "collect": collect, "settle": settle}
+BENCHMARKS = {
+    "resolve": resolve,
+    "stages": stages,
+    "fetch": fetch,
+    "collect": collect,
+    "settle": settle,
+    "cli": cli,
+}
 
 
 def main() -> int:

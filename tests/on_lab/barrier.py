@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.on_lab.site import IMAGES, Site
 
-_FOLDER = "/var/tmp/barrier"
+_FOLDER = "/run/barrier"
 
 _PLUGIN = f'''
 import os
@@ -46,7 +46,18 @@ class Slow(DirectorySource):
 
     def fetch(self, wanted):
         pause("fetch")
-        return super().fetch(wanted)
+        return super().fetch([(candidate, Late(sink)) for candidate, sink in wanted])
+
+
+class Late:
+    """A sink that has everything, and finishes when the test says so."""
+
+    def __init__(self, sink):
+        self.expect, self.write, self.restart, self._finish = sink.expect, sink.write, sink.restart, sink.finish
+
+    def finish(self):
+        pause("publish")
+        self._finish()
 
 
 @hookimpl
@@ -84,7 +95,7 @@ def plugin_tree(folder: Path) -> Path:
 
 
 class Barrier:
-    """The test's end of one point: ``fetch``, ``references`` or ``settling``."""
+    """The test's end of one point: ``fetch``, ``publish``, ``references`` or ``settling``."""
 
     def __init__(self, site: Site, point: str) -> None:
         folder = site.lab.path(_FOLDER)

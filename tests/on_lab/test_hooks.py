@@ -73,6 +73,8 @@ def test_a_poisoned_environment(site: Site) -> None:
     evil = "open('/var/evil', 'w').close()\n"
     for name in ("sitecustomize", "usercustomize", "pluggy", "json", "tukit_sysext"):
         (poison / f"{name}.py").write_text(evil)
+    # sh does without it, and Python cannot start with it
+    (poison / "libz.so.1").write_bytes(b"no library" * 100)
     tree = f"/.snapshots/{number}/snapshot"
     script = f"cd /var/poison && umask 077 && {TUKIT} finalize-pre {tree} {number} && cat"
     done = site.lab.run(
@@ -94,6 +96,18 @@ def test_a_poisoned_environment(site: Site) -> None:
     folder = site.lab.snapshot(number) / "etc/extensions"
     assert folder.stat().st_mode & 0o777 == 0o755, "the umask of the caller does not count"
     assert site.lab.path("/var/lib/sysext-store/debug-1.0.x86-64.raw").stat().st_mode & 0o777 == 0o644
+
+
+def test_standard_input_is_the_callers(site: Site) -> None:
+    """L7: whatever reads it in our process finds nothing in it."""
+    site.lab.tukit("open", check=True)
+    number = max(site.numbers())
+    with site.lab.unlocked():
+        reading = site.lab.path("/usr/lib/python3/dist-packages/reading.pth")
+        reading.write_text("import sys; open('/var/read', 'w').write(sys.stdin.read())\n")
+    script = f"{TUKIT} finalize-pre /.snapshots/{number}/snapshot {number} && cat"
+    assert site.lab.run(["sh", "-c", script], input="for the caller").stdout == "for the caller"
+    assert site.lab.path("/var/read").read_text() == ""
 
 
 def test_no_child_holds_the_callers_pipe(site: Site) -> None:

@@ -20,7 +20,7 @@ from tukit_sysext.grammar import parser
 
 def commands() -> list[str]:
     (action,) = [found for found in parser()._actions if isinstance(found, argparse._SubParsersAction)]
-    return sorted(action.choices)
+    return sorted(choice.dest for choice in action._choices_actions)  # those without help are hidden
 
 
 @pytest.fixture

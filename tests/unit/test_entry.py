@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, PlainMachine, make_tree
+from tests.unit.support import Link, PlainMachine, make_tree, umask
 from tukit_sysext import entry
 from tukit_sysext.state import refusal
 
@@ -89,7 +89,7 @@ STEPS = [
     "tukit_sysext.job.transaction.Transaction",
     "tukit_sysext.job.transaction.finalize",
     "tukit_sysext.job.transaction.shared",
-    "tukit_sysext.job.transaction.decide",
+    "tukit_sysext.job.complete.decide",
     "tukit_sysext.job.transaction.LinkWriter",
     "tukit_sysext.job.resolve.tree_facts",
     "tukit_sysext.config.wanted.load",
@@ -172,12 +172,33 @@ def test_hostile_arguments_change_nothing(
     assert not site.layout.refused.exists()
 
 
+def test_umask_and_directory_are_ours(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Threat L7."""
+    monkeypatch.chdir(tmp_path)
+    with umask(0o077):
+        assert finalize(site) == 0
+        assert os.umask(0o022) == 0o022
+        assert Path.cwd() == Path("/")
+
+
 def test_a_fault_in_a_file_is_told_with_its_line(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     want(site, "[Image]\nPolicy=maybe\n")
     assert finalize(site) == 0
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in err
+
+
+def test_settings_with_a_fault_refuse_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be read may have been the limit of refusals. The image that is wanted would refuse otherwise."""
+    want(site)
+    assert finalize(site) == 75
+    capsys.readouterr()
+    make_tree(site.tree(7), {"etc/tukit-sysext/tukit-sysext.conf": "[Update]\nRefuseFor=soon\n"})
+    assert finalize(site) == 0
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "tukit-sysext.conf:2: RefuseFor=soon" in err
 
 
 @pytest.mark.parametrize("folder", ["etc/tukit-sysext/sources.d", "etc/tukit-sysext/images.d", "etc/extensions"])

@@ -123,6 +123,53 @@ def modules_imported(file: Path) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "execlp", "execlpe", "execvp", "execvpe", "spawnlp",
+          "spawnlpe", "spawnvp", "spawnvpe", "posix_spawnp", "create_subprocess_shell"}  # fmt: skip
+"""Functions that run a shell, or look for a program on a PATH."""
+STARTERS = {"os", "subprocess", "pty", "asyncio", "multiprocessing"}
+"""The modules that can start programs."""
+GATEWAY = "tukit_sysext/system/process.py"
+"""The only module that starts programs."""
+
+
+def shell_problems(top: Path) -> list[str]:
+    """No shell anywhere, and one gateway to other programs, which gives them an absolute path and an environment."""
+    problems = []
+    for file in sorted((top / "tukit_sysext").rglob("*.py")):
+        relative = str(file.relative_to(top))
+        for node in ast.walk(ast.parse(file.read_text())):
+            where = f"{relative}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                problems.append(f"{where}: shell=")
+            if isinstance(node, ast.Attribute) and node.attr in SHELLS and ast.unparse(node.value) in STARTERS:
+                problems.append(f"{where}: {ast.unparse(node)}")
+            hidden = isinstance(node, ast.ImportFrom) and node.module in STARTERS
+            hidden |= isinstance(node, ast.Import) and any(item.asname and item.name in STARTERS for item in node.names)
+            if hidden:
+                problems.append(f"{where}: {ast.unparse(node)}: hides what it calls from this check")
+        if relative != GATEWAY and (STARTERS - {"os"}) & set(modules_imported(file)):
+            problems.append(f"{relative}: starts programs, which {GATEWAY} does")
+    return problems
+
+
+ENVIRONMENT_READERS = {
+    "tukit_sysext/system/environment.py",  # makes our own of it
+    "tukit_sysext/commands/output.py",  # NO_COLOR, TERM and COLUMNS decide how a terminal is written to
+}
+
+
+def environment_problems(top: Path) -> list[str]:
+    """The environment is read where nothing but the looks of the output depends on it."""
+    return [
+        f"{relative}:{node.lineno}: {node.attr}"
+        for file in sorted((top / "tukit_sysext").rglob("*.py"))
+        if (relative := str(file.relative_to(top))) not in ENVIRONMENT_READERS
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "environb", "getenv", "getenvb", "expanduser", "expandvars", "gettempdir")
+    ]
+
+
 def package_problems(top: Path) -> list[str]:
     """A folder without __init__.py would be left out of the wheel without a word."""
     folders = {file.parent for file in (top / "tukit_sysext").rglob("*.py")}
@@ -141,7 +188,8 @@ def destination(file: Path) -> str | None:
         return f"%{{_tmpfilesdir}}/{file.stem}.conf"
     if man_page := re.fullmatch(r"(.*\.([1-8]))(\.[a-z]+)?", file.name):
         return f"%{{_mandir}}/man{man_page[2]}/{man_page[1]}*"
-    return None if file.suffix == ".spec" else f"a place for {file.name}"
+    # README shows the picture, nobody installs it
+    return None if file.suffix == ".spec" or file.name == "picture.svg" else f"a place for {file.name}"
 
 
 def installed_files(top: Path) -> Iterator[Path]:
@@ -225,6 +273,8 @@ CHECKS: list[Callable[[Path], list[str]]] = [
     version_problems,
     requirement_problems,
     import_problems,
+    shell_problems,
+    environment_problems,
     package_problems,
     file_list_problems,
     python_line_problems,
@@ -280,6 +330,14 @@ FAULTS = [
     (requirement_problems, edit("pyproject.toml", ">=3.11", ">=3.12")),
     (import_problems, add("tukit_sysext/more.py", "def late() -> None:\n    import requests\n")),
     (import_problems, add("tukit_sysext/more.py", "from yaml.loader import Loader\n")),
+    (shell_problems, edit("tukit_sysext/system/process.py", 'cwd="/",', 'cwd="/", shell=True,')),
+    (shell_problems, add("tukit_sysext/more.py", "import os\nos.system('true')\n")),
+    (shell_problems, add("tukit_sysext/more.py", "from os import system\n")),
+    (shell_problems, add("tukit_sysext/more.py", "import os as machine\n")),
+    (shell_problems, add("tukit_sysext/more.py", "import os\nos.execvp('true', ['true'])\n")),
+    (shell_problems, add("tukit_sysext/more.py", "import subprocess\n")),
+    (environment_problems, add("tukit_sysext/more.py", "import os\nos.getenv('HOME')\n")),
+    (environment_problems, add("tukit_sysext/more.py", "from pathlib import Path\nPath('~').expanduser()\n")),
     (package_problems, add("tukit_sysext/deeper/more.py")),
     (file_list_problems, add("hooks/51-more")),
     (file_list_problems, add("snapper-plugins/61-more")),
@@ -289,7 +347,7 @@ FAULTS = [
     (file_list_problems, remove("spec/tukit-sysext-settle.path")),
     (file_list_problems, remove(HOOK)),
     (file_list_problems, edit(SPEC, "\n%{_unitdir}/tukit-sysext-settle.service", "")),
-    (file_list_problems, edit(SPEC, "%{_tmpfilesdir}/tukit-sysext.conf\n%dir", "%dir")),
+    (file_list_problems, edit(SPEC, "\n%{_tmpfilesdir}/tukit-sysext.conf\n", "\n")),
     (file_list_problems, edit(SPEC, " tukit-sysext-refused.path", "")),
     (file_list_problems, edit(SPEC, "install -D -m 0755 hooks/50-tukit-sysext", "#")),
     (python_line_problems, edit(HOOK, "\npython=", "\npython3=")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tests/THREATS.md is true: every row has tests, and every test that it names exists."""
+"""tests/THREATS.md is true: every row has tests, every test that it names exists, and tests/defences has every row."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.breaking.table import DEFENCES
 
 TESTS = Path(__file__).parents[1]
 EXPECTED = [f"{kind}{number}" for kind, last in (("N", 16), ("L", 15), ("C", 14)) for number in range(1, last + 1)]
@@ -57,6 +59,21 @@ def test_every_row_is_there_with_at_least_one_test(page: str) -> None:
 
 def test_every_test_that_is_named_exists(page: str) -> None:
     assert missing(page) == []
+
+
+def test_every_row_has_a_defence_that_can_be_broken() -> None:
+    assert sorted(set(EXPECTED) - {item.row for item in DEFENCES}) == []
+
+
+def test_what_breaks_a_defence_names_rows_files_and_tests_that_there_are() -> None:
+    assert {item.row for item in DEFENCES} <= {*EXPECTED, "-"}
+    assert [item.what for item in DEFENCES if not item.edits or not item.tests] == []
+    files = {TESTS.parent / file for item in DEFENCES for file, _, _ in item.edits}
+    assert [str(file) for file in files if not file.is_file()] == []
+    named = {test.partition("[")[0].removeprefix("tests/") for item in DEFENCES for test in item.tests}
+    whole_files = {test for test in named if "::" not in test}
+    assert [test for test in whole_files if not (TESTS / test).is_file()] == []
+    assert [test for test in named - whole_files if not _exists(*test.partition("::")[::2])] == []
 
 
 def test_what_is_not_there_is_seen(page: str) -> None:

@@ -93,9 +93,9 @@ def test_of_one_image(site: PlainMachine, capsys: pytest.CaptureFixture[str], wo
     assert [line.split()[2] for line in found[1:3]] == ["replaced", "collected"]
     assert found[4] == "# Date Version Snapshot"
     first, second, third = found[5:]
-    assert first.startswith("1 2026-11-01 10:00 15.1 deleted, ")
-    assert second == "2 2026-11-01 10:00 15.2 there"
-    assert third == "3 2026-11-01 10:00 - there; left out: nothing fits glibc-2.43"
+    assert first.startswith("1 2026-11-01 05:00 15.1 deleted, ")
+    assert second == "2 2026-11-01 05:00 15.2 there"
+    assert third == "3 2026-11-01 05:00 - there; left out: nothing fits glibc-2.43"
 
 
 def test_as_json(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,4 +131,4 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, capsys: pytest.CaptureFix
     site = PlainMachine(tmp_path)
     first_ledger.make(site.layout.ledger)
     assert [line.split()[2] for line in lines(site, capsys)[1:]] == ["linked", "transaction"]
-    assert lines(site, capsys, "a")[-1].startswith("901 2026-11-01 10:00 1 deleted")
+    assert lines(site, capsys, "a")[-1].startswith("901 2026-11-01 05:00 1 deleted")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -102,6 +103,18 @@ def test_bad_gzip_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(DescriptionRefused, match=r"^FILE") as caught:
         decompress(content, where="FILE")
     assert words in str(caught.value)
+
+
+def test_what_unfolds_is_not_unfolded_whole() -> None:
+    """A MiB of a publisher's may be a GiB: it takes no more memory than the limit needs."""
+    bomb = gzip.compress(bytes(128 * LIMIT), 1)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DescriptionRefused, match="when unpacked"):
+            decompress(bomb, where="FILE")
+        assert tracemalloc.get_traced_memory()[1] < 8 * LIMIT
+    finally:
+        tracemalloc.stop()
 
 
 def test_just_the_limit_is_taken() -> None:

@@ -31,7 +31,7 @@ def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
     make_tree(tree, {"etc/tukit-sysext/images.d/other.conf": "[Image]\nPolicy=optional\n"})
     spare = site.store_image("1", "other")
     site.offer("1")
-    full = SimpleNamespace(f_bavail=0, f_frsize=4096)
+    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=4096)
     monkeypatch.setattr("tukit_sysext.state.store.os.statvfs", lambda _: full)
     asked: list[frozenset[str]] = []
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from contextlib import ExitStack
 from typing import Literal
 
 import pytest
@@ -12,7 +14,7 @@ from tests.lab.faults import Compressed, Endless, Garbage, Trickle
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring, job, run
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.job import Answer
+from tukit_sysext.net.job import Answer, NotThere
 
 Framing = Literal["chunked", "close", "length", "huge"]
 
@@ -51,6 +53,32 @@ def test_a_file_that_is_too_large_at_one_server_is_asked_of_the_next(server: Ser
     assert answer.url == f"{mirror.url}/image.raw"
     assert sink.content == IMAGE
     assert len(server.requests) == 1
+
+
+def test_the_body_of_an_error_ends_too(server: Server) -> None:
+    """Nobody reads it: what was said by then is told, and not that more was to come."""
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1099511627776\r\nConnection: close\r\n\r\n"
+    server.fail("list", Garbage(content=head + bytes(1 << 20)))
+    with pytest.raises(NotThere, match="status 404"):
+        bring(f"{server.url}/list", deadline=1)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_takes_no_connection_is_left_in_time(server: Server) -> None:
+    """Its queue is full, as that of a machine that hangs: the kernel answers nobody."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        port = full.getsockname()[1]
+        urls = f"http://127.0.0.1:{port}/image.raw", f"{server.url}/image.raw"
+        # of an image each server may use all the time there is, once it is connected
+        answer = bring(*urls, sink=Collected(), deadline=3, settings={"connect_timeout": 0.3})
+    assert answer.url == f"{server.url}/image.raw"
 
 
 def test_the_plain_file_is_asked_for(server: Server) -> None:

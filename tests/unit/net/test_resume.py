@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import ChangingETag, Corrupt, Cut, Fault, NoRanges, Status, Truncated, WrongRange
+from tests.lab.faults import ChangingETag, Corrupt, Cut, Fault, Garbage, NoRanges, Status, Truncated, WrongRange
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, Collected, bring
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
@@ -109,6 +109,15 @@ def test_a_changed_file_starts_anew(server: Server, folder: Path) -> None:
     assert sink.content == IMAGE
     assert sink.restarts == 1
     assert asked(server) == [(None, 200), (f"bytes={HALF}-", 200)]
+
+
+def test_a_weak_etag_does_not_tell_that_it_is_the_same(server: Server, sink: Checked) -> None:
+    """It is the same for files that are not the same byte by byte (RFC 9110, 8.8.1): all of it comes again."""
+    head = f'HTTP/1.1 200 OK\r\nETag: W/"x"\r\nContent-Length: {len(IMAGE)}\r\nConnection: close\r\n\r\n'
+    server.fail("image.raw", Garbage(content=head.encode() + IMAGE[:HALF]), times=1)
+    fetch(sink, server)
+    assert sink.content == IMAGE
+    assert [offset for offset, _ in asked(server)] == [None, None]
 
 
 def test_an_etag_that_is_never_the_same(server: Server, sink: Checked) -> None:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looking at a real machine: what can be had for each tree, the matrix of snapshots, and a hook that runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartLab
+from tests.lab import Flavour
+from tests.lab.faults import Delay
+from tests.on_lab.listing import listing
+from tests.on_lab.site import NEW, OLD, Site, Web
+
+HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
+USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@pytest.fixture
+def site(start_lab: StartLab, our_tree: Path, web: Web) -> Site:
+    return Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"}), web=web).prepare()
+
+
+def test_between_an_update_and_the_reboot(site: Site) -> None:
+    for version, release in (("1.0", OLD), ("1.1", NEW), ("1.2", NEW)):
+        site.publish("debug", version, release)
+    site.publish("strace", "6.1", NEW)
+    site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    before = listing(site.lab.path("/var/lib")), listing(site.lab.path("/var/cache"))
+    listed = json.loads(site.lab.run([*USER, "tukit-sysext", "list", "--json"]).stdout)["images"]
+    assert [(row["name"], row["installed"], row["newest"], row["update"]) for row in listed] == [
+        ("debug", "1.0", "1.0", None),
+        ("strace", None, None, None),
+    ]
+    why_not = site.lab.run([*USER, "tukit-sysext", "why-not", "debug=1.2"], check=False)
+    assert why_not.returncode == 1 and "glibc-2.43" in why_not.stdout
+    assert (listing(site.lab.path("/var/lib")), listing(site.lab.path("/var/cache"))) == before
+    assert site.update().returncode == 0
+    of_next = site.json("list", "--snapshot", str(site.default()))["images"]
+    assert [(row["name"], row["installed"], row["newest"]) for row in of_next] == [
+        ("debug", "1.2", "1.2"),
+        ("strace", None, "6.1"),
+    ]
+    assert site.command("why-not", "debug=1.1", "--snapshot", str(site.default())).returncode == 0
+    rows = [line.split() for line in site.command("snapshots").stdout.splitlines()]
+    assert rows[0][-1] == "debug"
+    marks = {row[0]: row[-1] for row in rows if row and row[0][:1].isdigit()}
+    assert marks[f"{site.lab.running}-"] == "+1.0" and marks[f"{site.default()}*"] == ">1.2"
+
+
+def test_a_hook_that_fetches_can_be_watched(site: Site) -> None:
+    assert site.web is not None
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    site.lab.tukit("open", check=True)
+    number = max(site.numbers())
+    hang = site.web.server.fail("*.raw", Delay(seconds=600))
+    hook = site.lab.enter_command([HOOK, "finalize-pre", f"/.snapshots/{number}/snapshot", str(number)])
+    follow = site.lab.enter_command([*USER, "tukit-sysext", "status", "--follow"])
+    with subprocess.Popen(hook, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not hang.hits:
+            assert process.poll() is None
+        told = json.loads(site.lab.run([*USER, "tukit-sysext", "status", "--json"]).stdout)["running_job"]
+        assert (told["job"], told["snapshot"], told["stage"]) == ("finalize-pre", number, "fetching")
+        assert [part["file"] for part in told["files"]] == ["debug-1.0.x86-64.raw"]
+        with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            assert f"(snapshot {number})" in watching.stdout.readline()
+            assert watching.stdout.readline().startswith("fetching")
+            for pid in site.hook_processes():
+                os.kill(pid, signal.SIGKILL)
+            assert watching.stdout.read() == "It is over.\n"
+            assert watching.wait(30) == 0
+        process.wait(30)
+    assert site.json("status")["running_job"] is None, "what a killed process left is no running job"
+    hang.remove()
+    assert site.lab.tukit("close", str(number)).returncode == 0
+    assert not site.lab.path("/run/tukit-sysext/progress.json").exists()

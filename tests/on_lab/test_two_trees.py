@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Between an update and the reboot two trees live: commands act on both, and the copying of /etc spoils neither."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.on_lab.site import NEW, OLD, Site
+
+ANY = {"ID": "_any"}
+
+
+@pytest.fixture
+def between(site: Site) -> Site:
+    """A machine that was updated and not rebooted: debug 1.0 runs, 1.1 boots next; tools 1.0 is in both."""
+    site.publish("debug", "1.0", OLD)
+    site.publish("debug", "1.1", NEW)
+    site.publish("tools", "1.0", ANY)
+    site.command("install", "debug", "tools")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    assert site.update().returncode == 0
+    assert site.links() == {"debug.raw": "debug-1.0.x86-64.raw", "tools.raw": "tools-1.0.x86-64.raw"}
+    assert site.links(site.default()) == {"debug.raw": "debug-1.1.x86-64.raw", "tools.raw": "tools-1.0.x86-64.raw"}
+    return site
+
+
+def wanted(site: Site, name: str, snapshot: int | None = None) -> str | None:
+    """What images.d says of an image; None where it has no file."""
+    root = site.lab.path("/") if snapshot is None else site.lab.snapshot(snapshot)
+    path = root / f"etc/tukit-sysext/images.d/{name}.conf"
+    return path.read_text() if path.exists() else None
+
+
+def test_install_brings_each_tree_what_fits_it(between: Site) -> None:
+    between.publish("strace", "1.0", OLD)
+    between.publish("strace", "1.1", NEW)
+    told = between.command("install", "strace").stdout
+    assert "The running system:\n  strace: 1.0 added" in told
+    assert f"Snapshot {between.default()} (boots next):\n  strace: 1.1 added" in told
+    assert between.links()["strace.raw"] == "strace-1.0.x86-64.raw"
+    assert between.links(between.default())["strace.raw"] == "strace-1.1.x86-64.raw"
+
+    between.lab.reboot()
+
+    assert between.links()["strace.raw"] == "strace-1.1.x86-64.raw"
+    assert between.command("verify").returncode == 0
+
+
+def test_install_changes_nothing_where_it_fits_one_tree_alone(between: Site) -> None:
+    between.publish("strace", "1.0", OLD)
+    done = between.command("install", "strace", check=False)
+    assert done.returncode == 1
+    assert f"strace: snapshot {between.default()} (boots next): nothing published fits" in done.stderr
+    assert "--optional" in done.stderr
+    assert wanted(between, "strace") is None and wanted(between, "strace", between.default()) is None
+    assert "strace.raw" not in between.links()
+
+
+def test_an_optional_one_that_fits_the_old_tree_alone_does_not_come_along(between: Site) -> None:
+    between.publish("strace", "1.0", OLD)
+    assert between.command("install", "--optional", "strace").returncode == 0
+    assert between.links()["strace.raw"] == "strace-1.0.x86-64.raw"
+    assert "strace.raw" not in between.links(between.default())
+
+    between.lab.reboot()
+    between.command("verify", "--boot", check=False)
+
+    assert "strace.raw" not in between.links()
+    assert wanted(between, "strace") is not None
+
+
+def test_what_is_removed_stays_away(between: Site) -> None:
+    following = between.default()
+    told = between.command("remove", "debug", "tools").stdout
+    assert "debug: 1.0 removed" in told and "debug: 1.1 removed" in told
+    assert between.links() == {} and between.links(following) == {}
+
+    between.lab.reboot()
+    between.command("verify", "--boot")
+    assert between.links() == {}
+
+    between.lab.tukit("execute", "true", check=True)
+    assert between.links(between.default()) == {}
+
+
+def test_what_is_removed_while_a_transaction_is_open_stays_away(between: Site) -> None:
+    opened = between.lab.tukit("open", check=True).stdout
+    number = max(between.numbers())
+    assert str(number) in opened
+    between.command("remove", "tools")
+    between.lab.tukit("close", str(number), check=True)
+    assert between.default() == number
+
+    between.lab.reboot()
+    between.command("verify", "--boot")
+
+    assert "tools.raw" not in between.links()
+    assert "State=removed" in (wanted(between, "tools") or "")
+
+
+def test_an_update_of_both_leaves_each_what_fits_it(between: Site) -> None:
+    between.publish("debug", "1.0.1", OLD)
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.0.1.x86-64.raw"
+    assert between.links(between.default())["debug.raw"] == "debug-1.1.x86-64.raw"
+
+    between.lab.reboot()
+
+    assert between.links()["debug.raw"] == "debug-1.1.x86-64.raw"
+
+
+def test_hold_and_unhold(between: Site) -> None:
+    between.publish("debug", "1.2", NEW)
+    between.publish("debug", "1.0.1", OLD)
+    told = between.command("hold", "debug").stdout
+    assert "the running system: debug: held at 1.0\n" in told
+    assert f"snapshot {between.default()} (boots next): debug: held at 1.1\n" in told
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.0.x86-64.raw"
+
+    between.lab.reboot()
+
+    assert "Hold=1.1" in (wanted(between, "debug") or "")
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.1.x86-64.raw"
+    between.command("unhold", "debug")
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.2.x86-64.raw"
+
+
+def test_a_block_holds_in_both(between: Site) -> None:
+    between.publish("debug", "1.0.1", OLD)
+    between.publish("debug", "1.2", NEW)
+    between.command("block", "debug=1.0.1", "debug=1.2")
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.0.x86-64.raw"
+    assert between.links(between.default())["debug.raw"] == "debug-1.1.x86-64.raw"
+    between.command("unblock", "debug=1.2")
+    between.lab.reboot()
+    between.command("update")
+    assert between.links()["debug.raw"] == "debug-1.2.x86-64.raw"
+
+
+def test_one_snapshot_alone(between: Site) -> None:
+    between.publish("strace", "1.1", NEW)
+    following = between.default()
+    between.command("install", "--snapshot", str(following), "strace")
+    assert "strace.raw" in between.links(following) and "strace.raw" not in between.links()
+    between.command("remove", "--snapshot", str(following), "strace")
+    assert "strace.raw" not in between.links(following)
+    done = between.command("install", "--snapshot", "99", "strace", check=False)
+    assert done.returncode == 1 and "snapshot 99: not found" in done.stderr

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext adopt``: the source of sysextmgr.conf, and what is told before anything is done."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.signing import SigningKey
+from tests.unit.support import Link, PlainMachine, listing, make_tree
+from tukit_sysext import cli
+from tukit_sysext.config import settings
+from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.system.tree import Tree
+
+CONF = "etc/sysextmgr/sysextmgr.conf"
+OURS = "etc/tukit-sysext/sources.d/sysextmgr.conf"
+URL = "https://images.example.org/sysext/"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    site = PlainMachine(tmp_path / "machine")
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    return site
+
+
+def configured(site: PlainMachine, more: str = "", url: str = URL) -> None:
+    make_tree(site.root, {CONF: f"[default]\nurl={url}\n{more}"})
+
+
+def source(site: PlainMachine) -> SourceSettings:
+    with Tree(site.root) as tree:
+        found = settings.load(tree)
+    assert found.problems == ()
+    return found.sources["sysextmgr"]
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    assert cli.main(["adopt", *arguments]) == status
+    return "".join(capsys.readouterr())
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    cli.main(["adopt", "--json", *arguments])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(site)
+    make_tree(site.root, {"etc/systemd/import-pubring.gpg": SigningKey.shared().public()})
+    assert f"/{OURS} written, as /{CONF} says: {URL}" in (text := told(capsys))
+    assert "signed by a key of /etc/systemd/import-pubring.gpg" in text
+    found = source(site)
+    assert (found.urls, found.verify) == ((URL,), True)
+    assert found.keyring is not None
+    before = listing(site.root)
+    assert "Nothing to take over" in told(capsys)
+    assert listing(site.root) == before, "there is a source with this URL now"
+
+
+def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(site, url=URL.rstrip("/"))
+    text = told(capsys)
+    assert "no key is known" in text
+    assert f"next step: tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
+    assert source(site).verify
+
+
+def test_it_is_verified_as_it_was_meant(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(site, "verify_signature=false\n")
+    assert "signatures are not verified (Verify=no), as sysextmgr did not" in told(capsys)
+    assert not source(site).verify
+
+
+@pytest.mark.parametrize("there", [URL, URL.rstrip("/")])
+def test_a_source_with_this_url_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str], there: str) -> None:
+    configured(site)
+    make_tree(site.root, {"usr/lib/tukit-sysext/sources.d/vendor.conf": f"[Source]\nURL={there}\n"})
+    told(capsys)
+    assert not (site.root / OURS).exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "url", "text"),
+    [
+        ("verify_signature=perhaps\n", URL, "not sure"),
+        ("", "file:///srv/images", "expected the URL of a directory, http:// or https://"),
+        ("", "https://lab:geheim@images.example.org/", "url=...@images.example.org/"),
+    ],
+)
+def test_what_cannot_be_taken_over(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], more: str, url: str, text: str
+) -> None:
+    configured(site, more, url)
+    shown = told(capsys, status=1)
+    assert text in shown and "next step: " in shown and "geheim" not in shown
+    assert not (site.root / OURS).exists()
+
+
+@pytest.mark.parametrize("content", ["[Source]\nURL=https://other.example/\n", Link("/dev/null")], ids=str)
+def test_a_source_of_this_name_is_left_alone(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], content: str | Link
+) -> None:
+    configured(site)
+    make_tree(site.root, {OURS: content})
+    before = listing(site.root)
+    assert "there is a source sysextmgr already" in told(capsys, status=1)
+    assert {name: text for name, text in listing(site.root).items() if name in before} == before
+
+
+def test_with_a_name_the_source_is_not_looked_at(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    configured(site)
+    told(capsys, "gdb", status=1)
+    assert not (site.root / OURS).exists()
+
+
+def entries(site: PlainMachine) -> None:
+    release = "usr/lib/extension-release.d/extension-release"
+    make_tree(
+        site.root,
+        {
+            f"etc/extensions/tools/{release}.tools": "ID=_any\nSYSEXT_VERSION_ID=3\n",
+            f"etc/extensions/other/{release}.something": "ID=_any\n",
+            "etc/extensions/gone.raw": Link("/srv/gone.raw"),
+        },
+    )
+
+
+def test_a_dry_run_tells_and_changes_nothing(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(site)
+    entries(site)
+    monkeypatch.setattr("tukit_sysext.job.adopt._PACK", "/bin/true")
+    before = listing(site.root)
+    text = told(capsys, "--dry-run", status=1)
+    assert "tools: 3 would be taken over, required, linked as tools.raw" in text
+    assert "gone.raw is not taken over" in text and "other is not taken over" in text
+    assert f"/{OURS} would be written" in text
+    found = document(capsys, "--dry-run", "--policy", "optional")
+    assert (found["dry_run"], found["source"]["url"], found["source"]["verify"]) == (True, URL, True)
+    (done,) = found["adopted"]
+    assert (done["name"], done["version"], done["link"], done["policy"]) == ("tools", "3", "tools.raw", "optional")
+    assert {item["entry"] for item in found["failed"]} == {"gone.raw", "other"}
+    assert listing(site.root) == before
+
+
+def test_a_dry_run_is_for_everybody(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured(site)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "would be written" in told(capsys, "--dry-run")
+    assert "sudo tukit-sysext adopt" in told(capsys, status=1)
+
+
+def test_a_name_that_is_nearly_right(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    entries(site)
+    assert "did you mean tools?" in told(capsys, "tolls", status=1)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext complete``: names for shells, whatever cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.world import World
+from tests.unit.support import make_tree
+from tukit_sysext import cli
+from tukit_sysext.grammar.machine import COMPLETED
+from tukit_sysext.sources.cache import LISTS, Cache
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    world.publish("gdb", "15.1")
+    world.publish("gdb", "15.2")
+    world.want("strace")
+    world.snapshot(1, {"htop": "3.4"})
+    world.snapshot(12, {})
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    return world
+
+
+def names(capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
+    assert cli.main(["complete", kind]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return [str(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("wanted", ["strace"]),
+        ("images", ["gdb", "htop", "strace"]),
+        ("versions", ["gdb", "gdb=15.1", "gdb=15.2", "htop", "htop=3.4", "strace"]),
+        ("stored", ["htop", "htop-3.4.x86-64.raw"]),
+        ("snapshots", ["1", "12"]),
+        ("trees", ["1", "12", "default\twhat boots next", "running\tthe running system"]),
+        ("sources", ["main"]),
+        ("entries", []),
+        ("blocked", []),
+    ],
+)
+def test_names(world: World, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
+    assert names(capsys, kind) == expected
+
+
+def test_the_list_of_a_server_is_the_one_that_was_fetched_last(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is asked: the server of this source does not exist."""
+    make_tree(world.site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=http://192.0.2.1/\n"})
+    cache = Cache(world.site.layout.cache, writable=True)
+    line = f"{hashlib.sha256(b'').hexdigest()}  perf-6.12.x86-64.raw\n"
+    cache.put_note(LISTS, "web", {"list": cache.put_content(line.encode())})
+    assert "perf=6.12" in names(capsys, "versions")
+
+
+@pytest.mark.parametrize("kind", COMPLETED)
+def test_what_cannot_be_read_has_no_names(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """An ordinary user, a store that is none, a ledger that is damaged, a source that is away, odd names."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.away()
+    world.site.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
+    world.site.layout.ledger.write_text("no ledger")
+    world.site.layout.store.rename(world.site.root / "store")
+    world.site.layout.store.write_text("a file")
+    make_tree(world.site.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
+    before = sorted(world.site.root.rglob("*"))
+    assert all(line.isprintable() or "\t" in line for line in names(capsys, kind))
+    assert sorted(world.site.root.rglob("*")) == before
+
+
+def test_it_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    assert "complete" not in capsys.readouterr().out

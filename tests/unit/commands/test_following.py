@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``status`` of a job that runs, ``status --follow`` to its end, and bars on a terminal."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.world import World, plain
+from tests.unit.support import make_tree
+from tukit_sysext import cli, entry
+from tukit_sysext.job.progress import Progress, Report, Stage
+from tukit_sysext.job.progress_file import ProgressFile
+from tukit_sysext.state import refusal
+from tukit_sysext.state.refusal import HeldBack, Refusal
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    world.snapshot(1, {"gdb": "1.0"}, default=True)
+    world.boot(1)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    return world
+
+
+@pytest.fixture
+def progress(world: World) -> Progress:
+    """An update that runs, in this process."""
+    return Progress([ProgressFile(world.site.layout.progress, job="finalize-pre", snapshot=7)], clock=lambda: 0.0)
+
+
+def test_status_tells_it(world: World, progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
+    progress.fetch([("gdb-2.x86-64.raw", 40 * 2**20), ("vim-9.x86-64.raw", 2**20)])
+    progress.move("gdb-2.x86-64.raw", add=10 * 2**20)
+    progress.stage(Stage.FETCHING)
+    assert cli.main(["status"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("AN UPDATE GETS ITS IMAGES (snapshot 7) since ")
+    assert "fetching gdb-2.x86-64.raw (1 of 2), 10.0 MiB of 41.0 MiB" in told
+    assert cli.main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["running_job"]
+    assert (found["job"], found["snapshot"], found["stage"]) == ("finalize-pre", 7, "fetching")
+    assert (found["bytes"], found["size"], len(found["files"])) == (10 * 2**20, 41 * 2**20, 2)
+    progress.close()
+    assert cli.main(["status"]) == 0
+    assert "UPDATE" not in capsys.readouterr().out
+
+
+def test_nothing_to_follow(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(world.site.root, {"run/tukit-sysext/progress.json": '{"pid": 1, "started": "no"}'})
+    assert cli.main(["status", "--follow"]) == 0
+    assert capsys.readouterr().out == "Nothing is running that fetches or links images.\n"
+
+
+def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(world: World, progress: Progress) -> None:
+    progress.stage(Stage.RESOLVING)
+    argv = world.argv("status", "--follow")
+    with subprocess.Popen(argv, cwd=world.top, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("AN UPDATE GETS ITS IMAGES (snapshot 7)")
+        assert process.stdout.readline() == "resolving\n"
+        progress.fetch([("gdb-2.x86-64.raw", 2048)])
+        assert process.stdout.readline() == "fetching (1 of 1), 0 B of 2.0 KiB\n"
+        progress.stage(Stage.LINKING)
+        assert process.stdout.readline() == "linking\n"
+        held = {"gdb": HeldBack(reason="nothing fits", since=1)}
+        refusal.write(world.site.layout.refused, Refusal(last=1, times=1, system="opensuse 1", images=held))
+        progress.close()
+        rest = process.stdout.read()
+        assert process.wait() == 0
+    assert rest.startswith("It is over.\nAN UPDATE IS REFUSED") and "gdb: nothing fits" in rest
+
+
+def test_scripts_follow_in_json(world: World, progress: Progress) -> None:
+    progress.stage(Stage.RESOLVING)
+    argv = world.argv("status", "--follow", "--json")
+    with subprocess.Popen(argv, cwd=world.top, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["stage"] == "resolving"
+        progress.stage(Stage.LINKING)
+        assert json.loads(process.stdout.readline())["stage"] == "linking"
+        progress.close()
+        assert process.stdout.read() == ""
+
+
+_BARS = """
+import sys
+from tukit_sysext.commands.output import Output
+from tukit_sysext.job.progress import Stage
+from tukit_sysext.machine import Machine
+output = Output.of(__import__("argparse").Namespace(quiet=sys.argv[1:] == ["quiet"]))
+with output.progress(Machine(), None) as machine:
+    progress = machine.progress
+    progress.stage(Stage.RESOLVING)
+    assert "rich" not in sys.modules
+    progress.fetch([("n" * 90 + "-1.2.raw", 4096), ("vim-9.raw", None)])
+    progress.move("n" * 90 + "-1.2.raw", add=1024)
+    progress.stage(Stage.FETCHING)
+    progress.move("vim-9.raw", add=10)
+    progress.stage(Stage.LINKING)
+print("done", "rich.progress" in sys.modules)
+"""
+
+
+def test_bars_are_on_a_terminal_and_go_at_the_end(world: World) -> None:
+    status, screen = world.on_terminal(argv=[sys.executable, "-c", _BARS])
+    assert status == 0
+    frames = [line for line in plain(screen).replace("\r", "\n").splitlines() if line.strip()]
+    assert max(map(len, frames)) <= 80
+    assert any("nnn…nn" in line and "-1.2.raw" in line and "1.0 KiB of 4.0 KiB" in line for line in frames)
+    assert any("fetching 1 of 2" in line for line in frames)
+    assert frames[-1].endswith("done True")
+    _, silent = world.on_terminal(argv=[sys.executable, "-c", _BARS, "quiet"])
+    assert silent == "done False\n"
+
+
+def test_a_pipe_gets_no_bars(world: World) -> None:
+    done = subprocess.run([sys.executable, "-c", _BARS], cwd=world.top, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("done False\n", "")
+
+
+def test_the_hook_tells_how_far_it_is_and_takes_the_notice_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = world.site
+    site.snapshot(7)
+    told: list[tuple[str, bool]] = []
+    show = ProgressFile.show
+
+    def shown(self: ProgressFile, report: Report) -> None:
+        show(self, report)
+        told.append((report.stage, site.layout.progress.exists()))
+
+    monkeypatch.setattr(ProgressFile, "show", shown)
+    world.want("gdb", Policy="optional")
+    make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
+    monkeypatch.chdir("/")
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"]) == 0
+    assert told == [("resolving", True), ("linking", True)]
+    assert not site.layout.progress.exists()
+
+
+@pytest.mark.parametrize("broken", ["show", "close", "__init__"])
+def test_a_fault_of_progress_stops_no_update(world: World, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    site = world.site
+    site.snapshot(7)
+    monkeypatch.setattr(ProgressFile, broken, fails)
+    monkeypatch.chdir("/")
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"]) == 0

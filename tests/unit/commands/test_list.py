@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``list`` and ``why-not``: what can be had, and why something is not."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.commands.world import NEW, World
+from tests.unit.support import make_tree
+from tukit_sysext import cli
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Snapshot 1 runs: gdb and held are wanted and linked, late is wanted, by-hand is linked by hand."""
+    world = World(tmp_path)
+    for name in ("gdb", "held", "late", "other"):
+        world.publish(name, "1.0")
+        world.publish(name, "1.1")
+    world.publish("gdb", "1.2", NEW)
+    world.publish("future", "2.0", NEW)
+    for name in ("gdb", "held", "late"):
+        world.want(name, **({"Hold": "1.0"} if name == "held" else {}))
+    world.snapshot(1, {"gdb": "1.0", "held": "1.0", "by-hand": "7"}, default=True)
+    world.boot(1)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    return world
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[str]]:
+    """The rows of ``list``, by image."""
+    cli.main(["--quiet", "list", *arguments])
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    return {line.split()[0]: line.split(maxsplit=3)[1:] for line in lines[1:]}
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    cli.main([*arguments, "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("world")
+def test_what_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows(capsys) == {
+        "by-hand": ["7", "-", "linked, not wanted"],
+        "future": ["-", "-", "does not fit: 2.0: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42"],
+        "gdb": ["1.0", "1.1", "update to 1.1"],
+        "held": ["1.0", "1.1", "installed, held at 1.0; 1.1 fits too"],
+        "late": ["-", "1.1", "wanted, not linked"],
+        "other": ["-", "1.1", "available"],
+    }
+    assert set(rows(capsys, "-i")) == {"by-hand", "gdb", "held", "late"}
+    assert set(rows(capsys, "-u")) == {"gdb"}
+    assert set(rows(capsys, "other", "gdb")) == {"gdb", "other"}
+
+
+@pytest.mark.usefixtures("world")
+def test_all_versions_with_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "--all", "gdb", "held"]) == 0
+    found = [line.split(maxsplit=5) for line in capsys.readouterr().out.splitlines()[1:]]
+    states = {(row[0], row[1]): row[5] for row in found}
+    assert states == {
+        ("gdb", "1.2"): "does not fit: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42",
+        ("gdb", "1.1"): "fits, the update",
+        ("gdb", "1.0"): "installed",
+        ("held", "1.1"): "does not fit: 1.0 is held",
+        ("held", "1.0"): "installed",
+    }
+
+
+def test_what_is_not_offered_any_more_and_what_is_held_elsewhere(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("1.0", "1.1", "1.2"):
+        world.unpublish("gdb", version)
+    world.want("held", Hold="1.1")
+    world.link(world.site.root, "held", "1.2")
+    assert rows(capsys)["gdb"] == ["1.0", "-", "installed, not offered any more"]
+    assert rows(capsys)["held"] == ["1.2", "1.1", "1.1 is held, update goes back to it"]
+
+
+def test_a_source_that_is_away_is_told_and_the_rest_is_listed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.away()
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr()
+    assert "source main, what it offers is not listed" in told.err
+    assert "installed, its source could not be asked" in told.out
+    assert {line.split()[0] for line in told.out.splitlines()[1:5]} == {"by-hand", "gdb", "held", "late"}
+    assert cli.main(["list", "nothing"]) == 1
+    assert "not all is known, as source main could not be asked" in capsys.readouterr().err
+
+
+def test_nothing_is_written_for_an_ordinary_user(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = sorted(path for path in world.site.root.rglob("*"))
+    assert rows(capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
+    assert cli.main(["why-not", "gdb"]) == 0
+    assert sorted(path for path in world.site.root.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("argv", "told", "hint"),
+    [
+        (["list", "gbd"], "gbd: expected an image that a source offers", "did you mean gdb?"),
+        (["why-not", "zzz"], "zzz: expected an image that a source offers", "tukit-sysext list"),
+        (["why-not", "gdb=1.3"], "there are 1.2, 1.1, 1.0", "did you mean gdb=1."),
+        (["why-not", "gd\x1b"], "gd\\x1b: expected", "did you mean gdb?"),
+        (["snapshots", "gbd"], "gbd: expected an image that a snapshot has", "did you mean gdb?"),
+    ],
+)
+def test_unknown_names(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, hint: str) -> None:
+    assert cli.main(argv) == 1
+    err = capsys.readouterr().err
+    assert told in err and hint in err
+    assert "\x1b" not in err
+
+
+def rules(found: Any, version: str) -> dict[str, tuple[bool | None, str | None, str | None]]:
+    """Rules of a version that were looked at."""
+    item = next(each for each in found["versions"] if each["version"] == version)
+    return {rule["rule"]: (rule["fits"], rule["system"], rule["image"]) for rule in item["rules"]}
+
+
+@pytest.mark.usefixtures("world")
+def test_why_not_tells_every_rule_with_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "why-not", "gdb")
+    assert found["usable"] and found["taken"] == "1.1"
+    assert [item["version"] for item in found["versions"]] == ["1.2", "1.1", "1.0"]
+    assert [item["usable"] for item in found["versions"]] == [False, True, True]
+    assert rules(found, "1.2")["level"] == (False, "glibc-2.42", "glibc-2.43")
+    assert rules(found, "1.2")["version-id"] == (None, None, None)
+    assert rules(found, "1.1")["id"] == (True, "opensuse-microos", "opensuse-microos")
+    assert found["versions"][2]["link"] == "gdb.raw"
+
+
+def test_why_not_tells_what_the_configuration_says(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
+    found = document(capsys, "why-not", "gdb")
+    assert found["usable"] and found["taken"] == "1.0", "what fits is kept, whatever would be chosen now"
+    assert not any(item["usable"] for item in found["versions"])
+    assert rules(found, "1.1") | {
+        "source": (False, "elsewhere", "main"),
+        "hold": (False, "1.0", "1.1"),
+        "version": (False, "<1.1", "1.1"),
+        "block": (False, "/etc/tukit-sysext/images.d/gdb.conf", "1.1"),
+        "level": (True, "glibc-2.42", "glibc-2.42"),
+    } == rules(found, "1.1")
+    assert rules(found, "1.0")["hold"][0]
+
+
+def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(world.site.root, {"etc/extensions/other/usr/file": ""})
+    assert cli.main(["why-not", "other"]) == 1
+    assert "/etc/extensions/other is not ours (directory)" in capsys.readouterr().out
+    world.want("late", State="removed")
+    assert cli.main(["why-not", "late"]) == 1
+    assert "State=removed" in capsys.readouterr().out
+    broken = world.repository / "other-1.1.x86-64.raw.json"
+    broken.write_text("{")
+    found = document(capsys, "why-not", "other=1.1")
+    assert found["versions"][0]["standing"] == "broken"
+    assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize(
+    ("image", "status", "told"),
+    [
+        ("gdb", 0, "Nothing speaks against gdb: 1.1 is taken"),
+        ("gdb=1.0", 0, "Nothing speaks against gdb 1.0, but 1.1 is taken"),
+        ("gdb=1.2", 1, "gdb 1.2 is not used"),
+        ("held=1.1", 1, "1.0 is held"),
+        ("other", 0, "it is not wanted: tukit-sysext install other"),
+        ("future", 1, "SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42"),
+    ],
+)
+def test_what_why_not_concludes(capsys: pytest.CaptureFixture[str], image: str, status: int, told: str) -> None:
+    assert cli.main(["why-not", image]) == status
+    assert told in capsys.readouterr().out.splitlines()[-1]

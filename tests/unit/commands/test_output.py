@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What reaches a terminal, a pipe, and a reader of JSON; screens are those of a real terminal (pty)."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.unit.commands.world import NAMES, NEW, OLD, World, plain
+from tukit_sysext.commands import output as output_module
+from tukit_sysext.commands.output import Output, Table, Tone, Toned, has_colours, size_text
+
+LONG = "SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42, and more words than a line of a terminal has room for"
+HEAD = ("Image", "Version", "State")
+
+
+def made(width: int | None = None, *, colours: bool = False, **options: bool) -> tuple[Output, io.StringIO]:
+    stream = io.StringIO()
+    return Output(stream=stream, errors=io.StringIO(), width=width, colours=colours, **options), stream
+
+
+def drawn(width: int | None, *rows: tuple[str, ...], colours: bool = False, head: tuple[str, ...] = HEAD) -> list[str]:
+    output, stream = made(width, colours=colours)
+    output.table(head, rows, wraps=(-1,))
+    return stream.getvalue().splitlines()
+
+
+def test_a_pipe_gets_all_in_one_line() -> None:
+    assert drawn(None, ("gdb", "15.2", LONG), ("strace", "-", "whole")) == [
+        "Image   Version  State",
+        f"gdb     15.2     {LONG}",
+        "strace  -        whole",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_terminal_is_not_overrun_and_loses_nothing(width: int) -> None:
+    name, version = "nvidia-open-driver-G06", "v1.31.5+k3s1"
+    lines = drawn(width, (name, version, LONG), ("gdb", "1", "whole"))
+    assert max(map(len, lines)) <= width
+    assert f"{name}  {version}  " in lines[1]
+    told = " ".join(line[len(f"{name}  {version}  ") :] for line in lines[1:-1])
+    assert told == LONG
+    assert lines[-1].split() == ["gdb", "1", "whole"]
+
+
+def test_a_name_that_leaves_no_room_stands_alone() -> None:
+    name = "n" * 70
+    lines = drawn(80, ("gdb", "15.2", LONG), (name, "v1.31.5+k3s1", LONG))
+    assert name in lines
+    assert max(map(len, lines)) <= 80
+    assert all(word in "".join(lines) for word in ("v1.31.5+k3s1", "15.2"))
+
+
+def test_what_cannot_fit_is_not_cut() -> None:
+    row = ("n" * 50, "v" * 50, "s" * 50)
+    told = "".join("".join(drawn(60, row)).split())
+    assert all(told.count(letter) >= 50 for letter in "nvs")
+
+
+def test_columns_can_be_aligned_to_the_right() -> None:
+    for width in (None, 40):
+        output, stream = made(width, colours=width is not None)
+        output.table(("Size", "Name"), [("1 B", "a"), ("100.0 KiB", "b")], right=(0,), indent=2)
+        lines = plain(stream.getvalue()).splitlines()
+        assert [line.rindex(end) for line, end in zip(lines, ("Size", "1 B", "KiB"), strict=True)] == [7, 8, 8]
+
+
+def test_nothing_from_a_disk_commands_a_terminal() -> None:
+    evil = "a\033[31m\nb\x9b"
+    for width in (None, 80):
+        output, stream = made(width)
+        output.tell(evil)
+        output.table(("A", "B"), [(evil, evil), (LONG, "x" * 90)])
+        output.warn(evil, hint=evil)
+        assert isinstance(output.errors, io.StringIO)
+        told = stream.getvalue() + output.errors.getvalue()
+        assert "\033" not in told and "\x9b" not in told
+        assert told.count("a\\x1b[31m\\nb\\x9b") == 5
+
+
+def test_long_lines_wrap_at_words_with_their_indent() -> None:
+    output, stream = made(60)
+    output.tell(f"  gdb: {LONG}")
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60 and len(lines) > 1
+    assert lines[0].startswith("  gdb: ") and all(line.startswith("    ") for line in lines[1:])
+    assert " ".join(line.strip() for line in lines) == f"gdb: {LONG}"
+
+
+def test_colours_are_those_that_were_asked_for_and_change_no_text() -> None:
+    rows = (("gdb", "15.2", Toned("whole", Tone.GOOD)), ("strace", "6", Toned(LONG, Tone.BAD)))
+    coloured, without = drawn(80, *rows, colours=True), drawn(80, *rows)
+    assert [plain(line).rstrip() for line in coloured] == without
+    assert any("\033[32mwhole" in line for line in coloured)
+    output, stream = made(80, colours=True)
+    output.tell(Toned("bad", Tone.BAD))
+    output.tell("as ever")
+    assert stream.getvalue() == "\033[1;31mbad\033[0m\nas ever\n"
+
+
+def test_who_has_colours() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    assert has_colours(terminal, {"TERM": "xterm"})
+    assert not has_colours(terminal, {"TERM": "dumb"})
+    assert not has_colours(terminal, {"TERM": "xterm", "NO_COLOR": "1"})
+    assert not has_colours(terminal, {})
+    assert not has_colours(io.StringIO(), {"TERM": "xterm"})
+
+
+def test_quiet_and_json() -> None:
+    quiet, stream = made(quiet=True)
+    quiet.say("about it")
+    quiet.tell("asked for")
+    quiet.json({"a": 1})
+    assert stream.getvalue() == "asked for\n"
+    as_json, stream = made(wants_json=True)
+    as_json.say("about it")
+    as_json.show(["asked for", Table(("A",), [("b",)])])
+    as_json.json({"ä": 1})
+    assert json.loads(stream.getvalue()) == {"ä": 1}
+
+
+def test_without_rich_tables_are_those_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tukit_sysext.commands.terminal", raising=False)
+    monkeypatch.setitem(sys.modules, "rich.table", None)
+    assert drawn(80, ("gdb", "15.2", LONG), colours=True)[1] == f"gdb    15.2     {LONG}"
+
+
+def test_sizes_are_in_binary_units() -> None:
+    assert [size_text(size) for size in (0, 1023, 1024, 5 * 1024**2, 3 * 1024**3, 2048 * 1024**3)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "5.0 MiB",
+        "3.0 GiB",
+        "2.0 TiB",
+    ]
+
+
+@pytest.fixture(scope="module", params=[3, 40])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Images, some of which changed in eight snapshots, some of which are wanted."""
+    world = World(tmp_path_factory.mktemp("world"))
+    names = NAMES[: request.param]
+    for number, name in enumerate(names):
+        world.publish(name, "1.1")
+        world.publish(name, f"v1.{number}.2+k3s1", OLD if number % 3 else NEW)
+        if number % 4:
+            world.want(name, **({"Hold": "1.1"} if number % 4 == 1 else {}))
+    for number in range(1, 9):
+        images = {name: f"1.{(number + place) // 5}" for place, name in enumerate(names) if (number + place) % 7}
+        world.snapshot(number, images, default=number == 8)
+    world.boot(7)
+    return world
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+@pytest.mark.parametrize("command", ["list", "list --all", "snapshots", "status", "check", "why-not gdb"])
+def test_screens_fit_and_no_name_or_version_is_cut(world: World, command: str, columns: int) -> None:
+    status, screen = world.on_terminal(*command.split(), columns=columns)
+    lines = plain(screen).splitlines()
+    piped = world.command(*command.split())
+    assert status == piped.returncode
+    assert not [line for line in lines if len(line) > columns or line != line.rstrip()]
+    words = {word for word in re.findall(r"[\w.+-]{3,}", piped.stdout) if word in NAMES or "+k3s1" in word}
+    missing = words - set(re.findall(r"[\w.+-]{3,}", re.sub(r"=v", " v", plain(screen))))
+    assert not missing
+    assert "\033[" in screen and "\033[" not in piped.stdout
+    assert "…" not in screen
+
+
+def test_no_color_and_dumb_terminals(world: World) -> None:
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        _, screen = world.on_terminal("list", environment=environment)
+        assert "\033[" not in screen
+        assert "Installed" in screen
+
+
+def test_a_narrow_terminal_is_asked_for_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for told, width in (("100", 100), ("0", 80), ("wide", 80), ("", 80)):
+        monkeypatch.setenv("COLUMNS", told)
+        monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+        assert output_module.terminal_width(Terminal()) == width
+    assert output_module.terminal_width(io.StringIO()) is None
+
+
+def test_the_hooks_import_neither_rich_nor_commands() -> None:
+    """They run in every transaction, whoever reads their output."""
+    code = (
+        "import sys\n"
+        "import tukit_sysext.entry, tukit_sysext.job.transaction, tukit_sysext.job.settle, tukit_sysext.builtin\n"
+        "import tukit_sysext.job.progress_file, tukit_sysext.job.collect, tukit_sysext.builtin.guard\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('rich', 'tukit_sysext.commands'))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["list", "status", "snapshots"])
+def test_a_pipe_needs_no_rich(world: World, command: str) -> None:
+    done = world.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert "tukit_sysext.commands.output" in done.stderr
+    assert not re.search(r"\brich\b", done.stderr)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``snapshots``: the matrix of what each snapshot has, and what changed from one to the next."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.world import World, plain
+from tests.unit.support import Link, make_tree
+from tukit_sysext import cli
+from tukit_sysext.commands import matrix
+from tukit_sysext.commands.matrix import Line
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    for number, images in enumerate(({"gdb": "1.9"}, {"gdb": "1.10", "vim": "9"}, {"gdb": "1.9"}, {"gdb": "1.9"}), 1):
+        world.snapshot(number, {**images, "same": "1"}, default=number == 4)
+    world.boot(3)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    monkeypatch.setenv("TZ", "UTC")
+    return world
+
+
+@pytest.mark.usefixtures("world")
+def test_changes_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snapshots"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["#", "Date", "System", "gdb", "same", "vim"]
+    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4*"]
+    assert [line.split()[4:] for line in lines[1:5]] == [
+        ["1.9", "1", "."],
+        [">1.10", "1", "+9"],
+        ["<1.9", "1", "-"],
+        ["1.9", "1", "."],
+    ]
+    assert "* boots next, - running" in lines[6]
+    assert lines[7] == "Images: + came, > newer than before, < older than before, - went"
+
+
+def test_what_is_missing_not_ours_or_not_known(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(world.site.tree(4), {"etc/extensions/by-hand.raw": Link("/opt/x")})
+    next(world.site.layout.store.glob("gdb-1.10*")).unlink()
+    (world.site.layout.snapshots / "3" / "info.xml").unlink()
+    world.site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    cli.main(["snapshots"])
+    told = capsys.readouterr()
+    rows = {line.split()[0]: line for line in told.out.splitlines()[1:6]}
+    assert ">1.10!" in rows["2"] and "+link" in rows["4*"] and "?" in rows["5"]
+    assert "(by-hand.raw)" in told.out.splitlines()[0]
+    assert "! not whole, or missing, (...) not ours" in told.out
+    assert "snapshot 5" in told.err
+
+
+def test_some_images_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["snapshots", "vim"])
+    assert capsys.readouterr().out.splitlines()[0].split()[3:] == ["vim"]
+    cli.main(["snapshots", "vim", "--json"])
+    found = json.loads(capsys.readouterr().out)["snapshots"]
+    assert [[image["image"] for image in snapshot["images"]] for snapshot in found] == [[], ["vim"], [], []]
+    assert found[0]["date"] == "2026-11-01T10:00:00Z"
+
+
+def test_a_terminal_is_told_once_what_never_changed(world: World) -> None:
+    _, screen = world.on_terminal("snapshots")
+    assert "In all of them: same=1" in plain(screen)
+    assert plain(screen).splitlines()[0].split()[3:] == ["gdb", "vim"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 160, None])
+def test_blocks_have_everything_once_and_fit(width: int | None) -> None:
+    chance = random.Random(7)
+    names = [f"{'n' * chance.randrange(1, 20)}{number}" for number in range(40)]
+    lines = [
+        Line(
+            cells=(str(number), "date"), has={name: str(chance.randrange(3)) for name in names if chance.random() < 0.7}
+        )
+        for number in range(9)
+    ]
+    blocks = matrix.blocks(("#", "Date"), lines, names, width)
+    assert [name.strip() for block in blocks for name in block.head if name.strip() in names] == names
+    assert all(block.head[0] == "#" and len(block.rows) == 9 for block in blocks)
+    assert blocks[0].head[1] == "Date" and (width is not None or len(blocks) == 1)
+    for block in blocks:
+        columns = list(zip(block.head, *block.rows, strict=True))
+        size = sum(max(map(len, column)) + 2 for column in columns) - 2
+        assert width is None or size <= width or len(columns) <= 3
+
+
+def test_changes_in_words_follow_a_snapshot_that_is_not_known() -> None:
+    lines = [
+        Line(cells=("1",), has={"a": "1"}),
+        Line(cells=("2",), has=None),
+        Line(cells=("3",), has={"a": "2", "b": "1"}),
+        Line(cells=("4",), has={"a": "1"}),
+        Line(cells=("5",), has={"a": "1"}),
+    ]
+    assert list(matrix.changes(lines, ["a", "b"])) == [["a=1"], [], [">a=2", "+b=1"], ["<a=1", "-b"], []]
+    assert matrix.column(lines, "b") == [" .", " ?", "+1", "-", " ."]
+    assert matrix.unchanged(lines) == {}
+    assert matrix.unchanged(lines[3:]) == {"a": "1"}
+    assert matrix.unchanged(lines[4:]) == {}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A machine with which nothing is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.lab.signing import SigningKey
+from tests.unit.commands.world import World
+from tests.unit.support import Link, make_tree
+from tukit_sysext.doctor.tools import NEEDED
+from tukit_sysext.state.ledger import Ledger
+
+SPEC = Path(__file__).resolve().parents[3] / "spec"
+UNITS = "usr/lib/systemd/system"
+TUKIT = "usr/lib/tukit/plugins/50-tukit-sysext"
+SNAPPER = "usr/lib/snapper/plugins/60-tukit-sysext"
+SOURCE = "etc/tukit-sysext/sources.d/main.conf"
+
+
+def vendor_links() -> dict[str, Link]:
+    """The links that start our units, as the RPM has them."""
+    found = re.findall(r"^%\{_unitdir\}/(\S+\.wants)/(\S+)$", (SPEC / "tukit-sysext.spec").read_text(), re.M)
+    return {f"{UNITS}/{folder}/{unit}": Link(f"../{unit}") for folder, unit in found}
+
+
+def healthy(folder: Path) -> World:
+    """Everything installed, enabled, signed and linked."""
+    world = World(folder)
+    root = world.site.root
+    (root / SOURCE).unlink()
+    make_tree(
+        root,
+        {
+            **{path.lstrip("/"): "#!/bin/sh\n" for path in NEEDED},
+            TUKIT: "#!/bin/sh\n",
+            SNAPPER: "#!/bin/sh\n",
+            "usr/sbin/tukit": "#!/bin/sh\necho tukit 6.1.3\n",
+            "usr/sbin/transactional-update": "",
+            **{f"{UNITS}/{path.name}": path.read_text() for path in SPEC.glob("tukit-sysext-*.*") if path.is_file()},
+            **vendor_links(),
+            f"{UNITS}/systemd-sysext.service": "[Service]\n",
+            "etc/systemd/system/sysinit.target.wants/systemd-sysext.service": Link(
+                "/usr/lib/systemd/system/systemd-sysext.service"
+            ),
+            "etc/snapper/configs/root": '# subvolume to snapshot\nSUBVOLUME="/"\n',
+            "etc/systemd/import-pubring.gpg": SigningKey.shared().public(),
+            SOURCE: "[Source]\nURL=https://images.example.org/\n",
+            "var/lib/sysext-store": None,
+            "var/lib/tukit-sysext/images": None,
+            "var/lib/tukit-sysext/seen": None,
+            "var/cache/tukit-sysext": None,
+        },
+    )
+    (root / "proc/self/mountinfo").write_text(
+        "25 1 0:25 / / ro,relatime shared:1 - btrfs /dev/vda3 ro,subvol=/@/.snapshots/1/snapshot\n"
+    )
+    for name in (*(path.lstrip("/") for path in NEEDED), TUKIT, SNAPPER, "usr/sbin/tukit"):
+        (root / name).chmod(0o755)
+    world.site.subvolumes.create(root / "var")
+    world.want("gdb")
+    world.snapshot(1, {"gdb": "1.0"}, default=True)
+    world.boot(1)
+    with Ledger(world.site.layout.ledger):
+        pass
+    return world

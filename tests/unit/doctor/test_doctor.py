@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext doctor``: one thing is broken at a time, and that is what it tells, with what mends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.unit.commands.world import World
+from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
+from tests.unit.support import Link, listing, make_tree, needs_root
+from tukit_sysext import cli
+from tukit_sysext.doctor import store, units
+from tukit_sysext.doctor.result import Severity
+from tukit_sysext.state import need, refusal
+from tukit_sysext.state.need import Need
+from tukit_sysext.state.refusal import HeldBack, Refusal
+
+pytestmark = needs_root
+
+DAY = 86400
+IMAGE = "gdb-1.0.x86-64.raw"
+KEY = "F" * 40
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = healthy(tmp_path)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: made.site.machine)
+    return made
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
+    """Status, and what is not good."""
+    status = cli.main(["doctor", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["healthy"] == (status == 0)
+    return status, [item for item in found["results"] if item["severity"] != "good"]
+
+
+def test_nothing_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys) == (0, [])
+    assert cli.main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("no problems, no warnings, ") and len(shown.splitlines()) == 1
+    assert cli.main(["doctor", "-v"]) == 0
+    assert "good: tukit runs " in capsys.readouterr().out
+
+
+def write(path: str, text: str | Link) -> Callable[[World], object]:
+    def change(world: World) -> None:
+        (world.site.root / path).unlink(missing_ok=True)
+        make_tree(world.site.root, {path: text})
+
+    return change
+
+
+def remove(path: str) -> Callable[[World], object]:
+    return lambda world: (world.site.root / path).unlink()
+
+
+def mode(path: str, number: int) -> Callable[[World], object]:
+    return lambda world: (world.site.root / path).chmod(number)
+
+
+def tukit(says: str) -> Callable[[World], object]:
+    def change(world: World) -> None:
+        (world.site.root / "usr/sbin/tukit").write_text(f"#!/bin/sh\n{says}\n")
+
+    return change
+
+
+def owner(world: World) -> None:
+    os.chown(world.site.layout.store, 1000, 1000)
+
+
+def not_apart(world: World) -> None:
+    (world.site.root / "var/.subvolume").unlink()
+
+
+def unmounted(world: World) -> None:
+    for path in world.site.layout.snapshots.iterdir():
+        path.rename(world.site.root / f"elsewhere-{path.name}")
+
+
+def refused(days: int) -> Callable[[World], object]:
+    def change(world: World) -> None:
+        since = int(time.time()) - days * DAY - 60
+        mark = Refusal(last=since, times=1, system="os 2", images={"gdb": HeldBack(reason="none fits", since=since)})
+        refusal.write(world.site.layout.refused, mark)
+
+    return change
+
+
+def waits_for_repair(world: World) -> None:
+    keys = {
+        "link": "gdb.raw",
+        "file_name": IMAGE,
+        "name": "gdb",
+        "version": "1.0",
+        "condition": "missing",
+        "reason": "?",
+    }
+    need.update(world.site.layout.repair, [1], [Need(snapshot=1, since=1, **keys)], matter=[1])
+
+
+def ledger(statement: str) -> Callable[[World], object]:
+    def change(world: World) -> None:
+        with closing(sqlite3.connect(world.site.layout.ledger)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    return change
+
+
+def signed_tomorrow(world: World) -> None:
+    times = {"keys": {KEY: int(time.time()) + 3 * DAY}}
+    make_tree(world.site.layout.seen, {"main": json.dumps(times)})
+
+
+def not_ours(world: World) -> None:
+    make_tree(
+        world.site.root, {"etc/extensions/tools/usr/lib/extension-release.d/extension-release.tools": "ID=_any\n"}
+    )
+
+
+def open_secret(world: World) -> None:
+    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(world)
+    make_tree(world.site.root, {"etc/secret": "lab:geheim\n"})
+    (world.site.root / "etc/secret").chmod(0o644)
+
+
+def blocks(world: World) -> None:
+    """A link in circles, on which systemd-sysext fails."""
+    make_tree(world.site.root, {"etc/extensions/round.raw": Link("round.raw")})
+
+
+CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
+    "no hook": (remove(TUKIT), "tukit-hook", "problem", "is missing", "pkg install --force tukit-sysext"),
+    "hook not executable": (mode(TUKIT, 0o644), "tukit-hook", "problem", "not executable", "--force tukit-sysext"),
+    "hook masked": (
+        write("etc/tukit/plugins/50-tukit-sysext", Link("/dev/null")),
+        "tukit-hook",
+        "problem",
+        "masks our hook",
+        "rm ",
+    ),
+    "hook shadowed": (write("etc/tukit/plugins/50-tukit-sysext", "#!"), "tukit-hook", "problem", "in its place", "rm "),
+    "no snapper hook": (remove(SNAPPER), "snapper-hook", "problem", "is missing", "--force tukit-sysext"),
+    "another tool": (
+        write("usr/lib/tukit/plugins/sysextmgr", "#!"),
+        "other-tools",
+        "problem",
+        "another tool's plugin",
+        "etc/tukit/plugins/sysextmgr",
+    ),
+    "tukit without plugins": (tukit("echo tukit 4.6.0"), "tukit-version", "problem", "runs no plugins", ">=5.1"),
+    "tukit that goes on": (tukit("echo tukit 5.0.7"), "tukit-version", "problem", "goes on after a refusal", ">=5.1"),
+    "tukit that says nothing": (tukit("exit 1"), "tukit-version", "unknown", "cannot be told", ""),
+    "no tukit": (remove("usr/sbin/tukit"), "tukit", "hint", "not installed", ""),
+    "merge not enabled": (
+        remove("etc/systemd/system/sysinit.target.wants/systemd-sysext.service"),
+        "unit systemd-sysext",
+        "problem",
+        "not enabled",
+        "systemctl enable systemd-sysext.service",
+    ),
+    "merge masked": (
+        write("etc/systemd/system/systemd-sysext.service", Link("/dev/null")),
+        "unit systemd-sysext",
+        "problem",
+        "masked by /etc/systemd/system/systemd-sysext.service",
+        "systemctl unmask systemd-sysext.service",
+    ),
+    "unit not started": (
+        remove(f"{UNITS}/timers.target.wants/tukit-sysext-gc.timer"),
+        "unit tukit-sysext-gc",
+        "problem",
+        "not enabled",
+        "systemctl add-wants timers.target tukit-sysext-gc.timer",
+    ),
+    "unit's link masked": (
+        write("etc/systemd/system/paths.target.wants/tukit-sysext-settle.path", Link("/dev/null")),
+        "unit tukit-sysext-settle",
+        "problem",
+        "not enabled",
+        "systemctl add-wants paths.target",
+    ),
+    "unit gone": (
+        remove(f"{UNITS}/tukit-sysext-repair.path"),
+        "unit tukit-sysext-repair",
+        "problem",
+        "missing",
+        "--force",
+    ),
+    "no gpgv": (remove("usr/bin/gpgv"), "programs", "problem", "signatures cannot be checked", "install /usr/bin/gpgv"),
+    "no systemd-sysext": (
+        remove("usr/bin/systemd-sysext"),
+        "programs",
+        "problem",
+        "cannot be merged",
+        "systemd-sysext",
+    ),
+    "no snapper": (remove("usr/bin/snapper"), "programs", "problem", "no snapshots", "install /usr/bin/snapper"),
+    "no btrfs": (
+        write("proc/self/mountinfo", "25 1 0:25 / / rw - ext4 /dev/vda1 rw\n"),
+        "root",
+        "problem",
+        "expected btrfs",
+        "",
+    ),
+    "snapshots not mounted": (unmounted, "snapshots", "warning", "is it mounted?", "mount /.snapshots"),
+    "no snapper configuration": (
+        remove("etc/snapper/configs/root"),
+        "snapper",
+        "problem",
+        "no configuration for /",
+        "create-config /",
+    ),
+    "store of another user": (owner, "store", "problem", "belongs to user 1000", "chown root:root"),
+    "store open to others": (mode("var/lib/sysext-store", 0o777), "store", "problem", "mode 0777", "chmod 0755"),
+    "no cache": (
+        lambda world: world.site.layout.cache.rmdir(),
+        "folders",
+        "problem",
+        "/var/cache/tukit-sysext is missing",
+        "systemd-tmpfiles --create",
+    ),
+    "store in the snapshot": (not_apart, "shared", "problem", "a rollback takes it back too", "mksubvolume"),
+    "store larger than allowed": (
+        write("etc/tukit-sysext/tukit-sysext.conf", "[Store]\nStoreMax=1K\n"),
+        "room",
+        "warning",
+        "more than StoreMax=",
+        "gc --dry-run",
+    ),
+    "no keyring": (remove("etc/systemd/import-pubring.gpg"), "sources", "problem", "no keyring", "--key FILE --force"),
+    "keyring without the key": (
+        write(SOURCE, f"[Source]\nURL=https://images.example.org/\nFingerprint={KEY}\n"),
+        "sources",
+        "problem",
+        f"has no key {KEY}",
+        "sources add main https://images.example.org/ --key FILE --force",
+    ),
+    "not verified": (
+        write(SOURCE, "[Source]\nPath=/srv\nVerify=no\n"),
+        "sources",
+        "warning",
+        "Verify=no",
+        "add main /srv",
+    ),
+    "no source": (remove(SOURCE), "sources", "hint", "no source", "sources add"),
+    "open secret": (
+        open_secret,
+        "configuration",
+        "problem",
+        "expected a file of root with mode 0600",
+        "etc/secret && chmod 0600",
+    ),
+    "a fault": (
+        write("etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGrace=soon\n"),
+        "configuration",
+        "problem",
+        "tukit-sysext.conf:2: Grace=soon",
+        "edit /etc/tukit-sysext/tukit-sysext.conf, line 2",
+    ),
+    "an unknown key": (
+        write("etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGarce=3d\n"),
+        "configuration",
+        "warning",
+        "unknown key Garce=",
+        "line 2",
+    ),
+    "no place for metrics": (
+        write("etc/tukit-sysext/tukit-sysext.conf", "[Metrics]\nFile=/var/nowhere/a.prom\n"),
+        "metrics",
+        "warning",
+        "its folder is missing",
+        "mkdir -p /var/nowhere",
+    ),
+    "a plugin that is not there": (
+        write("etc/tukit-sysext/tukit-sysext.conf", "[Plugins]\nLoad=nowhere\n"),
+        "plugins",
+        "problem",
+        "plugin nowhere is not loaded",
+        "tukit-sysext plugins",
+    ),
+    "a list from the future": (signed_tomorrow, "clock", "warning", "the clock is behind", "timedatectl"),
+    "a memory that cannot be read": (
+        write("var/lib/tukit-sysext/seen/main", "nonsense"),
+        "seen",
+        "problem",
+        "cannot be read",
+        "sources reset main",
+    ),
+    "no ledger any more": (
+        write("var/lib/tukit-sysext/ledger.db", "x" * 4096),
+        "ledger",
+        "problem",
+        "ledger",
+        "settle",
+    ),
+    "a newer ledger": (ledger("CREATE TABLE more (name TEXT)"), "ledger", "warning", "a newer version", ""),
+    "a newer column": (ledger("ALTER TABLE image ADD COLUMN licence TEXT"), "ledger", "warning", "image.licence", ""),
+    "refused today": (refused(0), "refused", "warning", "an update to os 2 is refused, because of gdb", "status"),
+    "refused for days": (refused(4), "refused", "problem", "for 4 days", "status"),
+    "to be repaired": (waits_for_repair, "repair", "problem", "gdb 1.0 is missing", "verify --repair"),
+    "an image is gone": (
+        remove(f"var/lib/sysext-store/{IMAGE}"),
+        "links",
+        "problem",
+        "gdb.raw is missing",
+        "verify --repair",
+    ),
+    "a link that blocks": (blocks, "links", "problem", "merges nothing at all", "verify --boot"),
+    "not ours": (not_ours, "not-ours", "hint", "tools", "adopt --dry-run"),
+    "of unknown origin": (
+        write("var/lib/sysext-store/other-1.raw", "x"),
+        "unknown-origin",
+        "hint",
+        "1 images of the store",
+        "gc --unknown-origin",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "check", "severity", "text", "mend"), CASES.values(), ids=CASES)
+def test_one_thing_is_broken(
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[World], object],
+    check: str,
+    severity: str,
+    text: str,
+    mend: str,
+) -> None:
+    change(world)
+    status, found = told(capsys)
+    first = next((item for item in found if item["check"] == check), None)
+    assert first is not None, found
+    assert (first["severity"], text in first["text"]) == (severity, True), first
+    assert mend in (first["mend"] or ""), first
+    assert status == (1 if severity == "problem" else 0)
+    # what else it tells is about the same
+    related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}}.get(check, set())
+    assert {item["check"] for item in found} <= {check, *related}, found
+    assert cli.main(["doctor"]) == status
+    shown = capsys.readouterr().out
+    assert text in shown and (first["mend"] or "") in shown
+
+
+def test_a_clock_that_says_1970(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "tukit_sysext.doctor.clock.time", SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime)
+    )
+    status, (found,) = told(capsys)
+    assert (status, found["check"]) == (1, "clock")
+    assert "1970-01-01, before tukit-sysext was built" in found["text"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        (
+            store.Facts(
+                store=store.Place(path="/s", read_only=True), others=(), free=10**12, size=0, most=0, privileged=True
+            ),
+            "mounted read-only",
+        ),
+        (store.Facts(store=store.Place(path="/s"), others=(), free=1000, size=0, most=0, privileged=True), "are free"),
+        (
+            store.Facts(
+                store=store.Place(path="/s", kind="a symbolic link"),
+                others=(),
+                free=None,
+                size=0,
+                most=0,
+                privileged=True,
+            ),
+            "found a symbolic link",
+        ),
+    ],
+    ids=["read-only", "full", "link"],
+)
+def test_the_store(facts: store.Facts, text: str) -> None:
+    (found,) = [result for result in store.judge(facts) if result.severity is Severity.PROBLEM]
+    assert text in found.text and found.mend
+
+
+def test_the_units_are_those_that_the_rpm_starts(world: World) -> None:
+    links = {path.rpartition("/")[2]: path.split("/")[-2].removesuffix(".wants") for path in vendor_links()}
+    assert links == {name: target for name, (target, _) in units.OURS.items()}
+
+
+def test_a_check_that_fails_keeps_no_other_from_being_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr("tukit_sysext.doctor.units.look", failing)
+    remove(TUKIT)(world)
+    status, found = told(capsys)
+    assert status == 1
+    assert {item["check"]: item["severity"] for item in found} == {"units": "unknown", "tukit-hook": "problem"}
+
+
+def test_a_machine_with_nothing_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(tmp_path)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    status, found = told(capsys)
+    assert status == 1
+    assert all(item["text"] for item in found)
+
+
+def test_it_writes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(world.site.root)
+    told(capsys)
+    assert listing(world.site.root) == before
+
+
+def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(world)
+    make_tree(world.site.root, {"etc/secret": "lab:geheim\n"})
+    (world.site.root / "etc/secret").chmod(0o600)
+    (world.site.root / "etc/snapper/configs/root").chmod(0o600)
+    with as_nobody(world.site.root):
+        status, found = told(capsys)
+    assert status == 0
+    unknown = {item["check"] for item in found if item["severity"] == "unknown"}
+    assert unknown == {"snapper", "configuration"}, found
+    assert {item["mend"] for item in found if item["severity"] == "unknown"} == {"sudo tukit-sysext doctor"}
+
+
+@contextmanager
+def as_nobody(root: Path) -> Iterator[None]:
+    """An ordinary user, in a folder that everybody may reach."""
+    for path in (root, *root.parents):
+        if path == Path(path.anchor):
+            break
+        path.chmod(path.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
