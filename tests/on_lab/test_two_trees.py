@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.lab import Flavour
 from tests.on_lab.site import NEW, OLD, Site
 
 ANY = {"ID": "_any"}
@@ -88,15 +89,18 @@ def test_what_is_removed_while_a_transaction_is_open_stays_away(between: Site) -
     opened = between.lab.tukit("open", check=True).stdout
     number = max(between.numbers())
     assert str(number) in opened
-    between.command("remove", "tools")
+    told = between.command("remove", "tools").stderr
+    assert f"snapshot {number} is open in a transaction and was not changed" in told
     between.lab.tukit("close", str(number), check=True)
     assert between.default() == number
 
     between.lab.reboot()
+    if between.lab.flavour is Flavour.TUMBLEWEED:
+        # nothing brings changes of /etc along there: what was told has to be done
+        between.command("remove", "tools")
     between.command("verify", "--boot")
 
     assert "tools.raw" not in between.links()
-    assert "State=removed" in (wanted(between, "tools") or "")
 
 
 def test_an_update_of_both_leaves_each_what_fits_it(between: Site) -> None:

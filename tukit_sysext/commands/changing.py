@@ -10,6 +10,7 @@ from typing import Any
 
 from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.output import Output, require_root
+from tukit_sysext.commands.trees import tell_open_transactions
 from tukit_sysext.config.values import image_version
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.job.change import Changer, TreeChange, Wish
@@ -87,6 +88,8 @@ def carry(
     for tree in trees:
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", hint=f"tukit-sysext why-not {name}")
+    if not arguments.dry_run:
+        tell_open_transactions(machine, arguments, output)
     return 1 if any(tree.missing for tree in trees) else 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tukit_sysext.commands.changing import document
 from tukit_sysext.commands.output import Output, require_root
+from tukit_sysext.commands.trees import tell_open_transactions
 from tukit_sysext.job.change import Changer, Wish
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
@@ -25,4 +26,6 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
         for text in texts:
             output.tell(f"{wish.target}: {text}" if several else text)
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False))
+    if not arguments.dry_run:
+        tell_open_transactions(machine, arguments, output)
     return 0

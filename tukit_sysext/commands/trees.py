@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.job.targets import Target, of_root, of_snapshot, running_and_next
+from tukit_sysext.commands.output import Output
+from tukit_sysext.job.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
 from tukit_sysext.machine import Machine
 
 
@@ -23,3 +24,13 @@ def looked_at(machine: Machine, arguments: argparse.Namespace) -> Target:
     if arguments.snapshot is not None:
         return of_snapshot(machine, arguments.snapshot)
     return running_and_next(machine)[0]
+
+
+def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, output: Output) -> None:
+    """Say that a transaction goes on, whose tree has its own /etc: what was changed may not be in it."""
+    if arguments.root is None and arguments.snapshot is None:
+        for number in open_transactions(machine):
+            output.warn(
+                f"snapshot {number} is open in a transaction and was not changed",
+                hint=f"run tukit-sysext {arguments.command} once more when that transaction is over",
+            )

@@ -25,7 +25,7 @@ def update(machine: Machine) -> None:
         if named is not None and machine.privileged:
             _write(machine, machine.layout.root / named.lstrip("/"))
     except Exception as error:
-        log.warning("the metrics are not written: %s: %s", type(error).__name__, error)
+        log.error("the metrics are not written: %s: %s", type(error).__name__, error)
 
 
 def _write(machine: Machine, path: Path) -> None:

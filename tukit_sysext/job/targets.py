@@ -58,6 +58,14 @@ def running_and_next(machine: Machine) -> tuple[Target, ...]:
     return tuple(trees)
 
 
+def open_transactions(machine: Machine) -> tuple[int, ...]:
+    """Snapshots that a transaction has open: nobody else changes them."""
+    if not machine.layout.snapshots.is_dir():
+        return ()
+    found = scan(machine.layout, machine.subvolumes, releases=False).snapshots
+    return tuple(item.number for item in found if item.open and not item.running and not item.default)
+
+
 def of_snapshot(machine: Machine, number: int) -> Target:
     """The tree of a snapshot. Raises TukitSysextError where there is none of this number."""
     found = scan(machine.layout, machine.subvolumes).snapshots

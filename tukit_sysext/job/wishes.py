@@ -14,10 +14,9 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
 from tukit_sysext.job.change import NewFile, Wish, image_file
 from tukit_sysext.job.options import image_name, image_version
-from tukit_sysext.job.targets import Target, running_and_next
+from tukit_sysext.job.targets import Target, open_transactions, running_and_next
 from tukit_sysext.rules.version import sort_key
 from tukit_sysext.state import links
-from tukit_sysext.state.snapshots import scan
 from tukit_sysext.system.tree import Tree
 
 _DROP_INS = f"{settings.MAIN}.d"
@@ -99,9 +98,7 @@ def _alone(target: Target) -> bool:
     machine = target.machine
     if not machine.layout.snapshots.is_dir():
         return True
-    return len(running_and_next(machine)) == 1 and not any(
-        item.open and not item.running for item in scan(machine.layout, machine.subvolumes, releases=False).snapshots
-    )
+    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
 
 
 def blocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:

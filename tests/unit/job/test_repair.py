@@ -228,7 +228,7 @@ def test_links_of_a_snapshot_are_changed_in_the_snapshot(site: VerifySite) -> No
 
 def test_a_folder_that_cannot_be_written_is_said(site: VerifySite, lost: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site.offer("2")
-    monkeypatch.setattr("tukit_sysext.job.repair.os.access", lambda *_: False)
+    monkeypatch.setattr("tukit_sysext.job.obstacle.os.access", lambda *_: False)
     done = mend(site)
     assert done.done is Done.FAILED
     assert "the running system is read-only" in done.text
