@@ -7,9 +7,7 @@ Times are replaced, so that the same output makes the same picture.
 from __future__ import annotations
 
 import os
-import pty
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +19,9 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 from tests.lab import Flavour, Lab
-from tests.lab.machine import ENVIRONMENT
 from tests.on_lab.site import NEW, OLD, Site, installed_tree
 from tests.rpm import TOP
+from tests.terminal import on_terminal
 
 PICTURE = TOP / "spec" / "picture.svg"
 COLUMNS = 100
@@ -82,7 +80,10 @@ def prepare(site: Site) -> Site:
 def screens(lab: Lab) -> Iterator[tuple[str, str]]:
     """Each command line, and what a terminal gets of it; the same for the same output at another time."""
     for command in COMMANDS:
-        yield " ".join(("tukit-sysext", *command)), _TIME.sub("2026-11-20 10:00", _on_terminal(lab, command))
+        yield (
+            " ".join(("tukit-sysext", *command)),
+            _TIME.sub("2026-11-20 10:00", on_terminal(lab, command, columns=COLUMNS)[1]),
+        )
 
 
 def svg(found: Iterator[tuple[str, str]]) -> str:
@@ -100,27 +101,6 @@ def svg(found: Iterator[tuple[str, str]]) -> str:
 def words(picture: str) -> list[str]:
     """The texts in a picture, in their order."""
     return [text.strip() for text in ElementTree.fromstring(picture).itertext() if text.strip()]  # noqa: S314  # ours
-
-
-def _on_terminal(lab: Lab, command: tuple[str, ...]) -> str:
-    own, theirs = pty.openpty()
-    environment = {**ENVIRONMENT, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "TZ": "UTC"}
-    with subprocess.Popen(
-        lab.enter_command(["tukit-sysext", *command]), env=environment, stdin=theirs, stdout=theirs, stderr=theirs
-    ):
-        os.close(theirs)
-        content = b""
-        while piece := _read(own):
-            content += piece
-        os.close(own)
-    return content.decode().replace("\r\n", "\n")
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:
-        return b""  # Linux says EIO when nobody has the other side of a terminal any more
 
 
 def main() -> int:

@@ -47,7 +47,8 @@ def parse_names(texts: Sequence[str]) -> dict[str, str | None]:
 def unknown_image(name: str, known: Collection[str], where: str, *, hint: str = "") -> TukitSysextError:
     """An error that says which names there are that look like this one."""
     near = nearest(name, known)
-    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", hint=near or hint or None)
+    meant = f"did you mean {near}?" if near is not None else hint
+    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", hint=meant or None)
 
 
 def carry(

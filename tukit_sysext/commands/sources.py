@@ -188,7 +188,7 @@ def _add(machine: Machine, arguments: argparse.Namespace) -> int:
     for line in key_lines(believed):
         print(f"  {line}")
     if not pins:
-        print("  next step: compare the fingerprint with what the publisher says of it elsewhere")
+        print("  next step: compare this fingerprint with what the publisher says elsewhere")
     return 0
 
 

@@ -77,7 +77,7 @@ def test_a_server_with_its_key(
     told = tell(capsys, "add", "web", URL, "http://mirror.example.org", "--key", str(key_file), "--priority", "5")
     assert grouped(key.fingerprint) in told
     assert key.name in told
-    assert "compare the fingerprint" in told
+    assert "compare this fingerprint" in told
     found = source(site)
     assert found.urls == (URL, "http://mirror.example.org/")
     assert (found.verify, found.fingerprints, found.priority) == (True, None, 5)

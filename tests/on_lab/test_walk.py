@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A new user's way, screen by screen: nothing overruns the terminal, and each screen says what it has to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartLab
+from tests.lab import Flavour
+from tests.on_lab.site import Site, Web
+from tests.walk import walk
+
+FAILING = {"a name that is misspelt", "why one is not there", "doctor on a fresh machine", "all well?"}
+"""Screens of commands that end with 1: something is wrong, and they say what."""
+
+SAYS = {
+    "doctor on a fresh machine": ["no source of images is configured", "systemctl enable systemd-sysext.service"],
+    "a source": ["sources.d/main.conf written", "compare this fingerprint"],
+    "what it offers": ["gdb     -          15.1", "available"],
+    "a name that is misspelt": ["did you mean gdb?"],
+    "what would be installed": ["gdb: 15.1 would be fetched from source main"],
+    "installed": ["gdb: 15.1 added", "strace: 6.11 added", "systemd-sysext refresh"],
+    "what there is now": ["running, boots next", "k3s     1.31.5   optional"],
+    "between the update and the reboot": ["(running)", "(boots next)", "left out: nothing published fits"],
+    "what the reboot brings": ["15.1    15.2  changed", "1.31.5  -     went"],
+    "why one is not there": ["SYSEXT_LEVEL", "glibc-2.43", "glibc-2.42"],
+    "all snapshots": [">15.2", ">6.12", "* boots next, - running"],
+    "after the rollback": ["gdb     15.1     required  whole"],
+    "what keeps an image": ["gdb-15.2.x86-64.raw:"],
+    "what a collection would do": ["0 deleted"],
+    "removed": ["strace: 6.11 removed"],
+    "what happened": ["6.11 -> 6.12", "6.11 removed"],
+    "all well?": ["checks good"],
+}
+
+
+@pytest.mark.parametrize(("columns", "more"), [(80, 0), (160, 37)])
+def test_every_screen(start_lab: StartLab, our_tree: Path, web: Web, columns: int, more: int) -> None:
+    site = Site(lab=start_lab(Flavour.MICROOS, install={our_tree: "/"}), web=web)
+    site.lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
+    seen = set()
+    for screen in walk(site, web, columns=columns, more=more):
+        seen.add(screen.name)
+        assert screen.status == (1 if screen.name in FAILING else 0), f"{screen.command}: {screen.text}"
+        assert "Traceback" not in screen.text
+        wide = [line for line in screen.text.splitlines() if len(line) > columns and "next step: " not in line]
+        assert not wide, "a command to be copied may be longer, nothing else"
+        for words in SAYS.get(screen.name, []) if more == 0 else []:
+            assert words in screen.text, f"{screen.command}: {screen.text}"
+    assert SAYS.keys() <= seen
