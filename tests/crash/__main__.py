@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.crash import checks
 from tests.crash.ground import Ground, memory
 from tests.crash.leaving import SYNCS
-from tests.crash.points import END, Bench, Fault, Point, Reference
+from tests.crash.points import END, NOT_STRUCK, Bench, Fault, Point, Reference
 from tests.crash.scenarios import NAMES, Publisher, Scenarios
 from tests.lab.server import Server
 
@@ -99,6 +99,8 @@ def _leave_out(ground: Ground, benches: Mapping[str, Bench]) -> int:
         noticed = next(
             ((point, wrong) for point in bench.cuts(left_out) if (wrong := bench.wrong(point, left_out))), None
         )
+        if noticed is not None and noticed[1][0].startswith(NOT_STRUCK):
+            raise SystemExit(f"{noticed[0].name}: {noticed[1][0]}")
         unnoticed += noticed is None and not sync.spare
         told = f"noticed at {noticed[0].name}: {noticed[1][0]}" if noticed is not None else f"UNNOTICED {sync.spare}"
         print(f"{sync.scenario:8} {sync.what}: {told}"[:_WIDTH], flush=True)

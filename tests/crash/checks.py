@@ -12,16 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.crash.state import State
+from tukit_sysext.layout import STORE
 from tukit_sysext.state.links import image_of
 
+_TAKEN_AWAY = (f"{STORE}/.", "/var/lib/tukit-sysext/", "/var/cache/tukit-sysext/")
 
-def broken(before: State, now: State, after: State, published: Mapping[str, str], *, tree: str) -> Iterator[str]:
+
+def broken(
+    before: State, now: State, after: State, published: Mapping[str, str], *, tree: str, left_out: bool
+) -> Iterator[str]:
     """What does not hold any more.
 
     ``before`` is the machine as it was, ``after`` as a run without a fault leaves it, ``published`` the hashes of
-    images by their files, ``tree`` the snapshot whose links may change.
+    images by their files, ``tree`` the snapshot whose links may change; with ``left_out`` some may be missing in it.
     """
     yield from _links(before, now, after, tree)
+    for name in before.links[tree].keys() & after.links[tree].keys() - now.links[tree].keys():
+        if not left_out:
+            yield f"(1) snapshot {tree}: {name} is gone"
     yield from _store(before, now, after, published)
     for name, record in now.records.items():
         if record is None and (name not in before.records or before.records[name] is not None):
@@ -56,6 +64,10 @@ def _links(before: State, now: State, after: State, tree: str) -> Iterator[str]:
         lost = held.keys() - now.held[number].keys() - now.links[number].keys()
         if lost - (held.keys() - after.held[number].keys() - after.links[number].keys()):
             yield f"(1) snapshot {number}: links in quarantine are lost: {sorted(lost)}"
+    for number, held in now.held.items():
+        silent = [name for name in held if not now.reasons[number].get(name)]
+        if silent:
+            yield f"snapshot {number}: in quarantine for no reason: {silent}"
     for number, links in after.held.items():
         lost = links.keys() - before.held[number].keys() - now.links[number].keys() - now.held[number].keys()
         if lost:
@@ -109,3 +121,10 @@ def _image_rows(expected: State, found: State, rows: Sequence[Sequence[Any]]) ->
     for file, _, sha256, here, _ in there.values():
         if bool(here) != (file in found.store) or (here and found.store[file].sha256 != sha256):
             yield f"ledger: {there[file]} is not so"
+
+
+def left_over(before: State, now: State) -> Iterator[str]:
+    """What a run has left that nobody takes away later, as a collection does in the store and beside the records."""
+    for path in sorted(now.temporary - before.temporary):
+        if not path.startswith(_TAKEN_AWAY):
+            yield f"left for ever: {path}"

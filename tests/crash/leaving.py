@@ -52,6 +52,7 @@ _QUARANTINE = "state/quarantine.py"
 _STORE = "state/store.py"
 _DURABLE = "system/durable.py"
 
+_BOTH_PLACES = "btrfs makes the new place of a link last with its old one, which is synced next"
 _NEW_FOLDERS = "btrfs makes new folders last with what is synced in them; other file systems need not"
 
 SYNCS = (
@@ -72,7 +73,7 @@ SYNCS = (
     _without("a new folder of links", "first", "system/tree.py",
              "# as every directory in /etc\n                os.fsync(parent)",
              spare=_NEW_FOLDERS),
-    _without("links", "update", "state/links.py",
+    _without("links", "first", "state/links.py",
              "self._unlink(directory, name)\n            os.fsync(directory)"),
     _without("times of links that stay", "update", "state/links.py",
              "os.readlink(name, dir_fd=now))\n            os.fsync(now)"),
@@ -85,15 +86,17 @@ SYNCS = (
              spare="SQLite syncs the folder for its journal before it writes to the new ledger"),
     _without("a link's place in quarantine", "boot", _QUARANTINE,
              "rename_new(extensions, entry.name, quarantine, name)\n                    os.fsync(quarantine)",
-             spare="btrfs makes the new place of a link last with its old one, which is synced next"),
+             spare=_BOTH_PLACES),
     _without("that a link is out of the way", "boot", _QUARANTINE,
              "os.fsync(quarantine)\n                    os.fsync(extensions)"),
-    _without("that a link is in quarantine alone", "boot", _QUARANTINE,
+    _without("that a link is in quarantine alone", "again", _QUARANTINE,
              "os.unlink(entry.name, dir_fd=extensions)\n                        os.fsync(extensions)"),
-    _without("that a link is back", "boot", _QUARANTINE, "return False\n            os.fsync(extensions)"),
+    _without("that a link is back", "boot", _QUARANTINE, "return False\n            os.fsync(extensions)",
+             spare=_BOTH_PLACES),
     _without("content of a reason", "boot", _QUARANTINE, "file.flush()\n            os.fsync(descriptor)"),
-    _without("name of a reason", "boot", _QUARANTINE, "dst_dir_fd=quarantine)\n        os.fsync(quarantine)"),
-    _without("that a link and its reason are gone", "boot", _QUARANTINE,
+    _without("name of a reason", "boot", _QUARANTINE, "dst_dir_fd=quarantine)\n        os.fsync(quarantine)",
+             spare="the folder is synced once more when the link is in it, and the link is synced after that"),
+    _without("that a link and its reason are gone", "again", _QUARANTINE,
              'os.unlink(f"{name}{_SUFFIX}", dir_fd=quarantine)\n        os.fsync(quarantine)'),
     _without("that a signature time is forgotten", "reset", "state/seen.py",
              "return False\n            sync_directory(self._folder)"),

@@ -19,6 +19,7 @@ from tests.crash.state import State
 _TRIES = 3
 _STEPS = ("fsync", "fdatasync", "rename", "link", "symlink", "unlink")
 _DIGITS = re.compile(r"\d+")
+NOT_STRUCK = "the fault cannot be brought about"
 END = Call(name="end", number=0, about="after the last call", injected=False)
 
 
@@ -108,7 +109,7 @@ class Bench:
                 return [*self._wrong(point, reference)]
             except NotStruck as error:
                 missed = str(error)
-        return [f"the fault cannot be brought about: {missed}"]
+        return [f"{NOT_STRUCK}: {missed}"]
 
     def _wrong(self, point: Point, reference: Reference) -> Iterator[str]:
         scenario = self.scenario
@@ -130,7 +131,12 @@ class Bench:
     def _check(self, root: Path, point: Point, reference: Reference) -> Iterator[str]:
         now = state.read(root)
         for text in checks.broken(
-            reference.before, now, reference.after, self._published, tree=str(self.scenario.tree)
+            reference.before,
+            now,
+            reference.after,
+            self._published,
+            tree=str(self.scenario.tree),
+            left_out=point.fault in (Fault.ENOSPC, Fault.EIO),
         ):
             yield f"after the fault: {text}"
         if point.call is END:
@@ -143,9 +149,14 @@ class Bench:
         )
         if again.status != reference.ended.status or told:
             yield f"the next run: status {again.status}: {again.messages}"
-        yield from (f"after the next run: {text}" for text in checks.differences(reference.after, state.read(root)))
+        last = state.read(root)
+        for text in (*checks.differences(reference.after, last), *checks.left_over(reference.before, last)):
+            yield f"after the next run: {text}"
 
     def _check_status(self, point: Point, ended: Ended, now: State, reference: Reference) -> Iterator[str]:
+        left = now.temporary - reference.before.temporary
+        if left and point.fault is not Fault.KILL and not point.call.name.startswith(("unlink", "rmdir")):
+            yield f"temporary files are left: {sorted(left)}"
         told = ended.messages != reference.ended.messages or ended.output != reference.ended.output
         if self.scenario.hook:
             if ended.status != 0:

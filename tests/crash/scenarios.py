@@ -6,6 +6,7 @@
 ``collect``  a collection that deletes two images, a record without a file and what a killed process left
 ``mend``     a transaction that finds a damaged image, one of unknown origin and a ledger that is none
 ``boot``     what a boot does: a bad link goes to quarantine, one comes back, one is dropped
+``again``    a boot after a power cut that has left a link in quarantine, and where it came from; another one is dropped
 ``reset``    the newest signature time of a source is forgotten
 """
 
@@ -29,7 +30,7 @@ from tests.crash.mounts import copy, device, mounted
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
 from tests.unit.support import snapper_info
-from tukit_sysext.layout import STORE
+from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.rules.architectures import architecture
 
 OLD, NEW = "glibc-2.42", "glibc-2.43"
@@ -267,22 +268,38 @@ class Scenarios:
             store = top / STORE.lstrip("/")
             (store / file_of("beta", "2")).rename(store / "beta")
             (extensions / "older.raw").symlink_to(f"{STORE}/{file_of('gamma', '0')}")
-            (extensions / "twice.raw").symlink_to(f"{STORE}/{file_of('alpha', '0')}")
         boot = Scenario(name="boot", disk=disk, running=3, tree=3, argv=(COMMAND, "verify", "--boot"), hook=False)
         with self._ground.machine(disk, running=3):
             self._ground.run(boot.argv, traced=False)
         with device(disk) as path, mounted((path, self._ground.root, "btrfs", "subvol=/")):
             store = self._ground.root / STORE.lstrip("/")
             (store / "beta").rename(store / file_of("beta", "2"))
-            # as a power cut left it: in quarantine, and where it came from
-            extensions = self._ground.root / ".snapshots/3/snapshot/etc/extensions"
-            (extensions / "twice.raw").symlink_to(f"{STORE}/{file_of('alpha', '0')}")
             self._rot(self._ground.root)
         return boot
+
+    def again(self) -> Scenario:
+        """See above."""
+        boot = self["boot"]
+        disk = self._disk("again", boot)
+        with self._ground.machine(disk, running=3) as root:
+            self._ground.run(boot.argv, traced=False)
+            (root / "etc/extensions/alpha.raw").symlink_to(f"{STORE}/{file_of('alpha', '2')}")
+            quarantine = root / QUARANTINE
+            (quarantine / "older.raw").symlink_to(f"{STORE}/{file_of('gamma', '0')}")
+            (quarantine / "older.raw.reason").write_text('{"link": "older.raw", "reason": "missing", "since": ""}')
+        return replace(boot, name="again", disk=disk)
 
 
 _MAKERS: Mapping[str, Callable[[Scenarios], Scenario]] = {
     make.__name__: make
-    for make in (Scenarios.update, Scenarios.collect, Scenarios.first, Scenarios.mend, Scenarios.boot, Scenarios.reset)
+    for make in (
+        Scenarios.update,
+        Scenarios.collect,
+        Scenarios.first,
+        Scenarios.mend,
+        Scenarios.boot,
+        Scenarios.again,
+        Scenarios.reset,
+    )
 }
 NAMES = tuple(_MAKERS)

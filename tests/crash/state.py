@@ -39,15 +39,16 @@ class File:
 class State:
     """The machine as it is.
 
-    ``links`` and ``held`` (in quarantine) by snapshot; ``touched`` are links that changed since the snapshot
-    was made; ``records`` by image file, None for one that is none, without
-    what differs from run to run; ``temporary`` are names of what is on its way, or was left; ``others`` is everything
-    that is not ours. ``ledger`` has rows by table, None where it is none.
+    ``links``, ``held`` (in quarantine) and their ``reasons`` by snapshot; ``touched`` are links that changed since the
+    snapshot was made. ``records`` by image file, without what differs from run to run, None for one that is none;
+    ``temporary`` are names of what is on its way, or was left; ``others`` is everything that is not ours. ``ledger``
+    has rows by table, None where it is none.
     """
 
     links: Mapping[str, Links]
     touched: Mapping[str, frozenset[str]]
     held: Mapping[str, Links]
+    reasons: Mapping[str, Mapping[str, str]]
     store: Mapping[str, File]
     records: Mapping[str, Mapping[str, Any] | None]
     seen: Mapping[str, Mapping[str, int] | None]
@@ -66,6 +67,7 @@ class State:
             "links": self.links,
             "links that changed": self.touched,
             "links in quarantine": self.held,
+            "reasons": self.reasons,
             "store": {name: file.sha256 for name, file in self.store.items()},
             "records": self.records,
             "signature times": self.seen,
@@ -82,6 +84,7 @@ def read(root: Path) -> State:
         links={number: _links(tree / EXTENSIONS) for number, tree in trees.items()},
         touched={number: frozenset(_touched(tree)) for number, tree in trees.items()},
         held={number: _links(tree / QUARANTINE) for number, tree in trees.items()},
+        reasons={number: _reasons(tree / QUARANTINE) for number, tree in trees.items()},
         store=dict(_store(root / STORE.lstrip("/"))),
         records={name.removesuffix(".json"): _record(images / name) for name in _names(images)},
         seen={name: _seen(root / _STATE / "seen" / name) for name in _names(root / _STATE / "seen")},
@@ -97,6 +100,18 @@ def _names(folder: Path) -> list[str]:
 
 def _links(folder: Path) -> Links:
     return {name: os.readlink(folder / name) for name in _names(folder) if (folder / name).is_symlink()}
+
+
+def _reasons(folder: Path) -> Mapping[str, str]:
+    """Why links are in quarantine, by their names; empty for what says nothing."""
+    found: dict[str, str] = {}
+    for name in _names(folder):
+        if name.endswith(".reason"):
+            try:
+                found[name.removesuffix(".reason")] = json.loads((folder / name).read_bytes())["reason"]
+            except (ValueError, KeyError):
+                found[name.removesuffix(".reason")] = ""
+    return found
 
 
 def _touched(tree: Path) -> Iterator[str]:

@@ -28,6 +28,7 @@ from tukit_sysext.state.ledger_schema import NotWritten
 from tukit_sysext.state.record import seconds_of
 from tukit_sysext.state.roots import Root
 from tukit_sysext.state.store import Kept, Store
+from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree
 
@@ -197,9 +198,20 @@ class _Run:
                 gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
                 ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
             ledger.remember(_LAST, now_text(self._rules.now))
-        self._store.records.sweep(self._rules.now - YOUNG)
+        self._sweep()
         names = {item.kept.file_name for item in gone}
         return self._sum([item for item in judged if item.kept.file_name not in names], gone=gone, unknown=unknown)
+
+    def _sweep(self) -> None:
+        """Take away what killed processes left beside records, lists and memories."""
+        before = self._rules.now - YOUNG
+        self._store.records.sweep(before)
+        layout = self._machine.layout
+        for folder in (layout.seen, *layout.cache.glob("*/")):
+            try:
+                sweep(folder, before)
+            except OSError as error:
+                log.info("%s: cannot be tidied up: %s", folder, error.strerror)
 
     def _enter(self, ledger: Ledger, judged: Sequence[Judged]) -> None:
         kept = [item.kept for item in judged]

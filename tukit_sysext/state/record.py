@@ -8,13 +8,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tukit_sysext.rules.names import check_component
-from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory, sync_directory, write_file
+from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
 
 _LIMIT = 1024 * 1024
 _LARGEST = 1 << 63
@@ -174,10 +173,7 @@ class Records:
 
     def sweep(self, before: int) -> None:
         """Take away what processes that were killed left here before a time (seconds). Raises OSError."""
-        for path in self._folder.glob(f"{TEMPORARY_PREFIX}*"):
-            with suppress(FileNotFoundError):
-                if path.lstat().st_mtime < before:
-                    path.unlink()
+        sweep(self._folder, before)
 
     def names(self) -> list[str]:
         """The image files that have a record, sorted."""

@@ -8,6 +8,7 @@ files on btrfs, one without the second was lost.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from tukit_sysext.system.label import FOLDER, labelled
@@ -72,3 +73,11 @@ def write_file(
         raise
     if durable:
         sync_directory(path.parent)
+
+
+def sweep(folder: Path, before: int) -> None:
+    """Take away what processes that were killed left in a folder before a time (seconds). Raises OSError."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime < before:
+                path.unlink()

@@ -499,6 +499,19 @@ def test_what_killed_processes_left_among_the_records_goes(site: Site) -> None:
     assert site.store.records.names() == [A, B]
 
 
+def test_what_killed_processes_left_beside_lists_and_memories_goes(site: Site) -> None:
+    folders = (site.layout.seen, site.layout.cache / "lists")
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / ".tukit-sysext.main.77").write_text("{")
+        (folder / "main").write_text("{}")
+    site.collect()
+    assert all((folder / ".tukit-sysext.main.77").exists() for folder in folders), "somebody may be writing it"
+    site.let_pass(1)
+    site.collect()
+    assert [os.listdir(folder) for folder in folders] == [["main"], ["main"]]
+
+
 def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(site: Site) -> None:
     for name in (A, B):
         (site.layout.store / name).unlink()
