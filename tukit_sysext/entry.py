@@ -131,7 +131,7 @@ def _measure(machine: Machine) -> None:
 
         metrics.update(machine)
     except Exception as error:
-        log.info("no metrics: %s: %s", type(error).__name__, error)
+        log.error("no metrics: %s: %s", type(error).__name__, error)
 
 
 def _finalize(arguments: Sequence[str]) -> int:
