@@ -159,7 +159,7 @@ def _watched(machine: Machine, number: int) -> Machine:
         watcher = ProgressFile(machine.layout.progress, job="finalize-pre", snapshot=number)
         return replace(machine, progress=Progress((watcher,)))
     except Exception as error:
-        log.info("progress cannot be told: %s: %s", type(error).__name__, error)
+        log.error("progress cannot be told: %s: %s", type(error).__name__, error)
         return machine
 
 

@@ -24,6 +24,8 @@ def update(machine: Machine) -> None:
             named = settings.load(tree).settings.metrics
         if named is not None and machine.privileged:
             _write(machine, machine.layout.root / named.lstrip("/"))
+    except OSError as error:
+        log.warning("the metrics are not written: %s", error)
     except Exception as error:
         log.error("the metrics are not written: %s: %s", type(error).__name__, error)
 

@@ -124,8 +124,9 @@ class Progress:
             try:
                 tell(watcher)
             except Exception as error:
-                # who only looks on must not stop the job
-                log.info("progress cannot be told: %s: %s", type(error).__name__, error)
+                # who only looks on must not stop the job; a fault of ours is loud all the same
+                level = logging.INFO if isinstance(error, OSError) else logging.ERROR
+                log.log(level, "progress cannot be told: %s: %s", type(error).__name__, error)
                 self._watchers = tuple(other for other in self._watchers if other is not watcher)
 
 
