@@ -24,6 +24,8 @@ from tests.lab.server import Server
 
 _INSIDE = "--inside"
 _WIDTH = 200
+_TELL = 100
+"""Points between two lines that tell how far it is."""
 
 
 def main() -> int:
@@ -76,6 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 if wrong:
                     failed.append(point.name)
                     print(f"BROKEN {point.name}  {point.call.about}", *wrong, sep="\n    ", flush=True)
+                if counted.total() % _TELL == 0:
+                    print(f"{counted.total()} points, at {point.name}", file=sys.stderr, flush=True)
     for kind, number in counted.items():
         print(f"{number:5} {kind}")
     print(f"{counted.total()} points in {time.monotonic() - began:.0f} s, {len(failed)} broken")

@@ -7,10 +7,12 @@ Needs gpg and gpg-agent on the host. A command takes some 20 ms; no agent outliv
 from __future__ import annotations
 
 import atexit
+import os
+import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -170,9 +172,32 @@ def _gpg(folder: Path, arguments: list[str], content: bytes = b"", *, time: date
                 timeout=_SECONDS,
                 check=False,
             )
-            subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environment, timeout=_SECONDS, check=False)
+            _end_agent(environment)
         except FileNotFoundError as error:
             raise ToolFailed(f"{error.filename}: not installed (PATH {_PATH})") from error
     if done.returncode != 0:
         raise ToolFailed(f"gpg {' '.join(arguments)}: status {done.returncode}\n{done.stderr.decode()}")
     return done.stdout
+
+
+def _end_agent(environment: Mapping[str, str]) -> None:
+    """End the agent that gpg started, and wait until it is gone: the next gpg would ask one that is about to end."""
+    asked = subprocess.run(
+        ["gpg-connect-agent", "--no-autostart", "getinfo pid", "/bye"],
+        capture_output=True,
+        env=environment,
+        timeout=_SECONDS,
+        check=False,
+    )
+    answer = asked.stdout.split()
+    if len(answer) < 2 or answer[0] != b"D":
+        return
+    try:
+        agent = os.pidfd_open(int(answer[1]))
+    except ProcessLookupError:
+        return
+    try:
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environment, timeout=_SECONDS, check=False)
+        select.select([agent], [], [], _SECONDS)
+    finally:
+        os.close(agent)
