@@ -73,6 +73,11 @@ class Layout:
         return self.runtime / "lock"
 
     @property
+    def changes_lock(self) -> Path:
+        """Of the commands that change what is wanted: one at a time has it."""
+        return self.runtime / "changes.lock"
+
+    @property
     def events(self) -> Path:
         """Events that the hooks wrote down, one file each."""
         return self.runtime / "events"

@@ -6,8 +6,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import parse_names
 from tukit_sysext.commands.editing import edit
+from tukit_sysext.commands.memory import nearest
+from tukit_sysext.commands.output import Output
 from tukit_sysext.commands.trees import acting
 from tukit_sysext.errors import UsageError
 from tukit_sysext.job import wishes
@@ -15,19 +18,30 @@ from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Block versions in each tree. 0."""
     versions = parse_versions(arguments.versions)
     told: list[tuple[Wish, list[str]]] = []
-    for target in acting(machine, arguments):
+    targets = acting(machine, arguments)
+    be = "would be" if arguments.dry_run else "is"
+    for target in targets:
         linked = wishes.have(target).linked
         texts: list[str] = []
         for name, found in versions.items():
             for version in found:
                 there = f" (it is linked: tukit-sysext update {name})" if version in linked.get(name, ()) else ""
-                texts.append(f"{name}: {version} is blocked{there}")
+                texts.append(f"{name}: {version} {be} blocked{there}")
         told.append((wishes.blocked(target, versions), texts))
-    return edit(machine, arguments, told)
+    status = edit(machine, arguments, told)
+    known = wishes.known_names(targets)
+    for name in versions.keys() - known:
+        # it may be offered, or be one day; but rather it is misspelt
+        if (near := nearest(name, known)) is not None:
+            Output.of(arguments).warn(
+                f"{name}: no image of this name is wanted or linked", hint=f"did you mean {near}?"
+            )
+    return status
 
 
 def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.output import Output, require_root
-from tukit_sysext.commands.trees import tell_open_transactions
+from tukit_sysext.commands.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.values import image_version
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.job.change import Changer, TreeChange, Wish
 from tukit_sysext.job.plan import Action, Missing
-from tukit_sysext.job.targets import Target
+from tukit_sysext.job.targets import running_and_next
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -56,7 +58,7 @@ def carry(
 ) -> int:
     """Carry wishes out, or tell what would be done. ``needed`` are images without which nothing is done.
 
-    0, or 1 where an image that is wanted cannot be had.
+    0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
     """
     output = Output.of(arguments)
     dry_run = arguments.dry_run
@@ -67,6 +69,7 @@ def carry(
         raise UsageError("--now is about the running system, which this does not change")
     plugins = Plugins.of(machine)
     refreshed = False
+    booting = _booting(machine, arguments)
     with (
         output.progress(machine, None if dry_run else arguments.command) as watched,
         Changer([_watched(wish, watched) for wish in wishes], plugins, dry_run=dry_run) as changer,
@@ -74,24 +77,65 @@ def carry(
         _check_known(needed, changer)
         trees = changer.plans() if dry_run else changer.fetch()
         _check_needed(needed, trees)
+        if _booting(machine, arguments) != booting:
+            raise TukitSysextError(
+                "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
+                hint="nothing was changed; run it once more",
+            )
         if now:
             _tell_refresh(output, trees, dry_run=dry_run)
         if not dry_run:
             trees = changer.carry_out()
+        away = changer.not_asked()
     for line in lines(trees, dry_run=dry_run):
         output.tell(line)
     if now and not dry_run:
         merge.refresh()
         refreshed = True
-    elif not dry_run and any(tree.target.running and tree.changes for tree in trees):
+    elif dry_run:
+        output.say("Dry run: nothing was changed.")
+    elif any(tree.target.running and tree.changes for tree in trees):
         output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
     output.json(document(trees, dry_run=dry_run, refreshed=refreshed))
     for tree in trees:
         for name, reason in tree.missing.items():
-            output.warn(f"{tree.target}: {name}: {reason}", hint=f"tukit-sysext why-not {name}")
-    if not arguments.dry_run:
+            output.warn(f"{tree.target}: {name}: {reason}", hint=why_not(tree, name))
+    told = [image.reason for tree in trees for image in tree.plan.images]
+    for source, reason in away.items():
+        if not any(reason in text for text in told):
+            output.warn(f"source {source}, whether it has something newer is not known: {reason}")
+    if not dry_run:
+        if any(tree.target.running and not tree.target.next for tree in trees) and not booting:
+            output.warn(
+                "another snapshot boots next, to which the copying of /etc at the reboot may bring this",
+                hint="without --root and --snapshot both trees are changed",
+            )
         tell_open_transactions(machine, arguments, output)
-    return 1 if any(tree.missing for tree in trees) else 0
+        if _booting(machine, arguments) != booting:
+            output.warn(
+                "another snapshot boots next than when this began, and was not changed",
+                hint="run it once more",
+            )
+    return 1 if any(tree.missing for tree in trees) or (away and not needed) else 0
+
+
+def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]:
+    """The trees that a command without --root and --snapshot has to change; empty with one of them."""
+    if arguments.root is not None or arguments.snapshot is not None:
+        return frozenset()
+    return frozenset(target.path for target in running_and_next(machine))
+
+
+def why_not(tree: TreeChange, name: str) -> str:
+    """The command that tells why an image cannot be had in a tree."""
+    target = tree.target
+    (image,) = (image for image in tree.plan.images if image.name == name)
+    asked = f"{name}={image.wanted.hold}" if image.wanted.hold is not None else name
+    if target.running:
+        return f"tukit-sysext why-not {asked}"
+    if target.snapshot is not None:
+        return f"tukit-sysext why-not --snapshot {target.snapshot.number} {asked}"
+    return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
 
 
 def _watched(wish: Wish, watched: Machine) -> Wish:
@@ -110,16 +154,25 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
                 hint = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
                 if not offered:
                     raise TukitSysextError(f"{image.name}: {image.reason}", hint=hint)
-                raise unknown_image(image.name, offered, "of a source", hint=hint)
+                away = ", ".join(changer.not_asked())
+                where = f"of a source (but of {away}, which could not be asked)" if away else "of a source"
+                raise unknown_image(image.name, offered, where, hint=hint)
 
 
 def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
+    """Raises TukitSysextError where a tree cannot have what is needed: nothing is changed then."""
     for tree in trees:
         for name, reason in tree.missing.items():
             if name in needed:
                 raise TukitSysextError(
                     f"{name}: {tree.target}: {reason}",
-                    hint=f"nothing was changed; tukit-sysext why-not {name}, or --optional to have it where it fits",
+                    hint=f"nothing was changed; {why_not(tree, name)}, or --optional to have it where it fits",
+                )
+        for image in tree.plan.images:
+            if image.name in needed and image.action is Action.LEAVE_ALONE:
+                raise TukitSysextError(
+                    f"{image.name}: {tree.target}: {image.reason}",
+                    hint=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
                 )
 
 
@@ -133,7 +186,10 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
     plan = tree.plan
     bad = {item.entry.name for item in plan.foreign if item.complaint}
     links = {entry.name for entry in plan.tree.entries} - set(plan.remove) - bad | {
-        image.link for image in plan.images if image.link is not None and image.action is not Action.LEAVE_OUT
+        # the name of what is not fetched yet is a guess, which nearly always comes true
+        image.link or f"{image.name}.raw"
+        for image in plan.images
+        if image.action is Action.FETCH or (image.link is not None and image.action is not Action.LEAVE_OUT)
     }
     after = {link.removesuffix(".raw") for link in links}
     newer = {
@@ -164,15 +220,16 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         if image.name in changed:
             yield from (change.text for change in tree.changes if change.image == image.name)
         elif dry_run and image.action is Action.FETCH and image.chosen is not None:
-            before = f"{image.before} -> " if image.before is not None else ""
-            yield f"{image.name}: {before}{image.chosen.version} would be fetched from {image.chosen.origin}"
+            before = f"{image.before} -> " if image.before not in (None, image.chosen.version) else ""
+            again = " again" if image.before == image.chosen.version else ""
+            yield f"{image.name}: {before}{image.chosen.version} would be fetched{again} from {image.chosen.origin}"
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
         elif image.action is Action.KEEP and image.chosen is not None:
             yield f"{image.name}: {image.chosen.version} is linked already"
         elif image.action is Action.LEAVE_ALONE:
-            yield f"{image.name}: {image.reason}"
-        elif image.action is Action.REMOVE:
+            yield f"{image.name}:"
+        elif image.action is Action.REMOVE and image.name in tree.names:
             yield f"{image.name}: not wanted any more; it had no link"
         yield from (f"  {warning}" for warning in image.warnings)
     if not tree.plan.images:
@@ -199,19 +256,10 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool) -> 
                         "warnings": list(image.warnings),
                     }
                     for image in tree.plan.images
+                    if tree.links
                 ],
                 "files": [{"path": file.path, "written": file.content is not None} for file in tree.files],
             }
             for tree in trees
         ],
-    }
-
-
-def tree_document(target: Target) -> dict[str, Any]:
-    """Which tree it is, for ``--json``."""
-    return {
-        "path": str(target.path),
-        "snapshot": target.snapshot.number if target.snapshot is not None else None,
-        "running": target.running,
-        "boots_next": target.next,
     }

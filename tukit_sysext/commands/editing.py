@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tukit_sysext.commands.changing import document
+from tukit_sysext.commands.changing import document, why_not
 from tukit_sysext.commands.output import Output, require_root
 from tukit_sysext.commands.trees import tell_open_transactions
 from tukit_sysext.job.change import Changer, Wish
+from tukit_sysext.job.plan import Action
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
 
@@ -25,6 +26,17 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
     for wish, texts in told:
         for text in texts:
             output.tell(f"{wish.target}: {text}" if several else text)
+    for tree in trees:
+        for image in tree.plan.images:
+            if image.missing is not None:
+                output.warn(
+                    f"{tree.target}: no update has a version of {image.name} then: {image.reason}",
+                    hint=why_not(tree, image.name),
+                )
+            elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
+                output.say(f"tukit-sysext update {image.name} brings it.")
+    if arguments.dry_run:
+        output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False))
     if not arguments.dry_run:
         tell_open_transactions(machine, arguments, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import parse_names, unknown_image
 from tukit_sysext.commands.editing import edit
 from tukit_sysext.commands.trees import acting
@@ -15,6 +16,7 @@ from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Hold images in each tree that wants them. 0."""
     names = parse_names(arguments.names)
@@ -22,24 +24,27 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     trees = [(target, wishes.have(target)) for target in targets]
     told: list[tuple[Wish, list[str]]] = []
     for name, version in names.items():
-        if not any(name in have.wanted for _, have in trees):
-            known = {wanted for _, have in trees for wanted in have.wanted}
+        if not any(have.wants(name) for _, have in trees):
+            known = {wanted for _, have in trees for wanted in have.wanted if have.wants(wanted)}
             raise unknown_image(name, known, "that is wanted", hint=f"tukit-sysext install {name}")
-        if version is None and not any(have.newest(name) for _, have in trees if name in have.wanted):
+        if version is None and not any(have.newest(name) for _, have in trees if have.wants(name)):
             raise TukitSysextError(
                 f"{name}: no version of it is linked that could be held", hint=f"tukit-sysext hold {name}=VERSION"
             )
+    be = "would be " if arguments.dry_run else ""
     for target, have in trees:
         changes: dict[str, Changes] = {}
         texts: list[str] = []
+        elsewhere = False
         for name, version in names.items():
             held = version or have.newest(name)
-            if name not in have.wanted or held is None:
+            if not have.wants(name) or held is None:
                 continue
             changes[name] = {"Hold": (held,)}
             linked = have.newest(name)
-            later = "" if held == linked else f" ({linked or 'no version'} is linked; tukit-sysext update {name})"
-            texts.append(f"{name}: held at {held}{later}")
+            later = "" if held == linked else f" ({linked or 'no version'} is linked)"
+            texts.append(f"{name}: {be}held at {held}{later}")
+            elsewhere = elsewhere or held != linked
         if changes:
-            told.append((wishes.changed(target, changes), texts))
+            told.append((wishes.changed(target, changes, ask=elsewhere), texts))
     return edit(machine, arguments, told)

@@ -6,17 +6,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import carry, parse_names
+from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.trees import acting
+from tukit_sysext.config import settings
 from tukit_sysext.config.values import component
-from tukit_sysext.errors import UsageError
+from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.job import wishes
 from tukit_sysext.job.change import Wish
 from tukit_sysext.job.targets import Target
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import check_specifier
+from tukit_sysext.system.tree import Tree
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Install images. 0; nothing is changed where a required one cannot be had in one of the trees."""
     names = parse_names(arguments.names)
@@ -30,19 +35,33 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         option = "--source" if "Version" in keys or arguments.constraint is None else "--version"
         raise UsageError(f"{option}: {error}") from error
     targets = acting(machine, arguments)
+    if arguments.source is not None:
+        _check_source(arguments.source, targets)
     return carry(machine, arguments, [_wish(target, names, keys, arguments.policy) for target in targets], needed=names)
+
+
+def _check_source(name: str, targets: Sequence[Target]) -> None:
+    """Raises TukitSysextError for a source that none of the trees has."""
+    known: set[str] = set()
+    for target in targets:
+        with Tree(target.path) as tree:
+            known |= settings.load(tree).sources.keys()
+    if name not in known:
+        near = nearest(name, known)
+        raise TukitSysextError(
+            f"--source {name}: expected a source, found {', '.join(sorted(known)) or 'none'}",
+            hint=f"did you mean {near}?" if near is not None else "tukit-sysext sources add",
+        )
 
 
 def _wish(
     target: Target, names: dict[str, str | None], keys: dict[str, Sequence[str] | None], policy: str | None
 ) -> Wish:
-    there = wishes.have(target).wanted
     changes: dict[str, dict[str, Sequence[str] | None]] = {}
     for name, version in names.items():
         changes[name] = dict(keys)
-        # what is there already keeps its policy
-        if policy is not None or name not in there:
-            changes[name]["Policy"] = (policy or "required",)
+        if policy is not None:
+            changes[name]["Policy"] = (policy,)
         if version is not None:
             changes[name]["Hold"] = (version,)
     return wishes.installed(target, changes)

@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import carry, parse_name, unknown_image
+from tukit_sysext.commands.output import Output
 from tukit_sysext.commands.trees import acting
-from tukit_sysext.config.wanted import State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job import wishes
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Remove images from each tree that wants them. 0."""
     names = [parse_name(name) for name in arguments.names]
     targets = acting(machine, arguments)
     trees = [(target, wishes.have(target)) for target in targets]
     for name in names:
-        if any(name in have.wanted and (_is_wanted(have, name) or name in have.linked) for _, have in trees):
+        if any(name in have.wanted and name in have.names for _, have in trees):
             continue
         if any(name in have.linked for _, have in trees):
             raise TukitSysextError(
@@ -31,8 +34,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         for target, have in trees
         if any(name in have.wanted for name in names)
     ]
-    return carry(machine, arguments, found)
-
-
-def _is_wanted(have: wishes.Have, name: str) -> bool:
-    return have.wanted[name].state is State.WANTED
+    status = carry(machine, arguments, found)
+    for target, have in trees:
+        for name in names:
+            if name not in have.wanted and name in have.linked.keys() | have.others:
+                Output.of(arguments).warn(
+                    f"{target}: {name} is in {target.path / EXTENSIONS}, but not wanted: it is not ours and stays",
+                    hint=f"tukit-sysext adopt {name}, and remove it then",
+                )
+    return status

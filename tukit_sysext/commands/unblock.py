@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.block import parse_versions
 from tukit_sysext.commands.editing import edit
+from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.trees import acting
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.errors import TukitSysextError
@@ -16,9 +18,11 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.system.tree import Tree
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take a block back in each tree that has it. 0."""
     versions = parse_versions(arguments.versions)
+    be = "would no longer be" if arguments.dry_run else "is no longer"
     told: list[tuple[Wish, list[str]]] = []
     found: dict[tuple[str, str], str] = {}
     for target in acting(machine, arguments):
@@ -29,14 +33,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             name: [version for version in chosen if there.get((name, version)) == wishes.block_file(name)]
             for name, chosen in versions.items()
         }
-        texts = [f"{name}: {version} is not blocked any more" for name, chosen in ours.items() for version in chosen]
+        texts = [f"{name}: {version} {be} blocked" for name, chosen in ours.items() for version in chosen]
         if texts:
             told.append((wishes.unblocked(target, {name: chosen for name, chosen in ours.items() if chosen}), texts))
     done = {(name, version) for name, chosen in versions.items() for version in chosen}
     for name, version in sorted(done):
         origin = found.get((name, version))
         if origin is None:
-            raise TukitSysextError(f"{name}={version}: expected a blocked version, found {_blocked(name, found)}")
+            near = nearest(f"{name}={version}", [f"{other}={blocked}" for other, blocked in found])
+            raise TukitSysextError(
+                f"{name}={version}: expected a blocked version, found {_blocked(name, found)}",
+                hint=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
+            )
         if origin != wishes.block_file(name):
             raise TukitSysextError(
                 f"{name}={version}: blocked by {origin}", hint="change that file, or mask it in /etc"

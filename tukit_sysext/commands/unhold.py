@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import parse_name, unknown_image
 from tukit_sysext.commands.editing import edit
 from tukit_sysext.commands.trees import acting
@@ -13,9 +14,11 @@ from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take Hold= away in each tree. 0; an image that is not held is told as that."""
     names = [parse_name(name) for name in arguments.names]
+    be = "would be held no longer" if arguments.dry_run else "not held any more"
     trees = [(target, wishes.have(target).wanted) for target in acting(machine, arguments)]
     for name in names:
         if not any(name in wanted for _, wanted in trees):
@@ -25,6 +28,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     for target, wanted in trees:
         here = [name for name in names if name in wanted]
         held = [name for name in here if wanted[name].hold is not None]
-        texts = [f"{name}: not held any more" if name in held else f"{name}: was not held" for name in here]
+        texts = [f"{name}: {be}" if name in held else f"{name}: was not held" for name in here]
         told.append((wishes.changed(target, {name: {"Hold": None} for name in held}), texts))
     return edit(machine, arguments, told)

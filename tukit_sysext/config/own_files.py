@@ -56,12 +56,25 @@ def text(tree: Tree, folder: str, name: str) -> tuple[str, bool]:
 
     Raises UnknownState where it cannot be read as text.
     """
-    there = [place for place in CONFIGURATION if name in (tree.names(f"{place}/{folder}") or ())]
+    there = _places(tree, folder, name)
     shipped = any(place != ETC for place in there)
-    if not there or tree.link_text(f"{there[0]}/{folder}/{name}") == "/dev/null":
-        return "", shipped
-    path = f"{there[0]}/{folder}/{name}"
+    return _text(tree, f"{there[0]}/{folder}/{name}") if there else "", shipped
+
+
+def shipped_text(tree: Tree, folder: str, name: str) -> str:
+    """What would count without the file in /etc (empty: nothing, or masked). Raises as :func:`text`."""
+    weaker = [place for place in _places(tree, folder, name) if place != ETC]
+    return _text(tree, f"{weaker[0]}/{folder}/{name}") if weaker else ""
+
+
+def _places(tree: Tree, folder: str, name: str) -> list[str]:
+    return [place for place in CONFIGURATION if name in (tree.names(f"{place}/{folder}") or ())]
+
+
+def _text(tree: Tree, path: str) -> str:
+    if tree.link_text(path) == "/dev/null":
+        return ""
     try:
-        return (tree.read(path, limit=LIMIT) or b"").decode(), shipped
+        return (tree.read(path, limit=LIMIT) or b"").decode()
     except UnicodeDecodeError as error:
         raise UnknownState(f"{tree.path / path}: expected UTF-8, found something else") from error

@@ -7,6 +7,9 @@ touched, and what comes after needs no network.
 
 In a tree the files come first that make an image wanted, then the links, then files go: who is killed in between leaves
 a tree that the next transaction completes.
+
+Outside a transaction a link is never taken out because its successor cannot be had: there is nothing to refuse, and
+what fits goes on to serve.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.job.changes import Change, changes
 from tukit_sysext.job.complete import complete
+from tukit_sysext.job.facts import Facts, Standing
 from tukit_sysext.job.hooks import Hooks
 from tukit_sysext.job.obstacle import obstacle
-from tukit_sysext.job.plan import Plan, decide
+from tukit_sysext.job.options import current
+from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.progress import Stage
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.job.targets import Target
@@ -89,12 +94,17 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeChange:
-    """What becomes of one tree: its plan, its files, and what that changes."""
+    """What becomes of one tree: its plan, its files, and what that changes; ``links`` is False for its files alone.
+
+    ``names`` are the images that were asked for, where not all.
+    """
 
     target: Target
     plan: Plan
     files: tuple[NewFile, ...]
     changes: tuple[Change, ...]
+    links: bool = True
+    names: Collection[str] = ()
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -147,10 +157,11 @@ class Changer:
 
     def _look(self, wish: Wish, tree: Tree) -> _Site:
         target = wish.target
-        if not self._dry_run:
-            _check_changeable(target, tree)
-        machine = replace(target.machine, read_only=True) if self._dry_run else target.machine
-        store = machine.store(writable=not self._dry_run)
+        check_changeable(target, tree)
+        # who changes files alone asks what will come of it, as a dry run does
+        asks = self._dry_run or not wish.link
+        machine = replace(target.machine, read_only=True) if asks else target.machine
+        store = machine.store(writable=not asks)
         resolver = Resolver(
             machine,
             tree,
@@ -160,16 +171,30 @@ class Changer:
         )
         images = {file.image.name: file.image for file in wish.files if file.image is not None}
         resolver.resolve(wish=images, only=wish.names, ask=wish.ask)
-        return _Site(wish=wish, tree=tree, resolver=resolver, plan=decide(resolver.facts))
+        return _Site(wish=wish, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts))
 
     def offered(self) -> Mapping[str, str]:
         """Names that the sources of the trees offer."""
         found = (candidate for site in self._sites for candidate in site.resolver.facts.candidates)
         return {candidate.name: candidate.source for candidate in found}
 
+    def not_asked(self) -> Mapping[str, str]:
+        """Sources of which nobody knows what they offer to the images that are planned, with the reason.
+
+        An image that has the version at which it is held needs none.
+        """
+        found: dict[str, str] = {}
+        for site in self._sites:
+            if site.wish.ask:
+                images = site.plan.images
+                chosen = {i.wanted.source for i in images if i.action is not Action.KEEP or i.wanted.hold is None}
+                away = site.resolver.facts.not_asked
+                found |= {name: why for name, why in away.items() if chosen & {None, name}}
+        return found
+
     def plans(self) -> tuple[TreeChange, ...]:
         """What would be done, as far as it is known before anything is fetched."""
-        return tuple(_change(site) for site in self._sites)
+        return tuple(_change(site, dry_run=self._dry_run) for site in self._sites)
 
     def fetch(self) -> tuple[TreeChange, ...]:
         """Fetch what the trees lack into the store, and tell what will be done now."""
@@ -177,7 +202,7 @@ class Changer:
             if site.wish.link:
                 store = site.wish.target.machine.store()
                 done = complete(site.resolver, store, make_room=self._make_room, aside=self._aside)
-                site.plan, site.fetched = done.plan, done.fetched
+                site.plan, site.fetched = _gently(done.plan, site.resolver.facts), done.fetched
         return self.plans()
 
     def carry_out(self) -> tuple[TreeChange, ...]:
@@ -208,20 +233,51 @@ class Changer:
         return done
 
 
-def _change(site: _Site) -> TreeChange:
-    found = changes(site.plan, site.fetched) if site.wish.link else ()
-    return TreeChange(target=site.wish.target, plan=site.plan, files=site.wish.files, changes=found)
+def _change(site: _Site, *, dry_run: bool = False) -> TreeChange:
+    wish = site.wish
+    found = changes(site.plan, site.fetched, dry_run=dry_run) if wish.link else ()
+    return TreeChange(
+        target=wish.target, plan=site.plan, files=wish.files, changes=found, links=wish.link, names=wish.names or ()
+    )
 
 
-def _check_changeable(target: Target, tree: Tree) -> None:
+def _gently(plan: Plan, facts: Facts) -> Plan:
+    """The plan without those removals that only make room for what cannot be had."""
+    return replace(plan, images=tuple(_spared(image, facts) for image in plan.images))
+
+
+def _spared(image: ImagePlan, facts: Facts) -> ImagePlan:
+    if image.action is not Action.LEAVE_OUT or not image.remove:
+        return image
+    # what is blocked has to go; what is held or asked for beside has not come
+    have = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
+    if have is None or have[1].standing is not Standing.FITS:
+        return image
+    return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
+
+
+def check_changeable(target: Target, tree: Tree) -> None:
+    """Raises TukitSysextError where the tree cannot be changed, as a dry run says too."""
     snapshot = target.snapshot
     # the running system is no transaction, whatever its snapshot's userdata says
     open_ = snapshot is not None and snapshot.open and not target.running
-    why = obstacle(tree, target.machine.layout, called=str(target), running=target.running, open_=open_)
-    if why:
-        raise TukitSysextError(
-            f"{target} cannot be changed: {why}", hint="nothing was changed; try it after the reboot"
-        )
+    machine = target.machine
+    why = obstacle(
+        tree,
+        machine.layout,
+        called=str(target),
+        running=target.running,
+        open_=open_,
+        privileged=machine.privileged,
+    )
+    if not why:
+        return
+    hint = "try it after the reboot"
+    if open_ and snapshot is not None:
+        hint = f"change it within the transaction, or after: tukit close {snapshot.number}"
+    elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
+        hint = f"snapper modify --read-write {snapshot.number}"
+    raise TukitSysextError(f"{target} cannot be changed: {why}", hint=f"nothing was changed; {hint}")
 
 
 def _remember(done: TreeChange) -> None:

@@ -11,11 +11,12 @@ from tukit_sysext.state.layers import read_overlaid
 from tukit_sysext.system.tree import Tree
 
 
-def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: bool) -> str:
+def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: bool, privileged: bool = True) -> str:
     """Why a tree cannot be changed; empty where nothing speaks against it.
 
     ``called`` is how the tree is named, ``running`` tells the running system (an /etc that is an overlay is mounted
-    there), ``open_`` a transaction that is not closed yet.
+    there), ``open_`` a transaction that is not closed yet. Who is not ``privileged`` cannot write anywhere: a dry run
+    asks for the rest.
     """
     if open_:
         return "a transaction has the tree open, which links what fits when it is closed"
@@ -28,7 +29,7 @@ def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: b
     if descriptor is None:
         return f"{tree.path}/etc is not there"
     try:
-        writable = os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
+        writable = not privileged or os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
     finally:
         os.close(descriptor)
     return "" if writable else f"{called} is read-only, so that its link cannot be changed"

@@ -24,16 +24,23 @@ _DROP_INS = f"{settings.MAIN}.d"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Have:
-    """What a tree wants, and the versions (UAPI.10) that its links into the store have, by image."""
+    """What a tree wants, and the versions (UAPI.10) that its links into the store have, by image.
+
+    ``others`` are the names of its entries that are no links into the store.
+    """
 
     wanted: Mapping[str, WantedImage]
     linked: Mapping[str, tuple[str, ...]]
+    others: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:
         """Images that are wanted or linked; a tombstone without links is neither."""
-        wanted = (name for name, image in self.wanted.items() if image.state is State.WANTED)
-        return frozenset((*wanted, *self.linked))
+        return frozenset((*(name for name in self.wanted if self.wants(name)), *self.linked))
+
+    def wants(self, name: str) -> bool:
+        """Whether the tree wants an image: a tombstone says the opposite."""
+        return name in self.wanted and self.wanted[name].state is State.WANTED
 
     def newest(self, name: str) -> str | None:
         """The newest version that is linked."""
@@ -44,13 +51,16 @@ def have(target: Target) -> Have:
     """Look at a tree. Raises UnknownState, OutsideTree where its links cannot be read."""
     store = target.machine.store(writable=False)
     linked: dict[str, tuple[str, ...]] = {}
+    others: set[str] = set()
     with Tree(target.path) as tree:
         for entry in links.read(tree):
+            if entry.image is None:
+                others.add(entry.name.removesuffix(".raw"))
             stored = store.look(entry.image) if entry.image is not None else None
             name = image_name(stored) if stored is not None else None
             if stored is not None and name is not None:
                 linked[name] = (*linked.get(name, ()), image_version(stored))
-        return Have(wanted=wanted_files.load(tree).images, linked=linked)
+        return Have(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
 
 
 def known_names(targets: Sequence[Target]) -> frozenset[str]:
@@ -65,17 +75,28 @@ def known_names(targets: Sequence[Target]) -> frozenset[str]:
 
 
 def installed(target: Target, changes: Mapping[str, Changes]) -> Wish:
-    """Images become wanted, with these keys; what their files say beside stays."""
+    """Images become wanted, with these keys; what their files say beside stays, their policy too.
+
+    Where one was removed, what a weaker file says counts again.
+    """
+    files: list[NewFile] = []
     with Tree(target.path) as tree:
-        files = tuple(_image(tree, name, {"State": None, **keys}) for name, keys in changes.items())
-    return Wish(target=target, files=files, names=tuple(changes))
+        there = wanted_files.load(tree).images
+        for name, keys in changes.items():
+            text, _ = own_files.text(tree, FOLDER, f"{name}.conf")
+            if name in there and there[name].state is State.REMOVED:
+                text = own_files.shipped_text(tree, FOLDER, f"{name}.conf")
+            # an empty file would mask the image
+            new = {} if text.strip() else {"Policy": ("required",)}
+            files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys})))
+    return Wish(target=target, files=tuple(files), names=tuple(changes))
 
 
-def changed(target: Target, changes: Mapping[str, Changes]) -> Wish:
-    """Keys of images become different, and links stay as they are."""
+def changed(target: Target, changes: Mapping[str, Changes], *, ask: bool = False) -> Wish:
+    """Keys of images become different, and links stay as they are. With ``ask`` sources say what will come of it."""
     with Tree(target.path) as tree:
         files = tuple(_image(tree, name, keys) for name, keys in changes.items())
-    return Wish(target=target, files=files, names=tuple(changes), ask=False, link=False)
+    return Wish(target=target, files=files, names=tuple(changes), ask=ask, link=False)
 
 
 def removed(target: Target, names: Collection[str]) -> Wish:
@@ -87,8 +108,8 @@ def removed(target: Target, names: Collection[str]) -> Wish:
     files: list[NewFile] = []
     with Tree(target.path) as tree:
         for name in names:
-            text, shipped = own_files.text(tree, FOLDER, f"{name}.conf")
-            tombstone = edited(text if not shipped else "", SECTION, {"State": ("removed",)})
+            _, shipped = own_files.text(tree, FOLDER, f"{name}.conf")
+            tombstone = edited("", SECTION, {"State": ("removed",)})
             files.append(image_file(name, tombstone, goes=not shipped and _alone(target)))
     return Wish(target=target, files=tuple(files), names=tuple(names), ask=False)
 
@@ -113,7 +134,7 @@ def unblocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
 
 def block_file(name: str) -> str:
     """The file that :func:`blocked` writes, below a tree."""
-    return f"/{own_files.ETC}/{_DROP_INS}/block-{name}.conf"
+    return settings.block_file(name)
 
 
 def _blocks(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The one lock: transactions hold it shared from publish to link, a collection alone (flock(2))."""
+"""Locks (flock(2)). Of the store's, transactions hold it shared from publish to link, a collection has it alone."""
 
 from __future__ import annotations
 
@@ -69,6 +69,21 @@ def exclusive(path: Path) -> Iterator[None]:
             raise Busy(
                 f"{path}: held by a transaction, a repair or another collection", hint="try again when it has ended"
             ) from None
+        yield
+
+
+@contextmanager
+def queued(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock alone; where another process has it, tell so by ``waiting``, and wait for it.
+
+    Raises TukitSysextError where that takes too long, OSError.
+    """
+    with _lock_file(path) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            wait(descriptor, fcntl.LOCK_EX, path)
         yield
 
 

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the commands that change trees do with one that cannot have what is asked for, and what they say of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.images import make_image
+from tests.unit.commands.world import NEW, OLD, World
+from tests.unit.support import listing, make_tree
+from tukit_sysext import cli
+from tukit_sysext.job.complete import complete
+from tukit_sysext.machine import Machine
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """One snapshot, which runs; gdb 1.0 is linked, 1.1 offered, for the same system."""
+    world = World(tmp_path)
+    publish(world, "gdb", "1.0")
+    publish(world, "gdb", "1.1")
+    world.want("gdb")
+    world.snapshot(1, {"gdb": "1.0"}, default=True)
+    world.boot(1)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    return world
+
+
+def publish(world: World, name: str, version: str, level: str = OLD) -> None:
+    """A real image, which can be linked."""
+    folder = world.repository.with_name("made")
+    folder.mkdir(exist_ok=True)
+    release = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
+    world.publish(
+        name, version, level, content=make_image(folder, name, version, release=release, manifest=None).read_bytes()
+    )
+
+
+@pytest.fixture
+def run(world: World, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*arguments: str, status: int = 0) -> str:
+        assert cli.main([*arguments]) == status, "".join(capsys.readouterr())
+        return "".join(capsys.readouterr())
+
+    return run
+
+
+def linked(world: World, name: str = "gdb") -> str | None:
+    """The file that a link of the running system leads to."""
+    link = world.site.root / f"etc/extensions/{name}.raw"
+    return Path(os.readlink(link)).name if link.is_symlink() else None
+
+
+def wanted(world: World, name: str = "gdb") -> str:
+    return (world.site.root / f"etc/tukit-sysext/images.d/{name}.conf").read_text()
+
+
+class TestUpdate:
+    @pytest.mark.parametrize("keys", [{"Hold": "9.9"}, {"Version": ">=3"}])
+    def test_what_cannot_be_had_costs_no_image_that_fits(self, world: World, run: Run, keys: dict[str, str]) -> None:
+        world.want("gdb", **keys)
+        text = run("update", status=1)
+        assert linked(world) == "gdb-1.0.x86-64.raw"
+        assert "1.0 stays linked: it fits this system" in text
+
+    def test_nor_does_a_source_that_is_away(self, world: World, run: Run) -> None:
+        world.want("gdb", Hold="1.1")
+        world.away()
+        assert "source not reachable" in run("update", status=1)
+        assert linked(world) == "gdb-1.0.x86-64.raw"
+
+    def test_what_is_blocked_goes(self, world: World, run: Run) -> None:
+        world.want("gdb", Block="1.0 1.1")
+        assert "1.0 left out" in run("update", status=1)
+        assert linked(world) is None
+
+    def test_a_source_that_is_asked_for_gives_an_older_one_too(self, world: World, run: Run, tmp_path: Path) -> None:
+        folder = tmp_path / "second"
+        folder.mkdir()
+        second = World(folder)
+        publish(second, "gdb", "0.9")
+        make_tree(
+            world.site.root,
+            {"etc/tukit-sysext/sources.d/second.conf": f"[Source]\nPath={second.repository}\nVerify=no\n"},
+        )
+        run("update")
+        assert linked(world) == "gdb-1.1.x86-64.raw"
+        assert "gdb: 1.1 -> 0.9, from source second" in run("install", "--source", "second", "gdb")
+        assert linked(world) == "gdb-0.9.x86-64.raw"
+        assert "0.9 is linked already" in run("update")
+
+    def test_a_name_that_was_removed_is_unknown(self, world: World, run: Run) -> None:
+        make_tree(world.site.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})
+        assert "gone: expected an image that is wanted" in run("update", "gone", status=1)
+        assert "gone: expected an image that is wanted" in run("hold", "gone=1", status=1)
+        assert "gone" not in run("update")
+
+
+class TestInstall:
+    def test_after_a_removal_nothing_of_before_counts(self, world: World, run: Run) -> None:
+        world.snapshot(2, {"gdb": "1.0"}, default=True)
+        run("install", "--optional", "gdb=1.0")
+        run("remove", "gdb")
+        assert "State=removed" in wanted(world)
+        run("install", "gdb")
+        assert (linked(world), wanted(world)) == ("gdb-1.1.x86-64.raw", "[Image]\nPolicy=required\n")
+
+    def test_after_a_removal_what_is_shipped_counts_again(self, world: World, run: Run) -> None:
+        make_tree(
+            world.site.root,
+            {"usr/lib/tukit-sysext/images.d/gdb.conf": "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"},
+        )
+        run("remove", "gdb")
+        assert linked(world) is None
+        run("install", "gdb")
+        assert linked(world) == "gdb-1.0.x86-64.raw"
+        assert wanted(world) == "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"
+
+    def test_what_is_not_ours_stands_in_the_way(self, world: World, run: Run) -> None:
+        publish(world, "htop", "1.0")
+        image = (world.repository / "htop-1.0.x86-64.raw").read_bytes()
+        make_tree(world.site.root, {"etc/extensions/htop.raw": image})
+        before = listing(world.site.root / "etc")
+        text = run("install", "htop", status=1)
+        assert "/etc/extensions/htop.raw is not ours" in text
+        assert "tukit-sysext adopt htop" in text
+        assert listing(world.site.root / "etc") == before
+
+    def test_another_snapshot_is_about_to_boot_when_it_has_fetched(
+        self, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As when a transaction is closed meanwhile: it would come up without the image."""
+
+        def slow(*arguments: Any, **keywords: Any) -> Any:
+            world.snapshot(2, {"gdb": "1.0"}, default=True)
+            return complete(*arguments, **keywords)
+
+        monkeypatch.setattr("tukit_sysext.job.change.complete", slow)
+        publish(world, "htop", "1.0")
+        assert "nothing was changed; run it once more" in run("install", "htop", status=1)
+        assert linked(world, "htop") is None
+        assert not (world.site.root / "etc/tukit-sysext/images.d/htop.conf").exists()
+
+
+class TestHold:
+    def test_a_version_that_nobody_has(self, world: World, run: Run) -> None:
+        text = run("hold", "gdb=9.9")
+        assert "gdb: held at 9.9 (1.0 is linked)" in text
+        assert "no update has a version of gdb then: " in text
+        assert "tukit-sysext why-not gdb=9.9" in text
+        assert "update gdb brings it" not in text
+
+    def test_one_that_an_update_brings(self, world: World, run: Run) -> None:
+        assert "tukit-sysext update gdb brings it." in run("hold", "gdb=1.1")
+        run("update", "gdb")
+        assert linked(world) == "gdb-1.1.x86-64.raw"
+
+    def test_no_image_changes_by_it(self, world: World, run: Run) -> None:
+        (tree,) = json.loads(run("hold", "--json", "gdb"))["trees"]
+        assert tree["images"] == []
+        assert tree["files"] == [{"path": "/etc/tukit-sysext/images.d/gdb.conf", "written": True}]
+
+
+class TestDryRun:
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["remove", "gdb"], "gdb: 1.0 would be removed\n"),
+            (["update"], "gdb: 1.0 -> 1.1 would be fetched from source main\n"),
+            (["hold", "gdb"], "gdb: would be held at 1.0\n"),
+            (["unhold", "gdb"], "gdb: was not held\n"),
+            (["block", "gdb=2"], "gdb: 2 would be blocked\n"),
+        ],
+    )
+    def test_nothing_is_told_as_if_it_was_done(self, world: World, run: Run, words: list[str], told: str) -> None:
+        before = listing(world.site.root)
+        assert run(*words, "--dry-run") == f"{told}Dry run: nothing was changed.\n"
+        assert listing(world.site.root) == before
+
+    def test_what_a_refresh_would_bring(self, world: World, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is not fetched yet as well."""
+        publish(world, "htop", "1.0")
+        monkeypatch.setattr("tukit_sysext.system.merge.merged", lambda: frozenset({"gdb"}))
+        assert "would change the running /usr: htop comes" in run("install", "--now", "--dry-run", "htop")
+
+    def test_a_tree_that_cannot_be_changed(self, world: World, run: Run) -> None:
+        """As the real run says it, with what to do."""
+        world.snapshot(2, {"gdb": "1.0"})
+        info = world.site.tree(2).parent / "info.xml"
+        info.write_text(info.read_text().replace("</snapshot>", _IN_PROGRESS + "</snapshot>"))
+        make_tree(world.site.tree(2), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+        for dry_run in ((), ("--dry-run",)):
+            text = run("remove", "--snapshot", "2", *dry_run, "gdb", status=1)
+            assert "snapshot 2 cannot be changed: a transaction has the tree open" in text
+            assert "tukit close 2" in text
+
+
+_IN_PROGRESS = "<userdata><key>transactional-update-in-progress</key><value>yes</value></userdata>"
+
+
+class TestRemove:
+    def test_what_another_tree_has_without_wanting_it(self, world: World, run: Run) -> None:
+        world.snapshot(2, {"gdb": "1.0"}, level=NEW, default=True)
+        text = run("remove", "gdb")
+        assert "snapshot 2 (boots next): gdb is in" in text
+        assert "not wanted: it is not ours and stays" in text
+
+
+def test_one_command_waits_for_the_other(world: World) -> None:
+    """Else each would write what it made of the files that it read, and one of the changes would be lost."""
+    lock = world.site.layout.changes_lock
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        commands = [
+            subprocess.Popen(
+                world.argv("block", f"gdb={number}.0"),
+                cwd=world.top,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for number in range(2, 6)
+        ]
+        for command in commands:
+            assert command.stderr is not None
+            assert "waiting for it" in command.stderr.readline()
+        assert not (world.site.root / "etc/tukit-sysext/tukit-sysext.conf.d").exists()
+    assert [command.wait() for command in commands] == [0] * 4
+    for command in commands:
+        assert command.stderr is not None
+        command.stderr.close()
+    blocked = (world.site.root / "etc/tukit-sysext/tukit-sysext.conf.d/block-gdb.conf").read_text()
+    assert sorted(line for line in blocked.splitlines() if "=" in line) == [f"Image=gdb={n}.0" for n in range(2, 6)]
+
+
+def test_a_dry_run_waits_for_nobody(world: World, run: Run) -> None:
+    machine: Machine = world.site.machine
+    lock = machine.layout.changes_lock
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "would be removed" in run("remove", "-n", "gdb")
