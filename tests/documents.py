@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from spec.man import described, schemas
 
-COMMANDS = tuple(command.words[0] for command in described.commands() if command.json)
-"""Every command with ``--json``; its actions have it nowhere."""
+COMMANDS = tuple(dict.fromkeys(command.words[0] for command in described.commands() if command.json))
+"""Every command with ``--json``; its actions have it too, and the schema with it."""
 
 CALLS: Mapping[str, Sequence[str]] = {
     "list": ("", "--all"),

@@ -10,12 +10,13 @@ import argparse
 import io
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
 from tukit_sysext.grammar import parser
 from tukit_sysext.system.environment import make_our_own
 
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every exception becomes an exit status here."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser(words).parse_args(words)
+    # for next steps that have to mean the same: with an option lost they would do something else
+    arguments.typed = shlex.join(("tukit-sysext", *words))
     os.umask(0o022)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -46,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except TukitSysextError as error:
         print(f"tukit-sysext: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"  next step: {error.hint}", file=sys.stderr)
+        hint = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.hint
+        if hint:
+            print(f"  next step: {hint}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:
         # whoever read our output has enough of it; the interpreter must not complain while it closes it
@@ -73,9 +77,13 @@ def run() -> NoReturn:
 
     The working directory stays the caller's: paths in his arguments mean it, and it has no other use.
     """
-    make_our_own()
-    os.umask(0o022)
-    leave(main())
+    try:
+        make_our_own()
+        os.umask(0o022)
+        status = main()
+    except KeyboardInterrupt:  # before a command has begun
+        status = 130
+    leave(status)
 
 
 def leave(status: int) -> NoReturn:

@@ -28,6 +28,10 @@ class TukitSysextError(Exception):
         self.hint = hint
 
 
+class NeedsRoot(TukitSysextError):
+    """An ordinary user asked for what only root may do. The command line tells how to ask for it as root."""
+
+
 class UsageError(TukitSysextError):
     """The caller's words are off: exit status 2 on the command line."""
 

@@ -17,8 +17,8 @@ from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 class Machine:
     """Paths of the running system, its image store, and access to its subvolumes.
 
-    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then. ``progress`` is
-    told how far a job is.
+    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then, and no server that
+    is away is waited for. ``progress`` is told how far a job is.
     """
 
     layout: Layout = field(default_factory=Layout)

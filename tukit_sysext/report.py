@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from tukit_sysext.job.plan import ImagePlan, Missing
+from tukit_sysext.job.plan import ImagePlan, Missing, Plan
 from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.rules.release import ReleaseData
 
@@ -36,16 +36,35 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
     for image in refused:
         yield f"  {image.name}: {image.reason}"
         yield from _looked_at(image)
-    for missing in dict.fromkeys(image.missing for image in refused if image.missing is not None):
-        yield f"  next step: {_NEXT_STEP[missing]},"
-    files = ", ".join(f"/etc/tukit-sysext/images.d/{image.name}.conf" for image in refused)
-    yield f"  or do without: set Policy=optional in {files}"
+    for step in step_lines(next_steps(outcome.plan)):
+        yield f"  {step}"
 
+
+def next_steps(plan: Plan) -> Mapping[str, str]:
+    """What has to be done so that the update is not refused any more, by image."""
+    return {
+        image.name: image.mend or _NEXT_STEP[image.missing]
+        for image in plan.images
+        if image.refuses and image.missing is not None
+    }
+
+
+def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
+    """The next steps of a refused update, by image; an empty one is not known any more."""
+    for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
+        yield f"next step: {step},"
+    files = ", ".join(f"/etc/tukit-sysext/images.d/{name}.conf" for name in steps)
+    yield f"or do without: set Policy=optional in {files}"
+
+
+_NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
 
 _NEXT_STEP = {
     Missing.NOTHING_FITS: "update again when a fitting image is published",
     Missing.NOT_REACHABLE: "mend the way to the source, or update again later",
-    Missing.BROKEN: "tell the publisher, and see whether Keyring= is the source's",
+    Missing.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
+    Missing.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
+    Missing.BROKEN: "tell the publisher",
     Missing.NO_PLACE: "move away what is in the way in /etc/extensions",
     Missing.NOT_STORED: "make room in /var",
     Missing.FAULT: "mend the configuration (tukit-sysext check)",

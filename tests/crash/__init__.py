@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The crash matrix: a fault at every call by which the package changes something, enumerated (threats L11 and L12).
 
-    python -m tests.crash                  the whole matrix, as root: some 3000 points, the better part of an hour
-    python -m tests.crash --subset         the fixed choice that tests/run makes, some three minutes
-    python -m tests.crash --leave-out      leaves out each wait for the disk; a power cut must show that it lacks
+    python -m tests.crash                  the whole matrix, as root: some 3300 points, three quarters of an hour
+    python -m tests.crash --subset         the fixed choice that tests/run makes, some two minutes
+    python -m tests.crash --leave-out      leaves out each wait for the disk, which must be noticed; some six minutes
+    python -m tests.crash --part 1/2       half of it, beside the other half
     python -m tests.crash --point POINT    one point again, as it was printed (update:kill:fsync:7)
     python -m tests.crash --list           the points, and what each strikes at
 
@@ -18,7 +19,12 @@ must make the same. For each point the disk is as it was before, strace(1) bring
 A power cut is a copy of the disk, taken when the process has been killed, and mounted in the place of the original:
 the btrfs is mounted with commit=600, so that only what was synced is in it. The store is a subvolume of its own, or
 what is synced elsewhere would make its names last too. Right after the last call all that the run has said to be done
-must be there. What a drive itself loses where it is not told to flush does not show: the copy has all that was written.
+must be there. A power cut does not count where another process called sync(2) meanwhile (witness.py): it is made again.
+What a drive itself loses where it is not told to flush does not show: the copy has all that was written.
+
+btrfs makes some things last that nobody asked it for, and no power cut shows that they were not waited for. So the
+order of the calls must be right as well (order.py): content, its name, and what stands on it, each waited for before
+the next. With --leave-out every wait must be missed by a power cut, or, where leaving.py says why none can, by this.
 
 What is real: the hook and the command as the RPM installs them, btrfs with its snapshots, signed lists over HTTP from a
 server on loopback, images, gpgv and systemd-dissect. What is not: the system around it, which is the host's /usr under

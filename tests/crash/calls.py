@@ -42,12 +42,16 @@ _ALIKE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """A call that changes something: its name, its number among all calls of that name, and what it is about."""
+    """A call that changes something: its name, its number among all calls of that name, and what it is about.
+
+    ``failed`` where it changed nothing, ``injected`` where strace had it fail.
+    """
 
     name: str
     number: int
     about: str
-    injected: bool
+    failed: bool = False
+    injected: bool = False
 
     @property
     def kind(self) -> str:
@@ -72,10 +76,19 @@ def parse(text: str) -> list[Call]:
         counted[name] += 1
         if name in _OPENING and not _MAKES.search(rest):
             continue
-        about = rest.rpartition(" = ")[0] or rest
+        about, _, result = rest.rpartition(" = ")
+        about = about or rest
         if name in _CONTENT:
             about = re.sub(r', ["\[].*', "", about)
         for pattern, instead in _VARIES:
             about = pattern.sub(instead, about)
-        found.append(Call(name=name, number=counted[name], about=about.strip(), injected="(INJECTED)" in rest))
+        found.append(
+            Call(
+                name=name,
+                number=counted[name],
+                about=about.strip(),
+                failed=result.startswith("-1 "),
+                injected="(INJECTED)" in rest,
+            )
+        )
     return found

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.crash import calls
 from tests.crash.mounts import device, mount, mounted
+from tests.crash.witness import Witness
 
 HOOK = "/opt/50-tukit-sysext"
 COMMAND = "/opt/tukit-sysext"
@@ -59,6 +60,7 @@ class Ground:
             path.mkdir()
         if ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0) != 0:
             raise OSError("prctl: cannot take over what a killed process leaves behind")
+        self.witness = Witness(folder)
         self._install()
 
     def _install(self) -> None:
@@ -75,7 +77,7 @@ class Ground:
         hook = (_TOP / "hooks/50-tukit-sysext").read_text()
         assert hook.count("\npython=/usr/bin/python3\n") == 1
         self._script(HOOK, hook.replace("python=/usr/bin/python3", f"python={_PYTHON}"))
-        launcher = "import sys; from tukit_sysext.cli import leave, main; leave(main())"
+        launcher = "from tukit_sysext.cli import run; run()"
         self._script(COMMAND, f"#!/bin/sh\nexec {_PYTHON} -IB -c '{launcher}' \"$@\"\n")
         self.change()
 

@@ -19,8 +19,8 @@ _SYNCS = re.compile(r"^\s+(os\.fsync|sync_directory)\(|PRAGMA synchronous", re.M
 class Sync:
     """A place that waits for the disk, what it makes last, the scenario that must notice, and how it is left out.
 
-    ``besides`` keeps something else from waiting for the same. ``spare`` says why nothing is missed where it is left
-    out on the disk of these tests.
+    ``besides`` keeps something else from waiting for the same. ``spare`` says why no power cut can show that it lacks
+    on the disk of these tests; the order of the calls must show it then.
     """
 
     what: str
@@ -104,10 +104,9 @@ SYNCS = (
 
 ELSEWHERE: Mapping[str, int] = {
     "config/own_files.py": 1,  # configuration, which a person changes by a command
-    "job/source_files.py": 1,  # the same
     "job/purge.py": 1,  # the same
     "state/store.py": 1,  # another tool has written the same image meanwhile: unit/state/test_store_publish.py
-    "job/adopt.py": 2,  # what a person takes over by a command
+    "job/adopt.py": 1,  # what a person takes over by a command
     "system/room.py": 1,  # finds out whether the disk is full
     "system/durable.py": 2,  # what sync_directory() itself is
 }

@@ -43,14 +43,19 @@ def unmount(target: Path) -> None:
         raise OSError(number, f"unmounting: {os.strerror(number)}", str(target))
 
 
+def attached(image: Path) -> tuple[str, int]:
+    """A file as a block device: its path, and a descriptor that keeps it as long as nothing else does."""
+    descriptor = os.open(image, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return disk.attach_loop(descriptor, f"tukit-crash-{os.getpid()}")
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def device(image: Path) -> Iterator[str]:
     """A file with a btrfs as a block device."""
-    descriptor = os.open(image, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        path, keeper = disk.attach_loop(descriptor, f"tukit-crash-{os.getpid()}")
-    finally:
-        os.close(descriptor)
+    path, keeper = attached(image)
     try:
         yield path
         _forget(path)

@@ -152,7 +152,7 @@ class Scenarios:
                 (etc / name).mkdir(parents=True)
             for name, policy in (("alpha", "required"), ("beta", "optional"), ("gamma", "optional")):
                 (etc / f"images.d/{name}.conf").write_text(f"[Image]\nPolicy={policy}\n")
-            (etc / "tukit-sysext.conf").write_text("[Store]\nGrace=0s\n[Network]\nConnectTimeout=5s\nDeadline=5s\n")
+            (etc / "tukit-sysext.conf").write_text("[Store]\nGrace=0s\n[Network]\nConnectTimeout=20s\nDeadline=20s\n")
             self._publisher.key.write_keyring(etc / "keyrings/main.gpg")
             shutil.copy("/etc/ld.so.cache", tree / "etc/ld.so.cache")
             self._become(tree, OLD, "old")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash import calls, leaving
+from tests.crash.order import unwaited
 from tests.unit.support import needs_root
 
 
@@ -65,3 +66,46 @@ def test_calls_are_counted_as_strace_counts_them() -> None:
 def test_what_is_no_call_is_told() -> None:
     with pytest.raises(ValueError, match="no call"):
         calls.parse("no call\n")
+
+
+_WRITTEN = """\
+openat(AT_FDCWD</>, "/etc/a/.tukit-sysext.b", O_WRONLY|O_CREAT|O_TRUNC, 0644) = 3</etc/a/.tukit-sysext.b>
+write(3</etc/a/.tukit-sysext.b>, "x", 1) = 1
+fsync(3</etc/a/.tukit-sysext.b>) = 0
+rename("/etc/a/.tukit-sysext.b", "/etc/a/b") = 0
+fsync(4</etc/a>) = 0
+symlinkat("/x", 5</etc/c>, ".tukit-sysext.d~") = 0
+renameat(5</etc/c>, ".tukit-sysext.d~", 5</etc/c>, "d") = 0
+fsync(5</etc/c>) = 0
+renameat2(4</etc/a>, "b", 5</etc/c>, "b", RENAME_NOREPLACE) = 0
+fsync(5</etc/c>) = 0
+fsync(4</etc/a>) = 0
+unlinkat(9</etc/e>, "e", 0) = 0
+fsync(9</etc/e>) = 0
+mkdir("/etc/f/f", 0755) = 0
+fsync(9</etc/f>) = 0
+unlinkat(4</etc/a>, "g", 0) = 0
+fsync(4</etc/a>) = 0
+openat(AT_FDCWD</>, "/etc/a/g", O_RDWR|O_CREAT, 0644) = 6</etc/a/g>
+pwrite64(6</etc/a/g>, "x", 1, 0) = 1
+fdatasync(6</etc/a/g>) = 0
+openat(AT_FDCWD</>, "/var/lib/sysext-store", O_RDWR|O_TMPFILE, 0600) = 7</var/lib/sysext-store/#1>(deleted)
+write(7</var/lib/sysext-store/#1>(deleted), "x", 1) = 1
+fsync(7</var/lib/sysext-store/#1>(deleted)) = 0
+linkat(AT_FDCWD</>, "/proc/self/fd/7", 8</var/lib/sysext-store>, "i.raw", AT_SYMLINK_FOLLOW) = 0
+fsync(8</var/lib/sysext-store>) = 0
+unlinkat(4</etc/a>, "none", 0) = -1 ENOENT (No such file or directory)
+rename("/run/.tukit-sysext.h", "/run/h") = 0
+unlink("/var/cache/i") = 0
+"""
+
+
+def test_the_order_of_calls_is_right_as_it_is() -> None:
+    assert [*unwaited(calls.parse(_WRITTEN))] == []
+
+
+@pytest.mark.parametrize("number", [index for index, line in enumerate(_WRITTEN.splitlines()) if "sync(" in line])
+def test_the_order_of_calls_tells_what_is_not_waited_for(number: int) -> None:
+    lines = _WRITTEN.splitlines(keepends=True)
+    del lines[number]
+    assert [*unwaited(calls.parse("".join(lines)))]

@@ -16,6 +16,7 @@ from tests.lab import Flavour
 from tests.lab.faults import Delay
 from tests.on_lab.listing import listing
 from tests.on_lab.site import NEW, OLD, Site, Web
+from tests.terminal import on_terminal
 
 HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -42,6 +43,9 @@ def test_between_an_update_and_the_reboot(site: Site) -> None:
     why_not = site.lab.run([*USER, "tukit-sysext", "why-not", "debug=1.2"], check=False)
     assert why_not.returncode == 1 and "glibc-2.43" in why_not.stdout
     assert (listing(site.lab.path("/var/lib")), listing(site.lab.path("/var/cache"))) == before
+    for columns in range(50, 62):  # words end in another column of each: with the rich of a distribution
+        _, screen = on_terminal(site.lab, ["list", "--all"], columns=columns, environment={"NO_COLOR": "1"})
+        assert "SYSEXT_LEVEL" in screen and max(map(len, screen.splitlines())) <= columns, screen
     assert site.update().returncode == 0
     of_next = site.json("list", "--snapshot", str(site.default()))["images"]
     assert [(row["name"], row["installed"], row["newest"]) for row in of_next] == [
@@ -51,8 +55,21 @@ def test_between_an_update_and_the_reboot(site: Site) -> None:
     assert site.command("why-not", "debug=1.1", "--snapshot", str(site.default())).returncode == 0
     rows = [line.split() for line in site.command("snapshots").stdout.splitlines()]
     assert rows[0][-1] == "debug"
+    user_is_told(site)
     marks = {row[0]: row[-1] for row in rows if row and row[0][:1].isdigit()}
     assert marks[f"{site.lab.running}-"] == "+1.0" and marks[f"{site.default()}*"] == ">1.2"
+
+
+def user_is_told(site: Site) -> None:
+    """Who cannot look into snapshots sees the running system, what is remembered, and that the rest is not known."""
+    changes = site.lab.run([*USER, "tukit-sysext", "diff", "running", "default"]).stdout
+    assert ["debug", "1.0", "1.2", "changed"] in [line.split() for line in changes.splitlines()]
+    for command in ("list", "verify"):
+        told = site.lab.run([*USER, "tukit-sysext", command, "--snapshot", "1"], check=False)
+        assert told.returncode == 1 and "Permission denied" in told.stderr
+        assert f"next step: sudo tukit-sysext {command} --snapshot 1" in told.stderr
+    told = site.lab.run([*USER, "tukit-sysext", "snapshots"], check=False)
+    assert (told.returncode, told.stdout) == (1, "") and "next step: sudo tukit-sysext snapshots" in told.stderr
 
 
 def test_a_hook_that_fetches_can_be_watched(site: Site) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.documents import faults
 from tests.lab import Flavour
+from tests.lab.images import make_image, write_checksums
+from tests.lab.repository import Repository
+from tests.lab.signing import SigningKey
 from tests.on_lab.site import NEW, OLD, Site
 
 ANY = {"ID": "_any"}
@@ -91,6 +95,7 @@ def test_what_is_removed_while_a_transaction_is_open_stays_away(between: Site) -
     assert str(number) in opened
     told = between.command("remove", "tools").stderr
     assert f"snapshot {number} is open in a transaction and was not changed" in told
+    assert "next step: tukit-sysext remove tools, once more when that transaction is over" in told
     between.lab.tukit("close", str(number), check=True)
     assert between.default() == number
 
@@ -155,3 +160,32 @@ def test_one_snapshot_alone(between: Site) -> None:
     assert "strace.raw" not in between.links(following)
     done = between.command("install", "--snapshot", "99", "strace", check=False)
     assert done.returncode == 1 and "snapshot 99: not found" in done.stderr
+
+
+def test_a_source_comes_and_goes_in_both(between: Site) -> None:
+    following = f"snapshot {between.default()} (boots next)"
+    stick = Repository(between.lab.path("/var/stick"))
+    make_image(stick.folder, "extra", "1.0", release=ANY)
+    write_checksums(stick.folder)
+    stick.sign(SigningKey.shared())
+    SigningKey.shared().write_keyring(between.lab.path("/root/key"))
+    told = between.command("sources", "add", "usb", "/var/stick", "--key", "/root/key").stdout
+    assert f"{following}: usb: /etc/tukit-sysext/sources.d/usb.conf written" in told
+    assert "Other sources" not in between.command("sources").stdout
+    between.command("install", "extra")
+    assert between.links()["extra.raw"] == between.links(between.default())["extra.raw"] == "extra-1.0.x86-64.raw"
+
+    between.lab.reboot()
+
+    assert {row["name"] for row in between.json("sources")["sources"]} == {"main", "usb"}
+    between.lab.tukit("execute", "true", check=True)
+    following = f"snapshot {between.default()} (boots next)"
+    tree = between.lab.snapshot(between.default())
+    between.write("/etc/tukit-sysext/sources.d/late.conf", "[Source]\nPath=/var/late\nVerify=no\n")
+    told = between.command("sources").stdout
+    assert faults("sources", between.json("sources")) == []
+    assert f"Other sources count in {following}: it lacks late" in told
+    between.command("sources", "remove", "usb")
+    assert not (tree / "etc/tukit-sysext/sources.d/usb.conf").exists()
+    assert not (tree / "etc/tukit-sysext/keyrings/usb.gpg").exists()
+    assert {row["name"] for row in between.json("sources")["sources"]} == {"main", "late"}

@@ -29,7 +29,7 @@ SAYS = {
     "all snapshots": [">15.2", ">6.12", "* boots next, - running"],
     "after the rollback": ["gdb     15.1     required  whole"],
     "what keeps an image": ["gdb-15.2.x86-64.raw:"],
-    "what a collection would do": ["0 deleted"],
+    "what a collection would do": ["0 would be deleted"],
     "removed": ["strace: 6.11 removed"],
     "what happened": ["6.11 -> 6.12", "6.11 removed"],
     "all well?": ["checks good"],

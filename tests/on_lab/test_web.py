@@ -75,19 +75,19 @@ def fail(pattern: str, fault: Fault) -> Callable[[Web], None]:
     return set_fault
 
 
-AWAY, BROKEN = "source not reachable", "image broken"
+AWAY, REFUSED, BROKEN = "source not reachable", "list refused", "image broken"
 FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "server away": (stop, AWAY),
     "list 404": (fail("SHA256SUMS", Status(code=404)), AWAY),
     "list 500": (fail("SHA256SUMS", Status(code=500)), AWAY),
     "list cut": (fail("SHA256SUMS", Cut(after=10)), AWAY),
-    "list never ends": (fail("SHA256SUMS", Endless()), BROKEN),
+    "list never ends": (fail("SHA256SUMS", Endless()), REFUSED),
     "list redirected elsewhere": (fail("SHA256SUMS", Redirect(url="http://127.0.0.2:9/{path}")), AWAY),
     "no HTTP": (fail("*", Garbage()), AWAY),
-    "list corrupted": (fail("SHA256SUMS", Corrupt(offset=3)), BROKEN),
-    "no signature": (no_signature, BROKEN),
-    "foreign signature": (foreign_signature, BROKEN),
-    "signature of another list": (signature_of_another_list, BROKEN),
+    "list corrupted": (fail("SHA256SUMS", Corrupt(offset=3)), REFUSED),
+    "no signature": (no_signature, REFUSED),
+    "foreign signature": (foreign_signature, REFUSED),
+    "signature of another list": (signature_of_another_list, REFUSED),
     "signature 500": (fail("SHA256SUMS.gpg", Status(code=500)), AWAY),
     "manifest 500": (fail("*.manifest.gz", Status(code=500)), AWAY),
     "manifest corrupted": (fail("*.manifest.gz", Corrupt(offset=20)), BROKEN),

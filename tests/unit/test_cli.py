@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -78,6 +79,39 @@ def test_what_changes_something_needs_root(
     assert f"sudo tukit-sysext {command}" in err
     assert not (site.root / "var").exists()
     assert not (site.root / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gc --dry-run",
+        "why gdb",
+        "install gdb --version '>=15,<16' --optional",
+        "remove gdb --now",
+        "hold gdb=15.2 --root 'a tree'",
+        "verify --boot",
+        "sources reset main",
+        "purge --json",
+    ],
+)
+def test_who_is_told_to_be_root_is_told_all_that_he_typed(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """What is typed by that is what was meant: without --dry-run it would delete images."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.chdir(make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
+    make_tree(site.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    assert cli.main(shlex.split(line)) == 1
+    assert capsys.readouterr().err.endswith(f" needs root\n  next step: sudo tukit-sysext {line}\n")
+
+
+def test_a_password_that_was_typed_is_not_told_in_a_next_step(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such an address is refused to root, too."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert cli.main(["sources", "add", "web", "https://lab:geheim@images.example.org/", "--fingerprint", "F" * 40]) == 2
+    assert "geheim" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("argv", [["check"], ["check", "--json"], ["status"], ["status", "--json"], ["snapshots"]])

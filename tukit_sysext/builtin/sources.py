@@ -49,7 +49,7 @@ class Sources:
                 log.error("sources on servers cannot be used: %s", error)
                 return found
 
-            network = network_of(machine.layout.root, configuration.settings.network)
+            network = network_of(machine.layout.root, configuration.settings.network, patient=not machine.read_only)
             transfers = Transfers(network)
             found += [
                 WebSource(

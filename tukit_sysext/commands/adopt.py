@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.output import Output, require_root
+from tukit_sysext.commands.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job.adopt import Adopted, adopt, preview
 from tukit_sysext.job.adopt_source import AdoptedSource, adopt_source
+from tukit_sysext.job.change import check_changeable
 from tukit_sysext.job.facts import Foreign
+from tukit_sysext.job.options import image_name
 from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.job.targets import Target, running_and_next
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.system.lock import shared
@@ -26,129 +31,230 @@ from tukit_sysext.system.tree import Tree
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """One entry that was taken over: what it became, its policy, and what is to be known of it."""
+    """One entry of a tree that was taken over, and what it became."""
 
+    target: Target
     entry: str
     adopted: Adopted
-    policy: str
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failed:
-    """Something that was not taken over, and why."""
+    """Something that was not taken over, and why; ``target`` is None where no tree has it."""
 
+    target: Target | None
     entry: str
     reason: str
     hint: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """The source that was made of a tree's sysextmgr.conf."""
+
+    target: Target
+    made: AdoptedSource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Site:
+    """A tree that is open.
+
+    ``entries`` are those that can be taken over by name, with the image that a file of the store is for: what is not
+    ours, and (``removed``) links to images that are to be taken out. Those only go over if they are named.
+    """
+
+    target: Target
+    tree: Tree
+    resolver: Resolver
+    entries: dict[str, tuple[Foreign, str | None]]
+    removed: frozenset[str]
+
+    def named(self, name: str) -> str | None:
+        """The entry that a person means by a name: the entry's, without ``.raw``, or that of its image."""
+        if name in self.entries:
+            return name
+        if f"{name}.raw" in self.entries:
+            return f"{name}.raw"
+        return next((entry for entry, (_, image) in self.entries.items() if image == name), None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names that a person may mean."""
+        images = (image for _, image in self.entries.values() if image is not None)
+        return frozenset((*(entry.removesuffix(".raw") for entry in self.entries), *images))
+
+
+Result = Done | Failed | Source
+
+
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
-    """Take over the named entries, or all. 0, or 1 where one could not be taken over."""
+    """Take over the named entries, or all, in the running system and what boots next.
+
+    0, or 1 where one could not be taken over.
+    """
     dry_run: bool = arguments.dry_run
     if not dry_run:
         require_root(machine, "adopt")
-    policy = Policy(arguments.policy or Policy.REQUIRED)
-    with nullcontext() if dry_run else shared(machine.layout.lock), Tree(machine.layout.root) as tree:
-        store = machine.store(writable=not dry_run)
-        resolver = Resolver(machine, tree, partial(Plugins().sources, machine), store)
-        resolver.look_locally()
-        results = list(_entries(machine, resolver, arguments.names, policy, dry_run=dry_run))
-    source = None if arguments.names else _source(machine, dry_run=dry_run)
+    policy = Policy(arguments.policy) if arguments.policy is not None else None
+    targets = running_and_next(machine)
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(shared(machine.layout.lock))
+        sites = [_look(target, stack.enter_context(Tree(target.path)), dry_run=dry_run) for target in targets]
+        results = list(_results(sites, arguments.names, policy, dry_run=dry_run))
     out = Output.of(arguments)
-    if out.wants_json:
-        out.json(_document(results, source, dry_run=dry_run))
-    else:
-        _show(out, results, source, dry_run=dry_run, nothing=not results and not arguments.names)
-    return 1 if any(isinstance(item, Failed) for item in (*results, source)) else 0
+    out.json(_document(results, dry_run=dry_run))
+    _show(out, results, dry_run=dry_run, several=len(targets) > 1)
+    if not results:
+        out.say("Nothing to take over: every entry of /etc/extensions is ours.")
+    for done, target in _alone(results, sites):
+        out.warn(
+            f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",
+            hint=f"tukit-sysext install {done.adopted.name}, to have the image there too",
+        )
+    if not dry_run:
+        tell_open_transactions(machine, arguments, out)
+    return 1 if any(isinstance(item, Failed) for item in results) else 0
 
 
-def _entries(
-    machine: Machine, resolver: Resolver, names: Sequence[str], policy: Policy, *, dry_run: bool
-) -> Iterator[Done | Failed]:
-    foreign = {item.entry.name: item for item in resolver.facts.foreign}
-    for name in names or sorted(foreign):
-        entry = next((known for known in (name, f"{name}.raw") if known in foreign), None)
-        if entry is None:
-            yield Failed(entry=name, reason=_unknown(name, foreign))
-            continue
-        item = foreign[entry]
-        try:
-            if item.complaint:
-                raise TukitSysextError(f"{entry}: {item.complaint}")
-            path = resolver.leads_to(item.entry)
-            adopted = preview(machine, item, path) if dry_run else adopt(machine, item, path, policy)
-        except (TukitSysextError, OSError) as error:
-            hint = error.hint if isinstance(error, TukitSysextError) else None
-            yield Failed(entry=entry, reason=f"{entry} is not taken over: {error}", hint=hint)
-            continue
-        wanted = resolver.facts.wanted.get(adopted.name)
-        note = ""
-        if wanted is not None and wanted.state is State.REMOVED:
-            note = f"{wanted.origin} says State=removed: it goes with the next transaction"
-        yield Done(entry=entry, adopted=adopted, policy=str(policy if wanted is None else wanted.policy), note=note)
+def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
+    check_changeable(target, tree)
+    machine = target.machine
+    resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store(writable=not dry_run))
+    wanted = resolver.facts.wanted
+    # who takes over an image that is to be taken out wants to have it
+    kept = {name: image for name, image in wanted.items() if image.state is State.WANTED}
+    resolver.facts = replace(resolver.facts, wanted=kept)
+    resolver.look_locally()
+    entries: dict[str, tuple[Foreign, str | None]] = {}
+    for item in resolver.facts.foreign:
+        stored = resolver.facts.stored.get(item.entry.image) if item.entry.image is not None else None
+        entries[item.entry.name] = item, image_name(stored) if stored is not None else None
+    return _Site(
+        target=target,
+        tree=tree,
+        resolver=resolver,
+        entries=entries,
+        removed=frozenset(name for name, (_, image) in entries.items() if image in wanted),
+    )
 
 
-def _unknown(name: str, foreign: Mapping[str, Foreign]) -> str:
-    near = nearest(name, foreign)
-    told = f"; did you mean {near}?" if near is not None else ""
-    return f"{name}: expected an entry that is not ours, found {', '.join(sorted(foreign)) or 'nothing'}{told}"
+def _results(
+    sites: Sequence[_Site], names: Sequence[str], policy: Policy | None, *, dry_run: bool
+) -> Iterator[Done | Failed | Source]:
+    for site in sites:
+        asked = [entry for name in names if (entry := site.named(name)) is not None]
+        for entry in dict.fromkeys(asked) if names else sorted(site.entries.keys() - site.removed):
+            yield _take(site, entry, policy, dry_run=dry_run)
+    for name in names:
+        if all(site.named(name) is None for site in sites):
+            yield Failed(target=None, entry=name, reason=_unknown(name, sites))
+    for site in sites if not names else ():
+        yield from _source(site, dry_run=dry_run)
 
 
-def _source(machine: Machine, *, dry_run: bool) -> AdoptedSource | Failed | None:
+def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> Done | Failed:
+    item, _ = site.entries[entry]
     try:
-        return adopt_source(machine, dry_run=dry_run)
+        if item.complaint:
+            raise TukitSysextError(f"{entry}: {item.complaint}")
+        path = site.resolver.leads_to(item.entry)
+        take = preview if dry_run else adopt
+        return Done(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
+    except (TukitSysextError, OSError) as error:
+        hint = error.hint if isinstance(error, TukitSysextError) else None
+        return Failed(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", hint=hint)
+
+
+def _unknown(name: str, sites: Sequence[_Site]) -> str:
+    near = nearest(name.removesuffix(".raw"), frozenset().union(*(site.names for site in sites)))
+    there = sorted({entry for site in sites for entry in site.entries.keys() - site.removed})
+    told = f"; did you mean {near}?" if near is not None else ""
+    return f"{name}: expected an entry that is not ours, found {', '.join(there) or 'nothing'}{told}"
+
+
+def _source(site: _Site, *, dry_run: bool) -> Iterator[Source | Failed]:
+    try:
+        made = adopt_source(site.tree, dry_run=dry_run)
     except TukitSysextError as error:
-        return Failed(entry="sysextmgr.conf", reason=f"no source is made of it: {error}", hint=error.hint)
+        reason = f"no source is made of it: {error}"
+        yield Failed(target=site.target, entry="sysextmgr.conf", reason=reason, hint=error.hint)
+        return
+    if made is not None:
+        yield Source(target=site.target, made=made)
 
 
-def _show(
-    out: Output,
-    results: Sequence[Done | Failed],
-    source: AdoptedSource | Failed | None,
-    *,
-    dry_run: bool,
-    nothing: bool,
-) -> None:
+def _alone(results: Sequence[Result], sites: Sequence[_Site]) -> Iterator[tuple[Done, Target]]:
+    """What was taken over, and each other tree that has no such entry nor wants such an image."""
+    for done in results:
+        if isinstance(done, Done):
+            for site in sites:
+                tried = _of_tree(results, site.target)
+                if done.entry not in tried and done.adopted.name not in site.resolver.facts.wanted:
+                    yield done, site.target
+
+
+def _of_tree(results: Sequence[Result], target: Target) -> Collection[str]:
+    return {item.entry for item in results if isinstance(item, Done | Failed) and item.target == target}
+
+
+def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: bool) -> None:
     verb = "would be taken over" if dry_run else "taken over"
-    for item in (*results, source):
+    say = out.tell if dry_run else out.say
+    for item in results:
+        where = f"{item.target}: " if several and item.target is not None else ""
         match item:
             case Failed():
-                out.warn(item.reason, hint=item.hint or "")
+                out.warn(f"{where}{item.reason}", hint=item.hint or "")
             case Done(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
-                out.say(f"{adopted.name}: {adopted.version} {verb}, {item.policy}, linked as {adopted.link}{kept}")
-                if item.note:
-                    out.warn(item.note)
-            case AdoptedSource():
-                out.say(f"{item.file} {'would be ' if dry_run else ''}written, as {item.origin} says: {item.url}")
-                for note in item.notes:
-                    out.say(f"  {note}")
-                if item.hint is not None:
-                    out.say(f"  next step: {item.hint}")
-    if nothing:
-        out.say("Nothing to take over: every entry of /etc/extensions is ours.")
+                told = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
+                say(f"{where}{told}")
+                if adopted.note:
+                    out.warn(f"{where}{adopted.name}: {adopted.note}")
+            case Source(made=made):
+                say(f"{where}{made.file} {'would be ' if dry_run else ''}written, as {made.origin} says: {made.url}")
+                for note in made.notes:
+                    say(f"  {note}")
+                if made.hint is not None:
+                    say(f"  next step: {made.hint}")
 
 
-def _document(
-    results: Sequence[Done | Failed], source: AdoptedSource | Failed | None, *, dry_run: bool
-) -> dict[str, Any]:
-    failed = [item for item in (*results, source) if isinstance(item, Failed)]
+def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
+    sources = [item for item in results if isinstance(item, Source)]
     return {
         "dry_run": dry_run,
         "adopted": [
             {
+                "tree": tree_document(item.target),
                 "entry": item.entry,
                 "name": item.adopted.name,
                 "version": None if item.adopted.version == "?" else item.adopted.version,
                 "link": item.adopted.link,
-                "policy": item.policy,
+                "policy": item.adopted.policy,
                 "kept": str(item.adopted.kept) if item.adopted.kept is not None else None,
-                "note": item.note or None,
+                "note": item.adopted.note or None,
             }
             for item in results
             if isinstance(item, Done)
         ],
-        "source": {**asdict(source), "notes": list(source.notes)} if isinstance(source, AdoptedSource) else None,
-        "failed": [asdict(item) for item in failed],
+        "source": {
+            **asdict(sources[0].made),
+            "notes": list(sources[0].made.notes),
+            "trees": [tree_document(item.target) for item in sources],
+        }
+        if sources
+        else None,
+        "failed": [
+            {
+                "tree": tree_document(item.target) if item.target is not None else None,
+                "entry": item.entry,
+                "reason": item.reason,
+                "hint": item.hint,
+            }
+            for item in results
+            if isinstance(item, Failed)
+        ],
     }

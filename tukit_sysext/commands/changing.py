@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def carry(
         output.say("Dry run: nothing was changed.")
     elif any(tree.target.running and tree.changes for tree in trees):
         output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
-    output.json(document(trees, dry_run=dry_run, refreshed=refreshed))
+    output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
     for tree in trees:
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", hint=why_not(tree, name))
@@ -210,7 +210,9 @@ def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
     for tree in trees:
         found = list(_tree_lines(tree, dry_run=dry_run))
         if several:
-            yield f"{str(tree.target)[:1].upper()}{str(tree.target)[1:]}:"
+            called = str(tree.target)
+            # a path stays what it is
+            yield f"{called if called == str(tree.target.path) else called[:1].upper() + called[1:]}:"
         yield from (f"  {line}" if several else line for line in found)
 
 
@@ -236,8 +238,8 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         yield "nothing is wanted"
 
 
-def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool) -> dict[str, Any]:
-    """What was done for ``--json``."""
+def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
+    """What was done for ``--json``; ``away`` are the sources that could not be asked, with the reason."""
     return {
         "dry_run": dry_run,
         "refreshed": refreshed,
@@ -262,4 +264,5 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool) -> 
             }
             for tree in trees
         ],
+        "not_asked": [{"source": name, "reason": reason} for name, reason in sorted(away.items())],
     }

@@ -61,7 +61,7 @@ def document(plan: Plan) -> dict[str, Any]:
             "systemd": str(tree.systemd) if tree.systemd is not None else None,
             "unusable": tree.unusable or None,
         },
-        "images": [_image(image) for image in plan.images],
+        "images": [_image(image) for image in _shown(plan)],
         "foreign": [
             {
                 "name": item.entry.name,
@@ -79,6 +79,11 @@ def document(plan: Plan) -> dict[str, Any]:
         ],
         "refused": dict(plan.refusals),
     }
+
+
+def _shown(plan: Plan) -> list[ImagePlan]:
+    """The images that there is something to tell of: of a tombstone (State=removed) only the links that it takes."""
+    return [image for image in plan.images if image.action is not Action.REMOVE or image.remove]
 
 
 def _image(image: ImagePlan) -> dict[str, Any]:
@@ -132,20 +137,20 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
     yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
     if tree.unusable:
         yield f"  {tree.unusable}"
-    if not plan.images:
-        yield "No image is wanted: /etc/tukit-sysext/images.d is empty."
+    shown = _shown(plan)
+    if not shown:
+        yield "No image is wanted: images.d has none."
     else:
         yield ""
-        yield Table(("Image", "Has", "Gets", "What happens"), [_row(image) for image in plan.images])
-    for image in plan.images:
+        yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan) for image in shown])
+    for image in shown:
         yield from _explained(image, full=full)
     if plan.foreign:
         yield ""
-        yield "Not ours, never changed (tukit-sysext adopt takes over):"
+        yield "Not ours, never changed:"
         for item in plan.foreign:
-            yield f"  {item.entry.name}: {item.note}" + (
-                f"; would not be merged: {item.complaint}" if item.complaint else ""
-            )
+            told = f"would not be merged: {item.complaint}" if item.complaint else "tukit-sysext adopt takes it over"
+            yield f"  {item.entry.name}: {item.note}; {told}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
     notes += [str(problem) for problem in plan.problems]
@@ -177,16 +182,19 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
         yield f"    and {more} more: tukit-sysext why-not {image.name}"
 
 
-def _row(image: ImagePlan) -> tuple[str, str, str, str]:
+def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
     gets = image.chosen.version if image.chosen is not None else "-"
-    what = _WORDS[image.action]
     if image.refuses:
-        what = Toned("REFUSES THE UPDATE", Tone.BAD)
-    elif image.action is Action.KEEP and (before := _preferred(image)):
-        what = f"{what}; {before[0].option.version}: {before[0].standing}"
-    elif image.action in _TONES:
-        what = Toned(what, _TONES[image.action])
-    return image.name, image.before or "-", gets, what
+        return image.name, image.before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
+    what = _WORDS[image.action]
+    if image.chosen is not None:
+        what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
+        gone = [link for link in image.remove if link in plan.remove]
+        what += f"; {', '.join(gone)} to be taken out" if gone else ""
+    if image.action is Action.KEEP and (before := _preferred(image)):
+        what += f"; {before[0].option.version}: {before[0].standing}"
+    tone = _TONES.get(image.action)
+    return image.name, image.before or "-", gets, what if tone is None else Toned(what, tone)
 
 
 _TONES = {

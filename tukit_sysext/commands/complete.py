@@ -42,16 +42,17 @@ def _printable(found: Iterator[str]) -> Iterator[str]:
 
 
 def _wanted(machine: Machine) -> Iterator[str]:
-    yield from _configured(machine, "images.d")
+    from tukit_sysext.config import wanted
+
+    with Tree(machine.layout.root) as tree:
+        found = wanted.load(tree).images.values()
+    # a tombstone makes nothing wanted
+    yield from (image.name for image in found if image.state is wanted.State.WANTED)
 
 
 def _sources(machine: Machine) -> Iterator[str]:
-    yield from _configured(machine, "sources.d")
-
-
-def _configured(machine: Machine, folder: str) -> Iterator[str]:
     with Tree(machine.layout.root) as tree:
-        found, _ = configuration_files.load_folder(tree, folder)
+        found, _ = configuration_files.load_folder(tree, "sources.d")
         yield from found.files
 
 

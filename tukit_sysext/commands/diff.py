@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
 from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time
-from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.state import links
+from tukit_sysext.state.links import Entry
 from tukit_sysext.state.record import seconds_of
 from tukit_sysext.state.snapshots import Scan, Snapshot, scan
-from tukit_sysext.system.system_release import label
+from tukit_sysext.system.system_release import label, read_release
+from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
     from tukit_sysext.state.ledger import LedgerSnapshot
+
+log = logging.getLogger(__name__)
 
 _RUNNING = "running"
 _DEFAULT = "default"
@@ -31,16 +37,20 @@ Images = Mapping[str, tuple[tuple[str, str], ...]]
 class _Side:
     """One of the two: its images, its other entries by name, and in ``told`` where that comes from.
 
-    ``others`` is None where nobody remembers them.
+    ``others`` is None where nobody remembers them, ``number`` where that of the running system is not known.
     """
 
-    number: int
+    number: int | None
     uuid: str
     system: str
     images: Images
     others: Mapping[str, str] | None
     gone: str | None = None
     told: str = ""
+
+    @property
+    def called(self) -> str:
+        return "the running system" if self.number is None else f"snapshot {self.number}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,27 +71,46 @@ class _Difference:
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
-    found, memory = scan(machine.layout, machine.subvolumes), remembered(machine)
-    names = Names(machine, memory)
-    before, after = (_side(names, found, memory, word) for word in (arguments.a, arguments.b))
-    differences = [*_images(before, after), *_others(before, after)]
     output = Output.of(arguments)
+    found = scan(machine.layout, machine.subvolumes)
+    words = (arguments.a, arguments.b)
+    memory = _memory(machine, output, needed=any(not _is_on_disk(found, word) for word in words))
+    names = Names(machine, memory)
+    before, after = (_side(machine, names, found, memory, word) for word in words)
+    differences = [*_images(before, after), *_others(before, after)]
     output.json(_document(before, after, differences))
     output.show(_lines(before, after, differences))
     return 0
 
 
-def _side(names: Names, found: Scan, memory: Memory, word: str) -> _Side:
+def _memory(machine: Machine, output: Output, *, needed: bool) -> Memory:
+    """What the ledger remembers. Of what is on the disk it only tells names of images whose record is gone."""
+    try:
+        return remembered(machine)
+    except TukitSysextError as error:
+        if needed:
+            raise
+        output.warn(str(error), hint=error.hint or "")
+        return Memory()
+
+
+def _side(machine: Machine, names: Names, found: Scan, memory: Memory, word: str) -> _Side:
     snapshot = _on_disk(found, word)
     if snapshot is not None:
         return _from_disk(names, snapshot)
+    if word == _RUNNING:
+        return _from_root(machine, names, memory)
     number = memory.default if word == _DEFAULT and not found.snapshots else None
     number = int(word) if number is None and word.isdecimal() else number
     # the last one that had the number; one that should be there is asked of the ledger only where no disk can be asked
     for row in reversed(memory.snapshots):
         if row.number == number and (row.gone is not None or not found.snapshots):
             return _from_ledger(names, row, found)
-    raise _no_such_snapshot(word, found, memory)
+    raise _no_such_snapshot(word, found, memory, privileged=machine.privileged)
+
+
+def _is_on_disk(found: Scan, word: str) -> bool:
+    return word == _RUNNING or _on_disk(found, word) is not None
 
 
 def _on_disk(found: Scan, word: str) -> Snapshot | None:
@@ -94,13 +123,33 @@ def _on_disk(found: Scan, word: str) -> Snapshot | None:
 def _from_disk(names: Names, snapshot: Snapshot) -> _Side:
     if snapshot.entries is None:
         raise UnknownState(f"snapshot {snapshot.number}: its images are not known: {snapshot.unknown}")
-    links = [(entry.name, entry.image) for entry in snapshot.entries if entry.image is not None]
+    return _from_entries(
+        names, snapshot.entries, snapshot.release, number=snapshot.number, uuid=snapshot.subvolume.uuid
+    )
+
+
+def _from_root(machine: Machine, names: Names, memory: Memory) -> _Side:
+    """The running system as it is mounted, where its snapshot cannot be looked for; the ledger may know its number."""
+    uuid = ""
+    try:
+        subvolume = machine.subvolumes.find(machine.layout.root)
+        uuid = subvolume.uuid if subvolume is not None else ""
+    except OSError as error:
+        log.info("%s: which subvolume it is cannot be told: %s", machine.layout.root, error)
+    number = next((row.number for row in memory.snapshots if row.uuid == uuid and row.gone is None), None)
+    with Tree(machine.layout.root) as tree:
+        return _from_entries(names, links.read(tree), read_release(tree), number=number, uuid=uuid)
+
+
+def _from_entries(
+    names: Names, entries: Sequence[Entry], release: ReleaseData | None, *, number: int | None, uuid: str
+) -> _Side:
     return _Side(
-        number=snapshot.number,
-        uuid=snapshot.subvolume.uuid,
-        system=label(snapshot.release),
-        images=_by_name(names, links),
-        others={entry.name: entry.target or str(entry.kind) for entry in snapshot.entries if entry.image is None},
+        number=number,
+        uuid=uuid,
+        system=label(release),
+        images=_by_name(names, [(entry.name, entry.image) for entry in entries if entry.image is not None]),
+        others={entry.name: entry.target or str(entry.kind) for entry in entries if entry.image is None},
     )
 
 
@@ -119,9 +168,9 @@ def _from_ledger(names: Names, row: LedgerSnapshot, found: Scan) -> _Side:
     )
 
 
-def _by_name(names: Names, links: Iterable[tuple[str, str]]) -> Images:
+def _by_name(names: Names, found: Iterable[tuple[str, str]]) -> Images:
     images: dict[str, tuple[tuple[str, str], ...]] = {}
-    for link, file in links:
+    for link, file in found:
         name, version = names.of(file, link)
         images[name] = tuple(sorted({*images.get(name, ()), (version, file)}))
     return images
@@ -149,12 +198,14 @@ def _others(before: _Side, after: _Side) -> Iterator[_Difference]:
             )
 
 
-def _no_such_snapshot(word: str, found: Scan, memory: Memory) -> TukitSysextError:
+def _no_such_snapshot(word: str, found: Scan, memory: Memory, *, privileged: bool) -> TukitSysextError:
+    if not found.snapshots and not privileged and (word == _DEFAULT or word.isdecimal()):
+        return NeedsRoot(f"{word[:40]!r}: which snapshots there are is not known: {'; '.join(found.unknown)}")
     here = sorted(snapshot.number for snapshot in found.snapshots)
     gone = sorted({row.number for row in memory.snapshots if row.gone is not None} - set(here))
     told = [f"there are {', '.join(map(str, here))}"] if here else [*found.unknown]
     told += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []
-    near = nearest(word, [*map(str, here), *map(str, gone), _RUNNING, _DEFAULT])
+    near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
         f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(told)}",
         hint=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
@@ -163,13 +214,14 @@ def _no_such_snapshot(word: str, found: Scan, memory: Memory) -> TukitSysextErro
 
 def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Iterator[str | Table]:
     for word, side in (("From", before), ("To", after)):
-        yield f"{word:4} snapshot {side.number}: {side.system}{f' ({side.told})' if side.told else ''}"
+        yield f"{word:4} {side.called}: {side.system}{f' ({side.told})' if side.told else ''}"
     yield ""
     if not differences:
         yield "They have the same images."
     else:
         rows = [(d.name, _shown(d, d.before), _shown(d, d.after), Toned(_what(d), _TONES[d.word])) for d in differences]
-        yield Table(("Image", str(before.number), str(after.number), "What happened"), rows)
+        heads = (str(side.number) if side.number is not None else _RUNNING for side in (before, after))
+        yield Table(("Image", *heads, "What happened"), rows)
     if before.others is None or after.others is None:
         yield ""
         yield "Entries that lead nowhere into the image store are not remembered, so they are not compared."
@@ -228,7 +280,7 @@ def _versions(side: tuple[tuple[str, str], ...] | None) -> list[dict[str, str | 
 def _side_document(side: _Side) -> dict[str, Any]:
     return {
         "number": side.number,
-        "uuid": side.uuid,
+        "uuid": side.uuid or None,
         "system": side.system,
         "gone": side.gone,
         "from_ledger": bool(side.told),

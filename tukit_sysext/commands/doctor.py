@@ -13,7 +13,7 @@ from itertools import zip_longest
 from typing import TypeVar
 
 from tukit_sysext.commands.output import Output, Tone, Toned
-from tukit_sysext.doctor import clock, configuration, disk, hooks, images, memory, store, tools, units
+from tukit_sysext.doctor import clock, collecting, configuration, disk, hooks, images, memory, store, tools, units
 from tukit_sysext.doctor.result import Result, Severity, unknown
 from tukit_sysext.errors import in_words
 from tukit_sysext.machine import Machine
@@ -64,6 +64,7 @@ def examine(machine: Machine) -> Iterator[Result]:
     yield from _check(machine, "programs", tools.look, tools.judge)
     yield from _check(machine, "disk", disk.look, disk.judge)
     yield from _check(machine, "store", store.look, store.judge)
+    yield from _check(machine, "collection", collecting.look, collecting.judge)
     yield from _check(machine, "configuration", configuration.look, configuration.judge)
     yield from _check(machine, "clock", clock.look, clock.judge)
     yield from _check(machine, "memory", memory.look, memory.judge)

@@ -22,6 +22,7 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
         require_root(machine, arguments.command)
     with Changer([wish for wish, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
         trees = changer.plans() if arguments.dry_run else changer.carry_out()
+        away = changer.not_asked()
     several = len(told) > 1 or any(not wish.target.running for wish, _ in told)
     for wish, texts in told:
         for text in texts:
@@ -37,7 +38,7 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
                 output.say(f"tukit-sysext update {image.name} brings it.")
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
-    output.json(document(trees, dry_run=arguments.dry_run, refreshed=False))
+    output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
     if not arguments.dry_run:
         tell_open_transactions(machine, arguments, output)
     return 0

@@ -46,9 +46,11 @@ def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:
         yield "The image store is empty."
         return
     yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
-    freed = sum(item.kept.size for item in found.gone)
+    going = [item for item in found.judged if item.fate is Fate.GOES] if dry_run else found.gone
+    freed = size_text(sum(item.kept.size for item in going))
+    told = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
     yield ""
-    yield f"{len(found.gone)} deleted, {size_text(freed)} freed; the store has {size_text(found.store_bytes)}"
+    yield f"{told}; the store has {size_text(found.store_bytes)}"
     if found.too_large:
         yield Toned(f"Problem: that is more than StoreMax= ({size_text(found.store_max)})", Tone.BAD)
         yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
@@ -66,9 +68,9 @@ def fate_text(item: Judged, *, dry_run: bool = False) -> str:
             return f"{item.reason}; gc --unknown-origin collects it"
         case Fate.GOES:
             return f"{'would be deleted' if dry_run else 'goes with the next run'}: {item.reason}"
-    since = f" since {local_time(item.since)}" if item.since is not None else ""
-    until = f", goes after {local_time(item.goes_at)}" if item.goes_at is not None else ""
-    return f"{item.reason}{since}{until}"
+    if item.since is None or item.goes_at is None:
+        return item.reason
+    return f"{item.reason} since {local_time(item.since)}, goes after {local_time(item.goes_at)}"
 
 
 def _document(found: Collection, *, dry_run: bool) -> dict[str, Any]:

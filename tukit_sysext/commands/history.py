@@ -94,8 +94,9 @@ def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool)
         rows = [(_when(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events]
         head = ("Time", "What happened", "#", "Image", "Why")
         yield Table(head, rows)
-    if of_image:
+    if events and of_image:
         yield ""
+    if of_image:
         if places:
             yield Table(("#", "Date", "Version", "Snapshot"), [_place(place) for place in places])
         else:

@@ -47,7 +47,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         facts = resolver.look_around(lambda found: wish(found, wanted, arguments.names), ask)
     _check_names(facts, arguments.names, wanted)
     shown = [offer for offer in offers(facts, wanted) if _is_asked_for(offer, arguments)]
-    away = not_asked(facts)
+    away = facts.not_asked
     versions = (
         {offer.name: explain.versions(facts, offer.name, offer.wanted) for offer in shown} if arguments.all else {}
     )
@@ -65,14 +65,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         for state, step in _NEXT_STEPS.items():
             if any(row[-1] == state for row in rows):
                 output.say(f"{state}: {step}")
+        if any(offer.damage for offer in shown):
+            where = f" --snapshot {target.snapshot.number}" if target.snapshot and not target.running else ""
+            output.say(f"missing or damaged: tukit-sysext verify --repair{where}")
     for name, reason in away.items():
-        output.warn(f"source {name}, what it offers is not listed: {reason}")
+        hint = FAULTY if name in facts.unusable else ""
+        output.warn(f"source {name}, what it offers is not listed: {reason}", hint=hint)
     return 1 if away else 0
-
-
-def not_asked(facts: Facts) -> Mapping[str, str]:
-    """Sources of which nobody knows what they offer, with the reason."""
-    return dict(sorted({**facts.unusable, **facts.broken_sources, **facts.unreachable}.items()))
 
 
 def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, WantedImage]) -> None:
@@ -84,9 +83,15 @@ def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, Want
 
 def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) -> TukitSysextError:
     """The error for an image that nobody offers, wants or has."""
+    entry = next((entry for entry in facts.tree.entries if entry.stem == name), None)
+    if entry is not None:
+        return TukitSysextError(
+            f"{one_line(name[:80])}: /etc/extensions/{one_line(entry.name)} is there, and nothing tells of which image",
+            hint=f"tukit-sysext adopt --dry-run {one_line(name)} tells whether it can be taken over",
+        )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     near = nearest(name, known)
-    away = not_asked(facts)
+    away = facts.not_asked
     told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
     return TukitSysextError(
         f"{one_line(name[:80])}: expected an image that a source offers, or that is wanted or linked{told}",
@@ -97,9 +102,12 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
 def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
     if arguments.updates:
         return offer.update is not None
+    if offer.is_nothing and offer.name not in arguments.names:
+        return False
     return not arguments.installed or offer.wanted is not None or offer.installed is not None
 
 
+FAULTY = "tukit-sysext config tells what is wrong in the files"
 _NOT_WANTED = "linked, not wanted"
 _NOT_LINKED = "wanted, not linked"
 _NEXT_STEPS = {
@@ -130,7 +138,7 @@ def _state(offer: Offer, facts: Facts) -> str:
     if wanted is not None and wanted.state is State.REMOVED:
         return Toned("removed: its links go with the next update", Tone.FAINT) if offer.installed else "removed"
     if wanted is None and offer.installed is not None:
-        return Toned(_NOT_WANTED, Tone.NOTICE)
+        return Toned(f"{_NOT_WANTED}, but {offer.damage}" if offer.damage else _NOT_WANTED, Tone.NOTICE)
     if plan is None or wanted is None:
         if offer.name in facts.masked:
             return Toned(f"masked by {facts.masked[offer.name]}", Tone.FAINT)
@@ -138,20 +146,21 @@ def _state(offer: Offer, facts: Facts) -> str:
     if offer.update is not None:
         if compare(offer.update, offer.installed or "") < 0:
             return Toned(f"{offer.update} is held, update goes back to it", Tone.NOTICE)
-        return Toned(f"update to {offer.update}", Tone.STRONG)
+        lost = f"; {offer.installed} is {offer.damage}" if offer.damage else ""
+        return Toned(f"update to {offer.update}{lost}", Tone.BAD if lost else Tone.STRONG)
     if plan.action is Action.LEAVE_OUT:
         return Toned(f"{'would go' if offer.installed else 'left out'}: {plan.reason}", Tone.BAD)
     if plan.action is Action.LEAVE_ALONE:
         return Toned(plan.reason, Tone.NOTICE)
     if offer.installed is None:
         return Toned(_NOT_LINKED, Tone.NOTICE)
-    told = "installed"
+    told = f"installed, but {offer.damage}" if offer.damage else "installed"
     if not offer.considered:
-        told = f"{told}, not offered any more" if not not_asked(facts) else f"{told}, its source could not be asked"
+        told = f"{told}, not offered any more" if not facts.not_asked else f"{told}, its source could not be asked"
     if wanted.hold is not None:
         newer = f"; {offer.held_back} fits too" if offer.held_back is not None else ""
-        return Toned(f"{told}, held at {wanted.hold}{newer}", Tone.NOTICE)
-    return Toned(told, Tone.GOOD)
+        return Toned(f"{told}, held at {wanted.hold}{newer}", Tone.BAD if offer.damage else Tone.NOTICE)
+    return Toned(told, Tone.BAD if offer.damage else Tone.GOOD)
 
 
 def _why_none(offer: Offer) -> str:
@@ -161,7 +170,8 @@ def _why_none(offer: Offer) -> str:
 
 def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:
     updates = sum(offer.update is not None for offer in shown)
-    installed = sum(offer.installed is not None for offer in shown)
+    lost = [offer for offer in shown if offer.wanted is None and offer.damage]
+    installed = sum(offer.installed is not None for offer in shown if offer not in lost)
     many = f"{updates} update{'' if updates == 1 else 's'}" if updates else "no update"
     return f"{len(shown)} images, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
 
@@ -187,12 +197,13 @@ def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explai
 
 def _version_state(offer: Offer, item: Explained) -> str:
     if item.link is not None:
-        against = "" if item.usable else f", but {item.reason}"
-        return Toned(f"installed{against}", Tone.GOOD if item.usable else Tone.BAD)
+        # what has no record, and nobody offers, has nothing but its damage for a reason
+        wrong = list(dict.fromkeys([item.damage, *([] if item.usable else [item.reason])]))
+        against = f", but {'; '.join(filter(None, wrong))}" if any(wrong) else ""
+        return Toned(f"installed{against}", Tone.BAD if against else Tone.GOOD)
     if not item.usable:
-        return Toned(
-            f"does not fit: {item.reason}" if item.standing is Standing.DOES_NOT_FIT else item.reason, Tone.FAINT
-        )
+        judged = item.standing in (Standing.DOES_NOT_FIT, Standing.NOT_ALLOWED)
+        return Toned(f"{item.standing}: {item.reason}" if judged else item.reason, Tone.FAINT)
     if item.option.version == offer.update:
         return Toned("fits, the update", Tone.STRONG)
     return "fits" if item.standing is Standing.FITS else str(item.standing)
@@ -224,6 +235,7 @@ def _document(
                 if offer.newest is not None and offer.newest.option.candidate is not None
                 else None,
                 "update": offer.update,
+                "damage": offer.damage or None,
                 "state": _state(offer, facts),
                 **({} if versions is None else {"versions": [_version(item) for item in versions[offer.name]]}),
             }
@@ -243,6 +255,7 @@ def _version(item: Explained) -> dict[str, Any]:
         "sha256": item.option.sha256 or None,
         "stored": item.option.whole,
         "link": item.link,
+        "damage": item.damage or None,
         "usable": item.usable,
         "standing": item.standing,
         "reason": item.reason,

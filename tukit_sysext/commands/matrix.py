@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
 
 from tukit_sysext.commands.output import GAP, Tone, Toned, one_line
 from tukit_sysext.rules.version import compare
@@ -18,6 +19,9 @@ UNKNOWN = " ?"
 
 MARKS = {"+": "came", ">": "newer than before", "<": "older than before", "-": "went"}
 """The first character of a cell; a blank where nothing changed, so that versions stand below each other."""
+
+BETWEEN = ","
+"""Stands between the versions of an image that has several links."""
 
 NOT_WHOLE = "!"
 """The last character of a version whose file is not whole."""
@@ -40,9 +44,9 @@ class Block:
 
 
 def unchanged(lines: Sequence[Line]) -> Versions:
-    """Images that every snapshot has in the same version; none where there is but one snapshot."""
+    """Images that every snapshot has in the same version; none where there is but one snapshot, or one is not known."""
     known = [line.has for line in lines if line.has is not None]
-    if len(known) < 2:
+    if len(known) < 2 or len(known) < len(lines):
         return {}
     return {name: version for name, version in known[0].items() if all(has.get(name) == version for has in known)}
 
@@ -60,12 +64,18 @@ def cell(before: Versions | None, has: Versions | None, name: str) -> str:
     old = before.get(name) if before is not None else None
     if new is None:
         return Toned(_ABSENT, Tone.FAINT) if old is None else Toned(_WENT, Tone.BAD)
-    if before is None or new == old:
-        return Toned(f" {new}", Tone.BAD) if new.endswith(NOT_WHOLE) else f" {new}"
-    if old is None:
+    if before is not None and old is None:
         return Toned(f"+{new}", Tone.GOOD)
-    older = compare(new.rstrip(NOT_WHOLE), old.rstrip(NOT_WHOLE)) < 0
-    return Toned(f"{'<' if older else '>'}{new}", Tone.NOTICE)
+    order = compare(_newest(new), _newest(old)) if old is not None else 0
+    if order == 0:  # a second link, and whether the file is whole, change no version
+        return Toned(f" {new}", Tone.BAD) if NOT_WHOLE in new else f" {new}"
+    return Toned(f"{'<' if order < 0 else '>'}{new}", Tone.NOTICE)
+
+
+def _newest(versions: str) -> str:
+    """Of the versions of a cell the newest: where there are several, systemd would merge them all."""
+    found = (version.removesuffix(NOT_WHOLE) for version in versions.split(BETWEEN))
+    return max(found, key=cmp_to_key(compare))
 
 
 def column(lines: Sequence[Line], name: str) -> list[str]:

@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import NeedsRoot
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import size_text as size_text  # where all commands have it from
 
 if TYPE_CHECKING:
     from tukit_sysext.job.progress import Report, Watcher
@@ -275,24 +276,14 @@ def print_json(document: Any) -> None:
 
 
 def require_root(machine: Machine, command: str) -> None:
-    """Raise TukitSysextError for an ordinary user, before anything is touched (threat L8)."""
+    """Raise NeedsRoot for an ordinary user, before anything is touched (threat L8)."""
     if not machine.privileged:
-        raise TukitSysextError(f"{command} needs root", hint=f"sudo tukit-sysext {command}")
+        raise NeedsRoot(f"{command} needs root")
 
 
 def local_time(seconds: int) -> str:
     """A time (seconds since the epoch) for a person: local, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
-def size_text(size: int) -> str:
-    """Bytes for a person, in binary units."""
-    number, units = float(size), iter(("B", "KiB", "MiB", "GiB"))
-    for unit in units:
-        if number < 1024:
-            return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
 
 
 def one_line(text: str) -> str:

@@ -57,13 +57,13 @@ def _answer(machine: Machine) -> Answer:
         release = read_release(tree) or ReleaseData()
         running = of_release(release)
         found = None
+        looking = replace(machine, read_only=True)
         if running is not None:
-            found = offered(running, statements(machine, tree, settings.load(tree), release))
+            found = offered(running, statements(looking, tree, settings.load(tree), release))
         answer = without_plan(running, found)
         if answer is not None or running is None or found is None:
             return answer or Answer(verdict=Verdict.UNKNOWN, reason="not known")
         plugins = Plugins.of(machine)
-        looking = replace(machine, read_only=True)
         resolver = Resolver(
             looking,
             tree,

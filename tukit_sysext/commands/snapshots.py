@@ -49,18 +49,19 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     found = scan(machine.layout, machine.subvolumes)
     look = looks(machine.store(writable=False))
-    if arguments.names:
+    if arguments.names and (found.snapshots or not found.unknown):
         _check_names(found, look, arguments.names)
     if output.wants_json:
         documents = [document(snapshot, look, only=arguments.names) for snapshot in found.snapshots]
         output.json({"snapshots": documents, "unknown": found.unknown})
-    elif not found.snapshots:
-        output.tell("No snapshot was found.")
-    else:
+    elif found.snapshots:
         _print(output, found, look, arguments.names)
     if not output.wants_json:
+        if not found.snapshots and not found.unknown:
+            output.tell("No snapshot was found.")
         for unknown in found.unknown:
-            output.warn(f"not known: {unknown}")
+            as_root = unknown == found.unknown[-1] and not machine.privileged
+            output.warn(f"not known: {unknown}", hint=f"sudo {arguments.typed}" if as_root else "")
     return 1 if found.unknown and not found.snapshots else 0
 
 
@@ -71,7 +72,8 @@ def _check_names(found: Scan, look: Look, names: Sequence[str]) -> None:
         if name not in known:
             near = nearest(name, known)
             raise TukitSysextError(
-                f"{one_line(name[:80])}: expected an image that a snapshot has, found none",
+                f"{one_line(name[:80])}: expected an image that a snapshot has, found none"
+                + (f"; not all is known: {'; '.join(found.unknown)}" if found.unknown else ""),
                 hint=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext snapshots shows all",
             )
 
@@ -161,7 +163,9 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
     if told:
         output.say(f"#: {', '.join(told)}")
     told = [f"{sign} {what}" for sign, what in matrix.MARKS.items() if any(cell.startswith(sign) for cell in cells)]
-    if any(cell.endswith(matrix.NOT_WHOLE) for cell in (*cells, *same.values())):
+    if any(cell.strip() == matrix.UNKNOWN.strip() for cell in cells):
+        told.append(f"{matrix.UNKNOWN.strip()} not known")
+    if any(matrix.NOT_WHOLE in cell for cell in (*cells, *same.values())):
         told.append(f"{matrix.NOT_WHOLE} not whole, or missing")
     if any(name.startswith("(") for line in lines for name in line.has or ()):
         told.append("(...) not ours")
@@ -181,12 +185,14 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> ma
             continue
         stored = look(entry.image)
         told = image_version(stored) + ("" if stored.condition is Condition.WHOLE else matrix.NOT_WHOLE)
-        found[name] = f"{found[name]},{told}" if name in found else told
+        found[name] = f"{found[name]}{matrix.BETWEEN}{told}" if name in found else told
     return found
 
 
 def _name(entry: Entry, look: Look) -> str:
-    return (image_name(look(entry.image)) if entry.image is not None else None) or entry.name
+    if entry.image is None:
+        return entry.name
+    return image_name(look(entry.image)) or entry.stem
 
 
 def mark(snapshot: Snapshot) -> str:

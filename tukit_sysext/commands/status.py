@@ -26,7 +26,7 @@ from tukit_sysext.job import refusing
 from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
-from tukit_sysext.report import system_name
+from tukit_sysext.report import step_lines, system_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.state import links, need, quarantine, refusal
 from tukit_sysext.state.ledger import Ledger, now_text
@@ -204,6 +204,8 @@ def _version(entry: Entry, look: Look) -> str:
 def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:
     stored = look(entry.image or "")
     told = [] if stored.condition is Condition.WHOLE else [f"{stored.condition}: {stored.reason}"]
+    right = f"{stored.record.merge_name if stored.record is not None else wanted.name}.raw"
+    told += [f"linked as {entry.name}, has to be {right}"] if entry.name != right else []
     told += [f"held at {wanted.hold}"] if wanted.hold is not None else []
     told += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
     return ", ".join(told) or "whole"
@@ -250,7 +252,7 @@ def _document(system: System, look: Look) -> dict[str, Any]:
         "images": [
             {
                 "name": row.name,
-                "version": None if row.version == "-" else row.version,
+                "version": None if row.version in ("-", "?") else row.version,
                 "policy": row.policy,
                 "state": row.state,
                 "wanted_by": row.wanted_by,
@@ -274,8 +276,9 @@ def _document(system: System, look: Look) -> dict[str, Any]:
 
 
 def _refused(mark: Refusal) -> dict[str, Any]:
-    images = {name: {"reason": held.reason, "since": now_text(held.since)} for name, held in mark.images.items()}
-    return {**refusal.document(mark), "since": now_text(mark.since), "last": now_text(mark.last), "images": images}
+    found = refusal.document(mark)
+    images = {name: {**held, "since": now_text(held["since"])} for name, held in found["images"].items()}
+    return {**found, "since": now_text(mark.since), "last": now_text(mark.last), "images": images}
 
 
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
@@ -296,4 +299,5 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
     times = "once" if mark.times == 1 else f"{mark.times} times"
     yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)
     yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
+    yield from (f"  {line}" for line in step_lines(mark.next_steps))
     yield ""

@@ -111,10 +111,13 @@ def _print_rows(
     right: Collection[int],
     padding: str,
 ) -> None:
-    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=False)
+    # indent and gaps are columns: versions of rich differ in whether the last column has its padding
+    drawn = Table(box=None, pad_edge=False, padding=0, show_header=False)
     if padding:
-        drawn.add_column(width=max(0, len(padding) - GAP), no_wrap=True)
+        drawn.add_column(width=len(padding), no_wrap=True)
     for index, size in enumerate(widths):
+        if index:
+            drawn.add_column(width=GAP, no_wrap=True)
         drawn.add_column(
             width=size,
             no_wrap=index not in wraps,
@@ -122,7 +125,8 @@ def _print_rows(
             justify="right" if index in right else "left",
         )
     for row in rows:
-        drawn.add_row(*([""] if padding else []), *map(_text, row))
+        first, *others = map(_text, row)
+        drawn.add_row(*([""] if padding else []), first, *(part for cell in others for part in ("", cell)))
     console.print(drawn)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from tukit_sysext.commands.output import Output
 from tukit_sysext.job.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
@@ -28,9 +29,19 @@ def looked_at(machine: Machine, arguments: argparse.Namespace) -> Target:
 
 def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, output: Output) -> None:
     """Say that a transaction goes on, whose tree has its own /etc: what was changed may not be in it."""
-    if arguments.root is None and arguments.snapshot is None:
+    if getattr(arguments, "root", None) is None and getattr(arguments, "snapshot", None) is None:
         for number in open_transactions(machine):
             output.warn(
                 f"snapshot {number} is open in a transaction and was not changed",
-                hint=f"run tukit-sysext {arguments.command} once more when that transaction is over",
+                hint=f"{arguments.typed}, once more when that transaction is over",
             )
+
+
+def tree_document(target: Target) -> dict[str, Any]:
+    """Which tree it is, for ``--json``."""
+    return {
+        "path": str(target.path),
+        "snapshot": target.snapshot.number if target.snapshot is not None else None,
+        "running": target.running,
+        "boots_next": target.next,
+    }

@@ -11,6 +11,7 @@ from tukit_sysext.commands.editing import edit
 from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.trees import acting
 from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job import wishes
 from tukit_sysext.job.change import Wish
@@ -27,7 +28,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     found: dict[tuple[str, str], str] = {}
     for target in acting(machine, arguments):
         with Tree(target.path) as tree:
-            there = {(item.name, item.version): item.origin for item in settings_files.load(tree).settings.blocked}
+            there = {
+                (name, version): image.origin
+                for name, image in wanted_files.load(tree).images.items()
+                for version in image.blocked
+            }
+            there |= {(item.name, item.version): item.origin for item in settings_files.load(tree).settings.blocked}
         found |= there
         ours = {
             name: [version for version in chosen if there.get((name, version)) == wishes.block_file(name)]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.output import Output, Table, Tone, Toned, require_root
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import UsageError
 from tukit_sysext.job import metrics, needs, quarantine, refusing
 from tukit_sysext.job.finding import Finding
 from tukit_sysext.job.quarantine import Move
 from tukit_sysext.job.repair import Done, Repair, planned, repair
+from tukit_sysext.job.targets import snapshot_of
 from tukit_sysext.job.verify import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
@@ -82,13 +83,7 @@ def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Seque
         return [subject_of(machine, snapshot) for snapshot in scan.snapshots]
     if arguments.snapshot is None:
         return subjects(machine, scan)
-    chosen = [snapshot for snapshot in scan.snapshots if snapshot.number == arguments.snapshot]
-    if not chosen:
-        there = ", ".join(str(snapshot.number) for snapshot in scan.snapshots) or "none"
-        raise TukitSysextError(
-            f"snapshot {arguments.snapshot}: expected one that is there, found {there}", hint="tukit-sysext snapshots"
-        )
-    return [subject_of(machine, snapshot) for snapshot in chosen]
+    return [subject_of(machine, snapshot_of(machine, scan, arguments.snapshot))]
 
 
 def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, mend: bool) -> Result:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tukit_sysext.commands.list import no_such_image, not_asked
+from tukit_sysext.commands.list import FAULTY, no_such_image
 from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.output import Output, Tone, Toned, one_line
 from tukit_sysext.commands.trees import looked_at
@@ -52,7 +52,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask)
     found = explain.versions(facts, name, wanted.get(name))
-    if not found and name not in wanted and name not in linked_names(facts):
+    if not found and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)
     chosen = [item for item in found if not version or compare(item.option.version, version) == 0]
     if version and not chosen:
@@ -70,8 +70,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             output.tell(f"and {len(chosen) - len(shown)} older versions; -v shows them all")
         output.tell()
         output.tell(_conclusion(name, version, chosen, general, plan, is_wanted=name in wanted))
-    for source, reason in not_asked(facts).items():
-        output.warn(f"source {source}: {reason}")
+        for item in chosen:
+            if item.damage:
+                told = f"{item.option.version} is linked, but {item.damage}; next step: tukit-sysext verify --repair"
+                output.tell(Toned(told, Tone.BAD))
+    for source, reason in facts.not_asked.items():
+        output.warn(f"source {source}: {reason}", hint=FAULTY if source in facts.unusable else "")
     return 1 if against else 0
 
 
@@ -128,10 +132,11 @@ _NAMES = {
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     """One version: how it stands, then its rules. What was not looked at, or says nothing by itself, is left out."""
     if not item.usable:
-        stands: str = Toned("does not fit" if item.standing is Standing.DOES_NOT_FIT else item.standing, Tone.BAD)
+        stands: str = Toned(item.standing, Tone.BAD)
     else:
         stands = Toned("fits", Tone.GOOD) if item.standing is Standing.FITS else str(item.standing)
     linked = ", linked" if item.link is not None else ""
+    linked += f", but {item.damage.partition(':')[0]}" if item.damage else ""
     candidate = item.option.candidate
     origin = candidate.source if candidate is not None else "(store)"
     yield Toned(item.option.version, Tone.STRONG), f"{origin}{linked}", stands, "", ""
@@ -202,6 +207,7 @@ def _document(
                 "file": item.option.file_name,
                 "source": item.option.candidate.source if item.option.candidate is not None else None,
                 "link": item.link,
+                "damage": item.damage or None,
                 "usable": item.usable,
                 "standing": item.standing,
                 "reason": item.reason,
@@ -212,5 +218,5 @@ def _document(
             }
             for item in chosen
         ],
-        "not_asked": [{"source": source, "reason": reason} for source, reason in not_asked(facts).items()],
+        "not_asked": [{"source": source, "reason": reason} for source, reason in facts.not_asked.items()],
     }

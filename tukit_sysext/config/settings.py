@@ -13,6 +13,7 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.openpgp import fingerprint
+from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
@@ -100,6 +101,11 @@ class Configuration:
     trusted: bool = True
     said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
     masked: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def block_file(name: str) -> str:
+    """The file that ``tukit-sysext block`` writes for an image, below a tree."""
+    return f"/{CONFIGURATION[0]}/{MAIN}.d/block-{name}.conf"
 
 
 def _or_none(convert: Callable[[str], int]) -> Callable[[str], int | None]:

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
-from tukit_sysext.job.finding import Finding
+from tukit_sysext.job.finding import Condition, Finding
 from tukit_sysext.job.quarantine import harmful
 from tukit_sysext.job.verify import Assessment, assess, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.state.examine import Examiner
 from tukit_sysext.state.snapshots import scan
-from tukit_sysext.state.store import Condition
+from tukit_sysext.state.store import Condition as InStore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,15 +34,15 @@ class Facts:
 
 
 def look(machine: Machine) -> Facts:
-    """Look at the links, cheaply: what is recorded is not hashed, and what has no record is not looked into."""
+    """Look at the links, cheaply: what is recorded is not hashed. Root looks into what has no record."""
     found = scan(machine.layout, machine.subvolumes)
     store = machine.store(writable=False)
     examiner = Examiner(store, full=False, writable=False)
-    judged = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, found)]
+    judged = [assess(machine, subject, examiner) for subject in subjects(machine, found)]
     unrecorded = 0
     with suppress(StoreError):  # told of the folder
         unrecorded = sum(
-            name.endswith(".raw") and store.look(name).condition is Condition.UNRECORDED for name in store.names()
+            name.endswith(".raw") and store.look(name).condition is InStore.UNRECORDED for name in store.names()
         )
     return Facts(
         assessments=judged,
@@ -53,28 +54,33 @@ def look(machine: Machine) -> Facts:
 
 def judge(facts: Facts) -> Iterator[Result]:
     """Judge them."""
-    wrong = False
-    for found in facts.assessments:
-        if found.unknown:
-            yield unknown("links", f"{found.subject.called}: {found.unknown}", privileged=facts.privileged)
+    told: list[Result] = []
+    for index, found in enumerate(facts.assessments):
+        texts = [found.unknown] if found.unknown else []
+        texts += [f"{item.entry.name}: {item.reason}" for item in found.findings if _in_doubt(item)]
+        told += [unknown("links", f"{found.subject.called}: {text}", privileged=facts.privileged) for text in texts]
         for item in found.findings:
-            for result in _finding(found, item):
-                wrong = True
-                yield result
-    if not wrong:
+            told += _finding(found, item, running=index == 0)
+    yield from told
+    if not told:
         yield good("links", "no link keeps images from being merged")
     if facts.not_ours:
         names = ", ".join(item.entry.name for item in facts.not_ours)
-        told = f"/{EXTENSIONS} has what is not ours, and stays as it is: {names}"
-        yield hint("not-ours", told, "tukit-sysext adopt --dry-run")
+        text = f"/{EXTENSIONS} has what is not ours, and stays as it is: {names}"
+        yield hint("not-ours", text, "tukit-sysext adopt --dry-run")
     if facts.unrecorded:
-        told = f"{facts.unrecorded} images of the store are of unknown origin, perhaps another tool's"
+        text = f"{facts.unrecorded} images of the store are of unknown origin, perhaps another tool's"
         yield hint(
-            "unknown-origin", told, "tukit-sysext adopt, for those that are linked; gc --unknown-origin --dry-run"
+            "unknown-origin", text, "tukit-sysext adopt, for those that are linked; gc --unknown-origin --dry-run"
         )
 
 
-def _finding(found: Assessment, item: Finding) -> Iterator[Result]:
+def _in_doubt(item: Finding) -> bool:
+    """Whether systemd-sysext may fail on an entry, and nobody knows."""
+    return item.held is None and not item.wrong and (item.unseen or item.condition is Condition.UNKNOWN)
+
+
+def _finding(found: Assessment, item: Finding, *, running: bool) -> Iterator[Result]:
     where = f"{found.subject.called}: {item.entry.name}"
     if item.held is not None:
         if not item.obsolete:
@@ -85,7 +91,11 @@ def _finding(found: Assessment, item: Finding) -> Iterator[Result]:
         return
     told = f"{where} is {item.condition}: {item.reason}"
     if item.blocks:
-        mend = "tukit-sysext verify --boot" if harmful(item) else f"mv /{EXTENSIONS}/{item.entry.name} elsewhere"
+        path = str(found.subject.path / EXTENSIONS / item.entry.name)
+        # what does not end in .raw is no image file
+        mend = shlex.join(("mv", path, f"{path}.off"))
+        if running and harmful(item):
+            mend = "tukit-sysext verify --boot"
         yield problem("links", f"{told}; systemd-sysext merges nothing at all with it", mend)
     else:
         yield problem("links", told, "tukit-sysext verify --repair")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tukit_sysext.doctor.result import Result, good, problem, unknown, warning
 from tukit_sysext.job import refusing
 from tukit_sysext.machine import Machine
+from tukit_sysext.report import step_lines
 from tukit_sysext.state import need
 from tukit_sysext.state.ledger import Ledger
 from tukit_sysext.state.need import Need
@@ -88,7 +89,7 @@ def _refused(facts: Facts) -> Result:
         return good("refused", "no update is refused")
     days = max(0, facts.now - mark.since) // _DAY
     told = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
-    mend = "tukit-sysext status tells why; publish a fitting image, or set Policy=optional"
+    mend = " ".join(step_lines(mark.next_steps)).removeprefix("next step: ")
     if days >= DAYS:
         return problem("refused", f"{told}, for {days} days", mend)
     return warning("refused", told, mend)

@@ -14,6 +14,7 @@ from tukit_sysext.doctor.disk import root_file_system
 from tukit_sysext.doctor.result import Result, good, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import size_text
 from tukit_sysext.system.tree import Tree
 
 LEAST_FREE = 256 * 1024**2
@@ -164,14 +165,10 @@ def _where(facts: Facts) -> Iterator[Result]:
 
 def _room(facts: Facts) -> Iterator[Result]:
     if facts.free is not None and facts.free < LEAST_FREE:
-        told = f"{facts.store.path}: {_mebibytes(facts.free)} are free, an image may find no room"
+        told = f"{facts.store.path}: {size_text(facts.free)} are free, an image may find no room"
         yield problem("room", told, "tukit-sysext gc; snapper list shows snapshots that could be deleted")
     elif facts.most and facts.size > facts.most:
-        told = f"{facts.store.path} has {_mebibytes(facts.size)}, more than StoreMax= allows ({_mebibytes(facts.most)})"
+        told = f"{facts.store.path} has {size_text(facts.size)}, more than StoreMax= allows ({size_text(facts.most)})"
         yield warning("room", told, "tukit-sysext gc --dry-run tells what keeps each image")
     else:
-        yield good("room", f"{_mebibytes(facts.size)} in the store, {_mebibytes(facts.free or 0)} are free")
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 1024**2:.0f} MiB"
+        yield good("room", f"{size_text(facts.size)} in the store, {size_text(facts.free or 0)} are free")

@@ -59,7 +59,8 @@ def add(commands: Commands) -> None:
         "update",
         help="bring images to the newest version that fits",
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
-        f"{BOTH}",
+        "An image that fits stays linked where what is wanted instead of it cannot be had, unless it is blocked. "
+        f"Ends with 1 where a source could not be asked. {BOTH}",
         examples=(("update", "all wanted images"), ("update --dry-run gdb", "what would be done with one")),
     )
     update.add_argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)")
@@ -111,8 +112,9 @@ def add(commands: Commands) -> None:
         commands,
         "adopt",
         help="take over images that another tool, or a hand, linked",
-        description="Takes over entries of the running /etc/extensions that are not ours: their content goes into the "
-        "image store, and the image becomes wanted. Without NAME also what sysextmgr.conf says of the source.",
+        description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
+        "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
+        "sysextmgr.conf says of the source.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
     )
     adopt.add_argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)")

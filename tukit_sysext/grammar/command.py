@@ -68,9 +68,14 @@ def common(parser: argparse.ArgumentParser, **defaults: Any) -> None:
     )
 
 
-def json(parser: argparse.ArgumentParser) -> None:
-    """``--json``."""
-    parser.add_argument("--json", action="store_true", help="print JSON; tukit-sysext-json(5) describes it")
+def json(parser: argparse.ArgumentParser, *, action: bool = False) -> None:
+    """``--json``; of an action of a command that has it too: before the action or after it."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS if action else False,
+        help="print JSON; tukit-sysext-json(5) describes it",
+    )
 
 
 def dry_run(parser: argparse.ArgumentParser) -> None:

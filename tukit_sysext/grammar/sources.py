@@ -13,7 +13,7 @@ def add(commands: Commands) -> None:
         "sources",
         help="where images come from, and whose signatures are believed; add a source",
         description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
-        "newest list that was seen, and what is wrong.",
+        "newest list that was seen, and what is wrong; and where what boots next has others.",
         examples=(
             ("sources", ""),
             ("sources add main https://images.example.org/microos/ --key main.asc", ""),
@@ -26,8 +26,8 @@ def add(commands: Commands) -> None:
         actions,
         "add",
         help="add a source with the key that signs its lists",
-        description="Writes /etc/tukit-sysext/sources.d/NAME.conf, and keeps the key as keyrings/NAME.gpg. Shows the "
-        "key's fingerprint.",
+        description="Writes /etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps "
+        "the key as keyrings/NAME.gpg. Shows the key's fingerprint.",
         examples=(("sources add main https://images.example.org/microos/ --key main.asc", ""),),
     )
     add.add_argument("name", metavar="NAME", help="how the source is called from now on")
@@ -42,6 +42,7 @@ def add(commands: Commands) -> None:
     )
     add.add_argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)")
     add.add_argument("--force", action="store_true", help="replace a source of this name")
+    json(add, action=True)
     dry_run(add)
     reset = command(
         actions,
@@ -52,13 +53,16 @@ def add(commands: Commands) -> None:
         examples=(("sources reset main", ""),),
     )
     reset.add_argument("name", metavar="NAME", help="a source")
+    json(reset, action=True)
     dry_run(reset)
     remove = command(
         actions,
         "remove",
         help="take a source and its key away",
-        description="Removes sources.d/NAME.conf and keyrings/NAME.gpg of /etc/tukit-sysext. Its images stay.",
+        description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "
+        "names it, in the running system and what boots next. Its images stay.",
         examples=(("sources remove main", ""),),
     )
     remove.add_argument("name", metavar="NAME", help="a source")
+    json(remove, action=True)
     dry_run(remove)

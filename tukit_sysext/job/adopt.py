@@ -2,7 +2,8 @@
 """Taking over what is in /etc/extensions and is not ours: by hand, by sysextmgr, by whatever tool.
 
 The content goes into the store with a record, the image becomes wanted, and the entry a link of ours. Reference first:
-the wanted file is written before the entry is changed, and nothing of what was there is lost.
+the wanted file is written before the entry is changed, and nothing of what was there is lost. What the tree says of the
+image already counts, wherever it stands; of a tombstone all but State=removed, as who takes it over wants to have it.
 """
 
 from __future__ import annotations
@@ -15,27 +16,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.config.wanted import FOLDER, Policy
-from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.config import own_files
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError, UnknownState
+from tukit_sysext.job import wishes
+from tukit_sysext.job.change import NewFile, uninterrupted
 from tukit_sysext.job.facts import Foreign
 from tukit_sysext.job.options import image_name, image_version
-from tukit_sysext.layout import CONFIGURATION, EXTENSIONS, STORE
+from tukit_sysext.job.targets import Target
+from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import check_component, parse_image_name
 from tukit_sysext.state.digest import CHUNK, hash_of
 from tukit_sysext.state.ledger import Event, Ledger, now_text
+from tukit_sysext.state.links import Entry, Kind, LinkWriter, changing
 from tukit_sysext.state.record import Record
 from tukit_sysext.state.store import Condition, Store, Stored
-from tukit_sysext.system.durable import make_directory, sync_directory, write_file
+from tukit_sysext.system.durable import make_directory, sync_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
-from tukit_sysext.system.label import LINK, labelled
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
+from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
 
 SOURCE = "adopted"
 """The source that the record of an adopted image names."""
+
+UNKNOWN_VERSION = "0"
+"""The version of an image that nothing tells: every published one is newer."""
+
+_ASIDE = "adopted"
+"""The folder of a tree's /etc/tukit-sysext that has what was no link."""
 
 _PACK = "/usr/bin/mksquashfs"
 _PACK_TIMEOUT = 3600.0
@@ -46,24 +60,28 @@ _HINT_PACK = "install squashfs (squashfs-tools on Debian), or remove the directo
 class Adopted:
     """What became of an entry: the image, its version (UAPI.10), its link, and where the old entry was put.
 
-    If anywhere.
+    ``kept`` is None where it was put nowhere, ``policy`` is the one that counts from now on, ``note`` what else is to
+    be known (empty: nothing).
     """
 
     name: str
     version: str
     link: str
+    policy: Policy
     kept: Path | None = None
+    note: str = ""
 
 
-def adopt(machine: Machine, foreign: Foreign, path: Path, policy: Policy) -> Adopted:
-    """Take one entry over. ``path`` is where it leads to.
+def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Policy | None) -> Adopted:
+    """Take one entry of a tree over. ``path`` is where it leads to; ``policy`` None leaves one that is said as it is.
 
     Raises TukitSysextError where it is not good enough: broken, or in conflict with what the store has; nothing is
-    changed then but that the store may have a new image.
+    changed then but that the store may have a new image. Raises OSError.
     """
+    machine = target.machine
     store = machine.store()
     entry = foreign.entry
-    stem = entry.name.removesuffix(".raw")
+    stem = entry.stem
     if entry.image is not None:
         stored = _of_store(store, entry.image, stem, machine)
     elif path.is_dir():
@@ -75,22 +93,53 @@ def adopt(machine: Machine, foreign: Foreign, path: Path, policy: Policy) -> Ado
         raise StoreError(f"{stored.file_name}: {stored.condition}: {stored.reason}")
     record = stored.record
     link = f"{record.merge_name}.raw"
-    _check_free(machine, entry.name, link)
-    _want(machine, record.name, policy)
-    kept = _replace_entry(machine, entry.name, link, record.file_name)
-    _note(machine, record, entry.name)
-    return Adopted(name=record.name, version=record.version, link=link, kept=kept)
+    with uninterrupted(), changing(tree):
+        _check_free(tree, entry.name, link)
+        wanted, file = _wish(target, tree, record.name, policy)
+        if file is not None and file.content is not None:
+            own_files.write(tree, file.folder, file.name, file.content)
+        kept = _replace_entry(tree, entry, link, record.file_name)
+    _note(target, record, entry.name)
+    return Adopted(
+        name=record.name,
+        version=record.version,
+        link=link,
+        policy=wanted.policy,
+        kept=kept,
+        note=_against(wanted, record.version),
+    )
 
 
-def _note(machine: Machine, record: Record, entry: str) -> None:
+def _wish(target: Target, tree: Tree, name: str, policy: Policy | None) -> tuple[WantedImage, NewFile | None]:
+    """What the tree will say of an image, and the file to be written for that; None where it says so already."""
+    there = wanted_files.load(tree).images.get(name)
+    if there is not None and there.state is State.WANTED and policy in (None, there.policy):
+        return there, None
+    keys = {"Policy": (policy,)} if policy is not None else {}
+    (file,) = wishes.installed(target, {name: keys}).files
+    return file.image or WantedImage(name=name, origin=file.path), file
+
+
+def _against(wanted: WantedImage, version: str) -> str:
+    """Why the next update would not keep the version; empty where nothing speaks against it."""
+    if wanted.hold not in (None, version):
+        return f"{wanted.origin} says Hold={wanted.hold}: the next update takes that version"
+    if wanted.constraint is not None and disallows(wanted.constraint, version):
+        return f"{wanted.origin} says Version={wanted.constraint}: the next update takes such a version"
+    return ""
+
+
+def _note(target: Target, record: Record, entry: str) -> None:
     """Remember it. The entry is taken over whether that can be done or not."""
     detail = f"{record.version} ({entry})"
-    event = Event(time=now_text(), kind="adopted", snapshot=None, image=record.name, detail=detail)
+    number = target.snapshot.number if target.snapshot is not None and not target.running else None
+    event = Event(time=now_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
+    path = target.machine.layout.ledger
     try:
-        with Ledger(machine.layout.ledger) as ledger:
+        with Ledger(path) as ledger:
             ledger.add([event])
     except (OSError, sqlite3.Error) as error:
-        log.warning("%s: %s; that %s was taken over is not remembered", machine.layout.ledger, error, entry)
+        log.warning("%s: %s; that %s was taken over is not remembered", path, error, entry)
 
 
 def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stored:
@@ -102,7 +151,7 @@ def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stor
         raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
     with store.opened(file_name) as descriptor:
         inspection = inspect_image(descriptor, preferred=stem, scratch=machine.layout.cache)
-        name, version = image_name(stored) or stem, image_version(stored)
+        name, version = _name_and_version(file_name, inspection)
         store.take_over(_record(descriptor, file_name, name, version, inspection, hash_of(descriptor)), descriptor)
     return store.look(file_name)
 
@@ -135,8 +184,8 @@ def _name_and_version(hint: str, inspection: Inspection) -> tuple[str, str]:
     parsed = parse_image_name(hint)
     if parsed is not None:
         return parsed.name, parsed.version
-    release = inspection.release
-    version = release.get("SYSEXT_VERSION_ID") or release.get("VERSION_ID") or "0"
+    # VERSION_ID is that of the system that the image is for
+    version = inspection.release.get("SYSEXT_VERSION_ID") or UNKNOWN_VERSION
     return check_component(inspection.merge_name), version
 
 
@@ -184,44 +233,37 @@ def _packed(folder: Path, machine: Machine) -> Iterator[Path]:
         image.unlink(missing_ok=True)
 
 
-def _want(machine: Machine, name: str, policy: Policy) -> None:
-    folder = machine.layout.root / CONFIGURATION[0] / FOLDER
-    path = folder / f"{check_component(name)}.conf"
-    if path.exists() and path.stat().st_size > 0:
-        return
-    make_directory(folder)
-    write_file(path, f"# taken over by tukit-sysext adopt\n[Image]\nPolicy={policy}\n".encode())
-
-
-def _replace_entry(machine: Machine, old: str, link: str, file_name: str) -> Path | None:
+def _replace_entry(tree: Tree, entry: Entry, link: str, file_name: str) -> Path | None:
     """Make the entry a link of ours. What is no link is kept aside, in the same file system."""
-    folder = machine.layout.root / EXTENSIONS
-    before = folder / old
-    kept: Path | None = None
-    if not before.is_symlink():
-        aside = machine.layout.root / CONFIGURATION[0] / "adopted"
-        make_directory(aside, 0o700)
-        kept = aside / f"{old}.{now_text().replace(':', '')}"
-        os.rename(before, kept)
-        sync_directory(aside)
-    temporary = folder / f".tukit-sysext.{link}"
-    temporary.unlink(missing_ok=True)
-    with labelled(f"/{EXTENSIONS}/{link}", LINK):
-        temporary.symlink_to(f"{STORE}/{file_name}")
-    os.rename(temporary, folder / link)
-    if old != link and before.is_symlink():
-        before.unlink()
-    sync_directory(folder)
+    kept = _put_aside(tree, entry.name) if entry.kind is not Kind.LINK else None
+    stale = (entry.name,) if kept is None and entry.name != link else ()
+    LinkWriter(tree).apply({link: file_name}, stale)
     return kept
 
 
-def preview(machine: Machine, foreign: Foreign, path: Path) -> Adopted:
+def _put_aside(tree: Tree, name: str) -> Path:
+    folder = tree.directory(EXTENSIONS)
+    if folder is None:
+        raise UnknownState(f"{tree.path / EXTENSIONS}: not there any more")
+    kept = f"{name}.{now_text().replace(':', '')}"
+    try:
+        with own_files.own_folder(tree, _ASIDE) as aside:
+            os.chmod(aside, 0o700)
+            os.rename(name, aside / kept, src_dir_fd=folder)
+            sync_directory(aside)
+    finally:
+        os.close(folder)
+    return tree.path / own_files.ETC / _ASIDE / kept
+
+
+def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Policy | None) -> Adopted:
     """What :func:`adopt` would make of an entry. Changes nothing, and hashes nothing.
 
     Raises TukitSysextError where it is plain now that it could not.
     """
-    entry, stem = foreign.entry, foreign.entry.name.removesuffix(".raw")
-    store = machine.store(writable=False)
+    entry, stem = foreign.entry, foreign.entry.stem
+    store = target.machine.store(writable=False)
+    merge_name = stem
     if entry.image is not None:
         stored = store.look(entry.image)
         if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
@@ -237,18 +279,18 @@ def preview(machine: Machine, foreign: Foreign, path: Path) -> Adopted:
         merge_name = inspection.merge_name
         name, version = _name_and_version(entry.name, inspection)
     else:
-        hint = (path if entry.target is not None else Path(entry.name)).name
-        parsed = parse_image_name(hint)
-        merge_name = stem
+        parsed = parse_image_name((path if entry.target is not None else Path(entry.name)).name)
         name, version = (parsed.name, parsed.version) if parsed is not None else (stem, "?")
     link = f"{merge_name}.raw"
-    _check_free(machine, entry.name, link)
-    return Adopted(name=name, version=version, link=link)
+    _check_free(tree, entry.name, link)
+    wanted, _ = _wish(target, tree, name, policy)
+    note = _against(wanted, version) if version != "?" else ""
+    return Adopted(name=name, version=version, link=link, policy=wanted.policy, note=note)
 
 
-def _check_free(machine: Machine, entry: str, link: str) -> None:
-    target = machine.layout.root / EXTENSIONS / link
-    if link != entry and os.path.lexists(target):
+def _check_free(tree: Tree, entry: str, link: str) -> None:
+    if link != entry and link in (tree.names(EXTENSIONS) or ()):
         raise TukitSysextError(
-            f"its link would be {link}, which is there already", hint=f"take {target} over first, or move it away"
+            f"its link would be {link}, which is there already",
+            hint=f"take {tree.path / EXTENSIONS / link} over first, or move it away",
         )

@@ -14,7 +14,6 @@ from tukit_sysext.config.files import without_credentials
 from tukit_sysext.config.settings import SOURCES
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.job.source_files import find
-from tukit_sysext.machine import Machine
 from tukit_sysext.system.tree import Tree
 
 NAME = "sysextmgr"
@@ -33,50 +32,49 @@ class AdoptedSource:
     hint: str | None = None
 
 
-def adopt_source(machine: Machine, *, dry_run: bool) -> AdoptedSource | None:
-    """Make the source, or with ``dry_run`` only tell; None where there is nothing to be taken over.
+def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
+    """Make the source in a tree, or with ``dry_run`` only tell; None where there is nothing to be taken over.
 
     Raises TukitSysextError where what sysextmgr.conf says cannot be taken over, OSError.
     """
-    with Tree(machine.layout.root) as tree:
-        found = sysextmgr.load(tree)
-        if found is None or found.url is None or found.origin is None:
-            return None
-        if not found.sure:
-            raise TukitSysextError(
-                f"{found.origin}: what it says of a source is not sure: {'; '.join(map(str, found.problems))}",
-                hint="mend it, or: tukit-sysext sources add NAME URL --key FILE",
-            )
-        try:
-            url = values.url(found.url)
-        except ValueError as error:
-            shown = without_credentials(found.url)
-            raise TukitSysextError(
-                f"{found.origin}: url={shown}: {error}", hint="tukit-sysext sources add NAME URL|DIR --key FILE"
-            ) from error
-        if any(url in source.urls for source in settings.load(tree).sources.values()):
-            return None
-        there = find(tree, NAME)
-        if there is not None:
-            raise TukitSysextError(
-                f"{there}: there is a source {NAME} already, with another URL than {found.origin} says ({url})",
-                hint=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
-            )
-        content = f"# taken over from {found.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
-        if not found.verify:
-            content += "Verify=no\n"
-        if not dry_run:
-            own_files.write(tree, SOURCES, f"{NAME}.conf", content)
-        notes, hint = _trust(tree, url, verify=found.verify)
-        notes += [f"{found.origin} says {text}: what is there is not looked at" for text in found.elsewhere]
-        return AdoptedSource(
-            url=url,
-            verify=found.verify,
-            file=f"/{own_files.ETC}/{SOURCES}/{NAME}.conf",
-            origin=found.origin,
-            notes=tuple(notes),
-            hint=hint,
+    found = sysextmgr.load(tree)
+    if found is None or found.url is None or found.origin is None:
+        return None
+    if not found.sure:
+        raise TukitSysextError(
+            f"{found.origin}: what it says of a source is not sure: {'; '.join(map(str, found.problems))}",
+            hint="mend it, or: tukit-sysext sources add NAME URL --key FILE",
         )
+    try:
+        url = values.url(found.url)
+    except ValueError as error:
+        shown = without_credentials(found.url)
+        raise TukitSysextError(
+            f"{found.origin}: url={shown}: {error}", hint="tukit-sysext sources add NAME URL|DIR --key FILE"
+        ) from error
+    if any(url in source.urls for source in settings.load(tree).sources.values()):
+        return None
+    there = find(tree, NAME)
+    if there is not None:
+        raise TukitSysextError(
+            f"{there}: there is a source {NAME} already, with another URL than {found.origin} says ({url})",
+            hint=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
+        )
+    content = f"# taken over from {found.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
+    if not found.verify:
+        content += "Verify=no\n"
+    if not dry_run:
+        own_files.write(tree, SOURCES, f"{NAME}.conf", content)
+    notes, hint = _trust(tree, url, verify=found.verify)
+    notes += [f"{found.origin} says {text}: what is there is not looked at" for text in found.elsewhere]
+    return AdoptedSource(
+        url=url,
+        verify=found.verify,
+        file=f"/{own_files.ETC}/{SOURCES}/{NAME}.conf",
+        origin=found.origin,
+        notes=tuple(notes),
+        hint=hint,
+    )
 
 
 def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None]:

@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -197,12 +198,16 @@ class Changer:
         return tuple(_change(site, dry_run=self._dry_run) for site in self._sites)
 
     def fetch(self) -> tuple[TreeChange, ...]:
-        """Fetch what the trees lack into the store, and tell what will be done now."""
+        """Fetch what the trees lack into the store, each image once, and tell what will be done now."""
+        fetched: dict[Path, frozenset[str]] = {}
         for site in self._sites:
             if site.wish.link:
-                store = site.wish.target.machine.store()
+                machine = site.wish.target.machine
+                store, there = machine.store(), fetched.get(machine.layout.store, frozenset())
+                site.resolver.learn(known={}, stored={name: store.look(name) for name in there})
                 done = complete(site.resolver, store, make_room=self._make_room, aside=self._aside)
-                site.plan, site.fetched = _gently(done.plan, site.resolver.facts), done.fetched
+                fetched[machine.layout.store] = site.fetched = done.fetched | there
+                site.plan = _gently(done.plan, site.resolver.facts)
         return self.plans()
 
     def carry_out(self) -> tuple[TreeChange, ...]:

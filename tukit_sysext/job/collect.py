@@ -221,8 +221,9 @@ class _Run:
     def _assess(self, before: Mapping[str, tuple[int, int]]) -> tuple[Sequence[Judged], tuple[str, ...]]:
         files = self._store.inventory()
         marks = survey(self._machine, self._plugins, files, self._needed)
-        judged = judge(files, marks.roots, before, self._rules)
-        return [self._with_content(item) for item in judged], (*self._unknown, *marks.unknown)
+        unknown = (*self._unknown, *marks.unknown)
+        judged = judge(files, marks.roots, before, replace(self._rules, doubtful=bool(unknown)))
+        return [self._with_content(item) for item in judged], unknown
 
     def _with_content(self, item: Judged) -> Judged:
         """Of unknown origin and needed by nothing: half a download or an error page goes, an image stays."""

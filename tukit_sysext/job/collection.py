@@ -9,6 +9,7 @@ Rules, in this order:
    seen before it came here was another file, and a clock that went back makes no negative age
 4. where room is lacking, what has been here for an hour goes at once
 5. an image of unknown origin goes only where systemd could not use it either, or where it is asked for
+6. where a place could not be looked at nothing goes, and no time is told at which it will
 """
 
 from __future__ import annotations
@@ -66,13 +67,15 @@ class Judged:
 class Rules:
     """What holds for this run: ``now`` in seconds since the epoch, ``grace`` in seconds.
 
-    ``lacking_room`` does without the grace time, with ``unknown_origin`` images without a record go too.
+    ``lacking_room`` does without the grace time, with ``unknown_origin`` images without a record go too. ``doubtful``:
+    not every place is known that may need an image.
     """
 
     now: int
     grace: int
     lacking_room: bool = False
     unknown_origin: bool = False
+    doubtful: bool = False
 
 
 def judge(
@@ -98,6 +101,8 @@ def _judge(kept: Kept, needed_by: Sequence[str], before: tuple[int, int] | None,
         return Judged(kept=kept, fate=Fate.STAYS, reason=f"{kept.irregular}, which no image is")
     if not (left or kept.record is not None or _is_image_name(kept.file_name)):
         return Judged(kept=kept, fate=Fate.STAYS, reason="no name of an image")
+    if rules.doubtful:
+        return _doubtful(kept, before, rules, left=left)
     since, runs = before if before is not None else (rules.now, 0)
     born = min(kept.born, rules.now)
     if since < born:
@@ -113,6 +118,13 @@ def _judge(kept: Kept, needed_by: Sequence[str], before: tuple[int, int] | None,
     return Judged(kept=kept, fate=fate, reason=reason, since=since, runs=runs, goes_at=goes_at)
 
 
+def _doubtful(kept: Kept, before: tuple[int, int] | None, rules: Rules, *, left: bool) -> Judged:
+    """It waits, and for as long as was known before: nothing begins on the word of an incomplete look."""
+    known = before if before is not None and before[0] >= min(kept.born, rules.now) else (None, 0)
+    reason = _reason(kept, left=left, nothing="nothing that is known")
+    return Judged(kept=kept, fate=Fate.WAITS, reason=reason, since=known[0], runs=known[1])
+
+
 def _is_image_name(name: str) -> bool:
     try:
         return check_component(name).endswith(_IMAGE)
@@ -120,9 +132,9 @@ def _is_image_name(name: str) -> bool:
         return False
 
 
-def _reason(kept: Kept, *, left: bool) -> str:
+def _reason(kept: Kept, *, left: bool, nothing: str = "nothing") -> str:
     if kept.missing:
-        return "nothing needs it; of its file only the record is left"
+        return f"{nothing} needs it; of its file only the record is left"
     if left:
         return "left behind by a process that was killed"
-    return "nothing needs it" if kept.record is not None else "nothing needs it; there is no record of it"
+    return f"{nothing} needs it" if kept.record is not None else f"{nothing} needs it; there is no record of it"

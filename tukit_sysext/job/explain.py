@@ -18,6 +18,7 @@ from tukit_sysext.job.options import (
     Option,
     blocked_by,
     consider,
+    damage,
     image_version,
     linked,
     newest_first,
@@ -61,13 +62,17 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explained:
-    """One version from one place with all rules. ``link`` is the name of its link in the tree, where it has one."""
+    """One version from one place with all rules.
+
+    ``link`` is the name of its link in the tree, where it has one, and ``damage`` what is wrong with what it leads to.
+    """
 
     option: Option
     standing: Standing
     rules: tuple[Rule, ...]
     reason: str
     link: str | None = None
+    damage: str = ""
 
     @property
     def usable(self) -> bool:
@@ -110,11 +115,11 @@ def of_tree(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Rule, 
 def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Explained, ...]:
     """Every version that is offered, stored or linked, the newest first; ``wanted`` as the tree says, None: not."""
     meant = wanted if wanted is not None else WantedImage(name=name, origin="")
-    links = {stored.file_name: link for link, stored in linked(facts, meant).items()}
+    links = {stored.file_name: (link, damage(stored)) for link, stored in linked(facts, meant).items()}
     options = list(_options(facts, meant))
     options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
     options.sort(key=newest_first)
-    return tuple(_explained(facts, meant, option, links.get(option.file_name)) for option in options)
+    return tuple(_explained(facts, meant, option, *links.get(option.file_name, (None, ""))) for option in options)
 
 
 def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
@@ -150,17 +155,21 @@ def _of_link(stored: Stored) -> Option:
     )
 
 
-def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None) -> Explained:
+def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
     found = consider(facts, option)
     configured = tuple(_configured(facts, wanted, option))
     rules = (*configured, *_of_content(found))
     against = next((rule for rule in configured if rule.fits is False), None)
+    standing = found.standing
+    if against is not None:
+        standing = Standing.DOES_NOT_FIT if against.rule == Side.FILE else Standing.NOT_ALLOWED
     return Explained(
         option=option,
-        standing=Standing.DOES_NOT_FIT if against is not None else found.standing,
+        standing=standing,
         rules=rules,
         reason=_told(against) if against is not None else found.reason,
         link=link,
+        damage=wrong,
     )
 
 
@@ -205,5 +214,5 @@ def _told(rule: Rule) -> str:
         case Side.HOLD:
             return f"{rule.system} is held"
         case Side.VERSION:
-            return f"Version={rule.system} does not allow it"
+            return disallows(rule.system or "", rule.image or "")
     return f"blocked by {rule.system}"

@@ -53,6 +53,8 @@ class Standing(StrEnum):
 
     FITS = "fits"
     DOES_NOT_FIT = "does not fit"
+    NOT_ALLOWED = "not allowed"
+    """By the configuration: another version is held, this one is blocked, or Version= or Source= is against it."""
     BROKEN = "broken"
     UNREACHABLE = "source not reachable"
     NOT_STORED = "the store cannot take it"
@@ -121,7 +123,8 @@ class Facts:
     ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
-    ``broken_sources`` the reason by source whose list is refused, ``policy_known`` whether the settings have no fault,
+    ``broken_sources`` the reason by source whose list is refused, ``hints`` the next step of a person by such a source,
+    ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none),
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
@@ -142,5 +145,11 @@ class Facts:
     refuse_for: int | None = None
     policy_known: bool = True
     broken_sources: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
+
+    @property
+    def not_asked(self) -> Mapping[str, str]:
+        """Sources of which nobody knows what they offer, with the reason."""
+        return dict(sorted({**self.unusable, **self.broken_sources, **self.unreachable}.items()))

@@ -37,7 +37,8 @@ class Finding:
 
     ``file_name`` is the file of the store that it leads to (None: it leads elsewhere), ``name`` and ``version`` the
     image's. ``ours`` for a link into the store of an image that is wanted. ``recorded``: there is a record of its
-    content. ``blocks``: as it is, systemd-sysext would merge nothing at all. ``held`` is its place in quarantine, and
+    content. ``blocks``: as it is, systemd-sysext would merge nothing at all. ``unseen``: whether it does was not found
+    out, as nobody looked into it. ``held`` is its place in quarantine, and
     ``obsolete`` why it need not come back from there (empty: it may).
     """
 
@@ -49,6 +50,7 @@ class Finding:
     ours: bool = False
     recorded: bool = False
     blocks: bool = False
+    unseen: bool = False
     held: Held | None = None
     obsolete: str = ""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.job.facts import Candidate, Facts, Foreign
-from tukit_sysext.job.options import Considered, current, image_name, offered
+from tukit_sysext.job.options import Considered, current, damage, image_name, offered
 from tukit_sysext.job.plan import Action, ImagePlan, decide, undecided
 from tukit_sysext.rules.version import compare
 
@@ -18,8 +18,9 @@ class Offer:
     """One image.
 
     ``wanted`` is what the tree says of it and ``plan`` what a transaction would do, both None where it is not wanted.
-    ``installed`` is the version that is linked, ``newest`` the newest one that fits, held or not, and ``considered``
-    every version that is offered for this architecture, in the order of preference.
+    ``installed`` is the version that is linked, ``damage`` what is wrong with its file (empty: nothing), ``newest`` the
+    newest one that fits, held or not, and ``considered`` every version that is offered for this architecture, in the
+    order of preference.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Offer:
     installed: str | None
     newest: Considered | None
     considered: tuple[Considered, ...]
+    damage: str = ""
 
     @property
     def update(self) -> str | None:
@@ -37,6 +39,12 @@ class Offer:
             return None
         taken = plan.action in (Action.FETCH, Action.LINK)
         return plan.chosen.version if taken and plan.chosen.version != plan.before else None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is a tombstone (State=removed) alone: no link is left, and nobody offers the image."""
+        removed = self.wanted is not None and self.wanted.state is State.REMOVED
+        return removed and self.installed is None and not self.considered
 
     @property
     def held_back(self) -> str | None:
@@ -92,6 +100,7 @@ def _offer(facts: Facts, wished: WantedImage, wanted: WantedImage | None, plan: 
         installed=have[1].option.version if have is not None else None,
         newest=next((item for item in considered if item.usable), None),
         considered=considered,
+        damage=damage(have[1].option.stored) if have is not None and have[1].option.stored is not None else "",
     )
 
 

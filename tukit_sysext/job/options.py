@@ -80,6 +80,12 @@ def image_version(stored: Stored) -> str:
     return hint.version if hint is not None else "?"
 
 
+def damage(stored: Stored) -> str:
+    """Why what a link leads to is not the image that was recorded; empty where it is, and where nothing is recorded."""
+    good = stored.condition in (Condition.WHOLE, Condition.UNRECORDED)
+    return "" if good else f"{stored.condition}: {stored.reason}"
+
+
 newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
 """Sort key for what has a ``version``."""
 
@@ -149,7 +155,7 @@ def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
         )
         item = _choosable(facts, wanted, option)
         if wanted.hold not in (None, option.version):
-            item = Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"{wanted.hold} is held")
+            item = Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"{wanted.hold} is held")
         found.append((link, item))
     found.sort(key=lambda item: newest_first(item[1].option))
     found.sort(key=lambda item: (item[1].standing is not Standing.FITS, not item[1].usable))
@@ -163,10 +169,10 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     """
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
-        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=f"blocked by {origin}")
+        return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"blocked by {origin}")
     against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
     if against:
-        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=against)
+        return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
     return consider(facts, option)
 
 
@@ -185,7 +191,7 @@ def consider(facts: Facts, option: Option) -> Considered:
         return _judge(facts, option, ReleaseData(stored.record.release))
     if option.candidate is None:
         if stored is None or stored.condition is not Condition.UNRECORDED:
-            reason = f"{stored.condition}: {stored.reason}" if stored is not None else "not in the store"
+            reason = damage(stored) if stored is not None else "not in the store"
             return Considered(option=option, standing=Standing.BROKEN, reason=reason)
         nothing = Considered(
             option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=f"of unknown origin: {stored.reason}"

@@ -4,7 +4,8 @@
 Order of preference for one image:
 
 1. what sources offer now, the strongest source first, in it the newest version (UAPI.10); the first that fits
-2. the linked image stays where it fits and that of rule 1 is not newer: an update never brings an older version
+2. the linked image stays where it fits and that of rule 1 is not newer: an update never brings an older version, unless
+   ``Source=`` wants it from another source than that of the linked one
 3. where nothing that is offered can be used, an image that is in the store already
 4. a held version alone counts, wherever it is
 5. a blocked version (``Block=`` of the image, ``[Block]`` of the settings) is never chosen, not where it is linked,
@@ -23,10 +24,10 @@ from enum import StrEnum
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.job.facts import Candidate, Facts, Foreign, Standing, TreeFacts
+from tukit_sysext.job.kept_away import kept_away, nothing_fits, undescribed
 from tukit_sysext.job.options import Considered, Option, current, linked, merge_name, offered, spare
+from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.version import compare
-
-_DAY = 86400
 
 
 class Action(StrEnum):
@@ -43,13 +44,16 @@ class Action(StrEnum):
 class Missing(StrEnum):
     """Why no image can be had.
 
-    The first three are about the image, and are mended in three different ways; a list that is refused is broken too.
-    NO_PLACE is a tree that has something else where the link belongs. The last two are faults on our side. They refuse
-    nothing: they must not keep the update away that mends them.
+    The first five are about the image, and each is mended in another way: by the publisher, by who configured this
+    machine, on the way to the source, at the source, by the publisher again. NO_PLACE is a tree that has something
+    else where the link belongs. The last two are faults on our side. They refuse nothing: they must not keep the
+    update away that mends them.
     """
 
     NOTHING_FITS = "nothing published fits"
+    KEPT_AWAY = "kept away by the configuration"
     NOT_REACHABLE = "source not reachable"
+    LIST_REFUSED = "list refused"
     BROKEN = "image broken"
     NO_PLACE = "no place for its link"
     NOT_STORED = "the store cannot take it"
@@ -65,7 +69,8 @@ class ImagePlan:
 
     ``chosen`` is the image afterwards and ``link`` the name of its link (known once its content is), ``remove`` the
     links of ours that go, ``before`` the version that the tree had. ``missing`` says which kind of reason there is for
-    having none afterwards, ``refuses`` whether that stops the update.
+    having none afterwards, ``mend`` the next step of a person where that kind does not tell it, ``refuses`` whether it
+    stops the update.
     """
 
     wanted: WantedImage
@@ -76,6 +81,7 @@ class ImagePlan:
     remove: tuple[str, ...] = ()
     before: str | None = None
     missing: Missing | None = None
+    mend: str = ""
     refuses: bool = False
     warnings: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
@@ -143,7 +149,10 @@ def decide(facts: Facts) -> Plan:
 
 
 def undecided(facts: Facts) -> tuple[Candidate, ...]:
-    """What has to be described next: of each image the best candidate that nobody looked at, if it could be taken."""
+    """What has to be described next: of each image the best candidate that nobody looked at, if it could be taken.
+
+    Where none can be, those are next that the configuration keeps away: who has to mend it depends on them.
+    """
     ask: list[Candidate] = []
     for _, wanted in sorted(facts.wanted.items()):
         for item in offered(facts, wanted):
@@ -151,6 +160,10 @@ def undecided(facts: Facts) -> tuple[Candidate, ...]:
                 ask.append(item.option.candidate)
             if item.usable or item.standing is Standing.NOT_ASKED:
                 break
+        else:
+            nothing = _decide_one(facts, wanted).missing is Missing.NOTHING_FITS
+            more = undescribed(facts, wanted) if nothing else None
+            ask += [more] if more is not None else []
     return tuple(ask)
 
 
@@ -179,11 +192,20 @@ def _decide_one(facts: Facts, wanted: WantedImage) -> ImagePlan:
 
 
 def _stays(have: Option, best: Considered | None, wanted: WantedImage) -> bool:
-    if best is None or (wanted.hold is not None and have.whole):
+    if best is None:
+        return True
+    if _of_another_source(have, wanted) and best.option.sha256 != have.sha256:
+        return False  # older or not: Source= says from where it is wanted
+    if wanted.hold is not None and have.whole:
         return True
     if not have.whole and best.option.file_name == have.file_name:
         return False  # the source can tell whether this file of unknown origin is the published one
     return compare(best.option.version, have.version) <= 0
+
+
+def _of_another_source(have: Option, wanted: WantedImage) -> bool:
+    record = have.stored.record if have.stored is not None else None
+    return wanted.source is not None and record is not None and record.source != wanted.source
 
 
 def _keep(
@@ -248,46 +270,45 @@ def _among(option: Option, items: Iterable[Considered]) -> bool:
 
 
 def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> ImagePlan:
-    """No image can be had: find out which of the three reasons it is."""
-    what = "version" if wanted.hold is None else f"version {wanted.hold} (held)"
+    """No image can be had: find out which of the reasons it is."""
     unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if wanted.source in (None, name)]
     if unusable:
         return _left_out(facts, wanted, Missing.FAULT, "; ".join(unusable), considered)
     away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
     away += [item.reason for item in considered if item.standing is Standing.UNREACHABLE]
     broken = [item for item in considered if item.standing is Standing.BROKEN]
-    refused = [f"{name}: {why}" for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)]
+    refused = {name: why for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)}
     not_stored = [item for item in considered if item.standing is Standing.NOT_STORED]
     if not_stored:
         return _left_out(facts, wanted, Missing.NOT_STORED, not_stored[0].reason, considered)
     if away:
         return _left_out(facts, wanted, Missing.NOT_REACHABLE, "; ".join(away), considered)
     if refused:
-        return _left_out(facts, wanted, Missing.BROKEN, "; ".join(refused), considered)
+        told = "; ".join(f"{name}: {why}" for name, why in refused.items())
+        mend = "; ".join(dict.fromkeys(facts.hints[name] for name in refused if name in facts.hints))
+        return _left_out(facts, wanted, Missing.LIST_REFUSED, told, considered, mend=mend)
     if broken:
         told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
         return _left_out(facts, wanted, Missing.BROKEN, told, considered)
-    if considered:
-        newest = considered[0]
-        held = "is held" if wanted.hold is not None else "is the newest"
-        told = f"{newest.option.version} {held}, {newest.reason}"
-        return _left_out(facts, wanted, Missing.NOTHING_FITS, told, considered)
-    if not facts.sources:
-        told = "no source is configured"
-    elif wanted.source is not None and wanted.source not in facts.sources:
-        told = f"source {wanted.source} is not configured"
-    else:
-        told = f"no {what} is published by {wanted.source or ', '.join(facts.sources)}"
-    return _left_out(facts, wanted, Missing.NOTHING_FITS, told, considered)
+    kept = kept_away(facts, wanted)
+    if kept is not None:
+        return _left_out(facts, wanted, Missing.KEPT_AWAY, kept.reason, considered, mend=kept.mend)
+    return _left_out(facts, wanted, Missing.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)
 
 
 def _left_out(
-    facts: Facts, wanted: WantedImage, missing: Missing, reason: str, considered: tuple[Considered, ...] = ()
+    facts: Facts,
+    wanted: WantedImage,
+    missing: Missing,
+    reason: str,
+    considered: tuple[Considered, ...] = (),
+    *,
+    mend: str = "",
 ) -> ImagePlan:
     have = current(facts, wanted)
     age = facts.refused_for.get(wanted.name, 0)
     over = facts.refuse_for is not None and age >= facts.refuse_for > 0
-    warning = f"it held back updates for {age // _DAY} days, more than RefuseFor= allows: counted as optional"
+    warning = f"it held back updates for {span_text(age)}, more than RefuseFor= allows: counted as optional"
     return ImagePlan(
         wanted=wanted,
         action=Action.LEAVE_OUT,
@@ -295,6 +316,7 @@ def _left_out(
         remove=tuple(sorted(linked(facts, wanted))) if missing is not Missing.NO_PLACE else (),
         before=have[1].option.version if have is not None else None,
         missing=missing,
+        mend=mend,
         refuses=wanted.may_refuse and facts.policy_known and not over and missing not in _FAULTS,
         warnings=(warning,) if wanted.may_refuse and over else (),
         considered=considered,

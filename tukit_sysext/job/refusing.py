@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from tukit_sysext.job.transaction import Outcome
 from tukit_sysext.machine import Machine
+from tukit_sysext.report import next_steps
 from tukit_sysext.state import refusal
 from tukit_sysext.state.ledger import Event, Ledger, now_text
 from tukit_sysext.state.ledger_events import REFUSAL_OVER, REFUSED
@@ -61,7 +62,8 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     path = machine.layout.refused
     system = label(outcome.plan.tree.release)
     if outcome.refusals:
-        refusal.write(path, refusal.again(before, now=now, system=system, images=outcome.refusals))
+        steps = next_steps(outcome.plan)
+        refusal.write(path, refusal.again(before, now=now, system=system, images=outcome.refusals, steps=steps))
         return
     if before is None or any(image.wanted.may_refuse and image.missing is not None for image in outcome.plan.images):
         return  # none, or RefuseFor= let it pass without the image: it is held back still

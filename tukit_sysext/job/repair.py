@@ -144,6 +144,7 @@ class _Mender:
         """Have what a transaction would choose; with ``same_file`` only where that has the same name (else None)."""
         resolver = self._resolver()
         resolver.resolve(wish={wanted.name: wanted}, only=(wanted.name,))
+        fetched = False
         while True:
             plan = decide(resolver.facts)
             (image,) = plan.images
@@ -158,6 +159,7 @@ class _Mender:
                 return _failed(finding, told, hint=_HINT_READ_ONLY)
             if image.action is not Action.FETCH:
                 break
+            fetched = True
             findings = carry_out.fetch(plan, resolver, self._store)
             resolver.learn(known=findings.known, stored=findings.stored)
             resolver.describe()
@@ -167,6 +169,9 @@ class _Mender:
             if stored.condition is not InStore.WHOLE:
                 return _failed(finding, _both(why, f"{chosen.file_name} is {stored.condition}"), hint=self._hint)
             how = f", linked as {image.link}" if plan.links else ""
+            if finding.entry.name in plan.remove and not fetched and not why:
+                told = f"linked as {image.link}" if plan.links else f"the image has {image.link} already"
+                return _made(finding, Done.REPAIRED, f"link {finding.entry.name} taken out; {told}")
             if not why:
                 return _made(finding, Done.REPAIRED, f"repaired from {chosen.origin}{how}")
         told = f"replaced by {chosen.version} from {chosen.origin}"

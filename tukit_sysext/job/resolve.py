@@ -289,15 +289,19 @@ class Resolver:
         candidates: list[Candidate] = []
         unreachable: dict[str, str] = {}
         broken: dict[str, str] = {}
+        hints: dict[str, str] = {}
         for name, source in sorted(self.sources.items()):
             try:
                 candidates += source.candidates()
             except (SourceUnreachable, ImageBroken) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
+                hints |= {name: error.hint} if error.hint else {}
             except (PluginFailed, MemoryUnreadable) as error:
                 self.cannot_use(name, error)
-        self.facts = replace(self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken)
+        self.facts = replace(
+            self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken, hints=hints
+        )
         self._look_at_candidates()
 
     def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable) -> None:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writing what a source is, and whose signatures it is believed by, into the running /etc/tukit-sysext.
+"""Writing what a source is, and whose signatures it is believed by, into /etc/tukit-sysext of trees.
 
-The key comes first, the source's file after it: whoever reads between the two finds the source as it was. Taking away
-goes the other way round.
+Nothing is written before it is known that it can be in every tree. The key comes first, the source's file after it:
+whoever reads between the two finds the source as it was. Taking away (source_removal) goes the other way round.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,10 @@ from tukit_sysext.config.settings import SOURCES
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import armour, openpgp
 from tukit_sysext.formats.openpgp import PublicKey
+from tukit_sysext.job.targets import Target
 from tukit_sysext.layout import CONFIGURATION
-from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.system.durable import sync_directory, write_file
+from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 
@@ -53,8 +53,12 @@ class NewSource:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What was written: the file of the source, that of its keys (None: the system's count), and whose they are."""
+    """What was written in a tree: the file of the source, that of its keys, and whose they are.
 
+    ``keyring`` is None where the system's counts.
+    """
+
+    target: Target
     file: Path
     keyring: Path | None
     keys: tuple[PublicKey, ...]
@@ -75,8 +79,8 @@ def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
     return (), path
 
 
-def add(machine: Machine, new: NewSource, *, force: bool, dry_run: bool = False) -> Written:
-    """Write a source; with ``dry_run`` find out whether it could be, and write nothing.
+def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool = False) -> Sequence[Written]:
+    """Write a source into trees; with ``dry_run`` find out whether it could be, and write nothing.
 
     Raises UsageError, TukitSysextError where there is one already (but with ``force``), OSError.
     """
@@ -84,30 +88,74 @@ def add(machine: Machine, new: NewSource, *, force: bool, dry_run: bool = False)
         check_component(new.name)
     except NameRefused as error:
         raise UsageError(f"the source's name: {error}") from error
-    with Tree(machine.layout.root) as tree:
-        before = find(tree, new.name)
-        if before is not None and not force:
-            raise TukitSysextError(
-                f"{before}: there is a source {new.name} already",
-                hint="give it another name, or replace it with --force",
-            )
-        binary, keys = _keys(tree, new)
-        _check_pins(new.pins, keys)
-        stored: Path | None = None
+    with opened(targets) as sites:
+        prepared = [_prepare(target, tree, new, force=force) for target, tree in sites]
         if dry_run:
-            stored = Path(f"/{ETC}/{KEYRINGS}/{new.name}.gpg") if binary is not None else None
-            return Written(file=Path(f"/{ETC}/{SOURCES}/{new.name}.conf"), keyring=stored, keys=keys)
-        if binary is not None:
-            stored = _write(tree, KEYRINGS, f"{new.name}.gpg", binary)
-        kept = _kept(tree, before, new) if before is not None else []
+            return [found.told() for found in prepared]
+        return [found.write() for found in prepared]
+
+
+@contextmanager
+def opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
+    """The trees, each of which can be changed. No interruption comes between two of them."""
+    from tukit_sysext.job.change import check_changeable, uninterrupted  # planning, which lists of sources do without
+
+    with ExitStack() as stack:
+        sites = [(target, stack.enter_context(Tree(target.path))) for target in targets]
+        for target, tree in sites:
+            check_changeable(target, tree)
+        stack.enter_context(uninterrupted())
+        yield sites
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """A source that can be written into a tree: ``binary`` are its keys, ``before`` is the file that is replaced."""
+
+    target: Target
+    tree: Tree
+    new: NewSource
+    binary: bytes | None
+    keys: tuple[PublicKey, ...]
+    before: str | None
+
+    def told(self) -> Written:
+        """What would be written."""
+        stored = Path(f"/{ETC}/{KEYRINGS}/{self.new.name}.gpg") if self.binary is not None else None
+        file = Path(f"/{ETC}/{SOURCES}/{self.new.name}.conf")
+        return Written(target=self.target, file=file, keyring=stored, keys=self.keys)
+
+    def write(self) -> Written:
+        """Write it."""
+        new, tree = self.new, self.tree
+        stored: Path | None = None
+        if self.binary is not None:
+            stored = _write(tree, KEYRINGS, f"{new.name}.gpg", self.binary)
+        kept = _kept(tree, self.before, new) if self.before is not None else []
         try:
             file = _write(tree, SOURCES, f"{new.name}.conf", _text(new, stored, kept).encode())
         except TukitSysextError:
-            if stored is not None and before is None:
+            if stored is not None and self.before is None:
                 with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
                     os.unlink(folder / stored.name)
             raise
-    return Written(file=file, keyring=stored, keys=keys)
+        return Written(target=self.target, file=file, keyring=stored, keys=self.keys)
+
+
+def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
+    before = find(tree, new.name)
+    where = "" if target.running else f"{target}: "
+    if before is not None and not force:
+        raise TukitSysextError(
+            f"{where}{before}: there is a source {new.name} already",
+            hint="give it another name, or replace it with --force",
+        )
+    try:
+        binary, keys = _keys(tree, new)
+        _check_pins(new.pins, keys)
+    except TukitSysextError as error:
+        raise TukitSysextError(f"{where}{error}", hint=error.hint) from error
+    return _Prepared(target=target, tree=tree, new=new, binary=binary, keys=keys, before=before)
 
 
 def _write(tree: Tree, kind: str, file_name: str, content: bytes) -> Path:
@@ -124,39 +172,13 @@ def _write(tree: Tree, kind: str, file_name: str, content: bytes) -> Path:
 
 def find(tree: Tree, name: str) -> str | None:
     """The file that says what a source is (or masks it); None where there is none. Raises UnknownState."""
-    for directory in CONFIGURATION:
-        if f"{name}.conf" in (tree.names(f"{directory}/{SOURCES}") or ()):
-            return f"/{directory}/{SOURCES}/{name}.conf"
-    return None
+    return next(iter(all_places(tree, name)), None)
 
 
-def remove(machine: Machine, name: str, *, dry_run: bool = False) -> Sequence[str]:
-    """Take a source's file in /etc away, and its keys; what went. With ``dry_run`` only tell.
-
-    Raises TukitSysextError, OSError.
-    """
-    with Tree(machine.layout.root) as tree:
-        there = find(tree, name)
-        if there is None or not there.startswith(f"/{ETC}/"):
-            where = there or f"/{ETC}/{SOURCES}/{name}.conf"
-            raise TukitSysextError(
-                f"{where}: not a file of /{ETC}, which alone is changed",
-                hint=f"to do without it: ln -s /dev/null /{ETC}/{SOURCES}/{name}.conf",
-            )
-        gone = [there]
-        if dry_run:
-            key = f"{ETC}/{KEYRINGS}/{name}.gpg"
-            return [there, f"/{key}"] if f"{name}.gpg" in (tree.names(f"{ETC}/{KEYRINGS}") or ()) else [there]
-        for kind, file_name in ((SOURCES, f"{name}.conf"), (KEYRINGS, f"{name}.gpg")):
-            with own_folder(tree, kind) as folder:
-                try:
-                    os.unlink(folder / file_name)
-                except FileNotFoundError:
-                    continue
-                sync_directory(folder)
-            if kind == KEYRINGS:
-                gone.append(f"/{ETC}/{kind}/{file_name}")
-    return gone
+def all_places(tree: Tree, name: str) -> list[str]:
+    """The files of a source, the one that counts first."""
+    folders = [f"{directory}/{SOURCES}" for directory in CONFIGURATION]
+    return [f"/{folder}/{name}.conf" for folder in folders if f"{name}.conf" in (tree.names(folder) or ())]
 
 
 def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:

@@ -7,10 +7,10 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.layout import Layout
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.snapshots import Snapshot, scan
+from tukit_sysext.state.snapshots import Scan, Snapshot, scan
 
 log = logging.getLogger(__name__)
 
@@ -67,16 +67,27 @@ def open_transactions(machine: Machine) -> tuple[int, ...]:
 
 
 def of_snapshot(machine: Machine, number: int) -> Target:
-    """The tree of a snapshot. Raises TukitSysextError where there is none of this number."""
-    found = scan(machine.layout, machine.subvolumes).snapshots
-    snapshot = next((item for item in found if item.number == number), None)
-    if snapshot is None:
-        there = ", ".join(str(item.number) for item in found) or "none"
-        raise TukitSysextError(
-            f"snapshot {number}: not found, there are {there}", hint="tukit-sysext snapshots lists them"
-        )
+    """The tree of a snapshot. Raises as :func:`snapshot_of`."""
+    snapshot = snapshot_of(machine, scan(machine.layout, machine.subvolumes), number)
     path = machine.layout.root if snapshot.running else snapshot.path
     return Target(machine=machine, path=path, snapshot=snapshot, running=snapshot.running, next=snapshot.default)
+
+
+def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
+    """The snapshot of a number.
+
+    Raises NeedsRoot, or UnknownState, where it may be there but cannot be read, TukitSysextError where there is none.
+    """
+    snapshot = next((item for item in found.snapshots if item.number == number), None)
+    if snapshot is not None:
+        return snapshot
+    # one that cannot be read is named by its number; without any nothing is known of this one
+    unknown = [told for told in found.unknown if not found.snapshots or told.startswith(f"snapshot {number}: ")]
+    if unknown:
+        kind = UnknownState if machine.privileged else NeedsRoot
+        raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
+    there = ", ".join(str(item.number) for item in found.snapshots) or "none"
+    raise TukitSysextError(f"snapshot {number}: not found, there are {there}", hint="tukit-sysext snapshots lists them")
 
 
 def of_root(machine: Machine, path: Path) -> Target:

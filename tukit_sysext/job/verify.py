@@ -182,7 +182,7 @@ class _Judge:
             return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason)
         if not self._inside:
             if record is None:
-                return replace(finding, reason=f"{stored.reason}; not looked into")
+                return replace(finding, reason=f"{stored.reason}; not looked into", unseen=True)
             reason = f"its link has to be {record.merge_name}.raw"
             return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason, blocks=True)
         try:
@@ -230,7 +230,7 @@ class _Judge:
         elif not stat.S_ISREG(mode) or not entry.name.endswith(".raw"):
             return replace(finding, reason="nothing that systemd-sysext takes for an image")
         elif not self._inside:
-            return replace(finding, reason="not looked into")
+            return replace(finding, reason="not looked into", unseen=True)
         else:
             try:
                 inspection = self._inspect(path, entry)

@@ -146,11 +146,12 @@ def _blocks(
     with Tree(target.path) as tree:
         for name, given in versions.items():
             file_name = f"block-{name}.conf"
-            text, _ = own_files.text(tree, _DROP_INS, file_name)
+            text, shipped = own_files.text(tree, _DROP_INS, file_name)
             assignments, _ = parse(text.encode())
             words = [word for each in assignments if each.key == "Image" for word in each.value.split()]
             lines = [f"{name}={version}" for version in after([word.partition("=")[2] for word in words], given)]
-            content = edited(text, "Block", {"Image": lines}) if lines else None
+            # where a weaker file would count again, an empty one masks it
+            content = edited(text, "Block", {"Image": lines}) if lines else "" if shipped else None
             files.append(NewFile(folder=_DROP_INS, name=file_name, content=content))
     return Wish(target=target, files=tuple(files), names=(), ask=False, link=False)
 

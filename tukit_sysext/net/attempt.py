@@ -34,6 +34,7 @@ class Attempt:
         self.handle = handle
         self.url = url
         self._state = state
+        self._patient = settings.patient
         self._headers: dict[str, str] = {}
         self._status_code = 0  # libcurl's getinfo may not be asked from a callback
         self._body = bytearray()
@@ -197,7 +198,7 @@ class Attempt:
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
         error = SourceUnreachable(f"{self.url}: {self._words(code, message)}")
-        if code in _NEVER:
+        if code in _NEVER or not (self._patient or self._asked()):
             return error, Next.GIVE_UP
         state = self._state
         state.gained = state.received - self._resume_from
@@ -206,6 +207,10 @@ class Attempt:
         if state.gained > 0 and state.recognised_by and not slow:
             return error, Next.RESUME
         return error, Next.RETRY
+
+    def _asked(self) -> bool:
+        """Whether the server was reached: its name known, connected, and its certificate seen where it has one."""
+        return bool(self.handle.getinfo(pycurl.PRETRANSFER_TIME))
 
     def _words(self, code: int, message: str) -> str:
         """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""

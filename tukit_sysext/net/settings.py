@@ -23,7 +23,8 @@ class NetworkSettings:
 
     Times in seconds: ``connect_timeout`` of one attempt, ``deadline`` for a list or a description with all its mirrors
     and repetitions, ``image_deadline`` for an image. A transfer that brings fewer than ``least_rate`` bytes a second
-    over ``least_rate_window`` seconds is given up. Proxies are URLs, empty for none.
+    over ``least_rate_window`` seconds is given up. Proxies are URLs, empty for none. Without ``patient`` a server with
+    which no connection comes about is tried once: for who only looks, and can ask again himself.
     """
 
     connect_timeout: int = 10
@@ -37,6 +38,7 @@ class NetworkSettings:
     ca_file: str | None = None
     connections: int = 8
     downloads: int = 4
+    patient: bool = True
     user_agent: str = f"tukit-sysext/{__version__}"
 
     def proxy_for(self, url: str) -> str:
@@ -70,8 +72,9 @@ def system_proxy(root: Path) -> SystemProxy:
     )
 
 
-def network_of(root: Path, configured: NetworkSettings) -> NetworkSettings:
+def network_of(root: Path, configured: NetworkSettings, *, patient: bool) -> NetworkSettings:
     """The configured network, with the proxy of the system at ``root`` where the configuration names none."""
+    configured = replace(configured, patient=patient)
     if configured.http_proxy:
         return configured
     proxy = system_proxy(root)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -142,8 +143,13 @@ class Transfers:
         if idle:
             time.sleep(pause)
             return
-        while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
-            pass
+        # an interruption that came while libcurl calls us back would be printed, and forgotten
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+                pass
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         ended = []
         while True:
             left, good, bad = self._multi.info_read()

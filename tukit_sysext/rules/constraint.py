@@ -34,4 +34,11 @@ def disallows(specifier: str, version: str) -> str:
         parsed = Version(version)
     except InvalidVersion:
         return f"Version={specifier} cannot be asked about {version}, which is no version after PEP 440"
-    return "" if SpecifierSet(specifier).contains(parsed) else f"Version={specifier} does not allow it"
+    allowed = SpecifierSet(specifier)
+    # said, as versions of packaging differ in it: pre-releases count where the specifier names one
+    if allowed.contains(parsed, prereleases=bool(allowed.prereleases)):
+        return ""
+    told = f"Version={specifier} does not allow it"
+    if allowed.contains(parsed, prereleases=True):
+        told += ": it is a pre-release, which it has to name, as >=1.0rc0 does"
+    return told

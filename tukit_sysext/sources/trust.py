@@ -20,6 +20,7 @@ from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.armour import public_keys
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
+from tukit_sysext.quantities import span_text
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.state.ledger_rows import now_text
 from tukit_sysext.state.seen import LATEST, Seen
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 _KIND = "signatures"
 _REMEMBERED_FOR = 3600
 """Seconds for which a check is remembered: a key may expire meanwhile."""
-_DAY = 86400
 _BRING_KEY = "tukit-sysext sources add {} URL --key FILE --force brings the publisher's key"
 _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
@@ -120,13 +120,13 @@ class Trust:
         if not found:
             raise ImageBroken(
                 f"{where}: its signature is from the future, {now_text(good[0].time)}",
-                hint="is the clock of this machine right?",
+                hint="see whether the clock of this machine is right (timedatectl)",
             )
         made = max(item.time for item in found)
         if longest is not None and now - made > longest:
             raise ImageBroken(
-                f"{where}: signed {now_text(made)}, {(now - made) / _DAY:.1f} days ago; MaxAge= in "
-                f"{self._settings.origin} allows {longest / _DAY:.1f}",
+                f"{where}: signed {now_text(made)}, {span_text(now - made)} ago; MaxAge= in "
+                f"{self._settings.origin} allows {span_text(longest)}",
                 hint="ask the publisher for a list that is signed anew",
             )
         return found
@@ -187,6 +187,6 @@ class Trust:
                 told += f" {keyring.path}; {bring}"
             raise ImageBroken(
                 f"{where}: its signature is refused: {told}",
-                hint=f"is {keyring.path} the keyring of this source? If not: {bring}",
+                hint=f"see whether {keyring.path} is the keyring of this source; if not, {bring}",
             )
         return list(judged.good)

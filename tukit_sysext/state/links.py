@@ -38,6 +38,11 @@ class Entry:
     target: str | None = None
     image: str | None = None
 
+    @property
+    def stem(self) -> str:
+        """The name under which systemd-sysext sees it."""
+        return self.name.removesuffix(".raw")
+
 
 def image_of(target: str) -> str | None:
     """The file of the store that a link in /etc/extensions with this text leads to, None for a link elsewhere."""

@@ -21,10 +21,11 @@ _LIMIT = 256 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldBack:
-    """Why an image holds back updates, and since when (seconds since the epoch)."""
+    """Why an image holds back updates, since when (seconds since the epoch), and the next step (empty: not known)."""
 
     reason: str
     since: int
+    next_step: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +46,11 @@ class Refusal:
         """Since when updates are held back, in seconds since the epoch."""
         return min((held.since for held in self.images.values()), default=self.last)
 
+    @property
+    def next_steps(self) -> Mapping[str, str]:
+        """What can be done, by image; empty where it is not known."""
+        return {name: held.next_step for name, held in sorted(self.images.items())}
+
 
 def read(path: Path) -> Refusal | None:
     """The mark; None where there is none, or where it is not one."""
@@ -56,7 +62,11 @@ def read(path: Path) -> Refusal | None:
             times=int(document["times"]),
             system=str(document["system"]),
             images={
-                str(name): HeldBack(reason=str(held["reason"]), since=plausible_time(held["since"]))
+                str(name): HeldBack(
+                    reason=str(held["reason"]),
+                    since=plausible_time(held["since"]),
+                    next_step=str(held.get("next_step") or ""),
+                )
                 for name, held in document["images"].items()
             },
         )
@@ -71,7 +81,10 @@ def document(refusal: Refusal) -> dict[str, Any]:
         "last": refusal.last,
         "times": refusal.times,
         "system": refusal.system,
-        "images": {name: {"reason": held.reason, "since": held.since} for name, held in refusal.images.items()},
+        "images": {
+            name: {"reason": held.reason, "since": held.since, "next_step": held.next_step or None}
+            for name, held in refusal.images.items()
+        },
     }
 
 
@@ -86,11 +99,20 @@ def clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def again(before: Refusal | None, *, now: int, system: str, images: Mapping[str, str]) -> Refusal:
-    """The mark after one more refusal (reason by image). A clock that went back makes no negative age (threat L14)."""
+def again(
+    before: Refusal | None, *, now: int, system: str, images: Mapping[str, str], steps: Mapping[str, str] | None = None
+) -> Refusal:
+    """The mark after one more refusal: reason and next step by image.
+
+    A clock that went back makes no negative age (threat L14).
+    """
     known = before.images if before is not None else {}
     held = {
-        name: HeldBack(reason=reason, since=min(now, known[name].since) if name in known else now)
+        name: HeldBack(
+            reason=reason,
+            since=min(now, known[name].since) if name in known else now,
+            next_step=(steps or {}).get(name, ""),
+        )
         for name, reason in images.items()
     }
     return Refusal(last=now, times=1 if before is None else before.times + 1, system=system, images=held)

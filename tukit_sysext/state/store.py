@@ -306,11 +306,12 @@ class Store:
                 temporary = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
                 with suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=directory)  # of a run that was killed
-                os.link(source, temporary, dst_dir_fd=directory, follow_symlinks=True)
                 try:
+                    os.link(source, temporary, dst_dir_fd=directory, follow_symlinks=True)
                     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 except BaseException:
-                    os.unlink(temporary, dir_fd=directory)
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary, dir_fd=directory)
                     raise
             os.fsync(directory)
         finally:

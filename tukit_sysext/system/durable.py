@@ -53,8 +53,12 @@ def write_file(
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}.{os.getpid()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with labelled(known_as or path):
-        descriptor = os.open(temporary, flags, mode)
+    try:
+        with labelled(known_as or path):
+            descriptor = os.open(temporary, flags, mode)
+    except KeyboardInterrupt:
+        temporary.unlink(missing_ok=True)  # it may have been made already
+        raise
     try:
         try:
             os.fchmod(descriptor, mode)

@@ -208,6 +208,23 @@ class TestDryRun:
 _IN_PROGRESS = "<userdata><key>transactional-update-in-progress</key><value>yes</value></userdata>"
 
 
+class TestUnblock:
+    def test_a_block_of_the_image_itself(self, world: World, run: Run) -> None:
+        world.want("gdb", Block="1.1")
+        text = run("unblock", "gdb=1.1", status=1)
+        assert "gdb=1.1: blocked by /etc/tukit-sysext/images.d/gdb.conf" in text
+
+    def test_a_block_that_a_package_ships_does_not_come_to_light_again(self, world: World, run: Run) -> None:
+        make_tree(
+            world.site.root,
+            {"usr/lib/tukit-sysext/tukit-sysext.conf.d/block-gdb.conf": "[Block]\nImage=gdb=1.1\n"},
+        )
+        run("block", "gdb=1.2")
+        run("unblock", "gdb=1.1", "gdb=1.2")
+        run("update")
+        assert linked(world) == "gdb-1.1.x86-64.raw"
+
+
 class TestRemove:
     def test_what_another_tree_has_without_wanting_it(self, world: World, run: Run) -> None:
         world.snapshot(2, {"gdb": "1.0"}, level=NEW, default=True)

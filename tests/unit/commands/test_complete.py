@@ -22,6 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world.publish("gdb", "15.1")
     world.publish("gdb", "15.2")
     world.want("strace")
+    world.want("gone", State="removed")
     world.snapshot(1, {"htop": "3.4"})
     world.snapshot(12, {})
     monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.commands.world import NEW, World
-from tests.unit.support import make_tree
+from tests.unit.support import Link, make_tree
 from tukit_sysext import cli
 
 
@@ -68,7 +68,7 @@ def test_all_versions_with_reasons(capsys: pytest.CaptureFixture[str]) -> None:
         ("gdb", "1.2"): "does not fit: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42",
         ("gdb", "1.1"): "fits, the update",
         ("gdb", "1.0"): "installed",
-        ("held", "1.1"): "does not fit: 1.0 is held",
+        ("held", "1.1"): "not allowed: 1.0 is held",
         ("held", "1.0"): "installed",
     }
 
@@ -114,6 +114,8 @@ def test_nothing_is_written_for_an_ordinary_user(
         (["why-not", "gdb=1.3"], "there are 1.2, 1.1, 1.0", "did you mean gdb=1."),
         (["why-not", "gd\x1b"], "gd\\x1b: expected", "did you mean gdb?"),
         (["snapshots", "gbd"], "gbd: expected an image that a snapshot has", "did you mean gdb?"),
+        (["list", "--snapshot", "9"], "snapshot 9: not found, there are 1", "tukit-sysext snapshots"),
+        (["verify", "--snapshot", "9"], "snapshot 9: not found, there are 1", "tukit-sysext snapshots"),
     ],
 )
 def test_unknown_names(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, hint: str) -> None:
@@ -185,3 +187,97 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsy
 def test_what_why_not_concludes(capsys: pytest.CaptureFixture[str], image: str, status: int, told: str) -> None:
     assert cli.main(["why-not", image]) == status
     assert told in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("gdb", "held", "by-hand"):
+        next(world.site.layout.store.glob(f"{name}-*")).unlink()
+    lost = "missing: not in the store"
+    assert {name: row[-1] for name, row in rows(capsys, "-i").items()} == {
+        "by-hand": f"linked, not wanted, but {lost}",
+        "gdb": f"update to 1.1; 1.0 is {lost}",
+        "held": f"installed, but {lost}, held at 1.0; 1.1 fits too",
+        "late": "wanted, not linked",
+    }
+    assert cli.main(["list"]) == 0
+    assert "tukit-sysext verify --repair" in capsys.readouterr().out
+    assert cli.main(["list", "--all", "gdb"]) == 0
+    assert f"installed, but {lost}" in capsys.readouterr().out
+    assert cli.main(["why-not", "gdb=1.0"]) == 0
+    told = capsys.readouterr().out
+    assert "main, linked, but missing" in told
+    assert f"1.0 is linked, but {lost}; next step: tukit-sysext verify --repair" in told
+    found = {image["name"]: image for image in document(capsys, "list", "--all")["images"]}
+    assert (found["gdb"]["damage"], found["late"]["damage"]) == (lost, None)
+    assert [item["damage"] for item in found["gdb"]["versions"]] == [None, None, lost]
+    assert [item["damage"] for item in document(capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
+
+
+def test_what_the_configuration_is_against_is_not_said_not_to_fit(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert document(capsys, "why-not", "held=1.1")["versions"][0]["standing"] == "not allowed"
+    assert cli.main(["why-not", "held=1.1"]) == 1
+    assert "not allowed" in capsys.readouterr().out
+    assert cli.main(["check"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "held 1.0 1.0 stays, held at 1.0" in lines
+    world.want("gdb", Block="1.1")
+    assert cli.main(["list", "--all", "gdb"]) == 0
+    assert "not allowed: blocked by /etc/tukit-sysext/images.d/gdb.conf" in capsys.readouterr().out
+    assert cli.main(["check"]) == 0
+    assert "gdb 1.0 1.0 stays; 1.2: does not fit" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_linked_version_that_is_blocked_is_why_it_goes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.unpublish("gdb", "1.1")
+    world.want("gdb", Block="1.0")
+    state = rows(capsys)["gdb"][-1]
+    assert state.startswith("would go: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
+
+
+def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.publish("late", "2.43~rc1")
+    world.want("late", Version=">=2.40,<3")
+    reason = "Version=>=2.40,<3 cannot be asked about 2.43~rc1, which is no version after PEP 440"
+    for argv in (["check"], ["list", "--all", "late"], ["why-not", "late=2.43~rc1"]):
+        cli.main(argv)
+        assert reason in capsys.readouterr().out, argv
+
+
+def test_a_tombstone_without_links_is_nothing_to_tell(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.want("newtool", State="removed")
+    for argv in (["check"], ["check", "--json"], ["list"], ["list", "-i"], ["list", "--all", "--json"]):
+        cli.main(argv)
+        assert "newtool" not in capsys.readouterr().out, argv
+    assert rows(capsys, "newtool") == {"newtool": ["-", "-", "removed"]}
+    world.link(world.site.root, "newtool", "1")
+    assert rows(capsys)["newtool"][-1] == "removed: its links go with the next update"
+    cli.main(["check"])
+    assert "to be taken out" in capsys.readouterr().out
+
+
+def test_why_not_of_what_is_masked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(world.site.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
+    assert cli.main(["why-not", "tool"]) == 1
+    assert "tool cannot be used, whatever its version: masked by /etc/tukit-sysext/images.d/tool.conf" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("argv", [["list", "--snapshot", "1"], ["verify", "--snapshot", "1"], ["diff", "1", "default"]])
+def test_what_an_ordinary_user_cannot_read_is_not_said_to_be_missing(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, argv: list[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.layout.snapshots.rename(world.site.root / "hidden")
+    world.site.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
+    (world.site.root / "snapshots").symlink_to(".snapshots")
+    assert cli.main(argv) == 1
+    told = capsys.readouterr().err
+    assert "not known: " in told and "cannot be read" in told and "none" not in told
+    assert f"next step: sudo tukit-sysext {' '.join(argv)}" in told

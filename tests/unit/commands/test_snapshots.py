@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 
@@ -55,6 +56,40 @@ def test_what_is_missing_not_ours_or_not_known(world: World, capsys: pytest.Capt
     assert "(by-hand.raw)" in told.out.splitlines()[0]
     assert "! not whole, or missing, (...) not ours" in told.out
     assert "snapshot 5" in told.err
+
+
+def test_what_could_not_be_read_has_nothing_in_common(world: World) -> None:
+    world.site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    _, screen = world.on_terminal("snapshots")
+    lines = plain(screen).splitlines()
+    assert "In all of them" not in plain(screen)
+    assert lines[0].split()[3:] == ["gdb", "same", "vim"]
+    assert lines[5].split()[-3:] == ["?", "?", "?"]
+    assert "? not known" in plain(screen)
+
+
+def test_a_second_link_is_no_newer_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    again = world.site.tree(4) / "etc/extensions/gdb-again.raw"
+    again.symlink_to((world.site.tree(4) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines[1:5]] == ["1.9", ">1.10", "<1.9", "1.9,1.9"]
+    again.unlink()
+    again.symlink_to((world.site.tree(2) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"])
+    assert capsys.readouterr().out.splitlines()[4].split()[-1] in (">1.9,1.10", ">1.10,1.9")
+
+
+def test_no_snapshot_and_none_that_can_be_read(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.layout.snapshots.rename(world.site.root / "hidden")
+    for argv in (["snapshots"], ["snapshots", "gdb"]):
+        assert cli.main(argv) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "not known: " in told.err and f"next step: sudo tukit-sysext {' '.join(argv)}" in told.err
 
 
 def test_some_images_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:

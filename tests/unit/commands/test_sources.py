@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.documents import faults
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
 from tests.unit.sources.samples import offer, publish
-from tests.unit.support import Link, PlainMachine, listing, make_tree
+from tests.unit.support import Content, Link, PlainMachine, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.config import settings
 from tukit_sysext.config.settings import SourceSettings
@@ -65,6 +66,11 @@ def tell(capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str
 def document(capsys: pytest.CaptureFixture[str]) -> Any:
     assert cli.main(["sources", "--json"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def files(site: PlainMachine) -> dict[str, Content]:
+    """What is on the machine, but for the lock that keeps commands apart."""
+    return {name: content for name, content in listing(site.root).items() if not name.startswith("run")}
 
 
 def grouped(fingerprint: str) -> str:
@@ -144,9 +150,9 @@ def test_a_file_without_a_public_key(
     site: PlainMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     (tmp_path / "key").write_bytes(content)
-    before = listing(site.root)
+    before = files(site)
     assert "key" in tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), status=1)
-    assert listing(site.root) == before
+    assert files(site) == before
 
 
 def test_no_file_at_all(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,12 +165,12 @@ def test_a_key_that_is_not_the_pinned_one(
     other = SigningKey.make(tmp_path / "gpg")
     subkey = other.add_subkey()
     (tmp_path / "key").write_bytes(other.public())
-    before = listing(site.root)
+    before = files(site)
     told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", key.fingerprint, status=1)
     assert f"expected a key with the fingerprint {key.fingerprint}, found {other.fingerprint}" in told
     told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", subkey, status=1)
     assert f"{subkey} is a subkey of {other.fingerprint}" in told
-    assert listing(site.root) == before
+    assert files(site) == before
 
 
 @pytest.mark.parametrize(
@@ -183,14 +189,14 @@ def test_a_key_that_is_not_the_pinned_one(
 def test_wrong_words(
     site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    before = listing(site.root)
+    before = files(site)
     try:
         status = cli.main(["sources", "add", "--key", str(key_file), *argv])
     except SystemExit as ended:
         status = int(str(ended.code))
     assert status == 2
     assert "geheim" not in "".join(capsys.readouterr())
-    assert listing(site.root) == before
+    assert files(site) == before
 
 
 @pytest.mark.parametrize("more", [[], ["--fingerprint", "ABCD1234"]])
@@ -210,11 +216,11 @@ def test_nothing_is_replaced_without_force(
     content: str | Link,
 ) -> None:
     make_tree(site.root, {there: content})
-    before = listing(site.root)
+    before = files(site)
     told = tell(capsys, "add", "web", URL, "--key", str(key_file), status=1)
     assert f"/{there}: there is a source web already" in told
     assert "--force" in told
-    assert listing(site.root) == before
+    assert files(site) == before
     tell(capsys, "add", "web", URL, "--key", str(key_file), "--force")
     assert source(site).urls == (URL,)
 
@@ -252,9 +258,9 @@ def test_changes_need_root(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    before = listing(site.root)
+    before = files(site)
     assert f"sudo tukit-sysext sources {argv[0]}" in tell(capsys, *argv, status=1)
-    assert listing(site.root) == before
+    assert files(site) == before
 
 
 def test_everybody_may_list(
@@ -263,9 +269,9 @@ def test_everybody_may_list(
     assert "tukit-sysext sources add NAME URL --key FILE" in tell(capsys)
     tell(capsys, "add", "web", URL, "--key", str(key_file))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    before = listing(site.root)
+    before = files(site)
     assert URL in tell(capsys)
-    assert listing(site.root) == before
+    assert files(site) == before
 
 
 def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,3 +335,76 @@ def test_a_source_and_its_key_go(site: PlainMachine, key_file: Path, capsys: pyt
     assert not (site.root / CONF).exists()
     assert not (site.root / KEYS).exists()
     assert "ln -s /dev/null" in tell(capsys, "remove", "vendor", status=1)
+
+
+def test_keys_that_another_source_names_stay(
+    site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    other = f"[Source]\nURL={URL}\nKeyring=/{KEYS}\n"
+    make_tree(site.root, {"etc/tukit-sysext/sources.d/other.conf": other})
+    for option in ("--dry-run", "--verbose"):
+        told = tell(capsys, "remove", option, "web")
+        assert f"/{KEYS} stays, as other has it too" in told
+        assert f"/{KEYS} removed" not in told and f"/{KEYS} would be removed" not in told
+    assert source(site, "other").keyring is not None
+    tell(capsys, "remove", "other")
+    assert (site.root / KEYS).exists(), "it is not called as that source is"
+
+
+def test_images_that_are_wanted_from_it_are_told(
+    site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    images = {"gdb": "Source=web\n", "strace": "Source=main\n", "htop": "Source=web\nState=removed\n"}
+    make_tree(
+        site.root, {f"etc/tukit-sysext/images.d/{name}.conf": f"[Image]\n{text}" for name, text in images.items()}
+    )
+    for option in ("--dry-run", "--quiet"):
+        told = tell(capsys, "remove", option, "web")
+        assert "gdb is wanted from source web alone" in told and "install --source SOURCE gdb" in told
+        assert "strace" not in told and "htop" not in told
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["add", "web", URL, "--key", "KEY"],
+        ["remove", "web"],
+        ["reset", "web"],
+    ],
+    ids=lambda argv: argv[0],
+)
+def test_what_is_done_as_json_or_in_silence(
+    site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    argv = [str(key_file) if word == "KEY" else word for word in argv]
+    if argv[0] != "add":
+        tell(capsys, "add", "web", URL, "--key", str(key_file))
+        site.machine.seen().remember("web", {key.fingerprint: 1793527200})
+    documents: list[Any] = []
+    for words in (["sources", "--json", *argv, "-n"], ["sources", *argv, "--json", "-n"]):
+        assert cli.main(words) == 0
+        documents.append(json.loads(capsys.readouterr().out))
+    assert documents[0] == documents[1]
+    assert cli.main(["sources", *argv, "--dry-run", "-q"]) == 0
+    assert "web" in capsys.readouterr().out, "a dry run is there to be told"
+    assert cli.main(["sources", *argv, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {**documents[0], "dry_run": False}
+    assert faults("sources", found) == []
+    assert (found["action"], found["source"]) == (argv[0], "web")
+    if argv[0] == "reset":
+        assert (found["seen"], found["newest_seen"]) == (True, "2026-11-01T10:00:00Z")
+        return
+    (tree,) = found["trees"]
+    assert {(file["path"], file["written"]) for file in tree["files"]} == {
+        (f"/{path}", argv[0] == "add") for path in (CONF, KEYS)
+    }
+
+
+def test_quiet(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tell(capsys, "add", "-q", "web", URL, "--key", str(key_file)) == ""
+    assert tell(capsys, "reset", "-q", "web") == ""
+    assert tell(capsys, "remove", "-q", "web") == ""
+    assert not (site.root / CONF).exists()

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.commands.world import World
+from tests.unit.commands.world import OLD, World
 from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
+from tests.unit.job.verify_site import fake_look_inside
 from tests.unit.support import Link, listing, make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.doctor import store, units
@@ -92,10 +93,11 @@ def unmounted(world: World) -> None:
         path.rename(world.site.root / f"elsewhere-{path.name}")
 
 
-def refused(days: int) -> Callable[[World], object]:
+def refused(days: int, step: str = "") -> Callable[[World], object]:
     def change(world: World) -> None:
         since = int(time.time()) - days * DAY - 60
-        mark = Refusal(last=since, times=1, system="os 2", images={"gdb": HeldBack(reason="none fits", since=since)})
+        held = HeldBack(reason="none fits", since=since, next_step=step)
+        mark = Refusal(last=since, times=1, system="os 2", images={"gdb": held})
         refusal.write(world.site.layout.refused, mark)
 
     return change
@@ -142,6 +144,24 @@ def open_secret(world: World) -> None:
 def blocks(world: World) -> None:
     """A link in circles, on which systemd-sysext fails."""
     make_tree(world.site.root, {"etc/extensions/round.raw": Link("round.raw")})
+
+
+def hidden(world: World) -> None:
+    """A snapshot whose links nobody can read."""
+    world.snapshot(2, {"gdb": "1.0"})
+    (world.site.tree(2) / "etc").rename(world.site.tree(2) / "elsewhere")
+
+
+def called_otherwise(*, linked: bool) -> Callable[[World], object]:
+    """An image that is not ours, and whose content has another name than it: systemd-sysext fails on that."""
+
+    def change(world: World) -> None:
+        at = "var/lib/sysext-store/odd.raw" if linked else "etc/extensions/odd one.raw"
+        make_tree(world.site.root, {at: "odd 1 as gdb"})
+        if linked:
+            make_tree(world.site.root, {"etc/extensions/odd.raw": Link("/var/lib/sysext-store/odd.raw")})
+
+    return change
 
 
 CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
@@ -311,8 +331,14 @@ CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
     ),
     "a newer ledger": (ledger("CREATE TABLE more (name TEXT)"), "ledger", "warning", "a newer version", ""),
     "a newer column": (ledger("ALTER TABLE image ADD COLUMN licence TEXT"), "ledger", "warning", "image.licence", ""),
-    "refused today": (refused(0), "refused", "warning", "an update to os 2 is refused, because of gdb", "status"),
-    "refused for days": (refused(4), "refused", "problem", "for 4 days", "status"),
+    "refused today": (refused(0), "refused", "warning", "an update to os 2 is refused, because of gdb", "preflight"),
+    "refused for days": (
+        refused(4, "tukit-sysext unhold gdb"),
+        "refused",
+        "problem",
+        "for 4 days",
+        "tukit-sysext unhold gdb, or do without: set Policy=optional in /etc/tukit-sysext/images.d/gdb.conf",
+    ),
     "to be repaired": (waits_for_repair, "repair", "problem", "gdb 1.0 is missing", "verify --repair"),
     "an image is gone": (
         remove(f"var/lib/sysext-store/{IMAGE}"),
@@ -322,6 +348,7 @@ CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
         "verify --repair",
     ),
     "a link that blocks": (blocks, "links", "problem", "merges nothing at all", "verify --boot"),
+    "a snapshot that cannot be read": (hidden, "collection", "warning", "snapshot 2", "gc --dry-run"),
     "not ours": (not_ours, "not-ours", "hint", "tools", "adopt --dry-run"),
     "of unknown origin": (
         write("var/lib/sysext-store/other-1.raw", "x"),
@@ -351,7 +378,7 @@ def test_one_thing_is_broken(
     assert mend in (first["mend"] or ""), first
     assert status == (1 if severity == "problem" else 0)
     # what else it tells is about the same
-    related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}}.get(check, set())
+    related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
     assert {item["check"] for item in found} <= {check, *related}, found
     assert cli.main(["doctor"]) == status
     shown = capsys.readouterr().out
@@ -396,6 +423,29 @@ def test_a_clock_that_says_1970(
 def test_the_store(facts: store.Facts, text: str) -> None:
     (found,) = [result for result in store.judge(facts) if result.severity is Severity.PROBLEM]
     assert text in found.text and found.mend
+
+
+@pytest.mark.parametrize(
+    ("linked", "mend"),
+    [(True, "tukit-sysext verify --boot"), (False, "mv '{0}/odd one.raw' '{0}/odd one.raw.off'")],
+    ids=["link", "file"],
+)
+def test_what_is_not_ours_and_blocks(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], linked: bool, mend: str
+) -> None:
+    """Root looks into it; who may not look does not say that all is well."""
+    fake_look_inside(monkeypatch, level=OLD)
+    called_otherwise(linked=linked)(world)
+    status, found = told(capsys)
+    (problem,) = [item for item in found if item["check"] == "links"]
+    assert (status, problem["severity"]) == (1, "problem")
+    assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
+    assert problem["mend"] == mend.format(world.site.root / "etc/extensions")
+    with as_nobody(world.site.root):
+        _, found = told(capsys)
+    (doubt,) = [item for item in found if item["check"] == "links"]
+    assert (doubt["severity"], doubt["mend"]) == ("unknown", "sudo tukit-sysext doctor")
+    assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
 
 
 def test_the_units_are_those_that_the_rpm_starts(world: World) -> None:

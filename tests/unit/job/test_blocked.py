@@ -63,7 +63,7 @@ def test_a_link_to_what_is_blocked_goes_where_there_is_no_other(recorded: bool) 
     file = stored("2", recorded=recorded)
     for given in both(store=[file], entries=[link("2")], known={file.file_name: FITS}):
         image = plan_one(given)
-        assert (image.action, image.missing, image.refuses) == (Action.LEAVE_OUT, Missing.NOTHING_FITS, True)
+        assert (image.action, image.missing, image.refuses) == (Action.LEAVE_OUT, Missing.KEPT_AWAY, True)
         assert image.remove == ("gdb.raw",)
         assert "blocked by /" in image.reason
 
@@ -77,7 +77,7 @@ def test_what_is_blocked_is_not_taken_from_the_store() -> None:
 def test_a_block_is_stronger_than_a_hold(entries: list[Any]) -> None:
     for given in both(hold="2", offers={candidate("2"): FITS}, store=[stored("2")], entries=entries):
         image = plan_one(given)
-        assert (image.action, image.missing) == (Action.LEAVE_OUT, Missing.NOTHING_FITS)
+        assert (image.action, image.missing) == (Action.LEAVE_OUT, Missing.KEPT_AWAY)
         assert "blocked by /" in image.reason
 
 

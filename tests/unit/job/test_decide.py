@@ -115,9 +115,53 @@ NOTHING = [
     (facts(want()), Missing.NOTHING_FITS, "no version is published by local"),
     (facts(want(), sources=()), Missing.NOTHING_FITS, "no source is configured"),
     (facts(want(source="own")), Missing.NOTHING_FITS, "source own is not configured"),
-    (facts(want(hold="7"), offers={candidate("2"): FITS}), Missing.NOTHING_FITS, "version 7 (held)"),
-    (facts(want(hold="2"), offers={candidate("2"): OTHER, candidate("1"): FITS}), Missing.NOTHING_FITS, "2 is held"),
-    (facts(want(), offers={ARM: FITS}), Missing.NOTHING_FITS, "no version is published"),
+    (
+        facts(want(hold="7"), offers={candidate("2"): OTHER}, store=[stored("1", fits="2")], entries=[link("1")]),
+        Missing.NOTHING_FITS,
+        "7 is held: no such version is published by local; 1 is linked",
+    ),
+    (
+        facts(want(hold="2"), offers={candidate("2"): OTHER, candidate("1"): OTHER}),
+        Missing.NOTHING_FITS,
+        "2 is held: SYSEXT_LEVEL is 2",
+    ),
+    (
+        facts(want(), offers={ARM: FITS}),
+        Missing.NOTHING_FITS,
+        "it is published for arm64 only, the system is x86-64",
+    ),
+    # what the publisher can do nothing about
+    (
+        facts(want(hold="7"), offers={candidate("2"): FITS}),
+        Missing.KEPT_AWAY,
+        "2 of source local would fit, but 7 is held: no such version is published by local",
+    ),
+    (
+        facts(want(hold="9.9"), offers={candidate("1"): FITS}, **HAVE_1),
+        Missing.KEPT_AWAY,
+        "1, which is linked, would fit, but 9.9 is held: no such version is published by local",
+    ),
+    (
+        facts(want(hold="1"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
+        Missing.KEPT_AWAY,
+        "2 of source local would fit, but 1 is held: SYSEXT_LEVEL is 2, the system has 1",
+    ),
+    (
+        facts(want(constraint="<2"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
+        Missing.KEPT_AWAY,
+        "2 of source local would fit, but Version=<2 does not allow it",
+    ),
+    (
+        facts(want(constraint=">=1.0"), offers={candidate("2.0rc1"): FITS}),
+        Missing.KEPT_AWAY,
+        "Version=>=1.0 does not allow it: it is a pre-release, which it has to name, as >=1.0rc0 does",
+    ),
+    (
+        facts(want(blocked=("2",)), offers={candidate("2"): FITS}),
+        Missing.KEPT_AWAY,
+        "2 of source local would fit, but it is blocked by /etc/tukit-sysext/images.d/gdb.conf",
+    ),
+    (facts(want(hold="1"), store=[stored("2")]), Missing.KEPT_AWAY, "2 of the store would fit, but 1 is held"),
     (facts(want(source="own"), offers={candidate("2"): FITS}, sources=("own",)), Missing.NOTHING_FITS, "by own"),
     (facts(want(), store=[stored("1", fits="2")], entries=[link("1")]), Missing.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
     (facts(want(), unreachable={"local": "no answer"}), Missing.NOT_REACHABLE, "local: no answer"),
@@ -177,4 +221,4 @@ def test_how_long_an_image_may_refuse(refuse_for: int | None, age: int, refuses:
     assert image.refuses is refuses
     assert bool(image.warnings) is not refuses
     if not refuses:
-        assert "14 days" in image.warnings[0]
+        assert "for 14d, more than RefuseFor=" in image.warnings[0]

@@ -41,6 +41,7 @@ def test_a_refusal_is_marked_and_over_when_an_update_passes(site: PlainMachine) 
     before = refusing.known(site.machine)
     assert before is not None
     assert (before.since, before.times, list(before.images)) == (1000, 1, ["gdb"])
+    assert before.next_steps == {"gdb": "update again when a fitting image is published"}
     refusing.note(site.machine, REFUSED, before, now=2000)
     again = refusing.known(site.machine)
     assert again is not None

@@ -193,17 +193,31 @@ def test_what_does_not_fit_is_replaced(site: VerifySite) -> None:
     assert site.finding().condition is Condition.WHOLE
 
 
-def test_a_wrongly_named_link_gets_its_name(site: VerifySite) -> None:
+def store_named(site: VerifySite) -> None:
+    """An image of the store whose content says that it is gdb, whatever its link is called."""
     path = site.store_image("1")
-    site.link("1", as_name="other")
     path.write_bytes(b"gdb 1 as gdb")
     records = site.machine.store().records
     known = records.read(path.name)
     assert known is not None
     records.write(replace(known, sha256=hashlib.sha256(path.read_bytes()).hexdigest()).sealed(path.stat()))
+
+
+def test_a_wrongly_named_link_gets_its_name(site: VerifySite) -> None:
+    store_named(site)
+    site.link("1", as_name="other")
     assert site.finding().condition is Condition.WRONGLY_NAMED
-    assert mend(site).text.endswith("linked as gdb.raw")
+    assert mend(site).text == "link other.raw taken out; linked as gdb.raw"
     assert site.finding().condition is Condition.WHOLE
+
+
+def test_a_second_link_goes_and_no_source_is_said_to_have_mended_it(site: VerifySite) -> None:
+    store_named(site)
+    site.link("1")
+    site.link("1", as_name="again")
+    site.offer("1")
+    assert mend(site).text == "link again.raw taken out; the image has gdb.raw already"
+    assert [path.name for path in (site.root / "etc/extensions").iterdir()] == ["gdb.raw"]
 
 
 def test_a_snapshot_has_the_running_systems_sources_too(site: VerifySite) -> None:

@@ -95,7 +95,7 @@ def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> Non
     image = plan(site)
     assert image.refuses
     expected = {"": Missing.NOTHING_FITS, None: Missing.NOT_REACHABLE}
-    assert image.missing is expected.get(sums, Missing.BROKEN)
+    assert image.missing is expected.get(sums, Missing.LIST_REFUSED)
 
 
 def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
@@ -103,8 +103,9 @@ def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
     with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{sha256(b'')}  BEST-BEFORE-2020-01-01\n")
     image = plan(site)
-    assert image.missing is Missing.BROKEN
+    assert image.missing is Missing.LIST_REFUSED
     assert "stale since 2020-01-01" in image.reason
+    assert image.mend == "ask the publisher for a new list"
 
 
 def test_a_description_with_another_hash_than_the_list_is_refused(site: PlainMachine) -> None:

@@ -15,11 +15,11 @@ import pytest
 from tests.lab.server import Server
 from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.support import make_tree
-from tukit_sysext.config.wanted import Policy
 from tukit_sysext.errors import StoreError
 from tukit_sysext.job.adopt import adopt
 from tukit_sysext.job.facts import Foreign
 from tukit_sysext.job.repair import Done, repair
+from tukit_sysext.job.targets import running_and_next
 from tukit_sysext.job.transaction import Transaction, finalize
 from tukit_sysext.plugins import Plugins
 from tukit_sysext.rules.release import ReleaseData
@@ -122,7 +122,8 @@ def _repaired_from_a_source(site: VerifySite) -> None:
 def _adopted(site: VerifySite, path: Path) -> None:
     with Tree(site.root) as tree:
         (entry,) = read(tree)
-    assert adopt(site.machine, Foreign(entry=entry), path, Policy.REQUIRED).version == "1"
+        (target,) = running_and_next(site.machine)
+        assert adopt(target, tree, Foreign(entry=entry), path, None).version == "1"
 
 
 def _adopted_from_elsewhere(site: VerifySite) -> None:

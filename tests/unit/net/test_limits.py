@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import socket
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import pytest
@@ -65,7 +68,23 @@ def test_the_body_of_an_error_ends_too(server: Server) -> None:
 
 
 def test_a_server_that_takes_no_connection_is_left_in_time(server: Server) -> None:
-    """Its queue is full, as that of a machine that hangs: the kernel answers nobody."""
+    with hanging() as url:
+        urls = f"{url}/image.raw", f"{server.url}/image.raw"
+        # of an image each server may use all the time there is, once it is connected
+        answer = bring(*urls, sink=Collected(), deadline=3, settings={"connect_timeout": 0.3})
+    assert answer.url == f"{server.url}/image.raw"
+
+
+def test_who_only_looks_waits_once_for_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with hanging() as url, pytest.raises(SourceUnreachable, match="too slow, or no answer"):
+        bring(f"{url}/list", deadline=3600, settings={"connect_timeout": 0.3, "patient": False})
+    assert len(caplog.messages) == 1
+
+
+@contextmanager
+def hanging() -> Iterator[str]:
+    """The URL of a machine that hangs: its queue is full, the kernel answers nobody."""
     with ExitStack() as stack:
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
@@ -74,11 +93,7 @@ def test_a_server_that_takes_no_connection_is_left_in_time(server: Server) -> No
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(full.getsockname())
-        port = full.getsockname()[1]
-        urls = f"http://127.0.0.1:{port}/image.raw", f"{server.url}/image.raw"
-        # of an image each server may use all the time there is, once it is connected
-        answer = bring(*urls, sink=Collected(), deadline=3, settings={"connect_timeout": 0.3})
-    assert answer.url == f"{server.url}/image.raw"
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
 
 
 def test_the_plain_file_is_asked_for(server: Server) -> None:
@@ -189,3 +204,18 @@ def test_a_server_that_says_too_much_is_believed_in_nothing(server: Server, mirr
     answer = bring(f"{server.url}/image.raw", f"{mirror.url}/image.raw", limit=len(IMAGE), sink=sink)
     assert answer.url == f"{mirror.url}/image.raw"
     assert sink.content == IMAGE
+
+
+class Interrupting(Collected):
+    """A sink during whose work somebody presses Ctrl-C."""
+
+    def write(self, data: bytes) -> None:
+        signal.raise_signal(signal.SIGINT)
+        super().write(data)
+
+
+def test_ctrl_c_ends_it(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        bring(f"{server.url}/image.raw", sink=Interrupting())
+    assert len(server.requests) == 1
+    assert capfd.readouterr().err == ""

@@ -168,6 +168,29 @@ def test_no_jobs_no_results() -> None:
     assert run() == []
 
 
+@pytest.mark.parametrize("where", ["refused", "no-such-host.invalid", "255.255.255.255"])
+def test_who_only_looks_tries_a_server_that_is_away_once(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Refused, a name that nobody has, no way there."""
+    url = f"{unused_url()}/list" if where == "refused" else f"http://{where}/list"
+    caplog.set_level(logging.INFO)
+    with pytest.raises(SourceUnreachable, match=r"no connection|cannot be resolved"):
+        bring(url, deadline=3600, settings={"patient": False})
+    assert len(caplog.messages) == 1
+    caplog.clear()
+    with pytest.raises(SourceUnreachable):
+        bring(url, deadline=0.5)
+    assert len(caplog.messages) > 1, "whoever changes something waits for it"
+
+
+def test_who_only_looks_still_asks_a_server_with_trouble_again(server: Server, mirror: Server) -> None:
+    """It is there, and says itself that it may have the file later; so do those that are left without the one away."""
+    server.fail("list", Status(code=503), times=1)
+    mirror.fail("list", Refuse(), times=1)
+    urls = [f"{each}/list" for each in (unused_url(), server.url, mirror.url)]
+    assert bring(*urls, settings={"patient": False}).url == f"{server.url}/list"
+    assert (len(server.requests), len(mirror.requests)) == (2, 1)
+
+
 class _OnFirstLine(logging.Handler):
     """Does something when the first line is logged."""
 

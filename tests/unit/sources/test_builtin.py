@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,16 @@ def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: Pl
     )
     done = subprocess.run([sys.executable, "-c", code, str(site.root)], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+def test_who_only_looks_does_not_wait_for_a_server_that_is_away(
+    site: PlainMachine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A transaction waits, as the network may be coming up (test_mirrors)."""
+    make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={unused_url()}\n", MAIN: "[Network]\nDeadline=1h\n"})
+    caplog.set_level(logging.INFO)
+    with Tree(site.root) as tree:
+        (source,) = Sources().tukit_sysext_sources(replace(site.machine, read_only=True), settings.load(tree))
+    with pytest.raises(SourceUnreachable, match="no connection"):
+        source.candidates()
+    assert len(caplog.messages) == 1

@@ -275,7 +275,7 @@ def replay(site: VerifySite, key: SigningKey) -> None:
 def test_a_replayed_list_is_broken_for_the_policy(site: VerifySite, key: SigningKey) -> None:
     replay(site, key)
     image = plan(site.machine, site.root)
-    assert (image.missing, image.refuses) == (Missing.BROKEN, True)
+    assert (image.missing, image.refuses) == (Missing.LIST_REFUSED, True)
     assert "tukit-sysext sources reset local" in image.reason
 
 
@@ -356,7 +356,7 @@ def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
     link.unlink()
     (site.layout.store / file_of("0.9")).unlink()
     image = plan(site.machine, site.root)
-    assert (image.missing, image.refuses) == (Missing.BROKEN, True)
+    assert (image.missing, image.refuses) == (Missing.LIST_REFUSED, True)
     assert "from the future" in image.reason
     expected = {key.fingerprint: int(NEW.timestamp())} if remembered else {}
     assert site.machine.seen().times("local") == expected

@@ -292,9 +292,7 @@ def test_the_age_of_a_signature(check: Check, aged: SigningKey, days: int, good:
     if good:
         assert check(of, signature) == aged.fingerprint
         return
-    with pytest.raises(
-        ImageBroken, match=rf"LIST: signed .*, {days}\.\d days ago; MaxAge= in /etc/web.conf allows 30.0"
-    ):
+    with pytest.raises(ImageBroken, match=rf"LIST: signed .*, {days}d.* ago; MaxAge= in /etc/web.conf allows 30d"):
         check(of, signature)
 
 

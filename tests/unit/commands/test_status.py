@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``status`` and ``check`` of links that are not as they should be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands.world import World
+from tests.unit.support import make_tree
+from tukit_sysext import cli
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(tmp_path)
+    world.publish("gdb", "1.0")
+    world.want("gdb")
+    world.snapshot(1, {"gdb": "1.0"}, default=True)
+    world.boot(1)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
+    return world
+
+
+def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> list[str]:
+    assert cli.main(argv) == 0
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_second_link_is_named_and_said_to_go(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "gdb 1.0 1.0 stays" in shown(capsys, "check")
+    first = world.site.root / "etc/extensions/gdb.raw"
+    first.with_name("gdb-again.raw").symlink_to(first.readlink())
+    rows = [line for line in shown(capsys, "status") if line.startswith("gdb ")]
+    assert rows == [
+        "gdb 1.0 required linked as gdb-again.raw, has to be gdb.raw",
+        "gdb 1.0 required whole",
+    ]
+    assert "gdb 1.0 1.0 stays; gdb-again.raw to be taken out" in shown(capsys, "check")
+
+
+def test_a_version_that_nothing_tells_is_null(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(world.site.layout.store, {"odd.raw": "?"})
+    (world.site.root / "etc/extensions/odd.raw").symlink_to("/var/lib/sysext-store/odd.raw")
+    assert cli.main(["status", "--json"]) == 0
+    (system,) = json.loads(capsys.readouterr().out)["systems"]
+    assert {image["name"]: image["version"] for image in system["images"]} == {"gdb": "1.0", "odd.raw": None}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How a tree is named above what was done in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.job.samples import facts
+from tukit_sysext.commands.changing import lines
+from tukit_sysext.job.change import TreeChange
+from tukit_sysext.job.plan import decide
+from tukit_sysext.job.targets import Target
+from tukit_sysext.machine import Machine
+
+
+@pytest.mark.parametrize("path", ["var/build", "/srv/tree"])
+def test_a_path_stays_what_it_is(path: str) -> None:
+    target = Target(machine=Machine(), path=Path(path))
+    tree = TreeChange(target=target, plan=decide(facts()), files=(), changes=())
+    assert list(lines([tree], dry_run=False)) == [f"{path}:", "  nothing is wanted"]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Sizes and time spans for a person."""
+
+from __future__ import annotations
+
+_SPANS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_SHOWN = 2
+
+
+def size_text(size: int) -> str:
+    """Bytes in binary units."""
+    number, units = float(size), iter(("B", "KiB", "MiB", "GiB"))
+    for unit in units:
+        if number < 1024:
+            return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
+def span_text(seconds: float) -> str:
+    """A time span as systemd.time(7) writes it, in its two largest units: ``14d``, ``1h 30min``."""
+    rest, found = max(0, int(seconds)), list[str]()
+    for unit, length in _SPANS:
+        number, rest = divmod(rest, length)
+        found += [f"{number}{unit}"] if number else []
+    return " ".join(found[:_SHOWN]) or "0s"
