@@ -23,7 +23,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from tukit_sysext.config import own_files
 from tukit_sysext.config.files import read as read_file
@@ -46,9 +45,6 @@ from tukit_sysext.state.snapshots import look
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
-
-if TYPE_CHECKING:
-    from tukit_sysext.job.complete import MakeRoom
 
 log = logging.getLogger(__name__)
 
@@ -128,15 +124,13 @@ class _Site:
 class Changer:
     """A change of one or several trees, a context manager that holds the shared lock from the first look to the end.
 
-    ``plans`` is the dry run; ``carry_out`` does it.
+    ``plans`` is the dry run; ``carry_out`` does it. Nothing is collected to make room, as in a transaction: somebody is
+    there who can say what may go.
     """
 
-    def __init__(
-        self, wishes: Sequence[Wish], plugins: Hooks, *, make_room: MakeRoom | None = None, dry_run: bool = False
-    ) -> None:
+    def __init__(self, wishes: Sequence[Wish], plugins: Hooks, *, dry_run: bool = False) -> None:
         self._wishes = wishes
         self._plugins = plugins
-        self._make_room = make_room
         self._dry_run = dry_run
         self._stack = ExitStack()
         self._sites: list[_Site] = []
@@ -145,7 +139,7 @@ class Changer:
         with ExitStack() as stack:
             if not self._dry_run:
                 for lock in sorted({wish.target.machine.layout.lock for wish in self._wishes}):
-                    self._aside = stack.enter_context(shared(lock))
+                    stack.enter_context(shared(lock))
             for wish in self._wishes:
                 self._sites.append(self._look(wish, stack.enter_context(Tree(wish.target.path))))
             self._stack = stack.pop_all()
@@ -205,7 +199,7 @@ class Changer:
                 machine = site.wish.target.machine
                 store, there = machine.store(), fetched.get(machine.layout.store, frozenset())
                 site.resolver.learn(known={}, stored={name: store.look(name) for name in there})
-                done = complete(site.resolver, store, make_room=self._make_room, aside=self._aside)
+                done = complete(site.resolver, store)
                 fetched[machine.layout.store] = site.fetched = done.fetched | there
                 site.plan = _gently(done.plan, site.resolver.facts)
         return self.plans()
