@@ -99,7 +99,7 @@ def carry(
     output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
     for tree in trees:
         for name, reason in tree.missing.items():
-            output.warn(f"{tree.target}: {name}: {reason}", hint=why_not(tree, name))
+            output.warn(f"{tree.target}: {name}: {reason}", hint=next_step(tree, name))
     told = [image.reason for tree in trees for image in tree.plan.images]
     for source, reason in away.items():
         if not any(reason in text for text in told):
@@ -126,10 +126,12 @@ def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]
     return frozenset(target.path for target in running_and_next(machine))
 
 
-def why_not(tree: TreeChange, name: str) -> str:
-    """The command that tells why an image cannot be had in a tree."""
+def next_step(tree: TreeChange, name: str) -> str:
+    """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
     target = tree.target
     (image,) = (image for image in tree.plan.images if image.name == name)
+    if image.mend:
+        return image.mend
     asked = f"{name}={image.wanted.hold}" if image.wanted.hold is not None else name
     if target.running:
         return f"tukit-sysext why-not {asked}"
@@ -166,7 +168,7 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
             if name in needed:
                 raise TukitSysextError(
                     f"{name}: {tree.target}: {reason}",
-                    hint=f"nothing was changed; {why_not(tree, name)}, or --optional to have it where it fits",
+                    hint=f"nothing was changed; {next_step(tree, name)}, or --optional to have it where it fits",
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tukit_sysext.commands.changing import document, why_not
+from tukit_sysext.commands.changing import document, next_step
 from tukit_sysext.commands.output import Output, require_root
 from tukit_sysext.commands.trees import tell_open_transactions
 from tukit_sysext.job.change import Changer, Wish
@@ -32,7 +32,7 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
             if image.missing is not None:
                 output.warn(
                     f"{tree.target}: no update has a version of {image.name} then: {image.reason}",
-                    hint=why_not(tree, image.name),
+                    hint=next_step(tree, image.name),
                 )
             elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
                 output.say(f"tukit-sysext update {image.name} brings it.")

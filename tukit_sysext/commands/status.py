@@ -89,6 +89,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         )
         return 0
     _print(output, machine, systems, look, mark)
+    if others or found.unknown:
+        output.tell()
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
@@ -104,7 +106,9 @@ def _print(output: Output, machine: Machine, systems: Sequence[System], look: Lo
         *_repair_lines(need.read(machine.layout.repair)),
     ):
         output.tell(line)
-    for system in systems:
+    for number, system in enumerate(systems):
+        if number:
+            output.tell()
         _print_system(output, system, look)
 
 
@@ -230,7 +234,6 @@ def _print_system(output: Output, system: System, look: Look) -> None:
         output.tell(f"  {name} is masked by {path}")
     for problem in system.problems:
         output.tell(Toned(f"  problem: {problem}", Tone.NOTICE))
-    output.tell()
 
 
 def _toned(row: Row) -> str:

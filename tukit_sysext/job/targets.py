@@ -87,7 +87,9 @@ def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
         kind = UnknownState if machine.privileged else NeedsRoot
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
     there = ", ".join(str(item.number) for item in found.snapshots) or "none"
-    raise TukitSysextError(f"snapshot {number}: not found, there are {there}", hint="tukit-sysext snapshots lists them")
+    raise TukitSysextError(
+        f"snapshot {number}: expected one that is there, found {there}", hint="tukit-sysext snapshots lists them"
+    )
 
 
 def of_root(machine: Machine, path: Path) -> Target:

@@ -157,7 +157,7 @@ class TestHold:
         text = run("hold", "gdb=9.9")
         assert "gdb: held at 9.9 (1.0 is linked)" in text
         assert "no update has a version of gdb then: " in text
-        assert "tukit-sysext why-not gdb=9.9" in text
+        assert "next step: tukit-sysext unhold gdb" in text
         assert "update gdb brings it" not in text
 
     def test_one_that_an_update_brings(self, world: World, run: Run) -> None:

@@ -114,8 +114,8 @@ def test_nothing_is_written_for_an_ordinary_user(
         (["why-not", "gdb=1.3"], "there are 1.2, 1.1, 1.0", "did you mean gdb=1."),
         (["why-not", "gd\x1b"], "gd\\x1b: expected", "did you mean gdb?"),
         (["snapshots", "gbd"], "gbd: expected an image that a snapshot has", "did you mean gdb?"),
-        (["list", "--snapshot", "9"], "snapshot 9: not found, there are 1", "tukit-sysext snapshots"),
-        (["verify", "--snapshot", "9"], "snapshot 9: not found, there are 1", "tukit-sysext snapshots"),
+        (["list", "--snapshot", "9"], "snapshot 9: expected one that is there, found 1", "tukit-sysext snapshots"),
+        (["verify", "--snapshot", "9"], "snapshot 9: expected one that is there, found 1", "tukit-sysext snapshots"),
     ],
 )
 def test_unknown_names(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, hint: str) -> None:
