@@ -159,7 +159,7 @@ def test_one_snapshot_alone(between: Site) -> None:
     between.command("remove", "--snapshot", str(following), "strace")
     assert "strace.raw" not in between.links(following)
     done = between.command("install", "--snapshot", "99", "strace", check=False)
-    assert done.returncode == 1 and "snapshot 99: not found" in done.stderr
+    assert done.returncode == 1 and "snapshot 99: expected one that is there" in done.stderr
 
 
 def test_a_source_comes_and_goes_in_both(between: Site) -> None:

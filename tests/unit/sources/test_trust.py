@@ -144,7 +144,7 @@ def test_a_signature_from_the_future(check: Check, key: SigningKey, ahead: timed
 
 
 def test_a_clock_that_is_a_little_ahead(check: Check, key: SigningKey) -> None:
-    assert check(settings(key), key.sign(LIST, time=NOW + timedelta(seconds=60))) == key.fingerprint
+    assert check(settings(key), key.sign(LIST, time=datetime.now(UTC) + timedelta(seconds=60))) == key.fingerprint
 
 
 def test_without_a_keyring_nothing_is_believed(check: Check, key: SigningKey) -> None:
