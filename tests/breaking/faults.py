@@ -97,16 +97,17 @@ DEFENCES: tuple[Defence, ...] = (
         "L11",
         "what could not be written stays under a temporary name",
         _DURABLE,
-        "temporary.unlink(missing_ok=True)",
-        "pass",
+        "    except BaseException as error:\n        temporary.unlink(missing_ok=True)\n",
+        "    except BaseException as error:\n",
         f"{_FILES}::test_a_failure_leaves_the_old_file_whole",
     ),
     broken(
         "L11",
         "an image that could not get its name stays under a temporary one",
         _STORE,
-        "                except BaseException:\n                    os.unlink(temporary, dir_fd=directory)\n",
-        "                except BaseException:\n",
+        "                    with suppress(FileNotFoundError):\n"
+        "                        os.unlink(temporary, dir_fd=directory)\n                    raise\n",
+        "                    raise\n",
         f"{_PUBLISH}::test_a_full_disk_leaves_the_old_content_and_nothing_else",
     ),
     broken(

@@ -23,7 +23,13 @@ DEFENCES = (
     Defence(
         row="C1",
         what="a collection does not need the lock alone",
-        edits=(("tukit_sysext/system/lock.py", "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB"),),
+        edits=(
+            (
+                "tukit_sysext/system/lock.py",
+                "fcntl.LOCK_EX | fcntl.LOCK_NB)\n        except BlockingIOError:\n            raise Busy(",
+                "fcntl.LOCK_SH | fcntl.LOCK_NB)\n        except BlockingIOError:\n            raise Busy(",
+            ),
+        ),
         tests=(f"{_COLLECT}::test_a_transaction_that_holds_the_lock_is_not_disturbed",),
     ),
     Defence(

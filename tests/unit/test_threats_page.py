@@ -83,3 +83,13 @@ def test_what_is_not_there_is_seen(page: str) -> None:
     assert "unit/rules/test_nothing.py::test_refused" in missing(page.replace("test_names.py", "test_nothing.py"))
     assert missing(page.replace("test_names.py::test_refused", "test_names.py::")) == ["unit/rules/test_names.py::"]
     assert rows(page.replace("| C14 |", "| X |")).keys() != set(EXPECTED)
+
+
+def test_what_is_to_be_broken_stands_in_the_code_just_once() -> None:
+    """Else tests/defences would break nothing, or something else."""
+    found = [
+        (item.row, item.what, (TESTS.parent / file).read_text().count(old))
+        for item in DEFENCES
+        for file, old, _ in item.edits
+    ]
+    assert [item for item in found if item[-1] != 1] == []
