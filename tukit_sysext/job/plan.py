@@ -194,7 +194,7 @@ def _decide_one(facts: Facts, wanted: WantedImage) -> ImagePlan:
 def _stays(have: Option, best: Considered | None, wanted: WantedImage) -> bool:
     if best is None:
         return True
-    if _of_another_source(have, wanted) and best.option.sha256 != have.sha256:
+    if _of_another_source(have, wanted) and best.option.file_name != have.file_name:
         return False  # older or not: Source= says from where it is wanted
     if wanted.hold is not None and have.whole:
         return True
@@ -220,6 +220,12 @@ def _keep(
     ]
     if not option.whole:
         warnings.append(f"{option.file_name} is kept, but {have.reason}")
+    same = next((item.option for item in candidates if item.option.file_name == option.file_name), None)
+    if same is not None and _of_another_source(option, wanted) and same.sha256 != option.sha256:
+        warnings.append(
+            f"{option.file_name} of {same.origin} has other content than the linked one, and cannot be had beside it: "
+            "ask its publisher for a new version"
+        )
     name = merge_name(facts, option)
     right = link if name is None else f"{name}.raw"
     ours = linked(facts, wanted)

@@ -99,6 +99,19 @@ class TestUpdate:
         assert linked(world) == "gdb-0.9.x86-64.raw"
         assert "0.9 is linked already" in run("update")
 
+    def test_but_not_what_has_the_name_of_another_content(self, world: World, run: Run, tmp_path: Path) -> None:
+        folder = tmp_path / "second"
+        folder.mkdir()
+        second = World(folder)
+        second.publish("gdb", "1.0", content=b"another one")
+        make_tree(
+            world.site.root,
+            {"etc/tukit-sysext/sources.d/second.conf": f"[Source]\nPath={second.repository}\nVerify=no\n"},
+        )
+        text = run("install", "--source", "second", "gdb")
+        assert "gdb-1.0.x86-64.raw of source second has other content than the linked one" in text
+        assert linked(world) == "gdb-1.0.x86-64.raw"
+
     def test_a_name_that_was_removed_is_unknown(self, world: World, run: Run) -> None:
         make_tree(world.site.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})
         assert "gone: expected an image that is wanted" in run("update", "gone", status=1)
