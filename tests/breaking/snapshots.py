@@ -267,14 +267,19 @@ DEFENCES = (
     Defence(
         row="-",
         what="images begin to wait while something is unknown",
-        edits=((_RUN, "{name: mark for name, mark in before.items() if name in", "{name: mark for name, mark in"),),
+        edits=((_RULES, "else (None, 0)", "else (rules.now, 1)"),),
         tests=(f"{_COLLECT}::test_nothing_begins_to_wait_while_anything_is_unknown",),
     ),
     Defence(
         row="-",
         what="unknown does not keep from deleting",
         edits=(
-            (_RUN, "            if unknown:\n", "            if False:\n"),
+            (
+                _RUN,
+                "Judged, ...] = ()\n            if not unknown:\n",
+                "Judged, ...] = ()\n            if True:\n",
+            ),
+            (_RUN, "doubtful=bool(unknown)", "doubtful=False"),
             (_RUN, "        if marks.unknown:\n", "        if False:\n"),
         ),
         tests=_unknown("no_etc"),

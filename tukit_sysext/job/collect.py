@@ -186,15 +186,12 @@ class _Run:
 
     def _mark_and_delete(self) -> Collection:
         with Ledger(self._machine.layout.ledger) as ledger:
-            before = _before(ledger)
-            judged, unknown = self._assess(before)
+            judged, unknown = self._assess(_before(ledger))
             self._enter(ledger, judged)
-            if unknown:
-                # nothing begins to wait on the word of an incomplete look; what is needed waits no more
-                ledger.mark({name: mark for name, mark in before.items() if name in _waiting(judged)})
-                gone: tuple[Judged, ...] = ()
-            else:
-                ledger.mark(_waiting(judged))
+            # nothing begins to wait on the word of an incomplete look (Rules.doubtful); what is needed waits no more
+            ledger.mark(_waiting(judged))
+            gone: tuple[Judged, ...] = ()
+            if not unknown:
                 gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
                 ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
             ledger.remember(_LAST, now_text(self._rules.now))
