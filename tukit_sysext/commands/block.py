@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.changing import parse_names
@@ -16,6 +16,7 @@ from tukit_sysext.errors import UsageError
 from tukit_sysext.job import wishes
 from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.version import compare
 
 
 @alone
@@ -30,7 +31,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         texts: list[str] = []
         for name, found in versions.items():
             for version in found:
-                there = f" (it is linked: tukit-sysext update {name})" if version in linked.get(name, ()) else ""
+                there = f" (it is linked: tukit-sysext update {name})" if _among(version, linked.get(name, ())) else ""
                 texts.append(f"{name}: {version} {be} blocked{there}")
         told.append((wishes.blocked(target, versions), texts))
     status = edit(machine, arguments, told)
@@ -42,6 +43,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                 f"{name}: no image of this name is wanted or linked", hint=f"did you mean {near}?"
             )
     return status
+
+
+def _among(version: str, others: Collection[str]) -> bool:
+    """Whether a version is one of these, as UAPI.10 sees it."""
+    return any(compare(version, other) == 0 for other in others)
 
 
 def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:

@@ -132,7 +132,8 @@ def next_step(tree: TreeChange, name: str) -> str:
     (image,) = (image for image in tree.plan.images if image.name == name)
     if image.mend:
         return image.mend
-    asked = f"{name}={image.wanted.hold}" if image.wanted.hold is not None else name
+    known = {item.option.version for item in image.considered}
+    asked = f"{name}={image.wanted.hold}" if image.wanted.hold in known else name
     if target.running:
         return f"tukit-sysext why-not {asked}"
     if target.snapshot is not None:
@@ -166,9 +167,12 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
     for tree in trees:
         for name, reason in tree.missing.items():
             if name in needed:
+                # what is asked for here is not in the configuration, and cannot be taken out of it
+                (image,) = (image for image in tree.plan.images if image.name == name)
+                step = f"tukit-sysext list --all {name}" if image.mend else next_step(tree, name)
                 raise TukitSysextError(
                     f"{name}: {tree.target}: {reason}",
-                    hint=f"nothing was changed; {next_step(tree, name)}, or --optional to have it where it fits",
+                    hint=f"nothing was changed; {step}, or --optional to have it where it fits",
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:

@@ -20,7 +20,7 @@ from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.job.resolve import Resolver
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import Plugins
-from tukit_sysext.report import system_name
+from tukit_sysext.report import next_steps, step_lines, system_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.tree import Tree
 
@@ -145,6 +145,9 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
         yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan) for image in shown])
     for image in shown:
         yield from _explained(image, full=full)
+    if plan.refusals:
+        yield ""
+        yield from (line[:1].upper() + line[1:] for line in step_lines(next_steps(plan)))
     if plan.foreign:
         yield ""
         yield "Not ours, never changed:"

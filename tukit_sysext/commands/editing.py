@@ -27,7 +27,8 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[W
     for wish, texts in told:
         for text in texts:
             output.tell(f"{wish.target}: {text}" if several else text)
-    for tree in trees:
+    # where no source was asked nothing can be said of what will come
+    for tree in (tree for tree, (wish, _) in zip(trees, told, strict=True) if wish.ask):
         for image in tree.plan.images:
             if image.missing is not None:
                 output.warn(

@@ -149,7 +149,8 @@ def _state(offer: Offer, facts: Facts) -> str:
         lost = f"; {offer.installed} is {offer.damage}" if offer.damage else ""
         return Toned(f"update to {offer.update}{lost}", Tone.BAD if lost else Tone.STRONG)
     if plan.action is Action.LEAVE_OUT:
-        return Toned(f"{'would go' if offer.installed else 'left out'}: {plan.reason}", Tone.BAD)
+        without = "would refuse an update" if plan.refuses else "would go"
+        return Toned(f"{without if offer.installed else 'left out'}: {plan.reason}", Tone.BAD)
     if plan.action is Action.LEAVE_ALONE:
         return Toned(plan.reason, Tone.NOTICE)
     if offer.installed is None:

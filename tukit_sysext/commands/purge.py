@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.output import Output, require_root, size_text
 from tukit_sysext.job.purge import purge, tell
 from tukit_sysext.machine import Machine
@@ -19,6 +20,7 @@ _MEANS = (
 )
 
 
+@alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Purge, or tell what would go. 0."""
     dry_run: bool = arguments.dry_run

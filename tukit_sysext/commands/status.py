@@ -65,7 +65,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if arguments.follow:
         following.follow(machine, output)
     mark = refusing.known(machine, writable=False)
-    if arguments.refused or arguments.follow:
+    if arguments.follow or (arguments.refused and not output.wants_json):
         for line in _refusal_lines(mark):
             output.tell(line)
         return 0 if mark is None or arguments.follow else 1
@@ -87,7 +87,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                 "unknown": list(found.unknown),
             }
         )
-        return 0
+        return 1 if arguments.refused and mark is not None else 0
     _print(output, machine, systems, look, mark)
     if others or found.unknown:
         output.tell()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tukit_sysext.commands.alone import alone
 from tukit_sysext.commands.block import parse_versions
@@ -12,52 +13,63 @@ from tukit_sysext.commands.memory import nearest
 from tukit_sysext.commands.trees import acting
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.settings import Blocked, block_file
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.job import wishes
 from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.version import compare
 from tukit_sysext.system.tree import Tree
 
 
 @alone
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
-    """Take a block back in each tree that has it. 0."""
+    """Take a block back in each tree that has it. 0; what other files block all the same is told."""
     versions = parse_versions(arguments.versions)
     be = "would no longer be" if arguments.dry_run else "is no longer"
     told: list[tuple[Wish, list[str]]] = []
-    found: dict[tuple[str, str], str] = {}
+    found: list[Blocked] = []
     for target in acting(machine, arguments):
         with Tree(target.path) as tree:
-            there = {
-                (name, version): image.origin
-                for name, image in wanted_files.load(tree).images.items()
-                for version in image.blocked
-            }
-            there |= {(item.name, item.version): item.origin for item in settings_files.load(tree).settings.blocked}
-        found |= there
-        ours = {
-            name: [version for version in chosen if there.get((name, version)) == wishes.block_file(name)]
-            for name, chosen in versions.items()
-        }
-        texts = [f"{name}: {version} {be} blocked" for name, chosen in ours.items() for version in chosen]
+            images = wanted_files.load(tree).images.values()
+            there = [Blocked(name=i.name, version=version, origin=i.origin) for i in images for version in i.blocked]
+            there += settings_files.load(tree).settings.blocked
+        found += there
+        ours: dict[str, list[str]] = {}
+        texts: list[str] = []
+        for name, version in _each(versions):
+            for item in _matching(name, version, there):
+                if item.origin == block_file(name):
+                    ours.setdefault(name, []).append(item.version)
+                    others = sorted({other.origin for other in _matching(name, version, there)} - {item.origin})
+                    still = f" here, but by {', '.join(others)} all the same" if others else ""
+                    texts.append(f"{name}: {item.version} {be} blocked{still}")
         if texts:
-            told.append((wishes.unblocked(target, {name: chosen for name, chosen in ours.items() if chosen}), texts))
-    done = {(name, version) for name, chosen in versions.items() for version in chosen}
-    for name, version in sorted(done):
-        origin = found.get((name, version))
-        if origin is None:
-            near = nearest(f"{name}={version}", [f"{other}={blocked}" for other, blocked in found])
+            told.append((wishes.unblocked(target, ours), texts))
+    for name, version in _each(versions):
+        matching = _matching(name, version, found)
+        if not matching:
+            near = nearest(f"{name}={version}", [f"{item.name}={item.version}" for item in found])
             raise TukitSysextError(
                 f"{name}={version}: expected a blocked version, found {_blocked(name, found)}",
                 hint=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
             )
-        if origin != wishes.block_file(name):
+        if all(item.origin != block_file(name) for item in matching):
             raise TukitSysextError(
-                f"{name}={version}: blocked by {origin}", hint="change that file, or mask it in /etc"
+                f"{name}={version}: blocked by {matching[0].origin}", hint="change that file, or mask it in /etc"
             )
     return edit(machine, arguments, told)
 
 
-def _blocked(name: str, found: dict[tuple[str, str], str]) -> str:
-    versions = sorted(version for other, version in found if other == name)
+def _each(versions: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    return ((name, version) for name, chosen in sorted(versions.items()) for version in chosen)
+
+
+def _matching(name: str, version: str, blocked: Iterable[Blocked]) -> list[Blocked]:
+    """The blocks of a version; versions that UAPI.10 holds for equal are the same."""
+    return [item for item in blocked if item.name == name and compare(item.version, version) == 0]
+
+
+def _blocked(name: str, found: Iterable[Blocked]) -> str:
+    versions = sorted({item.version for item in found if item.name == name})
     return f"{name} blocked in {', '.join(versions)}" if versions else f"no blocked version of {name}"

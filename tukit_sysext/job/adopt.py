@@ -169,6 +169,12 @@ def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> 
         size = os.fstat(descriptor).st_size
         file.seek(0)
         sha256 = hash_of(descriptor)
+        there = store.look(file_name).record
+        if there is not None and there.sha256 != sha256:
+            raise StoreError(
+                f"{path}: {name} {version} is in the store already, with other content",
+                hint=f"give it a version of its own by its name, {name}-VERSION.{machine_architecture()}.raw",
+            )
         with store.receive(sha256=sha256, limit=size, where=str(path)) as incoming:
             incoming.expect(size)
             while piece := file.read(CHUNK):
@@ -223,7 +229,10 @@ def _packed(folder: Path, machine: Machine) -> Iterator[Path]:
     make_directory(machine.layout.state)
     image = machine.layout.state / f".adopt-{os.getpid()}.raw"
     try:
-        result = run([_PACK, str(folder), str(image), "-noappend", "-no-progress", "-quiet"], timeout=_PACK_TIMEOUT)
+        # the same directory gives the same image: it may be in another tree, or come back with a rollback
+        same = ("-mkfs-time", "0")
+        argv = [_PACK, str(folder), str(image), *same, "-noappend", "-no-progress", "-quiet"]
+        result = run(argv, timeout=_PACK_TIMEOUT)
         if result.status != 0:
             raise ImageBroken(f"{folder}: cannot be packed: {result.messages.strip() or result.output.strip()}")
         yield image

@@ -115,11 +115,20 @@ def of_tree(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Rule, 
 def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Explained, ...]:
     """Every version that is offered, stored or linked, the newest first; ``wanted`` as the tree says, None: not."""
     meant = wanted if wanted is not None else WantedImage(name=name, origin="")
-    links = {stored.file_name: (link, damage(stored)) for link, stored in linked(facts, meant).items()}
+    links = {
+        (stored.file_name, _sha256(stored)): (link, damage(stored)) for link, stored in linked(facts, meant).items()
+    }
     options = list(_options(facts, meant))
     options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
     options.sort(key=newest_first)
-    return tuple(_explained(facts, meant, option, *links.get(option.file_name, (None, ""))) for option in options)
+    # another content under the same name is not the one that is linked; where nothing tells, the name has to do
+    keys = [((option.file_name, option.sha256), (option.file_name, "")) for option in options]
+    found = [links.get(key) or links.get(without) or (None, "") for key, without in keys]
+    return tuple(_explained(facts, meant, option, *link) for option, link in zip(options, found, strict=True))
+
+
+def _sha256(stored: Stored) -> str:
+    return stored.record.sha256 if stored.record is not None else ""
 
 
 def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:

@@ -26,14 +26,20 @@ class KeptAway:
 
 
 def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
-    """The best version that fits and that the configuration alone keeps away; None where there is none."""
+    """The best version that fits and that the configuration alone keeps away; None where there is none.
+
+    A source that is not there any more keeps all of them away.
+    """
+    if wanted.source is not None and facts.sources and wanted.source not in facts.sources:
+        mend = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
+        return KeptAway(reason=f"source {wanted.source} is not configured", mend=mend)
     best = next((item.option for item in _without_settings(facts, wanted) if item.usable), None)
     if best is None:
         return None
     have = current(facts, wanted)
     linked = have is not None and have[1].option.file_name == best.file_name
     found = list(_against(facts, wanted, best))
-    which = f"{best.version}, which is linked," if linked else f"{best.version} of {best.origin}"
+    which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
     return KeptAway(
         reason=f"{which} would fit, but {', and '.join(told for told, _ in found)}",
         mend=", and ".join(mend for _, mend in found),

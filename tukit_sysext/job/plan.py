@@ -161,7 +161,7 @@ def undecided(facts: Facts) -> tuple[Candidate, ...]:
             if item.usable or item.standing is Standing.NOT_ASKED:
                 break
         else:
-            nothing = _decide_one(facts, wanted).missing is Missing.NOTHING_FITS
+            nothing = _decide_one(facts, wanted).missing in (Missing.NOTHING_FITS, Missing.KEPT_AWAY)
             more = undescribed(facts, wanted) if nothing else None
             ask += [more] if more is not None else []
     return tuple(ask)
@@ -220,6 +220,8 @@ def _keep(
     ]
     if not option.whole:
         warnings.append(f"{option.file_name} is kept, but {have.reason}")
+    if wanted.source is not None and wanted.source not in facts.sources and wanted.source not in facts.unusable:
+        warnings.append(f"source {wanted.source} is not configured, so that it gets no update")
     same = next((item.option for item in candidates if item.option.file_name == option.file_name), None)
     if same is not None and _of_another_source(option, wanted) and same.sha256 != option.sha256:
         warnings.append(
@@ -287,8 +289,11 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
     not_stored = [item for item in considered if item.standing is Standing.NOT_STORED]
     if not_stored:
         return _left_out(facts, wanted, Missing.NOT_STORED, not_stored[0].reason, considered)
+    kept = kept_away(facts, wanted)
     if away:
-        return _left_out(facts, wanted, Missing.NOT_REACHABLE, "; ".join(away), considered)
+        # what would fit without it is at hand: the network has its part in this alone
+        also, mend = ([kept.reason], kept.mend) if kept is not None else ([], "")
+        return _left_out(facts, wanted, Missing.NOT_REACHABLE, "; ".join((*away, *also)), considered, mend=mend)
     if refused:
         told = "; ".join(f"{name}: {why}" for name, why in refused.items())
         mend = "; ".join(dict.fromkeys(facts.hints[name] for name in refused if name in facts.hints))
@@ -296,7 +301,6 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
     if broken:
         told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
         return _left_out(facts, wanted, Missing.BROKEN, told, considered)
-    kept = kept_away(facts, wanted)
     if kept is not None:
         return _left_out(facts, wanted, Missing.KEPT_AWAY, kept.reason, considered, mend=kept.mend)
     return _left_out(facts, wanted, Missing.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)

@@ -43,7 +43,7 @@ def purge(machine: Machine) -> Sequence[Going]:
 
 def _purge(machine: Machine, *, delete: bool) -> Iterator[Going]:
     layout = machine.layout
-    stays = {layout.records, layout.seen, layout.events, layout.lock}
+    stays = {layout.records, layout.seen, layout.events, layout.lock, layout.changes_lock}
     # what shows that something is wrong goes last
     for folder in (layout.state, layout.cache, layout.runtime):
         yield _Folder(folder, stays, delete=delete).run()

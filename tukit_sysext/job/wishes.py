@@ -132,11 +132,6 @@ def unblocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
     return _blocks(target, versions, lambda there, old: [each for each in there if each not in old])
 
 
-def block_file(name: str) -> str:
-    """The file that :func:`blocked` writes, below a tree."""
-    return settings.block_file(name)
-
-
 def _blocks(
     target: Target,
     versions: Mapping[str, Sequence[str]],

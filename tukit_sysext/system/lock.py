@@ -74,16 +74,16 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def queued(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold a lock alone; where another process has it, tell so by ``waiting``, and wait for it.
+    """Hold a lock alone; where another process has it, tell so by ``waiting``, and wait for it, however long it takes.
 
-    Raises TukitSysextError where that takes too long, OSError.
+    Raises OSError.
     """
     with _lock_file(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             waiting()
-            wait(descriptor, fcntl.LOCK_EX, path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.lab.images import make_image
 from tests.unit.commands.world import NEW, OLD, World
-from tests.unit.support import listing, make_tree
+from tests.unit.support import Content, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.job.complete import complete
 from tukit_sysext.machine import Machine
@@ -112,6 +112,27 @@ class TestUpdate:
         assert "gdb-1.0.x86-64.raw of source second has other content than the linked one" in text
         assert linked(world) == "gdb-1.0.x86-64.raw"
 
+    def test_a_good_version_is_named_where_the_linked_one_is_blocked_and_held(self, world: World, run: Run) -> None:
+        run("hold", "gdb")
+        run("block", "gdb=1.0")
+        text = run("check", status=75)
+        assert "1.1 of source main would fit, but 1.0 is held" in text
+        assert "tukit-sysext unhold gdb" in text
+
+    def test_a_source_that_is_not_there_any_more(self, world: World, run: Run) -> None:
+        world.want("gdb", Source="gone")
+        assert "source gone is not configured, so that it gets no update" in run("update")
+        (world.site.root / "etc/extensions/gdb.raw").unlink()
+        assert "tukit-sysext sources add gone" in run("update", status=1)
+
+    def test_a_hold_is_told_beside_a_source_that_is_away(self, world: World, run: Run) -> None:
+        world.want("gdb", Hold="1.1")
+        world.away()
+        text = run("check", status=75)
+        assert "source not reachable" in text
+        assert "1.0, the version so far, would fit, but 1.1 is held" in text
+        assert "tukit-sysext unhold gdb" in text
+
     def test_a_name_that_was_removed_is_unknown(self, world: World, run: Run) -> None:
         make_tree(world.site.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})
         assert "gone: expected an image that is wanted" in run("update", "gone", status=1)
@@ -149,6 +170,12 @@ class TestInstall:
         assert "tukit-sysext adopt htop" in text
         assert listing(world.site.root / "etc") == before
 
+    @pytest.mark.parametrize("words", [["gdb=7"], ["--version", ">=9", "gdb"]])
+    def test_what_is_asked_for_here_cannot_be_taken_back(self, world: World, run: Run, words: list[str]) -> None:
+        text = run("install", *words, status=1)
+        assert "nothing was changed; tukit-sysext list --all gdb" in text
+        assert "Hold=" not in wanted(world) and "Version=" not in wanted(world)
+
     def test_another_snapshot_is_about_to_boot_when_it_has_fetched(
         self, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -177,6 +204,12 @@ class TestHold:
         assert "tukit-sysext update gdb brings it." in run("hold", "gdb=1.1")
         run("update", "gdb")
         assert linked(world) == "gdb-1.1.x86-64.raw"
+
+    def test_without_a_version_nothing_is_said_of_what_will_come(self, world: World, run: Run) -> None:
+        """No source was asked."""
+        run("block", "gdb=1.0")
+        for command in ("hold", "unhold"):
+            assert "no update has" not in run(command, "gdb")
 
     def test_no_image_changes_by_it(self, world: World, run: Run) -> None:
         (tree,) = json.loads(run("hold", "--json", "gdb"))["trees"]
@@ -221,6 +254,32 @@ class TestDryRun:
 _IN_PROGRESS = "<userdata><key>transactional-update-in-progress</key><value>yes</value></userdata>"
 
 
+class TestAdopt:
+    def test_a_directory_gives_the_same_image_whenever_it_is_packed(self, world: World, run: Run) -> None:
+        """As when it stands in two trees, or comes back with a rollback: one name of the store has one content."""
+        release = f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"
+        folder: dict[str, Content] = {
+            "etc/extensions/tool/usr/lib/extension-release.d/extension-release.tool": release,
+            "etc/extensions/tool/usr/bin/tool": "tool",
+        }
+        make_tree(world.site.root, folder)
+        run("adopt", "tool")
+        image = (world.site.layout.store / str(linked(world, "tool"))).read_bytes()
+        assert image[8:12] == bytes(4), "when it was made (the superblock of squashfs)"
+
+    def test_two_contents_of_one_version(self, world: World, run: Run) -> None:
+        publish(world, "tool", "1.0")
+        image = (world.repository / "tool-1.0.x86-64.raw").read_bytes()
+        make_tree(world.site.root, {"etc/extensions/tool.raw": image})
+        run("adopt", "tool")
+        run("remove", "tool")
+        publish(world, "tool", "1.1")
+        make_tree(world.site.root, {"etc/extensions/tool.raw": (world.repository / "tool-1.1.x86-64.raw").read_bytes()})
+        text = run("adopt", "tool", status=1)
+        assert "tool 0 is in the store already, with other content" in text
+        assert "tool-VERSION.x86-64.raw" in text
+
+
 class TestUnblock:
     def test_a_block_of_the_image_itself(self, world: World, run: Run) -> None:
         world.want("gdb", Block="1.1")
@@ -236,6 +295,20 @@ class TestUnblock:
         run("unblock", "gdb=1.1", "gdb=1.2")
         run("update")
         assert linked(world) == "gdb-1.1.x86-64.raw"
+
+    def test_another_file_blocks_it_all_the_same(self, world: World, run: Run) -> None:
+        make_tree(
+            world.site.root,
+            {"usr/lib/tukit-sysext/tukit-sysext.conf.d/50-vendor.conf": "[Block]\nImage=gdb=1.1\n"},
+        )
+        run("block", "gdb=1.1")
+        text = run("unblock", "gdb=1.1")
+        assert "by /usr/lib/tukit-sysext/tukit-sysext.conf.d/50-vendor.conf all the same" in text
+
+    def test_it_may_be_spelt_otherwise(self, world: World, run: Run) -> None:
+        """As UAPI.10 sees it, 1.00 is 1.0."""
+        assert "it is linked" in run("block", "gdb=1.00")
+        assert "gdb: 1.00 is no longer blocked" in run("unblock", "gdb=1.0")
 
 
 class TestRemove:

@@ -235,7 +235,7 @@ def test_a_linked_version_that_is_blocked_is_why_it_goes(world: World, capsys: p
     world.unpublish("gdb", "1.1")
     world.want("gdb", Block="1.0")
     state = rows(capsys)["gdb"][-1]
-    assert state.startswith("would go: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
+    assert state.startswith("would refuse an update: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
 
 
 def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(

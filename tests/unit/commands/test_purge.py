@@ -50,7 +50,7 @@ def test_what_is_ours_goes_and_the_rest_stays(site: PlainMachine, capsys: pytest
     before = files(site)
     assert cli.main(["purge"]) == 0
     # two processes could hold locks on two files of one name
-    assert files(site) == (before - GOES.keys()) | {"run/tukit-sysext/lock"}
+    assert files(site) == (before - GOES.keys()) | {"run/tukit-sysext/lock", "run/tukit-sysext/changes.lock"}
     for folder in ("var/lib/tukit-sysext/images", "var/lib/tukit-sysext/seen", "run/tukit-sysext/events"):
         assert (site.root / folder).is_dir(), "a unit can write only into what is there"
     assert not (site.root / "var/cache/tukit-sysext/lists").exists()

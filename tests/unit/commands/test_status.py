@@ -47,3 +47,20 @@ def test_a_version_that_nothing_tells_is_null(world: World, capsys: pytest.Captu
     assert cli.main(["status", "--json"]) == 0
     (system,) = json.loads(capsys.readouterr().out)["systems"]
     assert {image["name"]: image["version"] for image in system["images"]} == {"gdb": "1.0", "odd.raw": None}
+
+
+def test_a_refusal_is_a_document_too(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--refused", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["refused"] is None
+    held = {"reason": "nothing fits", "since": 1793534400, "next_step": "wait"}
+    mark = {"last": 1793534400, "times": 1, "system": "MicroOS", "images": {"gdb": held}}
+    make_tree(world.site.root, {"run/tukit-sysext/refused.json": json.dumps(mark)})
+    assert cli.main(["status", "--refused", "--json"]) == 1
+    assert list(json.loads(capsys.readouterr().out)["refused"]["images"]) == ["gdb"]
+
+
+def test_check_says_what_can_be_done(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.want("gdb", Hold="9")
+    (world.site.root / "etc/extensions/gdb.raw").unlink()
+    assert cli.main(["check"]) == 75
+    assert "Next step: tukit-sysext unhold gdb," in capsys.readouterr().out

@@ -114,7 +114,7 @@ NOTHING = [
     (facts(want(), offers={candidate("2"): OTHER}), Missing.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
     (facts(want()), Missing.NOTHING_FITS, "no version is published by local"),
     (facts(want(), sources=()), Missing.NOTHING_FITS, "no source is configured"),
-    (facts(want(source="own")), Missing.NOTHING_FITS, "source own is not configured"),
+    (facts(want(source="own")), Missing.KEPT_AWAY, "source own is not configured"),
     (
         facts(want(hold="7"), offers={candidate("2"): OTHER}, store=[stored("1", fits="2")], entries=[link("1")]),
         Missing.NOTHING_FITS,
@@ -139,7 +139,7 @@ NOTHING = [
     (
         facts(want(hold="9.9"), offers={candidate("1"): FITS}, **HAVE_1),
         Missing.KEPT_AWAY,
-        "1, which is linked, would fit, but 9.9 is held: no such version is published by local",
+        "1, the version so far, would fit, but 9.9 is held: no such version is published by local",
     ),
     (
         facts(want(hold="1"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
