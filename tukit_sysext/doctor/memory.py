@@ -89,7 +89,7 @@ def _refused(facts: Facts) -> Result:
         return good("refused", "no update is refused")
     days = max(0, facts.now - mark.since) // _DAY
     told = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
-    mend = " ".join(step_lines(mark.next_steps)).removeprefix("next step: ")
+    mend = " ".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))
     if days >= DAYS:
         return problem("refused", f"{told}, for {days} days", mend)
     return warning("refused", told, mend)
