@@ -15,52 +15,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn
+
+from tukit_sysext.errors import NOT_DONE, PASSED, REFUSED
+from tukit_sysext.system.journal import Faults, Journal, kept_from_children, sendable
 
 if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
 
-REFUSED = 75
-"""Exit status of a refusal (EX_TEMPFAIL of sysexits.h): the same update may pass later."""
-
-PASSED = 0
-
-NOT_DONE = 70
-"""A fault of ours kept the job from being done (EX_SOFTWARE): the hook makes of it 0, after a last check of its own."""
-
 log = logging.getLogger("tukit_sysext")
-
-
-class _Journal(logging.Handler):
-    """Messages to syslog(3), which is the journal where systemd runs."""
-
-    _PRIORITIES = (
-        (logging.ERROR, syslog.LOG_ERR),
-        (logging.WARNING, syslog.LOG_WARNING),
-        (logging.INFO, syslog.LOG_INFO),
-    )
-
-    def emit(self, record: logging.LogRecord) -> None:
-        priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
-        syslog.syslog(priority, _sendable(self.format(record)))
-
-
-def _sendable(text: str) -> str:
-    """Text that syslog(3) takes: names on a disk may be anything, and a message must not cost what it tells of."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-class _Faults(logging.Handler):
-    """Collects what was logged as an error: all of it is told in one loud line at the end."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.told: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = " ".join(record.getMessage().split())
-        if text not in self.told:
-            self.told.append(text)
 
 
 def run(arguments: Sequence[str]) -> NoReturn:
@@ -69,7 +32,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     tukit reads our output to its end: a child that holds it would hang tukit, and so would a thread that Python waits
     for.
     """
-    sys.stdout, sys.stderr = _kept_from_children(sys.stdout), _kept_from_children(sys.stderr)
+    sys.stdout, sys.stderr = kept_from_children(sys.stdout), kept_from_children(sys.stderr)
     status = main(arguments)
     try:
         sys.stdout.flush()
@@ -78,22 +41,13 @@ def run(arguments: Sequence[str]) -> NoReturn:
         os._exit(status)
 
 
-def _kept_from_children(stream: TextIO) -> TextIO:
-    """The same stream by another descriptor, which no child inherits; in its place children find /dev/null."""
-    number = stream.fileno()
-    own = open(os.dup(number), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115  # open to the end
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), number)
-    return own
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises Exception."""
     os.umask(0o022)
     os.chdir("/")
     syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
-    faults = _Faults()
-    log.addHandler(_Journal())
+    faults = Faults()
+    log.addHandler(Journal())
     log.addHandler(faults)
     log.setLevel(logging.INFO)
     status, settling = PASSED, list(arguments[:1]) == ["settle"]
@@ -115,9 +69,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _settle() -> None:
-    from tukit_sysext.job.settle import settle
+    from tukit_sysext.ledger.settle import settle
     from tukit_sysext.machine import Machine
-    from tukit_sysext.plugins import Plugins
+    from tukit_sysext.plugins.manager import Plugins
 
     machine = Machine()
     settle(machine, Plugins.of(machine))
@@ -127,7 +81,7 @@ def _settle() -> None:
 def _measure(machine: Machine) -> None:
     """Metrics for who watches the machine. What is wrong with them stops nothing."""
     try:
-        from tukit_sysext.job import metrics
+        from tukit_sysext.metrics import metrics
 
         metrics.update(machine)
     except Exception as error:
@@ -137,7 +91,7 @@ def _measure(machine: Machine) -> None:
 def _finalize(arguments: Sequence[str]) -> int:
     """finalize-pre PATH ID: the main job. Returns the exit status."""
     from tukit_sysext.errors import UsageError
-    from tukit_sysext.events import snapshot_number
+    from tukit_sysext.ledger.spool import snapshot_number
     from tukit_sysext.machine import Machine
 
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
@@ -153,8 +107,8 @@ def _finalize(arguments: Sequence[str]) -> int:
 def _watched(machine: Machine, number: int) -> Machine:
     """The machine, with how far it is in /run for whoever looks on. What is wrong with that stops nothing."""
     try:
-        from tukit_sysext.job.progress import Progress
-        from tukit_sysext.job.progress_file import ProgressFile
+        from tukit_sysext.progress.notice import ProgressFile
+        from tukit_sysext.progress.progress import Progress
 
         watcher = ProgressFile(machine.layout.progress, job="finalize-pre", snapshot=number)
         return replace(machine, progress=Progress((watcher,)))
@@ -164,14 +118,14 @@ def _watched(machine: Machine, number: int) -> Machine:
 
 
 def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> int:
-    from tukit_sysext.job import refusing
-    from tukit_sysext.job.transaction import Transaction
-    from tukit_sysext.plugins import Plugins
-    from tukit_sysext.report import change_lines, refusal_lines
+    from tukit_sysext.plugins.manager import Plugins
+    from tukit_sysext.update import refusal
+    from tukit_sysext.update.report import change_lines, refusal_lines
+    from tukit_sysext.update.transaction import Transaction
 
     plugins = Plugins.of(machine)
-    before = refusing.known(machine)
-    transaction = Transaction(machine=machine, path=path, number=number, refused_for=refusing.ages(before, now=now))
+    before = refusal.known(machine)
+    transaction = Transaction(machine=machine, path=path, number=number, refused_for=refusal.ages(before, now=now))
     _check_tree(machine.layout.snapshots / str(number) / "snapshot", transaction.path)
     outcomes = plugins.finalizing(transaction)
     for outcome in outcomes:
@@ -181,10 +135,10 @@ def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> int:
             print(f"{line} (in the refused tree)" if outcome.refusals else line)
         for line in refusal_lines(outcome):
             print(line, file=sys.stderr)
-            syslog.syslog(syslog.LOG_ERR, _sendable(line))
+            syslog.syslog(syslog.LOG_ERR, sendable(line))
         plugins.judged(transaction, outcome)
         try:
-            refusing.note(machine, outcome, before, now=now)
+            refusal.note(machine, outcome, before, now=now)
         except Exception as error:
             # the mark is a notice: without it the refusal still counts
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from tukit_sysext.job.progress import Progress
 from tukit_sysext.layout import Layout
-from tukit_sysext.state.seen import Seen
-from tukit_sysext.state.store import Store
+from tukit_sysext.progress.progress import Progress
+from tukit_sysext.sources.seen import Seen
+from tukit_sysext.store.store import Store
 from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
 

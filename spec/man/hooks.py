@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The hook specifications as reStructuredText, from the docstrings of :mod:`tukit_sysext.hookspecs`.
+"""The hook specifications as reStructuredText, from the docstrings of :mod:`tukit_sysext.plugins.spec`.
 
 They are parsed, not imported: the build of the package needs none of what the package needs.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from tukit_sysext import layout
 
 _WIDTH = 70
-_FILE = Path(layout.__file__).with_name("hookspecs.py")
+_FILE = Path(layout.__file__).parent / "plugins" / "spec.py"
 
 
 def introduction() -> str:

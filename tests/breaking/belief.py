@@ -10,7 +10,7 @@ _TRUST = "tukit_sysext/sources/trust.py"
 _LISTED = "tukit_sysext/sources/listed.py"
 _LIST = "tukit_sysext/formats/checksums.py"
 _STATUS = "tukit_sysext/formats/gpgv_status.py"
-_SEEN = "tukit_sysext/state/seen.py"
+_SEEN = "tukit_sysext/sources/seen.py"
 _U = "tests/unit"
 _TRUSTED = f"{_U}/sources/test_trust.py"
 _REPLAY = f"{_U}/sources/test_replay.py"
@@ -64,7 +64,7 @@ DEFENCES: tuple[Defence, ...] = (
         _SEEN,
         "if when > known.get(key, -1)}",
         "}",
-        f"{_U}/state/test_seen.py",
+        f"{_U}/sources/test_seen.py",
     ),
     broken(
         "N7",
@@ -101,10 +101,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N8",
         "what is blocked is fetched",
-        "tukit_sysext/job/options.py",
+        "tukit_sysext/update/options.py",
         "    origin = blocked_by(facts, wanted, option)\n    if",
         "    origin = None\n    if",
-        f"{_U}/job/test_blocked.py::test_what_is_blocked_is_not_fetched",
+        f"{_U}/update/test_blocked.py::test_what_is_blocked_is_not_fetched",
     ),
     broken(
         "N10",

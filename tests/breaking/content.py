@@ -12,7 +12,7 @@ _LISTED = "tukit_sysext/sources/listed.py"
 _LIST = "tukit_sysext/formats/checksums.py"
 _MANIFEST = "tukit_sysext/formats/manifest.py"
 _NAMES = "tukit_sysext/rules/names.py"
-_INCOMING = "tukit_sysext/state/incoming.py"
+_INCOMING = "tukit_sysext/store/incoming.py"
 _MUCH = "limit=100 << 20,"
 """A limit that is none for what a test sends, and keeps a broken copy from filling the machine."""
 _U = "tests/unit"
@@ -20,7 +20,7 @@ _LIMITS = f"{_U}/net/test_limits.py"
 _RESUME = f"{_U}/net/test_resume.py"
 _SIGNED = f"{_U}/sources/test_web_signatures.py"
 _LISTS = f"{_U}/formats/test_checksums.py"
-_RECEIVE = f"{_U}/state/test_store_receive.py"
+_RECEIVE = f"{_U}/store/test_receive.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -88,7 +88,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N9",
         "the content does not decide",
-        "tukit_sysext/job/carry_out.py",
+        "tukit_sysext/update/fetch.py",
         "    if not _fits(known, option, resolver):\n        return known, None\n",
         "",
         "tests/on_lab/test_bad_images.py::test_the_content_decides_and_not_the_manifest[directory-microos]",

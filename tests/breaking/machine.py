@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
-_STORE = "tukit_sysext/state/store.py"
-_INCOMING = "tukit_sysext/state/incoming.py"
+_STORE = "tukit_sysext/store/store.py"
+_INCOMING = "tukit_sysext/store/incoming.py"
 _TREE = "tukit_sysext/system/tree.py"
 _PROCESS = "tukit_sysext/system/process.py"
 _INSPECT = "tukit_sysext/system/inspect_image.py"
@@ -14,8 +14,8 @@ _ENTRY = "tukit_sysext/entry.py"
 _HOOK = "hooks/50-tukit-sysext"
 
 _U = "tests/unit"
-_LOOK = f"{_U}/state/test_store_look.py"
-_PUBLISH = f"{_U}/state/test_store_publish.py"
+_LOOK = f"{_U}/store/test_look.py"
+_PUBLISH = f"{_U}/store/test_publish.py"
 _TREES = f"{_U}/system/test_tree.py"
 _PROCESSES = f"{_U}/system/test_process.py"
 _MALFORMED = f"{_U}/system/test_malformed_images.py"
@@ -76,7 +76,7 @@ DEFENCES: tuple[Defence, ...] = (
         _INCOMING,
         "        self._digest.close()\n        self._digest = Digest()\n",
         "",
-        f"{_U}/state/test_store_receive.py::test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next",
+        f"{_U}/store/test_receive.py::test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next",
     ),
     broken(
         "L4",
@@ -105,10 +105,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L4",
         "what is no link is replaced",
-        "tukit_sysext/state/links.py",
+        "tukit_sysext/snapshots/links.py",
         "if not stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):",
         "if False:",
-        f"{_U}/state/test_links.py::test_only_links_are_replaced_or_taken_out",
+        f"{_U}/snapshots/test_links.py::test_only_links_are_replaced_or_taken_out",
     ),
     broken(
         "L4",
@@ -129,10 +129,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L5",
         "any text is taken for a number",
-        "tukit_sysext/events.py",
+        "tukit_sysext/ledger/spool.py",
         'r"[1-9][0-9]{0,9}"',
         'r"(?s:.*)"',
-        f"{_U}/test_events.py",
+        f"{_U}/ledger/test_spool.py",
     ),
     broken(
         "L5",
@@ -145,7 +145,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L6",
         "an image is looked into before its hash is known",
-        "tukit_sysext/job/carry_out.py",
+        "tukit_sysext/update/fetch.py",
         "        self._incoming.finish()\n        self.known = _publish(",
         "        inspect_image(self._incoming.descriptor, preferred=self.wanted.name, scratch=self._resolver.scratch)\n"
         "        self._incoming.finish()\n        self.known = _publish(",
@@ -267,7 +267,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L8",
         "everybody may try what needs root",
-        "tukit_sysext/commands/output.py",
+        "tukit_sysext/terminal/output.py",
         "if not machine.privileged:",
         "if False:",
         f"{_U}/test_cli.py::test_what_changes_something_needs_root",

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence
 
-_COLLECT = "tests/unit/job/test_collect.py"
-_COLLECTION = "tests/unit/job/test_collection.py"
-_ROOTS = "tests/unit/state/test_roots.py"
-_LAYERS = "tests/unit/state/test_layers.py"
-_SNAPSHOTS = "tukit_sysext/state/snapshots.py"
-_SURVEY = "tukit_sysext/job/survey.py"
-_RULES = "tukit_sysext/job/collection.py"
-_RUN = "tukit_sysext/job/collect.py"
+_COLLECT = "tests/unit/collect/test_collect.py"
+_COLLECTION = "tests/unit/collect/test_decide.py"
+_ROOTS = "tests/unit/collect/test_roots.py"
+_LAYERS = "tests/unit/snapshots/test_overlay.py"
+_SNAPSHOTS = "tukit_sysext/snapshots/snapshots.py"
+_SURVEY = "tukit_sysext/collect/survey.py"
+_RULES = "tukit_sysext/collect/decide.py"
+_RUN = "tukit_sysext/collect/collect.py"
 
 
 def _unknown(name: str) -> tuple[str, ...]:
@@ -86,17 +86,17 @@ DEFENCES = (
         what="the ledger takes a number that is used again for the same snapshot",
         edits=(
             (
-                "tukit_sysext/job/observed.py",
+                "tukit_sysext/ledger/reconcile.py",
                 "return {(row.number, row.uuid): row for row in self.snapshots if row.gone is None}",
                 "return {(row.number, ''): row for row in self.snapshots if row.gone is None}",
             ),
             (
-                "tukit_sysext/job/observed.py",
+                "tukit_sysext/ledger/reconcile.py",
                 "return {(snapshot.number, snapshot.subvolume.uuid): snapshot for snapshot in scan.snapshots}",
                 "return {(snapshot.number, ''): snapshot for snapshot in scan.snapshots}",
             ),
         ),
-        tests=("tests/unit/job/test_observed.py", "tests/unit/job/test_settle.py"),
+        tests=("tests/unit/ledger/test_reconcile.py", "tests/unit/ledger/test_settle.py"),
     ),
     Defence(
         row="C4",
@@ -129,7 +129,7 @@ DEFENCES = (
         what='a missing /etc is read as "no images"',
         edits=(
             (
-                "tukit_sysext/state/links.py",
+                "tukit_sysext/snapshots/links.py",
                 'raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")',
                 "return ()",
             ),
@@ -139,7 +139,7 @@ DEFENCES = (
     Defence(
         row="C6",
         what='an empty /etc is read as "no images"',
-        edits=(("tukit_sysext/state/links.py", "if not os.listdir(etc):", "if False:"),),
+        edits=(("tukit_sysext/snapshots/links.py", "if not os.listdir(etc):", "if False:"),),
         tests=_unknown("empty_etc"),
     ),
     Defence(
@@ -160,31 +160,31 @@ DEFENCES = (
     Defence(
         row="C8",
         what="an event is believed although the disk says otherwise",
-        edits=(("tukit_sysext/job/observed.py", "if not _contradicted(event, before, scan)}", "}"),),
-        tests=("tests/unit/job/test_observed.py", "tests/unit/job/test_settle.py"),
+        edits=(("tukit_sysext/ledger/reconcile.py", "if not _contradicted(event, before, scan)}", "}"),),
+        tests=("tests/unit/ledger/test_reconcile.py", "tests/unit/ledger/test_settle.py"),
     ),
     Defence(
         row="C9",
         what="a transaction whose end nobody told stays open",
         edits=(
             (
-                "tukit_sysext/job/observed.py",
+                "tukit_sysext/ledger/reconcile.py",
                 'if row.state == "open" and key not in before.ended:\n',
                 "if False:\n",
             ),
         ),
-        tests=("tests/unit/job/test_observed.py",),
+        tests=("tests/unit/ledger/test_reconcile.py",),
     ),
     Defence(
         row="C10",
         what="what is mounted does not count",
-        edits=(("tukit_sysext/state/roots.py", "    add(_mounted(layout))\n", ""),),
+        edits=(("tukit_sysext/collect/roots.py", "    add(_mounted(layout))\n", ""),),
         tests=(f"{_ROOTS}::test_an_image_behind_a_loop_device",),
     ),
     Defence(
         row="C11",
         what="overlays do not count",
-        edits=(("tukit_sysext/state/roots.py", "    add(_overlays(layout))\n", ""),),
+        edits=(("tukit_sysext/collect/roots.py", "    add(_overlays(layout))\n", ""),),
         tests=(_LAYERS,),
     ),
     Defence(
@@ -192,7 +192,7 @@ DEFENCES = (
         what="what an upper layer hides does not count",
         edits=(
             (
-                "tukit_sysext/state/roots.py",
+                "tukit_sysext/collect/roots.py",
                 "*(snapshot.entries or ()), *snapshot.hidden",
                 "*(snapshot.entries or ()),",
             ),
@@ -205,7 +205,7 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/entry.py",
-                "sys.stdout, sys.stderr = _kept_from_children(sys.stdout), _kept_from_children(sys.stderr)",
+                "sys.stdout, sys.stderr = kept_from_children(sys.stdout), kept_from_children(sys.stderr)",
                 "pass",
             ),
         ),
@@ -216,19 +216,19 @@ DEFENCES = (
         what="what boots next after a rollback is not looked at",
         edits=(
             (
-                "tukit_sysext/builtin/guard.py",
+                "tukit_sysext/plugins/builtin/guard.py",
                 "self._check(machine, scan, following, full=True, look_inside=False)",
                 "pass",
             ),
         ),
-        tests=("tests/unit/test_guard.py",),
+        tests=("tests/unit/plugins/test_guard.py",),
     ),
     Defence(
         row="C13",
         what="links in quarantine do not count",
         edits=(
-            ("tukit_sysext/state/roots.py", "(EXTENSIONS, CONFEXTS, QUARANTINE), f", "(EXTENSIONS, CONFEXTS), f"),
-            ("tukit_sysext/state/roots.py", "CONFEXTS,\n    QUARANTINE,", "CONFEXTS,"),
+            ("tukit_sysext/collect/roots.py", "(EXTENSIONS, CONFEXTS, QUARANTINE), f", "(EXTENSIONS, CONFEXTS), f"),
+            ("tukit_sysext/collect/roots.py", "CONFEXTS,\n    QUARANTINE,", "CONFEXTS,"),
         ),
         tests=(f"{_ROOTS}::test_a_link_in_quarantine_counts",),
     ),
@@ -249,8 +249,8 @@ DEFENCES = (
     Defence(
         row="C14",
         what="nothing is taken out before the merge",
-        edits=(("tukit_sysext/job/quarantine.py", "return finding.blocks or", "return False and"),),
-        tests=("tests/unit/job/test_quarantine.py",),
+        edits=(("tukit_sysext/integrity/quarantine.py", "return finding.blocks or", "return False and"),),
+        tests=("tests/unit/integrity/test_quarantine.py",),
     ),
     Defence(
         row="-",

@@ -7,14 +7,14 @@ from tests.breaking.defence import Defence, broken
 
 _ATTEMPT = "tukit_sysext/net/attempt.py"
 _WEB = "tukit_sysext/sources/web.py"
-_INCOMING = "tukit_sysext/state/incoming.py"
+_INCOMING = "tukit_sysext/store/incoming.py"
 _U = "tests/unit"
 _RESUME = f"{_U}/net/test_resume.py"
 _REDIRECTS = f"{_U}/net/test_redirects.py"
 _LOGIN = f"{_U}/net/test_login.py"
 _ACCESS = f"{_U}/net/test_access.py"
 _SECRETS = f"{_U}/config/test_credentials.py"
-_RECEIVE = f"{_U}/state/test_store_receive.py"
+_RECEIVE = f"{_U}/store/test_receive.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -171,10 +171,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N15",
         "a source that is away ends the transaction",
-        "tukit_sysext/job/resolve.py",
+        "tukit_sysext/update/resolve.py",
         "            except (SourceUnreachable, ImageBroken) as error:\n                log.warning(",
         "            except ImageBroken as error:\n                log.warning(",
-        f"{_U}/job/test_resolve.py::test_a_list_that_cannot_be_used",
+        f"{_U}/update/test_resolve.py::test_a_list_that_cannot_be_used",
     ),
     broken(
         "N15",
@@ -276,7 +276,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N16",
         "jobs show the password when they are printed",
-        "tukit_sysext/net/job.py",
+        "tukit_sysext/net/request.py",
         "password: str = field(repr=False)",
         "password: str",
         f"{_LOGIN}::test_wrong_ones_are_not_repeated",

@@ -48,15 +48,15 @@ _LOOK_INTO_A_COPY = (
 """A loop device on an image may make the kernel write all of it to the disk, which nobody promises."""
 
 
-_QUARANTINE = "state/quarantine.py"
-_STORE = "state/store.py"
+_QUARANTINE = "integrity/quarantine_folder.py"
+_STORE = "store/store.py"
 _DURABLE = "system/durable.py"
 
 _BOTH_PLACES = "btrfs makes the new place of a link last with its old one, which is synced next"
 _NEW_FOLDERS = "btrfs makes new folders last with what is synced in them; other file systems need not"
 
 SYNCS = (
-    _without("content of an image", "update", "state/incoming.py",
+    _without("content of an image", "update", "store/incoming.py",
              "os.fchmod(self.descriptor, 0o644)\n            os.fsync(self.descriptor)", besides=_LOOK_INTO_A_COPY),
     _without("name of an image", "update", _STORE, "raise\n            os.fsync(directory)"),
     _without("content of an image that another tool wrote", "mend", _STORE,
@@ -64,7 +64,7 @@ SYNCS = (
              besides=_LOOK_INTO_A_COPY),
     _without("that an image is deleted", "collect", _STORE,
              "os.unlink(file_name, dir_fd=directory)\n                os.fsync(directory)"),
-    _without("that a record is deleted", "collect", "state/record.py",
+    _without("that a record is deleted", "collect", "store/record.py",
              "there is no folder of records at all\n        sync_directory(self._folder)"),
     _without("content of a record", "update", _DURABLE, "if durable:\n                os.fsync(descriptor)"),
     _without("name of a record", "update", _DURABLE, "if durable:\n        sync_directory(path.parent)"),
@@ -73,15 +73,15 @@ SYNCS = (
     _without("a new folder of links", "first", "system/tree.py",
              "# as every directory in /etc\n                os.fsync(parent)",
              spare=_NEW_FOLDERS),
-    _without("links", "first", "state/links.py",
+    _without("links", "first", "snapshots/links.py",
              "self._unlink(directory, name)\n            os.fsync(directory)"),
-    _without("times of links that stay", "update", "state/links.py",
+    _without("times of links that stay", "update", "snapshots/links.py",
              "os.readlink(name, dir_fd=now))\n            os.fsync(now)"),
     Sync(what="the ledger", scenario="update",
-         edit=("state/ledger_schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = OFF")),
+         edit=("ledger/schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = OFF")),
     Sync(what="the end of a transaction of the ledger", scenario="update",
-         edit=("state/ledger_schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL")),
-    _without("that a broken ledger is aside", "mend", "state/ledger_schema.py",
+         edit=("ledger/schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL")),
+    _without("that a broken ledger is aside", "mend", "ledger/schema.py",
              "os.rename(path, aside)\n        os.fsync(folder)",
              spare="SQLite syncs the folder for its journal before it writes to the new ledger"),
     _without("a link's place in quarantine", "boot", _QUARANTINE,
@@ -98,15 +98,15 @@ SYNCS = (
              spare="the folder is synced once more when the link is in it, and the link is synced after that"),
     _without("that a link and its reason are gone", "again", _QUARANTINE,
              'os.unlink(f"{name}{_SUFFIX}", dir_fd=quarantine)\n        os.fsync(quarantine)'),
-    _without("that a signature time is forgotten", "reset", "state/seen.py",
+    _without("that a signature time is forgotten", "reset", "sources/seen.py",
              "return False\n            sync_directory(self._folder)"),
 )  # fmt: skip
 
 ELSEWHERE: Mapping[str, int] = {
     "config/own_files.py": 1,  # configuration, which a person changes by a command
-    "job/purge.py": 1,  # the same
-    "state/store.py": 1,  # another tool has written the same image meanwhile: unit/state/test_store_publish.py
-    "job/adopt.py": 1,  # what a person takes over by a command
+    "change/purge.py": 1,  # the same
+    "store/store.py": 1,  # another tool has written the same image meanwhile: unit/store/test_publish.py
+    "change/adopt.py": 1,  # what a person takes over by a command
     "system/room.py": 1,  # finds out whether the disk is full
     "system/durable.py": 2,  # what sync_directory() itself is
 }

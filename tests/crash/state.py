@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE
-from tukit_sysext.state.record import RecordUnreadable, decode
+from tukit_sysext.store.record import RecordUnreadable, decode
 
 _STATE = "var/lib/tukit-sysext"
 _CACHE = "var/cache/tukit-sysext"

@@ -18,11 +18,12 @@ from tests.evil.machine import AFTER, ATTACKED, BEFORE, Before, Victim
 from tests.evil.world import NAMES, NEW_LEVEL, World, file_of
 from tests.lab.ports import unused_url
 from tests.lab.server import Server
-from tukit_sysext.job.plan import Missing
-from tukit_sysext.job.transaction import Outcome, Transaction
 from tukit_sysext.layout import STORE
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.time_limit import TimeUp, time_limit
+from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.plan import Missing
+from tukit_sysext.update.transaction import Transaction
 
 DEADLINE = 30.0
 """Seconds for a transaction: each request has one or two by the configuration, and there are three servers."""

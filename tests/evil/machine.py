@@ -16,7 +16,7 @@ from tests.unit.support import Content, Link, PlainMachine, make_tree
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.layout import STORE
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.state.record import Record
+from tukit_sysext.store.record import Record
 from tukit_sysext.system.inspect_image import Inspection
 
 BEFORE, ATTACKED, AFTER = 6, 7, 8
@@ -146,8 +146,8 @@ class Victim(PlainMachine):
             return Inspection(merge_name=name, release=ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": level}))
 
         with (
-            patch("tukit_sysext.job.carry_out.inspect_image", inspect),
-            patch("tukit_sysext.job.resolve.inspect_image", inspect),
+            patch("tukit_sysext.update.fetch.inspect_image", inspect),
+            patch("tukit_sysext.update.resolve.inspect_image", inspect),
         ):
             yield
 

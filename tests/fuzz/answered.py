@@ -22,13 +22,13 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, UnknownState
 from tukit_sysext.formats.gpgv_status import Judged
 from tukit_sysext.net.attempt import Attempt, origin, without_credentials
-from tukit_sysext.net.job import Answer, Job, Next, State
+from tukit_sysext.net.request import Answer, Job, Next, State
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import trust
 from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.web import WebSource
-from tukit_sysext.state.seen import Seen
 from tukit_sysext.system.tree import Tree
 
 _URL = "http://publisher.example/"

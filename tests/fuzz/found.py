@@ -13,11 +13,11 @@ from random import Random
 from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target
-from tests.unit.state.samples import NAME
+from tests.unit.ledger.samples import NAME
 from tukit_sysext import grammar
-from tukit_sysext.state.links import Kind, image_of, read
-from tukit_sysext.state.roots import mark
-from tukit_sysext.state.snapshots import scan
+from tukit_sysext.collect.roots import mark
+from tukit_sysext.snapshots.links import Kind, image_of, read
+from tukit_sysext.snapshots.snapshots import scan
 from tukit_sysext.system.tree import Tree
 
 _STORE = b"/var/lib/sysext-store/"

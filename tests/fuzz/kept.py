@@ -12,20 +12,21 @@ from random import Random
 from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target, told
-from tests.unit.state.samples import NAME, record
-from tukit_sysext import events
-from tukit_sysext.commands.output import local_time
+from tests.unit.ledger.samples import NAME, record
+from tukit_sysext.collect.roots import mark
 from tukit_sysext.errors import MemoryUnreadable, OutsideTree, UnknownState, UsageError
-from tukit_sysext.events import Event, Kind
-from tukit_sysext.job.refusing import ages
-from tukit_sysext.state import need, quarantine, refusal
-from tukit_sysext.state.layers import read_overlaid
-from tukit_sysext.state.ledger import Ledger, now_text
-from tukit_sysext.state.record import RecordUnreadable, decode, encode, seconds_of
-from tukit_sysext.state.roots import mark
-from tukit_sysext.state.seen import Seen
-from tukit_sysext.state.snapshots import scan
+from tukit_sysext.integrity import needs, quarantine_folder
+from tukit_sysext.ledger import spool
+from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.snapshots.overlay import read_overlaid
+from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.sources.seen import Seen
+from tukit_sysext.store.record import RecordUnreadable, decode, encode, seconds_of
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.text import local_time
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import ages
 
 _MOST = 2**63
 _NOW = 1_793_527_200
@@ -43,12 +44,12 @@ def check_argv(data: bytes) -> None:
     caller, *argv = data.decode("utf-8", "surrogateescape").split("\0")
     for who in (caller, "tukit", "snapper"):
         try:
-            _sound(events.parse(who, argv))
+            _sound(spool.parse(who, argv))
         except UsageError as error:
             told(str(error))
     for argument in argv:
         try:
-            assert str(events.snapshot_number(argument)) == argument
+            assert str(spool.snapshot_number(argument)) == argument
         except UsageError as error:
             told(str(error))
 
@@ -77,7 +78,7 @@ def check_spooled(data: bytes) -> None:
         name = name.replace(b"/", b"")[:200]
         if name not in (b"", b".", b".."):
             Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_bytes(content)
-    for event in events.take(folder):
+    for event in spool.take(folder):
         _sound(event)
     for left in os.listdir(folder):
         assert left.startswith("."), "what was taken is gone"
@@ -158,13 +159,13 @@ def check_refusal(data: bytes) -> None:
 def check_need(data: bytes) -> None:
     path = scratch.folder() / "repair"
     path.write_bytes(data)
-    for one in need.read(path):
+    for one in needs.read(path):
         assert local_time(one.since) and now_text(one.since), "as status tells it"
-    need.update(path, [None], [], matter=[7])
+    needs.update(path, [None], [], matter=[7])
 
 
 def check_quarantine(data: bytes) -> None:
-    """The reason beside a link in quarantine."""
+    """The reason beside a link in quarantine_folder."""
     root = scratch.folder() / "tree"
     place = root / "etc/tukit-sysext/quarantine"
     if not place.is_dir():
@@ -172,7 +173,7 @@ def check_quarantine(data: bytes) -> None:
         (place / "gdb.raw").symlink_to(f"/var/lib/sysext-store/{NAME}")
     (place / "gdb.raw.reason").write_bytes(data)
     with Tree(root) as tree:
-        (held,) = quarantine.held(tree)
+        (held,) = quarantine_folder.held(tree)
     name = held.entry.name
     assert "/" not in name and "\0" not in name and name not in ("", ".", "..")
     os.fsencode(name)

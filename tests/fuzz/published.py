@@ -16,13 +16,13 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.armour import public_keys
 from tukit_sysext.formats.gpgv_status import judge
-from tukit_sysext.job.facts import Standing
 from tukit_sysext.rules.matching import MergeNameRefused, check, link_name_accepted, merge_name
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
 from tukit_sysext.sources import listed
+from tukit_sysext.sources.candidate import Standing
 
 IMAGE = "gdb-15.2.x86-64.raw"
 _HOST = ReleaseData({"ID": "opensuse-microos", "ID_LIKE": "suse opensuse", "VERSION_ID": "1", "SYSEXT_LEVEL": "g-2"})

@@ -213,11 +213,11 @@ class Faults:
         return _REAL.gmtime(self.now if seconds is None else seconds)  # type: ignore[no-any-return]
 
     def _make_replacements(self) -> list[tuple[Any, str, Any]]:
-        import tukit_sysext.job.carry_out
-        import tukit_sysext.job.resolve
-        import tukit_sysext.job.verify
-        import tukit_sysext.state.quarantine
+        import tukit_sysext.integrity.quarantine_folder
+        import tukit_sysext.integrity.verify
         import tukit_sysext.system.inspect_image
+        import tukit_sysext.update.fetch
+        import tukit_sysext.update.resolve
         from tukit_sysext.system.rename import rename_new
 
         self._connection = self._make_connection()
@@ -240,10 +240,10 @@ class Faults:
             (sqlite3, "connect", self._connect),
             (time, "time", lambda: float(self.now)),
             (time, "gmtime", self._gmtime),
-            (tukit_sysext.state.quarantine, "rename_new", renamed),
-            (tukit_sysext.job.carry_out, "inspect_image", images.inspect_image),
-            (tukit_sysext.job.resolve, "inspect_image", images.inspect_image),
-            (tukit_sysext.job.verify, "inspect_linked", images.inspect_linked),
+            (tukit_sysext.integrity.quarantine_folder, "rename_new", renamed),
+            (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
+            (tukit_sysext.update.resolve, "inspect_image", images.inspect_image),
+            (tukit_sysext.integrity.verify, "inspect_linked", images.inspect_linked),
             (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]
 

@@ -8,11 +8,11 @@ from tests.model.checks import Before, Broken
 from tests.model.model import QUARANTINE, Snap
 from tests.model.package import before_run, run
 from tests.model.world import World, pick
-from tukit_sysext.job import quarantine
-from tukit_sysext.job.repair import repair as mend
-from tukit_sysext.job.verify import Assessment, Subject, assess, subjects
-from tukit_sysext.state import snapshots
-from tukit_sysext.state.examine import Examiner
+from tukit_sysext.integrity import quarantine
+from tukit_sysext.integrity.repair import repair as mend
+from tukit_sysext.integrity.verify import Assessment, Subject, assess, subjects
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.store.examine import Examiner
 
 
 def roll_back_to_harm(world: World, which: int, how: str) -> bool:

@@ -11,10 +11,10 @@ from tests.model import checks, look
 from tests.model.checks import Before, Broken, check
 from tests.model.faults import Killed
 from tests.model.world import World
+from tukit_sysext.collect import collect as collecting
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.events import Event, Kind
-from tukit_sysext.job import collect as collecting
-from tukit_sysext.job import settle as settling
+from tukit_sysext.ledger import settle as settling
+from tukit_sysext.ledger.spool import Event, Kind
 
 Happening = Callable[[], None]
 

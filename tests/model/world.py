@@ -20,11 +20,11 @@ from tests.model.faults import Faults
 from tests.model.model import EXTENSIONS, PLACES, Etc, Model, Snap, Words
 from tests.model.volume import Volume
 from tests.unit.support import snapper_info
-from tukit_sysext.hookspecs import hookimpl
+from tukit_sysext.collect.roots import Root
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.state.roots import Root
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.plugins.spec import hookimpl
 
 T = TypeVar("T")
 SHARED = ("var", "run", "sys", "proc")

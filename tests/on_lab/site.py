@@ -25,7 +25,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.rpm import build_rpm, payload
-from tukit_sysext.state.ledger import Ledger, LedgerSnapshot
+from tukit_sysext.ledger.ledger import Ledger, LedgerSnapshot
 
 OLD = {"ID": "opensuse-microos", "VERSION_ID": "20261101", "SYSEXT_LEVEL": "glibc-2.42"}
 NEW = {"ID": "opensuse-microos", "VERSION_ID": "20261120", "SYSEXT_LEVEL": "glibc-2.43"}

@@ -20,7 +20,7 @@ from tests.on_lab import operations, recordings
 from tests.on_lab.operations import SNAPPER
 from tests.on_lab.site import OLD, STATE, Site
 from tests.on_lab.test_recordings import IN_PROGRESS, PLUGINS
-from tukit_sysext.state.ledger import DEFAULT, Ledger, LedgerSnapshot
+from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerSnapshot
 from tukit_sysext.system.subvolume import BtrfsSubvolumes
 
 LEDGER = f"{STATE}/ledger.db"

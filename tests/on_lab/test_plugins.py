@@ -25,7 +25,7 @@ FAILING = ("unimportable", "leaving", "future", "unstated", "absent")
 REFERENCES = """
 from tukit_sysext.errors import PluginFailed
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 machine = Machine()
 try:
     for root in Plugins.of(machine).references(machine):

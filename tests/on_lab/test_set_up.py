@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.on_lab.site import NEW, OLD, STATE, Site
-from tests.unit.formats.exposition import check
+from tests.unit.metrics.exposition import check
 
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 UNITS = "/usr/lib/systemd/system"

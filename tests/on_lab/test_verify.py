@@ -16,7 +16,7 @@ from tests.conftest import StartLab
 from tests.lab import Flavour
 from tests.lab.images import MARKS
 from tests.on_lab.site import NEW, OLD, STATE, STORE, Site, Web
-from tukit_sysext.state.ledger import Ledger
+from tukit_sysext.ledger.ledger import Ledger
 
 OLD_FILE, NEW_FILE = "debug-1.0.x86-64.raw", "debug-1.1.x86-64.raw"
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

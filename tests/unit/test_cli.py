@@ -198,7 +198,7 @@ def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
 ) -> None:
     site.layout.store.mkdir(parents=True)
     assert cli.main([command]) == 0
-    monkeypatch.setattr("tukit_sysext.state.ledger_schema._BUSY_SECONDS", 0.0)
+    monkeypatch.setattr("tukit_sysext.ledger.schema._BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert cli.main([command]) == 1

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.support import Link, PlainMachine, make_tree, umask
-from tukit_sysext import entry
-from tukit_sysext.state import refusal
+from tukit_sysext import entry, errors
+from tukit_sysext.system import journal
+from tukit_sysext.update import refusal
 
 
 @pytest.fixture
@@ -79,25 +80,25 @@ def test_what_does_not_fit_goes_and_is_told(
 
 STEPS = [
     "tukit_sysext.machine.Machine",
-    "tukit_sysext.plugins.Plugins.__init__",
-    "tukit_sysext.plugins.Plugins.finalizing",
-    "tukit_sysext.plugins.Plugins.judged",
-    "tukit_sysext.events.snapshot_number",
-    "tukit_sysext.job.refusing.known",
-    "tukit_sysext.job.refusing.ages",
-    "tukit_sysext.job.refusing.note",
-    "tukit_sysext.job.transaction.Transaction",
-    "tukit_sysext.job.transaction.finalize",
-    "tukit_sysext.job.transaction.shared",
-    "tukit_sysext.job.complete.decide",
-    "tukit_sysext.job.transaction.LinkWriter",
-    "tukit_sysext.job.resolve.tree_facts",
+    "tukit_sysext.plugins.manager.Plugins.__init__",
+    "tukit_sysext.plugins.manager.Plugins.finalizing",
+    "tukit_sysext.plugins.manager.Plugins.judged",
+    "tukit_sysext.ledger.spool.snapshot_number",
+    "tukit_sysext.update.refusal.known",
+    "tukit_sysext.update.refusal.ages",
+    "tukit_sysext.update.refusal.note",
+    "tukit_sysext.update.transaction.Transaction",
+    "tukit_sysext.update.transaction.finalize",
+    "tukit_sysext.update.transaction.shared",
+    "tukit_sysext.update.fetch.decide",
+    "tukit_sysext.update.transaction.LinkWriter",
+    "tukit_sysext.update.resolve.tree_facts",
     "tukit_sysext.config.wanted.load",
     "tukit_sysext.config.settings.load",
-    "tukit_sysext.state.store.Store.names",
-    "tukit_sysext.state.ledger.Ledger.__init__",
-    "tukit_sysext.report.change_lines",
-    "tukit_sysext.report.refusal_lines",
+    "tukit_sysext.store.store.Store.names",
+    "tukit_sysext.ledger.ledger.Ledger.__init__",
+    "tukit_sysext.update.report.change_lines",
+    "tukit_sysext.update.report.refusal_lines",
 ]
 
 
@@ -115,7 +116,7 @@ def test_a_fault_passes_with_one_loud_line(
 
     monkeypatch.setattr(step, failing)
     # the hook makes 0 of both, after a last check of its own where the job was not done
-    assert finalize(site) in (0, entry.NOT_DONE)
+    assert finalize(site) in (0, errors.NOT_DONE)
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
@@ -123,7 +124,7 @@ def test_a_fault_passes_with_one_loud_line(
     assert "injected" in err
 
 
-@pytest.mark.parametrize("step", ["tukit_sysext.plugins.Plugins.__init__", "tukit_sysext.job.settle.settle"])
+@pytest.mark.parametrize("step", ["tukit_sysext.plugins.manager.Plugins.__init__", "tukit_sysext.ledger.settle.settle"])
 def test_settling_never_fails(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
 ) -> None:
@@ -142,7 +143,7 @@ def test_a_mark_that_cannot_be_set_lets_the_refusal_count(
         raise OSError(28, "injected")
 
     want(site)
-    monkeypatch.setattr("tukit_sysext.job.refusing.note", failing)
+    monkeypatch.setattr("tukit_sysext.update.refusal.note", failing)
     assert finalize(site) == 75
     assert "cannot be marked" in capsys.readouterr().err
 
@@ -167,7 +168,7 @@ def test_hostile_arguments_change_nothing(
 ) -> None:
     """Threat L5: nobody makes us write into another tree than that of the snapshot."""
     want(site)
-    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == entry.NOT_DONE
+    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == errors.NOT_DONE
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not site.layout.refused.exists()
 
@@ -214,4 +215,4 @@ def test_names_that_are_no_text_cost_no_refusal(site: PlainMachine, folder: str)
 
 def test_every_message_can_be_sent() -> None:
     record = logging.LogRecord("tukit_sysext", logging.ERROR, "", 1, "name \udcff and \0", (), None)
-    entry._Journal().emit(record)
+    journal.Journal().emit(record)

@@ -10,23 +10,23 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output, require_root
-from tukit_sysext.commands.trees import tell_open_transactions, tree_document
+from tukit_sysext.change.adopt import Adopted, adopt, preview
+from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
+from tukit_sysext.change.change import check_changeable
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job.adopt import Adopted, adopt, preview
-from tukit_sysext.job.adopt_source import AdoptedSource, adopt_source
-from tukit_sysext.job.change import check_changeable
-from tukit_sysext.job.facts import Foreign
-from tukit_sysext.job.options import image_name
-from tukit_sysext.job.resolve import Resolver
-from tukit_sysext.job.targets import Target, running_and_next
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.update.facts import Foreign
+from tukit_sysext.update.options import image_name
+from tukit_sysext.update.resolve import Resolver
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,17 +6,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Sequence
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.changing import parse_names
-from tukit_sysext.commands.editing import edit
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output
-from tukit_sysext.commands.trees import acting
+from tukit_sysext.change import requests
+from tukit_sysext.change.change import Wish
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.changing import parse_names
+from tukit_sysext.commands.common.editing import edit
+from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.errors import UsageError
-from tukit_sysext.job import wishes
-from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
@@ -27,15 +27,15 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     targets = acting(machine, arguments)
     be = "would be" if arguments.dry_run else "is"
     for target in targets:
-        linked = wishes.have(target).linked
+        linked = requests.have(target).linked
         texts: list[str] = []
         for name, found in versions.items():
             for version in found:
                 there = f" (it is linked: tukit-sysext update {name})" if _among(version, linked.get(name, ())) else ""
                 texts.append(f"{name}: {version} {be} blocked{there}")
-        told.append((wishes.blocked(target, versions), texts))
+        told.append((requests.blocked(target, versions), texts))
     status = edit(machine, arguments, told)
-    known = wishes.known_names(targets)
+    known = requests.known_names(targets)
     for name in versions.keys() - known:
         # it may be offered, or be one day; but rather it is misspelt
         if (near := nearest(name, known)) is not None:

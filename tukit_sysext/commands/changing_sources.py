@@ -7,20 +7,22 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output, local_time, require_root
-from tukit_sysext.commands.sources import key_document, key_lines, remembered
-from tukit_sysext.commands.trees import tell_open_transactions, tree_document
+from tukit_sysext.change import source_files
+from tukit_sysext.change import source_files as source_removal
+from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.keys import key_document, key_lines, remembered
+from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config import settings
 from tukit_sysext.errors import MemoryUnreadable, TukitSysextError, UsageError
 from tukit_sysext.formats import openpgp
-from tukit_sysext.job import source_files, source_removal
-from tukit_sysext.job.source_files import KEY_LIMIT, NewSource
-from tukit_sysext.job.targets import Target, running_and_next
+from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.ledger_rows import now_text
+from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import local_time
 
 
 @alone

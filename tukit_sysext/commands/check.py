@@ -11,18 +11,19 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from tukit_sysext.commands.output import Output, Table, Tone, Toned
-from tukit_sysext.commands.trees import looked_at
-from tukit_sysext.entry import REFUSED
-from tukit_sysext.job import refusing
-from tukit_sysext.job.options import Considered
-from tukit_sysext.job.plan import Action, ImagePlan, Plan, decide
-from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.errors import REFUSED
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.report import next_steps, step_lines, system_name
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Table, Tone, Toned
+from tukit_sysext.update import refusal
+from tukit_sysext.update.options import Considered
+from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.update.report import next_steps, step_lines, system_name
+from tukit_sysext.update.resolve import Resolver
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     target = looked_at(machine, arguments)
     plugins = Plugins.of(machine)
     machine = replace(target.machine, read_only=True)
-    held = refusing.ages(refusing.known(machine, writable=False), now=int(time.time()))
+    held = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
     with Tree(target.path) as tree:
         resolver = Resolver(
             machine,

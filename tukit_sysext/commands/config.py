@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tukit_sysext.commands.output import Output, Tone, Toned
-from tukit_sysext.commands.trees import looked_at
+from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem, Said, without_credentials
@@ -19,6 +18,8 @@ from tukit_sysext.config.wanted import WantedImages
 from tukit_sysext.machine import Machine
 from tukit_sysext.net.settings import SYSCONFIG, system_proxy
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Tone, Toned
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,20 +9,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
-from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time
+from tukit_sysext.commands.common.memory import Memory, Names, remembered
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.state import links
-from tukit_sysext.state.links import Entry
-from tukit_sysext.state.record import seconds_of
-from tukit_sysext.state.snapshots import Scan, Snapshot, scan
+from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 if TYPE_CHECKING:
-    from tukit_sysext.state.ledger import LedgerSnapshot
+    from tukit_sysext.ledger.ledger import LedgerSnapshot
 
 log = logging.getLogger(__name__)
 

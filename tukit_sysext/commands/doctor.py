@@ -12,11 +12,12 @@ from dataclasses import asdict
 from itertools import zip_longest
 from typing import TypeVar
 
-from tukit_sysext.commands.output import Output, Tone, Toned
 from tukit_sysext.doctor import clock, collecting, configuration, disk, hooks, images, memory, store, tools, units
 from tukit_sysext.doctor.result import Result, Severity, unknown
 from tukit_sysext.errors import in_words
 from tukit_sysext.machine import Machine
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Tone, Toned
 
 Facts = TypeVar("Facts")
 

@@ -7,14 +7,15 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext.commands.memory import ledger_faults_told
-from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time, require_root, size_text
-from tukit_sysext.job import metrics
-from tukit_sysext.job.collect import Collection, collect
-from tukit_sysext.job.collection import Fate, Judged
+from tukit_sysext.collect.collect import Collection, collect
+from tukit_sysext.collect.decide import Fate, Judged
+from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.state.ledger import now_text
+from tukit_sysext.metrics import metrics
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.terminal.output import Output, require_root, size_text
+from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 _SHOWN = 3
 

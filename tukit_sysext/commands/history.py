@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.memory import Memory, Names, nearest, remembered
-from tukit_sysext.commands.output import Output, Table, local_time
+from tukit_sysext.commands.common.memory import Memory, Names, remembered
 from tukit_sysext.commands.snapshots import snapper_time
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.ledger.ledger import Event, LedgerSnapshot
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.ledger import Event, LedgerSnapshot
-from tukit_sysext.state.record import seconds_of
-from tukit_sysext.state.snapshots import rfc3339
+from tukit_sysext.snapshots.snapshots import rfc3339
+from tukit_sysext.store.record import seconds_of
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import Table, local_time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.changing import parse_names, unknown_image
-from tukit_sysext.commands.editing import edit
-from tukit_sysext.commands.trees import acting
+from tukit_sysext.change import requests
+from tukit_sysext.change.change import Wish
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.changing import parse_names, unknown_image
+from tukit_sysext.commands.common.editing import edit
+from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.config.editing import Changes
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job import wishes
-from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 
 
@@ -21,7 +21,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Hold images in each tree that wants them. 0."""
     names = parse_names(arguments.names)
     targets = acting(machine, arguments)
-    trees = [(target, wishes.have(target)) for target in targets]
+    trees = [(target, requests.have(target)) for target in targets]
     told: list[tuple[Wish, list[str]]] = []
     for name, version in names.items():
         if not any(have.wants(name) for _, have in trees):
@@ -46,5 +46,5 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             texts.append(f"{name}: {be}held at {held}{later}")
             elsewhere = elsewhere or held != linked
         if changes:
-            told.append((wishes.changed(target, changes, ask=elsewhere), texts))
+            told.append((requests.changed(target, changes, ask=elsewhere), texts))
     return edit(machine, arguments, told)

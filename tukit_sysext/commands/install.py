@@ -6,19 +6,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.changing import carry, parse_names
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.trees import acting
+from tukit_sysext.change import requests
+from tukit_sysext.change.change import Wish
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.changing import carry, parse_names
+from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.config import settings
 from tukit_sysext.config.values import component
 from tukit_sysext.errors import TukitSysextError, UsageError
-from tukit_sysext.job import wishes
-from tukit_sysext.job.change import Wish
-from tukit_sysext.job.targets import Target
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import check_specifier
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
@@ -64,4 +64,4 @@ def _wish(
             changes[name]["Policy"] = (policy,)
         if version is not None:
             changes[name]["Hold"] = (version,)
-    return wishes.installed(target, changes)
+    return requests.installed(target, changes)

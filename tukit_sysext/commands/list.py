@@ -9,23 +9,25 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output, Tone, Toned, one_line, size_text
-from tukit_sysext.commands.trees import looked_at
+from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job import explain
-from tukit_sysext.job.explain import Explained
-from tukit_sysext.job.facts import Facts, Standing
-from tukit_sysext.job.offers import Offer, linked_names, offers, undecided_of_both, wish
-from tukit_sysext.job.plan import Action
-from tukit_sysext.job.resolve import Resolver
-from tukit_sysext.job.targets import Target
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.report import system_name
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output, size_text
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import Tone, Toned, one_line
+from tukit_sysext.update import explain
+from tukit_sysext.update.explain import Explained
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.offers import Offer, linked_names, offers, undecided_of_both, wish
+from tukit_sysext.update.plan import Action
+from tukit_sysext.update.report import system_name
+from tukit_sysext.update.resolve import Resolver
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:

@@ -8,11 +8,12 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext import hookspecs
-from tukit_sysext.commands.output import Output, Table, Tone, Toned
-from tukit_sysext.hookspecs import INTERFACE, PROJECT, Specifications
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins, Registered
+from tukit_sysext.plugins import spec
+from tukit_sysext.plugins.manager import Plugins, Registered
+from tukit_sysext.plugins.spec import INTERFACE, PROJECT, Specifications
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Table, Tone, Toned
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
@@ -97,7 +98,7 @@ def hook_lines() -> Iterator[str]:
     """The specifications as text: how a plugin is made, then each hook."""
     yield f"Interface {INTERFACE}"
     yield ""
-    yield inspect.getdoc(hookspecs) or ""
+    yield inspect.getdoc(spec) or ""
     yield ""
     yield inspect.getdoc(Specifications) or ""
     for name in _names():

@@ -13,12 +13,12 @@ import time
 from dataclasses import asdict, replace
 from functools import partial
 
-from tukit_sysext.commands.output import Output, Tone, Toned
-from tukit_sysext.entry import REFUSED
-from tukit_sysext.errors import TukitSysextError, in_words
-from tukit_sysext.job import refusing
-from tukit_sysext.job.preflight import Answer, Verdict, judge, without_plan
+from tukit_sysext.errors import REFUSED, TukitSysextError, in_words
 from tukit_sysext.machine import Machine
+from tukit_sysext.preflight.decide import Answer, Verdict, judge, without_plan
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Tone, Toned
+from tukit_sysext.update import refusal
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +43,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
 
 def _answer(machine: Machine) -> Answer:
     from tukit_sysext.config import settings, wanted
-    from tukit_sysext.job.repositories import statements
-    from tukit_sysext.job.resolve import Resolver
-    from tukit_sysext.plugins import Plugins
-    from tukit_sysext.rules.offered import of_release, offered
+    from tukit_sysext.plugins.manager import Plugins
+    from tukit_sysext.preflight.offered import of_release, offered
+    from tukit_sysext.preflight.repositories import statements
     from tukit_sysext.rules.release import ReleaseData
     from tukit_sysext.system.system_release import read_release
     from tukit_sysext.system.tree import Tree
+    from tukit_sysext.update.resolve import Resolver
 
     with Tree(machine.layout.root) as tree:
         if not any(image.may_refuse for image in wanted.load(tree).images.values()):
@@ -69,7 +69,7 @@ def _answer(machine: Machine) -> Answer:
             tree,
             partial(plugins.sources, looking),
             looking.store(writable=False),
-            refused_for=refusing.ages(refusing.known(machine, writable=False), now=int(time.time())),
+            refused_for=refusal.ages(refusal.known(machine, writable=False), now=int(time.time())),
             objection=plugins.objection,
         )
         return judge(resolver, running, found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.output import Output, require_root, size_text
-from tukit_sysext.job.purge import purge, tell
+from tukit_sysext.change.purge import purge, tell
+from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.machine import Machine
+from tukit_sysext.terminal.output import Output, require_root, size_text
 
 _MEANS = (
     "Images of the store are of unknown origin then: they stay, are used as before, and no update repairs them by "

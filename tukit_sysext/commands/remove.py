@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.alone import alone
-from tukit_sysext.commands.changing import carry, parse_name, unknown_image
-from tukit_sysext.commands.output import Output
-from tukit_sysext.commands.trees import acting
+from tukit_sysext.change import requests
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.changing import carry, parse_name, unknown_image
+from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job import wishes
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
+from tukit_sysext.terminal.output import Output
 
 
 @alone
@@ -20,7 +20,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Remove images from each tree that wants them. 0."""
     names = [parse_name(name) for name in arguments.names]
     targets = acting(machine, arguments)
-    trees = [(target, wishes.have(target)) for target in targets]
+    trees = [(target, requests.have(target)) for target in targets]
     for name in names:
         if any(name in have.wanted and name in have.names for _, have in trees):
             continue
@@ -28,9 +28,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             raise TukitSysextError(
                 f"{name}: linked, but not wanted: not ours", hint=f"tukit-sysext adopt {name}, and remove it then"
             )
-        raise unknown_image(name, wishes.known_names(targets), "that is wanted", hint="tukit-sysext status")
+        raise unknown_image(name, requests.known_names(targets), "that is wanted", hint="tukit-sysext status")
     found = [
-        wishes.removed(target, [name for name in names if name in have.wanted])
+        requests.removed(target, [name for name in names if name in have.wanted])
         for target, have in trees
         if any(name in have.wanted for name in names)
     ]

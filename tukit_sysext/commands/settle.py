@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.memory import ledger_faults_told
-from tukit_sysext.commands.output import require_root
-from tukit_sysext.job import metrics
-from tukit_sysext.job.settle import settle
+from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.ledger.settle import settle
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.metrics import metrics
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.terminal.output import require_root
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:

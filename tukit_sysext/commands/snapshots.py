@@ -8,22 +8,24 @@ blocks of columns, each snapshot is told by what changed from the one before it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
 from typing import Any
 
-from tukit_sysext.commands import matrix
-from tukit_sysext.commands.matrix import Line
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output, Tone, Toned, local_time, one_line
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job.options import image_name, image_version
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.state.links import Entry
-from tukit_sysext.state.record import seconds_of
-from tukit_sysext.state.snapshots import Scan, Snapshot, rfc3339, scan
-from tukit_sysext.state.store import Condition, Store, Stored
+from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot, rfc3339, scan
+from tukit_sysext.store.record import seconds_of
+from tukit_sysext.store.store import Condition, Store, Stored
 from tukit_sysext.system.system_release import label
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import GAP, Tone, Toned, local_time, one_line
+from tukit_sysext.update.options import image_name, image_version
 
 _MOST_BLOCKS = 3
 _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
@@ -126,24 +128,24 @@ def _print(output: Output, found: Scan, look: Look, only: Collection[str]) -> No
         )
         for snapshot in found.snapshots
     ]
-    same = {} if output.width is None or only else matrix.unchanged(lines)
-    shown = [name for name in matrix.names(lines) if name not in same]
-    blocks = matrix.blocks(head, lines, shown, output.width)
-    if len(blocks) <= _MOST_BLOCKS or only:
-        for number, block in enumerate(blocks):
+    same = {} if output.width is None or only else unchanged(lines)
+    shown = [name for name in names(lines) if name not in same]
+    parts = blocks(head, lines, shown, output.width)
+    if len(parts) <= _MOST_BLOCKS or only:
+        for number, block in enumerate(parts):
             if number:
                 output.tell()
             output.table(block.head, block.rows, wraps=())
-        cells = [cell for block in blocks for row in block.rows for cell in row[1:]]
+        cells = [cell for block in parts for row in block.rows for cell in row[1:]]
     else:
-        found_changes = list(matrix.changes(lines, shown))
+        found_changes = list(changes(lines, shown))
         cells = [text for texts in found_changes for text in texts]
         rows = [
             (*line.cells, ", ".join(texts) or _nothing(line)) for line, texts in zip(lines, found_changes, strict=True)
         ]
         output.table((*head, "Images, and what changed from one to the next"), rows)
     _print_legend(output, lines, cells, same)
-    if len(blocks) > _MOST_BLOCKS and not only:
+    if len(parts) > _MOST_BLOCKS and not only:
         example = " ".join([name for name in shown if not name.startswith("(")][:2])
         output.say(f"Some of the {len(shown)} images side by side: tukit-sysext snapshots {example}")
 
@@ -154,7 +156,7 @@ def _nothing(line: Line) -> str:
     return "as before" if line.has else "no image"
 
 
-def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], same: matrix.Versions) -> None:
+def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], same: Versions) -> None:
     output.say()
     if same:
         output.say("In all of them: " + ", ".join(f"{name}={version}" for name, version in sorted(same.items())))
@@ -162,18 +164,18 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
     told = [f"{sign} {what}" for sign, what in _NUMBER_MARKS.items() if sign in there]
     if told:
         output.say(f"#: {', '.join(told)}")
-    told = [f"{sign} {what}" for sign, what in matrix.MARKS.items() if any(cell.startswith(sign) for cell in cells)]
-    if any(cell.strip() == matrix.UNKNOWN.strip() for cell in cells):
-        told.append(f"{matrix.UNKNOWN.strip()} not known")
-    if any(matrix.NOT_WHOLE in cell for cell in (*cells, *same.values())):
-        told.append(f"{matrix.NOT_WHOLE} not whole, or missing")
+    told = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
+    if any(cell.strip() == UNKNOWN.strip() for cell in cells):
+        told.append(f"{UNKNOWN.strip()} not known")
+    if any(NOT_WHOLE in cell for cell in (*cells, *same.values())):
+        told.append(f"{NOT_WHOLE} not whole, or missing")
     if any(name.startswith("(") for line in lines for name in line.has or ()):
         told.append("(...) not ours")
     if told:
         output.say(f"Images: {', '.join(told)}")
 
 
-def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> matrix.Versions:
+def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Versions:
     """The version of each image; of what is not ours that it is there. Several links to an image tell all versions."""
     found: dict[str, str] = {}
     for entry in entries:
@@ -184,8 +186,8 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> ma
             found[f"({name})"] = str(entry.kind)
             continue
         stored = look(entry.image)
-        told = image_version(stored) + ("" if stored.condition is Condition.WHOLE else matrix.NOT_WHOLE)
-        found[name] = f"{found[name]}{matrix.BETWEEN}{told}" if name in found else told
+        told = image_version(stored) + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
+        found[name] = f"{found[name]}{BETWEEN}{told}" if name in found else told
     return found
 
 
@@ -217,3 +219,132 @@ def _system(release: ReleaseData | None, *, short: bool) -> str:
     if release is None:
         return "unknown"
     return (release.get("VERSION_ID") if short else None) or label(release) or "unknown"
+
+
+Versions = Mapping[str, str]
+"""What one snapshot has: the version of each image by name."""
+
+
+_ABSENT = " ."
+
+
+_WENT = "-"
+
+
+UNKNOWN = " ?"
+
+
+MARKS = {"+": "came", ">": "newer than before", "<": "older than before", "-": "went"}
+"""The first character of a cell; a blank where nothing changed, so that versions stand below each other."""
+
+
+BETWEEN = ","
+"""Stands between the versions of an image that has several links."""
+
+
+NOT_WHOLE = "!"
+"""The last character of a version whose file is not whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One snapshot: the cells before those of the images, and what it has (None: not known)."""
+
+    cells: tuple[str, ...]
+    has: Versions | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """A part of the matrix that fits beside each other: the names of its images, and rows of cells."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def unchanged(lines: Sequence[Line]) -> Versions:
+    """Images that every snapshot has in the same version; none where there is but one snapshot, or one is not known."""
+    known = [line.has for line in lines if line.has is not None]
+    if len(known) < 2 or len(known) < len(lines):
+        return {}
+    return {name: version for name, version in known[0].items() if all(has.get(name) == version for has in known)}
+
+
+def names(lines: Sequence[Line]) -> list[str]:
+    """All images of the snapshots."""
+    return sorted({name for line in lines for name in line.has or ()})
+
+
+def cell(before: Versions | None, has: Versions | None, name: str) -> str:
+    """The version with the mark of what changed since ``before`` (None: not known, nothing is marked)."""
+    if has is None:
+        return Toned(UNKNOWN, Tone.NOTICE)
+    new = has.get(name)
+    old = before.get(name) if before is not None else None
+    if new is None:
+        return Toned(_ABSENT, Tone.FAINT) if old is None else Toned(_WENT, Tone.BAD)
+    if before is not None and old is None:
+        return Toned(f"+{new}", Tone.GOOD)
+    order = compare(_newest(new), _newest(old)) if old is not None else 0
+    if order == 0:  # a second link, and whether the file is whole, change no version
+        return Toned(f" {new}", Tone.BAD) if NOT_WHOLE in new else f" {new}"
+    return Toned(f"{'<' if order < 0 else '>'}{new}", Tone.NOTICE)
+
+
+def _newest(versions: str) -> str:
+    """Of the versions of a cell the newest: where there are several, systemd would merge them all."""
+    found = (version.removesuffix(NOT_WHOLE) for version in versions.split(BETWEEN))
+    return max(found, key=cmp_to_key(compare))
+
+
+def column(lines: Sequence[Line], name: str) -> list[str]:
+    """The cells of one image."""
+    cells: list[str] = []
+    before: Versions | None = None
+    for line in lines:
+        cells.append(cell(before, line.has, name))
+        before = line.has if line.has is not None else before
+    return cells
+
+
+def blocks(head: Sequence[str], lines: Sequence[Line], shown: Sequence[str], width: int | None) -> list[Block]:
+    """The matrix of these images, cut into blocks of at most ``width`` columns of a terminal (None: one block).
+
+    The first block has all of ``head``, the others its first column alone.
+    """
+    base = [[title, *(line.cells[index] for line in lines)] for index, title in enumerate(head)]
+    found: list[Block] = []
+    current, used = list(base), _width(base)
+    fresh = True
+    for name in shown:
+        cells = [f" {one_line(name)}", *column(lines, name)]
+        size = GAP + max(map(len, cells))
+        if width is not None and not fresh and used + size > width:
+            found.append(_block(current))
+            current, used = base[:1], _width(base[:1])
+        current.append(cells)
+        used += size
+        fresh = False
+    found.append(_block(current))
+    return found
+
+
+def _width(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, cells)) for cells in columns) + GAP * (len(columns) - 1)
+
+
+def _block(columns: Sequence[Sequence[str]]) -> Block:
+    head, *rows = zip(*columns, strict=True)
+    return Block(head=head, rows=tuple(rows))
+
+
+def changes(lines: Sequence[Line], shown: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What changed from one snapshot to the next, as ``>gdb=15.2`` and ``-gdb``; the first has all, without marks."""
+    before: Versions | None = None
+    for line in lines:
+        cells = {name: cell(before, line.has, name) for name in shown} if line.has is not None else {}
+        marked = {name: text for name, text in cells.items() if text[0] in MARKS}
+        if before is None:
+            marked = {name: text for name, text in cells.items() if text != _ABSENT}
+        yield [text[0].strip() + name + (f"={text[1:]}" if text[1:] else "") for name, text in marked.items()]
+        before = line.has if line.has is not None else before

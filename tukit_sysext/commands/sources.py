@@ -8,18 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.output import Output, Table, Tone, Toned, local_time
-from tukit_sysext.commands.trees import tree_document
+from tukit_sysext.commands.common.keys import key_document, key_lines, remembered
+from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
-from tukit_sysext.errors import MemoryUnreadable, TukitSysextError
+from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.formats.openpgp import PublicKey
-from tukit_sysext.job.source_trust import trust_of
-from tukit_sysext.job.targets import Target, running_and_next
+from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text
-from tukit_sysext.state.ledger_rows import now_text
+from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.sources.keys import trust_of
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
@@ -123,13 +125,6 @@ def _row(machine: Machine, configuration: Configuration, found: SourceSettings) 
     return Row(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))
 
 
-def remembered(machine: Machine) -> Sequence[str]:
-    try:
-        return machine.seen().sources()
-    except OSError as error:
-        raise TukitSysextError(f"{machine.layout.seen}: cannot be read: {error.strerror}") from error
-
-
 def _lines(rows: Sequence[Row], others: Sequence[str], differences: Sequence[Difference]) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
@@ -170,19 +165,6 @@ def _trust(found: SourceSettings) -> str:
     pinned = ", pinned" if found.fingerprints is not None else ""
     oldest = f", signed at most {span_text(found.max_age)} ago" if found.max_age is not None else ""
     return f"signed by a key of {where}{pinned}{oldest}"
-
-
-def key_lines(keys: Sequence[PublicKey]) -> Iterator[str]:
-    """Fingerprints as people compare them, with what the keys call themselves."""
-    for key in keys:
-        grouped = " ".join(key.fingerprint[start : start + 4] for start in range(0, len(key.fingerprint), 4))
-        yield f"key {grouped}"
-        yield from (f"    {user_id}" for user_id in key.user_ids)
-
-
-def key_document(key: PublicKey) -> dict[str, Any]:
-    """A key for ``--json``."""
-    return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids)}
 
 
 def _document(row: Row) -> dict[str, Any]:

@@ -13,32 +13,34 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.commands import following
 from tukit_sysext.commands import snapshots as snapshots_command
-from tukit_sysext.commands.output import Output, Tone, Toned, local_time
+from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.snapshots import Look, looks
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import State, WantedImage, WantedImages
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.job import refusing
-from tukit_sysext.job.options import image_name, image_version
+from tukit_sysext.integrity import needs, quarantine_folder
+from tukit_sysext.integrity.needs import Need
+from tukit_sysext.integrity.quarantine_folder import Held
 from tukit_sysext.layout import STORE
+from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.report import step_lines, system_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.state import links, need, quarantine, refusal
-from tukit_sysext.state.ledger import Ledger, now_text
-from tukit_sysext.state.links import Entry
-from tukit_sysext.state.need import Need
-from tukit_sysext.state.quarantine import Held
-from tukit_sysext.state.refusal import Refusal
-from tukit_sysext.state.snapshots import Snapshot, scan
-from tukit_sysext.state.store import Condition
-from tukit_sysext.state.tukit_plugins import command_to_stop, other_plugins
+from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.snapshots import Snapshot, scan
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.update import refusal
+from tukit_sysext.update.options import image_name, image_version
+from tukit_sysext.update.refusal import Refusal
+from tukit_sysext.update.report import step_lines, system_name
 
 _NOT_LINKED = "not linked"
 
@@ -63,8 +65,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print the status. 0; with ``--refused`` 1 while an update is refused."""
     output = Output.of(arguments)
     if arguments.follow:
-        following.follow(machine, output)
-    mark = refusing.known(machine, writable=False)
+        running_job.follow(machine, output)
+    mark = refusal.known(machine, writable=False)
     if arguments.follow or (arguments.refused and not output.wants_json):
         for line in _refusal_lines(mark):
             output.tell(line)
@@ -74,14 +76,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     look = looks(machine.store(writable=False))
     others = other_plugins(machine.layout)
     if output.wants_json:
-        running = following.running_job(machine)
+        running = running_job.running_job(machine)
         output.json(
             {
-                "running_job": following.document(running) if running is not None else None,
+                "running_job": running_job.document(running) if running is not None else None,
                 "systems": [_document(system, look) for system in systems],
                 "refused": None if mark is None else _refused(mark),
                 "repair": [
-                    {**asdict(item), "since": now_text(item.since)} for item in need.read(machine.layout.repair)
+                    {**asdict(item), "since": now_text(item.since)} for item in needs.read(machine.layout.repair)
                 ],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(found.unknown),
@@ -101,9 +103,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
 
 def _print(output: Output, machine: Machine, systems: Sequence[System], look: Look, mark: Refusal | None) -> None:
     for line in (
-        *following.lines(machine),
+        *running_job.lines(machine),
         *_refusal_lines(mark),
-        *_repair_lines(need.read(machine.layout.repair)),
+        *_repair_lines(needs.read(machine.layout.repair)),
     ):
         output.tell(line)
     for number, system in enumerate(systems):
@@ -131,7 +133,7 @@ def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) 
     with Tree(path) as tree:
         try:
             entries = links.read(tree)
-            held = quarantine.held(tree)
+            held = quarantine_folder.held(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
         wanted = wanted_files.load(tree)

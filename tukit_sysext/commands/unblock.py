@@ -6,20 +6,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tukit_sysext.commands.alone import alone
+from tukit_sysext.change import requests
+from tukit_sysext.change.change import Wish
 from tukit_sysext.commands.block import parse_versions
-from tukit_sysext.commands.editing import edit
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.trees import acting
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.editing import edit
+from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.settings import Blocked, block_file
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job import wishes
-from tukit_sysext.job.change import Wish
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                     still = f" here, but by {', '.join(others)} all the same" if others else ""
                     texts.append(f"{name}: {item.version} {be} blocked{still}")
         if texts:
-            told.append((wishes.unblocked(target, ours), texts))
+            told.append((requests.unblocked(target, ours), texts))
     for name, version in _each(versions):
         matching = _matching(name, version, found)
         if not matching:

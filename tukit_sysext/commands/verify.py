@@ -11,21 +11,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tukit_sysext.commands.output import Output, Table, Tone, Toned, require_root
 from tukit_sysext.errors import UsageError
-from tukit_sysext.job import metrics, needs, quarantine, refusing
-from tukit_sysext.job.finding import Finding
-from tukit_sysext.job.quarantine import Move
-from tukit_sysext.job.repair import Done, Repair, planned, repair
-from tukit_sysext.job.targets import snapshot_of
-from tukit_sysext.job.verify import Assessment, Subject, assess, subject_of, subjects
+from tukit_sysext.integrity import needs, quarantine
+from tukit_sysext.integrity.finding import Finding
+from tukit_sysext.integrity.quarantine import Move
+from tukit_sysext.integrity.repair import Done, Repair, planned, repair
+from tukit_sysext.integrity.verify import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.layout import EXTENSIONS
+from tukit_sysext.ledger.ledger import Event, Ledger, now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.state import refusal, snapshots
-from tukit_sysext.state.examine import Examiner
-from tukit_sysext.state.ledger import Event, Ledger, now_text
-from tukit_sysext.state.snapshots import Scan
+from tukit_sysext.metrics import metrics
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.snapshots.targets import snapshot_of
+from tukit_sysext.store.examine import Examiner
+from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.text import Table, Tone, Toned
+from tukit_sysext.update import refusal
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +206,7 @@ def _refused_again(machine: Machine, _: Plugins) -> int:
     """/run is empty after a reboot, the refusal that the mark showed goes on."""
     if machine.layout.refused.exists():
         return 0
-    known = refusing.known(machine, writable=False)
+    known = refusal.known(machine, writable=False)
     if known is not None:
         refusal.write(machine.layout.refused, known)
     return 0

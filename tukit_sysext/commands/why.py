@@ -6,15 +6,16 @@ from __future__ import annotations
 import argparse
 import difflib
 
+from tukit_sysext.collect.collect import collect
+from tukit_sysext.collect.decide import Fate, Judged
 from tukit_sysext.commands.gc import document, fate_text
-from tukit_sysext.commands.output import Output, Tone, Toned, one_line, require_root
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job.collect import collect
-from tukit_sysext.job.collection import Fate, Judged
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.names import parse_image_name
-from tukit_sysext.state.store import Kept
+from tukit_sysext.store.store import Kept
+from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.text import Tone, Toned, one_line
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> int:

@@ -9,24 +9,26 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.commands.list import FAULTY, no_such_image
-from tukit_sysext.commands.memory import nearest
-from tukit_sysext.commands.output import Output, Tone, Toned, one_line
-from tukit_sysext.commands.trees import looked_at
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job import explain
-from tukit_sysext.job.explain import Explained, Rule, Side
-from tukit_sysext.job.facts import Candidate, Facts, Standing
-from tukit_sysext.job.offers import linked_names
-from tukit_sysext.job.plan import ImagePlan, decide
-from tukit_sysext.job.resolve import Resolver
-from tukit_sysext.job.targets import Target
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
-from tukit_sysext.report import system_name
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.text import Tone, Toned, one_line
+from tukit_sysext.update import explain
+from tukit_sysext.update.explain import Explained, Rule, Side
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.offers import linked_names
+from tukit_sysext.update.plan import ImagePlan, decide
+from tukit_sysext.update.report import system_name
+from tukit_sysext.update.resolve import Resolver
 
 _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tukit_sysext.collect import roots
 from tukit_sysext.doctor.result import Result, good, unknown, warning
 from tukit_sysext.machine import Machine
-from tukit_sysext.state import roots
-from tukit_sysext.state.snapshots import scan
+from tukit_sysext.snapshots.snapshots import scan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,9 @@ from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
-from tukit_sysext.job.source_trust import trust_of
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.sources.keys import trust_of
 from tukit_sysext.system.tree import Tree
 
 _DENIED = "Permission denied"

@@ -15,8 +15,8 @@ from tukit_sysext.doctor.packages import installs
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown
 from tukit_sysext.errors import ToolMissing
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.tukit_plugins import OUR_PLUGIN, command_to_stop, masks, other_plugins
 from tukit_sysext.system.process import TimedOut, run
+from tukit_sysext.system.tukit_plugins import OUR_PLUGIN, command_to_stop, masks, other_plugins
 
 SNAPPER_PLUGIN = "60-tukit-sysext"
 _TUKIT = ("usr/sbin/tukit", "usr/bin/tukit")

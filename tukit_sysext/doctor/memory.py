@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.doctor.result import Result, good, problem, unknown, warning
-from tukit_sysext.job import refusing
+from tukit_sysext.integrity import needs
+from tukit_sysext.integrity.needs import Need
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.machine import Machine
-from tukit_sysext.report import step_lines
-from tukit_sysext.state import need
-from tukit_sysext.state.ledger import Ledger
-from tukit_sysext.state.need import Need
-from tukit_sysext.state.refusal import Refusal
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import Refusal
+from tukit_sysext.update.report import step_lines
 
 DAYS = 3
 """For how many days an update may be refused before it is a problem."""
@@ -56,8 +56,8 @@ def look(machine: Machine) -> Facts:
         fault=fault,
         unreadable=unreadable,
         newer=newer,
-        refused=refusing.known(machine, writable=False),
-        needs=need.read(machine.layout.repair),
+        refused=refusal.known(machine, writable=False),
+        needs=needs.read(machine.layout.repair),
         now=int(time.time()),
         privileged=machine.privileged,
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.job import Answer, Next, NotThere, Origin, State
+from tukit_sysext.net.request import Answer, Next, NotThere, Origin, State
 from tukit_sysext.net.settings import NetworkSettings
 
 _MOST_REDIRECTS = 5

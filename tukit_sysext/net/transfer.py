@@ -22,7 +22,7 @@ import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.attempt import Attempt, origin, without_credentials
-from tukit_sysext.net.job import FIRST_PAUSE, Answer, Job, Next, NotThere, Origin, Result, State
+from tukit_sysext.net.request import FIRST_PAUSE, Answer, Job, Next, NotThere, Origin, Result, State
 from tukit_sysext.net.settings import NetworkSettings
 
 log = logging.getLogger(__name__)

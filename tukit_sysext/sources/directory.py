@@ -12,8 +12,8 @@ from pathlib import Path
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
-from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.sources import listed
+from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
 

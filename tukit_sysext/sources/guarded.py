@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tukit_sysext.errors import ImageBroken, PluginFailed, SourceUnreachable, TukitSysextError, in_words
-from tukit_sysext.job.facts import Candidate, Known
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.candidate import Candidate, Known
 from tukit_sysext.sources.protocol import Sink, Source
 from tukit_sysext.system.time_limit import time_limit
 

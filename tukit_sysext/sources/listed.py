@@ -15,9 +15,9 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
-from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.candidate import Candidate, Known, Standing
 
 LIST = "SHA256SUMS"
 SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.job.facts import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Known
 
 
 class Sink(Protocol):

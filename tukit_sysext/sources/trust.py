@@ -2,8 +2,9 @@
 """Whose lists are believed: the OpenPGP signature of a list, checked against the keyring of its source.
 
 A list is believed when gpgv finds a good signature by a key of the keyring (one that is pinned, where any is), that is
-not from the future, not older than the source's ``MaxAge=``, and not older than the newest one seen (state/seen.py). Of
-several good signatures the newest counts; one beside them by a key that is not known does not matter.
+not from the future, not older than the source's ``MaxAge=``, and not older than the newest one seen
+(:mod:`tukit_sysext.sources.seen`). Of several good signatures the newest counts; one beside them by a key that is not
+known does not matter.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.armour import public_keys
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
+from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.quantities import span_text
 from tukit_sysext.sources.cache import Cache
-from tukit_sysext.state.ledger_rows import now_text
-from tukit_sysext.state.seen import LATEST, Seen
+from tukit_sysext.sources.seen import LATEST, Seen
 from tukit_sysext.system.gpgv import check_signature
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from dataclasses import replace
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
-from tukit_sysext.job.facts import Candidate, Known, Standing
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.job import Answer, Job, Login, NotThere, Result
+from tukit_sysext.net.request import Answer, Job, Login, NotThere, Result
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import LISTS, Cache
+from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Believed, Trust
 

@@ -13,10 +13,11 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tukit_sysext.hookspecs import hookimpl
-from tukit_sysext.job.transaction import Outcome, Transaction
+from tukit_sysext.collect.roots import Root
 from tukit_sysext.machine import Machine
-from tukit_sysext.state.roots import Root
+from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.transaction import Transaction
 
 tukit_sysext_interface = ">=1.0,<2"
 

@@ -17,8 +17,8 @@ from tests.lab.images import make_image
 from tests.unit.commands.world import NEW, OLD, World
 from tests.unit.support import Content, listing, make_tree
 from tukit_sysext import cli
-from tukit_sysext.job.complete import complete
 from tukit_sysext.machine import Machine
+from tukit_sysext.update.fetch import complete
 
 Run = Callable[..., str]
 
@@ -185,7 +185,7 @@ class TestInstall:
             world.snapshot(2, {"gdb": "1.0"}, default=True)
             return complete(*arguments, **keywords)
 
-        monkeypatch.setattr("tukit_sysext.job.change.complete", slow)
+        monkeypatch.setattr("tukit_sysext.change.change.complete", slow)
         publish(world, "htop", "1.0")
         assert "nothing was changed; run it once more" in run("install", "htop", status=1)
         assert linked(world, "htop") is None

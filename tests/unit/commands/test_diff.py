@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.state.samples import record
+from tests.unit.ledger.samples import record
 from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine
 from tukit_sysext.commands import diff
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.grammar import parser
-from tukit_sysext.state.ledger import Ledger
-from tukit_sysext.state.record import Records
-from tukit_sysext.state.snapshots import scan
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.store.record import Records
 
 
 def tree(**links: str) -> dict[str, Content]:

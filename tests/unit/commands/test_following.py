@@ -13,10 +13,10 @@ import pytest
 from tests.unit.commands.world import World, plain
 from tests.unit.support import make_tree
 from tukit_sysext import cli, entry
-from tukit_sysext.job.progress import Progress, Report, Stage
-from tukit_sysext.job.progress_file import ProgressFile
-from tukit_sysext.state import refusal
-from tukit_sysext.state.refusal import HeldBack, Refusal
+from tukit_sysext.progress.notice import ProgressFile
+from tukit_sysext.progress.progress import Progress, Report, Stage
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_scripts_follow_in_json(world: World, progress: Progress) -> None:
 
 _BARS = """
 import sys
-from tukit_sysext.commands.output import Output
-from tukit_sysext.job.progress import Stage
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.progress.progress import Stage
 from tukit_sysext.machine import Machine
 output = Output.of(__import__("argparse").Namespace(quiet=sys.argv[1:] == ["quiet"]))
 with output.progress(Machine(), None) as machine:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.state import first_ledger
-from tests.unit.state.samples import record
+from tests.unit.ledger import first_ledger
+from tests.unit.ledger.samples import record
 from tests.unit.support import OS_RELEASE, Link, PlainMachine
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser
-from tukit_sysext.state.ledger import Event, Ledger, now_text
-from tukit_sysext.state.snapshots import look, scan
+from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.snapshots.snapshots import look, scan
 
 NOON = 1_793_534_400  # 2026-11-01 12:00 UTC
 

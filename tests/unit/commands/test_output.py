@@ -13,8 +13,9 @@ import sys
 import pytest
 
 from tests.unit.commands.world import NAMES, NEW, OLD, World, plain
-from tukit_sysext.commands import output as output_module
-from tukit_sysext.commands.output import Output, Table, Tone, Toned, has_colours, size_text
+from tukit_sysext.terminal import output as output_module
+from tukit_sysext.terminal.output import Output, has_colours, size_text
+from tukit_sysext.terminal.text import Table, Tone, Toned
 
 LONG = "SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42, and more words than a line of a terminal has room for"
 HEAD = ("Image", "Version", "State")
@@ -132,7 +133,7 @@ def test_quiet_and_json() -> None:
 
 
 def test_without_rich_tables_are_those_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "tukit_sysext.commands.terminal", raising=False)
+    monkeypatch.delitem(sys.modules, "tukit_sysext.terminal.tables", raising=False)
     monkeypatch.setitem(sys.modules, "rich.table", None)
     assert drawn(80, ("gdb", "15.2", LONG), colours=True)[1] == f"gdb    15.2     {LONG}"
 
@@ -203,8 +204,9 @@ def test_the_hooks_import_neither_rich_nor_commands() -> None:
     """They run in every transaction, whoever reads their output."""
     code = (
         "import sys\n"
-        "import tukit_sysext.entry, tukit_sysext.job.transaction, tukit_sysext.job.settle, tukit_sysext.builtin\n"
-        "import tukit_sysext.job.progress_file, tukit_sysext.job.collect, tukit_sysext.builtin.guard\n"
+        "import tukit_sysext.entry, tukit_sysext.update.transaction, tukit_sysext.ledger.settle\n"
+        "import tukit_sysext.plugins.builtin\n"
+        "import tukit_sysext.progress.notice, tukit_sysext.collect.collect, tukit_sysext.plugins.builtin.guard\n"
         "print(sorted(name for name in sys.modules if name.startswith(('rich', 'tukit_sysext.commands'))))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -214,5 +216,5 @@ def test_the_hooks_import_neither_rich_nor_commands() -> None:
 @pytest.mark.parametrize("command", ["list", "status", "snapshots"])
 def test_a_pipe_needs_no_rich(world: World, command: str) -> None:
     done = world.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert "tukit_sysext.commands.output" in done.stderr
+    assert "tukit_sysext.terminal.output" in done.stderr
     assert not re.search(r"\brich\b", done.stderr)

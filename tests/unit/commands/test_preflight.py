@@ -204,7 +204,7 @@ def test_a_fault_of_ours_keeps_no_update_away(
         raise RuntimeError("injected")
 
     world.want("gdb")
-    monkeypatch.setattr("tukit_sysext.job.repositories.statements", failing)
+    monkeypatch.setattr("tukit_sysext.preflight.repositories.statements", failing)
     assert cli.main(["preflight"]) == 0
     assert "RuntimeError: injected" in "".join(capsys.readouterr())
 

@@ -13,8 +13,8 @@ import pytest
 from tests.unit.commands.world import World, plain
 from tests.unit.support import Link, make_tree
 from tukit_sysext import cli
-from tukit_sysext.commands import matrix
-from tukit_sysext.commands.matrix import Line
+from tukit_sysext.commands import snapshots as matrix
+from tukit_sysext.commands.snapshots import Line
 
 
 @pytest.fixture

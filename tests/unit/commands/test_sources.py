@@ -20,7 +20,7 @@ from tests.unit.support import Content, Link, PlainMachine, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.config import settings
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.tree import Tree
 
 URL = "https://images.example.org/microos/"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.job.samples import facts
-from tukit_sysext.commands.changing import lines
-from tukit_sysext.job.change import TreeChange
-from tukit_sysext.job.plan import decide
-from tukit_sysext.job.targets import Target
+from tests.unit.update.samples import facts
+from tukit_sysext.change.change import TreeChange
+from tukit_sysext.commands.common.changing import lines
 from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.update.plan import decide
 
 
 @pytest.mark.parametrize("path", ["var/build", "/srv/tree"])

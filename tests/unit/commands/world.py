@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.unit.support import PlainMachine, make_tree, snapper_info
-from tukit_sysext.state.record import Record, Records
+from tukit_sysext.store.record import Record, Records
 from tukit_sysext.system.subvolume import PlainSubvolumes, Subvolume
 
 OLD = "glibc-2.42"

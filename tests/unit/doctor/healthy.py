@@ -10,7 +10,7 @@ from tests.lab.signing import SigningKey
 from tests.unit.commands.world import World
 from tests.unit.support import Link, make_tree
 from tukit_sysext.doctor.tools import NEEDED
-from tukit_sysext.state.ledger import Ledger
+from tukit_sysext.ledger.ledger import Ledger
 
 SPEC = Path(__file__).resolve().parents[3] / "spec"
 UNITS = "usr/lib/systemd/system"

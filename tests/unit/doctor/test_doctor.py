@@ -17,14 +17,15 @@ import pytest
 
 from tests.unit.commands.world import OLD, World
 from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
-from tests.unit.job.verify_site import fake_look_inside
+from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.support import Link, listing, make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.doctor import store, units
 from tukit_sysext.doctor.result import Severity
-from tukit_sysext.state import need, refusal
-from tukit_sysext.state.need import Need
-from tukit_sysext.state.refusal import HeldBack, Refusal
+from tukit_sysext.integrity import needs
+from tukit_sysext.integrity.needs import Need
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
 
 pytestmark = needs_root
 
@@ -112,7 +113,7 @@ def waits_for_repair(world: World) -> None:
         "condition": "missing",
         "reason": "?",
     }
-    need.update(world.site.layout.repair, [1], [Need(snapshot=1, since=1, **keys)], matter=[1])
+    needs.update(world.site.layout.repair, [1], [Need(snapshot=1, since=1, **keys)], matter=[1])
 
 
 def ledger(statement: str) -> Callable[[World], object]:

@@ -15,8 +15,8 @@ from tests.documents import CALLS, COMMANDS, calls, faults, read
 from tests.unit.commands.world import NEW, World
 from tests.unit.support import PlainMachine, make_tree, needs_root
 from tukit_sysext import cli
-from tukit_sysext.state import refusal
-from tukit_sysext.state.refusal import HeldBack, Refusal
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
 
 NOON = 1_793_534_400
 

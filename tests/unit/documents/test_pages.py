@@ -19,12 +19,12 @@ from spec.man import described, hooks, pages, schemas
 from tests.documents import COMMANDS
 from tests.rpm import TOP
 from tests.unit.support import make_tree
-from tukit_sysext import cli, entry, grammar, layout
+from tukit_sysext import cli, errors, grammar, layout
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.keys import KEYS, File, Key
 from tukit_sysext.grammar import parser
-from tukit_sysext.hookspecs import Specifications
 from tukit_sysext.layout import Layout
+from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.system.tree import Tree
 
 TOOL, CONFIGURATION, JSON, HOOKS = (
@@ -99,7 +99,7 @@ def test_every_command_and_option_is_described() -> None:
 
 def statuses() -> set[int]:
     """The exit statuses that the code names, or returns as a number."""
-    found = {cli.FAILED, cli.USAGE, cli._BROKEN_PIPE, entry.REFUSED}
+    found = {cli.FAILED, cli.USAGE, cli._BROKEN_PIPE, errors.REFUSED}
     for path in (PACKAGE / "cli.py", *sorted((PACKAGE / "commands").glob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Constant(None)) == "int":

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.net.job import Answer, Job, Result
+from tukit_sysext.net.request import Answer, Job, Result
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 

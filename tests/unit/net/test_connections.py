@@ -14,7 +14,7 @@ from tests.lab.faults import Delay, Garbage, Status
 from tests.lab.server import Server
 from tests.unit.net.samples import LIST, QUICK, bring, job, run
 from tukit_sysext.errors import SourceUnreachable
-from tukit_sysext.net.job import Answer
+from tukit_sysext.net.request import Answer
 from tukit_sysext.net.transfer import Transfers
 
 

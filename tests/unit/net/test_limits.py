@@ -17,7 +17,7 @@ from tests.lab.faults import Compressed, Endless, Garbage, Trickle
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring, job, run
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.job import Answer, NotThere
+from tukit_sysext.net.request import Answer, NotThere
 
 Framing = Literal["chunked", "close", "length", "huge"]
 

@@ -15,7 +15,7 @@ from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring
 from tukit_sysext.errors import SourceUnreachable
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.job import Login
+from tukit_sysext.net.request import Login
 
 SECRET = "geh:eim \u20ac"  # noqa: S105  # of the test's own server
 

@@ -15,7 +15,7 @@ from tests.lab.ports import unused_url
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring, job, run
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.job import Answer, NotThere
+from tukit_sysext.net.request import Answer, NotThere
 
 
 def statuses(server: Server) -> list[int | None]:

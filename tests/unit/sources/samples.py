@@ -16,13 +16,13 @@ from tests.unit.net.samples import QUICK, Collected
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
-from tukit_sysext.job.facts import Candidate, Known
 from tukit_sysext.net.settings import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web import WebSource
-from tukit_sysext.state.seen import Seen
 
 KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
 DescriptionKind = Literal["manifest.gz", "manifest", "raw.json"]

@@ -19,9 +19,9 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.sources.samples import offer, publish
 from tests.unit.support import PlainMachine, make_tree
-from tukit_sysext.builtin.sources import Sources
 from tukit_sysext.config import settings
 from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.system.tree import Tree
 
@@ -128,7 +128,7 @@ def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: Pl
         "import sys; from pathlib import Path; from tests.unit.support import PlainMachine\n"
         "from tukit_sysext.layout import Layout; from tukit_sysext.machine import Machine\n"
         "from tukit_sysext.config import settings; from tukit_sysext.system.tree import Tree\n"
-        "from tukit_sysext.builtin.sources import Sources\n"
+        "from tukit_sysext.plugins.builtin.sources import Sources\n"
         "root = Path(sys.argv[1])\n"
         "found = Sources().tukit_sysext_sources(Machine(layout=Layout(root=root)), settings.load(Tree(root)))\n"
         "assert [source.name for source in found] == ['disk']\n"

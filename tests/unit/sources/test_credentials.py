@@ -16,12 +16,13 @@ from tests.lab.faults import Redirect
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.support import make_tree, needs_root
 from tukit_sysext import cli
-from tukit_sysext.job.repair import Done, repair
-from tukit_sysext.job.transaction import Outcome, Transaction, finalize
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.transaction import Transaction, finalize
 
 SECRET = "geheim-4711"  # noqa: S105  # of the test's own server
 CODED = b64encode(f"labuser:{SECRET}".encode()).decode()

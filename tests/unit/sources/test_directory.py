@@ -14,7 +14,7 @@ from tests.lab.signing import SigningKey
 from tests.unit.sources.samples import Image, settings, trust
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.job.facts import Candidate
+from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 
 GDB = "gdb-2.x86-64.raw"

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.job.samples import FITS, candidate
+from tests.unit.update.samples import FITS, candidate
 from tukit_sysext.errors import (
     ImageBroken,
     PluginFailed,
@@ -18,7 +18,7 @@ from tukit_sysext.errors import (
     StoreError,
     TukitSysextError,
 )
-from tukit_sysext.job.facts import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Known
 from tukit_sysext.sources.guarded import Guarded
 from tukit_sysext.sources.protocol import Sink, Source
 

@@ -14,13 +14,13 @@ from tests.lab.faults import Corrupt, Cut, Truncated, WrongRange
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.sources.samples import sha256
 from tests.unit.support import make_tree
-from tukit_sysext.job import carry_out
-from tukit_sysext.job.transaction import Transaction, finalize
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.inspect_image import Inspection
+from tukit_sysext.update import fetch
+from tukit_sysext.update.transaction import Transaction, finalize
 
 CONTENT = b"gdb 1"
 
@@ -45,7 +45,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> Ve
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hash of what was there whenever somebody looked into an image that was brought."""
     found: list[str] = []
-    real = vars(carry_out)["inspect_image"]  # the one that fake_look_inside() put there
+    real = vars(fetch)["inspect_image"]  # the one that fake_look_inside() put there
 
     def look(image: int | Path, *, preferred: str, scratch: Path) -> Inspection:
         assert isinstance(image, int), "by descriptor: what is looked into is what is published"
@@ -53,7 +53,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         inspection: Inspection = real(image, preferred=preferred, scratch=scratch)
         return inspection
 
-    monkeypatch.setattr(carry_out, "inspect_image", look)
+    monkeypatch.setattr(fetch, "inspect_image", look)
     return found
 
 

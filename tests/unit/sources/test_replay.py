@@ -17,21 +17,21 @@ from tests.lab.faults import Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.unit.job.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.sources.samples import Run, offer, settings, trust
 from tests.unit.support import make_tree
+from tukit_sysext.collect.collect import collect
 from tukit_sysext.commands import check
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable
-from tukit_sysext.job.collect import collect
-from tukit_sysext.job.plan import Action, ImagePlan, Missing, decide
-from tukit_sysext.job.repair import Done, repair
-from tukit_sysext.job.resolve import Resolver
+from tukit_sysext.integrity.repair import Done, repair
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins import Plugins
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.plan import Action, ImagePlan, Missing, decide
+from tukit_sysext.update.resolve import Resolver
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OLD, NEW = NOW - timedelta(days=30), NOW - timedelta(days=1)

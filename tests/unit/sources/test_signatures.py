@@ -19,7 +19,7 @@ from tukit_sysext import sources
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.job.facts import Candidate
+from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import Guarded
 from tukit_sysext.sources.protocol import Source

@@ -15,7 +15,7 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import DescriptionKind, Run, description, offer, publish, settings
-from tukit_sysext.job.facts import Known, Standing
+from tukit_sysext.sources.candidate import Known, Standing
 
 GDB = "gdb-2.x86-64.raw"
 MANIFEST = "gdb-2.x86-64.manifest.gz"

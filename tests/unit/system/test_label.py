@@ -19,15 +19,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.state.samples import StoreFolder, record
+from tests.unit.ledger.samples import StoreFolder, record
 from tests.unit.support import make_tree
 from tukit_sysext.config.own_files import write
+from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.layout import Layout
-from tukit_sysext.state.ledger import Ledger
-from tukit_sysext.state.links import Entry, Kind, LinkWriter
-from tukit_sysext.state.quarantine import Quarantine
-from tukit_sysext.state.record import Records
-from tukit_sysext.state.seen import Seen
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.snapshots.links import Entry, Kind, LinkWriter
+from tukit_sysext.sources.seen import Seen
+from tukit_sysext.store.record import Records
 from tukit_sysext.system import label, lock
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.label import FILE, FOLDER, LINK, labelled

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from tukit_sysext.hookspecs import PROJECT, Specifications, hookimpl
+from tukit_sysext.plugins.spec import PROJECT, Specifications, hookimpl
 
 tukit_sysext_interface = ">=1,<2"
 

@@ -4,7 +4,7 @@
 import subprocess
 import threading
 
-from tukit_sysext.hookspecs import hookimpl
+from tukit_sysext.plugins.spec import hookimpl
 
 tukit_sysext_interface = ">=1,<2"
 

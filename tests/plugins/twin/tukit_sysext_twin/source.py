@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from tukit_sysext.config.settings import Configuration
-from tukit_sysext.hookspecs import hookimpl
-from tukit_sysext.job.facts import Candidate, Known
+from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.sources.candidate import Candidate, Known
 
 tukit_sysext_interface = ">=1,<2"
 

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Quarantine before the merge: what is moved, what comes back, and what a kill leaves behind."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip
+from tests.unit.support import Link, listing, make_tree
+from tukit_sysext.integrity import quarantine_folder
+from tukit_sysext.integrity.finding import Condition
+from tukit_sysext.integrity.quarantine import Action, Move, isolate, unsure
+from tukit_sysext.integrity.repair import repair
+from tukit_sysext.layout import QUARANTINE, STORE
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.system.rename import rename_new
+from tukit_sysext.system.tree import Tree
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    site.store_image("9", "good")
+    make_tree(site.root, {"etc/tukit-sysext/images.d/good.conf": "[Image]\n"})
+    site.link("9", "good")
+    return site
+
+
+def boot(site: VerifySite) -> list[tuple[str, Action]]:
+    """What happens before the merge."""
+    assessment = site.assess(full=False)
+    assert unsure(site.machine, assessment) == ""
+    return [(move.link, move.action) for move in isolate(site.machine, assessment)]
+
+
+def linked(site: VerifySite) -> list[str]:
+    return sorted(os.listdir(site.root / "etc/extensions"))
+
+
+def held(site: VerifySite) -> dict[str, str]:
+    """Links in quarantine with their targets; every one has its reason."""
+    folder = site.root / QUARANTINE
+    if not folder.is_dir():
+        return {}
+    names = set(os.listdir(folder))
+    links = {name: os.readlink(folder / name) for name in names if not name.endswith(".reason")}
+    assert names == {*links, *(f"{name}.reason" for name in links)}
+    return links
+
+
+def gone(site: VerifySite) -> None:
+    site.store_image("1").unlink()
+    site.link("1")
+
+
+def damaged(site: VerifySite) -> None:
+    flip(site.store_image("1"))
+    site.link("1")
+
+
+def unfitting(site: VerifySite) -> None:
+    site.store_image("1", level="glibc-2.43")
+    site.link("1")
+
+
+def error_page(site: VerifySite) -> None:
+    site.store_image("1").write_bytes(b"<html>")
+    site.machine.store().records.remove(file_of("1"))
+    site.link("1")
+
+
+def wrongly_named(site: VerifySite) -> None:
+    site.store_image("1").write_bytes(b"gdb 1 as other")
+    site.machine.store().records.remove(file_of("1"))
+    site.link("1")
+
+
+@pytest.mark.parametrize("fault", [gone, damaged, unfitting, error_page, wrongly_named])
+def test_what_is_bad_goes_and_what_is_good_stays(site: VerifySite, fault: object) -> None:
+    """C14."""
+    assert callable(fault)
+    fault(site)
+    assert boot(site) == [("gdb.raw", Action.TAKEN)]
+    assert linked(site) == ["good.raw"]
+    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    reason = json.loads((site.root / QUARANTINE / "gdb.raw.reason").read_text())
+    assert reason["target"] == f"{STORE}/{file_of('1')}"
+    assert reason["link"] == "gdb.raw"
+    assert reason["reason"] and reason["since"].endswith("Z")
+    assert boot(site) == [], "doing it twice changes nothing"
+
+
+def test_it_comes_back_when_it_is_whole(site: VerifySite) -> None:
+    path = site.store_image("1")
+    site.link("1")
+    before = listing(site.root / "etc")
+    path.rename(site.root / "away")
+    boot(site)
+    (site.root / "away").rename(path)
+    assert boot(site) == [("gdb.raw", Action.BACK)]
+    assert linked(site) == ["gdb.raw", "good.raw"]
+    assert held(site) == {}
+    os.rmdir(site.root / QUARANTINE)
+    assert listing(site.root / "etc") == before
+
+
+def test_repair_mends_what_is_in_quarantine(site: VerifySite) -> None:
+    gone(site)
+    boot(site)
+    site.offer("1")
+    assessment = site.assess()
+    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+    assert done.text == "repaired from source local"
+    assert boot(site) == [("gdb.raw", Action.BACK)]
+
+
+def test_what_was_replaced_meanwhile_leaves_quarantine(site: VerifySite) -> None:
+    gone(site)
+    boot(site)
+    site.offer("2")
+    assessment = site.assess()
+    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+    assert done.text.startswith("replaced by 2")
+    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+    assert held(site) == {}
+    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+
+
+def test_two_of_one_name(site: VerifySite) -> None:
+    """A link that came back to life, as transactional-update's copying of /etc can do it."""
+    gone(site)
+    boot(site)
+    site.store_image("2").unlink()
+    site.link("2")
+    assert boot(site) == [("gdb.raw", Action.TAKEN)]
+    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
+    site.store_image("2")
+    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
+    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+
+
+def test_the_newest_comes_back(site: VerifySite) -> None:
+    """An update made a link anew while the old one was in quarantine, and was taken too; then both are repaired."""
+    gone(site)
+    boot(site)
+    site.store_image("2").unlink()
+    site.link("2")
+    boot(site)
+    site.store_image("1")
+    site.store_image("2")
+    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
+    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+    assert held(site) == {}
+
+
+def test_what_an_update_replaced_needs_no_repair(site: VerifySite) -> None:
+    """A new snapshot inherits the quarantine of the old one, and has the image anew."""
+    gone(site)
+    boot(site)
+    site.store_image("2")
+    site.link("2")
+    assessment = site.assess()
+    assert [finding.obsolete for finding in assessment.findings if finding.held] == ["gdb has a good link meanwhile"]
+    assert assessment.wrong == ()
+    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+
+
+def test_what_was_removed_does_not_come_back(site: VerifySite) -> None:
+    gone(site)
+    boot(site)
+    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nState=removed\n")
+    site.store_image("1")
+    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+    assert linked(site) == ["good.raw"]
+
+
+def test_an_image_that_cannot_be_read_stays(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denied by a policy, or no memory: nobody knows what is in it, which is no reason to keep it out."""
+    path = site.store_image("1")
+    site.link("1")
+    os.utime(path)
+
+    def failing(*_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tukit_sysext.store.store.hash_of", failing)
+    assert site.assess(full=False).findings[0].condition is Condition.UNKNOWN
+    assert boot(site) == []
+
+
+def test_two_at_once(site: VerifySite) -> None:
+    """Both saw the same, and one of them was quicker."""
+    gone(site)
+    seen = site.assess()
+    assert [move.action for move in isolate(site.machine, seen)] == [Action.TAKEN]
+    assert isolate(site.machine, seen) == ()
+    assert list(held(site)) == ["gdb.raw"]
+    site.store_image("1")
+    seen = site.assess()
+    assert [move.action for move in isolate(site.machine, seen)] == [Action.BACK]
+    assert isolate(site.machine, seen) == ()
+
+
+def test_a_name_that_is_taken_is_never_written_over(site: VerifySite) -> None:
+    gone(site)
+    boot(site)
+    make_tree(site.root, {"etc/extensions/gdb.raw": "a file of somebody's"})
+    site.store_image("1")
+    assert boot(site) == []
+    assert (site.root / "etc/extensions/gdb.raw").read_text() == "a file of somebody's"
+    assert list(held(site)) == ["gdb.raw"]
+
+
+@pytest.mark.parametrize(("content", "taken"), [("<html>", True), ("x 1 as y", True), ("x 1", False), (None, False)])
+def test_of_others_only_what_spoils_the_merge(site: VerifySite, content: str | None, taken: bool) -> None:
+    make_tree(site.root, {"etc/extensions/x.raw": Link("/srv/x.raw")})
+    if content is not None:
+        make_tree(site.root, {"srv/x.raw": content})
+    assert boot(site) == ([("x.raw", Action.TAKEN)] if taken else [])
+    assert linked(site) == (["good.raw"] if taken else ["good.raw", "x.raw"])
+
+
+@pytest.mark.parametrize(("content", "taken"), [(b"<html>", True), (b"gdb rotten", False)])
+def test_of_others_images_of_the_store_too(site: VerifySite, content: bytes, taken: bool) -> None:
+    """Damaged, but nobody wants it: what systemd-sysext can read is not ours to move."""
+    (site.root / "etc/tukit-sysext/images.d/gdb.conf").unlink()
+    site.store_image("1").write_bytes(content)
+    site.link("1")
+    assert boot(site) == ([("gdb.raw", Action.TAKEN)] if taken else [])
+
+
+@pytest.mark.parametrize("name", ["x", "x.raw", "x" * 251 + ".raw"])
+def test_links_on_which_the_discovery_of_images_fails(site: VerifySite, name: str) -> None:
+    """C14: it follows every entry, whatever its name, and ends at a loop, or at a file that is none of folders."""
+    for target in (name, "/etc/os-release/x", "/" + "x" * 300):
+        make_tree(site.root, {f"etc/extensions/{name}": Link(target)})
+        assert boot(site) == [(name, Action.TAKEN)]
+        assert linked(site) == ["good.raw"]
+        assert site.assess().wrong == (), "out of the way, and not ours"
+
+
+@pytest.mark.parametrize(("content", "taken"), [(b"<html>", True), (b"gdb 1", False)])
+def test_others_files_of_the_store_that_we_do_not_use(site: VerifySite, content: bytes, taken: bool) -> None:
+    """Writable for all: systemd-sysext reads it all the same."""
+    (site.layout.store / "a b.raw").write_bytes(content)
+    make_tree(site.root, {"etc/extensions/x.raw": Link(f"{STORE}/a b.raw")})
+    assert boot(site) == ([("x.raw", Action.TAKEN)] if taken else [])
+
+
+def test_what_is_no_link_is_never_moved(site: VerifySite) -> None:
+    make_tree(site.root, {"etc/extensions/x.raw": "<html>", "etc/extensions/y": None})
+    assert boot(site) == []
+
+
+@pytest.mark.parametrize("what", ["os-release", "store", "empty store", "extensions"])
+def test_what_is_not_known_moves_nothing(site: VerifySite, what: str) -> None:
+    gone(site)
+    store = site.layout.store
+    if what == "os-release":
+        (site.root / "etc/os-release").unlink()
+    elif what == "store":
+        store.rename(site.root / "elsewhere")
+    elif what == "empty store":
+        # another file system belongs there, whose records are not there either
+        for path in (*store.iterdir(), *site.layout.records.iterdir()):
+            path.unlink()
+    else:
+        (site.root / "etc/extensions").rename(site.root / "elsewhere")
+        (site.root / "etc/extensions").symlink_to("/elsewhere")
+    assert unsure(site.machine, site.assess())
+
+
+def test_an_image_that_is_gone_was_the_only_one(site: VerifySite) -> None:
+    """The store is empty, but what is recorded beside it shows that it is the right one."""
+    gone(site)
+    for path in site.layout.store.iterdir():
+        path.unlink()
+    assert boot(site) == [("gdb.raw", Action.TAKEN), ("good.raw", Action.TAKEN)]
+
+
+def test_a_quarantine_that_leads_out_of_the_tree(site: VerifySite) -> None:
+    """L4."""
+    gone(site)
+    make_tree(site.root, {"elsewhere": None, QUARANTINE: Link("/elsewhere")})
+    assert unsure(site.machine, site.assess())
+    assert os.listdir(site.root / "elsewhere") == []
+
+
+class Killed(BaseException):
+    """Stands in for SIGKILL: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_killed_at_any_step(site: VerifySite, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """L12: the link is in one of both places all the time, and the next run completes."""
+    gone(site)
+    count = 0
+
+    def dying(real: object) -> object:
+        def call(*arguments: object, **keys: object) -> object:
+            nonlocal count
+            count += 1
+            if count == step:
+                raise Killed
+            assert callable(real)
+            return real(*arguments, **keys)
+
+        return call
+
+    moves: list[Move] = []
+    with monkeypatch.context() as patched:
+        for name in ("open", "rename", "unlink", "fsync", "mkdir"):
+            patched.setattr(f"tukit_sysext.integrity.quarantine_folder.os.{name}", dying(getattr(os, name)))
+        patched.setattr("tukit_sysext.integrity.quarantine_folder.rename_new", dying(rename_new))
+        try:
+            with Tree(site.root) as tree:
+                count = 0
+                entry = next(found.entry for found in site.assess().findings if found.name == "gdb")
+                count = 0
+                quarantine_folder.Quarantine(tree).take(entry, "missing", "2026-11-01T10:00:00Z")
+        except Killed:
+            pass
+    places = [
+        path for path in (site.root / "etc/extensions/gdb.raw", site.root / QUARANTINE / "gdb.raw") if path.is_symlink()
+    ]
+    assert len(places) == 1
+    moves += isolate(site.machine, site.assess())
+    assert linked(site) == ["good.raw"]
+    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    site.store_image("1")
+    isolate(site.machine, site.assess())
+    assert linked(site) == ["gdb.raw", "good.raw"]
+    assert held(site) == {}

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Verifying trees: what every kind of entry is called, and what is left alone."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
+from tests.unit.support import Link, listing, make_tree
+from tukit_sysext.errors import StoreError, UnknownState
+from tukit_sysext.integrity.finding import Condition
+from tukit_sysext.integrity.verify import subjects, verify
+from tukit_sysext.layout import STORE
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.store.store import Condition as InStore
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+    fake_look_inside(monkeypatch)
+    return VerifySite(tmp_path / "machine")
+
+
+def test_a_good_image_is_whole(site: VerifySite) -> None:
+    site.store_image("1")
+    site.link("1")
+    found = site.finding()
+    assert (found.condition, found.name, found.version, found.ours, found.wrong) == (
+        Condition.WHOLE,
+        "gdb",
+        "1",
+        True,
+        False,
+    )
+
+
+def test_an_image_that_is_gone_is_missing(site: VerifySite) -> None:
+    site.store_image("1").unlink()
+    site.link("1")
+    found = site.finding()
+    assert (found.condition, found.wrong, found.to_be_mended) == (Condition.MISSING, True, True)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("fault", ["truncated", "a bit", "longer"])
+def test_damage_is_seen_by_both_checks(site: VerifySite, fault: str, full: bool) -> None:
+    path = site.store_image("1")
+    site.link("1")
+    if fault == "a bit":
+        flip(path)
+    else:
+        path.write_bytes(path.read_bytes()[:2] if fault == "truncated" else path.read_bytes() + b"more")
+    found = site.finding(full=full)
+    assert (found.condition, found.wrong) == (Condition.DAMAGED, True)
+    assert "recorded is" in found.reason
+
+
+def test_rot_that_no_time_tells_is_seen_by_the_hash_and_then_by_everybody(site: VerifySite) -> None:
+    """L9."""
+    path = site.store_image("1")
+    site.link("1")
+    rot(site, path)
+    assert site.finding(full=False).condition is Condition.WHOLE, "the cheap check cannot see it"
+    assert site.finding(full=True).condition is Condition.DAMAGED
+    assert site.finding(full=False).condition is Condition.DAMAGED
+    assert site.machine.store().look(path.name).condition is InStore.DAMAGED
+    assert path.exists(), "an image that is referenced is never deleted for damage"
+
+
+def test_blocks_that_cannot_be_read_are_damage(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.store_image("1")
+    site.link("1")
+
+    def failing(_: int) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("tukit_sysext.store.examine.hash_of", failing)
+    monkeypatch.setattr("tukit_sysext.store.store.hash_of", failing)
+    assert site.finding().condition is Condition.DAMAGED
+    assert site.finding(full=False).condition is Condition.DAMAGED
+
+
+def test_each_image_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.store_image("1")
+    site.link("1")
+    site.link("1", as_name="gdb-too")
+    hashed: list[int] = []
+
+    def counted(descriptor: int) -> str:
+        hashed.append(descriptor)
+        return "0" * 64
+
+    monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
+    assert {found.condition for found in site.assess().findings} == {Condition.DAMAGED}
+    assert len(hashed) == 1
+
+
+def test_what_does_not_fit_the_tree(site: VerifySite) -> None:
+    site.store_image("1", level="glibc-2.43")
+    site.link("1")
+    found = site.finding()
+    assert (found.condition, found.wrong, found.blocks) == (Condition.DOES_NOT_FIT, True, False)
+    assert "glibc-2.43" in found.reason
+
+
+def test_each_tree_is_held_against_its_own_system(site: VerifySite) -> None:
+    site.store_image("1")
+    root = site.wanting_snapshot(7)
+    (root / "etc/os-release").write_text("ID=opensuse-microos\nSYSEXT_LEVEL=glibc-2.43\n")
+    site.link("1", root=root)
+    assert site.finding(7).condition is Condition.DOES_NOT_FIT
+
+
+def test_a_link_under_a_wrong_name_blocks_the_merge(site: VerifySite) -> None:
+    site.store_image("1")
+    path = site.layout.store / file_of("1")
+    path.write_bytes(b"gdb 1 as gdb")
+    site.machine.store().records.remove(path.name)
+    site.link("1", as_name="other")
+    found = site.finding()
+    assert (found.condition, found.blocks, found.wrong) == (Condition.WRONGLY_NAMED, True, True)
+
+
+def test_a_link_without_its_suffix_is_not_merged(site: VerifySite) -> None:
+    site.store_image("1")
+    make_tree(site.root, {"etc/extensions/gdb": Link(f"{STORE}/{file_of('1')}")})
+    found = site.finding()
+    assert (found.condition, found.blocks) == (Condition.WRONGLY_NAMED, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "condition"),
+    [(b"gdb 1", Condition.UNRECORDED), (b"<html>", Condition.BROKEN), (b"gdb 1 as x", Condition.WRONGLY_NAMED)],
+)
+def test_without_a_record_the_content_is_looked_into(site: VerifySite, content: bytes, condition: Condition) -> None:
+    site.store_image("1").write_bytes(content)
+    site.machine.store().records.remove(file_of("1"))
+    site.link("1")
+    found = site.finding()
+    assert found.condition is condition
+    assert found.wrong == (condition is not Condition.UNRECORDED)
+    unseen = site.finding(inside=False)
+    assert (unseen.condition, unseen.wrong) == (Condition.UNRECORDED, False)
+
+
+def test_what_cannot_be_looked_into_is_not_known(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_loop_device(*_: object, **__: object) -> None:
+        raise StoreError("images cannot be looked into on this machine")
+
+    site.store_image("1")
+    site.machine.store().records.remove(file_of("1"))
+    site.link("1")
+    monkeypatch.setattr("tukit_sysext.integrity.verify.inspect_linked", no_loop_device)
+    assert site.finding().condition is Condition.UNKNOWN
+
+
+@pytest.mark.parametrize("what", ["a link", "two names", "writable for all"])
+def test_what_is_no_file_of_ours_is_not_used(site: VerifySite, what: str) -> None:
+    """L1."""
+    path = site.store_image("1")
+    site.link("1")
+    if what == "a link":
+        path.rename(site.root / "elsewhere")
+        path.symlink_to(site.root / "elsewhere")
+    elif what == "two names":
+        (site.root / "elsewhere").hardlink_to(path)
+    else:
+        path.chmod(0o666)
+    assert site.finding().condition is Condition.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("entries", "condition", "blocks"),
+    [
+        ({"etc/extensions/x.raw": Link("/srv/x.raw")}, Condition.MISSING, False),
+        ({"etc/extensions/x.raw": Link("/srv/x.raw"), "srv/x.raw": "<html>"}, Condition.BROKEN, True),
+        ({"etc/extensions/x.raw": Link("/srv/x.raw"), "srv/x.raw": "x 1"}, Condition.UNRECORDED, False),
+        ({"etc/extensions/x.raw": Link("/srv/x.raw"), "srv/x.raw": "x 1 as y"}, Condition.WRONGLY_NAMED, True),
+        ({"etc/extensions/x.raw": "<html>"}, Condition.BROKEN, True),
+        ({"etc/extensions/x.txt": "<html>"}, Condition.UNRECORDED, False),
+        ({"etc/extensions/x": None}, Condition.BROKEN, False),
+        ({"etc/extensions/x.raw": Link("x.raw")}, Condition.BROKEN, True),
+        ({"etc/extensions/x": Link("/etc/os-release/x")}, Condition.BROKEN, True),
+        ({"etc/extensions/x.raw": Link("/dev/null"), "dev": None}, Condition.MISSING, False),
+    ],
+)
+def test_what_is_not_ours(
+    site: VerifySite, entries: dict[str, str | Link | None], condition: Condition, blocks: bool
+) -> None:
+    make_tree(site.root, entries)
+    found = site.finding()
+    assert (found.ours, found.condition, found.blocks, found.wrong) == (False, condition, blocks, blocks)
+
+
+def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(site: VerifySite) -> None:
+    from tukit_sysext.integrity.verify import assess
+    from tukit_sysext.store.examine import Examiner
+
+    site.store_image("1")
+    site.link("1")
+    examiner = Examiner(site.machine.store(), full=False)
+    (found,) = assess(
+        site.machine, site.subject(), examiner, objection=lambda *_: "plugin x: too old a kernel"
+    ).findings
+    assert (found.condition, found.reason) == (Condition.DOES_NOT_FIT, "plugin x: too old a kernel")
+
+
+def test_without_os_release_nothing_is_said_of_fitting(site: VerifySite) -> None:
+    site.store_image("1")
+    site.link("1")
+    (site.root / "etc/os-release").unlink()
+    assessment = site.assess()
+    assert "os-release" in assessment.unknown
+    assert [found.condition for found in assessment.findings] == [Condition.WHOLE]
+
+
+def test_a_snapshot_without_etc_is_not_known(site: VerifySite) -> None:
+    site.snapshot(7, {"usr": None})
+    assert "etc" in site.assess(7).unknown
+    found = snapshots.look(site.layout, site.subvolumes, 7)
+    assert found is not None
+    with pytest.raises(UnknownState):
+        verify(site.machine, found, full=True)
+
+
+def test_the_running_system_and_what_boots_next(site: VerifySite) -> None:
+    following = site.snapshot(7)
+    site.snapshot(8)
+    site.subvolumes.set_default(following.identifier)
+    scan = snapshots.scan(site.layout, site.subvolumes)
+    assert [subject.path for subject in subjects(site.machine, scan)] == [site.root, site.tree(7)]
+
+
+def test_reading_changes_nothing(site: VerifySite) -> None:
+    """L8: as an ordinary user."""
+    from tukit_sysext.integrity.verify import assess
+    from tukit_sysext.store.examine import Examiner
+
+    rot(site, site.store_image("1"))
+    flip(site.store_image("2"))
+    site.link("1")
+    site.link("2", as_name="gdb2")
+    before = listing(site.root)
+    examiner = Examiner(site.machine.store(writable=False), full=True)
+    found = assess(site.machine, site.subject(), examiner, look_inside=False).findings
+    assert [item.condition for item in found] == [Condition.DAMAGED, Condition.DAMAGED]
+    assert listing(site.root) == before

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The ledger over versions and accidents (threat L10): it grows, an older version works with it, a broken one goes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ledger import first_ledger
+from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine
+from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot, now_text
+from tukit_sysext.ledger.schema import is_to_blame
+from tukit_sysext.snapshots.snapshots import scan
+
+WITH_A: dict[str, Content] = {
+    "etc/os-release": OS_RELEASE,
+    "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> PlainMachine:
+    site = PlainMachine(tmp_path)
+    site.snapshot(1, WITH_A)
+    return site
+
+
+def settle(site: PlainMachine) -> list[LedgerSnapshot]:
+    with Ledger(site.layout.ledger) as ledger:
+        ledger.reconcile(scan(site.layout, site.subvolumes))
+        return list(ledger.snapshots())
+
+
+def aside(site: PlainMachine) -> list[Path]:
+    return sorted(path for path in site.layout.state.glob("*.broken-*") if not path.name.endswith("-journal"))
+
+
+def sql(site: PlainMachine, script: str) -> None:
+    with closing(sqlite3.connect(site.layout.ledger)) as connection:
+        connection.executescript(script)
+
+
+class TestVersions:
+    def test_a_ledger_of_the_first_version_grows_and_keeps_what_it_knew(self, site: PlainMachine) -> None:
+        first_ledger.make(site.layout.ledger)
+        old, new = settle(site)
+        assert (old.number, old.gone, old.images) == (901, "2026-11-02T10:00:00Z", (("a.raw", "a-1.raw"),))
+        assert (new.number, new.gone, new.release["SYSEXT_LEVEL"]) == (1, None, "glibc-2.42")
+        with Ledger(site.layout.ledger) as ledger:
+            assert [event.kind for event in ledger.events()] == ["linked", "transaction finalized"]
+            assert ledger.images() == []
+            ledger.remember("default", "1")
+            assert ledger.recall("default") == "1"
+        assert aside(site) == []
+
+    def test_what_it_did_not_enter_then_is_entered_when_it_has_grown(self, site: PlainMachine) -> None:
+        settle(site)
+        sql(site, "UPDATE snapshot SET os_release = NULL")
+        assert settle(site)[0].release["ID"] == "opensuse-microos"
+
+    def test_the_first_version_works_with_a_ledger_of_today(self, site: PlainMachine) -> None:
+        settle(site)
+        with Ledger(site.layout.ledger) as ledger:
+            ledger.mark({"a-1.raw": (7, 2)})
+        with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as connection:
+            found = first_ledger.run(connection)
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            connection.executescript(first_ledger.SCHEMA)
+            expected = first_ledger.run(connection)
+        assert [len(rows) for rows in found] == [len(rows) + (index in (2, 3)) for index, rows in enumerate(expected)]
+        assert found[4] == [("transaction finalized", 901)]
+        assert [row.number for row in settle(site)] == [1, 901]
+        with Ledger(site.layout.ledger) as ledger:
+            assert [(image.file, image.unreferenced_since) for image in ledger.images()] == [("a-1.raw", 7)]
+
+    def test_two_versions_of_today_grow_it_at_once(self, site: PlainMachine) -> None:
+        first_ledger.make(site.layout.ledger)
+        with Ledger(site.layout.ledger) as one, Ledger(site.layout.ledger) as other:
+            one.remember("a", "1")
+            other.remember("b", "2")
+            assert (one.recall("b"), other.recall("a")) == ("2", "1")
+
+
+class TestUnusable:
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "DROP TABLE event; CREATE TABLE event (id INTEGER PRIMARY KEY, what TEXT)",
+            "DROP TABLE snapshot; CREATE TABLE snapshot (id INTEGER PRIMARY KEY, uuid TEXT)",
+            "DROP TABLE snapshot; CREATE TABLE snapshot (id INTEGER PRIMARY KEY, number INTEGER, uuid TEXT, "
+            "parent_uuid TEXT, created TEXT, system TEXT, read_only INTEGER, state TEXT, gone TEXT)",
+            "DROP TABLE snapshot_image; CREATE VIEW snapshot_image AS SELECT 1 AS snapshot, 'a' AS link, 'b' AS image",
+            "DROP TABLE note; CREATE TABLE note (value TEXT)",
+            "DROP TABLE image; CREATE INDEX image ON event (kind)",
+            "DROP TABLE snapshot_image; CREATE TABLE snapshot_image (snapshot INTEGER, link TEXT, image TEXT, "
+            "more TEXT NOT NULL)",
+            "DELETE FROM snapshot; CREATE TRIGGER no BEFORE INSERT ON snapshot BEGIN SELECT raise (ABORT, 'no'); END",
+        ],
+    )
+    def test_other_tables_than_ours_are_set_aside(self, site: PlainMachine, script: str) -> None:
+        settle(site)
+        sql(site, script)
+        assert [(row.number, row.images) for row in settle(site)] == [(1, (("a.raw", "a-1.raw"),))]
+        with Ledger(site.layout.ledger) as ledger:
+            ledger.note("rolled back", 1)
+            ledger.remember("a", "b")
+            assert (len(ledger.events()), ledger.recall("a"), ledger.images()) == (1, "b", [])
+        assert len(aside(site)) == 1
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda ledger: ledger.note("rolled back", 1),
+            lambda ledger: ledger.events(),
+            lambda ledger: ledger.add([Event(time=now_text(), kind="k", snapshot=1, image=None, detail="")]),
+            lambda ledger: ledger.add(iter([Event(time=now_text(), kind="k", snapshot=1, image=None, detail="")])),
+            lambda ledger: ledger.forget(1),
+            lambda ledger: ledger.snapshots(),
+        ],
+    )
+    def test_what_rots_while_it_is_open_is_set_aside(self, site: PlainMachine, use: Callable[[Ledger], object]) -> None:
+        """Also at a later statement than those of opening it, and what was asked for is done in the new one."""
+        settle(site)
+        path = site.layout.ledger
+        with Ledger(path) as ledger:
+            ledger.add(Event(time=now_text(), kind="k" * 500, snapshot=n, image=None, detail="") for n in range(200))
+            content = path.read_bytes()
+            with open(path, "r+b") as file:
+                file.seek(4096)
+                file.write(b"\xa5" * (len(content) - 4096))
+            with closing(sqlite3.connect(path)) as other, pytest.raises(sqlite3.DatabaseError):
+                other.execute("PRAGMA user_version = 9")  # a change that makes the open one read again
+                other.execute("SELECT * FROM event").fetchall()
+            use(ledger)
+            ledger.note("settled", 7)
+            assert ledger.events()[-1].kind == "settled"
+        assert len(aside(site)) == 1
+        assert len(settle(site)) == 1
+
+    def test_a_schema_with_a_damaged_name_is_set_aside(self, site: PlainMachine) -> None:
+        """One bit: the check of the file finds nothing, and Python cannot read the name."""
+        settle(site)
+        path = site.layout.ledger
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"left_out", b"left_\xefut"))
+        assert [row.number for row in settle(site)] == [1]
+        assert len(aside(site)) == 1
+
+    def test_what_somebody_else_made_anew_is_not_set_aside(self, site: PlainMachine) -> None:
+        settle(site)
+        path = site.layout.ledger
+        with Ledger(path) as late:
+            path.write_bytes(b"no database " * 4000)
+            with Ledger(path) as early:
+                early.note("early", 1)
+            late.note("late", 1)
+        with Ledger(path) as ledger:
+            assert [event.kind for event in ledger.events()] == ["early", "late"]
+        assert len(aside(site)) == 1
+
+    def test_its_journal_goes_with_it(self, site: PlainMachine) -> None:
+        settle(site)
+        journal = Path(f"{site.layout.ledger}-journal")
+        site.layout.ledger.write_text("no database")
+        journal.write_text("no journal")
+        assert len(settle(site)) == 1
+        assert len(aside(site)) == 1
+        assert not journal.exists()
+
+    def test_a_folder_in_its_place(self, site: PlainMachine) -> None:
+        (site.layout.ledger / "inside").mkdir(parents=True)
+        assert len(settle(site)) == 1
+        assert (aside(site)[0] / "inside").is_dir()
+
+    def test_not_all_of_them_are_kept(self, site: PlainMachine) -> None:
+        site.layout.state.mkdir(parents=True)
+        for second in range(9):
+            (site.layout.state / f"ledger.db.broken-20260101-00000{second}").touch()
+        site.layout.ledger.write_text("no database")
+        settle(site)
+        kept = [path.name for path in aside(site)]
+        assert len(kept) == 3
+        assert kept[0].endswith("20260101-000007")
+
+    @pytest.mark.parametrize("length", [100, 4096, 4096 * 3 + 100])
+    def test_one_that_was_cut_off(self, site: PlainMachine, length: int) -> None:
+        settle(site)
+        os.truncate(site.layout.ledger, length)
+        assert [row.images for row in settle(site)] == [(("a.raw", "a-1.raw"),)]
+        assert len(aside(site)) == 1
+
+    @pytest.mark.parametrize(
+        ("code", "blamed"),
+        [
+            (sqlite3.SQLITE_IOERR_READ, True),  # btrfs, for what fails its checksum
+            (sqlite3.SQLITE_CORRUPT_INDEX, True),
+            (sqlite3.SQLITE_IOERR_WRITE, False),
+            (sqlite3.SQLITE_IOERR_FSYNC, False),
+            (sqlite3.SQLITE_BUSY, False),
+            (sqlite3.SQLITE_READONLY_DIRECTORY, False),
+            (sqlite3.SQLITE_FULL, False),
+            (sqlite3.SQLITE_CANTOPEN, False),
+            (sqlite3.SQLITE_NOMEM, False),
+        ],
+    )
+    def test_which_errors_are_its_fault(self, code: int, blamed: bool) -> None:
+        error = sqlite3.OperationalError("injected")
+        error.sqlite_errorcode = code
+        assert is_to_blame(error) is blamed
+        assert is_to_blame(sqlite3.ProgrammingError("a fault of ours")) is False
+
+    def test_a_full_disk_is_not_its_fault(self, site: PlainMachine) -> None:
+        settle(site)
+        with Ledger(site.layout.ledger) as ledger:
+            ledger._connection.execute("PRAGMA max_page_count = 1")
+            with pytest.raises(sqlite3.OperationalError, match="full"):
+                ledger.add(Event(time="t", kind="k" * 999, snapshot=n, image=None, detail="") for n in range(200))
+            assert ledger.events() == []
+        assert aside(site) == []
+
+    @pytest.mark.parametrize("lost", ["gone", "empty"])
+    def test_losing_it_costs_nothing_but_memory(self, site: PlainMachine, lost: str) -> None:
+        before = settle(site)
+        site.layout.ledger.unlink()
+        if lost == "empty":
+            site.layout.ledger.touch()
+        assert settle(site) == before
+        assert aside(site) == []
+
+
+def test_what_is_committed_is_on_the_disk(site: PlainMachine) -> None:
+    """The file's content, and the removal of the journal, which is what commits."""
+    settle(site)
+    sql(site, "PRAGMA journal_mode = WAL")
+    with Ledger(site.layout.ledger) as ledger:
+        assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (3,)
+        assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert ledger._connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+class TestReadOnly:
+    """A user who may read it, and nothing more."""
+
+    def test_one_of_the_first_version(self, site: PlainMachine) -> None:
+        first_ledger.make(site.layout.ledger)
+        before = site.layout.ledger.read_bytes()
+        with Ledger(site.layout.ledger, writable=False) as ledger:
+            (row,) = ledger.snapshots()
+            assert (row.number, row.images, row.release) == (901, (("a.raw", "a-1.raw"),), {})
+            assert ledger.images() == []
+            assert ledger.recall("default") is None
+            assert len(ledger.events()) == 2
+            assert dict(ledger.left_out(901, first_ledger.NEW_UUID)) == {"b": "broken"}
+        assert site.layout.ledger.read_bytes() == before
+        assert os.listdir(site.layout.state) == ["ledger.db"]
+
+    def test_an_empty_one(self, site: PlainMachine) -> None:
+        site.layout.state.mkdir(parents=True)
+        site.layout.ledger.touch()
+        with Ledger(site.layout.ledger, writable=False) as ledger:
+            assert (ledger.snapshots(), ledger.images(), ledger.events(), ledger.recall("a")) == ([], [], [], None)
+
+    def test_one_that_lacks_a_column(self, site: PlainMachine) -> None:
+        settle(site)
+        sql(site, "ALTER TABLE event DROP COLUMN detail; INSERT INTO event (time, kind) VALUES ('t', 'k')")
+        with Ledger(site.layout.ledger, writable=False) as ledger:
+            assert [(event.kind, event.detail) for event in ledger.events()] == [("k", "")]
+
+    def test_it_can_be_read_by_everyone(self, site: PlainMachine) -> None:
+        settle(site)
+        assert site.layout.ledger.stat().st_mode & 0o444 == 0o444

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Settling: events may come twice, in any order or not at all, and the ledger follows the disk (threats C3, C8, C9)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.ledger.samples import record
+from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree, snapper_info
+from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.plugins.spec import PROJECT, hookimpl
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.store.record import Records
+from tukit_sysext.system.subvolume import PlainSubvolumes
+
+WITH_A: dict[str, Content] = {
+    "etc/os-release": OS_RELEASE,
+    "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
+}
+
+
+class Told:
+    """A plugin that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def take(self) -> list[str]:
+        taken, self.events = self.events, []
+        return taken
+
+
+def _hook(kind: Kind) -> Callable[[Told, Machine, Scan, int], None]:
+    def called(self: Told, machine: Machine, scan: Scan, number: int) -> None:
+        self.events.append(f"{kind} {number}")
+
+    return hookimpl(called)
+
+
+for _kind in Kind:
+    setattr(Told, f"{PROJECT}_{_kind}", _hook(_kind))
+
+
+class Site(PlainMachine):
+    """A machine whose events are told to a plugin."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.told = Told()
+        self.plugins = Plugins()
+        self.plugins.register(self.told, name="told")
+        self._spooled = 0
+
+    def spool(self, caller: str, words: str) -> None:
+        """An event as the hooks write it."""
+        self._spooled += 1
+        content = "\n".join([caller, *words.split()]) + "\n"
+        make_tree(self.layout.events, {f"{caller}-{words.split()[0]}-{self._spooled}": content})
+
+    def settle(self, *found: Event) -> list[str]:
+        """Settle; what the plugins were told."""
+        settle(self.machine, self.plugins, found=found)
+        assert list(self.layout.events.glob("*")) == []
+        return self.told.take()
+
+    def choose(self, number: int) -> None:
+        """Make a snapshot the default one."""
+        found = self.subvolumes.find(self.tree(number))
+        assert found is not None
+        self.subvolumes.set_default(found.identifier)
+
+    def delete(self, number: int) -> None:
+        shutil.rmtree(self.layout.snapshots / str(number))
+
+    def history(self) -> list[str]:
+        with Ledger(self.layout.ledger, writable=False) as ledger:
+            return [" ".join(filter(None, (f"{e.kind} {e.snapshot}", e.detail))) for e in ledger.events()]
+
+    def close(self, number: int) -> None:
+        (self.layout.snapshots / str(number) / "info.xml").write_text(snapper_info(number))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A machine with one snapshot, which is the default one, settled once."""
+    site = Site(tmp_path)
+    site.snapshot(1, WITH_A)
+    site.choose(1)
+    assert site.settle() == []
+    return site
+
+
+def test_without_any_event(site: Site) -> None:
+    site.snapshot(2)
+    site.choose(2)
+    assert site.settle() == ["snapshot_created 2", "default_changed 2"]
+    assert site.settle() == []
+    site.choose(1)
+    site.delete(2)
+    assert site.settle() == ["snapshot_deleted 2", "default_changed 1"]
+    assert site.history() == [
+        "snapshot created 2",
+        "default changed 2",
+        "snapshot deleted 2",
+        "default changed 1",
+    ]
+
+
+def test_with_every_event_twice(site: Site) -> None:
+    """Old and new names of one stage, settled one by one where there is no systemd."""
+    site.snapshot(2)
+    for stage in ("create-snapshot", "create-snapshot-post"):
+        site.spool("snapper", f"{stage} / btrfs 2")
+        assert site.settle() == ["snapshot_created 2"]
+    site.choose(2)
+    for stage in ("set-default-snapshot", "set-default-snapshot-post"):
+        site.spool("snapper", f"{stage} / btrfs 2")
+        assert site.settle() == ["default_changed 2"]
+    for stage in ("rollback", "rollback-post"):
+        site.spool("snapper", f"{stage} / btrfs 1 2")
+        assert site.settle() == ["rolled_back 2"]
+    site.choose(1)
+    site.delete(2)
+    for stage in ("delete-snapshot", "delete-snapshot-post"):
+        site.spool("snapper", f"{stage} / btrfs 2")
+        assert "snapshot_deleted 2" in site.settle()
+    assert site.history() == [
+        "snapshot created 2",
+        "default changed 2",
+        "rolled back 2",
+        "snapshot deleted 2",
+        "default changed 1",
+    ]
+
+
+def test_the_same_event_late(site: Site) -> None:
+    """Something else was settled in between; nothing is remembered twice for it."""
+    site.snapshot(2)
+    site.choose(2)
+    site.settle()
+    site.spool("snapper", "modify-snapshot-post / btrfs 1")
+    site.settle()
+    for event in ("create-snapshot-post / btrfs 2", "set-default-snapshot-post / btrfs 2"):
+        site.spool("snapper", event)
+    assert site.settle() == ["snapshot_created 2", "default_changed 2"]
+    assert site.history() == ["snapshot created 2", "default changed 2", "snapshot modified 1"]
+
+
+def test_the_snapper_of_old_makes_the_snapshot_before_its_etc(site: Site) -> None:
+    """At the legacy call nothing of /etc is there yet: what is entered then is not that it has no image."""
+    site.snapshot(2, {"etc": None}, info=None)
+    site.spool("snapper", "create-snapshot / btrfs 2")
+    assert site.settle() == ["snapshot_created 2"]
+    make_tree(site.tree(2), WITH_A)
+    site.close(2)
+    site.spool("snapper", "create-snapshot-post / btrfs 2")
+    assert site.settle() == ["snapshot_created 2"]
+    with Ledger(site.layout.ledger) as ledger:
+        assert [(row.number, row.state, row.images) for row in ledger.snapshots()][1:] == [
+            (2, "closed", (("a.raw", "a-1.raw"),))
+        ]
+
+
+def test_read_only_and_back(site: Site) -> None:
+    for read_only in (True, False, True):
+        file = site.tree(1) / PlainSubvolumes.FILE
+        now, before = ("true", "false") if read_only else ("false", "true")
+        file.write_text(file.read_text().replace(f'"read_only": {before}', f'"read_only": {now}'))
+        for stage in ("set-read-only", "set-read-only-post"):
+            site.spool("snapper", f"{stage} / btrfs 1")
+            assert site.settle() == ["read_only_changed 1"]
+    assert site.history() == [f"read-only changed 1 {state}" for state in ("read-only", "writable", "read-only")]
+
+
+class TestTransactions:
+    @pytest.fixture
+    def site(self, site: Site) -> Site:
+        """With an open transaction."""
+        site.snapshot(5, WITH_A, info=snapper_info(5, in_progress=True))
+        site.spool("snapper", "create-snapshot-post / btrfs 5")
+        site.spool("tukit", "keep-post 5")
+        assert site.settle() == ["snapshot_created 5", "transaction_kept 5"]
+        return site
+
+    @pytest.mark.parametrize("lost", [False, True])
+    def test_finalized(self, site: Site, lost: bool) -> None:
+        site.close(5)
+        site.choose(5)
+        if not lost:
+            site.spool("tukit", "finalize-post 5")
+        assert site.settle() == ["transaction_finalized 5", "default_changed 5"]
+        site.spool("tukit", "finalize-post 5")
+        site.settle()
+        assert site.history()[2:] == ["transaction finalized 5", "default changed 5"]
+
+    def test_discarded(self, site: Site) -> None:
+        """finalize-post comes twice, the second time for a snapshot that is not there any more."""
+        site.spool("tukit", "finalize-post 5 discarded")
+        assert site.settle() == ["transaction_discarded 5"]
+        site.delete(5)
+        site.spool("snapper", "delete-snapshot-post / btrfs 5")
+        assert site.settle() == ["snapshot_deleted 5"]
+        site.spool("tukit", "finalize-post 5")
+        assert site.settle() == []
+        assert site.history()[2:] == ["transaction discarded 5", "snapshot deleted 5"]
+
+    def test_discarded_and_settled_once(self, site: Site) -> None:
+        site.delete(5)
+        site.spool("tukit", "finalize-post 5 discarded")
+        site.spool("tukit", "finalize-post 5")
+        assert site.settle() == ["transaction_discarded 5", "snapshot_deleted 5"]
+
+    def test_aborted(self, site: Site) -> None:
+        site.delete(5)
+        site.spool("snapper", "delete-snapshot-post / btrfs 5")
+        assert site.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
+        site.spool("tukit", "abort-post 5")
+        site.settle()
+        assert site.history()[2:] == ["transaction aborted 5", "snapshot deleted 5"]
+
+    def test_killed_and_cleaned_up_later(self, site: Site) -> None:
+        """C9: no abort-post. While it is there it is an open transaction; when it is gone, it was aborted."""
+        assert site.settle() == []
+        site.delete(5)
+        assert site.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
+        assert site.settle() == []
+
+
+def test_a_number_that_is_used_again(site: Site) -> None:
+    """C3: what is told of the number is told of two snapshots."""
+    old = site.snapshot(2, WITH_A)
+    site.settle()
+    site.delete(2)
+    new = site.snapshot(2)
+    assert site.settle() == ["snapshot_deleted 2", "snapshot_created 2"]
+    with Ledger(site.layout.ledger) as ledger:
+        assert [(row.uuid, row.gone is None) for row in ledger.snapshots()][1:] == [(old.uuid, False), (new.uuid, True)]
+        assert [(event.kind, event.uuid) for event in ledger.events()] == [
+            ("snapshot created", old.uuid),
+            ("snapshot deleted", old.uuid),
+            ("snapshot created", new.uuid),
+        ]
+    site.spool("snapper", "delete-snapshot / btrfs 2")
+    assert site.settle() == [], "an event of the first one, late"
+
+
+def test_an_event_that_the_disk_contradicts_is_dropped(site: Site) -> None:
+    site.spool("snapper", "delete-snapshot-post / btrfs 1")
+    site.spool("snapper", "create-snapshot-post / btrfs 9")
+    assert site.settle() == []
+    assert site.history() == []
+
+
+def test_what_the_caller_found(site: Site) -> None:
+    assert site.settle(Event(kind=Kind.BOOTED, number=1)) == ["booted 1"]
+    assert site.history() == ["booted 1"]
+
+
+def test_ten_events_are_one_look_at_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    scan = snapshots.scan
+
+    def counted(*arguments: object) -> Scan:
+        looks.append(1)
+        return scan(site.layout, site.subvolumes)
+
+    monkeypatch.setattr(snapshots, "scan", counted)
+    for _ in range(10):
+        site.spool("snapper", "modify-snapshot / btrfs 1")
+    assert site.settle() == ["snapshot_modified 1"]
+    assert len(looks) == 1
+
+
+def test_a_ledger_that_cannot_be_opened_keeps_no_event_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    site.spool("snapper", "rollback-post / btrfs 2 1")
+    monkeypatch.setattr(Ledger, "__init__", full)
+    with pytest.raises(sqlite3.OperationalError):
+        site.settle()
+    assert site.told.take() == ["rolled_back 1"]
+
+
+class TestTwoAtOnce:
+    def test_an_older_look_does_not_overwrite_a_newer_one(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        site.snapshot(2)
+        site.settle()
+        scan, other = snapshots.scan, Plugins()
+        looks: list[int] = []
+
+        def interrupted(*arguments: object) -> Scan:
+            """While we look at the disk, the snapshot is deleted, and somebody else settles that."""
+            looks.append(1)
+            seen = scan(site.layout, site.subvolumes)
+            if len(looks) == 1:
+                site.delete(2)
+                settle(site.machine, other)
+            return seen
+
+        monkeypatch.setattr(snapshots, "scan", interrupted)
+        site.spool("snapper", "modify-snapshot-post / btrfs 1")
+        assert site.settle() == ["snapshot_modified 1"]
+        assert len(looks) == 2 + 1, "ours twice, and the other one's"
+        with Ledger(site.layout.ledger) as ledger:
+            assert [(row.number, row.gone is None) for row in ledger.snapshots()] == [(1, True), (2, False)]
+        assert site.history()[-2:] == ["snapshot deleted 2", "snapshot modified 1"]
+
+    def test_nor_what_a_transaction_entered_meanwhile(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        scan = snapshots.scan
+        looks: list[int] = []
+
+        def interrupted(*arguments: object) -> Scan:
+            looks.append(1)
+            seen = scan(site.layout, site.subvolumes)
+            if len(looks) == 1:
+                (site.tree(1) / "etc/extensions/a.raw").unlink()
+                (now,) = scan(site.layout, site.subvolumes).snapshots
+                with Ledger(site.layout.ledger) as ledger:
+                    ledger.enter(now, {})
+            return seen
+
+        monkeypatch.setattr(snapshots, "scan", interrupted)
+        (site.tree(1) / "etc/extensions/b.raw").symlink_to("/var/lib/sysext-store/b-1.raw")
+        site.settle()
+        with Ledger(site.layout.ledger) as ledger:
+            assert ledger.snapshots()[0].images == (("b.raw", "b-1.raw"),)
+
+
+class TestBooks:
+    def test_what_the_store_has(self, site: Site) -> None:
+        make_tree(site.layout.store, {"a-1.raw": b"x", "b-1.raw": b"x"})
+        records = Records(site.layout.records)
+        for name in ("a-1.raw", "b-1.raw"):
+            records.write(record(file_name=name, name=name[0]))
+        (site.layout.records / "c-1.raw.json").write_text("{")
+        site.settle()
+        records.remove("b-1.raw")
+        (site.layout.store / "b-1.raw").unlink()
+        site.settle()
+        with Ledger(site.layout.ledger) as ledger:
+            assert [(image.name, image.gone is None) for image in ledger.images()] == [("a", True), ("b", False)]
+
+    def test_a_store_that_is_not_there_is_unknown(self, site: Site) -> None:
+        make_tree(site.layout.store, {"a-1.raw": b"x"})
+        Records(site.layout.records).write(record(file_name="a-1.raw"))
+        site.settle()
+        Records(site.layout.records).remove("a-1.raw")
+        site.layout.store.rename(site.root / "unmounted")
+        site.settle()
+        with Ledger(site.layout.ledger) as ledger:
+            assert [image.gone for image in ledger.images()] == [None]
+
+    @pytest.mark.parametrize(("text", "kept"), [("", True), ("[History]\nKeep=2d\n", False)])
+    def test_what_is_gone_for_long_is_forgotten(self, site: Site, text: str, kept: bool) -> None:
+        make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": text})
+        site.snapshot(2)
+        site.settle()
+        site.delete(2)
+        site.settle()
+        with sqlite3.connect(site.layout.ledger) as ledger:
+            ledger.execute("UPDATE snapshot SET gone = ? WHERE number = 2", (now_text(time.time() - 3 * 86400),))
+        ledger.close()
+        site.settle()
+        with Ledger(site.layout.ledger) as opened:
+            assert [row.number for row in opened.snapshots()] == ([1, 2] if kept else [1])
+
+
+class Model:
+    """A machine to which things happen, and the events that a perfect snapper and tukit would tell of them."""
+
+    def __init__(self, root: Path) -> None:
+        self.site = Site(root)
+        self.site.snapshot(1)
+        self.site.choose(1)
+        self.site.settle()
+        self.events: list[tuple[str, str]] = []
+        self.default = 1
+        self.links = 0
+
+    def do(self, what: str, number: int) -> None:
+        there = self.site.tree(number).exists()
+        if what in ("create", "open") and not there:
+            self.site.snapshot(number, WITH_A, info=snapper_info(number, in_progress=what == "open"))
+            self.events += [
+                ("snapper", f"{stage} / btrfs {number}") for stage in ("create-snapshot", "create-snapshot-post")
+            ]
+            self.events += [("tukit", f"keep-post {number}")] if what == "open" else []
+        elif what == "close" and there:
+            self.site.close(number)
+            self.events += [("snapper", f"modify-snapshot-post / btrfs {number}"), ("tukit", f"finalize-post {number}")]
+        elif what == "default" and there:
+            self.site.choose(number)
+            self.default = number
+            self.events += [("snapper", f"set-default-snapshot-post / btrfs {number}")]
+            self.events += [("snapper", f"rollback-post / btrfs 1 {number}")]
+        elif what == "delete" and there and number != self.default:
+            self.site.delete(number)
+            self.events += [("snapper", f"delete-snapshot-post / btrfs {number}"), ("tukit", f"abort-post {number}")]
+        elif what == "link" and there:
+            self.links += 1
+            name = f"etc/extensions/b{self.links}.raw"
+            make_tree(self.site.tree(number), {name: Link("/var/lib/sysext-store/b")})
+
+    def state(self) -> tuple[object, ...]:
+        """What the ledger knows of what is there."""
+        with Ledger(self.site.layout.ledger) as ledger:
+            rows = [row for row in ledger.snapshots() if row.gone is None]
+            return sorted((row.number, row.uuid, row.state, row.images) for row in rows), ledger.recall("default")
+
+    def disk(self) -> tuple[object, ...]:
+        scan = snapshots.scan(self.site.layout, self.site.subvolumes)
+        assert scan.unknown == ()
+        default = next(each for each in scan.snapshots if each.default)
+        return (
+            sorted(
+                (
+                    each.number,
+                    each.subvolume.uuid,
+                    "open" if each.open else "closed",
+                    tuple((entry.name, entry.image) for entry in each.entries or ()),
+                )
+                for each in scan.snapshots
+            ),
+            f"{default.number} {default.subvolume.uuid}",
+        )
+
+
+_STEP = st.tuples(
+    st.sampled_from(["create", "open", "close", "default", "delete", "link", "settle"]), st.integers(2, 5)
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(_STEP, max_size=15), data=st.data())
+def test_any_order_twice_or_never(steps: Sequence[tuple[str, int]], data: st.DataObject) -> None:
+    """C8: whatever part of the events arrives, however often and in whatever order: the ledger is what the disk is."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Model(Path(folder))
+        seen: set[tuple[int, str]] = set()
+
+        def deliver() -> None:
+            events = data.draw(st.lists(st.sampled_from(model.events), max_size=8)) if model.events else []
+            for event in events:
+                model.site.spool(*event)
+            model.site.settle()
+            assert model.state() == model.disk()
+            with Ledger(model.site.layout.ledger) as ledger:
+                rows = ledger.snapshots()
+            assert {(row.number, row.uuid) for row in rows} >= seen, "what was seen once is remembered"
+            seen.update((row.number, row.uuid) for row in rows)
+            assert len({(row.number, row.uuid) for row in rows}) == len(rows)
+
+        for what, number in steps:
+            if what == "settle":
+                deliver()
+            else:
+                model.do(what, number)
+        deliver()
+        assert model.site.settle() == [], "what is settled is settled"
+        with Ledger(model.site.layout.ledger) as ledger:
+            known = [(event.kind, event.snapshot, event.uuid) for event in ledger.events() if event.uuid is not None]
+        told_once = [entry for entry in known if entry[0] in ("snapshot created", "snapshot deleted")]
+        assert len(set(told_once)) == len(told_once)

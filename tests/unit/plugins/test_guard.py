@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The guard of what boots next, and the command that verifies, repairs, and runs before the merge."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, rot
+from tukit_sysext import cli
+from tukit_sysext.integrity import needs
+from tukit_sysext.layout import STORE
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+    """Snapshot 7 boots next, and has gdb 1."""
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    site.store_image("1")
+    root = site.wanting_snapshot(7)
+    site.link("1", root=root)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    boots_next(site, 7)
+    return site
+
+
+def boots_next(site: VerifySite, number: int) -> None:
+    found = site.subvolumes.find(site.tree(number))
+    assert found is not None
+    site.subvolumes.set_default(found.identifier)
+
+
+def tell(site: VerifySite, kind: Kind, number: int = 7) -> None:
+    scan = snapshots.scan(site.layout, site.subvolumes)
+    Plugins().settled(f"tukit_sysext_{kind}", site.machine, scan, number)
+
+
+def image(site: VerifySite) -> Path:
+    return site.layout.store / file_of("1")
+
+
+def kinds(site: VerifySite) -> list[tuple[str, int | None]]:
+    with Ledger(site.layout.ledger) as ledger:
+        return [(event.kind, event.snapshot) for event in ledger.events() if event.kind.startswith("image")]
+
+
+@pytest.mark.parametrize("kind", [Kind.DEFAULT_CHANGED, Kind.ROLLED_BACK])
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_lost_image_of_what_boots_next_is_loud(
+    site: VerifySite, caplog: pytest.LogCaptureFixture, kind: Kind, fault: str
+) -> None:
+    """C13, L9: rot that no time tells is found too."""
+    image(site).unlink() if fault == "missing" else rot(site, image(site))
+    tell(site, kind)
+    (line,) = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.ERROR]
+    assert line.startswith(f"snapshot 7 (boots next): gdb 1 (gdb.raw) is {fault}: ")
+    assert line.endswith("next step: tukit-sysext verify --snapshot 7 --repair")
+    assert [(item.snapshot, item.name, item.condition) for item in needs.read(site.layout.repair)] == [
+        (7, "gdb", fault)
+    ]
+    assert kinds(site) == [(f"image {fault}", 7)]
+
+
+def test_a_whole_one_is_quiet(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
+    tell(site, Kind.DEFAULT_CHANGED)
+    assert [entry for entry in caplog.records if entry.levelno >= logging.WARNING] == []
+    assert not site.layout.repair.exists()
+
+
+def test_what_the_event_says_is_not_believed(site: VerifySite) -> None:
+    """The disk tells what boots next."""
+    image(site).unlink()
+    tell(site, Kind.DEFAULT_CHANGED, 99)
+    assert [item.snapshot for item in needs.read(site.layout.repair)] == [7]
+
+
+def test_the_mark_follows_what_boots_next(site: VerifySite) -> None:
+    image(site).unlink()
+    tell(site, Kind.DEFAULT_CHANGED)
+    site.snapshot(8)
+    boots_next(site, 8)
+    tell(site, Kind.DEFAULT_CHANGED, 8)
+    assert not site.layout.repair.exists()
+
+
+def test_one_rollback_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+
+    def counted(descriptor: int) -> str:
+        hashed.append(descriptor)
+        return "0" * 64
+
+    monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
+    events = [Event(kind=Kind.DEFAULT_CHANGED, number=7), Event(kind=Kind.ROLLED_BACK, number=7)]
+    settle(site.machine, Plugins(), found=events)
+    assert len(hashed) == 1
+    assert kinds(site) == [("image damaged", 7)]
+
+
+def test_a_tree_that_cannot_be_read_is_told(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
+    (site.tree(7) / "etc").rename(site.tree(7) / "hidden")
+    tell(site, Kind.DEFAULT_CHANGED)
+    assert "snapshot 7 (boots next): its images cannot be verified" in caplog.text
+
+
+def test_a_tree_that_cannot_be_read_is_not_all_well(site: VerifySite) -> None:
+    """Unknown is not none: what was wrong stays marked."""
+    image(site).unlink()
+    tell(site, Kind.DEFAULT_CHANGED)
+    (site.tree(7) / "etc").rename(site.tree(7) / "hidden")
+    tell(site, Kind.DEFAULT_CHANGED)
+    assert [item.snapshot for item in needs.read(site.layout.repair)] == [7]
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = cli.main(["verify", *arguments])
+    return status, capsys.readouterr().out
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    return json.loads(command(capsys, *arguments, "--json")[1])
+
+
+def test_the_command_tells_and_repairs(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(capsys)[0] == 0
+    rot(site, image(site))
+    tell(site, Kind.DEFAULT_CHANGED)
+    status, out = command(capsys)
+    assert status == 1
+    assert "snapshot 7 (boots next): 1 of 1 images are wrong" in out
+    assert "damaged: its SHA-256 is" in out
+    assert out.endswith("Next step: tukit-sysext verify --repair\n")
+    assert "IMAGES HAVE TO BE REPAIRED" in (cli.main(["status"]), capsys.readouterr().out)[1]
+
+    status, out = command(capsys, "--repair")
+    assert status == 1
+    assert "gdb 1: cannot be repaired: recorded content cannot be had any more" in out
+    assert "next step: " in out
+    before = os.stat(site.layout.repair).st_ino
+    command(capsys, "--repair")
+    assert os.stat(site.layout.repair).st_ino == before, "it would start itself again"
+
+    site.offer("1", listed=False)
+    status, out = command(capsys, "--repair")
+    assert status == 0
+    assert "gdb 1: repaired from source local" in out
+    assert not site.layout.repair.exists()
+    with Ledger(site.layout.ledger) as ledger:
+        assert [(event.kind, event.image) for event in ledger.events()][-1] == ("repaired", "gdb")
+
+
+def test_json_is_flat(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    image(site).unlink()
+    site.offer("1")
+    document = as_json(capsys, "--snapshot", "7", "--repair")
+    (tree,) = document["trees"]
+    assert tree["snapshot"] == 7
+    (found,) = tree["images"]
+    assert (found["image"], found["version"], found["condition"], found["wrong"]) == ("gdb", "1", "whole", False)
+    (done,) = tree["repairs"]
+    assert (done["image"], done["done"]) == ("gdb", "repaired")
+
+
+def test_other_snapshots_do_not_make_the_mark(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    site.store_image("2").unlink()
+    root = site.wanting_snapshot(8)
+    site.link("2", root=root)
+    (root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nHold=2\n")
+    assert command(capsys)[0] == 0
+    assert command(capsys, "--all", "--repair")[0] == 1
+    assert not site.layout.repair.exists()
+
+
+def test_what_is_not_there(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", "--snapshot", "9"]) == 1
+    assert "snapshot 9: expected one that is there, found 7" in capsys.readouterr().err
+    assert cli.main(["verify", "--boot", "--repair"]) == 2
+    assert cli.main(["verify", "--boot", "--json"]) == 2, "it would print no JSON"
+
+
+@pytest.mark.parametrize("option", ["--repair", "--boot"])
+def test_an_ordinary_user_changes_nothing(
+    site: VerifySite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """L8."""
+    image(site).unlink()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    before = sorted(site.root.rglob("*"))
+    assert cli.main(["verify", option]) == 1
+    assert f"verify {option} needs root" in capsys.readouterr().err
+    assert sorted(site.root.rglob("*")) == before
+
+
+def running_snapshot(site: VerifySite) -> None:
+    """Make snapshot 7 the running one."""
+    made = site.subvolumes.find(site.tree(7))
+    assert made is not None
+    (site.root / ".subvolume").write_text((site.tree(7) / ".subvolume").read_text())
+
+
+def test_before_the_merge(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    running_snapshot(site)
+    site.link("1")
+    image(site).unlink()
+    site.store_image("2", "other")
+    status = cli.main(["verify", "--boot"])
+    told = capsys.readouterr()
+    assert (status, told.out) == (0, "gdb.raw: quarantined: missing: not in the store\n")
+    assert "quarantined" not in told.err, "the journal has both"
+    assert [(item.snapshot, item.link) for item in needs.read(site.layout.repair)] == [(7, "gdb.raw")]
+    with Ledger(site.layout.ledger) as ledger:
+        assert [event.kind for event in ledger.events()] == ["booted", "image missing"]
+    assert "quarantined: gdb.raw, missing" in (cli.main(["status"]), capsys.readouterr().out)[1]
+
+    site.offer("1")
+    status, out = command(capsys, "--repair")
+    assert "gdb.raw: put back: gdb 1 is whole and fits" in out
+    assert (site.root / "etc/extensions/gdb.raw").is_symlink()
+    assert not site.layout.repair.exists()
+
+
+def test_an_error_page_without_a_record_is_repaired_too(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    running_snapshot(site)
+    site.link("1")
+    image(site).write_bytes(b"<html>")
+    site.machine.store().records.remove(file_of("1"))
+    assert command(capsys, "--boot")[1].startswith("gdb.raw: quarantined: broken")
+    assert [item.condition for item in needs.read(site.layout.repair)] == ["broken"]
+
+
+def test_each_step_before_the_merge_is_taken_though_another_fails(
+    site: VerifySite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    running_snapshot(site)
+    site.link("1")
+    image(site).unlink()
+    site.store_image("2", "other")
+    monkeypatch.setattr("tukit_sysext.commands.verify.quarantine.isolate", failing)
+    assert command(capsys, "--boot")[0] == 1
+    assert needs.read(site.layout.repair)
+
+
+def test_a_refusal_that_goes_on_shows_again(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    running_snapshot(site)
+    from tukit_sysext.ledger.ledger import Event as Entered
+
+    with Ledger(site.layout.ledger) as ledger:
+        ledger.add(
+            [Entered(time="2026-11-01T10:00:00Z", kind="refused", snapshot=7, image="gdb", detail="nothing fits")]
+        )
+    assert command(capsys, "--boot")[0] == 0
+    mark = refusal.read(site.layout.refused)
+    assert mark is not None
+    assert mark.images["gdb"].reason == "nothing fits"
+    # a mark that is there is newer than the ledger
+    newer = Refusal(last=5, times=3, system="x", images={"gdb": HeldBack(reason="newer", since=1)})
+    refusal.write(site.layout.refused, newer)
+    command(capsys, "--boot")
+    assert refusal.read(site.layout.refused) == newer
+
+
+def test_nothing_moves_without_os_release(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    running_snapshot(site)
+    site.link("1")
+    image(site).unlink()
+    (site.root / "etc/os-release").unlink()
+    assert command(capsys, "--boot") == (1, "")
+    assert (site.root / "etc/extensions/gdb.raw").is_symlink()
+
+
+def test_an_image_is_read_once_for_all_snapshots(
+    site: VerifySite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashed where it is recorded, looked into where it is not."""
+    site.store_image("9", "other")
+    site.machine.store().records.remove(file_of("9", "other"))
+    for number in (8, 9):
+        site.link("1", root=site.wanting_snapshot(number))
+    for number in (7, 8, 9):
+        site.link("9", "other", root=site.tree(number))
+    read: list[str] = []
+
+    def counted(what: str, real: Any) -> Any:
+        def call(*arguments: Any, **keys: Any) -> Any:
+            read.append(what)
+            return real(*arguments, **keys)
+
+        return call
+
+    for what, place in (("hashed", "store.examine.hash_of"), ("looked into", "integrity.verify.inspect_linked")):
+        module, name = f"tukit_sysext.{place}".rsplit(".", 1)
+        monkeypatch.setattr(f"{module}.{name}", counted(what, getattr(import_module(module), name)))
+    assert command(capsys, "--all")[0] == 0
+    assert sorted(read) == ["hashed", "looked into"]
+
+
+def test_a_repaired_image_is_looked_at_again_for_the_next_snapshot(
+    site: VerifySite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.link("1", root=site.wanting_snapshot(8))
+    rot(site, image(site))
+    site.offer("1")
+    document = as_json(capsys, "--all", "--repair")
+    assert [tree["images"][0]["condition"] for tree in document["trees"]] == ["whole", "whole"]
+    assert [len(tree["repairs"]) for tree in document["trees"]] == [1, 0]
+
+
+def test_what_cannot_be_repaired_asks_for_no_repair(
+    site: VerifySite, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else's error page: a unit would try for ever."""
+    (site.layout.store / "x.raw").write_bytes(b"<html>")
+    link = site.tree(7) / "etc/extensions/x.raw"
+    link.symlink_to(f"/{STORE}/x.raw".replace("//", "/"))
+    (link.parent / "y.raw").write_bytes(b"<html>")
+    status, out = command(capsys)
+    assert status == 1
+    assert "it blocks the whole merge" in out
+    assert "verify --repair" not in out and "verify --boot" in out
+    assert "move y.raw out of /etc/extensions" in out
+    running_snapshot(site)
+    tell(site, Kind.BOOTED)
+    assert "--repair" not in caplog.text
+    assert not site.layout.repair.exists()

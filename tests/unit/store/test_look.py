@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a file of the store is worth: the cheap check, the full hash, and threat L1."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record
+from tests.unit.support import needs_root
+from tukit_sysext.store import store as store_module
+from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.store import Condition, Store
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> StoreFolder:
+    return StoreFolder(tmp_path)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with every full hash."""
+    calls: list[int] = []
+
+    def counting(descriptor: int) -> str:
+        calls.append(descriptor)
+        return hash_of(descriptor)
+
+    monkeypatch.setattr(store_module, "hash_of", counting)
+    return calls
+
+
+def test_a_published_image_is_whole_without_being_read(site: StoreFolder, hashed: list[int]) -> None:
+    published = site.publish()
+    found = site.store.look(NAME)
+    assert (found.condition, found.record, hashed) == (Condition.WHOLE, published, [])
+
+
+def test_what_was_touched_is_hashed_once_and_sealed(site: StoreFolder, hashed: list[int]) -> None:
+    site.publish()
+    os.utime(site.path)
+    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert len(hashed) == 1
+    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert len(hashed) == 1
+
+
+def test_a_copy_of_the_content_is_whole(site: StoreFolder, hashed: list[int]) -> None:
+    """Restored from a backup: another inode, the same bytes."""
+    site.publish()
+    site.path.unlink()
+    site.path.write_bytes(CONTENT)
+    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert len(hashed) == 1
+
+
+@pytest.mark.parametrize("content", [b"The image", b"the imag", b"the image ", b""])
+def test_rot_is_noticed(site: StoreFolder, content: bytes) -> None:
+    site.publish()
+    site.path.write_bytes(content)
+    found = site.store.look(NAME)
+    assert found.condition is Condition.DAMAGED
+    assert "SHA-256" in found.reason
+    assert found.record is not None
+
+
+def test_rot_of_the_same_size_and_time_is_noticed(site: StoreFolder) -> None:
+    """Whoever sets the modification time back cannot set back the change time."""
+    before = site.publish()
+    status = site.path.stat()
+    site.path.write_bytes(b"THE IMAGE")
+    os.utime(site.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert before.identity is not None
+    assert before.identity.size == site.path.stat().st_size
+    assert site.store.look(NAME).condition is Condition.DAMAGED
+
+
+def test_damage_is_not_sealed(site: StoreFolder) -> None:
+    site.publish()
+    site.path.write_bytes(b"rot")
+    for _ in range(2):
+        assert site.store.look(NAME).condition is Condition.DAMAGED
+
+
+def test_a_reader_writes_nothing(site: StoreFolder) -> None:
+    site.publish()
+    os.utime(site.path)
+    path = site.layout.records / f"{NAME}.json"
+    before = path.read_bytes()
+    assert Store(site.layout, writable=False).look(NAME).condition is Condition.WHOLE
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_cannot_be_written_is_no_obstacle(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.publish()
+    os.utime(site.path)
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site.store.records, "write", full)
+    assert site.store.look(NAME).condition is Condition.WHOLE
+
+
+def test_missing(site: StoreFolder) -> None:
+    assert site.store.look(NAME).condition is Condition.MISSING
+    assert site.store.names() == []
+    kept = site.publish()
+    site.path.unlink()
+    found = site.store.look(NAME)
+    assert (found.condition, found.record) == (Condition.MISSING, kept)
+
+
+@pytest.mark.parametrize("content", [None, b"no JSON", b""])
+def test_without_a_readable_record_it_is_of_unknown_origin(site: StoreFolder, content: bytes | None) -> None:
+    site.publish()
+    path = site.layout.records / f"{NAME}.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    found = site.store.look(NAME)
+    assert (found.condition, found.record) == (Condition.UNRECORDED, None)
+
+
+def _symlink(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def _hard_link(path: Path) -> None:
+    os.link(path, path.with_name("second-name"))
+
+
+def _fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.unlink()
+    os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _socket(path: Path) -> None:
+    path.unlink()
+    os.chdir(path.parent)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_symlink, "symbolic link"),
+        (_hard_link, "hard links"),
+        (_fifo, "not a regular file"),
+        (_socket, "not a regular file"),
+        (_directory, "not a regular file"),
+        pytest.param(_device, "not a regular file", marks=needs_root),
+        pytest.param(lambda path: os.chown(path, 1234, 0), "owned by user 1234", marks=needs_root),
+        (lambda path: path.chmod(0o664), "writable for others"),
+        (lambda path: path.chmod(0o646), "writable for others"),
+    ],
+)
+def test_what_is_no_file_of_root_is_not_used(
+    site: StoreFolder, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object], words: str
+) -> None:
+    """Threat L1, even where the content is right."""
+    monkeypatch.chdir(site.layout.root)
+    site.publish()
+    spoil(site.path)
+    found = site.store.look(NAME)
+    assert found.condition is Condition.IRREGULAR
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["../gdb.raw", "a/b.raw", "", ".hidden.raw", "a\0b", "a b.raw", "\udcff.raw", "n" * 256]
+)
+def test_a_name_that_cannot_be_one(site: StoreFolder, name: str) -> None:
+    assert site.store.look(name).condition is Condition.IRREGULAR
+
+
+def test_names_leaves_hidden_files_out(site: StoreFolder) -> None:
+    site.publish()
+    site.publish(file_name="a-1.x86-64.raw")
+    (site.folder / ".tukit-sysext.left-over").touch()
+    assert site.store.names() == ["a-1.x86-64.raw", NAME]
+
+
+def test_opened_follows_no_link(site: StoreFolder) -> None:
+    site.publish()
+    _symlink(site.path)
+    with pytest.raises(OSError, match="symbolic links"), site.store.opened(NAME):
+        pass
+
+
+def test_a_record_without_identity_is_checked_by_its_hash(site: StoreFolder, hashed: list[int]) -> None:
+    """As a power cut between the name and its seal leaves it."""
+    site.publish()
+    site.store.records.write(record())
+    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert len(hashed) == 1

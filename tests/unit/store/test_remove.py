@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Taking images out of the store: file first, record after it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ledger.samples import NAME, StoreFolder
+from tukit_sysext.errors import StoreError
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> StoreFolder:
+    site = StoreFolder(tmp_path)
+    site.publish()
+    return site
+
+
+def test_file_and_record_go(site: StoreFolder) -> None:
+    site.store.remove(NAME)
+    assert (site.names(), site.store.records.names()) == ([], [])
+
+
+def test_a_file_that_cannot_be_removed_keeps_its_record(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it it would be of unknown origin, and stay for ever."""
+
+    real = os.unlink
+
+    def failing(path: Path, *, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:  # the image, which is reached through the folder
+            raise PermissionError(1, "injected")
+        real(path)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    with pytest.raises(PermissionError):
+        site.store.remove(NAME)
+    assert (site.names(), site.store.records.names()) == ([NAME], [NAME])
+
+
+def test_what_is_no_file_stays(site: StoreFolder) -> None:
+    (site.folder / "folder.raw").mkdir()
+    with pytest.raises(StoreError, match="expected a regular file"):
+        site.store.remove("folder.raw")
+    assert (site.folder / "folder.raw").is_dir()
+
+
+def test_what_is_gone_already_takes_its_record_with_it(site: StoreFolder) -> None:
+    site.path.unlink()
+    site.store.remove(NAME)
+    assert site.store.records.names() == []

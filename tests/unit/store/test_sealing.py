@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whatever way content comes into the store, it passes the one place where it can be sealed, once, and unnamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.lab.server import Server
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.support import make_tree
+from tukit_sysext.change.adopt import adopt
+from tukit_sysext.errors import StoreError
+from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.links import read
+from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.store import store as store_seal
+from tukit_sysext.store.record import Record
+from tukit_sysext.system.inspect_image import Inspection
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Foreign
+from tukit_sysext.update.transaction import Transaction, finalize
+
+CONTENT = b"gdb 1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sealed:
+    """What was true when it was asked to seal."""
+
+    record: Record
+    content: bytes
+    named: bool
+    recorded: bool
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+    fake_look_inside(monkeypatch)
+    release = ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"})
+    monkeypatch.setattr(
+        "tukit_sysext.change.adopt.inspect_image",
+        lambda _, *, preferred, **__: Inspection(merge_name=preferred, release=release),
+    )
+    return VerifySite(tmp_path / "machine")
+
+
+@pytest.fixture
+def sealed(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
+    calls: list[Sealed] = []
+
+    def seal(descriptor: int, record: Record) -> None:
+        content = os.pread(descriptor, 1000, 0)
+        path = site.layout.store / record.file_name
+        same = path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+        known = site.machine.store().records.read(record.file_name)
+        calls.append(Sealed(record=record, content=content, named=same, recorded=known is not None))
+
+    monkeypatch.setattr(store_seal, "seal", seal)
+    return calls
+
+
+def _update(site: VerifySite) -> None:
+    tree = site.wanting_snapshot(7)
+    for path in (site.root / "etc/tukit-sysext/sources.d").iterdir():
+        (tree / "etc/tukit-sysext/sources.d" / path.name).write_bytes(path.read_bytes())
+    transaction = Transaction(machine=site.machine, path=tree, number=7)
+    finalize(transaction, partial(Plugins().sources, site.machine))
+    assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]
+
+
+def _from_a_folder(site: VerifySite) -> None:
+    site.offer("1")
+    _update(site)
+
+
+def _from_a_server(site: VerifySite) -> None:
+    site.offer("1")
+    with Server(site.source) as server:
+        make_tree(site.root, {"etc/tukit-sysext/sources.d/local.conf": f"[Source]\nURL={server.url}\nVerify=no\n"})
+        _update(site)
+
+
+def _of_another_tool(site: VerifySite) -> None:
+    """It stands in the store under the right name: only a record is missing."""
+    site.offer("1")
+    site.layout.store.mkdir(parents=True)
+    (site.layout.store / file_of("1")).write_bytes(CONTENT)
+    _update(site)
+
+
+def _repair(site: VerifySite) -> None:
+    found = site.assess()
+    (done,) = repair(site.machine, Plugins(), found.subject, found.wrong)
+    assert done.done is Done.REPAIRED
+
+
+def _lost(site: VerifySite) -> None:
+    """An image that is linked, recorded and gone."""
+    site.store_image("1").unlink()
+    site.link("1")
+
+
+def _repaired_from_a_copy(site: VerifySite) -> None:
+    (site.layout.store / "copy.raw").write_bytes(CONTENT)
+    _repair(site)
+
+
+def _repaired_from_a_source(site: VerifySite) -> None:
+    site.offer("1")
+    _repair(site)
+
+
+def _adopted(site: VerifySite, path: Path) -> None:
+    with Tree(site.root) as tree:
+        (entry,) = read(tree)
+        (target,) = running_and_next(site.machine)
+        assert adopt(target, tree, Foreign(entry=entry), path, None).version == "1"
+
+
+def _adopted_from_elsewhere(site: VerifySite) -> None:
+    path = make_tree(site.root, {f"srv/{file_of('1')}": CONTENT}) / f"srv/{file_of('1')}"
+    (site.root / "etc/extensions/gdb.raw").symlink_to(path)
+    _adopted(site, path)
+
+
+def _adopted_in_the_store(site: VerifySite) -> None:
+    make_tree(site.layout.store, {file_of("1"): CONTENT})
+    site.link("1")
+    _adopted(site, site.layout.store / file_of("1"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """How content comes into the store; ``named`` where it has its name before."""
+
+    come: Callable[[VerifySite], None]
+    before: Callable[[VerifySite], None] = lambda _: None
+    named: bool = False
+
+
+WAYS = {
+    "from a folder": Way(come=_from_a_folder),
+    "from a server": Way(come=_from_a_server),
+    "of another tool": Way(come=_of_another_tool, named=True),
+    "repaired from a copy": Way(come=_repaired_from_a_copy, before=_lost),
+    "repaired from a source": Way(come=_repaired_from_a_source, before=_lost),
+    "adopted": Way(come=_adopted_from_elsewhere),
+    "adopted in the store": Way(come=_adopted_in_the_store, named=True),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(site: VerifySite, request: pytest.FixtureRequest) -> Iterator[Way]:
+    chosen: Way = WAYS[request.param]
+    chosen.before(site)
+    yield chosen
+
+
+def test_it_is_sealed_once_before_it_has_a_name(way: Way, site: VerifySite, sealed: list[Sealed]) -> None:
+    way.come(site)
+    (call,) = sealed
+    assert call.content == CONTENT
+    assert call.record.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert call.named is way.named
+    assert call.recorded is (way.before is _lost), "but what is repaired has a record all the time"
+    assert (site.layout.store / file_of("1")).read_bytes() == CONTENT
+    known = site.machine.store().records.read(file_of("1"))
+    assert known is not None and known.identity is not None
+
+
+@pytest.mark.parametrize("error", [StoreError("cannot be sealed"), OSError(5, "Input/output error")])
+def test_what_cannot_be_sealed_is_not_published(
+    way: Way, site: VerifySite, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    before = sorted(path.name for path in site.layout.store.glob("*")), site.machine.store().records.names()
+
+    def seal(_: int, __: Record) -> None:
+        raise error
+
+    monkeypatch.setattr(store_seal, "seal", seal)
+    with pytest.raises((AssertionError, StoreError)):
+        way.come(site)
+    names = sorted(path.name for path in site.layout.store.glob("*"))
+    brought = {"copy.raw"} | ({file_of("1")} if way.named else set())
+    assert set(names) - brought == set(before[0]) - brought
+    assert site.machine.store().records.names() == before[1]

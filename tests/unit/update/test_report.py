@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A refused update: the next step is that of the reason, and status says what the hook said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.support import PlainMachine
+from tests.unit.update.samples import FITS, OTHER, broken, candidate, facts, unreachable, want
+from tukit_sysext import cli
+from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.update import refusal
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.plan import decide
+from tukit_sysext.update.report import refusal_lines
+
+FILE = "/etc/tukit-sysext/images.d/gdb.conf"
+NEW = candidate("2")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    site = PlainMachine(tmp_path)
+    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
+    return site
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "step"),
+    [
+        (facts(want(), offers={NEW: OTHER}), "nothing published fits: 2", "update again when a fitting image is"),
+        (
+            facts(want(hold="1"), offers={NEW: FITS}),
+            "kept away by the configuration: 2 of source local would fit, but 1 is held: no such version",
+            "tukit-sysext unhold gdb,",
+        ),
+        (
+            facts(want(), broken_sources={"local": "from the future"}, hints={"local": "see the clock"}),
+            "list refused: local: from the future",
+            "see the clock,",
+        ),
+        (
+            facts(want(), broken_sources={"local": "line 3"}),
+            "list refused: local: line 3",
+            "see whose lists are believed (tukit-sysext sources),",
+        ),
+        (facts(want(), offers={NEW: broken()}), "image broken: 2", "tell the publisher,"),
+        (facts(want(), offers={NEW: unreachable()}), "source not reachable: ", "mend the way to the source"),
+    ],
+)
+def test_the_hook_and_status_say_what_to_do(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], given: Facts, reason: str, step: str
+) -> None:
+    outcome = Outcome(plan=decide(given), changes=())
+    lines = list(refusal_lines(outcome))
+    assert lines[1].startswith(f"  gdb: {reason}")
+    assert lines[-2].startswith(f"  next step: {step}")
+    assert lines[-1] == f"  or do without: set Policy=optional in {FILE}"
+    refusal.note(site.machine, outcome, None, now=1000)
+    for argv in (["status"], ["status", "--refused"]):
+        assert cli.main(argv) == (1 if "--refused" in argv else 0)
+        told = capsys.readouterr().out
+        assert f"\n{lines[1]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
+
+
+def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The ledger has the reason alone."""
+    with Ledger(site.layout.ledger) as ledger:
+        ledger.add([Event(time=now_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
+    assert cli.main(["status", "--refused"]) == 1
+    assert "\n  next step: see what keeps the next update away (tukit-sysext preflight),\n" in capsys.readouterr().out

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Finding out what a plan needs, with real directories as sources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ledger.samples import sha256
+from tests.unit.support import Content, PlainMachine, make_tree
+from tukit_sysext.plugins.builtin.sources import Sources
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.system.system_release import machine_architecture
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.plan import Action, ImagePlan, Missing, decide
+from tukit_sysext.update.resolve import Resolver
+
+IMAGES = "etc/tukit-sysext/images.d"
+SOURCES = "etc/tukit-sysext/sources.d"
+KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> PlainMachine:
+    site = PlainMachine(tmp_path / "machine")
+    make_tree(site.root, {f"{IMAGES}/gdb.conf": "[Image]\n"})
+    return site
+
+
+def offer(site: PlainMachine, source: str, version: str, *, listed: str | None = None, **keys: str) -> str:
+    """Publish an image; returns the name of its file."""
+    folder = site.root.parent / source
+    name = f"gdb-{version}.{machine_architecture()}.raw"
+    make_tree(site.root, {f"{SOURCES}/{source}.conf": f"[Source]\nPath={folder}\nVerify=no\n"})
+    make_tree(folder, {name: version, f"{name}.json": json.dumps({"image_name": name, "sysext": {**KEYS, **keys}})})
+    with open(folder / "SHA256SUMS", "a") as file:
+        file.write(f"{listed or sha256(version.encode())}  {name}\n")
+    return name
+
+
+def plan(site: PlainMachine, entries: Mapping[str, Content] | None = None) -> ImagePlan:
+    make_tree(site.root, entries or {})
+    with Tree(site.root) as tree:
+        find_sources = partial(Plugins().sources, site.machine)
+        resolver = Resolver(site.machine, tree, find_sources, site.machine.store(writable=False))
+        (image,) = decide(resolver.resolve()).images
+    return image
+
+
+def test_the_newest_that_fits_is_found(site: PlainMachine) -> None:
+    offer(site, "local", "1")
+    offer(site, "local", "2")
+    offer(site, "local", "10", SYSEXT_LEVEL="glibc-2.43")
+    image = plan(site)
+    assert (image.action, image.chosen.version if image.chosen else "") == (Action.FETCH, "2")
+
+
+def test_what_one_source_has_broken_another_may_have_whole(site: PlainMachine) -> None:
+    name = offer(site, "a", "1")
+    offer(site, "b", "1")
+    (site.root.parent / "a" / f"{name}.json").write_text("{")
+    image = plan(site)
+    assert image.chosen is not None
+    assert image.chosen.candidate is not None
+    assert image.chosen.candidate.source == "b"
+
+
+@pytest.mark.parametrize("conf", ["[Source]\nPath=relative\n", "[Source]\nNewer=x\n", "Path=/srv\n"])
+def test_a_source_with_a_fault_refuses_nothing(site: PlainMachine, conf: str) -> None:
+    image = plan(site, {f"{SOURCES}/bad.conf": conf})
+    assert (image.missing, image.refuses) == (Missing.FAULT, False)
+    assert "bad" in image.reason
+
+
+def test_a_plugin_that_fails_refuses_nothing(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(site, "local", "1")
+
+    def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("injected")
+
+    monkeypatch.setattr(Sources.tukit_sysext_sources, "__code__", failing.__code__)
+    image = plan(site)
+    assert (image.missing, image.refuses) == (Missing.FAULT, False)
+
+
+@pytest.mark.parametrize("sums", ["broken\n", "", None])
+def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> None:
+    offer(site, "local", "1")
+    path = site.root.parent / "local" / "SHA256SUMS"
+    path.unlink() if sums is None else path.write_text(sums)
+    image = plan(site)
+    assert image.refuses
+    expected = {"": Missing.NOTHING_FITS, None: Missing.NOT_REACHABLE}
+    assert image.missing is expected.get(sums, Missing.LIST_REFUSED)
+
+
+def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
+    offer(site, "local", "1")
+    with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
+        file.write(f"{sha256(b'')}  BEST-BEFORE-2020-01-01\n")
+    image = plan(site)
+    assert image.missing is Missing.LIST_REFUSED
+    assert "stale since 2020-01-01" in image.reason
+    assert image.mend == "ask the publisher for a new list"
+
+
+def test_a_description_with_another_hash_than_the_list_is_refused(site: PlainMachine) -> None:
+    name = offer(site, "local", "1")
+    with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
+        file.write(f"{'0' * 64}  {name}.json\n")
+    image = plan(site)
+    assert image.missing is Missing.BROKEN
+    assert f"{name}.json" in image.reason

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Making room in a transaction: the lock is given up for it, and what others do meanwhile is seen."""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.support import make_tree
+from tukit_sysext.collect.collect import Collection
+from tukit_sysext.collect.decide import Fate, Judged
+from tukit_sysext.errors import Busy
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.store.store import Kept
+from tukit_sysext.update.transaction import Transaction, finalize
+
+
+def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C2: another collection was quicker, and took what nothing needed but this transaction."""
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    tree = site.wanting_snapshot(7)
+    make_tree(tree, {"etc/tukit-sysext/images.d/other.conf": "[Image]\nPolicy=optional\n"})
+    spare = site.store_image("1", "other")
+    site.offer("1")
+    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=4096)
+    monkeypatch.setattr("tukit_sysext.store.store.os.statvfs", lambda _: full)
+    asked: list[frozenset[str]] = []
+
+    def somebody_else(needed: frozenset[str]) -> Collection:
+        asked.append(needed)
+        spare.unlink()
+        site.machine.store().records.remove(spare.name)
+        raise Busy("somebody else collects")
+
+    transaction = Transaction(machine=site.machine, path=tree, number=7)
+    outcome = finalize(transaction, partial(Plugins().sources, site.machine), make_room=somebody_else)
+    assert asked == [frozenset({file_of("1"), spare.name})]
+    assert os.listdir(tree / "etc/extensions") == []
+    assert {image.name: image.chosen for image in outcome.plan.images}["other"] is None
+
+
+def _is_new(flags: object) -> bool:
+    return isinstance(flags, int) and flags & os.O_TMPFILE == os.O_TMPFILE
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "link", "rename"])
+def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """L11: btrfs may say so at any call. Then the image comes after all."""
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    tree = site.wanting_snapshot(7)
+    site.offer("1")
+    site.layout.store.mkdir(parents=True)
+    site.layout.records.mkdir(parents=True)
+    folders = str(site.layout.store), str(site.layout.records)
+    real = getattr(os, call)
+    full = True
+
+    def failing(where: int | Path, *arguments: object, **keys: object) -> object:
+        place = os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else str(where)
+        if full and place.startswith((*folders, "/proc/self/fd")) and (call != "open" or _is_new(arguments[0])):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(where, *arguments, **keys)
+
+    def room(_: frozenset[str]) -> Collection:
+        nonlocal full
+        full = False
+        return Collection(gone=(Judged(kept=Kept(file_name="old.raw", size=1, born=0), fate=Fate.GOES),))
+
+    monkeypatch.setattr(f"tukit_sysext.store.store.os.{call}", failing)
+    transaction = Transaction(machine=site.machine, path=tree, number=7)
+    finalize(transaction, partial(Plugins().sources, site.machine), make_room=room)
+    assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]

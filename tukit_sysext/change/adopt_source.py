@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Making a source of what sysextmgr.conf says, where there is none with its URL: verified as it was meant there.
+
+sysextmgr has systemd-pull verify signatures by systemd's import keyring, which is also what counts for a source that
+names no other one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tukit_sysext.change import sysextmgr
+from tukit_sysext.change.source_files import find
+from tukit_sysext.config import keyring, own_files, settings, values
+from tukit_sysext.config.files import without_credentials
+from tukit_sysext.config.settings import SOURCES
+from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.system.tree import Tree
+
+NAME = "sysextmgr"
+"""The name of the source that is made."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdoptedSource:
+    """The source: its URL, the file that is written for it, what said so, and the next step (None: there is none)."""
+
+    url: str
+    verify: bool
+    file: str
+    origin: str
+    notes: tuple[str, ...]
+    hint: str | None = None
+
+
+def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
+    """Make the source in a tree, or with ``dry_run`` only tell; None where there is nothing to be taken over.
+
+    Raises TukitSysextError where what sysextmgr.conf says cannot be taken over, OSError.
+    """
+    found = sysextmgr.load(tree)
+    if found is None or found.url is None or found.origin is None:
+        return None
+    if not found.sure:
+        raise TukitSysextError(
+            f"{found.origin}: what it says of a source is not sure: {'; '.join(map(str, found.problems))}",
+            hint="mend it, or: tukit-sysext sources add NAME URL --key FILE",
+        )
+    try:
+        url = values.url(found.url)
+    except ValueError as error:
+        shown = without_credentials(found.url)
+        raise TukitSysextError(
+            f"{found.origin}: url={shown}: {error}", hint="tukit-sysext sources add NAME URL|DIR --key FILE"
+        ) from error
+    if any(url in source.urls for source in settings.load(tree).sources.values()):
+        return None
+    there = find(tree, NAME)
+    if there is not None:
+        raise TukitSysextError(
+            f"{there}: there is a source {NAME} already, with another URL than {found.origin} says ({url})",
+            hint=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
+        )
+    content = f"# taken over from {found.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
+    if not found.verify:
+        content += "Verify=no\n"
+    if not dry_run:
+        own_files.write(tree, SOURCES, f"{NAME}.conf", content)
+    notes, hint = _trust(tree, url, verify=found.verify)
+    notes += [f"{found.origin} says {text}: what is there is not looked at" for text in found.elsewhere]
+    return AdoptedSource(
+        url=url,
+        verify=found.verify,
+        file=f"/{own_files.ETC}/{SOURCES}/{NAME}.conf",
+        origin=found.origin,
+        notes=tuple(notes),
+        hint=hint,
+    )
+
+
+def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None]:
+    """What is to be said of its signatures, and the next step."""
+    add = f"tukit-sysext sources add {NAME} {url} --key FILE --force"
+    if not verify:
+        return ["signatures are not verified (Verify=no), as sysextmgr did not"], add
+    try:
+        known = keyring.load(tree, None)
+    except UnknownState as error:
+        return [f"its signatures cannot be verified: {error}"], add
+    if known is None:
+        return ["no key is known, so that none of its lists is believed"], add
+    return [f"its lists have to be signed by a key of {known.path}"], None

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Changing what is wanted, and the links, of trees outside a transaction: ``install``, ``remove``, ``update``...
+
+Every tree is planned first, against its own os-release, with its files as they would be. Then everything that is
+missing is fetched into the store, for all trees, and only then the trees are changed: until then nothing of them was
+touched, and what comes after needs no network.
+
+In a tree the files come first that make an image wanted, then the links, then files go: who is killed in between leaves
+a tree that the next transaction completes.
+
+Outside a transaction a link is never taken out because its successor cannot be had: there is nothing to refuse, and
+what fits goes on to serve.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from tukit_sysext.config import own_files
+from tukit_sysext.config.files import read as read_file
+from tukit_sysext.config.wanted import FOLDER, WantedImage
+from tukit_sysext.config.wanted import read as read_image
+from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.progress.progress import Stage
+from tukit_sysext.snapshots.links import LinkWriter, changing
+from tukit_sysext.snapshots.snapshots import look
+from tukit_sysext.snapshots.targets import Target, obstacle
+from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.system.lock import shared
+from tukit_sysext.system.system_release import label, running_label
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.fetch import complete
+from tukit_sysext.update.options import current
+from tukit_sysext.update.outcome import Change, changes
+from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.update.resolve import Hooks, Resolver
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewFile:
+    """A file of a tree's /etc/tukit-sysext as it will be; ``content`` None takes it away.
+
+    ``image`` is what it will say of an image (of a tombstone, where the file goes); None for a file of another kind.
+    """
+
+    folder: str
+    name: str
+    content: str | None
+    image: WantedImage | None = None
+
+    @property
+    def path(self) -> str:
+        """Its path below the tree."""
+        return f"/{own_files.ETC}/{self.folder}/{self.name}"
+
+
+def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
+    """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
+    file = NewFile(folder=FOLDER, name=f"{name}.conf", content=None if goes else content)
+    image, _ = read_image(name, read_file(file.path, content.encode()))
+    return replace(file, image=image)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What is to be changed in one tree.
+
+    ``files`` that become different, and ``names`` of the images that are planned (None: all). Without ``ask`` no source
+    is asked; without ``link`` links stay as they are.
+    """
+
+    target: Target
+    files: tuple[NewFile, ...] = ()
+    names: Collection[str] | None = None
+    ask: bool = True
+    link: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeChange:
+    """What becomes of one tree: its plan, its files, and what that changes; ``links`` is False for its files alone.
+
+    ``names`` are the images that were asked for, where not all.
+    """
+
+    target: Target
+    plan: Plan
+    files: tuple[NewFile, ...]
+    changes: tuple[Change, ...]
+    links: bool = True
+    names: Collection[str] = ()
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Reason by image for those that are wanted, must not be left out, and cannot be had."""
+        images = (image for image in self.plan.images if image.missing is not None and image.wanted.may_refuse)
+        return {image.name: image.reason for image in images}
+
+
+@dataclass(slots=True)
+class _Site:
+    """A tree that is open, with what was found out about it."""
+
+    wish: Wish
+    tree: Tree
+    resolver: Resolver
+    plan: Plan
+    fetched: frozenset[str] = field(default_factory=frozenset)
+
+
+class Changer:
+    """A change of one or several trees, a context manager that holds the shared lock from the first look to the end.
+
+    ``plans`` is the dry run; ``carry_out`` does it. Nothing is collected to make room, as in a transaction: somebody is
+    there who can say what may go.
+    """
+
+    def __init__(self, wishes: Sequence[Wish], plugins: Hooks, *, dry_run: bool = False) -> None:
+        self._wishes = wishes
+        self._plugins = plugins
+        self._dry_run = dry_run
+        self._stack = ExitStack()
+        self._sites: list[_Site] = []
+
+    def __enter__(self) -> Changer:
+        with ExitStack() as stack:
+            if not self._dry_run:
+                for lock in sorted({wish.target.machine.layout.lock for wish in self._wishes}):
+                    stack.enter_context(shared(lock))
+            for wish in self._wishes:
+                self._sites.append(self._look(wish, stack.enter_context(Tree(wish.target.path))))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _look(self, wish: Wish, tree: Tree) -> _Site:
+        target = wish.target
+        check_changeable(target, tree)
+        # who changes files alone asks what will come of it, as a dry run does
+        asks = self._dry_run or not wish.link
+        machine = replace(target.machine, read_only=True) if asks else target.machine
+        store = machine.store(writable=not asks)
+        resolver = Resolver(
+            machine,
+            tree,
+            partial(self._plugins.sources, machine),
+            store,
+            objection=self._plugins.objection,
+        )
+        images = {file.image.name: file.image for file in wish.files if file.image is not None}
+        resolver.resolve(wish=images, only=wish.names, ask=wish.ask)
+        return _Site(wish=wish, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts))
+
+    def offered(self) -> Mapping[str, str]:
+        """Names that the sources of the trees offer."""
+        found = (candidate for site in self._sites for candidate in site.resolver.facts.candidates)
+        return {candidate.name: candidate.source for candidate in found}
+
+    def not_asked(self) -> Mapping[str, str]:
+        """Sources of which nobody knows what they offer to the images that are planned, with the reason.
+
+        An image that has the version at which it is held needs none.
+        """
+        found: dict[str, str] = {}
+        for site in self._sites:
+            if site.wish.ask:
+                images = site.plan.images
+                chosen = {i.wanted.source for i in images if i.action is not Action.KEEP or i.wanted.hold is None}
+                away = site.resolver.facts.not_asked
+                found |= {name: why for name, why in away.items() if chosen & {None, name}}
+        return found
+
+    def plans(self) -> tuple[TreeChange, ...]:
+        """What would be done, as far as it is known before anything is fetched."""
+        return tuple(_change(site, dry_run=self._dry_run) for site in self._sites)
+
+    def fetch(self) -> tuple[TreeChange, ...]:
+        """Fetch what the trees lack into the store, each image once, and tell what will be done now."""
+        fetched: dict[Path, frozenset[str]] = {}
+        for site in self._sites:
+            if site.wish.link:
+                machine = site.wish.target.machine
+                store, there = machine.store(), fetched.get(machine.layout.store, frozenset())
+                site.resolver.learn(known={}, stored={name: store.look(name) for name in there})
+                done = complete(site.resolver, store)
+                fetched[machine.layout.store] = site.fetched = done.fetched | there
+                site.plan = _gently(done.plan, site.resolver.facts)
+        return self.plans()
+
+    def carry_out(self) -> tuple[TreeChange, ...]:
+        """Change the trees, after :meth:`fetch`. Raises TukitSysextError, OSError.
+
+        An interruption waits until all trees are done: this needs no network.
+        """
+        with uninterrupted():
+            return tuple(self._carry_out(site) for site in self._sites)
+
+    def _carry_out(self, site: _Site) -> TreeChange:
+        plan, tree, target = site.plan, site.tree, site.wish.target
+        with changing(tree):
+            for file in site.wish.files:
+                if file.content is not None:
+                    own_files.write(tree, file.folder, file.name, file.content)
+            if site.wish.link:
+                writer = LinkWriter(tree)
+                target.machine.progress.stage(Stage.LINKING)
+                writer.apply(plan.links, plan.remove)
+                if not target.running and label(plan.tree.release) != running_label(target.machine.layout.root):
+                    writer.pin(plan.kept)
+            for file in site.wish.files:
+                if file.content is None:
+                    own_files.delete(tree, file.folder, file.name)
+        done = _change(site)
+        _remember(done)
+        return done
+
+
+def _change(site: _Site, *, dry_run: bool = False) -> TreeChange:
+    wish = site.wish
+    found = changes(site.plan, site.fetched, dry_run=dry_run) if wish.link else ()
+    return TreeChange(
+        target=wish.target, plan=site.plan, files=wish.files, changes=found, links=wish.link, names=wish.names or ()
+    )
+
+
+def _gently(plan: Plan, facts: Facts) -> Plan:
+    """The plan without those removals that only make room for what cannot be had."""
+    return replace(plan, images=tuple(_spared(image, facts) for image in plan.images))
+
+
+def _spared(image: ImagePlan, facts: Facts) -> ImagePlan:
+    if image.action is not Action.LEAVE_OUT or not image.remove:
+        return image
+    # what is blocked has to go; what is held or asked for beside has not come
+    have = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
+    if have is None or have[1].standing is not Standing.FITS:
+        return image
+    return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
+
+
+def check_changeable(target: Target, tree: Tree) -> None:
+    """Raises TukitSysextError where the tree cannot be changed, as a dry run says too."""
+    snapshot = target.snapshot
+    # the running system is no transaction, whatever its snapshot's userdata says
+    open_ = snapshot is not None and snapshot.open and not target.running
+    machine = target.machine
+    why = obstacle(
+        tree,
+        machine.layout,
+        called=str(target),
+        running=target.running,
+        open_=open_,
+        privileged=machine.privileged,
+    )
+    if not why:
+        return
+    hint = "try it after the reboot"
+    if open_ and snapshot is not None:
+        hint = f"change it within the transaction, or after: tukit close {snapshot.number}"
+    elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
+        hint = f"snapper modify --read-write {snapshot.number}"
+    raise TukitSysextError(f"{target} cannot be changed: {why}", hint=f"nothing was changed; {hint}")
+
+
+def _remember(done: TreeChange) -> None:
+    """Enter the tree and its changes into the ledger. They are made, whether that can be done or not."""
+    target = done.target
+    machine, snapshot = target.machine, target.snapshot
+    path = machine.layout.ledger
+    number = snapshot.number if snapshot is not None else None
+    events = [
+        Event(time=now_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
+        for change in done.changes
+    ]
+    try:
+        with Ledger(path) as ledger:
+            now = look(machine.layout, machine.subvolumes, number) if number is not None else None
+            if now is not None:
+                left_out = dict(ledger.left_out(now.number, now.subvolume.uuid))
+                for image in done.plan.images:
+                    left_out.pop(image.name, None)
+                missing = {image.name: image.reason for image in done.plan.images if image.missing is not None}
+                ledger.enter(now, {**left_out, **missing})
+            ledger.add(events)
+    except (OSError, sqlite3.Error, UnknownState) as error:
+        log.warning("%s: %s; what was changed is not remembered", path, error)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C, a hang-up and a polite end wait until this is over: none of it takes long."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

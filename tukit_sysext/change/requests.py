@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What ``install``, ``remove``, ``update``, ``hold`` and ``block`` want of one tree: the files as they will be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from tukit_sysext.change.change import NewFile, Wish, image_file
+from tukit_sysext.config import own_files, settings
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.editing import Changes, edited
+from tukit_sysext.config.wanted import FOLDER, SECTION, State, WantedImage
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.formats.ini import parse
+from tukit_sysext.rules.version import sort_key
+from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.options import image_name, image_version
+
+_DROP_INS = f"{settings.MAIN}.d"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Have:
+    """What a tree wants, and the versions (UAPI.10) that its links into the store have, by image.
+
+    ``others`` are the names of its entries that are no links into the store.
+    """
+
+    wanted: Mapping[str, WantedImage]
+    linked: Mapping[str, tuple[str, ...]]
+    others: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Images that are wanted or linked; a tombstone without links is neither."""
+        return frozenset((*(name for name in self.wanted if self.wants(name)), *self.linked))
+
+    def wants(self, name: str) -> bool:
+        """Whether the tree wants an image: a tombstone says the opposite."""
+        return name in self.wanted and self.wanted[name].state is State.WANTED
+
+    def newest(self, name: str) -> str | None:
+        """The newest version that is linked."""
+        return max(self.linked.get(name, ()), key=sort_key, default=None)
+
+
+def have(target: Target) -> Have:
+    """Look at a tree. Raises UnknownState, OutsideTree where its links cannot be read."""
+    store = target.machine.store(writable=False)
+    linked: dict[str, tuple[str, ...]] = {}
+    others: set[str] = set()
+    with Tree(target.path) as tree:
+        for entry in links.read(tree):
+            if entry.image is None:
+                others.add(entry.name.removesuffix(".raw"))
+            stored = store.look(entry.image) if entry.image is not None else None
+            name = image_name(stored) if stored is not None else None
+            if stored is not None and name is not None:
+                linked[name] = (*linked.get(name, ()), image_version(stored))
+        return Have(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
+
+
+def known_names(targets: Sequence[Target]) -> frozenset[str]:
+    """Images that any of the trees wants or links."""
+    found: set[str] = set()
+    for target in targets:
+        try:
+            found |= have(target).names
+        except (UnknownState, OutsideTree):
+            continue
+    return frozenset(found)
+
+
+def installed(target: Target, changes: Mapping[str, Changes]) -> Wish:
+    """Images become wanted, with these keys; what their files say beside stays, their policy too.
+
+    Where one was removed, what a weaker file says counts again.
+    """
+    files: list[NewFile] = []
+    with Tree(target.path) as tree:
+        there = wanted_files.load(tree).images
+        for name, keys in changes.items():
+            text, _ = own_files.text(tree, FOLDER, f"{name}.conf")
+            if name in there and there[name].state is State.REMOVED:
+                text = own_files.shipped_text(tree, FOLDER, f"{name}.conf")
+            # an empty file would mask the image
+            new = {} if text.strip() else {"Policy": ("required",)}
+            files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys})))
+    return Wish(target=target, files=tuple(files), names=tuple(changes))
+
+
+def changed(target: Target, changes: Mapping[str, Changes], *, ask: bool = False) -> Wish:
+    """Keys of images become different, and links stay as they are. With ``ask`` sources say what will come of it."""
+    with Tree(target.path) as tree:
+        files = tuple(_image(tree, name, keys) for name, keys in changes.items())
+    return Wish(target=target, files=files, names=tuple(changes), ask=ask, link=False)
+
+
+def removed(target: Target, names: Collection[str]) -> Wish:
+    """Images are not wanted any more, and their links go.
+
+    The file of an image goes too, but for a tombstone where a weaker file would count then, or where another tree of
+    the machine is about to boot or is being made, to whose /etc the removal has to come.
+    """
+    files: list[NewFile] = []
+    with Tree(target.path) as tree:
+        for name in names:
+            _, shipped = own_files.text(tree, FOLDER, f"{name}.conf")
+            tombstone = edited("", SECTION, {"State": ("removed",)})
+            files.append(image_file(name, tombstone, goes=not shipped and _alone(target)))
+    return Wish(target=target, files=tuple(files), names=tuple(names), ask=False)
+
+
+def _alone(target: Target) -> bool:
+    """Whether no other tree of its machine lives at the same time."""
+    machine = target.machine
+    if not machine.layout.snapshots.is_dir():
+        return True
+    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
+
+
+def blocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
+    """Versions by image that are blocked from now on, beside those that are."""
+    return _blocks(target, versions, lambda there, new: list(dict.fromkeys((*there, *new))))
+
+
+def unblocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
+    """Versions by image that are allowed again, where :func:`blocked` wrote them."""
+    return _blocks(target, versions, lambda there, old: [each for each in there if each not in old])
+
+
+def _blocks(
+    target: Target,
+    versions: Mapping[str, Sequence[str]],
+    after: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
+) -> Wish:
+    files: list[NewFile] = []
+    with Tree(target.path) as tree:
+        for name, given in versions.items():
+            file_name = f"block-{name}.conf"
+            text, shipped = own_files.text(tree, _DROP_INS, file_name)
+            assignments, _ = parse(text.encode())
+            words = [word for each in assignments if each.key == "Image" for word in each.value.split()]
+            lines = [f"{name}={version}" for version in after([word.partition("=")[2] for word in words], given)]
+            # where a weaker file would count again, an empty one masks it
+            content = edited(text, "Block", {"Image": lines}) if lines else "" if shipped else None
+            files.append(NewFile(folder=_DROP_INS, name=file_name, content=content))
+    return Wish(target=target, files=tuple(files), names=(), ask=False, link=False)
+
+
+def _image(tree: Tree, name: str, changes: Changes) -> NewFile:
+    text, _ = own_files.text(tree, FOLDER, f"{name}.conf")
+    return image_file(name, edited(text, SECTION, changes))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A survey: all that keeps images of the store, from one consistent look at the snapshots, with holds and plugins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.collect import roots
+from tukit_sysext.collect.roots import Marks, Root
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.errors import PluginFailed, UnknownState
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.store.store import Kept
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.update.resolve import Hooks
+
+_TRIES = 5
+
+
+def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
+    """Find all roots. ``files`` are those of the store, ``needed`` further roots of the caller.
+
+    The snapshots are listed once more afterwards: where one came or went meanwhile everything is looked at anew (threat
+    C4). Never raises for what is on the disk or what a plugin does: it is named in ``unknown``.
+    """
+    for _ in range(_TRIES):
+        scan = snapshots.scan(machine.layout, machine.subvolumes, releases=False)
+        marks = _mark(machine, plugins, scan, files, needed)
+        try:
+            if snapshots.listed(machine.layout, machine.subvolumes) == snapshots.identities(scan):
+                return marks
+        except OSError as error:
+            return _with(marks, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")
+    return _with(marks, f"{machine.layout.snapshots}: snapshots come and go too quickly; try again later")
+
+
+def _mark(machine: Machine, plugins: Hooks, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
+    others, unknown = [*needed], list[str]()
+    try:
+        others += plugins.references(machine)
+    except PluginFailed as error:
+        unknown.append(str(error))
+    try:
+        others += _holds(machine, scan, files)
+    except UnknownState as error:
+        unknown.append(str(error))
+    return _with(roots.mark(machine.layout, scan, others), *unknown)
+
+
+def _with(marks: Marks, *unknown: str) -> Marks:
+    return replace(marks, unknown=(*marks.unknown, *unknown))
+
+
+def _holds(machine: Machine, scan: Scan, files: Sequence[Kept]) -> Iterator[Root]:
+    """Versions that are held (Hold=) in the running system, in what boots next, or in an open transaction."""
+    trees = {machine.layout.root: "the running system"}
+    trees |= {item.path: f"snapshot {item.number}" for item in scan.snapshots if item.default or item.open}
+    for path, where in trees.items():
+        for image in _wanted(path):
+            for kept in files:
+                name, version = _name_and_version(kept) or ("", "")
+                if name != image.name:
+                    continue
+                if version == image.hold:
+                    yield Root(image=kept.file_name, where=f"held in {where}")
+                elif not image.trusted:
+                    # the fault may be in what holds it
+                    yield Root(image=kept.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
+
+
+def _wanted(path: Path) -> Iterable[WantedImage]:
+    with Tree(path) as tree:
+        wanted = wanted_files.load(tree)
+    for problem in wanted.problems:
+        if problem.file.endswith(f"/{wanted_files.FOLDER}"):
+            raise UnknownState(f"{path}: which versions are held is not known: {problem}")
+    return wanted.images.values()
+
+
+def _name_and_version(kept: Kept) -> tuple[str, str] | None:
+    if kept.record is not None:
+        return kept.record.name, kept.record.version
+    hint = parse_image_name(os.path.basename(kept.file_name))
+    return (hint.name, hint.version) if hint is not None else None

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the commands that change trees have in common: plan, fetch, change, tell."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.change.change import Changer, TreeChange, Wish
+from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.config.values import image_version
+from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.system import merge
+from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.update.plan import Action, Missing
+
+
+def parse_name(text: str) -> str:
+    """The name of an image as a person wrote it. Raises UsageError."""
+    try:
+        return check_component(text)
+    except NameRefused as error:
+        raise UsageError(f"{text!r}: expected the name of an image: {error}") from error
+
+
+def parse_names(texts: Sequence[str]) -> dict[str, str | None]:
+    """``NAME`` or ``NAME=VERSION``, each name once. Raises UsageError."""
+    found: dict[str, str | None] = {}
+    for text in texts:
+        name, equals, _ = text.partition("=")
+        try:
+            known = image_version(text) if equals else (parse_name(name), None)
+        except ValueError as error:
+            raise UsageError(f"{text!r}: {error}") from error
+        if found.setdefault(*known) != known[1]:
+            raise UsageError(f"{known[0]}: two versions of one image cannot be had")
+    return found
+
+
+def unknown_image(name: str, known: Collection[str], where: str, *, hint: str = "") -> TukitSysextError:
+    """An error that says which names there are that look like this one."""
+    near = nearest(name, known)
+    meant = f"did you mean {near}?" if near is not None else hint
+    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", hint=meant or None)
+
+
+def carry(
+    machine: Machine, arguments: argparse.Namespace, wishes: Sequence[Wish], *, needed: Collection[str] = ()
+) -> int:
+    """Carry wishes out, or tell what would be done. ``needed`` are images without which nothing is done.
+
+    0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
+    """
+    output = Output.of(arguments)
+    dry_run = arguments.dry_run
+    if not dry_run:
+        require_root(machine, arguments.command)
+    now = getattr(arguments, "now", False)
+    if now and not any(wish.target.running for wish in wishes):
+        raise UsageError("--now is about the running system, which this does not change")
+    plugins = Plugins.of(machine)
+    refreshed = False
+    booting = _booting(machine, arguments)
+    with (
+        output.progress(machine, None if dry_run else arguments.command) as watched,
+        Changer([_watched(wish, watched) for wish in wishes], plugins, dry_run=dry_run) as changer,
+    ):
+        _check_known(needed, changer)
+        trees = changer.plans() if dry_run else changer.fetch()
+        _check_needed(needed, trees)
+        if _booting(machine, arguments) != booting:
+            raise TukitSysextError(
+                "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
+                hint="nothing was changed; run it once more",
+            )
+        if now:
+            _tell_refresh(output, trees, dry_run=dry_run)
+        if not dry_run:
+            trees = changer.carry_out()
+        away = changer.not_asked()
+    for line in lines(trees, dry_run=dry_run):
+        output.tell(line)
+    if now and not dry_run:
+        merge.refresh()
+        refreshed = True
+    elif dry_run:
+        output.say("Dry run: nothing was changed.")
+    elif any(tree.target.running and tree.changes for tree in trees):
+        output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
+    output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
+    for tree in trees:
+        for name, reason in tree.missing.items():
+            output.warn(f"{tree.target}: {name}: {reason}", hint=next_step(tree, name))
+    told = [image.reason for tree in trees for image in tree.plan.images]
+    for source, reason in away.items():
+        if not any(reason in text for text in told):
+            output.warn(f"source {source}, whether it has something newer is not known: {reason}")
+    if not dry_run:
+        if any(tree.target.running and not tree.target.next for tree in trees) and not booting:
+            output.warn(
+                "another snapshot boots next, to which the copying of /etc at the reboot may bring this",
+                hint="without --root and --snapshot both trees are changed",
+            )
+        tell_open_transactions(machine, arguments, output)
+        if _booting(machine, arguments) != booting:
+            output.warn(
+                "another snapshot boots next than when this began, and was not changed",
+                hint="run it once more",
+            )
+    return 1 if any(tree.missing for tree in trees) or (away and not needed) else 0
+
+
+def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]:
+    """The trees that a command without --root and --snapshot has to change; empty with one of them."""
+    if arguments.root is not None or arguments.snapshot is not None:
+        return frozenset()
+    return frozenset(target.path for target in running_and_next(machine))
+
+
+def next_step(tree: TreeChange, name: str) -> str:
+    """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
+    target = tree.target
+    (image,) = (image for image in tree.plan.images if image.name == name)
+    if image.mend:
+        return image.mend
+    known = {item.option.version for item in image.considered}
+    asked = f"{name}={image.wanted.hold}" if image.wanted.hold in known else name
+    if target.running:
+        return f"tukit-sysext why-not {asked}"
+    if target.snapshot is not None:
+        return f"tukit-sysext why-not --snapshot {target.snapshot.number} {asked}"
+    return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
+
+
+def _watched(wish: Wish, watched: Machine) -> Wish:
+    """The same wish; what is done for it is told to who watches."""
+    target = wish.target
+    return replace(wish, target=replace(target, machine=replace(target.machine, progress=watched.progress)))
+
+
+def _check_known(needed: Collection[str], changer: Changer) -> None:
+    """Whether anybody knows the images: a name that no source offers is rather misspelt."""
+    offered = changer.offered()
+    for tree in changer.plans():
+        for image in tree.plan.images:
+            unheard = image.missing is Missing.NOTHING_FITS and not image.considered and image.before is None
+            if image.name in needed and image.name not in offered and unheard:
+                hint = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
+                if not offered:
+                    raise TukitSysextError(f"{image.name}: {image.reason}", hint=hint)
+                away = ", ".join(changer.not_asked())
+                where = f"of a source (but of {away}, which could not be asked)" if away else "of a source"
+                raise unknown_image(image.name, offered, where, hint=hint)
+
+
+def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
+    """Raises TukitSysextError where a tree cannot have what is needed: nothing is changed then."""
+    for tree in trees:
+        for name, reason in tree.missing.items():
+            if name in needed:
+                # what is asked for here is not in the configuration, and cannot be taken out of it
+                (image,) = (image for image in tree.plan.images if image.name == name)
+                step = f"tukit-sysext list --all {name}" if image.mend else next_step(tree, name)
+                raise TukitSysextError(
+                    f"{name}: {tree.target}: {reason}",
+                    hint=f"nothing was changed; {step}, or --optional to have it where it fits",
+                )
+        for image in tree.plan.images:
+            if image.name in needed and image.action is Action.LEAVE_ALONE:
+                raise TukitSysextError(
+                    f"{image.name}: {tree.target}: {image.reason}",
+                    hint=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
+                )
+
+
+def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool) -> None:
+    """What systemd-sysext refresh will change in the running /usr, as far as it is known."""
+    (tree,) = (tree for tree in trees if tree.target.running)
+    before = merge.merged()
+    if before is None:
+        output.say("What is merged into the running /usr now is not known.")
+        return
+    plan = tree.plan
+    bad = {item.entry.name for item in plan.foreign if item.complaint}
+    links = {entry.name for entry in plan.tree.entries} - set(plan.remove) - bad | {
+        # the name of what is not fetched yet is a guess, which nearly always comes true
+        image.link or f"{image.name}.raw"
+        for image in plan.images
+        if image.action is Action.FETCH or (image.link is not None and image.action is not Action.LEAVE_OUT)
+    }
+    after = {link.removesuffix(".raw") for link in links}
+    newer = {
+        image.link.removesuffix(".raw"): f"{image.before} -> {image.chosen.version}"
+        for image in plan.images
+        if image.link is not None and image.chosen is not None and image.before not in (None, image.chosen.version)
+    }
+    told = [f"{name} comes" for name in sorted(after - before)]
+    told += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]
+    told += [f"{name} goes" for name in sorted(before - after)]
+    would = "would change" if dry_run else "changes"
+    output.say(f"systemd-sysext refresh {would} the running /usr: {'; '.join(told) or 'nothing'}")
+
+
+def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
+    """What was done, tree by tree; the tree is named where it is not only the running one."""
+    several = len(trees) > 1 or not trees[0].target.running
+    for tree in trees:
+        found = list(_tree_lines(tree, dry_run=dry_run))
+        if several:
+            called = str(tree.target)
+            # a path stays what it is
+            yield f"{called if called == str(tree.target.path) else called[:1].upper() + called[1:]}:"
+        yield from (f"  {line}" if several else line for line in found)
+
+
+def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
+    changed = {change.image for change in tree.changes}
+    for image in tree.plan.images:
+        if image.name in changed:
+            yield from (change.text for change in tree.changes if change.image == image.name)
+        elif dry_run and image.action is Action.FETCH and image.chosen is not None:
+            before = f"{image.before} -> " if image.before not in (None, image.chosen.version) else ""
+            again = " again" if image.before == image.chosen.version else ""
+            yield f"{image.name}: {before}{image.chosen.version} would be fetched{again} from {image.chosen.origin}"
+        elif image.action is Action.LEAVE_OUT:
+            yield f"{image.name}: {image.reason}"
+        elif image.action is Action.KEEP and image.chosen is not None:
+            yield f"{image.name}: {image.chosen.version} is linked already"
+        elif image.action is Action.LEAVE_ALONE:
+            yield f"{image.name}:"
+        elif image.action is Action.REMOVE and image.name in tree.names:
+            yield f"{image.name}: not wanted any more; it had no link"
+        yield from (f"  {warning}" for warning in image.warnings)
+    if not tree.plan.images:
+        yield "nothing is wanted"
+
+
+def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
+    """What was done for ``--json``; ``away`` are the sources that could not be asked, with the reason."""
+    return {
+        "dry_run": dry_run,
+        "refreshed": refreshed,
+        "trees": [
+            {
+                **tree_document(tree.target),
+                "images": [
+                    {
+                        "name": image.name,
+                        "action": image.action,
+                        "before": image.before,
+                        "version": image.chosen.version if image.chosen is not None else None,
+                        "link": image.link,
+                        "reason": image.reason,
+                        "missing": image.missing,
+                        "warnings": list(image.warnings),
+                    }
+                    for image in tree.plan.images
+                    if tree.links
+                ],
+                "files": [{"path": file.path, "written": file.content is not None} for file in tree.files],
+            }
+            for tree in trees
+        ],
+        "not_asked": [{"source": name, "reason": reason} for name, reason in sorted(away.items())],
+    }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What ``diff`` and ``history`` ask of the ledger, which an ordinary user can read, and which may be missing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerImage, LedgerSnapshot
+from tukit_sysext.ledger.schema import NotWritten
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import NameRefused, parse_image_name
+from tukit_sysext.store.record import RecordUnreadable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """All that the ledger remembers; ``left_out`` has reasons by image for a snapshot's number and UUID.
+
+    ``default`` is the number of the snapshot that boots next, None where it is not known.
+    """
+
+    snapshots: Sequence[LedgerSnapshot] = ()
+    images: Mapping[str, LedgerImage] = field(default_factory=dict)
+    events: Sequence[Event] = ()
+    left_out: Mapping[tuple[int, str], Mapping[str, str]] = field(default_factory=dict)
+    default: int | None = None
+
+
+@contextmanager
+def ledger_faults_told(machine: Machine) -> Iterator[None]:
+    """Raise TukitSysextError where the ledger cannot be written: it is locked, or the disk is full or read-only."""
+    try:
+        yield
+    except NotWritten as error:
+        raise TukitSysextError(f"{machine.layout.ledger}: {error}") from error
+    except sqlite3.Error as error:
+        path = machine.layout.ledger
+        raise TukitSysextError(
+            f"{path}: cannot be used: {error}",
+            hint=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
+        ) from error
+
+
+def remembered(machine: Machine) -> Memory:
+    """Read the ledger; empty where there is none yet. Raises TukitSysextError where it cannot be read."""
+    path = machine.layout.ledger
+    try:
+        if not path.exists():
+            return Memory()
+        with Ledger(path, writable=False) as ledger:
+            snapshots = ledger.snapshots()
+            number, _, _ = (ledger.recall(DEFAULT) or "").partition(" ")
+            return Memory(
+                snapshots=snapshots,
+                images={image.file: image for image in ledger.images()},
+                events=ledger.events(),
+                left_out={(row.number, row.uuid): ledger.left_out(row.number, row.uuid) for row in snapshots},
+                default=int(number) if number.isdecimal() else None,
+            )
+    except (OSError, sqlite3.Error) as error:
+        raise TukitSysextError(
+            f"{path}: cannot be read as a ledger: {error}", hint="sudo tukit-sysext settle makes it anew from the disk"
+        ) from error
+
+
+class Names:
+    """Which image a file of the store is, or was. Each is asked for once."""
+
+    def __init__(self, machine: Machine, memory: Memory) -> None:
+        self._records = machine.store(writable=False).records
+        self._images = memory.images
+        self._found: dict[str, tuple[str, str] | None] = {}
+
+    def of(self, file_name: str, link: str = "") -> tuple[str, str]:
+        """Name and version (UAPI.10) of the image; "?" for a version that nothing tells.
+
+        The file's record says it, else the ledger, else its name, else that of the link to it.
+        """
+        if file_name not in self._found:
+            self._found[file_name] = self._ask(file_name)
+        return self._found[file_name] or ((link or file_name).removesuffix(".raw"), "?")
+
+    def _ask(self, file_name: str) -> tuple[str, str] | None:
+        try:
+            record = self._records.read(file_name)
+        except (RecordUnreadable, NameRefused):
+            record = None
+        if record is not None:
+            return record.name, record.version
+        image = self._images.get(file_name)
+        if image is not None and image.name:
+            return image.name, image.version
+        hint = parse_image_name(file_name)
+        return (hint.name, hint.version) if hint is not None else None

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which trees ``--root`` and ``--snapshot`` mean."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
+from tukit_sysext.terminal.output import Output
+
+
+def acting(machine: Machine, arguments: argparse.Namespace) -> tuple[Target, ...]:
+    """The trees that a command changes: the one that is named, else the running one and what boots next."""
+    if arguments.root is not None or arguments.snapshot is not None:
+        return (looked_at(machine, arguments),)
+    return running_and_next(machine)
+
+
+def looked_at(machine: Machine, arguments: argparse.Namespace) -> Target:
+    """The tree that a command tells of: the one that is named, else the running one."""
+    if arguments.root is not None:
+        return of_root(machine, arguments.root)
+    if arguments.snapshot is not None:
+        return of_snapshot(machine, arguments.snapshot)
+    return running_and_next(machine)[0]
+
+
+def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, output: Output) -> None:
+    """Say that a transaction goes on, whose tree has its own /etc: what was changed may not be in it."""
+    if getattr(arguments, "root", None) is None and getattr(arguments, "snapshot", None) is None:
+        for number in open_transactions(machine):
+            output.warn(
+                f"snapshot {number} is open in a transaction and was not changed",
+                hint=f"{arguments.typed}, once more when that transaction is over",
+            )
+
+
+def tree_document(target: Target) -> dict[str, Any]:
+    """Which tree it is, for ``--json``."""
+    return {
+        "path": str(target.path),
+        "snapshot": target.snapshot.number if target.snapshot is not None else None,
+        "running": target.running,
+        "boots_next": target.next,
+    }

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which links of the running system have to be out of the way before systemd-sysext merges, and which may come back.
+
+One image on which systemd-sysext fails keeps all others out (threat C14). A link of ours goes whatever is wrong with
+its image, so that nothing else is merged than what was verified; of others' only what would make the whole merge fail.
+Nothing is deleted but a link of ours whose image has a good one meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.quarantine_folder import Quarantine
+from tukit_sysext.integrity.verify import Assessment
+from tukit_sysext.ledger.ledger import now_text
+from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.links import Kind, changing
+from tukit_sysext.system.lock import shared
+from tukit_sysext.system.room import hint
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.options import newest_first
+
+log = logging.getLogger(__name__)
+
+_BAD = (
+    Condition.MISSING,
+    Condition.DAMAGED,
+    Condition.BROKEN,
+    Condition.WRONGLY_NAMED,
+    Condition.DOES_NOT_FIT,
+)
+
+
+class Action(StrEnum):
+    """What was done with a link."""
+
+    TAKEN = "quarantined"
+    BACK = "put back"
+    DROPPED = "dropped from quarantine"
+    FAILED = "cannot be moved"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """A link that was moved, or could not be, and why."""
+
+    link: str
+    action: Action
+    reason: str
+    finding: Finding
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        return f"{self.link}: {self.action}: {self.reason}"
+
+
+def unsure(machine: Machine, assessment: Assessment) -> str:
+    """Why nothing may be moved: what looks bad may only not be there yet. Empty where all is well known."""
+    if assessment.unknown:
+        return assessment.unknown
+    store = machine.layout.store
+    try:
+        empty = not any(store.iterdir())
+    except OSError as error:
+        return f"{store}: cannot be read: {error.strerror}; is its file system mounted?"
+    if empty and any(finding.file_name is not None for finding in assessment.findings) and not _recorded(machine):
+        return f"{store}: empty, is its file system mounted?"
+    return ""
+
+
+def _recorded(machine: Machine) -> bool:
+    """Whether there are records in the file system of the store: it is the right one then, though it is empty."""
+    try:
+        same = machine.layout.store.stat().st_dev == machine.layout.records.stat().st_dev
+        return same and any(machine.layout.records.iterdir())
+    except OSError:
+        return False
+
+
+def isolate(machine: Machine, assessment: Assessment) -> Sequence[Move]:
+    """Take what would harm the merge out of /etc/extensions, after putting back what is good again."""
+    # the collection must not look while a link is on its way from one place to the other
+    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
+        mover = _Mover(tree, assessment)
+        return (*mover.put_back(), *mover.take())
+
+
+def put_back(machine: Machine, assessment: Assessment) -> Sequence[Move]:
+    """Put back what is good again."""
+    if not any(finding.held is not None for finding in assessment.findings):
+        return ()
+    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
+        return _Mover(tree, assessment).put_back()
+
+
+class _Mover:
+    def __init__(self, tree: Tree, assessment: Assessment) -> None:
+        self._quarantine = Quarantine(tree)
+        self._findings = assessment.findings
+
+    def put_back(self) -> list[Move]:
+        moves: list[Move] = []
+        back: set[str] = set()
+        # of several links of an image the newest comes back: an older one would undo an update
+        for finding in sorted(self._findings, key=newest_first):
+            item = finding.held
+            if item is None:
+                continue
+            obsolete = finding.obsolete or (f"a newer {finding.name} came back" if finding.name in back else "")
+            try:
+                if obsolete:
+                    self._quarantine.drop(item)
+                    moves.append(_move(finding, Action.DROPPED, obsolete))
+                elif finding.good and self._quarantine.put_back(item):
+                    back |= {finding.name} if finding.ours else set()
+                    moves.append(_move(finding, Action.BACK, f"{finding.name} {finding.version} is whole and fits"))
+            except FileNotFoundError as error:
+                log.info("%s: somebody else moved it: %s", finding.entry.name, error)
+            except (OSError, OutsideTree, UnknownState) as error:
+                moves.append(_failed(finding, error))
+        return moves
+
+    def take(self) -> list[Move]:
+        moves: list[Move] = []
+        for finding in self._findings:
+            if finding.held is not None or not harmful(finding):
+                continue
+            reason = f"{finding.condition}: {finding.reason}"
+            try:
+                self._quarantine.take(finding.entry, reason, now_text())
+                moves.append(_move(finding, Action.TAKEN, reason))
+            except FileNotFoundError as error:
+                log.info("%s: somebody else moved it: %s", finding.entry.name, error)
+            except (OSError, OutsideTree, UnknownState) as error:
+                moves.append(_failed(finding, error))
+        try:
+            self._quarantine.sweep()
+        except (OSError, OutsideTree, UnknownState) as error:
+            log.warning("quarantine: %s", error)
+        return moves
+
+
+def harmful(finding: Finding) -> bool:
+    """Whether an entry is taken out before the merge: only links are, and only what systemd-sysext looks at."""
+    if finding.entry.kind is not Kind.LINK:
+        return False
+    return finding.blocks or (finding.ours and finding.condition in _BAD and finding.entry.name.endswith(".raw"))
+
+
+def _move(finding: Finding, action: Action, reason: str) -> Move:
+    return Move(link=finding.entry.name, action=action, reason=reason, finding=finding)
+
+
+def _failed(finding: Finding, error: Exception) -> Move:
+    told, step = str(error), getattr(error, "hint", None)
+    if isinstance(error, OSError):
+        told, step = error.strerror or told, hint(Path("/etc"), error)
+    return _move(finding, Action.FAILED, f"{told}; next step: {step}" if step else told)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``/etc/tukit-sysext/quarantine`` of a tree: links that would harm the merge, each with its reason beside it.
+
+A link ``NAME`` has ``NAME.reason`` (JSON). The reason is written first and goes last, so that a run that was killed
+leaves a link with its reason, or a reason without a link, which the next run takes away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.layout import EXTENSIONS, QUARANTINE
+from tukit_sysext.snapshots.links import Entry, Kind, entries_of, image_of
+from tukit_sysext.system.durable import TEMPORARY_PREFIX
+from tukit_sysext.system.label import labelled
+from tukit_sysext.system.rename import rename_new
+from tukit_sysext.system.tree import Tree
+
+log = logging.getLogger(__name__)
+
+_SUFFIX = ".reason"
+_LIMIT = 64 * 1024
+_MOST = 1000
+"""Names that are tried for one link."""
+_NAME_MAX = 255
+_LONGEST = _NAME_MAX - len(f"{TEMPORARY_PREFIX}.{_MOST}{_SUFFIX}")
+"""Bytes of a link's name in quarantine, which NAME_MAX bounds with everything around it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A link in quarantine: the name that it has there, what it was in /etc/extensions, why, and since when.
+
+    ``since`` in UTC, RFC 3339; empty where nothing tells.
+    """
+
+    name: str
+    entry: Entry
+    reason: str
+    since: str
+
+
+def held(tree: Tree) -> tuple[Held, ...]:
+    """The links in quarantine, by name. Raises UnknownState where they cannot be read."""
+    try:
+        descriptor = tree.directory(QUARANTINE)
+    except OutsideTree as error:
+        raise UnknownState(str(error)) from error
+    if descriptor is None:
+        return ()
+    try:
+        return tuple(_held(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is Kind.LINK)
+    except OSError as error:
+        raise UnknownState(f"{tree.path}/{QUARANTINE}: cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _held(descriptor: int, entry: Entry) -> Held:
+    note = _note(descriptor, entry.name)
+    link = note.get("link", "")
+    # only what can be a name in /etc/extensions goes there again
+    name = link if _is_name(link) else entry.name
+    was = Entry(name=name, kind=Kind.LINK, target=entry.target, image=image_of(entry.target or ""))
+    return Held(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
+
+
+def _is_name(text: str) -> bool:
+    try:
+        length = len(os.fsencode(text))
+    except UnicodeEncodeError:
+        return False
+    odd = text in (".", "..") or text.startswith(TEMPORARY_PREFIX) or "/" in text or "\0" in text
+    return 0 < length <= _NAME_MAX and not odd
+
+
+def _note(descriptor: int, name: str) -> dict[str, str]:
+    try:
+        file = os.open(f"{name}{_SUFFIX}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
+        with open(file, "rb") as opened:
+            document = json.loads(opened.read(_LIMIT))
+        return {key: text for key, text in document.items() if isinstance(text, str)}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+class Quarantine:
+    """Moves links of one tree in and out; nothing that is there already is ever replaced."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def take(self, entry: Entry, reason: str, since: str) -> str:
+        """Move a link out of /etc/extensions; the name that it has in quarantine. Raises OSError, OutsideTree."""
+        with self._directories(create=True) as (extensions, quarantine):
+            for number in range(1, _MOST):
+                name = _short(entry.name) if number == 1 else f"{_short(entry.name)}.{number}"
+                if _lexists(quarantine, name):
+                    if _is_same(extensions, quarantine, name, entry):
+                        # half done: a power cut may leave it in both places
+                        os.unlink(entry.name, dir_fd=extensions)
+                        os.fsync(extensions)
+                        return name
+                    continue
+                self._write(quarantine, name, {"link": entry.name, "reason": reason, "since": since,
+                                               "target": entry.target or ""})  # fmt: skip
+                with suppress(FileExistsError):
+                    rename_new(extensions, entry.name, quarantine, name)
+                    os.fsync(quarantine)
+                    os.fsync(extensions)
+                    return name
+            raise OSError(17, f"no free name for {entry.name}", QUARANTINE)
+
+    def put_back(self, item: Held) -> bool:
+        """Move a link back to /etc/extensions; False where its name is taken there. Raises OSError, OutsideTree."""
+        with self._directories(create=True) as (extensions, quarantine):
+            try:
+                rename_new(quarantine, item.name, extensions, item.entry.name)
+            except FileExistsError:
+                return False
+            os.fsync(extensions)
+            self._forget(quarantine, item.name)
+        return True
+
+    def drop(self, item: Held) -> None:
+        """Take a link away that nothing needs any more. Raises OSError, OutsideTree."""
+        with self._directories(create=True) as (_, quarantine):
+            os.unlink(item.name, dir_fd=quarantine)
+            self._forget(quarantine, item.name)
+
+    def sweep(self) -> None:
+        """Take away reasons whose link is not there: of runs that were killed. Raises OSError, OutsideTree."""
+        quarantine = self._tree.directory(QUARANTINE)
+        if quarantine is None:
+            return
+        try:
+            for name in os.listdir(quarantine):
+                stale = name.endswith(_SUFFIX) and not _lexists(quarantine, name.removesuffix(_SUFFIX))
+                if stale or name.startswith(TEMPORARY_PREFIX):
+                    with suppress(IsADirectoryError):
+                        os.unlink(name, dir_fd=quarantine)
+        finally:
+            os.close(quarantine)
+
+    @contextmanager
+    def _directories(self, *, create: bool) -> Iterator[tuple[int, int]]:
+        """Descriptors of both directories, reached beneath the tree and without any symbolic link."""
+        opened: list[int] = []
+        try:
+            for path in (EXTENSIONS, os.path.dirname(QUARANTINE), QUARANTINE):
+                descriptor = self._tree.directory(path, create=create)
+                if descriptor is None:
+                    raise FileNotFoundError(2, os.strerror(2), path)
+                opened.append(descriptor)
+            yield opened[0], opened[2]
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    @staticmethod
+    def _write(quarantine: int, name: str, note: dict[str, str]) -> None:
+        temporary = f"{TEMPORARY_PREFIX}{name}{_SUFFIX}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with labelled(f"/{QUARANTINE}/{name}{_SUFFIX}"):
+            descriptor = os.open(temporary, flags, 0o644, dir_fd=quarantine)
+        with open(descriptor, "wb") as file:
+            file.write(json.dumps(note, indent=1).encode() + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        # a reason that stands there already is that of a run that was killed: there is no link of this name
+        os.rename(temporary, f"{name}{_SUFFIX}", src_dir_fd=quarantine, dst_dir_fd=quarantine)
+        os.fsync(quarantine)
+
+    @staticmethod
+    def _forget(quarantine: int, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(f"{name}{_SUFFIX}", dir_fd=quarantine)
+        os.fsync(quarantine)
+
+
+def _short(name: str) -> str:
+    """The name, so short that those of its reason fit into a directory too; the reason has it whole."""
+    return os.fsdecode(os.fsencode(name)[:_LONGEST])
+
+
+def _is_same(extensions: int, quarantine: int, name: str, entry: Entry) -> bool:
+    """Whether a link in quarantine is the very link that stands in /etc/extensions."""
+    try:
+        targets = {os.readlink(entry.name, dir_fd=extensions), os.readlink(name, dir_fd=quarantine)}
+    except OSError:
+        return False
+    return targets == {entry.target} and _note(quarantine, name).get("link") == entry.name
+
+
+def _lexists(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

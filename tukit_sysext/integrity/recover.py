@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Having the recorded content of an image again, wherever it still is, and putting it in its place in the store."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config.settings import Configuration, SourceSettings
+from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources.protocol import Source
+from tukit_sysext.sources.watched import Watched
+from tukit_sysext.store.digest import CHUNK, hash_of
+from tukit_sysext.store.incoming import Incoming
+from tukit_sysext.store.record import Record
+from tukit_sysext.store.store import Store
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.resolve import Hooks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where content was found (empty: nowhere), and why not elsewhere."""
+
+    found: str = ""
+    failures: tuple[str, ...] = ()
+
+
+class Recovery:
+    """Looks for content by its recorded SHA-256, for the tree at ``path``."""
+
+    def __init__(self, machine: Machine, plugins: Hooks, path: Path, tree: Tree, store: Store) -> None:
+        self._machine = machine
+        self._plugins = plugins
+        self._path = path
+        self._tree = tree
+        self._store = store
+
+    def bring_back(self, record: Record) -> Origin:
+        """Have the recorded content again and publish it; where it was found, else why nobody has it."""
+        failures: list[str] = []
+        for path in self._local_copies(record):
+            try:
+                if self._copy(path, record):
+                    return Origin(found=str(path))
+            except ImageBroken as error:
+                failures.append(str(error))
+        asked: set[str] = set()
+        for source, candidate in self._sources(record):
+            places = tuple(place for place in candidate.locations if place not in asked)
+            asked.update(places)
+            if not places and candidate.locations:
+                continue
+            failure = self._fetch(source, replace(candidate, locations=places), record)
+            if failure is None:
+                return Origin(found=f"source {source.name}")
+            failures.append(f"source {source.name}: {failure}")
+        return Origin(failures=tuple(failures) or ("no source is configured",))
+
+    def _local_copies(self, record: Record) -> Iterator[Path]:
+        """Files of the right size that may have the content: in the store, hidden ones too, and where it came from."""
+        folder = self._machine.layout.store
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            names = []
+        yield from (folder / name for name in names if name != record.file_name)
+        url = urlsplit(record.url)
+        if record.url.startswith("/"):
+            yield Path(record.url)
+        elif url.scheme == "file" and url.netloc in ("", "localhost"):
+            yield Path(unquote(url.path))
+
+    def _copy(self, path: Path, record: Record) -> bool:
+        """Publish a local file where it has the recorded content. Raises ImageBroken, StoreError."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            status = os.fstat(descriptor)
+            # a directory can be opened too
+            if (
+                not stat.S_ISREG(status.st_mode)
+                or status.st_size != record.size
+                or hash_of(descriptor) != record.sha256
+            ):
+                return False
+            with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
+                incoming.expect(record.size)
+                while piece := os.read(descriptor, CHUNK):
+                    incoming.write(piece)
+                incoming.finish()
+                self._publish(incoming, record)
+        except OSError as error:
+            raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _publish(self, incoming: Incoming, record: Record) -> None:
+        # what stands there is known to be wrong; its record is what the new content has to be like
+        self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
+
+    def _fetch(self, source: Source, candidate: Candidate, record: Record) -> str | None:
+        """Fetch the recorded content from a source; None where it is there, else why not. Raises StoreError."""
+        where = f"{record.file_name} of source {source.name}"
+        with self._store.receive(sha256=record.sha256, limit=record.size, where=where) as incoming:
+            try:
+                sink = Watched(incoming, record.file_name, self._machine.progress)
+                self._machine.progress.fetch([(record.file_name, record.size)])
+                failure = source.fetch([(candidate, sink)]).get(record.sha256)
+                if failure is None:
+                    incoming.finish()  # once more: a source of a plugin may not have done it
+                    self._publish(incoming, record)
+                    return None
+            except TukitSysextError as error:
+                failure = error
+            if isinstance(failure, StoreError):
+                raise failure
+            return str(failure)
+
+    def _sources(self, record: Record) -> Iterator[tuple[Source, Candidate]]:
+        """Who may have the recorded content, the nearest first: folders, then the record's source, then the others."""
+        found: list[tuple[tuple[bool, bool], Source, SourceSettings | None]] = []
+        known: list[SourceSettings] = []
+        for configuration in self._configurations():
+            for source in self._plugins.sources(self._machine, configuration):
+                settings = configuration.sources.get(source.name)
+                if settings is not None and settings in known:
+                    continue  # the tree and the running system have it alike
+                known += [settings] if settings is not None else []
+                rank = (settings is None or settings.path is None, source.name != record.source)
+                found.append((rank, source, settings))
+        for _, source, settings in sorted(found, key=lambda item: item[0]):
+            yield source, _candidate(record, source, settings)
+
+    def _configurations(self) -> Iterator[Configuration]:
+        yield settings_files.load(self._tree)
+        if self._path != self._machine.layout.root:
+            with Tree(self._machine.layout.root) as running:
+                yield settings_files.load(running)
+
+
+def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:
+    """The recorded image as something that a source may have, though no list of it was read."""
+    places: list[str] = []
+    if settings is None or settings.path is None:
+        places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
+        places += [url + record.file_name for url in (settings.urls if settings is not None else ())]
+    hint = parse_image_name(record.file_name)
+    return Candidate(
+        name=record.name,
+        version=record.version,
+        architecture=hint.architecture if hint is not None else None,
+        file_name=record.file_name,
+        sha256=record.sha256,
+        size=record.size,
+        source=source.name,
+        priority=settings.priority if settings is not None else settings_files.DEFAULT_PRIORITY,
+        signer=record.signer,
+        description=None,
+        locations=tuple(dict.fromkeys(places)),
+    )

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Verifying a tree: is every image that it would merge present, whole, fitting, and linked under the right name?
+
+Changes nothing but, where an image is found rotten, its record (see Examiner). What is quarantined is judged as if it
+stood in /etc/extensions.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
+from tukit_sysext.integrity import quarantine_folder
+from tukit_sysext.integrity.finding import Condition, Finding, obsolete
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.matching import MergeNameRefused
+from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.store.examine import Examiner
+from tukit_sysext.store.store import Condition as InStore
+from tukit_sysext.store.store import Stored
+from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts, Objection, no_objection
+from tukit_sysext.update.options import Option, consider, image_name, image_version
+from tukit_sysext.update.resolve import Resolver
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A tree to be verified: its root, what it is called, and the number of its snapshot (None: not known).
+
+    ``entries`` where they are known from elsewhere (an /etc that is an overlay), None to read them from the tree.
+    ``open`` where a transaction has it open.
+    """
+
+    path: Path
+    called: str
+    number: int | None
+    entries: tuple[Entry, ...] | None = None
+    open: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assessment:
+    """What came of verifying a tree. ``unknown`` says what could not be told: nothing may be moved then."""
+
+    subject: Subject
+    findings: tuple[Finding, ...]
+    unknown: str = ""
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """The findings that something has to be done about."""
+        return tuple(finding for finding in self.findings if finding.wrong)
+
+
+def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
+    """A snapshot as something to be verified; the running one is verified as it is mounted."""
+    roles = ["the running system"] if snapshot.running else []
+    roles += ["boots next"] if snapshot.default else []
+    return Subject(
+        path=machine.layout.root if snapshot.running else snapshot.path,
+        called=f"snapshot {snapshot.number}" + (f" ({', '.join(roles)})" if roles else ""),
+        number=snapshot.number,
+        entries=None if snapshot.running else snapshot.entries,
+        open=snapshot.open,
+    )
+
+
+def subjects(machine: Machine, scan: Scan) -> Sequence[Subject]:
+    """The trees that matter now: the running system, and what boots next."""
+    running = next((snapshot for snapshot in scan.snapshots if snapshot.running), None)
+    following = [snapshot for snapshot in scan.snapshots if snapshot.default and not snapshot.running]
+    first = (
+        subject_of(machine, running)
+        if running is not None
+        else Subject(path=machine.layout.root, called="the running system", number=None)
+    )
+    return first, *(subject_of(machine, snapshot) for snapshot in following)
+
+
+def verify(machine: Machine, snapshot: Snapshot, *, full: bool) -> tuple[Finding, ...]:
+    """Every entry of a snapshot. ``full`` hashes what is recorded. Raises UnknownState where they cannot be read."""
+    examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
+    assessment = assess(machine, subject_of(machine, snapshot), examiner)
+    if assessment.unknown:
+        raise UnknownState(assessment.unknown)
+    return assessment.findings
+
+
+def assess(
+    machine: Machine,
+    subject: Subject,
+    examiner: Examiner,
+    *,
+    objection: Objection = no_objection,
+    look_inside: bool | None = None,
+) -> Assessment:
+    """Verify a tree. Never raises for what is on the disk.
+
+    ``look_inside`` tells whether images without a record are looked into (None: where we may).
+    """
+    inside = machine.privileged if look_inside is None else look_inside
+    try:
+        with Tree(subject.path) as tree:
+            resolver = Resolver(machine, tree, lambda _: (), examiner.store, objection=objection)
+            found = resolver.facts.tree
+            unknown = found.unusable
+            if not unknown and found.release is None:
+                unknown = f"{subject.path}: it has no os-release, whether images fit cannot be told"
+            entries = found.entries if subject.entries is None else subject.entries
+            judge = _Judge(machine, resolver, examiner, inside=inside)
+            findings = [judge.judge(entry) for entry in entries]
+            there = {finding.name for finding in findings if finding.ours and finding.good}
+            for item in quarantine_folder.held(tree):
+                # out of the way, so that it blocks nothing
+                finding = replace(judge.judge(item.entry), held=item, blocks=False)
+                findings.append(replace(finding, obsolete=obsolete(finding, there, resolver.facts.wanted)))
+            return Assessment(subject=subject, findings=tuple(findings), unknown=unknown)
+    except (UnknownState, OutsideTree) as error:
+        return Assessment(subject=subject, findings=(), unknown=str(error))
+
+
+class _Judge:
+    """Judges the entries of one tree."""
+
+    def __init__(self, machine: Machine, resolver: Resolver, examiner: Examiner, *, inside: bool) -> None:
+        self._machine = machine
+        self._resolver = resolver
+        self._examiner = examiner
+        self._inside = inside
+
+    @property
+    def _facts(self) -> Facts:
+        return self._resolver.facts
+
+    def judge(self, entry: Entry) -> Finding:
+        """What an entry is worth."""
+        if entry.image is not None:
+            return self._of_store(entry, self._examiner.look(entry.image))
+        finding = Finding(entry=entry, name=_stem(entry), version="?", condition=Condition.UNRECORDED)
+        try:
+            return self._elsewhere(entry, finding)
+        except (StoreError, ToolMissing, OSError) as error:
+            return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
+
+    def _of_store(self, entry: Entry, stored: Stored) -> Finding:
+        name = image_name(stored) or _stem(entry)
+        finding = Finding(
+            entry=entry,
+            name=name,
+            version=image_version(stored),
+            condition=_SIMPLE.get(stored.condition, Condition.WHOLE),
+            reason=stored.reason,
+            ours=name in self._facts.wanted,
+            recorded=stored.record is not None,
+        )
+        if stored.condition in (InStore.DAMAGED, InStore.IRREGULAR):
+            # others' entries are moved only where systemd-sysext would fail on them
+            return finding if finding.ours else replace(finding, blocks=self._fails(entry, finding))
+        if stored.condition not in (InStore.WHOLE, InStore.UNRECORDED):
+            return finding
+        record = stored.record
+        if record is None or entry.name != f"{record.merge_name}.raw":
+            return self._by_content(finding, stored)
+        return self._compared(finding, stored, None)
+
+    def _by_content(self, finding: Finding, stored: Stored) -> Finding:
+        """An image that nothing but its content tells about, or that has another link than its record says."""
+        record = stored.record
+        if not finding.entry.name.endswith(".raw"):
+            reason = "a link to an image needs .raw at its end: it is not merged"
+            return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason)
+        if not self._inside:
+            if record is None:
+                return replace(finding, reason=f"{stored.reason}; not looked into", unseen=True)
+            reason = f"its link has to be {record.merge_name}.raw"
+            return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason, blocks=True)
+        try:
+            inspection = self._inspect_stored(stored.file_name, finding.entry)
+        except ImageBroken as error:
+            return _refused(finding, error)
+        except (StoreError, ToolMissing, OSError) as error:
+            return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
+        return self._compared(finding, stored, inspection)
+
+    def _compared(self, finding: Finding, stored: Stored, inspection: Inspection | None) -> Finding:
+        """Hold an image that is all right in itself against the system of the tree."""
+        facts = self._facts
+        if facts.tree.release is None:
+            return finding
+        if inspection is not None:
+            known = Known(release=inspection.release, from_content=True, merge_name=inspection.merge_name)
+            facts = replace(facts, known={**facts.known, stored.file_name: known})
+        sha256 = stored.record.sha256 if stored.record is not None else ""
+        option = Option(version=finding.version, file_name=stored.file_name, sha256=sha256, stored=stored)
+        considered = consider(facts, option)
+        if considered.standing is not Standing.DOES_NOT_FIT:
+            return finding
+        return replace(finding, condition=Condition.DOES_NOT_FIT, reason=considered.reason)
+
+    def _elsewhere(self, entry: Entry, finding: Finding) -> Finding:
+        """An entry that leads elsewhere, or that is no link: never ours."""
+        path = self._resolver.leads_to(entry)
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            reason = f"{entry.target or entry.name}: does not exist"
+            return replace(finding, condition=Condition.MISSING, reason=reason)
+        except OSError as error:
+            if error.errno not in _LEADS_ASTRAY:
+                raise
+            reason = f"{entry.target or entry.name}: {error.strerror}, on which systemd-sysext fails"
+            return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True)
+        if stat.S_ISDIR(mode):
+            try:
+                inspection = inspect_directory(path, preferred=_stem(entry))
+            except ImageBroken as error:
+                # a directory that is no extension is left out, and does no harm to others
+                return replace(finding, condition=Condition.BROKEN, reason=str(error))
+        elif not stat.S_ISREG(mode) or not entry.name.endswith(".raw"):
+            return replace(finding, reason="nothing that systemd-sysext takes for an image")
+        elif not self._inside:
+            return replace(finding, reason="not looked into", unseen=True)
+        else:
+            try:
+                inspection = self._inspect(path, entry)
+            except ImageBroken as error:
+                return _refused(finding, error)
+        stored = Stored(file_name=entry.name, condition=InStore.UNRECORDED, reason="not in the store")
+        return self._compared(replace(finding, reason=stored.reason), stored, inspection)
+
+    def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
+        """Look into a file of the store, once for all trees that have it under this name."""
+        key = file_name, _stem(entry), str(self._systemd)
+        found = self._examiner.contents.get(key)
+        if found is None:
+            try:
+                with self._examiner.store.opened(file_name) as descriptor:
+                    found = self._inspect(descriptor, entry)
+            except ImageBroken as error:
+                found = error
+            self._examiner.contents[key] = found
+        if isinstance(found, ImageBroken):
+            raise found
+        return found
+
+    def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
+        return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._resolver.scratch)
+
+    @property
+    def _systemd(self) -> SystemdVersion:
+        # where the version is not known, the one that takes the most: nothing is moved that might be merged
+        return self._facts.tree.systemd or NAME_CUT_SINCE
+
+    def _fails(self, entry: Entry, finding: Finding) -> bool:
+        """Whether systemd-sysext would fail on a file that is not as it has to be, as far as that can be told."""
+        try:
+            return self._elsewhere(entry, finding).blocks
+        except (StoreError, ToolMissing, OSError) as error:
+            log.info("%s: cannot be looked into: %s", entry.name, error)
+            return False
+
+
+_LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""What systemd-sysext fails on when it follows a link; one that leads to nothing (ENOENT) it leaves out."""
+
+_SIMPLE = {
+    InStore.MISSING: Condition.MISSING,
+    InStore.DAMAGED: Condition.DAMAGED,
+    InStore.IRREGULAR: Condition.BROKEN,
+    InStore.UNREADABLE: Condition.UNKNOWN,
+    InStore.UNRECORDED: Condition.UNRECORDED,
+}
+
+
+def _stem(entry: Entry) -> str:
+    return entry.name.removesuffix(".raw")
+
+
+def _refused(finding: Finding, error: ImageBroken) -> Finding:
+    """An image file on which systemd-sysext fails, and with it the whole merge."""
+    condition = Condition.WRONGLY_NAMED if isinstance(error, MergeNameRefused) else Condition.BROKEN
+    return replace(finding, condition=condition, reason=str(error), blocks=True)

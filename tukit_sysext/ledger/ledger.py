@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The ledger: which images belong to which snapshot, and what happened. SQLite, an index and a memory.
+
+It follows the disk and can be rebuilt from it; nothing is deleted on its word alone. How it is opened, and what becomes
+of one that is broken, is in :mod:`tukit_sysext.ledger.schema`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from tukit_sysext.ledger.history import REFUSAL_OVER, REFUSED, Events, Repeat
+from tukit_sysext.ledger.images import Images
+from tukit_sysext.ledger.rows import (
+    Event,
+    LedgerImage,
+    LedgerSnapshot,
+    clean,
+    images_of,
+    key_of,
+    now_text,
+    release_from,
+    release_of,
+    state_of,
+)
+from tukit_sysext.ledger.schema import mending
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.system.system_release import label
+
+__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "now_text"]
+
+DEFAULT = "default"
+"""Key of a note: the snapshot that boots next, as key_of() has it."""
+
+_TURN = "turn"
+
+
+class Ledger(Events, Images):
+    """An open ledger, a context manager. One that is no ledger any more is set aside and made anew (threat L10)."""
+
+    @mending
+    def turn(self) -> int:
+        """A number that is another one whenever the ledger was brought in line with another state of the disk."""
+        return int(self.recall(_TURN) or 0)
+
+    @mending
+    def reconcile(self, scan: Scan, *, since: int | None = None) -> bool:
+        """Bring the ledger in line with the disk: what is there is entered, what is gone is marked.
+
+        A snapshot is marked as gone only when everything could be read, or when its number has another subvolume now.
+        Writes nothing when nothing changed. With ``since``, the turn() from before the scan, nothing is done and False
+        returned where somebody else was faster: the scan may be older than what he saw.
+        """
+        here = {(entry.number, entry.uuid): entry for entry in self.snapshots() if entry.gone is None}
+        changed = [
+            snapshot
+            for snapshot in scan.snapshots
+            if _differs(snapshot, here.get((snapshot.number, snapshot.subvolume.uuid)))
+        ]
+        there = {(snapshot.number, snapshot.subvolume.uuid) for snapshot in scan.snapshots}
+        taken = {number for number, _ in there}
+        gone = [key for key in here if key not in there and (not scan.unknown or key[0] in taken)]
+        default = next((key_of(snapshot) for snapshot in scan.snapshots if snapshot.default), None)
+        same = default is None or default == self.recall(DEFAULT)
+        if not changed and not gone and same:
+            return True
+        with self._transaction() as connection:
+            turn = self.turn()
+            if since is not None and turn != since:
+                return False
+            for snapshot in changed:
+                self._enter(connection, snapshot)
+            connection.executemany(
+                "UPDATE snapshot SET gone = ?, state = 'gone' WHERE number = ? AND uuid = ?",
+                [(now_text(), number, uuid) for number, uuid in gone],
+            )
+            if default is not None:
+                self.remember(DEFAULT, default)
+            self.remember(_TURN, str(turn + 1))
+        return True
+
+    @mending
+    def enter(self, snapshot: Snapshot, left_out: Mapping[str, str]) -> None:
+        """Enter one snapshot with the images that it has now, and why it has others not (reason by image)."""
+        with self._transaction() as connection:
+            key = self._enter(connection, snapshot)
+            connection.execute("DELETE FROM left_out WHERE snapshot = ?", (key,))
+            connection.executemany(
+                "INSERT INTO left_out (snapshot, image, reason) VALUES (?, ?, ?)",
+                [(key, image, reason) for image, reason in left_out.items()],
+            )
+            self.remember(_TURN, str(self.turn() + 1))
+
+    @mending
+    def left_out(self, number: int, uuid: str) -> Mapping[str, str]:
+        """Why a snapshot has not the images that were wanted, by image."""
+        return {
+            image: reason or ""
+            for image, reason in self._connection.execute(
+                "SELECT image, reason FROM left_out JOIN snapshot ON snapshot.id = left_out.snapshot "
+                "WHERE number = ? AND uuid = ? ORDER BY image",
+                (number, uuid),
+            )
+        }
+
+    def _enter(self, connection: sqlite3.Connection, snapshot: Snapshot) -> int:
+        subvolume = snapshot.subvolume
+        connection.execute(
+            "INSERT INTO snapshot (number, uuid) VALUES (?, ?) ON CONFLICT (number, uuid) DO NOTHING",
+            (snapshot.number, subvolume.uuid),
+        )
+        release = None if snapshot.release is None else json.dumps(release_of(snapshot.release), ensure_ascii=False)
+        connection.execute(
+            "UPDATE snapshot SET parent_uuid = ?, created = ?, system = ?, read_only = ?, state = ?, gone = NULL, "
+            "os_release = coalesce(?, os_release) WHERE number = ? AND uuid = ?",
+            (
+                subvolume.parent_uuid,
+                clean(snapshot.date),
+                clean(label(snapshot.release)),
+                int(subvolume.read_only),
+                state_of(snapshot),
+                release,
+                snapshot.number,
+                subvolume.uuid,
+            ),
+        )
+        key: int
+        ((key,),) = connection.execute(
+            "SELECT id FROM snapshot WHERE number = ? AND uuid = ?", (snapshot.number, subvolume.uuid)
+        )
+        if snapshot.entries is not None:  # where they are not known, what was known before stays
+            connection.execute("DELETE FROM snapshot_image WHERE snapshot = ?", (key,))
+            images = images_of(snapshot.entries)
+            connection.executemany(
+                "INSERT INTO snapshot_image (snapshot, link, image) VALUES (?, ?, ?)",
+                [(key, link, image) for link, image in images],
+            )
+            # needed from now on: should that end before the next collection, its wait begins anew all the same
+            connection.executemany(
+                "UPDATE image SET unreferenced_since = NULL, unreferenced_runs = 0 "
+                "WHERE file = ? AND unreferenced_since IS NOT NULL",
+                [(image,) for _, image in images],
+            )
+        return key
+
+    @mending
+    def uuids(self, number: int) -> Sequence[str]:
+        """The UUIDs of the snapshots that had a number, in the order in which they were entered."""
+        rows = self._connection.execute("SELECT uuid FROM snapshot WHERE number = ? ORDER BY id", (number,))
+        return [uuid for (uuid,) in rows]
+
+    @mending
+    def snapshots(self) -> Sequence[LedgerSnapshot]:
+        """All snapshots that are remembered, in the order in which they were entered."""
+        images: dict[int, list[tuple[str, str]]] = {}
+        for key, link, image in self._connection.execute(
+            "SELECT snapshot, link, image FROM snapshot_image ORDER BY snapshot, link"
+        ):
+            images.setdefault(key, []).append((link, image))
+        return [
+            LedgerSnapshot(
+                number=number,
+                uuid=uuid,
+                state=state or "",
+                read_only=bool(read_only),
+                gone=gone,
+                images=tuple(images.get(key, ())),
+                parent_uuid=parent,
+                created=created or "",
+                release=release_from(release),
+            )
+            for key, number, uuid, parent, created, state, read_only, gone, release in self._connection.execute(
+                "SELECT id, number, uuid, parent_uuid, created, state, read_only, gone, os_release "
+                "FROM snapshot ORDER BY id"
+            )
+        ]
+
+    @mending
+    def remember(self, key: str, value: str) -> None:
+        """Keep a value under a key, for recall(). Writes nothing when it is kept already."""
+        if self.recall(key) != value:
+            self._connection.execute(
+                "INSERT INTO note (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+
+    @mending
+    def recall(self, key: str) -> str | None:
+        """The value that is kept under a key; None where there is none."""
+        row = self._connection.execute("SELECT value FROM note WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    @mending
+    def forget(self, before: int) -> None:
+        """Drop what was over before a time (seconds): events, snapshots and images that are gone.
+
+        Since when a refusal goes on is never forgotten. Writes nothing where there is nothing to drop.
+        """
+        then = now_text(before)
+        # what decides whether a refusal goes on: the last end of one, and what came after it
+        kept = "kind IN (?2, ?3) AND id >= coalesce((SELECT max(id) FROM event WHERE kind = ?3), 0)"
+        old = (
+            ("snapshot", "gone < ?1", (then,)),
+            ("image", "gone < ?1", (then,)),
+            ("event", f"time < ?1 AND NOT ({kept})", (then, REFUSED, REFUSAL_OVER)),
+        )
+        found = [
+            (table, condition, values)
+            for table, condition, values in old
+            if self._connection.execute(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608 (written above)
+        ]
+        if found:
+            with self._transaction() as connection:
+                for table, condition, values in found:
+                    connection.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 (written above)
+
+
+def _differs(snapshot: Snapshot, known: LedgerSnapshot | None) -> bool:
+    if known is None:
+        return True
+    subvolume = snapshot.subvolume
+    before = (known.state, known.read_only, known.parent_uuid, known.created)
+    if before != (state_of(snapshot), subvolume.read_only, subvolume.parent_uuid, clean(snapshot.date)):
+        return True
+    if snapshot.release is not None and known.release != release_of(snapshot.release):
+        return True
+    return snapshot.entries is not None and known.images != images_of(snapshot.entries)

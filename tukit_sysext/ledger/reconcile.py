@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What happened to the snapshots, from the ledger as it was and the disk as it is. Decides only; no input or output.
+
+An event may come twice, out of order, or not at all. What the disk tells is an event too; what it contradicts is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
+from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+
+ENDS = (Kind.TRANSACTION_DISCARDED, Kind.TRANSACTION_ABORTED, Kind.TRANSACTION_FINALIZED)
+"""How a transaction can end."""
+
+ORDER = (
+    Kind.TRANSACTION_DISCARDED,
+    Kind.TRANSACTION_ABORTED,
+    Kind.SNAPSHOT_DELETED,  # before created: a number may be used again
+    Kind.SNAPSHOT_CREATED,
+    Kind.SNAPSHOT_MODIFIED,
+    Kind.READ_ONLY_CHANGED,
+    Kind.TRANSACTION_KEPT,
+    Kind.TRANSACTION_FINALIZED,
+    Kind.DEFAULT_CHANGED,
+    Kind.ROLLED_BACK,
+    Kind.BOOTED,
+)
+"""In which order events are told that were settled together; those of one kind by number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Before:
+    """What the ledger remembered before the disk was looked at.
+
+    ``default`` as key_of() has it, None where it is not known. ``ended`` are numbers and UUIDs of snapshots whose
+    transaction is known to have ended. Without any snapshot the ledger has no memory, and nothing follows from it.
+    """
+
+    snapshots: Sequence[LedgerSnapshot] = ()
+    default: str | None = None
+    ended: frozenset[tuple[int, str | None]] = frozenset()
+
+    def here(self) -> Mapping[tuple[int, str], LedgerSnapshot]:
+        """The snapshots that existed."""
+        return {(row.number, row.uuid): row for row in self.snapshots if row.gone is None}
+
+
+def settled(told: Iterable[Event], before: Before, scan: Scan) -> Sequence[Event]:
+    """All that happened: what was told, as far as the disk agrees, and what nobody told. Each once, as in ORDER."""
+    believed = {event for event in told if not _contradicted(event, before, scan)}
+    ended = {event.number for event in believed if event.kind in ENDS}
+    found = {event for event in observed(before, scan) if event.kind not in ENDS or event.number not in ended}
+    return sorted(believed | found, key=lambda event: (ORDER.index(event.kind), event.number))
+
+
+def observed(before: Before, scan: Scan) -> Sequence[Event]:
+    """What the disk alone tells."""
+    if not before.snapshots:
+        return []
+    here, disk = before.here(), _by_key(scan)
+    found = [Event(kind=Kind.SNAPSHOT_CREATED, number=number) for number, uuid in disk if (number, uuid) not in here]
+    for key, row in here.items():
+        snapshot = disk.get(key)
+        if snapshot is None:
+            if _is_gone(row, scan):
+                found.append(Event(kind=Kind.SNAPSHOT_DELETED, number=row.number))
+                if row.state == "open" and key not in before.ended:
+                    found.append(Event(kind=Kind.TRANSACTION_ABORTED, number=row.number))
+            continue
+        if snapshot.subvolume.read_only != row.read_only:
+            found.append(Event(kind=Kind.READ_ONLY_CHANGED, number=row.number))
+        if row.state == "open" and not snapshot.open and not snapshot.unknown and key not in before.ended:
+            found.append(Event(kind=Kind.TRANSACTION_FINALIZED, number=row.number))
+    default = next((snapshot for snapshot in scan.snapshots if snapshot.default), None)
+    if default is not None and before.default not in (None, key_of(default)):
+        found.append(Event(kind=Kind.DEFAULT_CHANGED, number=default.number))
+    return found
+
+
+def _by_key(scan: Scan) -> Mapping[tuple[int, str], Snapshot]:
+    return {(snapshot.number, snapshot.subvolume.uuid): snapshot for snapshot in scan.snapshots}
+
+
+def _is_gone(row: LedgerSnapshot, scan: Scan) -> bool:
+    """A snapshot that is not there is gone where everything could be read, or where its number has another one."""
+    return not scan.unknown or any(snapshot.number == row.number for snapshot in scan.snapshots)
+
+
+def _contradicted(event: Event, before: Before, scan: Scan) -> bool:
+    """Whether the disk says otherwise. A snapshot that was deleted since it was made was not made, as far as we go."""
+    snapshot = next((each for each in scan.snapshots if each.number == event.number), None)
+    match event.kind:
+        case Kind.SNAPSHOT_DELETED:
+            # its number may have been used again
+            return snapshot is not None and not any(
+                number == event.number and uuid != snapshot.subvolume.uuid for number, uuid in before.here()
+            )
+        case Kind.SNAPSHOT_CREATED:
+            return snapshot is None
+        case Kind.TRANSACTION_FINALIZED:
+            return snapshot is None or (snapshot.open and not snapshot.unknown)
+        case Kind.DEFAULT_CHANGED:
+            return any(each.default for each in scan.snapshots) and not (snapshot is not None and snapshot.default)
+        case _:
+            return False

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the ledger's rows are to the rest of the program, and what a snapshot on the disk is as such a row."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.snapshots import Snapshot
+
+_RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID", "IMAGE_VERSION", "BUILD_ID")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerSnapshot:
+    """A snapshot as the ledger remembers it; ``gone`` is when it was found missing (UTC, RFC 3339).
+
+    None while it exists. ``images`` are pairs of a link's name and a file of the store, ``release`` the keys of its
+    os-release that tell it from others, ``created`` as snapper has it.
+    """
+
+    number: int
+    uuid: str
+    state: str
+    read_only: bool
+    gone: str | None
+    images: tuple[tuple[str, str], ...]
+    parent_uuid: str | None = None
+    created: str = ""
+    release: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LedgerImage:
+    """An image file as the ledger remembers it.
+
+    ``first_seen`` and ``gone`` (None while it is there) are times (UTC, RFC 3339). ``unreferenced_since`` (seconds
+    since the epoch, None while something needs it) and ``unreferenced_runs`` are the collection's. Of a file without a
+    record no more than its name is known: ``sha256`` is empty then.
+    """
+
+    file: str
+    name: str
+    version: str
+    sha256: str
+    size: int | None
+    source: str
+    first_seen: str
+    gone: str | None
+    unreferenced_since: int | None
+    unreferenced_runs: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something that happened: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
+
+    ``uuid`` tells snapshots of one number apart, where it is known.
+    """
+
+    time: str
+    kind: str
+    snapshot: int | None
+    image: str | None
+    detail: str
+    uuid: str | None = None
+
+
+def now_text(seconds: float | None = None) -> str:
+    """A time as it stands in ledger and records: UTC, RFC 3339, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def clean(text: str) -> str:
+    """Text that SQLite takes: names on a disk need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def images_of(entries: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
+    """The links into the store as the ledger has them, sorted; a link's name stands once."""
+    found = {clean(entry.name): clean(entry.image) for entry in entries if entry.image is not None}
+    return tuple(sorted(found.items()))
+
+
+def state_of(snapshot: Snapshot) -> str:
+    """``open``, ``closed``, or ``unknown`` where its links could not be read."""
+    if snapshot.open:
+        return "open"
+    return "unknown" if snapshot.entries is None else "closed"
+
+
+def key_of(snapshot: Snapshot) -> str:
+    """What identifies a snapshot, as one text: its number and its UUID."""
+    return f"{snapshot.number} {snapshot.subvolume.uuid}"
+
+
+def release_of(release: ReleaseData | None) -> Mapping[str, str]:
+    """The keys of an os-release that the ledger remembers."""
+    known = release or ReleaseData()
+    return {key: clean(known[key]) for key in _RELEASE_KEYS if key in known}
+
+
+def release_from(text: str | None) -> Mapping[str, str]:
+    """The reverse, from the ledger's JSON; empty for one that is not as we write it."""
+    try:
+        document = json.loads(text or "{}")
+        return {str(key): str(value) for key, value in document.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return {}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Settling: what happened to the snapshots is found out, told to the plugins, and the ledger follows the disk.
+
+The disk is looked at whether there are events or not: one that was lost is no loss.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tukit_sysext.config import settings
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.ledger import spool
+from tukit_sysext.ledger.ledger import DEFAULT, Ledger
+from tukit_sysext.ledger.reconcile import ENDS, Before, settled
+from tukit_sysext.ledger.spool import Event
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import NameRefused
+from tukit_sysext.snapshots import snapshots
+from tukit_sysext.store.record import Record, RecordUnreadable
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.update.resolve import Hooks
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5
+
+
+def settle(machine: Machine, plugins: Hooks, *, found: Iterable[Event] = ()) -> int:
+    """Settle everything that was written down; how many events that were. Raises OSError, sqlite3.Error.
+
+    ``found`` are events that the caller found by himself. Any number of settlings may run at once: an event is taken
+    by one of them, and the ledger follows the disk as the last one saw it.
+    """
+    told, count = list(found), 0
+    for _ in range(_TRIES):
+        taken = spool.take(machine.layout.events)
+        count += len(taken)
+        told += [event for event in taken if event is not None]
+        before, turn = _before(machine)
+        scan = snapshots.scan(machine.layout, machine.subvolumes)
+        for unknown in scan.unknown:
+            log.info("not known: %s", unknown)
+        for event in settled(told, before, scan):
+            plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
+        told.clear()
+        with Ledger(machine.layout.ledger) as ledger:
+            if ledger.reconcile(scan, since=turn):
+                _keep_books(machine, ledger)
+                return count
+        log.info("somebody else settled meanwhile: looking at the disk again")
+    log.warning("the ledger is left to whoever settles all the time")
+    return count
+
+
+def _before(machine: Machine) -> tuple[Before, int | None]:
+    """What the ledger remembers, and its turn. Without a ledger, what was told is settled all the same."""
+    try:
+        with Ledger(machine.layout.ledger) as ledger:
+            turn = ledger.turn()
+            ended = frozenset(
+                (event.snapshot, event.uuid)
+                for kind in ENDS
+                for event in ledger.events(kind.replace("_", " "))
+                if event.snapshot is not None
+            )
+            return Before(snapshots=ledger.snapshots(), default=ledger.recall(DEFAULT), ended=ended), turn
+    except (OSError, sqlite3.Error) as error:
+        log.error("%s: %s; only what was told is settled", machine.layout.ledger, error)
+        return Before(), None
+
+
+def _keep_books(machine: Machine, ledger: Ledger) -> None:
+    """Enter what the store has, and forget what is over for long enough."""
+    now = int(time.time())
+    try:
+        files = [entry.name for entry in machine.layout.store.iterdir()]
+    except OSError:
+        files = None  # not there, or not readable: unknown is not "none"
+    ledger.enter_images(_records(machine), now, files=files)
+    try:
+        with Tree(machine.layout.root) as tree:
+            history = settings.load(tree).settings.history
+    except UnknownState as error:
+        log.warning("nothing is forgotten: %s", error)
+        return
+    ledger.forget(now - history)
+
+
+def _records(machine: Machine) -> Iterable[Record]:
+    records = machine.store(writable=False).records
+    for name in records.names():
+        try:
+            record = records.read(name)
+        except (RecordUnreadable, NameRefused):
+            continue
+        if record is not None:
+            yield record

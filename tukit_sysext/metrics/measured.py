@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is measured: refusals, images per tree, the store.
+
+There are few samples, whatever the machine has: per tree (the running one, and the one that boots next), not per image.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from tukit_sysext import __version__
+from tukit_sysext.config import wanted
+from tukit_sysext.config.wanted import State
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.verify import Assessment, assess, subjects
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.spool import Kind
+from tukit_sysext.machine import Machine
+from tukit_sysext.metrics.textfile import Metric, Sample
+from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.store.examine import Examiner
+from tukit_sysext.store.record import seconds_of
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update import refusal
+
+log = logging.getLogger(__name__)
+
+_LOST = (Condition.MISSING, Condition.DAMAGED, Condition.BROKEN, Condition.WRONGLY_NAMED)
+
+
+def measured(machine: Machine) -> Sequence[Metric]:
+    """All metrics. What is not known now has no sample."""
+    found = scan(machine.layout, machine.subvolumes)
+    examiner = Examiner(machine.store(writable=False), full=False, writable=False)
+    trees = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, found)]
+    roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
+    if len(trees) == 1 and any(snapshot.default and snapshot.running for snapshot in found.snapshots):
+        roles["next"] = trees[0]
+    return [*_updates(machine), *_trees(roles), *_store(machine)]
+
+
+def _updates(machine: Machine) -> Iterator[Metric]:
+    yield _gauge("info", "Version of tukit-sysext.", Sample(value=1, labels={"version": __version__}))
+    mark = refusal.known(machine, writable=False)
+    yield _gauge("update_refused", "Whether an update is refused because of images.", _one(mark is not None))
+    since = (Sample(value=mark.since),) if mark is not None else ()
+    yield _gauge("update_refused_since_timestamp_seconds", "Since when updates are refused.", *since)
+    yield _gauge("update_refusals", "How often the update was refused.", _one(mark.times if mark is not None else 0))
+    last = _last_success(machine)
+    yield _gauge(
+        "last_success_timestamp_seconds",
+        "When a transaction was last finalized.",
+        *([_one(last)] if last is not None else []),
+    )
+
+
+def _last_success(machine: Machine) -> int | None:
+    try:
+        if not machine.layout.ledger.exists():
+            return None
+        with Ledger(machine.layout.ledger, writable=False) as ledger:
+            events = ledger.events(Kind.TRANSACTION_FINALIZED.replace("_", " "))
+    except (OSError, sqlite3.Error) as error:
+        log.info("%s: %s", machine.layout.ledger, error)
+        return None
+    return max(filter(None, (seconds_of(event.time) for event in events)), default=None)
+
+
+def _trees(roles: dict[str, Assessment]) -> Iterator[Metric]:
+    counts = {role: _counts(assessment) for role, assessment in roles.items()}
+    for name, text in _COUNTS.items():
+        samples = (
+            Sample(value=found[name], labels={"tree": role}) for role, found in counts.items() if found is not None
+        )
+        yield _gauge(name, text, *samples)
+
+
+_COUNTS = {
+    "images_wanted": "Wanted images.",
+    "images_good": "Wanted images that are linked, present and fitting.",
+    "images_absent": "Wanted images that are not linked: left out, or not fetched yet.",
+    "images_not_fitting": "Linked images that do not fit the system.",
+    "images_lost": "Linked images that are missing, damaged or not usable.",
+    "links_blocking": "Links with which systemd-sysext merges nothing at all.",
+}
+"""What is counted in each tree, and what it is."""
+
+
+def _counts(assessment: Assessment) -> dict[str, int] | None:
+    """The numbers of one tree; None where it cannot be judged."""
+    if assessment.unknown:
+        return None
+    try:
+        with Tree(assessment.subject.path) as tree:
+            images = wanted.load(tree).images
+    except TukitSysextError:
+        return None
+    ours = [item for item in assessment.findings if item.ours and item.held is None]
+    names = {name for name, image in images.items() if image.state is State.WANTED}
+    return {
+        "images_wanted": len(names),
+        "images_good": len({item.name for item in ours if item.good} & names),
+        "images_absent": len(names - {item.name for item in ours}),
+        "images_not_fitting": _number(ours, Condition.DOES_NOT_FIT),
+        "images_lost": _number(ours, *_LOST),
+        "links_blocking": sum(item.blocks for item in assessment.findings),
+    }
+
+
+def _number(findings: Sequence[Finding], *conditions: Condition) -> int:
+    return sum(item.condition in conditions for item in findings)
+
+
+def _store(machine: Machine) -> Iterator[Metric]:
+    try:
+        with os.scandir(machine.layout.store) as entries:
+            sizes = [entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries]
+    except OSError as error:
+        log.info("%s: %s", machine.layout.store, error.strerror)
+        return
+    yield _gauge("store_bytes", "Size of the image store on the disk.", _one(sum(sizes)))
+    yield _gauge("store_files", "Files in the image store.", _one(len(sizes)))
+
+
+def _one(value: float) -> Sample:
+    return Sample(value=value)
+
+
+def _gauge(name: str, text: str, *samples: Sample) -> Metric:
+    return Metric(name=f"tukit_sysext_{name}", text=text, samples=samples)

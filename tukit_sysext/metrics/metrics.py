@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The file of metrics for node_exporter's textfile collector ([Metrics] File=), written when something changed.
+
+It never fails what it tells of: an update goes through, whether the file can be written or not.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from tukit_sysext.config import settings
+from tukit_sysext.machine import Machine
+from tukit_sysext.system.durable import write_file
+from tukit_sysext.system.tree import Tree
+
+log = logging.getLogger(__name__)
+
+
+def update(machine: Machine) -> None:
+    """Write the file, where the configuration of the running system names one, and it would change. Never raises."""
+    try:
+        with Tree(machine.layout.root) as tree:
+            named = settings.load(tree).settings.metrics
+        if named is not None and machine.privileged:
+            _write(machine, machine.layout.root / named.lstrip("/"))
+    except OSError as error:
+        log.warning("the metrics are not written: %s", error)
+    except Exception as error:
+        log.error("the metrics are not written: %s: %s", type(error).__name__, error)
+
+
+def _write(machine: Machine, path: Path) -> None:
+    # of no use where nobody wants it: a transaction imports little
+    from tukit_sysext.metrics.measured import measured
+    from tukit_sysext.metrics.textfile import rendered
+
+    content = rendered(measured(machine)).encode()
+    try:
+        if path.read_bytes() == content:
+            return
+    except FileNotFoundError:
+        pass
+    # readers see the old file or the new one; it is made again, so that nothing has to be durable
+    write_file(path, content, durable=False)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Plugins that come with tukit-sysext. They register through the same hook specifications as anybody's.
+
+Each is made by itself: one that cannot be (a module that is missing or has a fault) is told, and costs only what it
+does. An update that brings no images is told of as such, one that is not written down goes through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tukit_sysext.collect.collect import Collection
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.update.resolve import Hooks
+
+log = logging.getLogger(__name__)
+
+
+def built_in(plugins: Hooks) -> Iterator[tuple[str, object]]:
+    """The built-in plugins with their names, in the order in which they are called."""
+    for name, make in _MAKERS.items():
+        try:
+            yield name, make(plugins)
+        except Exception as error:
+            # whatever is wrong with one, the others do their work
+            log.error("%s is not there: %s: %s", name, type(error).__name__, error, exc_info=error)
+
+
+def _sources(plugins: Hooks) -> object:
+    from tukit_sysext.plugins.builtin.sources import Sources
+
+    return Sources()
+
+
+def _fetcher(plugins: Hooks) -> object:
+    from tukit_sysext.plugins.builtin.fetcher import Fetcher
+
+    return Fetcher(plugins.sources, plugins.objection, partial(_make_room, plugins))
+
+
+def _recorder(plugins: Hooks) -> object:
+    from tukit_sysext.plugins.builtin.recorder import Recorder
+
+    return Recorder()
+
+
+def _guard(plugins: Hooks) -> object:
+    from tukit_sysext.plugins.builtin.guard import Guard
+
+    return Guard(plugins.objection)
+
+
+def _collector(plugins: Hooks) -> object:
+    from tukit_sysext.plugins.builtin.collector import Collector
+
+    return Collector(partial(_collect, plugins))
+
+
+_MAKERS: Mapping[str, Callable[[Hooks], object]] = {
+    f"tukit_sysext.{make.__name__.removeprefix('_')}": make
+    for make in (_sources, _fetcher, _recorder, _guard, _collector)
+}
+
+
+def _collect(plugins: Hooks, machine: Machine) -> Collection:
+    from tukit_sysext.collect.collect import collect
+
+    return collect(machine, plugins)
+
+
+def _make_room(plugins: Hooks, machine: Machine, needed: frozenset[str]) -> Collection:
+    from tukit_sysext.collect.collect import collect
+
+    return collect(machine, plugins, lacking_room=True, needed=needed)

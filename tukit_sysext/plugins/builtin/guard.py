@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Looks after the snapshot that boots next: every image of it is verified when it changes, and at boot (threat C13)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tukit_sysext.plugins.spec import hookimpl
+
+if TYPE_CHECKING:
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+    from tukit_sysext.update.facts import Objection
+
+log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Tells loudly what is missing or damaged, and asks for repair. ``objection`` is what plugins have against images.
+
+    Nothing is repaired in here: this may run where there is no network, and within seconds.
+    """
+
+    def __init__(self, objection: Objection) -> None:
+        self._objection = objection
+        self._seen: tuple[Scan, set[int]] | None = None
+
+    @hookimpl
+    def tukit_sysext_default_changed(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        self._check_next(machine, scan)
+
+    @hookimpl
+    def tukit_sysext_rolled_back(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        self._check_next(machine, scan)
+
+    @hookimpl
+    def tukit_sysext_booted(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification. Cheap, as the merge waits for it; only what has no record is looked into."""
+        running = next((snapshot for snapshot in scan.snapshots if snapshot.running), None)
+        if running is not None:
+            self._check(machine, scan, running, full=False, look_inside=None)
+
+    def _check_next(self, machine: Machine, scan: Scan) -> None:
+        """Verify what boots next, whatever the event said."""
+        following = next((snapshot for snapshot in scan.snapshots if snapshot.default), None)
+        if following is None:
+            log.warning("which snapshot boots next is not known, its images are not verified")
+            return
+        # one rollback is several events, which are settled with one look at the disk
+        if self._seen is None or self._seen[0] is not scan:
+            self._seen = (scan, set())
+        if following.number not in self._seen[1]:
+            self._seen[1].add(following.number)
+            # settling has no devices to mount images with
+            self._check(machine, scan, following, full=True, look_inside=False)
+
+    def _check(self, machine: Machine, scan: Scan, snapshot: Snapshot, *, full: bool, look_inside: bool | None) -> None:
+        from tukit_sysext.integrity import needs
+        from tukit_sysext.integrity.verify import assess, subject_of
+        from tukit_sysext.store.examine import Examiner
+
+        examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
+        assessment = assess(
+            machine, subject_of(machine, snapshot), examiner, objection=self._objection, look_inside=look_inside
+        )
+        if assessment.unknown:
+            log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)
+        for finding in assessment.wrong:
+            if not finding.to_be_mended:
+                told = f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
+                log.error("%s: %s", assessment.subject.called, told)
+        needs.tell(assessment)
+        matter = [item.number for item in scan.snapshots if item.running or item.default]
+        needs.enter(machine, [assessment], matter=matter)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Keeps the books: enters what a transaction did, and every settled event, into the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tukit_sysext.ledger.history import REFUSED
+from tukit_sysext.ledger.ledger import Event, Ledger, Repeat, now_text
+from tukit_sysext.machine import Machine
+from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot, look
+
+if TYPE_CHECKING:
+    from tukit_sysext.update.outcome import Outcome
+    from tukit_sysext.update.transaction import Transaction
+
+
+class Recorder:
+    """Writes the ledger. What it enters as a snapshot's images is read from the disk, never taken from an event."""
+
+    @hookimpl
+    def tukit_sysext_transaction_judged(self, transaction: Transaction, outcome: Outcome) -> None:
+        """Enter the snapshot as it is now, and what changed in it."""
+        machine = transaction.machine
+        now = now_text()
+        with Ledger(machine.layout.ledger) as ledger:
+            snapshot = look(machine.layout, machine.subvolumes, transaction.number)
+            if snapshot is not None:
+                missing = {image.name: image.reason for image in outcome.plan.images if image.missing is not None}
+                ledger.enter(snapshot, missing)
+            ledger.add(
+                Event(
+                    time=now,
+                    kind=change.kind,
+                    snapshot=transaction.number,
+                    image=change.image,
+                    detail=change.text,
+                )
+                for change in outcome.changes
+            )
+            ledger.add(
+                Event(time=now, kind=REFUSED, snapshot=transaction.number, image=image, detail=reason)
+                for image, reason in outcome.refusals.items()
+            )
+
+    @hookimpl
+    def tukit_sysext_transaction_finalized(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "transaction finalized", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+
+    @hookimpl
+    def tukit_sysext_transaction_discarded(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "transaction discarded", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+
+    @hookimpl
+    def tukit_sysext_transaction_aborted(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "transaction aborted", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+
+    @hookimpl
+    def tukit_sysext_transaction_kept(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "transaction kept", number)
+
+    @hookimpl
+    def tukit_sysext_snapshot_created(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "snapshot created", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+
+    @hookimpl
+    def tukit_sysext_snapshot_modified(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "snapshot modified", number)
+
+    @hookimpl
+    def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "snapshot deleted", number, repeat=Repeat.OF_ITS_SNAPSHOT, former=True)
+
+    @hookimpl
+    def tukit_sysext_read_only_changed(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        snapshot = _find(scan, number)
+        if snapshot is not None:
+            now = "read-only" if snapshot.subvolume.read_only else "writable"
+            _note(machine, scan, "read-only changed", number, detail=now, repeat=Repeat.OF_ITS_SNAPSHOT)
+
+    @hookimpl
+    def tukit_sysext_default_changed(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "default changed", number, repeat=Repeat.OF_ITS_KIND)
+
+    @hookimpl
+    def tukit_sysext_rolled_back(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "rolled back", number)
+
+    @hookimpl
+    def tukit_sysext_booted(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification."""
+        _note(machine, scan, "booted", number)
+
+
+def _find(scan: Scan, number: int) -> Snapshot | None:
+    return next((snapshot for snapshot in scan.snapshots if snapshot.number == number), None)
+
+
+def _note(
+    machine: Machine,
+    scan: Scan,
+    kind: str,
+    number: int,
+    *,
+    detail: str | None = None,
+    repeat: Repeat = Repeat.IN_A_ROW,
+    former: bool = False,
+) -> None:
+    """Remember an event of the snapshot that has the number, or had it last; with ``former``, of one that had it."""
+    snapshot = _find(scan, number)
+    present = snapshot.subvolume.uuid if snapshot is not None else None
+    with Ledger(machine.layout.ledger) as ledger:
+        known = [uuid for uuid in ledger.uuids(number) if uuid != present]
+        uuid = present if present is not None and not former else next(reversed(known), None)
+        # nothing tells two unknown snapshots of one number apart
+        ledger.note(kind, number, uuid=uuid, detail=detail, repeat=repeat if uuid is not None else Repeat.IN_A_ROW)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Offers the sources of the configuration that tukit-sysext can speak to by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.plugins.spec import hookimpl
+
+if TYPE_CHECKING:
+    from tukit_sysext.config.settings import Configuration
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.sources.protocol import Source
+
+
+log = logging.getLogger(__name__)
+
+
+class Sources:
+    """Local directories (``Path=``), and directories on HTTP and HTTPS servers (``URL=``)."""
+
+    @hookimpl
+    def tukit_sysext_sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
+        """See the specification. What speaks to the network is imported only where there is such a source."""
+        from tukit_sysext.sources.cache import Cache
+        from tukit_sysext.sources.directory import DirectorySource
+        from tukit_sysext.sources.trust import Trust
+
+        cache = Cache(machine.layout.cache, writable=machine.privileged)
+        seen = machine.seen()
+        found: list[Source] = [
+            DirectorySource(settings, Path(settings.path), Trust(settings, cache, seen=seen))
+            for settings in configuration.sources.values()
+            if settings.path is not None
+        ]
+        on_the_web = [
+            settings for settings in configuration.sources.values() if settings.path is None and settings.urls
+        ]
+        if on_the_web:
+            try:
+                from tukit_sysext.net.settings import network_of
+                from tukit_sysext.net.transfer import Transfers
+                from tukit_sysext.sources.web import WebSource
+            except ImportError as error:
+                # the local directories are of use without it
+                log.error("sources on servers cannot be used: %s", error)
+                return found
+
+            network = network_of(machine.layout.root, configuration.settings.network, patient=not machine.read_only)
+            transfers = Transfers(network)
+            found += [
+                WebSource(
+                    settings,
+                    settings.urls,
+                    network,
+                    transfers,
+                    cache,
+                    Trust(settings, cache, seen=seen),
+                    image_max=configuration.settings.image_max,
+                )
+                for settings in on_the_web
+            ]
+        return found

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Plugins: the built-in ones, the third-party ones that the configuration names, and how hooks are called.
+
+Every plugin is called by itself: one that fails is named and logged, and the others are called all the same. Nothing
+that a third-party plugin raises, SystemExit not excepted, gets beyond this module but as PluginFailed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from sqlite3 import OperationalError
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from tukit_sysext.config.plugins import Named, load
+from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
+from tukit_sysext.plugins.builtin import built_in
+from tukit_sysext.plugins.spec import PROJECT, Specifications
+from tukit_sysext.system.time_limit import TimeUp, time_limit
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.collect.roots import Root
+    from tukit_sysext.config.settings import Configuration
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.plugins.loading import Loaded
+    from tukit_sysext.snapshots.snapshots import Scan
+    from tukit_sysext.sources.protocol import Source
+    from tukit_sysext.update.outcome import Outcome
+    from tukit_sysext.update.transaction import Transaction
+
+log = logging.getLogger(__name__)
+
+LIMIT = 60.0
+"""Seconds for which one call of a third-party plugin may last: it is not to hold up an update."""
+
+_MACHINE = (OSError, OperationalError, TukitSysextError)
+"""What goes wrong with a machine, not with the code: a full disk, a ledger that another process holds."""
+
+_LONGEST = 500
+"""The most characters of a plugin's reason that are told."""
+
+Keys = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registered:
+    """A plugin that is there: its name, where it comes from, and the hooks that it implements.
+
+    ``distribution``, ``version`` and ``file`` (that of its module) are None where nobody knows.
+    """
+
+    name: str
+    built_in: bool
+    hooks: tuple[str, ...]
+    distribution: str | None = None
+    version: str | None = None
+    file: str | None = None
+
+
+class Plugins:
+    """A typed face of pluggy's manager: built-in plugins first, then the named ones, in the order of the configuration.
+
+    ``failed`` has the reason by name for those that are named and could not be loaded; ``unsure`` says why it is not
+    known which ones are named (empty: it is).
+    """
+
+    def __init__(self, names: Sequence[str] = (), *, unsure: str = "") -> None:
+        self.unsure = unsure
+        self._failed: dict[str, str] = {}
+        self._loaded: dict[str, Loaded] = {}
+        self._slow: set[str] = set()
+        self._objections: dict[tuple[Keys, Keys, str, str], str] = {}
+        self._manager = _manager()
+        for name, plugin in built_in(self):
+            self.register(plugin, name=name)
+        self._built_in: frozenset[str] = frozenset(name for name, _ in self._manager.list_name_plugin())
+        for name in dict.fromkeys(names):
+            self._load(name)
+
+    @classmethod
+    def of(cls, machine: Machine) -> Plugins:
+        """The plugins of the running system, whose configuration names them.
+
+        A fault in the configuration stops nothing: what could be read counts, and ``unsure`` remembers it.
+        """
+        try:
+            with Tree(machine.layout.root) as tree:
+                named = load(tree, "tukit-sysext.conf")
+        except Exception as error:
+            named = Named(names=(), unsure=in_words(error))
+            log.error("which plugins are named is not known: %s", named.unsure, exc_info=error)
+        return cls(named.names, unsure=named.unsure)
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """Why plugins that are named could not be loaded, by name."""
+        return MappingProxyType(self._failed)
+
+    def _load(self, name: str) -> None:
+        # looking through the installed distributions takes its time: not where no plugin is named
+        try:
+            from tukit_sysext.plugins import loading
+        except ImportError as error:
+            self._tell_failed(name, f"plugins cannot be loaded: {error}")
+            return
+        try:
+            # first alone, so that one that is wrong leaves nothing behind
+            loaded = loading.load(name, trial=_manager(), limit=LIMIT)
+            self.register(loaded.plugin, name=name)
+        except loading.NotLoadable as error:
+            # what the plugin raised is traced; that it is not there, or too old, is told in one line
+            self._tell_failed(name, str(error), error.__cause__)
+        except ValueError as error:
+            self._tell_failed(name, in_words(error), error)
+        else:
+            self._loaded[name] = loaded
+
+    def _tell_failed(self, name: str, reason: str, error: BaseException | None = None) -> None:
+        self._failed[name] = reason
+        log.error("plugin %s is not loaded: %s", name, reason, exc_info=error)
+
+    def register(self, plugin: object, *, name: str) -> None:
+        """Add a plugin.
+
+        Raises ValueError where its name is taken, pluggy.PluginValidationError where a hook is wrong.
+        """
+        self._manager.register(plugin, name=name)
+        self._manager.check_pending()
+
+    def registered(self) -> Sequence[Registered]:
+        """The plugins that are there, in the order in which they are called."""
+        found: list[Registered] = []
+        for name, plugin in self._manager.list_name_plugin():
+            hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
+            loaded = self._loaded.get(name)
+            found.append(
+                Registered(
+                    name=name,
+                    built_in=name in self._built_in,
+                    hooks=hooks,
+                    distribution=loaded.distribution if loaded is not None else None,
+                    version=loaded.version if loaded is not None else None,
+                    file=loaded.file if loaded is not None else _file(plugin),
+                )
+            )
+        return found
+
+    def _each(self, hook: str, **arguments: object) -> Iterator[tuple[str, Any]]:
+        """What plugins return from a hook, by the plugin's name, in the order of their registration.
+
+        A plugin that fails gives a PluginFailed in the place of its result. What returns nothing is left out. A result
+        that comes piece by piece is complete here: what its making raises is still the plugin's failure.
+        """
+        plugins = self._manager.list_name_plugin()
+        for name, plugin in plugins:
+            others = [other for _, other in plugins if other is not plugin]
+            caller = self._manager.subset_hook_caller(hook, others)
+            if not caller.get_hookimpls():
+                continue
+            results: list[Any]
+            if name in self._slow:
+                # one limit is waited for, not one for each image
+                yield name, PluginFailed(f"plugin {name} is not asked in {hook}: it lasted too long before")
+                continue
+            try:
+                with nullcontext() if name in self._built_in else time_limit(LIMIT):
+                    results = [_complete(result) for result in caller(**arguments)]
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                # whatever a plugin raises: this is the border that keeps it from the others
+                told = f"plugin {name} failed in {hook}: {in_words(error)}"
+                # of a plugin of ours, where the machine is to blame, a trace tells nothing
+                expected = name in self._built_in and isinstance(error, _MACHINE)
+                log.error("%s", told, exc_info=None if expected else error)
+                results = [PluginFailed(told)]
+                if isinstance(error, TimeUp):
+                    self._slow.add(name)
+            for result in results:
+                yield name, result
+
+    def _call(self, hook: str, **arguments: object) -> None:
+        for _ in self._each(hook, **arguments):
+            pass
+
+    def sources(self, machine: Machine, configuration: Configuration) -> list[Source]:
+        """The sources of a configuration, from all plugins. One that is none, or that has a name twice, is left out."""
+        found: dict[str, Source] = {}
+        for plugin, offered in self._each("tukit_sysext_sources", machine=machine, configuration=configuration):
+            if isinstance(offered, PluginFailed):
+                continue
+            for source in offered if isinstance(offered, list) else [offered]:
+                try:
+                    ours = source if plugin in self._built_in else _guarded(plugin, source, configuration)
+                except PluginFailed as error:
+                    log.error("%s", error, exc_info=error)
+                    continue
+                if ours.name in found:
+                    log.error("plugin %s: source %s is another plugin's already", plugin, ours.name)
+                    continue
+                found[ours.name] = ours
+        return list(found.values())
+
+    def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+        """Why an image that fits must not be used (empty: nobody objects); each plugin is asked once for each image.
+
+        A check that fails is told loudly and counts as none.
+        """
+        if not self._manager.hook.tukit_sysext_check.get_hookimpls():
+            return ""
+        question = (tuple(system.items()), tuple(image.items()), name, version)
+        if question not in self._objections:
+            self._objections[question] = self._ask(dict(system), dict(image), name, version)
+        return self._objections[question]
+
+    def _ask(self, system: dict[str, str], image: dict[str, str], name: str, version: str) -> str:
+        given = {"system": MappingProxyType(system), "image": MappingProxyType(image), "name": name, "version": version}
+        first = ""
+        for plugin, reason in self._each("tukit_sysext_check", **given):
+            if isinstance(reason, PluginFailed):
+                continue
+            if not isinstance(reason, str):
+                log.error("plugin %s: check: expected a reason or None, found %s", plugin, type(reason).__name__)
+            elif reason.strip() and not first:
+                first = f"plugin {plugin}: {_printable(reason)}"
+        return first
+
+    def references(self, machine: Machine) -> list[Root]:
+        """What plugins keep in the store. Raises PluginFailed where one cannot tell: unknown is not none."""
+        from tukit_sysext.collect.roots import Root
+
+        problems = [f"plugin {name} is not loaded: {reason}" for name, reason in self._failed.items()]
+        problems += [f"which plugins are named is not known: {self.unsure}"] if self.unsure else []
+        roots: list[Root] = []
+        for plugin, found in self._each("tukit_sysext_references", machine=machine):
+            if isinstance(found, PluginFailed):
+                problems.append(str(found))
+                continue
+            for root in found if isinstance(found, list) else [found]:
+                image: object = root.image if isinstance(root, Root) else None
+                if isinstance(image, str) and image:
+                    roots.append(Root(image=image, where=_place(plugin, str(root.where))))
+                else:
+                    problems.append(f"plugin {plugin}: references: expected a Root, found {type(root).__name__}")
+        if problems:
+            raise PluginFailed(
+                f"what plugins need of the store is not known: {'; '.join(problems)}",
+                hint="tukit-sysext plugins; mend the plugin, or take it out of Load= in [Plugins] of tukit-sysext.conf",
+            )
+        return roots
+
+    def finalizing(self, transaction: Transaction) -> Sequence[Outcome]:
+        """Have a transaction finalized. The outcome is that of the main job: no other plugin refuses an update here."""
+        outcomes: list[Outcome] = []
+        for plugin, outcome in self._each("tukit_sysext_transaction_finalizing", transaction=transaction):
+            if isinstance(outcome, PluginFailed):
+                continue
+            if plugin in self._built_in:
+                outcomes.append(outcome)
+            else:
+                log.error("plugin %s: transaction_finalizing: expected None, found %s", plugin, type(outcome).__name__)
+        return outcomes
+
+    def judged(self, transaction: Transaction, outcome: Outcome) -> None:
+        """Tell what came of a transaction."""
+        self._call("tukit_sysext_transaction_judged", transaction=transaction, outcome=outcome)
+
+    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> None:
+        """Tell a settled event, by the name of its hook."""
+        self._call(hook, machine=machine, scan=scan, number=number)
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(Specifications)
+    return manager
+
+
+def _file(plugin: object) -> str | None:
+    """The file of the module that an object's class comes from."""
+    return getattr(sys.modules.get(type(plugin).__module__), "__file__", None)
+
+
+def _guarded(plugin: str, source: Source, configuration: Configuration) -> Source:
+    from tukit_sysext.sources.guarded import Guarded
+
+    return Guarded(plugin, source, limit=LIMIT, image_limit=configuration.settings.network.image_deadline)
+
+
+def _complete(result: Any) -> Any:
+    """A result that comes piece by piece, as a whole."""
+    return list(result) if isinstance(result, Iterable) and not isinstance(result, str) else result
+
+
+def _place(plugin: str, where: str) -> str:
+    """Who needs an image, in the words of a plugin, which are to name it."""
+    said = _printable(where)
+    return said if plugin in said else f"plugin {plugin}: {said}".removesuffix(": ")
+
+
+def _printable(text: str) -> str:
+    """What a plugin says, in one line that a terminal can show."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Would a required image refuse an update to what the repositories offer today?
+
+The plan is made for the running tree, as if its os-release had the offered VERSION_ID already. What SYSEXT_LEVEL the
+new release will have, no metadata says. So the plan is made for every level that could matter: the running system's,
+each that an image states, and one that no image has. Only where all of them agree there is an answer, and unknown is an
+honest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cmp_to_key
+
+from tukit_sysext.preflight.offered import Statement, System
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.version import compare
+from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.update.plan import Action, ImagePlan, Missing, Plan, decide
+from tukit_sysext.update.resolve import Resolver
+
+_LEVEL = "SYSEXT_LEVEL"
+_ANOTHER = "another level"
+"""A level that no image states: it has a space in it, which none can have that is taken."""
+
+
+_SHOWN = 3
+
+
+class Verdict(StrEnum):
+    """The answer."""
+
+    PASSES = "passes"
+    REFUSED = "would be refused"
+    UNKNOWN = "unknown"
+    NO_UPDATE = "no update"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageAnswer:
+    """What becomes of one required image, and why."""
+
+    name: str
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """The answer, with the reason in a sentence.
+
+    ``running`` and ``offered`` are VERSION_IDs (None: not known), ``repository`` is who offers it.
+    """
+
+    verdict: Verdict
+    reason: str
+    running: str | None = None
+    offered: str | None = None
+    repository: str | None = None
+    images: tuple[ImageAnswer, ...] = ()
+
+
+def without_plan(running: System | None, found: Statement | None) -> Answer | None:
+    """The answer where no image has to be looked at; None where there is an update to be judged."""
+    if running is None:
+        return Answer(verdict=Verdict.UNKNOWN, reason="os-release has no VERSION_ID, or no CPE_NAME to compare with")
+    answer = Answer(verdict=Verdict.UNKNOWN, reason="", running=running.version)
+    if found is None:
+        return replace(answer, reason="no repository says which release of this system it has")
+    answer = replace(answer, offered=found.system.version, repository=found.repository)
+    if found.system.version != running.version:
+        return None
+    if not found.fresh:
+        return replace(answer, reason="repositories cannot be asked now, and the last time they had nothing newer")
+    # a release with a date changes with every update; another one may get updates within itself
+    if running.dated:
+        return replace(answer, verdict=Verdict.NO_UPDATE, reason="the repositories have what is running")
+    return None
+
+
+def judge(resolver: Resolver, running: System, found: Statement) -> Answer:
+    """The answer for an update to what a repository offers. The sources are asked, and no image is fetched."""
+    release = resolver.facts.tree.release or ReleaseData()
+    plans = {"": _plan(resolver, release, found.system.version, level=None, first=True)}
+    if release.get(_LEVEL) and found.system.version != running.version and _levels(resolver):
+        plans = {release[_LEVEL]: plans[""]}
+        plans[_ANOTHER] = _plan(resolver, release, found.system.version, level=_ANOTHER)
+        for level in sorted(_levels(resolver) - plans.keys()):
+            plans[level] = _plan(resolver, release, found.system.version, level=level)
+    return _together(plans, running, found)
+
+
+def _plan(resolver: Resolver, release: ReleaseData, version: str, *, level: str | None, first: bool = False) -> Plan:
+    keys = {**release, "VERSION_ID": version}
+    keys |= {_LEVEL: level} if level is not None else {}
+    tree = replace(resolver.facts.tree, release=replace(release, assigned=keys))
+    resolver.facts = replace(resolver.facts, tree=tree)
+    if first:
+        resolver.resolve(only=[name for name, image in resolver.facts.wanted.items() if image.may_refuse])
+    else:
+        resolver.describe()
+    return decide(resolver.facts)
+
+
+def _levels(resolver: Resolver) -> set[str]:
+    """The levels that images state which somebody looked at."""
+    facts = resolver.facts
+    releases = [known.release for known in facts.known.values() if known.release is not None]
+    levels = {release.get(_LEVEL, "") for release in releases}
+    levels |= {item.record.release.get(_LEVEL, "") for item in facts.stored.values() if item.record is not None}
+    return levels - {""}
+
+
+def _together(plans: dict[str, Plan], running: System, found: Statement) -> Answer:
+    names = [image.name for image in next(iter(plans.values())).images if image.wanted.may_refuse]
+    images = tuple(_image(name, plans) for name in names)
+    refused = [
+        level for level, plan in plans.items() if any(_of(image) is Verdict.REFUSED for image in _required(plan))
+    ]
+    if len(refused) == len(plans):
+        verdict = Verdict.REFUSED
+        told = ", ".join(image.name for image in images if image.verdict is Verdict.REFUSED) or "required images"
+        reason = f"because of {told}"
+    elif all(image.verdict is Verdict.PASSES for image in images):
+        verdict, reason = Verdict.PASSES, "every required image fits" if images else "no image is required"
+    else:
+        verdict = Verdict.UNKNOWN
+        told = ", ".join(image.name for image in images if image.verdict is not Verdict.PASSES)
+        reason = f"it cannot be told of {told}"
+    return Answer(
+        verdict=verdict,
+        reason=reason,
+        running=running.version,
+        offered=found.system.version,
+        repository=found.repository,
+        images=images,
+    )
+
+
+def _required(plan: Plan) -> Iterator[ImagePlan]:
+    return (image for image in plan.images if image.wanted.may_refuse)
+
+
+def _image(name: str, plans: dict[str, Plan]) -> ImageAnswer:
+    """One image in all plans."""
+    found = {level: next(image for image in plan.images if image.name == name) for level, plan in plans.items()}
+    verdicts = {level: _of(image) for level, image in found.items()}
+    if len(set(verdicts.values())) == 1:
+        first = next(iter(found.values()))
+        return ImageAnswer(name=name, verdict=verdicts[next(iter(verdicts))], reason=first.reason)
+    fits = [level for level, verdict in verdicts.items() if verdict is Verdict.PASSES]
+    told = f"it depends on {_LEVEL} of the new release, which no metadata says: {_listed(fits)} fits"
+    return ImageAnswer(name=name, verdict=Verdict.UNKNOWN, reason=told if fits else f"it depends on {_LEVEL}")
+
+
+def _listed(levels: Sequence[str]) -> str:
+    """Levels for a person, the highest first, and not all of many."""
+    ordered = sorted(levels, key=cmp_to_key(compare), reverse=True)
+    shown = " or ".join(ordered[:_SHOWN])
+    return shown if len(ordered) <= _SHOWN else f"{shown} (or {len(ordered) - _SHOWN} older ones)"
+
+
+def _of(image: ImagePlan) -> Verdict:
+    if image.refuses:
+        # a source that is away now may be there when the update is tried
+        return Verdict.UNKNOWN if image.missing is Missing.NOT_REACHABLE else Verdict.REFUSED
+    chosen = next((item for item in image.considered if item.option == image.chosen), None)
+    if image.action is Action.FETCH and chosen is not None and chosen.standing is Standing.ONLY_CONTENT_TELLS:
+        return Verdict.UNKNOWN
+    return Verdict.PASSES

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The snapshots of a machine as the disk has them (snapper(8)): the truth that ledger and reports follow."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.layout import Layout
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.links import Entry, read
+from tukit_sysext.snapshots.overlay import read_overlaid
+from tukit_sysext.system.subvolume import Subvolume, Subvolumes
+from tukit_sysext.system.system_release import read_release
+from tukit_sysext.system.tree import Tree
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
+_INFO_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """One snapshot. Number and subvolume UUID identify it: numbers are used again.
+
+    ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
+    entries of lower layers of an /etc that is an overlay: they are not merged, but may come to light again.
+    """
+
+    number: int
+    path: Path
+    subvolume: Subvolume
+    entries: tuple[Entry, ...] | None
+    hidden: tuple[Entry, ...] = ()
+    unknown: str = ""
+    release: ReleaseData | None = None
+    date: str = ""
+    description: str = ""
+    open: bool = False
+    default: bool = False
+    running: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """All snapshots by number, and what could not be told: nothing may be concluded from its absence then."""
+
+    snapshots: tuple[Snapshot, ...]
+    unknown: tuple[str, ...]
+
+
+def rfc3339(date: str) -> str | None:
+    """The date of a snapshot (snapper writes it in UTC) as records and ledger have times; None where it is none."""
+    found = _DATE.fullmatch(date)
+    return f"{found[1]}T{found[2]}Z" if found is not None else None
+
+
+Identities = frozenset[tuple[int, str]]
+"""Number and subvolume UUID of each snapshot."""
+
+_TOP_LEVEL = 5
+"""Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
+
+
+def identities(scan: Scan) -> Identities:
+    """The snapshots of a scan."""
+    return frozenset((snapshot.number, snapshot.subvolume.uuid) for snapshot in scan.snapshots)
+
+
+def listed(layout: Layout, subvolumes: Subvolumes) -> Identities:
+    """The snapshots that there are now, without looking into them. Raises OSError."""
+    found = ((number, subvolumes.find(_tree(layout, number))) for number in _numbers(layout))
+    return frozenset((number, subvolume.uuid) for number, subvolume in found if subvolume is not None)
+
+
+def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Scan:
+    """Read all snapshots. Never raises for what is on the disk: what cannot be read is named in ``unknown``.
+
+    With ``releases`` false os-release is not read.
+    """
+    unknown: list[str] = []
+    try:
+        numbers = _numbers(layout)
+        mounted = subvolumes.find(layout.snapshots) is not None
+    except OSError as error:
+        return Scan(snapshots=(), unknown=(f"{layout.snapshots}: cannot be read: {error.strerror}",))
+    if not numbers:
+        return Scan(snapshots=(), unknown=(f"{layout.snapshots}: empty, is it mounted?",))
+    if not mounted:
+        # what is beneath the place where the snapshots belong
+        unknown.append(f"{layout.snapshots}: expected a btrfs subvolume, is it mounted?")
+    default = running = None
+    try:
+        default = subvolumes.default(layout.snapshots)
+    except OSError as error:
+        unknown.append(f"{layout.snapshots}: the default subvolume is not known: {error.strerror}")
+    try:
+        root = subvolumes.find(layout.root)
+        running = root.identifier if root is not None else None
+    except OSError as error:
+        unknown.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
+    snapshots: list[Snapshot] = []
+    for number in numbers:
+        try:
+            snapshot = look(layout, subvolumes, number, default=default, running=running, releases=releases)
+        except OSError as error:
+            unknown.append(f"snapshot {number}: {error.strerror}")
+            continue
+        if snapshot is None:
+            if os.path.lexists(_tree(layout, number)):
+                unknown.append(f"snapshot {number}: {_tree(layout, number)}: expected a btrfs subvolume")
+            elif os.path.lexists(layout.snapshots / str(number) / "info.xml"):
+                unknown.append(f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)")
+        else:
+            snapshots.append(snapshot)
+            unknown += [f"snapshot {number}: {snapshot.unknown}"] if snapshot.unknown else []
+    if default is not None and default not in (running, _TOP_LEVEL) and not any(item.default for item in snapshots):
+        unknown.append(f"{layout.snapshots}: what boots next (subvolume {default}) is none of the snapshots in it")
+    return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown))
+
+
+def _numbers(layout: Layout) -> list[int]:
+    return sorted(int(name) for name in os.listdir(layout.snapshots) if _NUMBER.fullmatch(name))
+
+
+def _tree(layout: Layout, number: int) -> Path:
+    return layout.snapshots / str(number) / "snapshot"
+
+
+def look(
+    layout: Layout,
+    subvolumes: Subvolumes,
+    number: int,
+    *,
+    default: int | None = None,
+    running: int | None = None,
+    releases: bool = True,
+) -> Snapshot | None:
+    """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError."""
+    path = _tree(layout, number)
+    subvolume = subvolumes.find(path)
+    if subvolume is None:
+        return None
+    info = _info(path.parent / "info.xml")
+    content = _content(layout, path, releases=releases)
+    return Snapshot(
+        number=number,
+        path=path,
+        subvolume=subvolume,
+        entries=content.entries,
+        hidden=content.hidden,
+        release=content.release,
+        unknown=content.unknown or ("" if info is not None else "no readable info.xml (being made, or half deleted)"),
+        date=info.date if info else "",
+        description=info.description if info else "",
+        open=info.open if info else False,
+        default=subvolume.identifier == default,
+        running=subvolume.identifier == running,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Content:
+    entries: tuple[Entry, ...] | None
+    hidden: tuple[Entry, ...] = ()
+    release: ReleaseData | None = None
+    unknown: str = ""
+
+
+def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
+    try:
+        with Tree(path) as tree:
+            release = read_release(tree) if releases else None
+            try:
+                overlaid = read_overlaid(tree, layout)
+                entries, hidden = overlaid if overlaid is not None else (read(tree), ())
+            except (UnknownState, OutsideTree) as error:
+                return _Content(entries=None, release=release, unknown=str(error))
+            return _Content(entries=entries, hidden=hidden, release=release)
+    except UnknownState as error:
+        return _Content(entries=None, unknown=str(error))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Info:
+    date: str
+    description: str
+    open: bool
+
+
+def _info(path: Path) -> _Info | None:
+    """snapper's info.xml; None where it is missing or not whole."""
+    from xml.etree import ElementTree
+
+    try:
+        with open(path, "rb") as file:
+            # snapper's own file, which only root can write
+            root = ElementTree.fromstring(file.read(_INFO_LIMIT))  # noqa: S314
+    except (OSError, ElementTree.ParseError, LookupError, ValueError):
+        return None
+    data = {entry.findtext("key"): entry.findtext("value") for entry in root.findall("userdata")}
+    return _Info(
+        date=root.findtext("date") or "",
+        description=root.findtext("description") or "",
+        open=data.get("transactional-update-in-progress") == "yes",
+    )

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The trees that a command acts on: the running system, the one that boots next, a snapshot, any root."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tukit_sysext.errors import NeedsRoot, OutsideTree, TukitSysextError, UnknownState
+from tukit_sysext.layout import EXTENSIONS, Layout
+from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.overlay import read_overlaid
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.system.tree import Tree
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One tree, and the machine whose store and records its links lead to.
+
+    ``snapshot`` is None where the tree is none (or not known to be one), ``running`` tells the running system,
+    ``next`` what boots next.
+    """
+
+    machine: Machine
+    path: Path
+    snapshot: Snapshot | None = None
+    running: bool = False
+    next: bool = False
+
+    def __str__(self) -> str:
+        if self.running:
+            return "the running system"
+        if self.snapshot is None:
+            return str(self.path)
+        return f"snapshot {self.snapshot.number}" + (" (boots next)" if self.next else "")
+
+
+def running_and_next(machine: Machine) -> tuple[Target, ...]:
+    """The running system and, where another snapshot boots next, that one.
+
+    A machine without snapshots (an image build, a container) has its running tree alone. Raises TukitSysextError where
+    what boots next cannot be told: a change of the running system alone would be lost with the reboot.
+    """
+    layout = machine.layout
+    if not layout.snapshots.is_dir():
+        return (Target(machine=machine, path=layout.root, running=True, next=True),)
+    found = scan(layout, machine.subvolumes)
+    running = next((item for item in found.snapshots if item.running), None)
+    default = next((item for item in found.snapshots if item.default), None)
+    if default is None and running is None and found.unknown:
+        log.warning("what boots next is not known: %s", "; ".join(found.unknown))
+    same = default is None or (running is not None and default.number == running.number)
+    trees = [Target(machine=machine, path=layout.root, snapshot=running, running=True, next=same)]
+    if default is not None and not same:
+        trees.append(Target(machine=machine, path=default.path, snapshot=default, next=True))
+    return tuple(trees)
+
+
+def open_transactions(machine: Machine) -> tuple[int, ...]:
+    """Snapshots that a transaction has open: nobody else changes them."""
+    if not machine.layout.snapshots.is_dir():
+        return ()
+    found = scan(machine.layout, machine.subvolumes, releases=False).snapshots
+    return tuple(item.number for item in found if item.open and not item.running and not item.default)
+
+
+def of_snapshot(machine: Machine, number: int) -> Target:
+    """The tree of a snapshot. Raises as :func:`snapshot_of`."""
+    snapshot = snapshot_of(machine, scan(machine.layout, machine.subvolumes), number)
+    path = machine.layout.root if snapshot.running else snapshot.path
+    return Target(machine=machine, path=path, snapshot=snapshot, running=snapshot.running, next=snapshot.default)
+
+
+def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
+    """The snapshot of a number.
+
+    Raises NeedsRoot, or UnknownState, where it may be there but cannot be read, TukitSysextError where there is none.
+    """
+    snapshot = next((item for item in found.snapshots if item.number == number), None)
+    if snapshot is not None:
+        return snapshot
+    # one that cannot be read is named by its number; without any nothing is known of this one
+    unknown = [told for told in found.unknown if not found.snapshots or told.startswith(f"snapshot {number}: ")]
+    if unknown:
+        kind = UnknownState if machine.privileged else NeedsRoot
+        raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
+    there = ", ".join(str(item.number) for item in found.snapshots) or "none"
+    raise TukitSysextError(
+        f"snapshot {number}: expected one that is there, found {there}", hint="tukit-sysext snapshots lists them"
+    )
+
+
+def of_root(machine: Machine, path: Path) -> Target:
+    """The tree below a directory.
+
+    Where that is the running system, or one of its snapshots (wherever it is mounted, as tukit does), the store is that
+    of this machine; any other root has a store of its own, as in an image build. Raises TukitSysextError.
+    """
+    if not path.is_dir():
+        raise TukitSysextError(f"{path}: expected the root directory of a tree, found none")
+    if path.samefile(machine.layout.root):
+        return running_and_next(machine)[0]
+    subvolume = None
+    try:
+        subvolume = machine.subvolumes.find(path)
+    except OSError as error:
+        log.info("%s: whether it is a snapshot cannot be told: %s", path, error)
+    if subvolume is not None:
+        for snapshot in scan(machine.layout, machine.subvolumes).snapshots:
+            if snapshot.subvolume.uuid == subvolume.uuid:
+                return Target(machine=machine, path=path, snapshot=snapshot, next=snapshot.default)
+    own = replace(machine, layout=Layout(root=path))
+    return Target(machine=own, path=path)
+
+
+def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: bool, privileged: bool = True) -> str:
+    """Why a tree cannot be changed; empty where nothing speaks against it.
+
+    ``called`` is how the tree is named, ``running`` tells the running system (an /etc that is an overlay is mounted
+    there), ``open_`` a transaction that is not closed yet. Who is not ``privileged`` cannot write anywhere: a dry run
+    asks for the rest.
+    """
+    if open_:
+        return "a transaction has the tree open, which links what fits when it is closed"
+    try:
+        if not running and read_overlaid(tree, layout) is not None:
+            return "the tree's /etc is an overlay, whose links are not changed from here"
+        descriptor = tree.directory(EXTENSIONS) or tree.directory("etc")
+    except (OutsideTree, UnknownState) as error:
+        return str(error)
+    if descriptor is None:
+        return f"{tree.path}/etc is not there"
+    try:
+        writable = not privileged or os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
+    finally:
+        os.close(descriptor)
+    return "" if writable else f"{called} is read-only, so that its link cannot be changed"

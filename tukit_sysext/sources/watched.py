@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A sink whose bytes are counted for whoever watches the job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tukit_sysext.progress.progress import Progress
+    from tukit_sysext.sources.protocol import Sink
+
+
+class Watched:
+    """A sink whose bytes are told to a :class:`Progress`."""
+
+    def __init__(self, sink: Sink, file_name: str, progress: Progress) -> None:
+        self._sink = sink
+        self._file_name = file_name
+        self._progress = progress
+
+    def expect(self, size: int) -> None:
+        """See Sink."""
+        self._sink.expect(size)
+        self._progress.move(self._file_name, size=size)
+
+    def write(self, data: bytes) -> None:
+        """See Sink."""
+        self._sink.write(data)
+        self._progress.move(self._file_name, add=len(data))
+
+    def restart(self) -> None:
+        """See Sink."""
+        self._sink.restart()
+        self._progress.move(self._file_name, restart=True)
+
+    def finish(self) -> None:
+        """See Sink."""
+        self._sink.finish()
+        self._progress.move(self._file_name, done=True)

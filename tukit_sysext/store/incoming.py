@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An image on its way into the store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tukit_sysext.errors import ImageBroken, NoRoom, StoreError
+from tukit_sysext.store.digest import CHUNK, Digest
+from tukit_sysext.system.room import hint, is_full, next_step
+
+
+class Incoming:
+    """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
+
+    def __init__(
+        self, folder: Path, descriptor: int, others: list[Incoming], *, sha256: str, limit: int, where: str
+    ) -> None:
+        self.descriptor = descriptor
+        self.size = 0
+        self.expected = 0
+        self._others = others
+        self._folder = folder
+        self._sha256 = sha256
+        self._limit = limit
+        self._where = where
+        self._digest = Digest()
+        self._pending = bytearray()
+
+    def expect(self, size: int) -> None:
+        """See whether there is room for so many bytes. Raises StoreError, ImageBroken where they are too many."""
+        if size > self._limit:
+            raise ImageBroken(f"{self._where}: {size} bytes, larger than the limit of {self._limit}")
+        try:
+            room = os.statvfs(self._folder)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: {error.strerror}") from error
+        self.expected = 0
+        promised = sum(max(0, other.expected - other.size) for other in self._others)
+        free = room.f_bavail * room.f_frsize + self.size - promised
+        if size > free:
+            raise NoRoom(
+                f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
+                missing=size - free,
+                hint=next_step(self._folder),
+            )
+        self.expected = size
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
+        self.size += len(data)
+        if self.size > self._limit:
+            raise ImageBroken(f"{self._where}: larger than the limit of {self._limit} bytes")
+        # libcurl hands out small pieces: a system call and a hash for each would cost more than copying them once
+        self._pending += data
+        if len(self._pending) >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = bytes(self._pending)
+        self._pending.clear()
+        self._digest.update(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+        except OSError as error:
+            raise not_written(self._folder, "cannot be written to", error, missing=len(view)) from error
+
+    def restart(self) -> None:
+        """Forget everything that was written. Raises StoreError."""
+        try:
+            os.ftruncate(self.descriptor, 0)
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+        self.size = 0
+        self._pending.clear()
+        self._digest.close()
+        self._digest = Digest()
+
+    def close(self) -> None:
+        """Give up what was not published: a file without a name is gone with its descriptor."""
+        self._digest.close()
+        os.close(self.descriptor)
+
+    def finish(self) -> None:
+        """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
+        self._flush()
+        found = self._digest.hexdigest()
+        if found != self._sha256:
+            told = f"expected SHA-256 {self._sha256[:16]}..., found {found[:16]}... in {self.size} bytes"
+            raise ImageBroken(f"{self._where}: {told}")
+        try:
+            os.fchmod(self.descriptor, 0o644)
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise not_written(self._folder, "cannot be written to", error) from error
+
+
+def not_written(path: Path, told: str, error: OSError, *, missing: int = 1) -> StoreError:
+    """Why the store takes nothing; ``missing`` bytes at least where it is full."""
+    told = f"{path}: {told}: {error.strerror}"
+    if is_full(error):
+        return NoRoom(told, missing=missing, hint=hint(path if path.is_dir() else path.parent, error))
+    return StoreError(told)

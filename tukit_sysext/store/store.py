@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The image store: flat, shared by all snapshots, a name never changes its content.
+
+An image is hashed while it is written to a file without a name, synced, recorded, and only then given its name: what
+stands under a name is whole (invariant 2 of the collection).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tukit_sysext.errors import StoreError
+from tukit_sysext.layout import Layout
+from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.incoming import Incoming, not_written
+from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
+from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
+from tukit_sysext.system.label import labelled
+
+log = logging.getLogger(__name__)
+
+ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
+"""What reading rotten blocks ends with: EIO where the file system has checksums, as btrfs."""
+
+
+class Condition(StrEnum):
+    """What a file of the store is worth."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"
+    UNRECORDED = "of unknown origin"
+    IRREGULAR = "not usable"
+    UNREADABLE = "not readable"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """One name of the store. ``record`` is there where it could be read; ``reason`` says why it is not whole."""
+
+    file_name: str
+    condition: Condition
+    reason: str = ""
+    record: Record | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A name of the store as the collection sees it, temporary names too, and what is known of it.
+
+    ``size`` in bytes, ``born`` when it came here (seconds since the epoch), ``irregular`` why it is no file of ours
+    (empty: it is one), ``missing`` for a record whose file is gone.
+    """
+
+    file_name: str
+    size: int
+    born: int
+    record: Record | None = None
+    irregular: str = ""
+    missing: bool = False
+
+
+class Store:
+    """The store of a machine."""
+
+    def __init__(self, layout: Layout, *, writable: bool = True) -> None:
+        self._folder = layout.store
+        self.records = Records(layout.records)
+        self._writable = writable
+        self._incoming: list[Incoming] = []
+
+    def names(self) -> list[str]:
+        """Names of the images in the store, sorted; what is no name of an image is left out."""
+        try:
+            entries = os.listdir(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise StoreError(f"{self._folder}: cannot be read: {error.strerror}") from error
+        return sorted(name for name in entries if not name.startswith("."))
+
+    def inventory(self) -> Sequence[Kept]:
+        """Everything in the store, and records whose file is gone, by name. Raises OSError."""
+        with os.scandir(self._folder) as entries:
+            found = {entry.name: self._kept(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
+        for name in self.records.names():
+            if name not in found and (record := self._record(name)) is not None:
+                found[name] = Kept(
+                    file_name=name, size=0, born=seconds_of(record.time) or 0, record=record, missing=True
+                )
+        return [found[name] for name in sorted(found)]
+
+    def _kept(self, name: str, status: os.stat_result) -> Kept:
+        record = self._record(name)
+        published = seconds_of(record.time) if record is not None else None
+        return Kept(
+            file_name=name,
+            size=status.st_blocks * 512,
+            born=max(published or 0, int(status.st_mtime)),
+            record=record,
+            irregular=_irregular(status),
+        )
+
+    def _record(self, name: str) -> Record | None:
+        try:
+            return self.records.read(name)
+        except (RecordUnreadable, NameRefused):
+            return None
+
+    def remove(self, file_name: str) -> None:
+        """Take a file that nothing needs out of the store, then its record.
+
+        A file without record would be of unknown origin, and stay. Raises OSError, StoreError where something else than
+        a regular file stands there.
+        """
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(file_name, dir_fd=directory, follow_symlinks=False).st_mode):
+                    raise StoreError(f"{self._folder}/{file_name}: expected a regular file; it is left as it is")
+                os.unlink(file_name, dir_fd=directory)
+                os.fsync(directory)
+        finally:
+            os.close(directory)
+        with suppress(NameRefused):  # a temporary name has none
+            self.records.remove(file_name)
+
+    def look(self, file_name: str) -> Stored:
+        """The cheap check: regular file, size, inode and change time as recorded; where they differ, the full hash."""
+        try:
+            check_component(file_name)
+        except NameRefused as error:
+            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=str(error))
+        try:
+            record = self.records.read(file_name)
+        except RecordUnreadable as error:
+            log.warning("%s", error)
+            record = None
+        path = self._folder / file_name
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return Stored(file_name=file_name, condition=Condition.MISSING, reason="not in the store", record=record)
+        except OSError as error:
+            return Stored(file_name=file_name, condition=_unread(error), reason=str(error.strerror), record=record)
+        irregular = _irregular(status)
+        if irregular:
+            return Stored(file_name=file_name, condition=Condition.IRREGULAR, reason=irregular, record=record)
+        if record is None:
+            reason = "there is no record of it"
+            return Stored(file_name=file_name, condition=Condition.UNRECORDED, reason=reason)
+        if record.identity == Identity.of(status):
+            return Stored(file_name=file_name, condition=Condition.WHOLE, record=record)
+        return self._hash_again(record)
+
+    def _hash_again(self, record: Record) -> Stored:
+        name = record.file_name
+        try:
+            with self.opened(name) as descriptor:
+                found = hash_of(descriptor)
+                status = os.fstat(descriptor)
+        except OSError as error:
+            return Stored(file_name=name, condition=_unread(error), reason=str(error.strerror), record=record)
+        if found != record.sha256:
+            reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
+            return Stored(file_name=name, condition=Condition.DAMAGED, reason=reason, record=record)
+        if self._writable:
+            try:
+                self.records.write(record.sealed(status))
+            except OSError as error:
+                # the next run hashes again: slower, not wrong
+                log.info("record of %s: cannot be written: %s", name, error.strerror)
+        return Stored(file_name=name, condition=Condition.WHOLE, record=record.sealed(status))
+
+    @contextmanager
+    def opened(self, file_name: str) -> Iterator[int]:
+        """A read-only descriptor of an image, not following a link. Raises OSError."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(self._folder / check_component(file_name), flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def receive(self, *, sha256: str, limit: int, where: str) -> Iterator[Incoming]:
+        """A file without a name in the store, to be written to; it is gone if it is not published.
+
+        ``sha256`` is what its content must have, ``limit`` the most bytes that are taken, ``where`` names it in errors.
+        Raises StoreError where the store cannot be written to.
+        """
+        try:
+            make_directory(self._folder)
+            with labelled(self._folder / "image.raw"):  # it has no name yet
+                descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise not_written(self._folder, "cannot be written to", error) from error
+        incoming = Incoming(self._folder, descriptor, self._incoming, sha256=sha256, limit=limit, where=where)
+        self._incoming.append(incoming)
+        try:
+            yield incoming
+        finally:
+            self._incoming.remove(incoming)
+            incoming.close()
+
+    def publish(self, incoming: Incoming, record: Record, *, replaceable: Callable[[str], bool]) -> Record:
+        """Give an image that is finished its name: record first, then the name.
+
+        A name never changes its content: only content that does not match its record is replaced by content that does,
+        and content of unknown origin only where ``replaceable`` says of the name that it is good for nothing. Returns
+        the record with the file's identity. Raises StoreError.
+        """
+        name = check_component(record.file_name)
+        sealed = False
+        try:
+            with self._alone():
+                while True:
+                    there = self.look(name)
+                    if there.condition is Condition.WHOLE and there.record and there.record.sha256 == record.sha256:
+                        return there.record
+                    if there.condition is Condition.UNRECORDED and self._has_content(record):
+                        with self.opened(name) as descriptor:
+                            os.fsync(descriptor)  # whoever wrote it may not have
+                            return self._record_as_it_is(record, descriptor)
+                    # also of a file that is gone: other snapshots have links to what is recorded under its name
+                    if there.condition is not Condition.MISSING or there.record is not None:
+                        self._may_replace(there, record, replaceable)
+                    if not sealed:
+                        seal(incoming.descriptor, record)
+                        sealed = True
+                    self.records.write(record)
+                    try:
+                        self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
+                    except FileExistsError:
+                        # another tool was quicker: what it put there is not what our record says
+                        if self.records.read(name) == record:
+                            self.records.remove(name)
+                        continue
+                    return self._identify(record, incoming.descriptor)
+        except OSError as error:
+            raise not_written(self._folder / name, "cannot be published", error) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else looks at a name and then gives it away: between transactions that publish at once (flock(2))."""
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
+
+    def take_over(self, record: Record, descriptor: int) -> Record:
+        """Record a file of unknown origin in the store; its content was read through ``descriptor``.
+
+        Raises StoreError.
+        """
+        try:
+            os.fsync(descriptor)  # whoever wrote it may not have
+            with self._alone():
+                return self._record_as_it_is(record, descriptor)
+        except OSError as error:
+            raise not_written(self._folder / record.file_name, "cannot be recorded", error) from error
+
+    def _record_as_it_is(self, record: Record, descriptor: int) -> Record:
+        """Make a file that stands under its name already ours."""
+        seal(descriptor, record)
+        self.records.write(record)
+        return self._identify(record, descriptor)
+
+    def _has_content(self, record: Record) -> bool:
+        with self.opened(record.file_name) as descriptor:
+            return hash_of(descriptor) == record.sha256
+
+    def _identify(self, record: Record, descriptor: int) -> Record:
+        """Record the identity of the file whose hash is known, and which stands under the record's name.
+
+        Raises StoreError where another file stands there by now (threat L2), OSError.
+        """
+        status = os.fstat(descriptor)
+        there = os.lstat(self._folder / record.file_name)
+        if (there.st_dev, there.st_ino) != (status.st_dev, status.st_ino):
+            raise StoreError(f"{self._folder}/{record.file_name}: replaced by another process meanwhile")
+        sealed = record.sealed(status)
+        self.records.write(sealed)
+        return sealed
+
+    def _name(self, descriptor: int, name: str, *, replace: bool) -> None:
+        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            source = f"/proc/self/fd/{descriptor}"
+            # os.link follows the link in /proc only when dst_dir_fd is given
+            if not replace:
+                os.link(source, name, dst_dir_fd=directory, follow_symlinks=True)
+            else:
+                temporary = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=directory)  # of a run that was killed
+                try:
+                    os.link(source, temporary, dst_dir_fd=directory, follow_symlinks=True)
+                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                except BaseException:
+                    with suppress(FileNotFoundError):
+                        os.unlink(temporary, dir_fd=directory)
+                    raise
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _may_replace(self, there: Stored, record: Record, replaceable: Callable[[str], bool]) -> None:
+        """Raise StoreError unless what stands under the name may give way to the content of ``record``."""
+        path = f"{self._folder}/{there.file_name}"
+        recorded = there.record.sha256 if there.record is not None else None
+        if there.condition in (Condition.IRREGULAR, Condition.UNREADABLE):
+            raise StoreError(f"{path}: {there.reason}, and in the way", hint=f"move {path} away")
+        if recorded is not None and recorded != record.sha256:
+            raise StoreError(
+                f"{path}: the source now has other content under this name: its SHA-256 is {record.sha256[:16]}..., "
+                f"recorded is {recorded[:16]}...; a published name never changes its content",
+                hint="ask the publisher for a new version",
+            )
+        if recorded is None and not replaceable(there.file_name):
+            raise StoreError(
+                f"{path}: an image of unknown origin with other content than the source has is in the way",
+                hint=f"move {path} away, or take it over with tukit-sysext adopt",
+            )
+
+
+def _unread(error: OSError) -> Condition:
+    """What a file is worth that could not be read: rotten blocks are damage, else nobody knows."""
+    return Condition.DAMAGED if error.errno in ROT else Condition.UNREADABLE
+
+
+def _irregular(status: os.stat_result) -> str:
+    """Why a file is not used, whatever is in it; empty for a regular file of root with one name (threat L1)."""
+    if stat.S_ISLNK(status.st_mode):
+        return "a symbolic link"
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_nlink != 1:
+        return f"a file with {status.st_nlink} names (hard links)"
+    if status.st_uid not in (0, os.geteuid()):
+        return f"owned by user {status.st_uid}, not by root"
+    if status.st_mode & 0o022:
+        return "writable for others than root"
+    return ""
+
+
+def seal(descriptor: int, record: Record) -> None:
+    """Seal the content behind an open ``descriptor``, which becomes that of ``record``. Raises StoreError, OSError."""

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Printing: for a person on a terminal, for a pipe, and JSON.
+
+On a terminal tables fit its width: long columns wrap, names and versions are never cut. In a pipe they are as wide as
+they need to be. Colours are on a terminal alone, and not under NO_COLOR (https://no-color.org) nor TERM=dumb. rich is
+imported only where a terminal gets a table; where it is not installed, tables are those of a pipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tukit_sysext.errors import NeedsRoot
+from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import size_text as size_text  # where all commands have it from
+
+if TYPE_CHECKING:
+    from tukit_sysext.progress.progress import Report, Watcher
+from tukit_sysext.terminal.text import Table, Tone, Toned, one_line
+
+_NARROWEST = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """Where a command prints.
+
+    ``wants_json`` and ``quiet`` are what the user asked for; ``width`` is that of the terminal, None in a pipe.
+    """
+
+    stream: TextIO
+    errors: TextIO
+    wants_json: bool = False
+    quiet: bool = False
+    width: int | None = None
+    colours: bool = False
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Output:
+        """The process's own streams, as ``--json`` and ``--quiet`` say."""
+        return cls(
+            stream=sys.stdout,
+            errors=sys.stderr,
+            wants_json=getattr(arguments, "json", False),
+            quiet=getattr(arguments, "quiet", False),
+            width=terminal_width(sys.stdout),
+            colours=has_colours(sys.stdout, os.environ),
+        )
+
+    def say(self, text: str = "") -> None:
+        """One line about what goes on: not with ``--quiet``, nor with ``--json``."""
+        if not self.quiet:
+            self.tell(text)
+
+    def tell(self, text: str = "") -> None:
+        """One line of what was asked for: with ``--quiet`` too, not with ``--json``. It wraps on a terminal."""
+        if self.wants_json:
+            return
+        tone = text.tone if isinstance(text, Toned) else None
+        for line in self._wrapped(one_line(text)):
+            print(self._coloured(line, tone), file=self.stream)
+
+    def table(
+        self,
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        wraps: Collection[int] = (-1,),
+        right: Collection[int] = (),
+        indent: int = 0,
+    ) -> None:
+        """A table of what was asked for; nothing with ``--json``.
+
+        ``wraps`` are the columns that may be wrapped where the terminal is too narrow, ``right`` those that are aligned
+        to the right (both by index, as Python counts: -1 is the last). Cells may be :class:`Toned`.
+        """
+        if self.wants_json:
+            return
+        all_rows = [tuple(row) for row in rows]
+        sides = {index % len(head) for index in right}
+        plain = [f"{' ' * indent}{line}".rstrip() for line in table(head, all_rows, right=sides)]
+        if self.width is None or (not self.colours and max(map(len, plain)) <= self.width):
+            print("\n".join(plain), file=self.stream)
+            return
+        try:
+            from tukit_sysext.terminal.tables import draw
+        except ImportError:
+            print("\n".join(plain), file=self.stream)
+            return
+        wrapping = {index % len(head) for index in wraps}
+        print(
+            draw(
+                head,
+                all_rows,
+                wraps=wrapping,
+                right=sides,
+                indent=indent,
+                width=self.width,
+                colours=self.colours,
+            ),
+            end="",
+            file=self.stream,
+        )
+
+    def show(self, items: Iterable[str | Table]) -> None:
+        """Lines and tables of what was asked for, see :meth:`tell` and :meth:`table`."""
+        for item in items:
+            if isinstance(item, Table):
+                self.table(item.head, item.rows, wraps=item.wraps, right=item.right, indent=item.indent)
+            else:
+                self.tell(item)
+
+    def json(self, document: Any) -> None:
+        """A document as JSON; nothing without ``--json``."""
+        if self.wants_json:
+            print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
+
+    def warn(self, text: str, hint: str = "") -> None:
+        """One line to stderr, and the next step below it; always."""
+        print(f"tukit-sysext: {one_line(text)}", file=self.errors)
+        if hint:
+            print(f"  next step: {one_line(hint)}", file=self.errors)
+
+    @contextmanager
+    def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:
+        """Bars on a stream, None where it is no terminal, or not wanted (``--quiet``, ``--json`` on it)."""
+        width = terminal_width(stream)
+        if width is None or self.quiet or (self.wants_json and stream is self.stream):
+            yield None
+            return
+        bars = _LazyBars(stream, width=width, colours=has_colours(stream, os.environ))
+        try:
+            yield bars
+        finally:
+            bars.close()
+
+    @contextmanager
+    def progress(self, machine: Machine, job: str | None) -> Iterator[Machine]:
+        """The machine, which tells how far a job is: bars on stderr where that is a terminal, and a notice in /run.
+
+        ``job`` is the command, as ``status`` names it; None for no notice (a dry run).
+        """
+        from tukit_sysext.progress.progress import Progress
+
+        with self.progress_bars(self.errors) as bars:
+            watchers: list[Watcher] = [bars] if bars is not None else []
+            if job is not None and machine.privileged:
+                from tukit_sysext.progress.notice import ProgressFile
+
+                watchers.append(ProgressFile(machine.layout.progress, job=job))
+            progress = Progress(watchers)
+            try:
+                yield replace(machine, progress=progress)
+            finally:
+                progress.close()
+
+    def _wrapped(self, line: str) -> Sequence[str]:
+        if self.width is None or len(line) <= self.width:
+            return (line,)
+        start = len(line) - len(line.lstrip())
+        indent = " " * start
+        lines = textwrap.wrap(
+            line[start:],
+            max(self.width, _NARROWEST),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return lines or (line,)
+
+    def _coloured(self, line: str, tone: Tone | None) -> str:
+        return f"\033[{tone}m{line}\033[0m" if self.colours and tone is not None and line else line
+
+
+class _LazyBars:
+    """Bars that are there once a file is on its way: most jobs fetch nothing, and need no rich."""
+
+    def __init__(self, stream: TextIO, *, width: int, colours: bool) -> None:
+        self._stream = stream
+        self._width = width
+        self._colours = colours
+        self._bars: Watcher | None = None
+
+    def show(self, report: Report) -> None:
+        """See Watcher. Raises ImportError where rich is not installed."""
+        if self._bars is None and report.downloads:
+            from tukit_sysext.terminal.bars import Bars
+
+            self._bars = Bars(self._stream, width=self._width, colours=self._colours)
+        if self._bars is not None:
+            self._bars.show(report)
+
+    def close(self) -> None:
+        """See Watcher."""
+        if self._bars is not None:
+            self._bars.close()
+            self._bars = None
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads it."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False  # closed
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal (COLUMNS, else its own word); None where the stream is none."""
+    if not is_terminal(stream):
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return shutil.get_terminal_size().columns
+
+
+def has_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether colours may be used: https://no-color.org, and TERM=dumb of terminals that have none."""
+    return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") not in (None, "", "dumb")
+
+
+def print_json(document: Any) -> None:
+    """Print a document as JSON."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def require_root(machine: Machine, command: str) -> None:
+    """Raise NeedsRoot for an ordinary user, before anything is touched (threat L8)."""
+    if not machine.privileged:
+        raise NeedsRoot(f"{command} needs root")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
+    """Lines of a plain table with columns as wide as they need to be; the last one is not padded.
+
+    ``right`` are the columns that are aligned to the right.
+    """
+    all_rows = [tuple(head), *(tuple(map(one_line, row)) for row in rows)]
+    widths = [max(len(row[column]) for row in all_rows) for column in range(len(head))]
+    for row in all_rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        yield "  ".join(cells).rstrip()

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The known word that a mistyped one most likely meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """What was most likely meant; None where nothing is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)

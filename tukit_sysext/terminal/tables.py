@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tables that fit a terminal, drawn by rich; imported where a terminal gets one, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tukit_sysext.terminal.text import GAP, Tone, Toned, one_line
+
+_LEAST = 18
+"""A column that wraps becomes no narrower than this, as far as its text needs that much."""
+
+_STYLES = {
+    Tone.GOOD: "green",
+    Tone.NOTICE: "yellow",
+    Tone.BAD: "bold red",
+    Tone.FAINT: "dim",
+    Tone.STRONG: "bold",
+}
+_TRAILING = re.compile(r"(?: |\033\[[0-9;]*m)+$", re.MULTILINE)
+
+Row = Sequence[str]
+
+
+def draw(
+    head: Row,
+    rows: Sequence[Row],
+    *,
+    wraps: Collection[int],
+    right: Collection[int],
+    indent: int,
+    width: int,
+    colours: bool,
+) -> str:
+    """The text of a table, each line with its end; see :meth:`tukit_sysext.terminal.output.Output.table`.
+
+    Where the columns that do not wrap leave no room for the others, the longest texts of the first column stand on
+    lines of their own. Where that is not enough the terminal breaks the lines: nothing is lost.
+    """
+    widths = [max(cell_len(one_line(row[index])) for row in (head, *rows)) for index in range(len(head))]
+    room = width - indent - GAP * (len(head) - 1)
+    least = [min(size, _LEAST) if index in wraps else size for index, size in enumerate(widths)]
+    over = sum(least) - room
+    if over > 0 and 0 not in wraps:
+        most = max(_LEAST, widths[0] - over)
+        fitting = [size for row in (head, *rows) if (size := cell_len(one_line(row[0]))) <= most]
+        widths[0] = least[0] = max(fitting, default=most)
+    while sum(widths) > room and (widest := _widest(widths, least)) is not None:
+        widths[widest] -= 1
+    console = Console(
+        file=io.StringIO(),
+        width=max(width, indent + sum(widths) + GAP * len(head)),
+        force_terminal=colours,
+        no_color=not colours,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    padding = " " * indent
+    with console.capture() as capture:
+        for own_line, group in groupby(_in_order(rows, widths[0]), key=lambda row: len(row) == 1):
+            if own_line:
+                for (name,) in group:
+                    console.print(Text(padding).append_text(_text(name)), no_wrap=True, overflow="ignore", crop=False)
+            else:
+                _print_rows(console, widths, list(group), wraps, right, padding)
+    heading = Text(padding + _heading(head, widths, right), style="bold" if colours else "")
+    with console.capture() as top:
+        console.print(heading, no_wrap=True, overflow="ignore", crop=False)
+    # rich fills lines up with blanks, with a colour and after it
+    return _TRAILING.sub(lambda found: found[0].replace(" ", ""), top.get() + capture.get())
+
+
+def _widest(widths: Sequence[int], least: Sequence[int]) -> int | None:
+    """The widest column that may still be narrower."""
+    wide = [index for index, size in enumerate(widths) if size > least[index]]
+    return max(wide, key=lambda index: widths[index], default=None)
+
+
+def _in_order(rows: Sequence[Row], first: int) -> Iterator[Row]:
+    """The rows; a first cell that is wider than its column goes before its row, alone."""
+    for row in rows:
+        if cell_len(one_line(row[0])) > first:
+            yield (row[0],)
+            yield ("", *row[1:])
+        else:
+            yield row
+
+
+def _heading(head: Row, widths: Sequence[int], right: Collection[int]) -> str:
+    cells = (
+        title.rjust(size) if index in right else title.ljust(size)
+        for index, (title, size) in enumerate(zip(head, widths, strict=True))
+    )
+    return (" " * GAP).join(cells).rstrip()
+
+
+def _print_rows(
+    console: Console,
+    widths: Sequence[int],
+    rows: Sequence[Row],
+    wraps: Collection[int],
+    right: Collection[int],
+    padding: str,
+) -> None:
+    # indent and gaps are columns: versions of rich differ in whether the last column has its padding
+    drawn = Table(box=None, pad_edge=False, padding=0, show_header=False)
+    if padding:
+        drawn.add_column(width=len(padding), no_wrap=True)
+    for index, size in enumerate(widths):
+        if index:
+            drawn.add_column(width=GAP, no_wrap=True)
+        drawn.add_column(
+            width=size,
+            no_wrap=index not in wraps,
+            overflow="fold",
+            justify="right" if index in right else "left",
+        )
+    for row in rows:
+        first, *others = map(_text, row)
+        drawn.add_row(*([""] if padding else []), first, *(part for cell in others for part in ("", cell)))
+    console.print(drawn)
+
+
+def _text(cell: str) -> Text:
+    return Text(one_line(cell), style=_STYLES[cell.tone] if isinstance(cell, Toned) else "")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is printed, before anybody knows where: tables, coloured words, times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from tukit_sysext.quantities import size_text as size_text  # where all commands have it from
+
+GAP = 2
+"""Blanks between two columns."""
+
+
+class Tone(StrEnum):
+    """How a text is shown where there are colours; the numbers of ECMA-48's SGR."""
+
+    GOOD = "32"
+    NOTICE = "33"
+    BAD = "1;31"
+    FAINT = "2"
+    STRONG = "1"
+
+
+class Toned(str):
+    """A text with a tone. The text has to say the same without it: a pipe shows none."""
+
+    __slots__ = ("tone",)
+    tone: Tone
+
+    def __new__(cls, text: str, tone: Tone) -> Self:
+        made = super().__new__(cls, text)
+        made.tone = tone
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table among lines of text, see :meth:`Output.table`."""
+
+    head: Sequence[str]
+    rows: Iterable[Sequence[str]]
+    wraps: Collection[int] = (-1,)
+    right: Collection[int] = ()
+    indent: int = 0
+
+
+def local_time(seconds: int) -> str:
+    """A time (seconds since the epoch) for a person: local, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def one_line(text: str) -> str:
+    """A text with everything escaped that would break a line or command a terminal: names on a disk may be anything."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Everything that speaks for or against each version of an image in a tree, with the values of both sides. Pure.
+
+What :mod:`tukit_sysext.update.options` leaves out without a word (another source, another architecture, not the version
+that is held) is told here as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.sources.candidate import Candidate, Standing
+from tukit_sysext.store.store import Stored
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.options import (
+    Considered,
+    Option,
+    blocked_by,
+    consider,
+    damage,
+    image_version,
+    linked,
+    newest_first,
+    offered,
+    spare,
+)
+
+
+class Side(StrEnum):
+    """What a rule is about, beside systemd's own (whose names are those of :mod:`tukit_sysext.rules.matching`)."""
+
+    PLACE = "place"
+    """Whether a link can be made in the tree."""
+    STATE = "state"
+    """State= of the image, or a mask in its place."""
+    SOURCE = "source"
+    FILE = "file-architecture"
+    """The architecture that the file's name tells."""
+    HOLD = "hold"
+    VERSION = "version"
+    BLOCK = "block"
+    CONTENT = "content"
+    """Whether what the image says of itself can be had, and used."""
+    PLUGIN = "plugin"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """One rule: what the system (or its configuration) has, what the image has.
+
+    ``fits`` is None where it was not looked at, because something before it decided.
+    """
+
+    rule: str
+    fits: bool | None
+    system: str | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explained:
+    """One version from one place with all rules.
+
+    ``link`` is the name of its link in the tree, where it has one, and ``damage`` what is wrong with what it leads to.
+    """
+
+    option: Option
+    standing: Standing
+    rules: tuple[Rule, ...]
+    reason: str
+    link: str | None = None
+    damage: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing speaks against it, as far as that can be known before its content is."""
+        return not any(rule.fits is False for rule in self.rules)
+
+
+def relaxed(wanted: WantedImage) -> WantedImage:
+    """The image as it would be wanted without all that narrows the choice."""
+    return replace(wanted, source=None, hold=None, constraint=None, blocked=(), state=State.WANTED)
+
+
+def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
+    """Candidates of an image that nobody looked at yet, whatever the configuration says of them."""
+    wanted = relaxed(facts.wanted[name]) if name in facts.wanted else WantedImage(name=name, origin="")
+    found = offered(replace(facts, blocked=()), wanted)
+    return tuple(
+        item.option.candidate
+        for item in found
+        if item.standing is Standing.NOT_ASKED and item.option.candidate is not None
+    )
+
+
+def of_tree(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Rule, ...]:
+    """What speaks against the image whatever its version; rules that are fulfilled are not told."""
+    found: list[Rule] = []
+    if facts.tree.unusable:
+        found.append(Rule(rule=Side.PLACE, fits=False, system=facts.tree.unusable))
+    if name in facts.masked:
+        found.append(Rule(rule=Side.STATE, fits=False, system=f"masked by {facts.masked[name]}"))
+    if wanted is not None and wanted.state is State.REMOVED:
+        found.append(Rule(rule=Side.STATE, fits=False, system=f"State=removed in {wanted.origin}"))
+    in_the_way = next((item for item in facts.foreign if item.entry.name.removesuffix(".raw") == name), None)
+    if in_the_way is not None:
+        told = f"/etc/extensions/{in_the_way.entry.name} is not ours ({in_the_way.note or in_the_way.entry.kind})"
+        found.append(Rule(rule=Side.PLACE, fits=False, system=told))
+    return tuple(found)
+
+
+def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Explained, ...]:
+    """Every version that is offered, stored or linked, the newest first; ``wanted`` as the tree says, None: not."""
+    meant = wanted if wanted is not None else WantedImage(name=name, origin="")
+    links = {
+        (stored.file_name, _sha256(stored)): (link, damage(stored)) for link, stored in linked(facts, meant).items()
+    }
+    options = list(_options(facts, meant))
+    options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
+    options.sort(key=newest_first)
+    # another content under the same name is not the one that is linked; where nothing tells, the name has to do
+    keys = [((option.file_name, option.sha256), (option.file_name, "")) for option in options]
+    found = [links.get(key) or links.get(without) or (None, "") for key, without in keys]
+    return tuple(_explained(facts, meant, option, *link) for option, link in zip(options, found, strict=True))
+
+
+def _sha256(stored: Stored) -> str:
+    return stored.record.sha256 if stored.record is not None else ""
+
+
+def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
+    seen: set[tuple[str, str]] = set()
+    for candidate in facts.candidates:
+        if candidate.name == wanted.name:
+            # one that is not for this tree hides nothing of the store
+            if wanted.source in (None, candidate.source) and candidate.architecture in (None, facts.tree.architecture):
+                seen.add((candidate.file_name, candidate.sha256))
+            yield Option(
+                version=candidate.version,
+                file_name=candidate.file_name,
+                sha256=candidate.sha256,
+                candidate=candidate,
+                stored=facts.stored.get(candidate.file_name),
+            )
+    for item in spare(facts, relaxed(wanted)):
+        if (item.option.file_name, item.option.sha256) not in seen:
+            seen.add((item.option.file_name, item.option.sha256))
+            yield item.option
+    names = {file_name for file_name, _ in seen}
+    for stored in linked(facts, wanted).values():
+        if stored.file_name not in names:
+            yield _of_link(stored)
+
+
+def _of_link(stored: Stored) -> Option:
+    return Option(
+        version=image_version(stored),
+        file_name=stored.file_name,
+        sha256=stored.record.sha256 if stored.record is not None else "",
+        stored=stored,
+    )
+
+
+def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
+    found = consider(facts, option)
+    configured = tuple(_configured(facts, wanted, option))
+    rules = (*configured, *_of_content(found))
+    against = next((rule for rule in configured if rule.fits is False), None)
+    standing = found.standing
+    if against is not None:
+        standing = Standing.DOES_NOT_FIT if against.rule == Side.FILE else Standing.NOT_ALLOWED
+    return Explained(
+        option=option,
+        standing=standing,
+        rules=rules,
+        reason=_told(against) if against is not None else found.reason,
+        link=link,
+        damage=wrong,
+    )
+
+
+def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[Rule]:
+    """What the configuration, and the name of the file, say of a version; what is not set is no rule."""
+    candidate = option.candidate
+    record = option.stored.record if option.stored is not None else None
+    source = candidate.source if candidate is not None else (record.source if record is not None else None)
+    if wanted.source is not None:
+        yield Rule(rule=Side.SOURCE, fits=source == wanted.source, system=wanted.source, image=source)
+    if candidate is not None and candidate.architecture is not None:
+        ours = facts.tree.architecture
+        yield Rule(rule=Side.FILE, fits=candidate.architecture == ours, system=ours, image=candidate.architecture)
+    if wanted.hold is not None:
+        yield Rule(rule=Side.HOLD, fits=wanted.hold == option.version, system=wanted.hold, image=option.version)
+    if wanted.constraint is not None:
+        fits = not disallows(wanted.constraint, option.version)
+        yield Rule(rule=Side.VERSION, fits=fits, system=wanted.constraint, image=option.version)
+    origin = blocked_by(facts, wanted, option)
+    if origin is not None:
+        yield Rule(rule=Side.BLOCK, fits=False, system=origin, image=option.version)
+
+
+def _of_content(found: Considered) -> Iterator[Rule]:
+    verdict = found.verdict
+    if verdict is None:
+        fits = None if found.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
+        yield Rule(rule=Side.CONTENT, fits=fits, image=found.reason)
+        return
+    for item in verdict.findings:
+        yield Rule(rule=item.rule, fits=item.fits, system=item.host, image=item.extension)
+    if verdict.fits and found.standing is not Standing.FITS:
+        yield Rule(rule=Side.PLUGIN, fits=False, image=found.reason)
+
+
+def _told(rule: Rule) -> str:
+    match rule.rule:
+        case Side.SOURCE:
+            return f"it is of {rule.image or 'no source'}, Source= is {rule.system}"
+        case Side.FILE:
+            return f"it is for {rule.image}, the system is {rule.system}"
+        case Side.HOLD:
+            return f"{rule.system} is held"
+        case Side.VERSION:
+            return disallows(rule.system or "", rule.image or "")
+    return f"blocked by {rule.system}"

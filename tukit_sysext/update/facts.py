@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is known when a plan is made: of the tree, of the store, of what sources offer. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tukit_sysext.config.files import Problem
+from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.store.store import Stored
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Foreign:
+    """An entry of /etc/extensions that is not ours, and why it would not be merged (empty: it would.
+
+    Or nobody knows).
+    """
+
+    entry: Entry
+    complaint: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeFacts:
+    """The tree: its root, what system it is, and the entries of its /etc/extensions.
+
+    ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
+    version is not known.
+    """
+
+    path: Path
+    release: ReleaseData | None
+    architecture: str
+    systemd: SystemdVersion | None
+    entries: tuple[Entry, ...] = ()
+    unusable: str = ""
+
+
+Objection = Callable[[Mapping[str, str], Mapping[str, str], str, str], str]
+"""Why an image must not be used in a tree although it would fit (empty: nothing speaks against it).
+
+Of the tree's os-release, the image's extension-release, its name and its version.
+"""
+
+
+def no_objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+    """Nobody checks images beyond systemd's rule."""
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Everything that a plan is made from.
+
+    ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
+    ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
+    to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
+    ``broken_sources`` the reason by source whose list is refused, ``hints`` the next step of a person by such a source,
+    ``policy_known`` whether the settings have no fault,
+    ``refuse_for`` the limit of that in seconds (None: none),
+    ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
+    ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
+    """
+
+    tree: TreeFacts
+    wanted: Mapping[str, WantedImage]
+    masked: Mapping[str, str] = field(default_factory=dict)
+    stored: Mapping[str, Stored] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    known: Mapping[str, Known] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    foreign: tuple[Foreign, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    refused_for: Mapping[str, int] = field(default_factory=dict)
+    refuse_for: int | None = None
+    policy_known: bool = True
+    broken_sources: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
+    objection: Objection = field(default=no_objection, compare=False)
+
+    @property
+    def not_asked(self) -> Mapping[str, str]:
+        """Sources of which nobody knows what they offer, with the reason."""
+        return dict(sorted({**self.unusable, **self.broken_sources, **self.unreachable}.items()))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What could be had: each image that a source offers, is wanted or linked, with the newest version that fits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.rules.version import compare
+from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.update.facts import Facts, Foreign
+from tukit_sysext.update.options import Considered, current, damage, image_name, offered
+from tukit_sysext.update.plan import Action, ImagePlan, decide, undecided
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offer:
+    """One image.
+
+    ``wanted`` is what the tree says of it and ``plan`` what a transaction would do, both None where it is not wanted.
+    ``installed`` is the version that is linked, ``damage`` what is wrong with its file (empty: nothing), ``newest`` the
+    newest one that fits, held or not, and ``considered`` every version that is offered for this architecture, in the
+    order of preference.
+    """
+
+    name: str
+    wanted: WantedImage | None
+    plan: ImagePlan | None
+    installed: str | None
+    newest: Considered | None
+    considered: tuple[Considered, ...]
+    damage: str = ""
+
+    @property
+    def update(self) -> str | None:
+        """The version that an update would bring in the place of the installed one; None where it brings none."""
+        plan = self.plan
+        if plan is None or plan.before is None or plan.chosen is None:
+            return None
+        taken = plan.action in (Action.FETCH, Action.LINK)
+        return plan.chosen.version if taken and plan.chosen.version != plan.before else None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is a tombstone (State=removed) alone: no link is left, and nobody offers the image."""
+        removed = self.wanted is not None and self.wanted.state is State.REMOVED
+        return removed and self.installed is None and not self.considered
+
+    @property
+    def held_back(self) -> str | None:
+        """The newer version that fits, and that Hold= keeps away; None where there is none."""
+        held = self.wanted.hold if self.wanted is not None else None
+        if held is None or self.newest is None or self.installed is None:
+            return None
+        version = self.newest.option.version
+        return version if compare(version, self.installed) > 0 and version != self.update else None
+
+
+def linked_names(facts: Facts) -> frozenset[str]:
+    """Images that the tree has links to, wanted or not, as far as their files tell."""
+    stored = (facts.stored.get(entry.image) for entry in facts.tree.entries if entry.image is not None)
+    return frozenset(name for item in stored if item is not None and (name := image_name(item)) is not None)
+
+
+def wish(facts: Facts, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Mapping[str, WantedImage]:
+    """Every image as it would be wanted by who wants the newest: those that are offered, wanted or linked.
+
+    ``wanted`` are those that really are; ``names`` narrows it to these.
+    """
+    found = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
+    return {
+        name: replace(wanted[name], hold=None, state=State.WANTED)
+        if name in wanted
+        else WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
+        for name in sorted(found)
+        if not names or name in names
+    }
+
+
+def undecided_of_both(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Candidate, ...]:
+    """What has to be described next: for the wish, and for what is really wanted (a held version may be another)."""
+    found = (*undecided(facts), *undecided(replace(facts, wanted=_real(facts, wanted))))
+    return tuple({candidate.key: candidate for candidate in found}.values())
+
+
+def offers(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Offer, ...]:
+    """Every image that is wished for in ``facts``, by name; ``wanted`` are those that really are."""
+    planned = decide(replace(facts, wanted=_real(facts, wanted), foreign=_foreign(facts, wanted)))
+    plans = {plan.name: plan for plan in planned.images}
+    return tuple(_offer(facts, image, wanted.get(name), plans.get(name)) for name, image in facts.wanted.items())
+
+
+def _offer(facts: Facts, wished: WantedImage, wanted: WantedImage | None, plan: ImagePlan | None) -> Offer:
+    considered = tuple(offered(facts, wished))
+    have = current(facts, wished)
+    return Offer(
+        name=wished.name,
+        wanted=wanted,
+        plan=plan,
+        installed=have[1].option.version if have is not None else None,
+        newest=next((item for item in considered if item.usable), None),
+        considered=considered,
+        damage=damage(have[1].option.stored) if have is not None and have[1].option.stored is not None else "",
+    )
+
+
+def _real(facts: Facts, wanted: Mapping[str, WantedImage]) -> Mapping[str, WantedImage]:
+    return {name: image for name, image in wanted.items() if name in facts.wanted}
+
+
+def _foreign(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Foreign, ...]:
+    """Entries that are not ours, not looked into: whether systemd would merge them takes long to find out."""
+    found: list[Foreign] = []
+    for entry in facts.tree.entries:
+        stored = facts.stored.get(entry.image) if entry.image is not None else None
+        if stored is None or image_name(stored) not in wanted:
+            found.append(Foreign(entry=entry, note=f"link to {entry.target}" if entry.target else str(entry.kind)))
+    return tuple(found)

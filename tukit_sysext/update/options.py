@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which image files may serve a wanted image, in the order of preference, and what is known of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.matching import Verdict, check
+from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.version import compare
+from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.store.store import Condition, Stored
+from tukit_sysext.update.facts import Facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """One image file that may serve: offered by a source, in the store, or both.
+
+    ``sha256`` is what the source or the record says, empty for a file of unknown origin.
+    """
+
+    version: str
+    file_name: str
+    sha256: str
+    candidate: Candidate | None = None
+    stored: Stored | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the store has just this content, whole."""
+        stored = self.stored
+        if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
+            return False
+        return stored.record.sha256 == self.sha256
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words."""
+        return f"source {self.candidate.source}" if self.candidate is not None else "the store"
+
+    @property
+    def key(self) -> str:
+        """Under which :attr:`Facts.known` has what was found out about it."""
+        return self.candidate.key if self.candidate is not None else self.file_name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Considered:
+    """An option with what is known of it; ``verdict`` where systemd's rule could be asked."""
+
+    option: Option
+    standing: Standing
+    reason: str
+    verdict: Verdict | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be taken: it fits, or nothing speaks against it before its content is known."""
+        return self.standing in (Standing.FITS, Standing.ONLY_CONTENT_TELLS)
+
+
+def image_name(stored: Stored) -> str | None:
+    """Which image a file of the store is: its record says it; the name of the file is only a hint."""
+    if stored.record is not None:
+        return stored.record.name
+    hint = parse_image_name(stored.file_name)
+    return hint.name if hint is not None else None
+
+
+def image_version(stored: Stored) -> str:
+    """The version of a file of the store (UAPI.10), "?" where nothing tells."""
+    if stored.record is not None:
+        return stored.record.version
+    hint = parse_image_name(stored.file_name)
+    return hint.version if hint is not None else "?"
+
+
+def damage(stored: Stored) -> str:
+    """Why what a link leads to is not the image that was recorded; empty where it is, and where nothing is recorded."""
+    good = stored.condition in (Condition.WHOLE, Condition.UNRECORDED)
+    return "" if good else f"{stored.condition}: {stored.reason}"
+
+
+newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
+"""Sort key for what has a ``version``."""
+
+
+def linked(facts: Facts, wanted: WantedImage) -> dict[str, Stored]:
+    """The links of the tree that are ours for this image: those into the store, to a file of the image.
+
+    By link name.
+    """
+    links = ((entry.name, facts.stored.get(entry.image)) for entry in facts.tree.entries if entry.image is not None)
+    return {name: stored for name, stored in links if stored is not None and image_name(stored) == wanted.name}
+
+
+def offered(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
+    """What sources offer: the strongest source first, in it the newest version."""
+    if wanted.state is State.REMOVED:
+        return
+    options = [
+        Option(
+            version=candidate.version,
+            file_name=candidate.file_name,
+            sha256=candidate.sha256,
+            candidate=candidate,
+            stored=facts.stored.get(candidate.file_name),
+        )
+        for candidate in sorted(facts.candidates, key=lambda candidate: (candidate.priority, candidate.source))
+        if candidate.name == wanted.name
+        and candidate.architecture in (None, facts.tree.architecture)
+        and wanted.source in (None, candidate.source)
+        and wanted.hold in (None, candidate.version)
+    ]
+    options.sort(key=newest_first)
+    options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
+    for option in options:
+        yield _choosable(facts, wanted, option)
+
+
+def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
+    """Whole images of the store, whether a source still offers them or not, the newest first."""
+    options = [
+        Option(
+            version=stored.record.version,
+            file_name=stored.file_name,
+            sha256=stored.record.sha256,
+            stored=stored,
+        )
+        for stored in facts.stored.values()
+        if stored.record is not None
+        and stored.condition is Condition.WHOLE
+        and stored.record.name == wanted.name
+        and wanted.source in (None, stored.record.source)
+        and wanted.hold in (None, stored.record.version)
+    ]
+    for option in sorted(options, key=newest_first):
+        yield _choosable(facts, wanted, option)
+
+
+def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
+    """The link that the tree has, and its image; of several (systemd would merge them all) the best one."""
+    found: list[tuple[str, Considered]] = []
+    for link, stored in linked(facts, wanted).items():
+        option = Option(
+            version=image_version(stored),
+            file_name=stored.file_name,
+            sha256=stored.record.sha256 if stored.record is not None else "",
+            stored=stored,
+        )
+        item = _choosable(facts, wanted, option)
+        if wanted.hold not in (None, option.version):
+            item = Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"{wanted.hold} is held")
+        found.append((link, item))
+    found.sort(key=lambda item: newest_first(item[1].option))
+    found.sort(key=lambda item: (item[1].standing is not Standing.FITS, not item[1].usable))
+    return found[0] if found else None
+
+
+def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
+    """What is known of an option, and whether its version is blocked, or not allowed by Version=.
+
+    Only who chooses asks: whether what a snapshot has is whole and fits it, is not changed by that.
+    """
+    origin = blocked_by(facts, wanted, option)
+    if origin is not None:
+        return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"blocked by {origin}")
+    against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    if against:
+        return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
+    return consider(facts, option)
+
+
+def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
+    """The file that blocks a version; versions that UAPI.10 holds for equal are the same."""
+    if any(compare(version, option.version) == 0 for version in wanted.blocked):
+        return wanted.origin
+    found = (item for item in facts.blocked if item.name == wanted.name)
+    return next((item.origin for item in found if compare(item.version, option.version) == 0), None)
+
+
+def consider(facts: Facts, option: Option) -> Considered:
+    """What is known of an option: the content in the store, else what was found out, else nothing."""
+    stored = option.stored
+    if option.whole and stored is not None and stored.record is not None:
+        return _judge(facts, option, ReleaseData(stored.record.release))
+    if option.candidate is None:
+        if stored is None or stored.condition is not Condition.UNRECORDED:
+            reason = damage(stored) if stored is not None else "not in the store"
+            return Considered(option=option, standing=Standing.BROKEN, reason=reason)
+        nothing = Considered(
+            option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=f"of unknown origin: {stored.reason}"
+        )
+    else:
+        nothing = Considered(option=option, standing=Standing.NOT_ASKED, reason="not looked at")
+    known = facts.known.get(option.key)
+    return nothing if known is None else _from_known(facts, option, known)
+
+
+def merge_name(facts: Facts, option: Option) -> str | None:
+    """The name under which systemd-sysext accepts the option; None where its content was not looked into."""
+    if option.whole and option.stored is not None and option.stored.record is not None:
+        return option.stored.record.merge_name
+    known = facts.known.get(option.key)
+    return known.merge_name if known is not None else None
+
+
+def _from_known(facts: Facts, option: Option, known: Known) -> Considered:
+    if known.failure is not None:
+        return Considered(option=option, standing=known.failure, reason=known.reason)
+    if known.release is None:
+        reason = known.reason or "it has no description, its content decides"
+        return Considered(option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=reason)
+    return _judge(facts, option, known.release)
+
+
+def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
+    tree = facts.tree
+    if tree.release is None:
+        reason = "the system has no os-release, nothing can be compared with it"
+        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
+    verdict = check(tree.release, release, architecture=tree.architecture, systemd_version=tree.systemd)
+    # who checks further can only narrow: what systemd would not merge is not asked for
+    objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
+    standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
+    return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
+
+
+def _name(option: Option) -> str:
+    """Which image an option is."""
+    if option.candidate is not None:
+        return option.candidate.name
+    return (image_name(option.stored) if option.stored is not None else None) or option.file_name

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What changed in a tree, image by image, as it is told and remembered. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
+
+if TYPE_CHECKING:
+    pass
+
+
+class ChangeKind(StrEnum):
+    """What happened to an image, as the ledger remembers it."""
+
+    LINKED = "linked"
+    REPLACED = "replaced"
+    REPAIRED = "repaired"
+    LEFT_OUT = "left out"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One changed image, with the line that tells it."""
+
+    kind: ChangeKind
+    image: str
+    text: str
+
+
+def changes(plan: Plan, fetched: Collection[str], *, dry_run: bool = False) -> tuple[Change, ...]:
+    """What a plan changes; ``fetched`` are the files that had to be fetched. A dry run tells what would be."""
+    be = "would be " if dry_run else ""
+    return tuple(found for image in plan.images if (found := _change(image, fetched, be)) is not None)
+
+
+def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | None:
+    """What is to be told of an image; None where it is as it was."""
+    if image.action is Action.LINK and image.chosen is not None:
+        version, origin = image.chosen.version, image.chosen.origin
+        if image.before is None:
+            text = f"{image.name}: {version} {be}added, from {origin}"
+            return Change(kind=ChangeKind.LINKED, image=image.name, text=text)
+        if image.before != version:
+            after = f"{version} would be linked" if be else version
+            text = f"{image.name}: {image.before} -> {after}, from {origin}"
+            return Change(kind=ChangeKind.REPLACED, image=image.name, text=text)
+        return Change(
+            kind=ChangeKind.REPAIRED, image=image.name, text=f"{image.name}: {version} {be}linked as {image.link}"
+        )
+    if image.action is Action.KEEP and image.chosen is not None and image.chosen.file_name in fetched:
+        text = f"{image.name}: {image.chosen.version} {be}made whole again, from {image.chosen.origin}"
+        return Change(kind=ChangeKind.REPAIRED, image=image.name, text=text)
+    if image.action is Action.LEAVE_OUT and image.remove:
+        text = f"{image.name}: {image.before} {be}left out: {image.reason}"
+        return Change(kind=ChangeKind.LEFT_OUT, image=image.name, text=text)
+    if image.action is Action.REMOVE and image.remove:
+        return Change(kind=ChangeKind.REMOVED, image=image.name, text=f"{image.name}: {image.before} {be}removed")
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What came of a transaction: the plan as it was carried out, and what changed."""
+
+    plan: Plan
+    changes: tuple[Change, ...]
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """Reason by image for those that stop the update."""
+        return self.plan.refusals

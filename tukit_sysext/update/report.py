@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the hook says of a transaction: lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.plan import ImagePlan, Missing, Plan
+
+_MOST = 5
+
+
+def system_name(release: ReleaseData | None) -> str:
+    """What a person calls a system."""
+    if release is None:
+        return "a system without os-release"
+    name = release.get("NAME") or release.get("ID") or "the new system"
+    return " ".join(filter(None, (name, release.get("VERSION_ID"))))
+
+
+def change_lines(outcome: Outcome) -> Iterator[str]:
+    """One line for each changed image, nothing when nothing changed; for standard output, which tukit logs."""
+    for change in outcome.changes:
+        yield change.text
+
+
+def refusal_lines(outcome: Outcome) -> Iterator[str]:
+    """Why the update is refused and what can be done; nothing where it is not. For standard error."""
+    refused = [image for image in outcome.plan.images if image.refuses]
+    if not refused:
+        return
+    names = ", ".join(image.name for image in refused)
+    yield f"tukit-sysext: {system_name(outcome.plan.tree.release)} is refused, because of required images: {names}"
+    for image in refused:
+        yield f"  {image.name}: {image.reason}"
+        yield from _looked_at(image)
+    for step in step_lines(next_steps(outcome.plan)):
+        yield f"  {step}"
+
+
+def next_steps(plan: Plan) -> Mapping[str, str]:
+    """What has to be done so that the update is not refused any more, by image."""
+    return {
+        image.name: image.mend or _NEXT_STEP[image.missing]
+        for image in plan.images
+        if image.refuses and image.missing is not None
+    }
+
+
+def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
+    """The next steps of a refused update, by image; an empty one is not known any more."""
+    for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
+        yield f"next step: {step},"
+    files = ", ".join(f"/etc/tukit-sysext/images.d/{name}.conf" for name in steps)
+    yield f"or do without: set Policy=optional in {files}"
+
+
+_NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
+
+_NEXT_STEP = {
+    Missing.NOTHING_FITS: "update again when a fitting image is published",
+    Missing.NOT_REACHABLE: "mend the way to the source, or update again later",
+    Missing.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
+    Missing.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
+    Missing.BROKEN: "tell the publisher",
+    Missing.NO_PLACE: "move away what is in the way in /etc/extensions",
+    Missing.NOT_STORED: "make room in /var",
+    Missing.FAULT: "mend the configuration (tukit-sysext check)",
+}
+
+
+def _looked_at(image: ImagePlan) -> Iterator[str]:
+    shown = image.considered[:_MOST]
+    for item in shown[1:]:
+        yield f"    {item.option.version} of {item.option.origin}: {item.reason}"
+    if len(image.considered) > _MOST:
+        yield f"    and {len(image.considered) - _MOST} more"

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One transaction about to be closed: resolve, fetch, link, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.machine import Machine
+from tukit_sysext.progress.progress import Stage
+from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.links import LinkWriter
+from tukit_sysext.system.lock import shared
+from tukit_sysext.system.room import hint
+from tukit_sysext.system.system_release import label, running_label
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Objection, no_objection
+from tukit_sysext.update.fetch import complete
+from tukit_sysext.update.outcome import changes
+from tukit_sysext.update.plan import Action, ImagePlan, Missing, Plan
+from tukit_sysext.update.resolve import FindSources, Resolver
+
+if TYPE_CHECKING:
+    from tukit_sysext.update.fetch import MakeRoom
+from tukit_sysext.update.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transaction:
+    """A transaction: the root of its tree as tukit mounted it, and its snapshot's number.
+
+    ``refused_for``: seconds since when an image holds back updates, by image.
+    """
+
+    machine: Machine
+    path: Path
+    number: int
+    refused_for: Mapping[str, int] = field(default_factory=dict)
+
+
+def finalize(
+    transaction: Transaction,
+    find_sources: FindSources,
+    *,
+    objection: Objection = no_objection,
+    make_room: MakeRoom | None = None,
+) -> Outcome:
+    """Bring the images that fit into the tree, and leave out what does not fit.
+
+    The best possible tree also when refused.
+
+    The shared lock is held from before the first look at the store until the links are there, so that no collection
+    takes an image between its publishing and its link. It is given up for ``make_room`` alone, once, where the store
+    has no room: what was published by then is young, and what is needed is named to it. Raises OSError where the
+    machine fails us.
+    """
+    machine = transaction.machine
+    store = machine.store()
+    with shared(machine.layout.lock) as aside, Tree(transaction.path) as tree:
+        resolver = Resolver(
+            machine, tree, find_sources, store, refused_for=transaction.refused_for, objection=objection
+        )
+        resolver.resolve()
+        done = complete(resolver, store, make_room=make_room, aside=aside)
+        plan = done.plan
+        try:
+            machine.progress.stage(Stage.LINKING)
+            writer = LinkWriter(tree)
+            writer.apply(plan.links, plan.remove)
+            if label(plan.tree.release) != running_label(machine.layout.root):
+                writer.pin(plan.kept)
+        except (OSError, OutsideTree, UnknownState) as error:
+            why = _in_words(error, transaction.path)
+            log.error("%s: links cannot be changed: %s", transaction.path, why)
+            _take_out(plan, tree)
+            plan = _as_far_as_it_went(plan, tree, error, why)
+    _tell_faults(plan)
+    return Outcome(plan=plan, changes=changes(plan, done.fetched))
+
+
+def _in_words(error: Exception, path: Path) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    step = hint(path, error)
+    return f"{error.strerror}; next step: {step}" if step else f"{error.strerror}: {error.filename or path}"
+
+
+def _take_out(plan: Plan, tree: Tree) -> None:
+    """Take out what must not be there, though nothing can be linked: on a full btrfs things can still be removed."""
+    gone = (Action.LEAVE_OUT, Action.REMOVE)
+    names = tuple(name for image in plan.images if image.action in gone for name in image.remove)
+    with suppress(OSError, OutsideTree, UnknownState):  # told already
+        LinkWriter(tree).apply({}, names)
+
+
+def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception, why: str) -> Plan:
+    """The plan after links could not be changed: images whose link is not there are left out.
+
+    What leads out of the tree is a matter of policy; a disk that is full or fails is a fault, which refuses nothing.
+    """
+    try:
+        there = {entry.name: entry.image for entry in links.read(tree)}
+    except (UnknownState, OutsideTree):
+        there = {}
+    missing = Missing.NO_PLACE if isinstance(error, OutsideTree) else Missing.NOT_STORED
+
+    def as_it_is(image: ImagePlan) -> ImagePlan:
+        chosen = image.chosen
+        if image.action is not Action.LINK or chosen is None or there.get(image.link or "") == chosen.file_name:
+            return image
+        refuses = missing is Missing.NO_PLACE and image.wanted.may_refuse
+        reason = f"{missing}: {why}"
+        return replace(image, action=Action.LEAVE_OUT, missing=missing, reason=reason, refuses=refuses, remove=())
+
+    return replace(plan, images=tuple(as_it_is(image) for image in plan.images))
+
+
+def _tell_faults(plan: Plan) -> None:
+    """Tell loudly what is wrong although it stops nothing."""
+    for problem in plan.problems:
+        log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
+    for image in plan.images:
+        if image.missing in (Missing.NOT_STORED, Missing.FAULT):
+            log.error("%s: %s", image.name, image.reason)
+        for warning in image.warnings:
+            log.warning("%s: %s", image.name, warning)
