@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import NewFile, uninterrupted
+from tukit_sysext.change.change import NewFile
+from tukit_sysext.change.changeable import uninterrupted
 from tukit_sysext.config import own_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import Policy, State, WantedImage

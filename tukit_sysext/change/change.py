@@ -15,25 +15,25 @@ what fits goes on to serve.
 from __future__ import annotations
 
 import logging
-import signal
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.config import own_files
 from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.wanted import FOLDER, WantedImage
 from tukit_sysext.config.wanted import read as read_image
-from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.links import LinkWriter, changing
 from tukit_sysext.snapshots.snapshots import look
-from tukit_sysext.snapshots.targets import Target, obstacle
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
@@ -254,30 +254,6 @@ def _spared(image: ImagePlan, facts: Facts) -> ImagePlan:
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
 
 
-def check_changeable(target: Target, tree: Tree) -> None:
-    """Raises TukitSysextError where the tree cannot be changed, as a dry run says too."""
-    snapshot = target.snapshot
-    # the running system is no transaction, whatever its snapshot's userdata says
-    open_ = snapshot is not None and snapshot.open and not target.running
-    machine = target.machine
-    why = obstacle(
-        tree,
-        machine.layout,
-        called=str(target),
-        running=target.running,
-        open_=open_,
-        privileged=machine.privileged,
-    )
-    if not why:
-        return
-    hint = "try it after the reboot"
-    if open_ and snapshot is not None:
-        hint = f"change it within the transaction, or after: tukit close {snapshot.number}"
-    elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
-        hint = f"snapper modify --read-write {snapshot.number}"
-    raise TukitSysextError(f"{target} cannot be changed: {why}", hint=f"nothing was changed; {hint}")
-
-
 def _remember(done: TreeChange) -> None:
     """Enter the tree and its changes into the ledger. They are made, whether that can be done or not."""
     target = done.target
@@ -300,14 +276,3 @@ def _remember(done: TreeChange) -> None:
             ledger.add(events)
     except (OSError, sqlite3.Error, UnknownState) as error:
         log.warning("%s: %s; what was changed is not remembered", path, error)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C, a hang-up and a polite end wait until this is over: none of it takes long."""
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

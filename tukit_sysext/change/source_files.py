@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Writing what a source is, and whose signatures it is believed by, into /etc/tukit-sysext of trees.
+"""Adding and removing sources: the file of a source, and that of its keys, in /etc/tukit-sysext of trees.
 
-Nothing is written before it is known that it can be in every tree. The key comes first, the source's file after it:
-whoever reads between the two finds the source as it was. Taking away (source_removal) goes the other way round.
+Nothing is changed before it is known that it can be in every tree. A key is written before the source's file and
+deleted after it: whoever reads between the two finds the source as it was.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.config import keyring, settings, values, wanted
 from tukit_sysext.config.files import load
 from tukit_sysext.config.own_files import ETC, delete, own_folder
@@ -40,7 +41,7 @@ _WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify"))
 class NewSource:
     """A source to be written: URLs of servers that mirror each other, or one directory.
 
-    ``key`` is a file of public keys as it was read (None: the system's import keyring counts), ``pins`` fingerprints of
+    ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``pins`` fingerprints of
     primary keys, ``priority`` as in the file.
     """
 
@@ -54,7 +55,7 @@ class NewSource:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What was written in a tree: the file of the source, that of its keys, and whose they are.
+    """What was written in a tree: the file of the source, that of its keys, and the keys that count.
 
     ``keyring`` is None where the system's counts.
     """
@@ -63,6 +64,54 @@ class Written:
     file: Path
     keyring: Path | None
     keys: tuple[PublicKey, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removed:
+    """What is removed from a tree.
+
+    ``kept`` is the file of keys that stays as ``users``, other sources, name it (None: none stays for that).
+    ``wanted_by`` are images that are wanted from this source alone.
+    """
+
+    target: Target
+    files: tuple[str, ...]
+    kept: str | None
+    users: tuple[str, ...]
+    wanted_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """A source that can be written into a tree: ``binary`` are its keys, ``before`` is the file that is replaced."""
+
+    target: Target
+    tree: Tree
+    new: NewSource
+    binary: bytes | None
+    keys: tuple[PublicKey, ...]
+    before: str | None
+
+    def preview(self) -> Written:
+        """What would be written."""
+        keyring_file = Path(_key_file(self.new.name)) if self.binary is not None else None
+        file = Path(_source_file(self.new.name))
+        return Written(target=self.target, file=file, keyring=keyring_file, keys=self.keys)
+
+    def write(self) -> Written:
+        """Write it."""
+        new, tree, written = self.new, self.tree, self.preview()
+        if self.binary is not None:
+            _write(tree, _key_file(new.name), self.binary)
+        kept = _kept(tree, self.before, new) if self.before is not None else []
+        try:
+            _write(tree, _source_file(new.name), _text(new, written.keyring, kept).encode())
+        except TukitSysextError:
+            if written.keyring is not None and self.before is None:
+                with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
+                    os.unlink(folder / written.keyring.name)
+            raise
+        return written
 
 
 def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
@@ -80,7 +129,37 @@ def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
     return (), path
 
 
-def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool = False) -> Sequence[Written]:
+def find(tree: Tree, name: str) -> str | None:
+    """The file that says what a source is (or masks it); None where there is none. Raises UnknownState."""
+    return next(iter(_files(tree, name)), None)
+
+
+def _files(tree: Tree, name: str) -> list[str]:
+    """The files of a source, the one that counts first."""
+    folders = [f"{directory}/{SOURCES}" for directory in CONFIGURATION]
+    return [f"/{folder}/{name}.conf" for folder in folders if f"{name}.conf" in (tree.names(folder) or ())]
+
+
+def _source_file(name: str) -> str:
+    return f"/{ETC}/{SOURCES}/{name}.conf"
+
+
+def _key_file(name: str) -> str:
+    return f"/{ETC}/{KEYRINGS}/{name}.gpg"
+
+
+@contextmanager
+def _opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
+    """The trees, each of which can be changed. No interruption comes between two of them."""
+    with ExitStack() as stack:
+        trees = [(target, stack.enter_context(Tree(target.path))) for target in targets]
+        for target, tree in trees:
+            check_changeable(target, tree)
+        stack.enter_context(uninterrupted())
+        yield trees
+
+
+def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool) -> Sequence[Written]:
     """Write a source into trees; with ``dry_run`` find out whether it could be, and write nothing.
 
     Raises UsageError, TukitSysextError where there is one already (but with ``force``), OSError.
@@ -89,61 +168,9 @@ def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool
         check_component(new.name)
     except NameRefused as error:
         raise UsageError(f"the source's name: {error}") from error
-    with opened(targets) as sites:
-        prepared = [_prepare(target, tree, new, force=force) for target, tree in sites]
-        if dry_run:
-            return [found.told() for found in prepared]
-        return [found.write() for found in prepared]
-
-
-@contextmanager
-def opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
-    """The trees, each of which can be changed. No interruption comes between two of them."""
-    from tukit_sysext.change.change import (  # planning, which lists of sources do without
-        check_changeable,
-        uninterrupted,
-    )
-
-    with ExitStack() as stack:
-        sites = [(target, stack.enter_context(Tree(target.path))) for target in targets]
-        for target, tree in sites:
-            check_changeable(target, tree)
-        stack.enter_context(uninterrupted())
-        yield sites
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Prepared:
-    """A source that can be written into a tree: ``binary`` are its keys, ``before`` is the file that is replaced."""
-
-    target: Target
-    tree: Tree
-    new: NewSource
-    binary: bytes | None
-    keys: tuple[PublicKey, ...]
-    before: str | None
-
-    def told(self) -> Written:
-        """What would be written."""
-        stored = Path(f"/{ETC}/{KEYRINGS}/{self.new.name}.gpg") if self.binary is not None else None
-        file = Path(f"/{ETC}/{SOURCES}/{self.new.name}.conf")
-        return Written(target=self.target, file=file, keyring=stored, keys=self.keys)
-
-    def write(self) -> Written:
-        """Write it."""
-        new, tree = self.new, self.tree
-        stored: Path | None = None
-        if self.binary is not None:
-            stored = _write(tree, KEYRINGS, f"{new.name}.gpg", self.binary)
-        kept = _kept(tree, self.before, new) if self.before is not None else []
-        try:
-            file = _write(tree, SOURCES, f"{new.name}.conf", _text(new, stored, kept).encode())
-        except TukitSysextError:
-            if stored is not None and self.before is None:
-                with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
-                    os.unlink(folder / stored.name)
-            raise
-        return Written(target=self.target, file=file, keyring=stored, keys=self.keys)
+    with _opened(targets) as trees:
+        prepared = [_prepare(target, tree, new, force=force) for target, tree in trees]
+        return [each.preview() if dry_run else each.write() for each in prepared]
 
 
 def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
@@ -162,43 +189,20 @@ def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Pre
     return _Prepared(target=target, tree=tree, new=new, binary=binary, keys=keys, before=before)
 
 
-def _write(tree: Tree, kind: str, file_name: str, content: bytes) -> Path:
-    """Write a file of a kind; its path in the tree. Raises TukitSysextError, the old file is whole then."""
-    path = Path(f"/{ETC}/{kind}/{file_name}")
-    try:
-        with own_folder(tree, kind) as folder:
-            write_file(folder / file_name, content, known_as=str(path))
-    except OSError as error:
-        told = f"{path}: cannot be written: {error.strerror}"
-        raise TukitSysextError(told, hint=hint(tree.path / ETC, error)) from error
-    return path
-
-
-def find(tree: Tree, name: str) -> str | None:
-    """The file that says what a source is (or masks it); None where there is none. Raises UnknownState."""
-    return next(iter(all_places(tree, name)), None)
-
-
-def all_places(tree: Tree, name: str) -> list[str]:
-    """The files of a source, the one that counts first."""
-    folders = [f"{directory}/{SOURCES}" for directory in CONFIGURATION]
-    return [f"/{folder}/{name}.conf" for folder in folders if f"{name}.conf" in (tree.names(folder) or ())]
-
-
 def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:
     """The keys that count: those that were given, in binary form, else those of the system."""
     content, where = new.key, "the file of keys"
     if content is None:
         try:
-            found = keyring.load(tree, None)
+            system = keyring.load(tree, None)
         except UnknownState as error:
             raise TukitSysextError(str(error), hint="give the key with --key FILE") from error
-        if found is None:
+        if system is None:
             raise TukitSysextError(
                 "there is no keyring of the system that a fingerprint could choose from",
                 hint="give the key with --key FILE",
             )
-        content, where = found.content, found.path
+        content, where = system.content, system.path
     try:
         binary = armour.public_keys(content)
         return binary if new.key is not None else None, openpgp.public_keys(binary)
@@ -210,15 +214,26 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
 
 
 def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
+    known = [key.fingerprint for key in keys]
     for pin in pins:
-        if any(pin == key.fingerprint for key in keys):
+        if pin in known:
             continue
+        message = f"expected a key with the fingerprint {pin}, found {', '.join(known)}"
         primary = next((key.fingerprint for key in keys if pin in key.subkeys), None)
-        found = ", ".join(key.fingerprint for key in keys)
-        told = f"expected a key with the fingerprint {pin}, found {found}"
         if primary is not None:
-            told = f"{pin} is a subkey of {primary}; expected the fingerprint of the primary key"
-        raise TukitSysextError(told, hint="nothing was written; ask the publisher which fingerprint is right")
+            message = f"{pin} is a subkey of {primary}; expected the fingerprint of the primary key"
+        raise TukitSysextError(message, hint="nothing was written; ask the publisher which fingerprint is right")
+
+
+def _write(tree: Tree, path: str, content: bytes) -> None:
+    """Write a file of ours. Raises TukitSysextError, the old file is whole then."""
+    _, kind, file_name = path.rsplit("/", 2)
+    try:
+        with own_folder(tree, kind) as folder:
+            write_file(folder / file_name, content, known_as=path)
+    except OSError as error:
+        message = f"{path}: cannot be written: {error.strerror}"
+        raise TukitSysextError(message, hint=hint(tree.path / ETC, error)) from error
 
 
 def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
@@ -231,62 +246,49 @@ def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
     if file is None or known is None or (known.urls, known.path) != (new.urls, new.path):
         return []
     written = _WRITTEN if new.priority is None else {*_WRITTEN, "Priority"}
-    assignments = (item for item in file.assignments if item.section == "Source" and item.key not in written)
-    return [f"{item.key}={item.value}" for item in assignments]
+    return [f"{one.key}={one.value}" for one in file.assignments if one.section == "Source" and one.key not in written]
 
 
-def _text(new: NewSource, stored: Path | None, kept: Sequence[str]) -> str:
+def _text(new: NewSource, keyring_file: Path | None, kept: Sequence[str]) -> str:
     lines = ["# written by tukit-sysext sources add", "[Source]"]
     lines += [f"URL={url}" for url in new.urls]
     lines += [f"Path={new.path}"] if new.path is not None else []
-    lines += [f"Keyring={stored}"] if stored is not None else []
+    lines += [f"Keyring={keyring_file}"] if keyring_file is not None else []
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
     return "\n".join([*lines, *kept]) + "\n"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Removed:
-    """What goes of a tree.
-
-    ``kept`` is the file of keys that stays as ``users``, other sources, name it (None: none stays for that).
-    ``wanted_by`` are images that are wanted from this source alone.
-    """
-
-    target: Target
-    files: tuple[str, ...]
-    kept: str | None
-    users: tuple[str, ...]
-    wanted_by: tuple[str, ...]
-
-
-def remove(targets: Sequence[Target], name: str, *, dry_run: bool = False) -> Sequence[Removed]:
-    """Take a source's file in /etc away, and its keys, in those of the trees that have it; with ``dry_run`` only tell.
+def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[Removed]:
+    """Remove a source's file in /etc, and its keys, in those of the trees that have it; with ``dry_run`` only tell.
 
     Keys that another source names stay. Raises TukitSysextError, OSError.
     """
-    file = f"/{ETC}/{SOURCES}/{name}.conf"
-    with opened(targets) as sites:
-        found = [(target, tree, all_places(tree, name)) for target, tree in sites]
-        ours = [(target, tree, len(there) > 1) for target, tree, there in found if file in there]
+    file = _source_file(name)
+    with _opened(targets) as trees:
+        files = [(target, tree, _files(tree, name)) for target, tree in trees]
+        ours = [
+            (tree, _removal(target, tree, name, weaker=len(there) > 1))
+            for target, tree, there in files
+            if file in there
+        ]
         if not ours:
-            where = next((there[0] for _, _, there in found if there), file)
+            where = next((there[0] for _, _, there in files if there), file)
             raise TukitSysextError(
                 f"{where}: not a file of /{ETC}, which alone is changed",
                 hint=f"to do without it: ln -s /dev/null {file}",
             )
-        gone = [_what_goes(target, tree, name, weaker=weaker) for target, tree, weaker in ours]
         if not dry_run:
-            for (_, tree, _), removed in zip(ours, gone, strict=True):
+            for tree, removed in ours:
                 for path in removed.files:
                     _, folder, file_name = path.rsplit("/", 2)
                     delete(tree, folder, file_name)
-    return gone
+    return [removed for _, removed in ours]
 
 
-def _what_goes(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
-    """What goes of a tree with a source; ``weaker`` tells that another file of its name counts then."""
-    key = f"/{ETC}/{KEYRINGS}/{name}.gpg"
+def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
+    """What is to be removed with a source; ``weaker`` tells that another file of its name counts then."""
+    key = _key_file(name)
     has_key = f"{name}.gpg" in (tree.names(f"{ETC}/{KEYRINGS}") or ())
     users = tuple(
         source.name
@@ -297,7 +299,7 @@ def _what_goes(target: Target, tree: Tree, name: str, *, weaker: bool) -> Remove
     images = wanted.load(tree).images.values() if not weaker else ()
     return Removed(
         target=target,
-        files=(f"/{ETC}/{SOURCES}/{name}.conf", *((key,) if has_key and not users else ())),
+        files=(_source_file(name), *((key,) if has_key and not users else ())),
         kept=key if has_key and users else None,
         users=users,
         wanted_by=tuple(sorted(image.name for image in images if image.source == name and image.state is State.WANTED)),

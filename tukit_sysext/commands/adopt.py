@@ -12,7 +12,7 @@ from typing import Any
 
 from tukit_sysext.change.adopt import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
-from tukit_sysext.change.change import check_changeable
+from tukit_sysext.change.changeable import check_changeable
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 
 from tukit_sysext.change import source_files
-from tukit_sysext.change import source_files as source_removal
 from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.keys import key_document, key_lines, remembered
@@ -123,7 +122,7 @@ def _read(name: str) -> bytes:
 def _remove(machine: Machine, name: str, output: Output, *, dry_run: bool) -> None:
     targets = running_and_next(machine)
     _check_known(machine, targets, name)
-    done = source_removal.remove(targets, name, dry_run=dry_run)
+    done = source_files.remove(targets, name, dry_run=dry_run)
     tell = _teller(output, dry_run=dry_run)
     for gone in done:
         where = f"{gone.target}: " if len(targets) > 1 else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Telling that images have to be repaired: the mark that a unit waits for, the journal, and the ledger."""
+"""Images that have to be repaired: the mark in /run that starts the repairing unit, the journal, and the ledger."""
 
 from __future__ import annotations
 
@@ -19,24 +19,34 @@ from tukit_sysext.system.durable import make_directory, write_file
 
 log = logging.getLogger(__name__)
 
+_LIMIT = 1024 * 1024
+"""Bytes that are read of the mark."""
 
-def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterable[int | None]) -> Sequence[Need]:
-    """Bring the mark in line with what was found; what is wrong now, told once where it was not before.
 
-    ``matter`` are the snapshots that the mark is about: the running one, and that which boots next. A tree that could
-    not be judged leaves what is known of it. Raises OSError.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Need:
+    """An image that has to be repaired, in the snapshot ``snapshot`` (None: the running system, number not known).
+
+    ``link`` is its link, ``file_name`` its file in the store, ``since`` in seconds since the epoch.
     """
-    now = int(time.time())
-    relevant = set(matter)
-    known = [item for item in assessments if not item.unknown and item.subject.number in relevant]
-    found = [each for assessment in known for each in _needs(assessment, now)]
-    new = update(machine.layout.repair, [assessment.subject.number for assessment in known], found, matter=relevant)
-    _remember(machine, new, now)
-    return found
+
+    snapshot: int | None
+    link: str
+    file_name: str
+    name: str
+    version: str
+    condition: str
+    reason: str
+    since: int
+
+    @property
+    def key(self) -> tuple[int | None, str, str, str]:
+        """Equal for two needs of the same repair; the words of a reason may differ from run to run."""
+        return self.snapshot, self.link, self.file_name, self.condition
 
 
 def tell(assessment: Assessment) -> None:
-    """One loud line for each image that has to be repaired."""
+    """Log one error for each image that has to be repaired."""
     number = assessment.subject.number
     scope = f" --snapshot {number}" if number is not None else ""
     for finding in assessment.findings:
@@ -51,6 +61,20 @@ def tell(assessment: Assessment) -> None:
                 finding.reason,
                 scope,
             )
+
+
+def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterable[int | None]) -> None:
+    """Bring the mark in line with assessments, and enter what is newly wrong into the ledger. Raises OSError.
+
+    ``matter`` are the snapshots that the mark is about: the running one, and the one that boots next. A tree that could
+    not be assessed keeps its needs.
+    """
+    relevant = set(matter)
+    known = [each for each in assessments if not each.unknown and each.subject.number in relevant]
+    now = int(time.time())
+    needs = [need for assessment in known for need in _needs(assessment, now)]
+    checked = [assessment.subject.number for assessment in known]
+    _remember(machine, update(machine.layout.repair, checked, needs, matter=relevant), now)
 
 
 def _needs(assessment: Assessment, now: int) -> Iterable[Need]:
@@ -72,12 +96,12 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
     events = [
         Event(
             time=now_text(now),
-            kind=f"image {item.condition}",
-            snapshot=item.snapshot,
-            image=item.name,
-            detail=f"{item.name} {item.version} ({item.link}): {item.reason}",
+            kind=f"image {need.condition}",
+            snapshot=need.snapshot,
+            image=need.name,
+            detail=f"{need.name} {need.version} ({need.link}): {need.reason}",
         )
-        for item in new
+        for need in new
     ]
     if not events:
         return
@@ -88,62 +112,37 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
         log.error("%s: %s; what has to be repaired is not remembered there", machine.layout.ledger, error)
 
 
-_LIMIT = 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """An image that has to be repaired, in the snapshot ``snapshot`` (None: the running system, whose is not known).
-
-    ``link`` is its link, ``file_name`` its file in the store, ``since`` in seconds since the epoch.
-    """
-
-    snapshot: int | None
-    link: str
-    file_name: str
-    name: str
-    version: str
-    condition: str
-    reason: str
-    since: int
-
-    @property
-    def what(self) -> tuple[int | None, str, str, str]:
-        """What makes two of them the same; the words of a reason may differ from run to run."""
-        return self.snapshot, self.link, self.file_name, self.condition
-
-
 def read(path: Path) -> tuple[Need, ...]:
-    """The mark; empty where there is none, or where it is not one."""
+    """Read the mark; empty where there is none, or where it cannot be read as one."""
     try:
         with open(path, "rb") as file:
             document = json.loads(file.read(_LIMIT))
-        return tuple(_need(item) for item in document["images"])
+        return tuple(_parse(image) for image in document["images"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return ()
 
 
-def _need(item: dict[str, object]) -> Need:
-    texts = {key: str(item[key]) for key in ("link", "file_name", "name", "version", "condition", "reason")}
-    number = item["snapshot"]
-    return Need(snapshot=None if number is None else int(str(number)), since=plausible_time(item["since"]), **texts)
+def _parse(image: dict[str, object]) -> Need:
+    texts = {key: str(image[key]) for key in ("link", "file_name", "name", "version", "condition", "reason")}
+    number = image["snapshot"]
+    return Need(snapshot=None if number is None else int(str(number)), since=plausible_time(image["since"]), **texts)
 
 
 def update(
-    path: Path, checked: Iterable[int | None], found: Iterable[Need], *, matter: Iterable[int | None]
+    path: Path, checked: Iterable[int | None], needs: Iterable[Need], *, matter: Iterable[int | None]
 ) -> Sequence[Need]:
-    """Enter what is wrong in the snapshots that were ``checked``; what was not wrong before. Raises OSError.
+    """Enter the needs of the snapshots that were ``checked``; those that are new. Raises OSError.
 
-    Of other snapshots that ``matter`` (the running one, that which boots next) stays what is known. The mark goes when
-    nothing is wrong.
+    Other snapshots that ``matter`` (the running one, and the one that boots next) keep theirs. The mark goes when there
+    are none.
     """
-    before = {need.what: need for need in read(path)}
+    before = {need.key: need for need in read(path)}
     keep = set(matter) - set(checked)
-    now = {need.what: need for need in before.values() if need.snapshot in keep}
+    now = {need.key: need for need in before.values() if need.snapshot in keep}
     new: list[Need] = []
-    for need in found:
-        known = before.get(need.what)
-        now[need.what] = need if known is None else replace(need, since=min(known.since, need.since))
+    for need in needs:
+        known = before.get(need.key)
+        now[need.key] = need if known is None else replace(need, since=min(known.since, need.since))
         new += [need] if known is None else []
     if not now:
         path.unlink(missing_ok=True)

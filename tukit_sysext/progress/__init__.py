@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How far a job is."""
+"""How far a running job is: watchers, and the notice in /run."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How far a job is: told to whoever watches. What fails in telling it never stops the job."""
+"""How far a running job is, shown to its watchers. A watcher that fails never stops the job."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    pass
+from typing import Protocol
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +26,7 @@ class Stage(StrEnum):
 
 @dataclass(slots=True)
 class Download:
-    """One file on its way: bytes that are there, and its size (None: not known yet). ``begun``: it has moved."""
+    """One file: the bytes that are there, and its size (None: not known yet). ``begun``: its first bytes have come."""
 
     file_name: str
     size: int | None
@@ -47,48 +44,48 @@ class Report:
 
     @property
     def done(self) -> int:
-        """Files that are there."""
-        return sum(item.done for item in self.downloads.values())
+        """Number of files that are complete."""
+        return sum(download.done for download in self.downloads.values())
 
     @property
     def got(self) -> int:
         """Bytes that are there."""
-        return sum(item.got for item in self.downloads.values())
+        return sum(download.got for download in self.downloads.values())
 
     @property
     def size(self) -> int | None:
         """Bytes of all files; None while one is not known."""
-        sizes = [item.size for item in self.downloads.values()]
+        sizes = [download.size for download in self.downloads.values()]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 class Watcher(Protocol):
-    """Who is told."""
+    """Shows how far a job is."""
 
     def show(self, report: Report) -> None:
-        """Take in how far it is; the report is changed afterwards."""
+        """Show it; the report changes afterwards."""
 
     def close(self) -> None:
-        """It is over."""
+        """The job is over."""
 
 
 class Progress:
-    """Tells its watchers; without any it costs nothing. Nothing in here raises Exception."""
+    """Reports to watchers; costs nothing without any. Nothing in here raises Exception."""
 
     def __init__(self, watchers: Iterable[Watcher] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._watchers = tuple(watchers)
         self._clock = clock
         self._report = Report()
-        self._told = float("-inf")
+        self._shown = float("-inf")
 
     def stage(self, stage: Stage) -> None:
-        """The job begins with this."""
+        """Begin a stage."""
         if self._watchers:
             self._report.stage = stage
-            self._tell()
+            self._show()
 
     def fetch(self, files: Sequence[tuple[str, int | None]]) -> None:
-        """These files will be fetched: their names, and their sizes in bytes as far as they are known."""
+        """Begin to fetch files: their names, and their sizes in bytes (None: not known)."""
         if self._watchers:
             for name, size in files:
                 self._report.downloads[name] = Download(file_name=name, size=size)
@@ -97,34 +94,34 @@ class Progress:
     def move(
         self, file_name: str, *, add: int = 0, size: int | None = None, restart: bool = False, done: bool = False
     ) -> None:
-        """A file comes: ``add`` bytes more, its whole size is known now, it comes from its beginning, or is there."""
+        """Move a file on: ``add`` bytes more, its size once known, begun anew (``restart``), or complete (``done``)."""
         if not self._watchers:
             return
-        item = self._report.downloads.setdefault(file_name, Download(file_name=file_name, size=size))
-        item.begun = True
-        item.got = 0 if restart else item.got + add
-        item.size = size if size is not None else item.size
+        download = self._report.downloads.setdefault(file_name, Download(file_name=file_name, size=size))
+        download.begun = True
+        download.got = 0 if restart else download.got + add
+        download.size = size if size is not None else download.size
         if done:
-            item.done = True
-            item.size = item.got = item.got if item.size is None else item.size
-        if done or self._clock() - self._told >= _PAUSE:
-            self._tell()
+            download.done = True
+            download.size = download.got = download.got if download.size is None else download.size
+        if done or self._clock() - self._shown >= _PAUSE:
+            self._show()
 
     def close(self) -> None:
-        """It is over, however it ended."""
+        """Close the watchers, however the job ended."""
         self._each(lambda watcher: watcher.close())
         self._watchers = ()
 
-    def _tell(self) -> None:
-        self._told = self._clock()
+    def _show(self) -> None:
+        self._shown = self._clock()
         self._each(lambda watcher: watcher.show(self._report))
 
-    def _each(self, tell: Callable[[Watcher], None]) -> None:
+    def _each(self, action: Callable[[Watcher], None]) -> None:
         for watcher in self._watchers:
             try:
-                tell(watcher)
+                action(watcher)
             except Exception as error:
                 # who only looks on must not stop the job; a fault of ours is loud all the same
                 level = logging.INFO if isinstance(error, OSError) else logging.ERROR
-                log.log(level, "progress cannot be told: %s: %s", type(error).__name__, error)
+                log.log(level, "progress cannot be shown: %s: %s", type(error).__name__, error)
                 self._watchers = tuple(other for other in self._watchers if other is not watcher)
