@@ -72,12 +72,8 @@ DEFENCES = (
         row="C3",
         what="a snapshot is its number, without the UUID",
         edits=(
-            (
-                _SNAPSHOTS,
-                "frozenset((snapshot.number, snapshot.subvolume.uuid) for",
-                'frozenset((snapshot.number, "") for',
-            ),
-            (_SNAPSHOTS, "frozenset((number, subvolume.uuid) for", 'frozenset((number, "") for'),
+            (_SNAPSHOTS, "return self.number, self.subvolume.uuid", 'return self.number, ""'),
+            (_SNAPSHOTS, "{(number, subvolume.uuid) for", '{(number, "") for'),
         ),
         tests=(f"{_COLLECT}::test_a_number_that_is_used_again_is_another_snapshot",),
     ),
@@ -87,13 +83,13 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/ledger/reconcile.py",
-                "return {(row.number, row.uuid): row for row in self.snapshots if row.gone is None}",
+                "return {row.key: row for row in self.snapshots if row.gone is None}",
                 "return {(row.number, ''): row for row in self.snapshots if row.gone is None}",
             ),
             (
                 "tukit_sysext/ledger/reconcile.py",
-                "return {(snapshot.number, snapshot.subvolume.uuid): snapshot for snapshot in scan.snapshots}",
-                "return {(snapshot.number, ''): snapshot for snapshot in scan.snapshots}",
+                "here, disk = before.here(), scan.by_key",
+                "here, disk = before.here(), {(each.number, ''): each for each in scan.snapshots}",
             ),
         ),
         tests=("tests/unit/ledger/test_reconcile.py", "tests/unit/ledger/test_settle.py"),
@@ -104,7 +100,7 @@ DEFENCES = (
         edits=(
             (
                 _SURVEY,
-                "if snapshots.listed(machine.layout, machine.subvolumes) == snapshots.identities(scan):",
+                "if snapshots.listed(machine.layout, machine.subvolumes) == set(scan.by_key):",
                 "if True:",
             ),
         ),

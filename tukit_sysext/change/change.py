@@ -268,7 +268,7 @@ def _remember(done: TreeChange) -> None:
         with Ledger(path) as ledger:
             now = look(machine.layout, machine.subvolumes, number) if number is not None else None
             if now is not None:
-                left_out = dict(ledger.left_out(now.number, now.subvolume.uuid))
+                left_out = dict(ledger.left_out(*now.key))
                 for image in done.plan.images:
                     left_out.pop(image.name, None)
                 missing = {image.name: image.reason for image in done.plan.images if image.missing is not None}

@@ -37,7 +37,7 @@ def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iter
         scan = snapshots.scan(machine.layout, machine.subvolumes, releases=False)
         marks = _mark(machine, plugins, scan, files, needed)
         try:
-            if snapshots.listed(machine.layout, machine.subvolumes) == snapshots.identities(scan):
+            if snapshots.listed(machine.layout, machine.subvolumes) == set(scan.by_key):
                 return marks
         except OSError as error:
             return _with(marks, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")

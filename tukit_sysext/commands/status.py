@@ -30,7 +30,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots import links
 from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Snapshot, scan
+from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
 from tukit_sysext.store.store import Condition
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
@@ -72,7 +72,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             output.tell(line)
         return 0 if mark is None or arguments.follow else 1
     found = scan(machine.layout, machine.subvolumes)
-    systems = list(_systems(machine, found.snapshots))
+    systems = list(_systems(machine, found))
     look = looks(machine.store(writable=False))
     others = other_plugins(machine.layout)
     if output.wants_json:
@@ -114,14 +114,13 @@ def _print(output: Output, machine: Machine, systems: Sequence[System], look: Lo
         _print_system(output, system, look)
 
 
-def _systems(machine: Machine, found: tuple[Snapshot, ...]) -> Iterator[System]:
-    running = next((snapshot for snapshot in found if snapshot.running), None)
-    default = next((snapshot for snapshot in found if snapshot.default), None)
+def _systems(machine: Machine, snapshots: Scan) -> Iterator[System]:
+    running, default = snapshots.running, snapshots.default
     role = "running" if default is None or default is not running else "running, boots next"
     yield _system(machine, role, machine.layout.root, running)
     if default is not None and default is not running:
         yield _system(machine, "boots next", default.path, default)
-    for snapshot in found:
+    for snapshot in snapshots.snapshots:
         if snapshot.open:
             yield _system(machine, "open transaction", snapshot.path, snapshot)
 
@@ -156,7 +155,7 @@ def _left_out(machine: Machine, snapshot: Snapshot | None) -> Mapping[str, str]:
         return {}
     try:
         with Ledger(machine.layout.ledger, writable=False) as ledger:
-            return ledger.left_out(snapshot.number, snapshot.subvolume.uuid)
+            return ledger.left_out(*snapshot.key)
     except (OSError, sqlite3.Error):
         return {}
 

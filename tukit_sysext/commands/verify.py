@@ -67,7 +67,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if arguments.repair and not mend:
         results = [replace(result, repairs=planned(result.assessment.wrong)) for result in results]
     # what boots next may be among what could not be read
-    found_next = arguments.snapshot is not None or any(snapshot.default for snapshot in scan.snapshots)
+    found_next = arguments.snapshot is not None or scan.default is not None
     unknown = list(scan.unknown) if arguments.all or not found_next else []
     if mend:
         _settle_needs(machine, scan, results)
@@ -113,9 +113,8 @@ def _again(machine: Machine, subject: Subject) -> Subject:
     """The same tree with the entries that it has now."""
     if subject.entries is None or subject.number is None:
         return subject
-    scan = snapshots.scan(machine.layout, machine.subvolumes)
-    found = [snapshot for snapshot in scan.snapshots if snapshot.number == subject.number]
-    return subject_of(machine, found[0]) if found else subject
+    snapshot = snapshots.scan(machine.layout, machine.subvolumes).get(subject.number)
+    return subject_of(machine, snapshot) if snapshot is not None else subject
 
 
 def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> None:
@@ -136,9 +135,8 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
 
 
 def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> None:
-    matter = [snapshot.number for snapshot in scan.snapshots if snapshot.running or snapshot.default]
     try:
-        needs.enter(machine, [result.assessment for result in results], matter=matter)
+        needs.enter(machine, [result.assessment for result in results], matter=scan.in_use)
     except OSError as error:
         log.error("%s: cannot be written: %s", machine.layout.repair, error.strerror)
 

@@ -79,14 +79,13 @@ def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
 
 def subjects(machine: Machine, scan: Scan) -> Sequence[Subject]:
     """The trees that matter now: the running system, and what boots next."""
-    running = next((snapshot for snapshot in scan.snapshots if snapshot.running), None)
-    following = [snapshot for snapshot in scan.snapshots if snapshot.default and not snapshot.running]
+    running, default = scan.running, scan.default
     first = (
         subject_of(machine, running)
         if running is not None
         else Subject(path=machine.layout.root, called="the running system", number=None)
     )
-    return first, *(subject_of(machine, snapshot) for snapshot in following)
+    return (first,) if default is None or default.running else (first, subject_of(machine, default))
 
 
 def verify(machine: Machine, snapshot: Snapshot, *, full: bool) -> tuple[Finding, ...]:

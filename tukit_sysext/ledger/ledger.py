@@ -53,16 +53,12 @@ class Ledger(Events, Images):
         Writes nothing when nothing changed. With ``since``, the turn() from before the scan, nothing is done and False
         returned where somebody else was faster: the scan may be older than what he saw.
         """
-        here = {(entry.number, entry.uuid): entry for entry in self.snapshots() if entry.gone is None}
-        changed = [
-            snapshot
-            for snapshot in scan.snapshots
-            if _differs(snapshot, here.get((snapshot.number, snapshot.subvolume.uuid)))
-        ]
-        there = {(snapshot.number, snapshot.subvolume.uuid) for snapshot in scan.snapshots}
+        here = {row.key: row for row in self.snapshots() if row.gone is None}
+        changed = [snapshot for snapshot in scan.snapshots if _differs(snapshot, here.get(snapshot.key))]
+        there = scan.by_key.keys()
         taken = {number for number, _ in there}
         gone = [key for key in here if key not in there and (not scan.unknown or key[0] in taken)]
-        default = next((key_of(snapshot) for snapshot in scan.snapshots if snapshot.default), None)
+        default = key_of(scan.default) if scan.default is not None else None
         same = default is None or default == self.recall(DEFAULT)
         if not changed and not gone and same:
             return True
@@ -109,7 +105,7 @@ class Ledger(Events, Images):
         subvolume = snapshot.subvolume
         connection.execute(
             "INSERT INTO snapshot (number, uuid) VALUES (?, ?) ON CONFLICT (number, uuid) DO NOTHING",
-            (snapshot.number, subvolume.uuid),
+            snapshot.key,
         )
         release = None if snapshot.release is None else json.dumps(release_of(snapshot.release), ensure_ascii=False)
         connection.execute(
@@ -122,14 +118,11 @@ class Ledger(Events, Images):
                 int(subvolume.read_only),
                 state_of(snapshot),
                 release,
-                snapshot.number,
-                subvolume.uuid,
+                *snapshot.key,
             ),
         )
         key: int
-        ((key,),) = connection.execute(
-            "SELECT id FROM snapshot WHERE number = ? AND uuid = ?", (snapshot.number, subvolume.uuid)
-        )
+        ((key,),) = connection.execute("SELECT id FROM snapshot WHERE number = ? AND uuid = ?", snapshot.key)
         if snapshot.entries is not None:  # where they are not known, what was known before stays
             connection.execute("DELETE FROM snapshot_image WHERE snapshot = ?", (key,))
             images = images_of(snapshot.entries)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
 from tukit_sysext.ledger.spool import Event, Kind
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.snapshots.snapshots import Scan, SnapshotKey
 
 ENDS = (Kind.TRANSACTION_DISCARDED, Kind.TRANSACTION_ABORTED, Kind.TRANSACTION_FINALIZED)
 """How a transaction can end."""
@@ -44,9 +44,9 @@ class Before:
     default: str | None = None
     ended: frozenset[tuple[int, str | None]] = frozenset()
 
-    def here(self) -> Mapping[tuple[int, str], LedgerSnapshot]:
+    def here(self) -> Mapping[SnapshotKey, LedgerSnapshot]:
         """The snapshots that existed."""
-        return {(row.number, row.uuid): row for row in self.snapshots if row.gone is None}
+        return {row.key: row for row in self.snapshots if row.gone is None}
 
 
 def settled(told: Iterable[Event], before: Before, scan: Scan) -> Sequence[Event]:
@@ -61,7 +61,7 @@ def observed(before: Before, scan: Scan) -> Sequence[Event]:
     """What the disk alone tells."""
     if not before.snapshots:
         return []
-    here, disk = before.here(), _by_key(scan)
+    here, disk = before.here(), scan.by_key
     found = [Event(kind=Kind.SNAPSHOT_CREATED, number=number) for number, uuid in disk if (number, uuid) not in here]
     for key, row in here.items():
         snapshot = disk.get(key)
@@ -75,24 +75,20 @@ def observed(before: Before, scan: Scan) -> Sequence[Event]:
             found.append(Event(kind=Kind.READ_ONLY_CHANGED, number=row.number))
         if row.state == "open" and not snapshot.open and not snapshot.unknown and key not in before.ended:
             found.append(Event(kind=Kind.TRANSACTION_FINALIZED, number=row.number))
-    default = next((snapshot for snapshot in scan.snapshots if snapshot.default), None)
+    default = scan.default
     if default is not None and before.default not in (None, key_of(default)):
         found.append(Event(kind=Kind.DEFAULT_CHANGED, number=default.number))
     return found
 
 
-def _by_key(scan: Scan) -> Mapping[tuple[int, str], Snapshot]:
-    return {(snapshot.number, snapshot.subvolume.uuid): snapshot for snapshot in scan.snapshots}
-
-
 def _is_gone(row: LedgerSnapshot, scan: Scan) -> bool:
     """A snapshot that is not there is gone where everything could be read, or where its number has another one."""
-    return not scan.unknown or any(snapshot.number == row.number for snapshot in scan.snapshots)
+    return not scan.unknown or scan.get(row.number) is not None
 
 
 def _contradicted(event: Event, before: Before, scan: Scan) -> bool:
     """Whether the disk says otherwise. A snapshot that was deleted since it was made was not made, as far as we go."""
-    snapshot = next((each for each in scan.snapshots if each.number == event.number), None)
+    snapshot = scan.get(event.number)
     match event.kind:
         case Kind.SNAPSHOT_DELETED:
             # its number may have been used again
@@ -104,6 +100,6 @@ def _contradicted(event: Event, before: Before, scan: Scan) -> bool:
         case Kind.TRANSACTION_FINALIZED:
             return snapshot is None or (snapshot.open and not snapshot.unknown)
         case Kind.DEFAULT_CHANGED:
-            return any(each.default for each in scan.snapshots) and not (snapshot is not None and snapshot.default)
+            return scan.default is not None and not (snapshot is not None and snapshot.default)
         case _:
             return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Snapshot
+from tukit_sysext.snapshots.snapshots import Snapshot, SnapshotKey
 
 _RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID", "IMAGE_VERSION", "BUILD_ID")
 
@@ -32,6 +32,11 @@ class LedgerSnapshot:
     parent_uuid: str | None = None
     created: str = ""
     release: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> SnapshotKey:
+        """What identifies it."""
+        return self.number, self.uuid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,7 +38,7 @@ def measured(machine: Machine) -> Sequence[Metric]:
     examiner = Examiner(machine.store(writable=False), full=False, writable=False)
     trees = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, found)]
     roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
-    if len(trees) == 1 and any(snapshot.default and snapshot.running for snapshot in found.snapshots):
+    if len(trees) == 1 and found.running is not None and found.running.default:
         roles["next"] = trees[0]
     return [*_updates(machine), *_trees(roles), *_store(machine)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,16 @@ from tukit_sysext.system.tree import Tree
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _INFO_LIMIT = 1024 * 1024
+_TOP_LEVEL = 5
+"""Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
+
+SnapshotKey = tuple[int, str]
+"""Number and subvolume UUID: what identifies a snapshot, as numbers are used again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """One snapshot. Number and subvolume UUID identify it: numbers are used again.
+    """One snapshot.
 
     ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
     entries of lower layers of an /etc that is an overlay: they are not merged, but may come to light again.
@@ -43,6 +49,11 @@ class Snapshot:
     default: bool = False
     running: bool = False
 
+    @property
+    def key(self) -> SnapshotKey:
+        """What identifies it."""
+        return self.number, self.subvolume.uuid
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
@@ -51,6 +62,30 @@ class Scan:
     snapshots: tuple[Snapshot, ...]
     unknown: tuple[str, ...]
 
+    @property
+    def running(self) -> Snapshot | None:
+        """The snapshot that runs; None where it is not known."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.running), None)
+
+    @property
+    def default(self) -> Snapshot | None:
+        """The snapshot that boots next; None where it is not known."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.default), None)
+
+    @property
+    def in_use(self) -> tuple[int, ...]:
+        """Numbers of the snapshots that run or boot next."""
+        return tuple(snapshot.number for snapshot in self.snapshots if snapshot.running or snapshot.default)
+
+    def get(self, number: int) -> Snapshot | None:
+        """The snapshot of a number; None where there is none, or where it could not be read."""
+        return next((snapshot for snapshot in self.snapshots if snapshot.number == number), None)
+
+    @property
+    def by_key(self) -> Mapping[SnapshotKey, Snapshot]:
+        """The snapshots by what identifies them."""
+        return {snapshot.key: snapshot for snapshot in self.snapshots}
+
 
 def rfc3339(date: str) -> str | None:
     """The date of a snapshot (snapper writes it in UTC) as records and ledger have times; None where it is none."""
@@ -58,22 +93,10 @@ def rfc3339(date: str) -> str | None:
     return f"{found[1]}T{found[2]}Z" if found is not None else None
 
 
-Identities = frozenset[tuple[int, str]]
-"""Number and subvolume UUID of each snapshot."""
-
-_TOP_LEVEL = 5
-"""Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
-
-
-def identities(scan: Scan) -> Identities:
-    """The snapshots of a scan."""
-    return frozenset((snapshot.number, snapshot.subvolume.uuid) for snapshot in scan.snapshots)
-
-
-def listed(layout: Layout, subvolumes: Subvolumes) -> Identities:
+def listed(layout: Layout, subvolumes: Subvolumes) -> set[SnapshotKey]:
     """The snapshots that there are now, without looking into them. Raises OSError."""
-    found = ((number, subvolumes.find(_tree(layout, number))) for number in _numbers(layout))
-    return frozenset((number, subvolume.uuid) for number, subvolume in found if subvolume is not None)
+    trees = ((number, subvolumes.find(_tree(layout, number))) for number in _numbers(layout))
+    return {(number, subvolume.uuid) for number, subvolume in trees if subvolume is not None}
 
 
 def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Scan:

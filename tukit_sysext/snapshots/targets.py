@@ -50,8 +50,7 @@ def running_and_next(machine: Machine) -> tuple[Target, ...]:
     if not layout.snapshots.is_dir():
         return (Target(machine=machine, path=layout.root, running=True, next=True),)
     found = scan(layout, machine.subvolumes)
-    running = next((item for item in found.snapshots if item.running), None)
-    default = next((item for item in found.snapshots if item.default), None)
+    running, default = found.running, found.default
     if default is None and running is None and found.unknown:
         log.warning("what boots next is not known: %s", "; ".join(found.unknown))
     same = default is None or (running is not None and default.number == running.number)
@@ -81,7 +80,7 @@ def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
 
     Raises NeedsRoot, or UnknownState, where it may be there but cannot be read, TukitSysextError where there is none.
     """
-    snapshot = next((item for item in found.snapshots if item.number == number), None)
+    snapshot = found.get(number)
     if snapshot is not None:
         return snapshot
     # one that cannot be read is named by its number; without any nothing is known of this one

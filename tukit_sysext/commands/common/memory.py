@@ -58,7 +58,7 @@ def remembered(machine: Machine) -> Memory:
                 snapshots=snapshots,
                 images={image.file: image for image in ledger.images()},
                 events=ledger.events(),
-                left_out={(row.number, row.uuid): ledger.left_out(row.number, row.uuid) for row in snapshots},
+                left_out={row.key: ledger.left_out(*row.key) for row in snapshots},
                 default=int(number) if number.isdecimal() else None,
             )
     except (OSError, sqlite3.Error) as error:

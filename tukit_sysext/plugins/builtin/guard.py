@@ -39,13 +39,12 @@ class Guard:
     @hookimpl
     def tukit_sysext_booted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification. Cheap, as the merge waits for it; only what has no record is looked into."""
-        running = next((snapshot for snapshot in scan.snapshots if snapshot.running), None)
-        if running is not None:
-            self._check(machine, scan, running, full=False, look_inside=None)
+        if scan.running is not None:
+            self._check(machine, scan, scan.running, full=False, look_inside=None)
 
     def _check_next(self, machine: Machine, scan: Scan) -> None:
         """Verify what boots next, whatever the event said."""
-        following = next((snapshot for snapshot in scan.snapshots if snapshot.default), None)
+        following = scan.default
         if following is None:
             log.warning("which snapshot boots next is not known, its images are not verified")
             return
@@ -73,5 +72,4 @@ class Guard:
                 told = f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
                 log.error("%s: %s", assessment.subject.called, told)
         needs.tell(assessment)
-        matter = [item.number for item in scan.snapshots if item.running or item.default]
-        needs.enter(machine, [assessment], matter=matter)
+        needs.enter(machine, [assessment], matter=scan.in_use)

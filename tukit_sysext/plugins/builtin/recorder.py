@@ -9,7 +9,7 @@ from tukit_sysext.ledger.history import REFUSED
 from tukit_sysext.ledger.ledger import Event, Ledger, Repeat, now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.spec import hookimpl
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, look
+from tukit_sysext.snapshots.snapshots import Scan, look
 
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
@@ -82,7 +82,7 @@ class Recorder:
     @hookimpl
     def tukit_sysext_read_only_changed(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        snapshot = _find(scan, number)
+        snapshot = scan.get(number)
         if snapshot is not None:
             now = "read-only" if snapshot.subvolume.read_only else "writable"
             _note(machine, scan, "read-only changed", number, detail=now, repeat=Repeat.OF_ITS_SNAPSHOT)
@@ -103,10 +103,6 @@ class Recorder:
         _note(machine, scan, "booted", number)
 
 
-def _find(scan: Scan, number: int) -> Snapshot | None:
-    return next((snapshot for snapshot in scan.snapshots if snapshot.number == number), None)
-
-
 def _note(
     machine: Machine,
     scan: Scan,
@@ -118,7 +114,7 @@ def _note(
     former: bool = False,
 ) -> None:
     """Remember an event of the snapshot that has the number, or had it last; with ``former``, of one that had it."""
-    snapshot = _find(scan, number)
+    snapshot = scan.get(number)
     present = snapshot.subvolume.uuid if snapshot is not None else None
     with Ledger(machine.layout.ledger) as ledger:
         known = [uuid for uuid in ledger.uuids(number) if uuid != present]
