@@ -39,7 +39,6 @@ from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Foreign
-from tukit_sysext.update.options import image_name, image_version
 
 log = logging.getLogger(__name__)
 
@@ -279,7 +278,7 @@ def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Po
         if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
             raise StoreError(f"{STORE}/{entry.image}: {stored.condition}: {stored.reason}")
         merge_name = stored.record.merge_name if stored.record is not None else stem
-        name, version = image_name(stored) or stem, image_version(stored)
+        name, version = stored.name or stem, stored.version
     elif path.is_dir():
         inspection = inspect_directory(path, preferred=stem)
         if not os.access(_PACK, os.X_OK):

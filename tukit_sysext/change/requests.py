@@ -17,7 +17,6 @@ from tukit_sysext.rules.version import sort_key
 from tukit_sysext.snapshots import links
 from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.options import image_name, image_version
 
 _DROP_INS = f"{settings.MAIN}.d"
 
@@ -57,9 +56,9 @@ def have(target: Target) -> Have:
             if entry.image is None:
                 others.add(entry.name.removesuffix(".raw"))
             stored = store.look(entry.image) if entry.image is not None else None
-            name = image_name(stored) if stored is not None else None
+            name = stored.name if stored is not None else None
             if stored is not None and name is not None:
-                linked[name] = (*linked.get(name, ()), image_version(stored))
+                linked[name] = (*linked.get(name, ()), stored.version)
         return Have(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import PluginFailed, UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.snapshots import snapshots
 from tukit_sysext.snapshots.snapshots import Scan
 from tukit_sysext.store.store import Kept
@@ -68,10 +66,9 @@ def _holds(machine: Machine, scan: Scan, files: Sequence[Kept]) -> Iterator[Root
     for path, where in trees.items():
         for image in _wanted(path):
             for kept in files:
-                name, version = _name_and_version(kept) or ("", "")
-                if name != image.name:
+                if kept.name != image.name:
                     continue
-                if version == image.hold:
+                if kept.version == image.hold:
                     yield Root(image=kept.file_name, where=f"held in {where}")
                 elif not image.trusted:
                     # the fault may be in what holds it
@@ -85,10 +82,3 @@ def _wanted(path: Path) -> Iterable[WantedImage]:
         if problem.file.endswith(f"/{wanted_files.FOLDER}"):
             raise UnknownState(f"{path}: which versions are held is not known: {problem}")
     return wanted.images.values()
-
-
-def _name_and_version(kept: Kept) -> tuple[str, str] | None:
-    if kept.record is not None:
-        return kept.record.name, kept.record.version
-    hint = parse_image_name(os.path.basename(kept.file_name))
-    return (hint.name, hint.version) if hint is not None else None

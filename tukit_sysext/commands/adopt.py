@@ -25,7 +25,6 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.update.facts import Foreign
-from tukit_sysext.update.options import image_name
 from tukit_sysext.update.resolve import Resolver
 
 
@@ -131,7 +130,7 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     entries: dict[str, tuple[Foreign, str | None]] = {}
     for item in resolver.facts.foreign:
         stored = resolver.facts.stored.get(item.entry.image) if item.entry.image is not None else None
-        entries[item.entry.name] = item, image_name(stored) if stored is not None else None
+        entries[item.entry.name] = item, stored.name if stored is not None else None
     return _Site(
         target=target,
         tree=tree,

@@ -25,7 +25,6 @@ from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import GAP, Tone, Toned, local_time, one_line
-from tukit_sysext.update.options import image_name, image_version
 
 _MOST_BLOCKS = 3
 _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
@@ -104,12 +103,12 @@ def image(entry: Entry, look: Look) -> dict[str, Any]:
     """One entry of a snapshot's /etc/extensions for ``--json``."""
     stored = look(entry.image) if entry.image is not None else None
     record = stored.record if stored is not None else None
-    version = image_version(stored) if stored is not None else "?"
+    version = stored.version if stored is not None else "?"
     return {
         "link": entry.name,
         "kind": entry.kind,
         "target": entry.target,
-        "image": image_name(stored) if stored is not None else None,
+        "image": stored.name if stored is not None else None,
         "version": None if version == "?" else version,
         "file": entry.image,
         "condition": stored.condition if stored is not None else None,
@@ -186,7 +185,7 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
             found[f"({name})"] = str(entry.kind)
             continue
         stored = look(entry.image)
-        told = image_version(stored) + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
+        told = stored.version + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
         found[name] = f"{found[name]}{BETWEEN}{told}" if name in found else told
     return found
 
@@ -194,7 +193,7 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
 def _name(entry: Entry, look: Look) -> str:
     if entry.image is None:
         return entry.name
-    return image_name(look(entry.image)) or entry.stem
+    return look(entry.image).name or entry.stem
 
 
 def mark(snapshot: Snapshot) -> str:

@@ -38,7 +38,6 @@ from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
 from tukit_sysext.update import refusal
-from tukit_sysext.update.options import image_name, image_version
 from tukit_sysext.update.refusal import Refusal
 from tukit_sysext.update.report import step_lines, system_name
 
@@ -175,7 +174,7 @@ def _rows(system: System, look: Look) -> Iterator[Row]:
     by_image: dict[str, list[Entry]] = {}
     others: list[Entry] = []
     for entry in system.entries or ():
-        name = image_name(look(entry.image)) if entry.image is not None else None
+        name = look(entry.image).name if entry.image is not None else None
         if name is not None and name in system.wanted.images:
             by_image.setdefault(name, []).append(entry)
         else:
@@ -203,7 +202,7 @@ def _rows(system: System, look: Look) -> Iterator[Row]:
 
 
 def _version(entry: Entry, look: Look) -> str:
-    return image_version(look(entry.image)) if entry.image is not None else "-"
+    return look(entry.image).version if entry.image is not None else "-"
 
 
 def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:

@@ -12,7 +12,6 @@ from tukit_sysext.commands.gc import document, fate_text
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.store.store import Kept
 from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.terminal.text import Tone, Toned, one_line
@@ -43,10 +42,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
 
 def _names(kept: Kept) -> tuple[str, ...]:
     """What a person may call it."""
-    if kept.record is not None:
-        return kept.file_name, kept.record.name, f"{kept.record.name}-{kept.record.version}"
-    hint = parse_image_name(kept.file_name)
-    return (kept.file_name, hint.name, f"{hint.name}-{hint.version}") if hint is not None else (kept.file_name,)
+    names = (kept.name, f"{kept.name}-{kept.version}") if kept.name is not None else ()
+    return kept.file_name, *names
 
 
 def _no_such_image(name: str, judged: tuple[Judged, ...]) -> TukitSysextError:

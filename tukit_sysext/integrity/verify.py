@@ -29,7 +29,7 @@ from tukit_sysext.store.store import Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Objection, no_objection
-from tukit_sysext.update.options import Option, consider, image_name, image_version
+from tukit_sysext.update.options import Option, consider
 from tukit_sysext.update.resolve import Resolver
 
 log = logging.getLogger(__name__)
@@ -154,11 +154,11 @@ class _Judge:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
 
     def _of_store(self, entry: Entry, stored: Stored) -> Finding:
-        name = image_name(stored) or _stem(entry)
+        name = stored.name or _stem(entry)
         finding = Finding(
             entry=entry,
             name=name,
-            version=image_version(stored),
+            version=stored.version,
             condition=_SIMPLE.get(stored.condition, Condition.WHOLE),
             reason=stored.reason,
             ours=name in self._facts.wanted,

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
-from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
@@ -44,27 +44,46 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Stored:
-    """One name of the store. ``record`` is there where it could be read; ``reason`` says why it is not whole."""
+class ImageFile:
+    """A file of the store, with its record where that could be read.
+
+    The record says which image it is; without one the name of the file is a hint.
+    """
 
     file_name: str
-    condition: Condition
-    reason: str = ""
     record: Record | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Name of the image; None where nothing tells."""
+        hint = self.record or parse_image_name(self.file_name)
+        return hint.name if hint is not None else None
+
+    @property
+    def version(self) -> str:
+        """Version of the image (UAPI.10); "?" where nothing tells."""
+        hint = self.record or parse_image_name(self.file_name)
+        return hint.version if hint is not None else "?"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """A name of the store as the collection sees it, temporary names too, and what is known of it.
+class Stored(ImageFile):
+    """A file that was looked at; ``reason`` says why it is not whole."""
+
+    condition: Condition
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept(ImageFile):
+    """A file as the inventory has it, temporary names too.
 
     ``size`` in bytes, ``born`` when it came here (seconds since the epoch), ``irregular`` why it is no file of ours
     (empty: it is one), ``missing`` for a record whose file is gone.
     """
 
-    file_name: str
     size: int
     born: int
-    record: Record | None = None
     irregular: str = ""
     missing: bool = False
 

@@ -22,7 +22,6 @@ from tukit_sysext.update.options import (
     blocked_by,
     consider,
     damage,
-    image_version,
     linked,
     newest_first,
     offered,
@@ -158,7 +157,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 def _of_link(stored: Stored) -> Option:
     return Option(
-        version=image_version(stored),
+        version=stored.version,
         file_name=stored.file_name,
         sha256=stored.record.sha256 if stored.record is not None else "",
         stored=stored,

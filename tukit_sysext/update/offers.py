@@ -10,7 +10,7 @@ from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.update.facts import Facts, Foreign
-from tukit_sysext.update.options import Considered, current, damage, image_name, offered
+from tukit_sysext.update.options import Considered, current, damage, offered
 from tukit_sysext.update.plan import Action, ImagePlan, decide, undecided
 
 
@@ -60,7 +60,7 @@ class Offer:
 def linked_names(facts: Facts) -> frozenset[str]:
     """Images that the tree has links to, wanted or not, as far as their files tell."""
     stored = (facts.stored.get(entry.image) for entry in facts.tree.entries if entry.image is not None)
-    return frozenset(name for item in stored if item is not None and (name := image_name(item)) is not None)
+    return frozenset(name for item in stored if item is not None and (name := item.name) is not None)
 
 
 def wish(facts: Facts, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Mapping[str, WantedImage]:
@@ -114,6 +114,6 @@ def _foreign(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Foreign, 
     found: list[Foreign] = []
     for entry in facts.tree.entries:
         stored = facts.stored.get(entry.image) if entry.image is not None else None
-        if stored is None or image_name(stored) not in wanted:
+        if stored is None or stored.name not in wanted:
             found.append(Foreign(entry=entry, note=f"link to {entry.target}" if entry.target else str(entry.kind)))
     return tuple(found)

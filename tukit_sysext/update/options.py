@@ -10,7 +10,6 @@ from functools import cmp_to_key
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Verdict, check
-from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
@@ -65,22 +64,6 @@ class Considered:
         return self.standing in (Standing.FITS, Standing.ONLY_CONTENT_TELLS)
 
 
-def image_name(stored: Stored) -> str | None:
-    """Which image a file of the store is: its record says it; the name of the file is only a hint."""
-    if stored.record is not None:
-        return stored.record.name
-    hint = parse_image_name(stored.file_name)
-    return hint.name if hint is not None else None
-
-
-def image_version(stored: Stored) -> str:
-    """The version of a file of the store (UAPI.10), "?" where nothing tells."""
-    if stored.record is not None:
-        return stored.record.version
-    hint = parse_image_name(stored.file_name)
-    return hint.version if hint is not None else "?"
-
-
 def damage(stored: Stored) -> str:
     """Why what a link leads to is not the image that was recorded; empty where it is, and where nothing is recorded."""
     good = stored.condition in (Condition.WHOLE, Condition.UNRECORDED)
@@ -97,7 +80,7 @@ def linked(facts: Facts, wanted: WantedImage) -> dict[str, Stored]:
     By link name.
     """
     links = ((entry.name, facts.stored.get(entry.image)) for entry in facts.tree.entries if entry.image is not None)
-    return {name: stored for name, stored in links if stored is not None and image_name(stored) == wanted.name}
+    return {name: stored for name, stored in links if stored is not None and stored.name == wanted.name}
 
 
 def offered(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
@@ -149,7 +132,7 @@ def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
     found: list[tuple[str, Considered]] = []
     for link, stored in linked(facts, wanted).items():
         option = Option(
-            version=image_version(stored),
+            version=stored.version,
             file_name=stored.file_name,
             sha256=stored.record.sha256 if stored.record is not None else "",
             stored=stored,
@@ -236,4 +219,4 @@ def _name(option: Option) -> str:
     """Which image an option is."""
     if option.candidate is not None:
         return option.candidate.name
-    return (image_name(option.stored) if option.stored is not None else None) or option.file_name
+    return (option.stored.name if option.stored is not None else None) or option.file_name

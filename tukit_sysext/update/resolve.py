@@ -40,7 +40,6 @@ from tukit_sysext.system.inspect_image import Inspection, inspect_directory, ins
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Foreign, Objection, TreeFacts, no_objection
-from tukit_sysext.update.options import image_name
 from tukit_sysext.update.plan import undecided
 
 if TYPE_CHECKING:
@@ -203,11 +202,11 @@ class Resolver:
         foreign: list[Foreign] = []
         for entry in self.facts.tree.entries:
             stored = self.facts.stored.get(entry.image) if entry.image is not None else None
-            ours = stored is not None and image_name(stored) in self.facts.wanted
+            ours = stored is not None and stored.name in self.facts.wanted
             if not ours:
                 foreign.append(self._foreign(entry, stored))
             elif stored is not None and stored.condition is Condition.UNRECORDED:
-                preferred = image_name(stored) or entry.name.removesuffix(".raw")
+                preferred = stored.name or entry.name.removesuffix(".raw")
                 known[stored.file_name] = self._look_into_store(stored.file_name, preferred)
         self.facts = replace(self.facts, known=known, foreign=tuple(foreign))
 
@@ -236,7 +235,7 @@ class Resolver:
         """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
         stem = entry.name.removesuffix(".raw")
         if entry.kind is links.Kind.LINK:
-            masked = self.facts.masked.get(image_name(stored) or "") if stored is not None else None
+            masked = self.facts.masked.get(stored.name or "") if stored is not None else None
             note = f"link to {entry.target}" + (f", masked by {masked}" if masked else "")
         else:
             note = str(entry.kind)

@@ -12,8 +12,9 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerImage, LedgerSnapshot
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.names import NameRefused, parse_image_name
+from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.store.record import RecordUnreadable
+from tukit_sysext.store.store import ImageFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,10 +90,8 @@ class Names:
             record = self._records.read(file_name)
         except (RecordUnreadable, NameRefused):
             record = None
-        if record is not None:
-            return record.name, record.version
-        image = self._images.get(file_name)
-        if image is not None and image.name:
-            return image.name, image.version
-        hint = parse_image_name(file_name)
-        return (hint.name, hint.version) if hint is not None else None
+        remembered = self._images.get(file_name)
+        if record is None and remembered is not None and remembered.name:
+            return remembered.name, remembered.version
+        image = ImageFile(file_name=file_name, record=record)
+        return (image.name, image.version) if image.name is not None else None
