@@ -119,7 +119,7 @@ def make_configuration(random: Random) -> bytes:
 
 
 _CONVERTERS: tuple[Callable[[str], object], ...] = (
-    values.time_span, values.time_limit, values.size, values.rate, values.share, values.number, values.boolean,
+    values.time_span, values.waiting_time, values.size, values.rate, values.share, values.number, values.boolean,
     values.url, values.proxy, values.absolute_path, values.component, values.version,
 )  # fmt: skip
 

@@ -159,9 +159,9 @@ def _network(keys: Keys) -> NetworkSettings:
     default = NetworkSettings()
     proxy = keys.take("Network", "Proxy", values.proxy, "")
     return NetworkSettings(
-        connect_timeout=keys.take("Network", "ConnectTimeout", values.time_limit, default.connect_timeout),
-        deadline=keys.take("Network", "Deadline", values.time_limit, default.deadline),
-        image_deadline=keys.take("Network", "ImageDeadline", values.time_limit, default.image_deadline),
+        connect_timeout=keys.take("Network", "ConnectTimeout", values.waiting_time, default.connect_timeout),
+        deadline=keys.take("Network", "Deadline", values.waiting_time, default.deadline),
+        image_deadline=keys.take("Network", "ImageDeadline", values.waiting_time, default.image_deadline),
         least_rate=keys.take("Network", "LeastRate", values.rate, default.least_rate),
         http_proxy=proxy,
         https_proxy=proxy,

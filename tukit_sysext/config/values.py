@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tukit_sysext.formats.time_span import SECOND, microseconds
 from tukit_sysext.rules.names import check_component
 
 
@@ -22,22 +23,6 @@ class Share:
         return self.size if self.size is not None else total * (self.percent or 0) // 100
 
 
-_UNITS = {
-    "s": 1,
-    "sec": 1,
-    "second": 1,
-    "min": 60,
-    "minute": 60,
-    "m": 60,
-    "h": 3600,
-    "hr": 3600,
-    "hour": 3600,
-    "d": 86400,
-    "day": 86400,
-    "w": 604800,
-    "week": 604800,
-}
-_SPAN = re.compile(r"(\d+)\s*([a-zA-Z]*)\s*")
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?")
 
 
@@ -46,23 +31,15 @@ _CENTURY = 36525 * 86400
 
 
 def time_span(text: str) -> int:
-    """Seconds of a time span as in systemd.time(7), in the units from seconds to weeks: ``14d``, ``1h 30min``.
+    """Seconds of a time span as in systemd.time(7), up to 100 years, which ``infinity`` is here.
 
-    Up to 100 years.
+    A part of a second counts as a whole one.
     """
-    total, position = 0, 0
-    text = text.strip()
-    while position < len(text):
-        match = _SPAN.match(text, position)
-        name = match[2].lower() if match else ""
-        unit = 1 if match and not name else _UNITS.get(name) or _UNITS.get(name.removesuffix("s"))
-        if match is None or unit is None:
-            raise ValueError("expected a time span such as 14d or 1h 30min")
-        total += int(match[1]) * unit
-        position = match.end()
-    if total > _CENTURY:
-        raise ValueError("expected at most 100 years")
-    return total
+    span = microseconds(text)
+    seconds = _CENTURY if span is None else -(-span // SECOND)
+    if seconds > _CENTURY:
+        raise ValueError("expected at most 100 years, or infinity")
+    return seconds
 
 
 def age(text: str) -> int:
@@ -79,11 +56,11 @@ _LARGEST = 8388607 << 40
 _LONGEST = 30 * 86400
 
 
-def time_limit(text: str) -> int:
-    """A time span that is not zero, and at most 30 days."""
+def waiting_time(text: str) -> int:
+    """A time span that is not zero, and at most 30 days: whoever waits for a server gives up some day."""
     seconds = time_span(text)
     if not 0 < seconds <= _LONGEST:
-        raise ValueError("expected a time span longer than zero and not longer than 30 days")
+        raise ValueError("expected a time span longer than zero and not longer than 30 days, so not infinity")
     return seconds
 
 

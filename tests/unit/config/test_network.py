@@ -46,7 +46,7 @@ def test_keys(tmp_path: Path, line: str, changes: dict[str, Any]) -> None:
     [
         "ConnectTimeout=soon",
         "Deadline=-1",
-        "ImageDeadline=1.5h",
+        "ImageDeadline=1.5hrs",
         "LeastRate=fast",
         "CAFile=own.pem",
         "CAFile=/etc/../own.pem",

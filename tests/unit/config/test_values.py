@@ -25,13 +25,21 @@ from tukit_sysext.config import values
         ("14d", 14 * 86400),
         ("1day", 86400),
         ("2 weeks 1 day", 15 * 86400),
+        ("1m", 60),
+        ("1M", 2_629_800),
+        ("1y 12month", 2 * 31_557_600),
+        ("1.5d", 36 * 3600),
+        ("100y", 36525 * 86400),
+        ("infinity", 36525 * 86400),
+        ("1us", 1),
+        ("1s 1ms", 2),
     ],
 )
 def test_time_spans(text: str, seconds: int) -> None:
     assert values.time_span(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["101 years", "5219w", "9" * 30, "infinity", "2 dayz"])
+@pytest.mark.parametrize("text", ["101 years", "100y 1us", "5219w", "1201M", "600000y", "9" * 30, "2 dayz"])
 def test_no_time_spans(text: str) -> None:
     """Nothing waits for more than 100 years, and the C library has no such times."""
     with pytest.raises(ValueError, match="expected"):
@@ -60,7 +68,11 @@ def test_versions(text: str) -> None:
     [
         (values.time_span, "soon", "time span"),
         (values.time_span, "-1d", "time span"),
-        (values.time_span, "1.5d", "time span"),
+        (values.age, "0", "longer than zero"),
+        (values.waiting_time, "0", "longer than zero"),
+        (values.waiting_time, "30d 1s", "not longer than 30 days"),
+        (values.waiting_time, "1M", "not longer than 30 days"),
+        (values.waiting_time, "infinity", "not infinity"),
         (values.time_span, "3 fortnights", "time span"),
         (values.size, "much", "size"),
         (values.size, "-1", "size"),
