@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import NewFile
 from tukit_sysext.change.changeable import uninterrupted
+from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import Policy, State, WantedImage
@@ -116,7 +116,7 @@ def _wish(target: Target, tree: Tree, name: str, policy: Policy | None) -> tuple
     if there is not None and there.state is State.WANTED and policy in (None, there.policy):
         return there, None
     keys = {"Policy": (policy,)} if policy is not None else {}
-    (file,) = requests.installed(target, {name: keys}).files
+    (file,) = requests.to_install(target, {name: keys}).files
     return file.image or WantedImage(name=name, origin=file.path), file
 
 

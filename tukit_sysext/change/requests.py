@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What ``install``, ``remove``, ``update``, ``hold`` and ``block`` want of one tree: the files as they will be."""
+"""What ``install``, ``remove``, ``update``, ``hold`` and ``block`` ask of one tree: its files as they will be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tukit_sysext.change.change import NewFile, Wish, image_file
 from tukit_sysext.config import own_files, settings
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.editing import Changes, edited
+from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.wanted import FOLDER, SECTION, State, WantedImage
+from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
 from tukit_sysext.rules.version import sort_key
@@ -22,7 +23,47 @@ _DROP_INS = f"{settings.MAIN}.d"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Have:
+class NewFile:
+    """A file of a tree's /etc/tukit-sysext as it will be; ``content`` None takes it away.
+
+    ``image`` is what it will say of an image (of a tombstone, where the file goes); None for a file of another kind.
+    """
+
+    folder: str
+    name: str
+    content: str | None
+    image: WantedImage | None = None
+
+    @property
+    def path(self) -> str:
+        """Its path below the tree."""
+        return f"/{own_files.ETC}/{self.folder}/{self.name}"
+
+
+def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
+    """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
+    file = NewFile(folder=FOLDER, name=f"{name}.conf", content=None if goes else content)
+    image, _ = read_image(name, read_file(file.path, content.encode()))
+    return replace(file, image=image)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeRequest:
+    """A change that is asked for of one tree.
+
+    ``files`` that become different, and ``names`` of the images that are planned (None: all). Without ``ask`` no source
+    is asked; without ``link`` links stay as they are.
+    """
+
+    target: Target
+    files: tuple[NewFile, ...] = ()
+    names: Collection[str] | None = None
+    ask: bool = True
+    link: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installed:
     """What a tree wants, and the versions (UAPI.10) that its links into the store have, by image.
 
     ``others`` are the names of its entries that are no links into the store.
@@ -46,7 +87,7 @@ class Have:
         return max(self.linked.get(name, ()), key=sort_key, default=None)
 
 
-def have(target: Target) -> Have:
+def installed(target: Target) -> Installed:
     """Look at a tree. Raises UnknownState, OutsideTree where its links cannot be read."""
     store = target.machine.store(writable=False)
     linked: dict[str, tuple[str, ...]] = {}
@@ -59,7 +100,7 @@ def have(target: Target) -> Have:
             name = stored.name if stored is not None else None
             if stored is not None and name is not None:
                 linked[name] = (*linked.get(name, ()), stored.version)
-        return Have(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
+        return Installed(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
 
 
 def known_names(targets: Sequence[Target]) -> frozenset[str]:
@@ -67,13 +108,13 @@ def known_names(targets: Sequence[Target]) -> frozenset[str]:
     found: set[str] = set()
     for target in targets:
         try:
-            found |= have(target).names
+            found |= installed(target).names
         except (UnknownState, OutsideTree):
             continue
     return frozenset(found)
 
 
-def installed(target: Target, changes: Mapping[str, Changes]) -> Wish:
+def to_install(target: Target, changes: Mapping[str, Changes]) -> ChangeRequest:
     """Images become wanted, with these keys; what their files say beside stays, their policy too.
 
     Where one was removed, what a weaker file says counts again.
@@ -88,17 +129,17 @@ def installed(target: Target, changes: Mapping[str, Changes]) -> Wish:
             # an empty file would mask the image
             new = {} if text.strip() else {"Policy": ("required",)}
             files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys})))
-    return Wish(target=target, files=tuple(files), names=tuple(changes))
+    return ChangeRequest(target=target, files=tuple(files), names=tuple(changes))
 
 
-def changed(target: Target, changes: Mapping[str, Changes], *, ask: bool = False) -> Wish:
+def to_change(target: Target, changes: Mapping[str, Changes], *, ask: bool = False) -> ChangeRequest:
     """Keys of images become different, and links stay as they are. With ``ask`` sources say what will come of it."""
     with Tree(target.path) as tree:
         files = tuple(_image(tree, name, keys) for name, keys in changes.items())
-    return Wish(target=target, files=files, names=tuple(changes), ask=ask, link=False)
+    return ChangeRequest(target=target, files=files, names=tuple(changes), ask=ask, link=False)
 
 
-def removed(target: Target, names: Collection[str]) -> Wish:
+def to_remove(target: Target, names: Collection[str]) -> ChangeRequest:
     """Images are not wanted any more, and their links go.
 
     The file of an image goes too, but for a tombstone where a weaker file would count then, or where another tree of
@@ -110,7 +151,7 @@ def removed(target: Target, names: Collection[str]) -> Wish:
             _, shipped = own_files.text(tree, FOLDER, f"{name}.conf")
             tombstone = edited("", SECTION, {"State": ("removed",)})
             files.append(image_file(name, tombstone, goes=not shipped and _alone(target)))
-    return Wish(target=target, files=tuple(files), names=tuple(names), ask=False)
+    return ChangeRequest(target=target, files=tuple(files), names=tuple(names), ask=False)
 
 
 def _alone(target: Target) -> bool:
@@ -121,13 +162,13 @@ def _alone(target: Target) -> bool:
     return len(running_and_next(machine)) == 1 and not open_transactions(machine)
 
 
-def blocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
+def to_block(target: Target, versions: Mapping[str, Sequence[str]]) -> ChangeRequest:
     """Versions by image that are blocked from now on, beside those that are."""
     return _blocks(target, versions, lambda there, new: list(dict.fromkeys((*there, *new))))
 
 
-def unblocked(target: Target, versions: Mapping[str, Sequence[str]]) -> Wish:
-    """Versions by image that are allowed again, where :func:`blocked` wrote them."""
+def to_unblock(target: Target, versions: Mapping[str, Sequence[str]]) -> ChangeRequest:
+    """Versions by image that are allowed again, where :func:`to_block` wrote them."""
     return _blocks(target, versions, lambda there, old: [each for each in there if each not in old])
 
 
@@ -135,7 +176,7 @@ def _blocks(
     target: Target,
     versions: Mapping[str, Sequence[str]],
     after: Callable[[Sequence[str], Sequence[str]], Sequence[str]],
-) -> Wish:
+) -> ChangeRequest:
     files: list[NewFile] = []
     with Tree(target.path) as tree:
         for name, given in versions.items():
@@ -147,7 +188,7 @@ def _blocks(
             # where a weaker file would count again, an empty one masks it
             content = edited(text, "Block", {"Image": lines}) if lines else "" if shipped else None
             files.append(NewFile(folder=_DROP_INS, name=file_name, content=content))
-    return Wish(target=target, files=tuple(files), names=(), ask=False, link=False)
+    return ChangeRequest(target=target, files=tuple(files), names=(), ask=False, link=False)
 
 
 def _image(tree: Tree, name: str, changes: Changes) -> NewFile:

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Collection, Sequence
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import Wish
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import parse_names
 from tukit_sysext.commands.common.editing import edit
@@ -23,17 +23,17 @@ from tukit_sysext.terminal.suggest import nearest
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Block versions in each tree. 0."""
     versions = parse_versions(arguments.versions)
-    told: list[tuple[Wish, list[str]]] = []
+    told: list[tuple[ChangeRequest, list[str]]] = []
     targets = acting(machine, arguments)
     be = "would be" if arguments.dry_run else "is"
     for target in targets:
-        linked = requests.have(target).linked
+        linked = requests.installed(target).linked
         texts: list[str] = []
         for name, found in versions.items():
             for version in found:
                 there = f" (it is linked: tukit-sysext update {name})" if _among(version, linked.get(name, ())) else ""
                 texts.append(f"{name}: {version} {be} blocked{there}")
-        told.append((requests.blocked(target, versions), texts))
+        told.append((requests.to_block(target, versions), texts))
     status = edit(machine, arguments, told)
     known = requests.known_names(targets)
     for name in versions.keys() - known:

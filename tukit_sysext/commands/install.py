@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import Wish
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import carry, parse_names
 from tukit_sysext.commands.common.trees import acting
@@ -37,7 +37,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     targets = acting(machine, arguments)
     if arguments.source is not None:
         _check_source(arguments.source, targets)
-    return carry(machine, arguments, [_wish(target, names, keys, arguments.policy) for target in targets], needed=names)
+    return carry(
+        machine, arguments, [_request(target, names, keys, arguments.policy) for target in targets], needed=names
+    )
 
 
 def _check_source(name: str, targets: Sequence[Target]) -> None:
@@ -54,9 +56,9 @@ def _check_source(name: str, targets: Sequence[Target]) -> None:
         )
 
 
-def _wish(
+def _request(
     target: Target, names: dict[str, str | None], keys: dict[str, Sequence[str] | None], policy: str | None
-) -> Wish:
+) -> ChangeRequest:
     changes: dict[str, dict[str, Sequence[str] | None]] = {}
     for name, version in names.items():
         changes[name] = dict(keys)
@@ -64,4 +66,4 @@ def _wish(
             changes[name]["Policy"] = (policy,)
         if version is not None:
             changes[name]["Hold"] = (version,)
-    return requests.installed(target, changes)
+    return requests.to_install(target, changes)

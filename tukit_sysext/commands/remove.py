@@ -20,24 +20,24 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Remove images from each tree that wants them. 0."""
     names = [parse_name(name) for name in arguments.names]
     targets = acting(machine, arguments)
-    trees = [(target, requests.have(target)) for target in targets]
+    trees = [(target, requests.installed(target)) for target in targets]
     for name in names:
-        if any(name in have.wanted and name in have.names for _, have in trees):
+        if any(name in installed.wanted and name in installed.names for _, installed in trees):
             continue
-        if any(name in have.linked for _, have in trees):
+        if any(name in installed.linked for _, installed in trees):
             raise TukitSysextError(
                 f"{name}: linked, but not wanted: not ours", hint=f"tukit-sysext adopt {name}, and remove it then"
             )
         raise unknown_image(name, requests.known_names(targets), "that is wanted", hint="tukit-sysext status")
     found = [
-        requests.removed(target, [name for name in names if name in have.wanted])
-        for target, have in trees
-        if any(name in have.wanted for name in names)
+        requests.to_remove(target, [name for name in names if name in installed.wanted])
+        for target, installed in trees
+        if any(name in installed.wanted for name in names)
     ]
     status = carry(machine, arguments, found)
-    for target, have in trees:
+    for target, installed in trees:
         for name in names:
-            if name not in have.wanted and name in have.linked.keys() | have.others:
+            if name not in installed.wanted and name in installed.linked.keys() | installed.others:
                 Output.of(arguments).warn(
                     f"{target}: {name} is in {target.path / EXTENSIONS}, but not wanted: it is not ours and stays",
                     hint=f"tukit-sysext adopt {name}, and remove it then",

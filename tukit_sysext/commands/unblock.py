@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import Wish
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.block import parse_versions
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.editing import edit
@@ -27,7 +27,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take a block back in each tree that has it. 0; what other files block all the same is told."""
     versions = parse_versions(arguments.versions)
     be = "would no longer be" if arguments.dry_run else "is no longer"
-    told: list[tuple[Wish, list[str]]] = []
+    told: list[tuple[ChangeRequest, list[str]]] = []
     found: list[Blocked] = []
     for target in acting(machine, arguments):
         with Tree(target.path) as tree:
@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                     still = f" here, but by {', '.join(others)} all the same" if others else ""
                     texts.append(f"{name}: {item.version} {be} blocked{still}")
         if texts:
-            told.append((requests.unblocked(target, ours), texts))
+            told.append((requests.to_unblock(target, ours), texts))
     for name, version in _each(versions):
         matching = _matching(name, version, found)
         if not matching:

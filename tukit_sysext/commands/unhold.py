@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.change import Wish
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import parse_name, unknown_image
 from tukit_sysext.commands.common.editing import edit
@@ -19,15 +19,15 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Take Hold= away in each tree. 0; an image that is not held is told as that."""
     names = [parse_name(name) for name in arguments.names]
     be = "would be held no longer" if arguments.dry_run else "not held any more"
-    trees = [(target, requests.have(target).wanted) for target in acting(machine, arguments)]
+    trees = [(target, requests.installed(target).wanted) for target in acting(machine, arguments)]
     for name in names:
         if not any(name in wanted for _, wanted in trees):
             known = {other for _, wanted in trees for other, image in wanted.items() if image.hold is not None}
             raise unknown_image(name, known, "that is held", hint="tukit-sysext status")
-    told: list[tuple[Wish, list[str]]] = []
+    told: list[tuple[ChangeRequest, list[str]]] = []
     for target, wanted in trees:
         here = [name for name in names if name in wanted]
         held = [name for name in here if wanted[name].hold is not None]
         texts = [f"{name}: {be}" if name in held else f"{name}: was not held" for name in here]
-        told.append((requests.changed(target, {name: {"Hold": None} for name in held}), texts))
+        told.append((requests.to_change(target, {name: {"Hold": None} for name in held}), texts))
     return edit(machine, arguments, told)

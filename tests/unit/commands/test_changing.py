@@ -185,7 +185,7 @@ class TestInstall:
             world.snapshot(2, {"gdb": "1.0"}, default=True)
             return complete(*arguments, **keywords)
 
-        monkeypatch.setattr("tukit_sysext.change.change.complete", slow)
+        monkeypatch.setattr("tukit_sysext.change.changer.complete", slow)
         publish(world, "htop", "1.0")
         assert "nothing was changed; run it once more" in run("install", "htop", status=1)
         assert linked(world, "htop") is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.update.samples import facts
-from tukit_sysext.change.change import TreeChange
+from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.changing import lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import Target

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.change.change import Changer, TreeChange, Wish
+from tukit_sysext.change.changer import Changer, TreeChange
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.values import image_version
 from tukit_sysext.errors import TukitSysextError, UsageError
@@ -54,9 +55,9 @@ def unknown_image(name: str, known: Collection[str], where: str, *, hint: str = 
 
 
 def carry(
-    machine: Machine, arguments: argparse.Namespace, wishes: Sequence[Wish], *, needed: Collection[str] = ()
+    machine: Machine, arguments: argparse.Namespace, requests: Sequence[ChangeRequest], *, needed: Collection[str] = ()
 ) -> int:
-    """Carry wishes out, or tell what would be done. ``needed`` are images without which nothing is done.
+    """Carry requests out, or tell what would be done. ``needed`` are images without which nothing is done.
 
     0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
     """
@@ -65,14 +66,14 @@ def carry(
     if not dry_run:
         require_root(machine, arguments.command)
     now = getattr(arguments, "now", False)
-    if now and not any(wish.target.running for wish in wishes):
+    if now and not any(request.target.running for request in requests):
         raise UsageError("--now is about the running system, which this does not change")
     plugins = Plugins.of(machine)
     refreshed = False
     booting = _booting(machine, arguments)
     with (
         output.progress(machine, None if dry_run else arguments.command) as watched,
-        Changer([_watched(wish, watched) for wish in wishes], plugins, dry_run=dry_run) as changer,
+        Changer([_watched(each, watched) for each in requests], plugins, dry_run=dry_run) as changer,
     ):
         _check_known(needed, changer)
         trees = changer.plans() if dry_run else changer.fetch()
@@ -141,10 +142,10 @@ def next_step(tree: TreeChange, name: str) -> str:
     return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
 
 
-def _watched(wish: Wish, watched: Machine) -> Wish:
-    """The same wish; what is done for it is told to who watches."""
-    target = wish.target
-    return replace(wish, target=replace(target, machine=replace(target.machine, progress=watched.progress)))
+def _watched(request: ChangeRequest, watched: Machine) -> ChangeRequest:
+    """The same request; what is done for it is told to who watches."""
+    target = request.target
+    return replace(request, target=replace(target, machine=replace(target.machine, progress=watched.progress)))
 
 
 def _check_known(needed: Collection[str], changer: Changer) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tukit_sysext.change.change import Changer, Wish
+from tukit_sysext.change.changer import Changer
+from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import document, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.machine import Machine
@@ -15,20 +16,20 @@ from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.update.plan import Action
 
 
-def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[Wish, Sequence[str]]]) -> int:
-    """Change files of trees, or tell what would be changed; each wish comes with the lines that tell it. 0."""
+def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[ChangeRequest, Sequence[str]]]) -> int:
+    """Change files of trees, or tell what would be changed; each request comes with the lines that tell it. 0."""
     output = Output.of(arguments)
     if not arguments.dry_run:
         require_root(machine, arguments.command)
-    with Changer([wish for wish, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
+    with Changer([request for request, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
         trees = changer.plans() if arguments.dry_run else changer.carry_out()
         away = changer.not_asked()
-    several = len(told) > 1 or any(not wish.target.running for wish, _ in told)
-    for wish, texts in told:
+    several = len(told) > 1 or any(not request.target.running for request, _ in told)
+    for request, texts in told:
         for text in texts:
-            output.tell(f"{wish.target}: {text}" if several else text)
+            output.tell(f"{request.target}: {text}" if several else text)
     # where no source was asked nothing can be said of what will come
-    for tree in (tree for tree, (wish, _) in zip(trees, told, strict=True) if wish.ask):
+    for tree in (tree for tree, (request, _) in zip(trees, told, strict=True) if request.ask):
         for image in tree.plan.images:
             if image.missing is not None:
                 output.warn(

@@ -24,10 +24,8 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
+from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
-from tukit_sysext.config.files import read as read_file
-from tukit_sysext.config.wanted import FOLDER, WantedImage
-from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
 from tukit_sysext.progress.progress import Stage
@@ -46,46 +44,6 @@ from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.resolve import Hooks, Resolver
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewFile:
-    """A file of a tree's /etc/tukit-sysext as it will be; ``content`` None takes it away.
-
-    ``image`` is what it will say of an image (of a tombstone, where the file goes); None for a file of another kind.
-    """
-
-    folder: str
-    name: str
-    content: str | None
-    image: WantedImage | None = None
-
-    @property
-    def path(self) -> str:
-        """Its path below the tree."""
-        return f"/{own_files.ETC}/{self.folder}/{self.name}"
-
-
-def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
-    """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
-    file = NewFile(folder=FOLDER, name=f"{name}.conf", content=None if goes else content)
-    image, _ = read_image(name, read_file(file.path, content.encode()))
-    return replace(file, image=image)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What is to be changed in one tree.
-
-    ``files`` that become different, and ``names`` of the images that are planned (None: all). Without ``ask`` no source
-    is asked; without ``link`` links stay as they are.
-    """
-
-    target: Target
-    files: tuple[NewFile, ...] = ()
-    names: Collection[str] | None = None
-    ask: bool = True
-    link: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,10 +68,10 @@ class TreeChange:
 
 
 @dataclass(slots=True)
-class _Site:
-    """A tree that is open, with what was found out about it."""
+class _OpenTree:
+    """A tree that is open, and what is known of it."""
 
-    wish: Wish
+    request: ChangeRequest
     tree: Tree
     resolver: Resolver
     plan: Plan
@@ -127,20 +85,20 @@ class Changer:
     there who can say what may go.
     """
 
-    def __init__(self, wishes: Sequence[Wish], plugins: Hooks, *, dry_run: bool = False) -> None:
-        self._wishes = wishes
+    def __init__(self, requests: Sequence[ChangeRequest], plugins: Hooks, *, dry_run: bool = False) -> None:
+        self._requests = requests
         self._plugins = plugins
         self._dry_run = dry_run
         self._stack = ExitStack()
-        self._sites: list[_Site] = []
+        self._trees: list[_OpenTree] = []
 
     def __enter__(self) -> Changer:
         with ExitStack() as stack:
             if not self._dry_run:
-                for lock in sorted({wish.target.machine.layout.lock for wish in self._wishes}):
+                for lock in sorted({request.target.machine.layout.lock for request in self._requests}):
                     stack.enter_context(shared(lock))
-            for wish in self._wishes:
-                self._sites.append(self._look(wish, stack.enter_context(Tree(wish.target.path))))
+            for request in self._requests:
+                self._trees.append(self._look(request, stack.enter_context(Tree(request.target.path))))
             self._stack = stack.pop_all()
         return self
 
@@ -149,11 +107,11 @@ class Changer:
     ) -> None:
         self._stack.close()
 
-    def _look(self, wish: Wish, tree: Tree) -> _Site:
-        target = wish.target
+    def _look(self, request: ChangeRequest, tree: Tree) -> _OpenTree:
+        target = request.target
         check_changeable(target, tree)
         # who changes files alone asks what will come of it, as a dry run does
-        asks = self._dry_run or not wish.link
+        asks = self._dry_run or not request.link
         machine = replace(target.machine, read_only=True) if asks else target.machine
         store = machine.store(writable=not asks)
         resolver = Resolver(
@@ -163,13 +121,15 @@ class Changer:
             store,
             objection=self._plugins.objection,
         )
-        images = {file.image.name: file.image for file in wish.files if file.image is not None}
-        resolver.resolve(wish=images, only=wish.names, ask=wish.ask)
-        return _Site(wish=wish, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts))
+        images = {file.image.name: file.image for file in request.files if file.image is not None}
+        resolver.resolve(wish=images, only=request.names, ask=request.ask)
+        return _OpenTree(
+            request=request, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts)
+        )
 
     def offered(self) -> Mapping[str, str]:
         """Names that the sources of the trees offer."""
-        found = (candidate for site in self._sites for candidate in site.resolver.facts.candidates)
+        found = (candidate for site in self._trees for candidate in site.resolver.facts.candidates)
         return {candidate.name: candidate.source for candidate in found}
 
     def not_asked(self) -> Mapping[str, str]:
@@ -178,8 +138,8 @@ class Changer:
         An image that has the version at which it is held needs none.
         """
         found: dict[str, str] = {}
-        for site in self._sites:
-            if site.wish.ask:
+        for site in self._trees:
+            if site.request.ask:
                 images = site.plan.images
                 chosen = {i.wanted.source for i in images if i.action is not Action.KEEP or i.wanted.hold is None}
                 away = site.resolver.facts.not_asked
@@ -188,14 +148,14 @@ class Changer:
 
     def plans(self) -> tuple[TreeChange, ...]:
         """What would be done, as far as it is known before anything is fetched."""
-        return tuple(_change(site, dry_run=self._dry_run) for site in self._sites)
+        return tuple(_change(site, dry_run=self._dry_run) for site in self._trees)
 
     def fetch(self) -> tuple[TreeChange, ...]:
         """Fetch what the trees lack into the store, each image once, and tell what will be done now."""
         fetched: dict[Path, frozenset[str]] = {}
-        for site in self._sites:
-            if site.wish.link:
-                machine = site.wish.target.machine
+        for site in self._trees:
+            if site.request.link:
+                machine = site.request.target.machine
                 store, there = machine.store(), fetched.get(machine.layout.store, frozenset())
                 site.resolver.learn(known={}, stored={name: store.look(name) for name in there})
                 done = complete(site.resolver, store)
@@ -209,21 +169,21 @@ class Changer:
         An interruption waits until all trees are done: this needs no network.
         """
         with uninterrupted():
-            return tuple(self._carry_out(site) for site in self._sites)
+            return tuple(self._carry_out(site) for site in self._trees)
 
-    def _carry_out(self, site: _Site) -> TreeChange:
-        plan, tree, target = site.plan, site.tree, site.wish.target
+    def _carry_out(self, site: _OpenTree) -> TreeChange:
+        plan, tree, target = site.plan, site.tree, site.request.target
         with changing(tree):
-            for file in site.wish.files:
+            for file in site.request.files:
                 if file.content is not None:
                     own_files.write(tree, file.folder, file.name, file.content)
-            if site.wish.link:
+            if site.request.link:
                 writer = LinkWriter(tree)
                 target.machine.progress.stage(Stage.LINKING)
                 writer.apply(plan.links, plan.remove)
                 if not target.running and label(plan.tree.release) != running_label(target.machine.layout.root):
                     writer.pin(plan.kept)
-            for file in site.wish.files:
+            for file in site.request.files:
                 if file.content is None:
                     own_files.delete(tree, file.folder, file.name)
         done = _change(site)
@@ -231,11 +191,16 @@ class Changer:
         return done
 
 
-def _change(site: _Site, *, dry_run: bool = False) -> TreeChange:
-    wish = site.wish
-    found = changes(site.plan, site.fetched, dry_run=dry_run) if wish.link else ()
+def _change(site: _OpenTree, *, dry_run: bool = False) -> TreeChange:
+    request = site.request
+    found = changes(site.plan, site.fetched, dry_run=dry_run) if request.link else ()
     return TreeChange(
-        target=wish.target, plan=site.plan, files=wish.files, changes=found, links=wish.link, names=wish.names or ()
+        target=request.target,
+        plan=site.plan,
+        files=request.files,
+        changes=found,
+        links=request.link,
+        names=request.names or (),
     )
 
 
