@@ -22,7 +22,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 SPEC = "spec/tukit-sysext.spec"
-CACHE = TOP / ".venv" / ".cache" / "rpm"
+CACHE = Path(os.environ.get("TESTS_CACHE", TOP / ".venv" / ".cache")) / "rpm"
 
 # What the package is made of: everything else of the tree can change without another RPM.
 INPUTS = (

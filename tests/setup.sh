@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh
 #
-# What tests/run and tests/demo need on a fresh machine: the distribution's packages and .venv. To be sourced by sh
+# What tests/run and tests/demo need on a fresh machine: the distribution's packages and a venv. To be sourced by sh
 # after `top` was set to the project's folder; defines functions and does nothing by itself.
 #
 #     setup_environment       PATH and environment that do not depend on who called
 #     setup_packages          the tools, from the distribution
 #     setup_venv              $top/.venv with what tests/requirements.txt pins; sets $python
+#     setup_quick_venv        $top/.venv-quick, for which nothing of the distribution is needed but Python; sets $python
 #
 # Each says in a line what it does, and nothing when there is nothing to do. They end the script when they fail.
 # Tried on Debian 12. The package names for zypper and dnf were looked up, not tried.
@@ -110,34 +111,60 @@ setup_with_rpm() {
     $setup_installer $setup_missing </dev/null || setup_fail "could not install:$setup_missing"
 }
 
-# The distribution's Python, because only that one sees the distribution's btrfsutil.
+# setup_find_python IMPORT NAME...: the first of these commands that is Python 3.11 or later and can do the import.
 setup_find_python() {
-    for setup_python in /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11; do
-        if [ -x "$setup_python" ] &&
-            "$setup_python" -Ic 'import sys, btrfsutil, pycurl; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    setup_import=$1
+    shift
+    for setup_python; do
+        setup_python=$(command -v "$setup_python") || continue
+        if "$setup_python" -Ic "import sys, $setup_import; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
             return 0
         fi
     done
-    setup_fail "no Python >= 3.11 with btrfsutil and pycurl in /usr/bin (Debian: python3-btrfsutil, python3-pycurl)"
+    return 1
 }
 
-setup_venv() {
-    setup_find_python
-    # shellcheck disable=SC2034 # for the script that sources this
-    python=$top/.venv/bin/python
-    # Made anew when the pins or the Python changed, when it was moved, and when a run was stopped while making it.
-    setup_key=$({ cat "$top/tests/requirements.txt"; "$setup_python" -VV; printf '%s\n' "$setup_python" "$top"; } |
-        sha256sum | cut -d ' ' -f 1)
-    if [ "$(cat "$top/.venv/made-from" 2>/dev/null)" = "$setup_key" ] && "$python" -Ic 'import btrfsutil, pycurl' 2>/dev/null; then
+# setup_make_venv FOLDER REQUIREMENTS [OPTION-OF-VENV...]: a venv of $setup_python; sets $python.
+# Made anew when the pins or the Python changed, when it was moved, and when a run was stopped while making it.
+# What else is in the folder, as the tools' caches, stays.
+setup_make_venv() {
+    setup_folder=$1
+    setup_pins=$2
+    shift 2
+    python=$setup_folder/bin/python
+    setup_key=$({
+        cat "$setup_pins" "$top/tests/requirements.txt"
+        "$setup_python" -VV
+        printf '%s\n' "$setup_python" "$setup_folder"
+    } | sha256sum | cut -d ' ' -f 1)
+    if [ "$(cat "$setup_folder/made-from" 2>/dev/null)" = "$setup_key" ] &&
+        "$python" -Ic "import $setup_import" 2>/dev/null; then
         return 0
     fi
-    setup_say "making .venv with $setup_python and tests/requirements.txt"
+    setup_say "making ${setup_folder##*/} with $setup_python and ${setup_pins#"$top/"}"
     setup_tmp=$(mktemp)
-    rm -f "$top/.venv/made-from"
-    { setup_quietly "$setup_tmp" "$setup_python" -m venv --clear --system-site-packages "$top/.venv" &&
+    for setup_part in made-from pyvenv.cfg bin include lib lib64 share; do
+        rm -rf "${setup_folder:?}/$setup_part" || setup_fail "$setup_folder belongs to another user: remove it"
+    done
+    { setup_quietly "$setup_tmp" "$setup_python" -m venv "$@" "$setup_folder" &&
         setup_quietly "$setup_tmp" "$python" -m pip --disable-pip-version-check --no-input install \
-            -r "$top/tests/requirements.txt"; } ||
-        { cat "$setup_tmp" >&2; setup_fail "could not make .venv"; }
+            -r "$setup_pins"; } ||
+        { cat "$setup_tmp" >&2; setup_fail "could not make $setup_folder"; }
     rm -f "$setup_tmp"
-    printf '%s\n' "$setup_key" >"$top/.venv/made-from"
+    printf '%s\n' "$setup_key" >"$setup_folder/made-from"
+}
+
+# The distribution's Python, because only that one sees the distribution's btrfsutil.
+setup_venv() {
+    setup_find_python "btrfsutil, pycurl" /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 \
+        /usr/bin/python3.12 /usr/bin/python3.11 ||
+        setup_fail "no Python >= 3.11 with btrfsutil and pycurl in /usr/bin (Debian: python3-btrfsutil, python3-pycurl)"
+    setup_make_venv "$top/.venv" "$top/tests/requirements.txt" --system-site-packages
+}
+
+# Any Python, and all that the tests import from PyPI. A folder of its own: the other one may be root's.
+setup_quick_venv() {
+    setup_find_python venv python3 python3.14 python3.13 python3.12 python3.11 ||
+        setup_fail "no Python >= 3.11 with venv on the PATH (Debian: python3-venv)"
+    setup_make_venv "$top/.venv-quick" "$top/tests/requirements-quick.txt"
 }
