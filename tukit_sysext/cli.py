@@ -49,9 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except TukitSysextError as error:
         print(f"tukit-sysext: {error}", file=sys.stderr)
-        hint = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.hint
-        if hint:
-            print(f"  next step: {hint}", file=sys.stderr)
+        next_step = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.next_step
+        if next_step:
+            print(f"  next step: {next_step}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else FAILED
     except BrokenPipeError:
         # whoever read our output has enough of it; the interpreter must not complain while it closes it

@@ -25,12 +25,12 @@ def in_words(error: BaseException) -> str:
 class TukitSysextError(Exception):
     """Something expected went wrong; the message names the object, what was expected and what was found.
 
-    ``hint`` is the next step for the person who reads it, or None where there is none.
+    ``next_step`` is what can be done by the person who reads it, or None where there is none.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, next_step: str | None = None) -> None:
         super().__init__(message)
-        self.hint = hint
+        self.next_step = next_step
 
 
 class NeedsRoot(TukitSysextError):
@@ -79,8 +79,8 @@ class MemoryUnreadable(TukitSysextError):
 class NoRoom(StoreError):
     """The file system of the store has not enough room; ``missing`` bytes more are needed."""
 
-    def __init__(self, message: str, *, missing: int, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, missing: int, next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
         self.missing = missing
 
 

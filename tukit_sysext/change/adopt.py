@@ -53,7 +53,7 @@ _ASIDE = "adopted"
 
 _PACK = "/usr/bin/mksquashfs"
 _PACK_TIMEOUT = 3600.0
-_HINT_PACK = "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
+_STEP_PACK = "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +156,7 @@ def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stor
     return store.look(file_name)
 
 
-def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> Stored:
+def _bring(store: Store, path: Path, called: str, stem: str, machine: Machine) -> Stored:
     """Copy an image file into the store under a name of the usual form."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -164,7 +164,7 @@ def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> 
         raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error
     with open(descriptor, "rb", buffering=0) as file:
         inspection = inspect_image(descriptor, preferred=stem, scratch=machine.layout.cache)
-        name, version = _name_and_version(hint, inspection)
+        name, version = _name_and_version(called, inspection)
         file_name = check_component(f"{name}-{version}.{machine_architecture()}.raw")
         size = os.fstat(descriptor).st_size
         file.seek(0)
@@ -173,7 +173,7 @@ def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> 
         if there is not None and there.sha256 != sha256:
             raise StoreError(
                 f"{path}: {name} {version} is in the store already, with other content",
-                hint=f"give it a version of its own by its name, {name}-VERSION.{machine_architecture()}.raw",
+                next_step=f"give it a version of its own by its name, {name}-VERSION.{machine_architecture()}.raw",
             )
         with store.receive(sha256=sha256, limit=size, where=str(path)) as incoming:
             incoming.expect(size)
@@ -185,9 +185,9 @@ def _bring(store: Store, path: Path, hint: str, stem: str, machine: Machine) -> 
     return store.look(file_name)
 
 
-def _name_and_version(hint: str, inspection: Inspection) -> tuple[str, str]:
+def _name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:
     """What an image is called: the name of its file, else what it says of itself."""
-    parsed = parse_image_name(hint)
+    parsed = parse_image_name(called)
     if parsed is not None:
         return parsed.name, parsed.version
     # VERSION_ID is that of the system that the image is for
@@ -224,7 +224,7 @@ def _packed(folder: Path, machine: Machine) -> Iterator[Path]:
     """A squashfs image of a directory, which the store can take."""
     if not os.access(_PACK, os.X_OK):
         raise TukitSysextError(
-            f"{folder}: a directory has to be packed into an image, which needs {_PACK}", hint=_HINT_PACK
+            f"{folder}: a directory has to be packed into an image, which needs {_PACK}", next_step=_STEP_PACK
         )
     make_directory(machine.layout.state)
     image = machine.layout.state / f".adopt-{os.getpid()}.raw"
@@ -283,7 +283,7 @@ def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Po
         inspection = inspect_directory(path, preferred=stem)
         if not os.access(_PACK, os.X_OK):
             raise TukitSysextError(
-                f"{path}: a directory has to be packed into an image, which needs {_PACK}", hint=_HINT_PACK
+                f"{path}: a directory has to be packed into an image, which needs {_PACK}", next_step=_STEP_PACK
             )
         merge_name = inspection.merge_name
         name, version = _name_and_version(entry.name, inspection)
@@ -301,5 +301,5 @@ def _check_free(tree: Tree, entry: str, link: str) -> None:
     if link != entry and link in (tree.names(EXTENSIONS) or ()):
         raise TukitSysextError(
             f"its link would be {link}, which is there already",
-            hint=f"take {tree.path / EXTENSIONS / link} over first, or move it away",
+            next_step=f"take {tree.path / EXTENSIONS / link} over first, or move it away",
         )

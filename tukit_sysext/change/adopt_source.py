@@ -30,7 +30,7 @@ class AdoptedSource:
     file: str
     origin: str
     notes: tuple[str, ...]
-    hint: str | None = None
+    next_step: str | None = None
 
 
 def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
@@ -44,14 +44,14 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
     if not found.sure:
         raise TukitSysextError(
             f"{found.origin}: what it says of a source is not sure: {'; '.join(map(str, found.problems))}",
-            hint="mend it, or: tukit-sysext sources add NAME URL --key FILE",
+            next_step="mend it, or: tukit-sysext sources add NAME URL --key FILE",
         )
     try:
         url = values.url(found.url)
     except ValueError as error:
         shown = without_credentials(found.url)
         raise TukitSysextError(
-            f"{found.origin}: url={shown}: {error}", hint="tukit-sysext sources add NAME URL|DIR --key FILE"
+            f"{found.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
         ) from error
     if any(url in source.urls for source in settings.load(tree).sources.values()):
         return None
@@ -59,14 +59,14 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
     if there is not None:
         raise TukitSysextError(
             f"{there}: there is a source {NAME} already, with another URL than {found.origin} says ({url})",
-            hint=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
+            next_step=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
         )
     content = f"# taken over from {found.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
     if not found.verify:
         content += "Verify=no\n"
     if not dry_run:
         own_files.write(tree, SOURCES, f"{NAME}.conf", content)
-    notes, hint = _trust(tree, url, verify=found.verify)
+    notes, next_step = _trust(tree, url, verify=found.verify)
     notes += [f"{found.origin} says {text}: what is there is not looked at" for text in found.elsewhere]
     return AdoptedSource(
         url=url,
@@ -74,7 +74,7 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
         file=f"/{own_files.ETC}/{SOURCES}/{NAME}.conf",
         origin=found.origin,
         notes=tuple(notes),
-        hint=hint,
+        next_step=next_step,
     )
 
 

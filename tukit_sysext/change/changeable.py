@@ -33,7 +33,7 @@ def check_changeable(target: Target, tree: Tree) -> None:
         next_step = f"change it within the transaction, or after: tukit close {snapshot.number}"
     elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
         next_step = f"snapper modify --read-write {snapshot.number}"
-    raise TukitSysextError(f"{target} cannot be changed: {why}", hint=f"nothing was changed; {next_step}")
+    raise TukitSysextError(f"{target} cannot be changed: {why}", next_step=f"nothing was changed; {next_step}")
 
 
 @contextmanager

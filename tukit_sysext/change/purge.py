@@ -69,7 +69,7 @@ class _Folder:
         except OSError as error:
             raise OutsideTree(
                 f"{self._path}: expected a directory of ours, found something else: {error.strerror}",
-                hint="nothing of it was deleted; look at it, and move it away",
+                next_step="nothing of it was deleted; look at it, and move it away",
             ) from error
         try:
             self._empty(descriptor, self._path, os.fstat(descriptor).st_dev)

@@ -179,13 +179,13 @@ def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Pre
     if before is not None and not force:
         raise TukitSysextError(
             f"{where}{before}: there is a source {new.name} already",
-            hint="give it another name, or replace it with --force",
+            next_step="give it another name, or replace it with --force",
         )
     try:
         binary, keys = _keys(tree, new)
         _check_pins(new.pins, keys)
     except TukitSysextError as error:
-        raise TukitSysextError(f"{where}{error}", hint=error.hint) from error
+        raise TukitSysextError(f"{where}{error}", next_step=error.next_step) from error
     return _Prepared(target=target, tree=tree, new=new, binary=binary, keys=keys, before=before)
 
 
@@ -196,11 +196,11 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
         try:
             system = keyring.load(tree, None)
         except UnknownState as error:
-            raise TukitSysextError(str(error), hint="give the key with --key FILE") from error
+            raise TukitSysextError(str(error), next_step="give the key with --key FILE") from error
         if system is None:
             raise TukitSysextError(
                 "there is no keyring of the system that a fingerprint could choose from",
-                hint="give the key with --key FILE",
+                next_step="give the key with --key FILE",
             )
         content, where = system.content, system.path
     try:
@@ -209,7 +209,7 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
     except ValueError as error:
         raise TukitSysextError(
             f"{where}: cannot be used as an OpenPGP public key: {error}",
-            hint="the publisher has it, or: gpg --export --armor FINGERPRINT",
+            next_step="the publisher has it, or: gpg --export --armor FINGERPRINT",
         ) from error
 
 
@@ -222,7 +222,7 @@ def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
         primary = next((key.fingerprint for key in keys if pin in key.subkeys), None)
         if primary is not None:
             message = f"{pin} is a subkey of {primary}; expected the fingerprint of the primary key"
-        raise TukitSysextError(message, hint="nothing was written; ask the publisher which fingerprint is right")
+        raise TukitSysextError(message, next_step="nothing was written; ask the publisher which fingerprint is right")
 
 
 def _write(tree: Tree, path: str, content: bytes) -> None:
@@ -233,7 +233,7 @@ def _write(tree: Tree, path: str, content: bytes) -> None:
             write_file(folder / file_name, content, known_as=path)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}"
-        raise TukitSysextError(message, hint=hint(tree.path / ETC, error)) from error
+        raise TukitSysextError(message, next_step=hint(tree.path / ETC, error)) from error
 
 
 def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
@@ -276,7 +276,7 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
             where = next((there[0] for _, _, there in files if there), file)
             raise TukitSysextError(
                 f"{where}: not a file of /{ETC}, which alone is changed",
-                hint=f"to do without it: ln -s /dev/null {file}",
+                next_step=f"to do without it: ln -s /dev/null {file}",
             )
         if not dry_run:
             for tree, removed in ours:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,7 @@ class Failed:
     target: Target | None
     entry: str
     reason: str
-    hint: str | None = None
+    next_step: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +111,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     for done, target in _alone(results, sites):
         out.warn(
             f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",
-            hint=f"tukit-sysext install {done.adopted.name}, to have the image there too",
+            next_step=f"tukit-sysext install {done.adopted.name}, to have the image there too",
         )
     if not dry_run:
         tell_open_transactions(machine, arguments, out)
@@ -163,8 +163,8 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> D
         take = preview if dry_run else adopt
         return Done(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
     except (TukitSysextError, OSError) as error:
-        hint = error.hint if isinstance(error, TukitSysextError) else None
-        return Failed(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", hint=hint)
+        step = error.next_step if isinstance(error, TukitSysextError) else None
+        return Failed(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", next_step=step)
 
 
 def _unknown(name: str, sites: Sequence[_Site]) -> str:
@@ -179,7 +179,7 @@ def _source(site: _Site, *, dry_run: bool) -> Iterator[Source | Failed]:
         made = adopt_source(site.tree, dry_run=dry_run)
     except TukitSysextError as error:
         reason = f"no source is made of it: {error}"
-        yield Failed(target=site.target, entry="sysextmgr.conf", reason=reason, hint=error.hint)
+        yield Failed(target=site.target, entry="sysextmgr.conf", reason=reason, next_step=error.next_step)
         return
     if made is not None:
         yield Source(target=site.target, made=made)
@@ -206,7 +206,7 @@ def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: boo
         where = f"{item.target}: " if several and item.target is not None else ""
         match item:
             case Failed():
-                out.warn(f"{where}{item.reason}", hint=item.hint or "")
+                out.warn(f"{where}{item.reason}", next_step=item.next_step or "")
             case Done(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
                 told = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
@@ -217,8 +217,8 @@ def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: boo
                 say(f"{where}{made.file} {'would be ' if dry_run else ''}written, as {made.origin} says: {made.url}")
                 for note in made.notes:
                     say(f"  {note}")
-                if made.hint is not None:
-                    say(f"  next step: {made.hint}")
+                if made.next_step is not None:
+                    say(f"  next step: {made.next_step}")
 
 
 def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
@@ -240,8 +240,12 @@ def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
             if isinstance(item, Done)
         ],
         "source": {
-            **asdict(sources[0].made),
+            "url": sources[0].made.url,
+            "verify": sources[0].made.verify,
+            "file": sources[0].made.file,
+            "origin": sources[0].made.origin,
             "notes": list(sources[0].made.notes),
+            "hint": sources[0].made.next_step,
             "trees": [tree_document(item.target) for item in sources],
         }
         if sources
@@ -251,7 +255,7 @@ def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
                 "tree": tree_document(item.target) if item.target is not None else None,
                 "entry": item.entry,
                 "reason": item.reason,
-                "hint": item.hint,
+                "hint": item.next_step,
             }
             for item in results
             if isinstance(item, Failed)

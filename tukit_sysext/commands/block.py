@@ -40,7 +40,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         # it may be offered, or be one day; but rather it is misspelt
         if (near := nearest(name, known)) is not None:
             Output.of(arguments).warn(
-                f"{name}: no image of this name is wanted or linked", hint=f"did you mean {near}?"
+                f"{name}: no image of this name is wanted or linked", next_step=f"did you mean {near}?"
             )
     return status
 

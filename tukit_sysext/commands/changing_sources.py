@@ -55,7 +55,7 @@ def _add(machine: Machine, arguments: argparse.Namespace, output: Output) -> Non
         raise UsageError(
             "whose signatures are to be believed: expected --key FILE, or --fingerprint FINGERPRINT of a key of the "
             "system's keyring",
-            hint="the publisher tells both",
+            next_step="the publisher tells both",
         )
     urls, path = source_files.places(arguments.where)
     try:
@@ -133,7 +133,7 @@ def _remove(machine: Machine, name: str, output: Output, *, dry_run: bool) -> No
         for image in gone.wanted_by:
             output.warn(
                 f"{where}{image} is wanted from source {name} alone: no version of it can be had then",
-                hint=f"tukit-sysext install --source SOURCE {image}",
+                next_step=f"tukit-sysext install --source SOURCE {image}",
             )
     output.json(
         {
@@ -190,4 +190,4 @@ def _check_known(machine: Machine, targets: Sequence[Target], name: str) -> None
         return
     near = nearest(name, known)
     meant = f"did you mean {near}?" if near is not None else f"known: {', '.join(sorted(known)) or 'none'}"
-    raise UsageError(f"{name}: no such source; {meant}", hint="tukit-sysext sources lists them")
+    raise UsageError(f"{name}: no such source; {meant}", next_step="tukit-sysext sources lists them")

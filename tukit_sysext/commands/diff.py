@@ -92,7 +92,7 @@ def _memory(machine: Machine, output: Output, *, needed: bool) -> Memory:
     except TukitSysextError as error:
         if needed:
             raise
-        output.warn(str(error), hint=error.hint or "")
+        output.warn(str(error), next_step=error.next_step or "")
         return Memory()
 
 
@@ -210,7 +210,7 @@ def _no_such_snapshot(word: str, found: Scan, memory: Memory, *, privileged: boo
     near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
         f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(told)}",
-        hint=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
+        next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
     )
 
 

@@ -66,7 +66,9 @@ def _resolved(names_of: Names, memory: Memory, word: str) -> str:
     raise TukitSysextError(
         f"{word[:80]}: expected an image that is remembered, found "
         + (f"{', '.join(sorted(names)[:20])}" if names else "none: no image was settled yet"),
-        hint=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists the images that are there",
+        next_step=f"did you mean {near}?"
+        if near is not None
+        else "tukit-sysext snapshots lists the images that are there",
     )
 
 

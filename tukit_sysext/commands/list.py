@@ -71,8 +71,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             where = f" --snapshot {target.snapshot.number}" if target.snapshot and not target.running else ""
             output.say(f"missing or damaged: tukit-sysext verify --repair{where}")
     for name, reason in away.items():
-        hint = FAULTY if name in facts.unusable else ""
-        output.warn(f"source {name}, what it offers is not listed: {reason}", hint=hint)
+        step = FAULTY if name in facts.unusable else ""
+        output.warn(f"source {name}, what it offers is not listed: {reason}", next_step=step)
     return 1 if away else 0
 
 
@@ -89,7 +89,7 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     if entry is not None:
         return TukitSysextError(
             f"{one_line(name[:80])}: /etc/extensions/{one_line(entry.name)} is there, and nothing tells of which image",
-            hint=f"tukit-sysext adopt --dry-run {one_line(name)} tells whether it can be taken over",
+            next_step=f"tukit-sysext adopt --dry-run {one_line(name)} tells whether it can be taken over",
         )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     near = nearest(name, known)
@@ -97,7 +97,7 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
     return TukitSysextError(
         f"{one_line(name[:80])}: expected an image that a source offers, or that is wanted or linked{told}",
-        hint=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext list shows what there is",
+        next_step=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext list shows what there is",
     )
 
 

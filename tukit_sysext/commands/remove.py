@@ -26,9 +26,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             continue
         if any(name in installed.linked for _, installed in trees):
             raise TukitSysextError(
-                f"{name}: linked, but not wanted: not ours", hint=f"tukit-sysext adopt {name}, and remove it then"
+                f"{name}: linked, but not wanted: not ours", next_step=f"tukit-sysext adopt {name}, and remove it then"
             )
-        raise unknown_image(name, requests.known_names(targets), "that is wanted", hint="tukit-sysext status")
+        raise unknown_image(name, requests.known_names(targets), "that is wanted", next_step="tukit-sysext status")
     found = [
         requests.to_remove(target, [name for name in names if name in installed.wanted])
         for target, installed in trees
@@ -40,6 +40,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             if name not in installed.wanted and name in installed.linked.keys() | installed.others:
                 Output.of(arguments).warn(
                     f"{target}: {name} is in {target.path / EXTENSIONS}, but not wanted: it is not ours and stays",
-                    hint=f"tukit-sysext adopt {name}, and remove it then",
+                    next_step=f"tukit-sysext adopt {name}, and remove it then",
                 )
     return status

@@ -62,7 +62,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             output.tell("No snapshot was found.")
         for unknown in found.unknown:
             as_root = unknown == found.unknown[-1] and not machine.privileged
-            output.warn(f"not known: {unknown}", hint=f"sudo {arguments.typed}" if as_root else "")
+            output.warn(f"not known: {unknown}", next_step=f"sudo {arguments.typed}" if as_root else "")
     return 1 if found.unknown and not found.snapshots else 0
 
 
@@ -75,7 +75,7 @@ def _check_names(found: Scan, look: Look, names: Sequence[str]) -> None:
             raise TukitSysextError(
                 f"{one_line(name[:80])}: expected an image that a snapshot has, found none"
                 + (f"; not all is known: {'; '.join(found.unknown)}" if found.unknown else ""),
-                hint=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext snapshots shows all",
+                next_step=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext snapshots shows all",
             )
 
 

@@ -52,11 +52,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             near = nearest(f"{name}={version}", [f"{item.name}={item.version}" for item in found])
             raise TukitSysextError(
                 f"{name}={version}: expected a blocked version, found {_blocked(name, found)}",
-                hint=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
+                next_step=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
             )
         if all(item.origin != block_file(name) for item in matching):
             raise TukitSysextError(
-                f"{name}={version}: blocked by {matching[0].origin}", hint="change that file, or mask it in /etc"
+                f"{name}={version}: blocked by {matching[0].origin}", next_step="change that file, or mask it in /etc"
             )
     return edit(machine, arguments, told)
 

@@ -222,8 +222,8 @@ def _lines(results: Sequence[Result]) -> Iterator[str | Table]:
             yield Table(("Image", "Version", "Link", "State"), rows, wraps=(2, 3), indent=2)
         for item in result.repairs:
             yield f"  {_told(item)}"
-            if item.hint is not None:
-                yield f"    next step: {item.hint}"
+            if item.next_step is not None:
+                yield f"    next step: {item.next_step}"
         yield from (f"  {move.text}" for move in result.moves)
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
@@ -299,7 +299,7 @@ def _document(result: Result) -> dict[str, Any]:
                 "file": item.finding.file_name,
                 "done": item.done,
                 "told": item.text,
-                "hint": item.hint,
+                "hint": item.next_step,
             }
             for item in result.repairs
         ],

@@ -49,5 +49,5 @@ def _names(kept: Kept) -> tuple[str, ...]:
 def _no_such_image(name: str, judged: tuple[Judged, ...]) -> TukitSysextError:
     known = sorted({other for item in judged for other in _names(item.kept)})
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {one_line(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
-    return TukitSysextError(f"{one_line(name[:80])}: no such image in the store", hint=hint)
+    step = f"did you mean {one_line(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
+    return TukitSysextError(f"{one_line(name[:80])}: no such image in the store", next_step=step)

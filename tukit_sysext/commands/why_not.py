@@ -77,7 +77,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                 told = f"{item.option.version} is linked, but {item.damage}; next step: tukit-sysext verify --repair"
                 output.tell(Toned(told, Tone.BAD))
     for source, reason in facts.not_asked.items():
-        output.warn(f"source {source}: {reason}", hint=FAULTY if source in facts.unusable else "")
+        output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
     return 1 if against else 0
 
 
@@ -87,7 +87,7 @@ def _no_such_version(name: str, version: str, found: Sequence[Explained]) -> Tuk
     told = f"there are {', '.join(there[:8])}" + (", ..." if len(there) > 8 else "") if there else "there is none"
     return TukitSysextError(
         f"{one_line(name)}: {one_line(version[:40])}: expected a version that is offered, stored or linked; {told}",
-        hint=f"did you mean {name}={near}?" if near is not None else f"tukit-sysext list --all {name}",
+        next_step=f"did you mean {name}={near}?" if near is not None else f"tukit-sysext list --all {name}",
     )
 
 

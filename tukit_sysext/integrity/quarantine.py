@@ -159,7 +159,7 @@ def _move(finding: Finding, action: Action, reason: str) -> Move:
 
 
 def _failed(finding: Finding, error: Exception) -> Move:
-    told, step = str(error), getattr(error, "hint", None)
+    told, step = str(error), getattr(error, "next_step", None)
     if isinstance(error, OSError):
         told, step = error.strerror or told, hint(Path("/etc"), error)
     return _move(finding, Action.FAILED, f"{told}; next step: {step}" if step else told)

@@ -54,7 +54,7 @@ class Repair:
     finding: Finding
     done: Done
     text: str
-    hint: str | None = None
+    next_step: str | None = None
 
 
 def repair(machine: Machine, plugins: Hooks, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
@@ -92,12 +92,12 @@ class _Mender:
         try:
             return self._mend(finding)
         except TukitSysextError as error:
-            return _failed(finding, str(error), hint=error.hint)
+            return _failed(finding, str(error), next_step=error.next_step)
         except ToolMissing as error:
-            return _failed(finding, str(error), hint="install the program")
+            return _failed(finding, str(error), next_step="install the program")
         except OSError as error:
             where = self._machine.layout.store
-            return _failed(finding, f"{error.filename or where}: {error.strerror}", hint=hint(where, error))
+            return _failed(finding, f"{error.filename or where}: {error.strerror}", next_step=hint(where, error))
 
     def _mend(self, finding: Finding) -> Repair:
         lost = ""
@@ -114,8 +114,8 @@ class _Mender:
         wanted = resolver.facts.wanted.get(finding.name)
         if wanted is None or wanted.state is State.REMOVED:
             told = lost or f"{finding.condition}: {finding.reason}"
-            hint = f"remove the link {self._subject.path / EXTENSIONS / finding.entry.name}, or bring its image back"
-            return _failed(finding, f"{told}; it is not wanted there, so nothing takes its place", hint=hint)
+            step = f"remove the link {self._subject.path / EXTENSIONS / finding.entry.name}, or bring its image back"
+            return _failed(finding, f"{told}; it is not wanted there, so nothing takes its place", next_step=step)
         if record is None and finding.version != "?":
             same = self._choose(finding, replace(wanted, hold=finding.version), same_file=True)
             if same is not None and same.done is Done.REPAIRED:
@@ -124,7 +124,7 @@ class _Mender:
         return chosen if chosen is not None else _failed(finding, lost or finding.reason)
 
     @property
-    def _hint(self) -> str:
+    def _next_step(self) -> str:
         path = self._subject.path
         return f"tukit-sysext check --root {path} tells why; mend the way to the source, or publish a fitting image"
 
@@ -149,13 +149,13 @@ class _Mender:
             (image,) = plan.images
             chosen = image.chosen
             if chosen is None or image.action not in (Action.KEEP, Action.LINK, Action.FETCH):
-                return None if same_file else _failed(finding, _both(why, image.reason), hint=self._hint)
+                return None if same_file else _failed(finding, _both(why, image.reason), next_step=self._next_step)
             if same_file and chosen.file_name != finding.file_name:
                 return None
             blocked = self._cannot_link(finding, image, plan, resolver)
             if blocked:
                 told = f"{_both(why, f'{image.name} {chosen.version} would fit')}, but {blocked}"
-                return _failed(finding, told, hint=_HINT_READ_ONLY)
+                return _failed(finding, told, next_step=_STEP_READ_ONLY)
             if image.action is not Action.FETCH:
                 break
             fetched = True
@@ -166,7 +166,9 @@ class _Mender:
         if chosen.file_name == finding.file_name:
             stored = self._store.look(chosen.file_name)
             if stored.condition is not InStore.WHOLE:
-                return _failed(finding, _both(why, f"{chosen.file_name} is {stored.condition}"), hint=self._hint)
+                return _failed(
+                    finding, _both(why, f"{chosen.file_name} is {stored.condition}"), next_step=self._next_step
+                )
             how = f", linked as {image.link}" if plan.links else ""
             if finding.entry.name in plan.remove and not fetched and not why:
                 told = f"linked as {image.link}" if plan.links else f"the image has {image.link} already"
@@ -193,7 +195,7 @@ class _Mender:
         return obstacle(self._tree, layout, called=subject.called, running=running, open_=subject.open)
 
 
-_HINT_READ_ONLY = "an update of the system brings an image that fits"
+_STEP_READ_ONLY = "an update of the system brings an image that fits"
 
 
 def _both(why: str, reason: str) -> str:
@@ -204,5 +206,5 @@ def _made(finding: Finding, done: Done, text: str) -> Repair:
     return Repair(finding=finding, done=done, text=text)
 
 
-def _failed(finding: Finding, why: str, *, hint: str | None = None) -> Repair:
-    return Repair(finding=finding, done=Done.FAILED, text=f"cannot be repaired: {why}", hint=hint)
+def _failed(finding: Finding, why: str, *, next_step: str | None = None) -> Repair:
+    return Repair(finding=finding, done=Done.FAILED, text=f"cannot be repaired: {why}", next_step=next_step)

@@ -252,7 +252,7 @@ class Plugins:
         if problems:
             raise PluginFailed(
                 f"what plugins need of the store is not known: {'; '.join(problems)}",
-                hint="tukit-sysext plugins; mend the plugin, or take it out of Load= in [Plugins] of tukit-sysext.conf",
+                next_step="tukit-sysext plugins; mend it, or take it out of Load= in [Plugins] of tukit-sysext.conf",
             )
         return roots
 

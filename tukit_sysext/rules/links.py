@@ -88,5 +88,5 @@ def merge_name(release_files: Mapping[str, bool | None], preferred: str) -> str:
     found = ", ".join(shown(name) for name in sorted(release_files))
     raise MergeNameRefused(
         f"the image has extension-release files for {found}, and systemd would take none for {shown(preferred)}",
-        hint=f"the image's name has to be one of {found}",
+        next_step=f"the image's name has to be one of {found}",
     )

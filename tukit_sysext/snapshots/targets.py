@@ -90,7 +90,7 @@ def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
     there = ", ".join(str(item.number) for item in found.snapshots) or "none"
     raise TukitSysextError(
-        f"snapshot {number}: expected one that is there, found {there}", hint="tukit-sysext snapshots lists them"
+        f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots lists them"
     )
 
 

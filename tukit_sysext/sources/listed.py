@@ -35,7 +35,7 @@ def description_names(image: str) -> tuple[str, ...]:
 def check_freshness(listed: Checksums, where: str) -> None:
     """Raise ImageBroken for a list that says of itself that it is stale (threat N6)."""
     if listed.best_before is not None and datetime.now(UTC).date() > listed.best_before:
-        raise ImageBroken(f"{where}: stale since {listed.best_before}", hint="ask the publisher for a new list")
+        raise ImageBroken(f"{where}: stale since {listed.best_before}", next_step="ask the publisher for a new list")
 
 
 def candidates(

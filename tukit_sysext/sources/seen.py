@@ -134,5 +134,5 @@ def _unreadable(path: Path, source: str, why: str) -> MemoryUnreadable:
     return MemoryUnreadable(
         f"{path}: which lists of source {source} were seen cannot be read: {why}; no list of it is believed until "
         f"this is mended, or forgotten by: tukit-sysext sources reset {source}",
-        hint=f"tukit-sysext sources reset {source}",
+        next_step=f"tukit-sysext sources reset {source}",
     )

@@ -62,7 +62,7 @@ class Trust:
         if self._settings.doubt:
             raise ImageBroken(
                 f"{where}: nothing of source {self._settings.name} is believed: {self._settings.doubt}",
-                hint=f"mend {self._settings.origin}",
+                next_step=f"mend {self._settings.origin}",
             )
         if not self._settings.verify:
             return None
@@ -71,7 +71,7 @@ class Trust:
         if keyring is None:
             raise ImageBroken(
                 f"{where}: there is no keyring to check its signature with; {_BRING_KEY.format(name)}",
-                hint=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_BRING_KEY.format(name)}",
+                next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_BRING_KEY.format(name)}",
             )
         detached = signature()
         if detached is None:
@@ -110,7 +110,7 @@ class Trust:
             line = f"Fingerprint={good[0].fingerprint}"
             raise ImageBroken(
                 f"{where}: its signature is refused: it is by the key {told}, expected {expected} (Fingerprint=)",
-                hint=f"where that key is right as well, add {line} to {self._settings.origin}",
+                next_step=f"where that key is right as well, add {line} to {self._settings.origin}",
             )
         return found
 
@@ -121,14 +121,14 @@ class Trust:
         if not found:
             raise ImageBroken(
                 f"{where}: its signature is from the future, {now_text(good[0].time)}",
-                hint="see whether the clock of this machine is right (timedatectl)",
+                next_step="see whether the clock of this machine is right (timedatectl)",
             )
         made = max(item.time for item in found)
         if longest is not None and now - made > longest:
             raise ImageBroken(
                 f"{where}: signed {now_text(made)}, {span_text(now - made)} ago; MaxAge= in "
                 f"{self._settings.origin} allows {span_text(longest)}",
-                hint="ask the publisher for a list that is signed anew",
+                next_step="ask the publisher for a list that is signed anew",
             )
         return found
 
@@ -146,7 +146,7 @@ class Trust:
         command = f"tukit-sysext sources reset {name}"
         raise ImageBroken(
             f"{told}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
-            hint=f"ask another mirror, or go back to that list: {command}",
+            next_step=f"ask another mirror, or go back to that list: {command}",
         )
 
     def _counting(self, keyring: Keyring) -> Collection[str] | None:
@@ -188,6 +188,6 @@ class Trust:
                 told += f" {keyring.path}; {bring}"
             raise ImageBroken(
                 f"{where}: its signature is refused: {told}",
-                hint=f"see whether {keyring.path} is the keyring of this source; if not, {bring}",
+                next_step=f"see whether {keyring.path} is the keyring of this source; if not, {bring}",
             )
         return list(judged.good)

@@ -84,7 +84,7 @@ class WebSource:
                 return self._offer(base, found, believed.fingerprint if believed is not None else None)
         told = "; ".join(str(failure) for failure in failures)
         refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
-        raise ImageBroken(told, hint=refused.hint) if refused is not None else SourceUnreachable(told)
+        raise ImageBroken(told, next_step=refused.next_step) if refused is not None else SourceUnreachable(told)
 
     def _offer(self, base: str, found: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
         # what this mirror has, the others may not have yet: it goes first from now on

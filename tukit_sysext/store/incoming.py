@@ -43,7 +43,7 @@ class Incoming:
             raise NoRoom(
                 f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
                 missing=size - free,
-                hint=next_step(self._folder),
+                next_step=next_step(self._folder),
             )
         self.expected = size
 
@@ -103,5 +103,5 @@ def not_written(path: Path, told: str, error: OSError, *, missing: int = 1) -> S
     """Why the store takes nothing; ``missing`` bytes at least where it is full."""
     told = f"{path}: {told}: {error.strerror}"
     if is_full(error):
-        return NoRoom(told, missing=missing, hint=hint(path if path.is_dir() else path.parent, error))
+        return NoRoom(told, missing=missing, next_step=hint(path if path.is_dir() else path.parent, error))
     return StoreError(told)

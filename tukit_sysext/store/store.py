@@ -340,17 +340,17 @@ class Store:
         path = f"{self._folder}/{there.file_name}"
         recorded = there.record.sha256 if there.record is not None else None
         if there.condition in (Condition.IRREGULAR, Condition.UNREADABLE):
-            raise StoreError(f"{path}: {there.reason}, and in the way", hint=f"move {path} away")
+            raise StoreError(f"{path}: {there.reason}, and in the way", next_step=f"move {path} away")
         if recorded is not None and recorded != record.sha256:
             raise StoreError(
                 f"{path}: the source now has other content under this name: its SHA-256 is {record.sha256[:16]}..., "
                 f"recorded is {recorded[:16]}...; a published name never changes its content",
-                hint="ask the publisher for a new version",
+                next_step="ask the publisher for a new version",
             )
         if recorded is None and not replaceable(there.file_name):
             raise StoreError(
                 f"{path}: an image of unknown origin with other content than the source has is in the way",
-                hint=f"move {path} away, or take it over with tukit-sysext adopt",
+                next_step=f"move {path} away, or take it over with tukit-sysext adopt",
             )
 
 

@@ -150,7 +150,7 @@ def _blame_machine(folder: Path, result: Result) -> None:
 
 def _not_written(scratch: Path, error: OSError) -> StoreError:
     told = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return NoRoom(told, missing=_COPY_LIMIT, hint=hint(scratch, error)) if is_full(error) else StoreError(told)
+    return NoRoom(told, missing=_COPY_LIMIT, next_step=hint(scratch, error)) if is_full(error) else StoreError(told)
 
 
 def _sweep(scratch: Path) -> None:

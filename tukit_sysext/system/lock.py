@@ -54,7 +54,7 @@ def wait(descriptor: int, operation: int, path: Path) -> None:
             if time.monotonic() > ends:
                 raise TukitSysextError(
                     f"{path}: held by another process for more than {_PATIENCE:g} s",
-                    hint=f"find it with: fuser -v {path}",
+                    next_step=f"find it with: fuser -v {path}",
                 ) from None
             time.sleep(_PAUSE)
 
@@ -67,7 +67,8 @@ def exclusive(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy(
-                f"{path}: held by a transaction, a repair or another collection", hint="try again when it has ended"
+                f"{path}: held by a transaction, a repair or another collection",
+                next_step="try again when it has ended",
             ) from None
         yield
 

@@ -33,11 +33,11 @@ def merged() -> frozenset[str] | None:
 
 def refresh() -> None:
     """Have the extensions merged as they are linked now. Raises TukitSysextError."""
-    hint = "what is linked is merged at the next boot; systemd-sysext status tells what is merged now"
+    step = "what is linked is merged at the next boot; systemd-sysext status tells what is merged now"
     try:
         result = run([TOOL, "refresh"], timeout=_TIMEOUT)
     except (OSError, TimedOut) as error:
-        raise TukitSysextError(f"{TOOL} refresh: {error}", hint=hint) from error
+        raise TukitSysextError(f"{TOOL} refresh: {error}", next_step=step) from error
     if result.status != 0:
         told = result.messages.strip() or result.output.strip() or f"status {result.status}"
-        raise TukitSysextError(f"{TOOL} refresh: {told}", hint=hint)
+        raise TukitSysextError(f"{TOOL} refresh: {told}", next_step=step)

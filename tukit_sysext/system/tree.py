@@ -149,7 +149,7 @@ class Tree:
             return self._strict(path)
         except OSError as error:
             told = f"{self.path / path}: cannot be made: {error.strerror}"
-            raise UnknownState(told, hint=hint(self.path, error)) from error
+            raise UnknownState(told, next_step=hint(self.path, error)) from error
 
     def _strict(self, path: str) -> int:
         try:
@@ -160,7 +160,7 @@ class Tree:
             if error.errno in (errno.ELOOP, errno.EXDEV):
                 raise OutsideTree(
                     f"{self.path / path}: reached through a symbolic link; expected a directory of this tree",
-                    hint="nothing was written; replace the link by a real directory",
+                    next_step="nothing was written; replace the link by a real directory",
                 ) from error
             if error.errno == errno.ENOTDIR:
                 raise OutsideTree(f"{self.path / path}: expected a directory") from error

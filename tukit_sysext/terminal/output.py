@@ -124,11 +124,11 @@ class Output:
         if self.wants_json:
             print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
 
-    def warn(self, text: str, hint: str = "") -> None:
+    def warn(self, text: str, next_step: str = "") -> None:
         """One line to stderr, and the next step below it; always."""
         print(f"tukit-sysext: {one_line(text)}", file=self.errors)
-        if hint:
-            print(f"  next step: {one_line(hint)}", file=self.errors)
+        if next_step:
+            print(f"  next step: {one_line(next_step)}", file=self.errors)
 
     @contextmanager
     def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:

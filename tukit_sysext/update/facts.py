@@ -64,7 +64,7 @@ class Facts:
     ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
-    ``broken_sources`` the reason by source whose list is refused, ``hints`` the next step of a person by such a source,
+    ``broken_sources`` the reason by source whose list is refused, ``next_steps`` what a person can do about it,
     ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none),
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
@@ -86,7 +86,7 @@ class Facts:
     refuse_for: int | None = None
     policy_known: bool = True
     broken_sources: Mapping[str, str] = field(default_factory=dict)
-    hints: Mapping[str, str] = field(default_factory=dict)
+    next_steps: Mapping[str, str] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
 

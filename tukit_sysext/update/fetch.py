@@ -99,7 +99,7 @@ def _failed(error: TukitSysextError) -> Known:
         standing = Standing.UNREACHABLE
     elif isinstance(error, StoreError):
         standing = Standing.NOT_STORED
-    told = f"{error}; next step: {error.hint}" if isinstance(error, StoreError) and error.hint else str(error)
+    told = f"{error}; next step: {error.next_step}" if isinstance(error, StoreError) and error.next_step else str(error)
     return Known(failure=standing, reason=told)
 
 

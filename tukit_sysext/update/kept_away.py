@@ -23,7 +23,7 @@ class KeptAway:
     """A version that would fit: which one and what speaks against it, and what lets it in, both in words."""
 
     reason: str
-    mend: str
+    next_step: str
 
 
 def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
@@ -32,8 +32,8 @@ def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
     A source that is not there any more keeps all of them away.
     """
     if wanted.source is not None and facts.sources and wanted.source not in facts.sources:
-        mend = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
-        return KeptAway(reason=f"source {wanted.source} is not configured", mend=mend)
+        next_step = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
+        return KeptAway(reason=f"source {wanted.source} is not configured", next_step=next_step)
     best = next((item.option for item in _without_settings(facts, wanted) if item.usable), None)
     if best is None:
         return None
@@ -43,7 +43,7 @@ def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
     which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
     return KeptAway(
         reason=f"{which} would fit, but {', and '.join(told for told, _ in found)}",
-        mend=", and ".join(mend for _, mend in found),
+        next_step=", and ".join(step for _, step in found),
     )
 
 

@@ -70,7 +70,7 @@ class ImagePlan:
 
     ``chosen`` is the image afterwards and ``link`` the name of its link (known once its content is), ``remove`` the
     links of ours that go, ``before`` the version that the tree had. ``missing`` says which kind of reason there is for
-    having none afterwards, ``mend`` the next step of a person where that kind does not tell it, ``refuses`` whether it
+    having none afterwards, ``next_step`` what can be done where that kind does not tell it, ``refuses`` whether it
     stops the update.
     """
 
@@ -82,7 +82,7 @@ class ImagePlan:
     remove: tuple[str, ...] = ()
     before: str | None = None
     missing: Missing | None = None
-    mend: str = ""
+    next_step: str = ""
     refuses: bool = False
     warnings: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
@@ -293,17 +293,19 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
     kept = kept_away(facts, wanted)
     if away:
         # what would fit without it is at hand: the network has its part in this alone
-        also, mend = ([kept.reason], kept.mend) if kept is not None else ([], "")
-        return _left_out(facts, wanted, Missing.NOT_REACHABLE, "; ".join((*away, *also)), considered, mend=mend)
+        also, next_step = ([kept.reason], kept.next_step) if kept is not None else ([], "")
+        return _left_out(
+            facts, wanted, Missing.NOT_REACHABLE, "; ".join((*away, *also)), considered, next_step=next_step
+        )
     if refused:
         told = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        mend = "; ".join(dict.fromkeys(facts.hints[name] for name in refused if name in facts.hints))
-        return _left_out(facts, wanted, Missing.LIST_REFUSED, told, considered, mend=mend)
+        next_step = "; ".join(dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps))
+        return _left_out(facts, wanted, Missing.LIST_REFUSED, told, considered, next_step=next_step)
     if broken:
         told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
         return _left_out(facts, wanted, Missing.BROKEN, told, considered)
     if kept is not None:
-        return _left_out(facts, wanted, Missing.KEPT_AWAY, kept.reason, considered, mend=kept.mend)
+        return _left_out(facts, wanted, Missing.KEPT_AWAY, kept.reason, considered, next_step=kept.next_step)
     return _left_out(facts, wanted, Missing.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)
 
 
@@ -314,7 +316,7 @@ def _left_out(
     reason: str,
     considered: tuple[Considered, ...] = (),
     *,
-    mend: str = "",
+    next_step: str = "",
 ) -> ImagePlan:
     have = current(facts, wanted)
     age = facts.refused_for.get(wanted.name, 0)
@@ -327,7 +329,7 @@ def _left_out(
         remove=tuple(sorted(linked(facts, wanted))) if missing is not Missing.NO_PLACE else (),
         before=have[1].option.version if have is not None else None,
         missing=missing,
-        mend=mend,
+        next_step=next_step,
         refuses=wanted.may_refuse and facts.policy_known and not over and missing not in _FAULTS,
         warnings=(warning,) if wanted.may_refuse and over else (),
         considered=considered,

@@ -43,7 +43,7 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
 def next_steps(plan: Plan) -> Mapping[str, str]:
     """What has to be done so that the update is not refused any more, by image."""
     return {
-        image.name: image.mend or _NEXT_STEP[image.missing]
+        image.name: image.next_step or _NEXT_STEP[image.missing]
         for image in plan.images
         if image.refuses and image.missing is not None
     }

@@ -288,18 +288,22 @@ class Resolver:
         candidates: list[Candidate] = []
         unreachable: dict[str, str] = {}
         broken: dict[str, str] = {}
-        hints: dict[str, str] = {}
+        next_steps: dict[str, str] = {}
         for name, source in sorted(self.sources.items()):
             try:
                 candidates += source.candidates()
             except (SourceUnreachable, ImageBroken) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
-                hints |= {name: error.hint} if error.hint else {}
+                next_steps |= {name: error.next_step} if error.next_step else {}
             except (PluginFailed, MemoryUnreadable) as error:
                 self.cannot_use(name, error)
         self.facts = replace(
-            self.facts, candidates=tuple(candidates), unreachable=unreachable, broken_sources=broken, hints=hints
+            self.facts,
+            candidates=tuple(candidates),
+            unreachable=unreachable,
+            broken_sources=broken,
+            next_steps=next_steps,
         )
         self._look_at_candidates()
 

@@ -161,15 +161,15 @@ def test_a_user_who_cannot_look_into_snapshots_sees_the_running_system(
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"),
+    ("word", "next_step"),
     [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots lists them")],
 )
-def test_one_that_is_not_there(site: PlainMachine, word: str, hint: str) -> None:
+def test_one_that_is_not_there(site: PlainMachine, word: str, next_step: str) -> None:
     settle(site)
     delete_second(site)
     with pytest.raises(TukitSysextError, match=f"'{word}': .*there are 1; deleted and remembered 2") as caught:
         run(site, "1", word)
-    assert caught.value.hint == hint
+    assert caught.value.next_step == next_step
 
 
 def test_a_ledger_that_is_none(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def test_as_json(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None
 def test_an_image_that_nobody_remembers(site: PlainMachine) -> None:
     with pytest.raises(TukitSysextError, match=r"gbd: expected an image.*found debug, gdb") as caught:
         run(site, "gbd")
-    assert caught.value.hint == "did you mean gdb?"
+    assert caught.value.next_step == "did you mean gdb?"
 
 
 def test_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ def test_nothing_is_written_for_an_ordinary_user(
 
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
-    ("argv", "told", "hint"),
+    ("argv", "told", "next_step"),
     [
         (["list", "gbd"], "gbd: expected an image that a source offers", "did you mean gdb?"),
         (["why-not", "zzz"], "zzz: expected an image that a source offers", "tukit-sysext list"),
@@ -118,10 +118,10 @@ def test_nothing_is_written_for_an_ordinary_user(
         (["verify", "--snapshot", "9"], "snapshot 9: expected one that is there, found 1", "tukit-sysext snapshots"),
     ],
 )
-def test_unknown_names(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, hint: str) -> None:
+def test_unknown_names(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, next_step: str) -> None:
     assert cli.main(argv) == 1
     err = capsys.readouterr().err
-    assert told in err and hint in err
+    assert told in err and next_step in err
     assert "\x1b" not in err
 
 

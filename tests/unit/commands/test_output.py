@@ -79,7 +79,7 @@ def test_nothing_from_a_disk_commands_a_terminal() -> None:
         output, stream = made(width)
         output.tell(evil)
         output.table(("A", "B"), [(evil, evil), (LONG, "x" * 90)])
-        output.warn(evil, hint=evil)
+        output.warn(evil, next_step=evil)
         assert isinstance(output.errors, io.StringIO)
         told = stream.getvalue() + output.errors.getvalue()
         assert "\033" not in told and "\x9b" not in told

@@ -130,7 +130,7 @@ def test_a_held_image_is_replaced_by_nothing_else(site: VerifySite, lost: Path) 
     before = os.readlink(site.root / "etc/extensions/gdb.raw")
     done = mend(site)
     assert done.done is Done.FAILED
-    assert done.hint
+    assert done.next_step
     assert os.readlink(site.root / "etc/extensions/gdb.raw") == before
 
 
@@ -139,7 +139,7 @@ def test_where_nothing_can_be_had_the_link_stays(site: VerifySite, lost: Path) -
     done = mend(site)
     assert done.done is Done.FAILED
     assert "recorded content cannot be had any more (source local: " in done.text
-    assert done.hint
+    assert done.next_step
     assert listing(site.root / "etc") == before
 
 

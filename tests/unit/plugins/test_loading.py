@@ -128,7 +128,7 @@ def test_what_cannot_be_loaded_is_told_and_keeps_no_other_away(
     assert [plugin.name for plugin in plugins.registered() if not plugin.built_in] == ["keep"]
     with pytest.raises(PluginFailed, match="plugin bad is not loaded") as caught:
         plugins.references(site.machine)
-    assert caught.value.hint
+    assert caught.value.next_step
 
 
 def test_a_plugin_that_hangs_while_it_is_imported(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ def test_a_signature_by_somebody_else(check: Check, key: SigningKey, other_key: 
         ImageBroken, match=r"LIST: its signature is refused: the key .* is not in the keyring"
     ) as caught:
         check(settings(key), other_key.sign(LIST))
-    assert "/etc/keys.gpg" in (caught.value.hint or "")
+    assert "/etc/keys.gpg" in (caught.value.next_step or "")
 
 
 def test_a_key_is_no_signature(check: Check, key: SigningKey) -> None:
@@ -150,7 +150,7 @@ def test_a_clock_that_is_a_little_ahead(check: Check, key: SigningKey) -> None:
 def test_without_a_keyring_nothing_is_believed(check: Check, key: SigningKey) -> None:
     with pytest.raises(ImageBroken, match="LIST: there is no keyring") as caught:
         check(settings(None), key.sign(LIST))
-    assert "/etc/web.conf" in (caught.value.hint or "")
+    assert "/etc/web.conf" in (caught.value.next_step or "")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_pinned_key_alone_counts(check: Check, key: SigningKey, other_key: Sig
     assert check(of, other_key.sign(LIST) + key.sign(LIST)) == key.fingerprint
     with pytest.raises(ImageBroken, match=f"expected {key.fingerprint}") as caught:
         check(of, other_key.sign(LIST))
-    assert f"Fingerprint={other_key.fingerprint}" in (caught.value.hint or "")
+    assert f"Fingerprint={other_key.fingerprint}" in (caught.value.next_step or "")
     either = replace(of, fingerprints=(key.fingerprint, other_key.fingerprint))
     assert check(either, other_key.sign(LIST)) == other_key.fingerprint
 

@@ -87,7 +87,7 @@ def test_content_of_unknown_origin_gives_way_only_where_it_is_good_for_nothing(
     else:
         with pytest.raises(StoreError, match="unknown origin") as caught:
             site.publish()
-        assert "adopt" in (caught.value.hint or "")
+        assert "adopt" in (caught.value.next_step or "")
         assert site.path.read_bytes() == b"by hand"
         assert site.store.records.read(NAME) is None
 
@@ -108,7 +108,7 @@ def test_what_is_irregular_is_in_the_way(site: StoreFolder, tmp_path: Path, kind
     before = os.lstat(site.path)
     with pytest.raises(StoreError, match="in the way") as caught:
         site.publish(replaceable=True)
-    assert str(site.path) in (caught.value.hint or "")
+    assert str(site.path) in (caught.value.next_step or "")
     assert os.lstat(site.path).st_ino == before.st_ino
     assert (tmp_path / "elsewhere").read_bytes() == b"precious"
     assert site.names() == [NAME]

@@ -101,7 +101,7 @@ def test_too_little_room_is_told_before_anything_is_read(site: StoreFolder, monk
 
     with pytest.raises(StoreError, match="5121 bytes are needed for SOURCE, 5120 are free") as caught:
         receive(site, unread(), size=5121, limit=10_000)
-    assert caught.value.hint is not None
+    assert caught.value.next_step is not None
     assert receive(site, [CONTENT], size=5120, limit=10_000)[0] == len(CONTENT)
 
 

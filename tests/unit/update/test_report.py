@@ -38,7 +38,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
             "tukit-sysext unhold gdb,",
         ),
         (
-            facts(want(), broken_sources={"local": "from the future"}, hints={"local": "see the clock"}),
+            facts(want(), broken_sources={"local": "from the future"}, next_steps={"local": "see the clock"}),
             "list refused: local: from the future",
             "see the clock,",
         ),

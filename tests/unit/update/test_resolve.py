@@ -105,7 +105,7 @@ def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
     image = plan(site)
     assert image.missing is Missing.LIST_REFUSED
     assert "stale since 2020-01-01" in image.reason
-    assert image.mend == "ask the publisher for a new list"
+    assert image.next_step == "ask the publisher for a new list"
 
 
 def test_a_description_with_another_hash_than_the_list_is_refused(site: PlainMachine) -> None:

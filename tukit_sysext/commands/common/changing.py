@@ -47,11 +47,11 @@ def parse_names(texts: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
-def unknown_image(name: str, known: Collection[str], where: str, *, hint: str = "") -> TukitSysextError:
+def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str = "") -> TukitSysextError:
     """An error that says which names there are that look like this one."""
     near = nearest(name, known)
-    meant = f"did you mean {near}?" if near is not None else hint
-    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", hint=meant or None)
+    meant = f"did you mean {near}?" if near is not None else next_step
+    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", next_step=meant or None)
 
 
 def carry(
@@ -81,7 +81,7 @@ def carry(
         if _booting(machine, arguments) != booting:
             raise TukitSysextError(
                 "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
-                hint="nothing was changed; run it once more",
+                next_step="nothing was changed; run it once more",
             )
         if now:
             _tell_refresh(output, trees, dry_run=dry_run)
@@ -100,7 +100,7 @@ def carry(
     output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
     for tree in trees:
         for name, reason in tree.missing.items():
-            output.warn(f"{tree.target}: {name}: {reason}", hint=next_step(tree, name))
+            output.warn(f"{tree.target}: {name}: {reason}", next_step=next_step(tree, name))
     told = [image.reason for tree in trees for image in tree.plan.images]
     for source, reason in away.items():
         if not any(reason in text for text in told):
@@ -109,13 +109,13 @@ def carry(
         if any(tree.target.running and not tree.target.next for tree in trees) and not booting:
             output.warn(
                 "another snapshot boots next, to which the copying of /etc at the reboot may bring this",
-                hint="without --root and --snapshot both trees are changed",
+                next_step="without --root and --snapshot both trees are changed",
             )
         tell_open_transactions(machine, arguments, output)
         if _booting(machine, arguments) != booting:
             output.warn(
                 "another snapshot boots next than when this began, and was not changed",
-                hint="run it once more",
+                next_step="run it once more",
             )
     return 1 if any(tree.missing for tree in trees) or (away and not needed) else 0
 
@@ -131,8 +131,8 @@ def next_step(tree: TreeChange, name: str) -> str:
     """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
     target = tree.target
     (image,) = (image for image in tree.plan.images if image.name == name)
-    if image.mend:
-        return image.mend
+    if image.next_step:
+        return image.next_step
     known = {item.option.version for item in image.considered}
     asked = f"{name}={image.wanted.hold}" if image.wanted.hold in known else name
     if target.running:
@@ -155,12 +155,12 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
         for image in tree.plan.images:
             unheard = image.missing is Missing.NOTHING_FITS and not image.considered and image.before is None
             if image.name in needed and image.name not in offered and unheard:
-                hint = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
+                step = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
                 if not offered:
-                    raise TukitSysextError(f"{image.name}: {image.reason}", hint=hint)
+                    raise TukitSysextError(f"{image.name}: {image.reason}", next_step=step)
                 away = ", ".join(changer.not_asked())
                 where = f"of a source (but of {away}, which could not be asked)" if away else "of a source"
-                raise unknown_image(image.name, offered, where, hint=hint)
+                raise unknown_image(image.name, offered, where, next_step=step)
 
 
 def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
@@ -170,16 +170,16 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
             if name in needed:
                 # what is asked for here is not in the configuration, and cannot be taken out of it
                 (image,) = (image for image in tree.plan.images if image.name == name)
-                step = f"tukit-sysext list --all {name}" if image.mend else next_step(tree, name)
+                step = f"tukit-sysext list --all {name}" if image.next_step else next_step(tree, name)
                 raise TukitSysextError(
                     f"{name}: {tree.target}: {reason}",
-                    hint=f"nothing was changed; {step}, or --optional to have it where it fits",
+                    next_step=f"nothing was changed; {step}, or --optional to have it where it fits",
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:
                 raise TukitSysextError(
                     f"{image.name}: {tree.target}: {image.reason}",
-                    hint=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
+                    next_step=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
                 )
 
 

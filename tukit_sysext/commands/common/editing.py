@@ -34,7 +34,7 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[C
             if image.missing is not None:
                 output.warn(
                     f"{tree.target}: no update has a version of {image.name} then: {image.reason}",
-                    hint=next_step(tree, image.name),
+                    next_step=next_step(tree, image.name),
                 )
             elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
                 output.say(f"tukit-sysext update {image.name} brings it.")

@@ -42,7 +42,7 @@ def ledger_faults_told(machine: Machine) -> Iterator[None]:
         path = machine.layout.ledger
         raise TukitSysextError(
             f"{path}: cannot be used: {error}",
-            hint=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
+            next_step=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
         ) from error
 
 
@@ -64,7 +64,8 @@ def remembered(machine: Machine) -> Memory:
             )
     except (OSError, sqlite3.Error) as error:
         raise TukitSysextError(
-            f"{path}: cannot be read as a ledger: {error}", hint="sudo tukit-sysext settle makes it anew from the disk"
+            f"{path}: cannot be read as a ledger: {error}",
+            next_step="sudo tukit-sysext settle makes it anew from the disk",
         ) from error
 
 

@@ -33,7 +33,7 @@ def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, outp
         for number in open_transactions(machine):
             output.warn(
                 f"snapshot {number} is open in a transaction and was not changed",
-                hint=f"{arguments.typed}, once more when that transaction is over",
+                next_step=f"{arguments.typed}, once more when that transaction is over",
             )
 
 
