@@ -8,9 +8,7 @@ image already counts, wherever it stands; of a tombstone all but State=removed, 
 
 from __future__ import annotations
 
-import logging
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import check_component, parse_image_name
@@ -39,8 +37,6 @@ from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Foreign
-
-log = logging.getLogger(__name__)
 
 SOURCE = "adopted"
 """The source that the record of an adopted image names."""
@@ -134,12 +130,7 @@ def _note(target: Target, record: Record, entry: str) -> None:
     detail = f"{record.version} ({entry})"
     number = target.snapshot.number if target.snapshot is not None and not target.running else None
     event = Event(time=now_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
-    path = target.machine.layout.ledger
-    try:
-        with Ledger(path) as ledger:
-            ledger.add([event])
-    except (OSError, sqlite3.Error) as error:
-        log.warning("%s: %s; that %s was taken over is not remembered", path, error, entry)
+    write_or_log(target.machine.layout.ledger, lambda ledger: ledger.add([event]), f"that {entry} was taken over")
 
 
 def _of_store(store: Store, file_name: str, stem: str, machine: Machine) -> Stored:

@@ -14,8 +14,6 @@ what fits goes on to serve.
 
 from __future__ import annotations
 
-import logging
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -26,8 +24,7 @@ from types import TracebackType
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
-from tukit_sysext.errors import UnknownState
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger, now_text, write_or_log
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.links import LinkWriter, changing
 from tukit_sysext.snapshots.snapshots import look
@@ -42,8 +39,6 @@ from tukit_sysext.update.options import current
 from tukit_sysext.update.outcome import Change, changes
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.resolve import Hooks, Resolver
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,21 +218,20 @@ def _remember(done: TreeChange) -> None:
     """Enter the tree and its changes into the ledger. They are made, whether that can be done or not."""
     target = done.target
     machine, snapshot = target.machine, target.snapshot
-    path = machine.layout.ledger
     number = snapshot.number if snapshot is not None else None
     events = [
         Event(time=now_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
         for change in done.changes
     ]
-    try:
-        with Ledger(path) as ledger:
-            now = look(machine.layout, machine.subvolumes, number) if number is not None else None
-            if now is not None:
-                left_out = dict(ledger.left_out(*now.key))
-                for image in done.plan.images:
-                    left_out.pop(image.name, None)
-                missing = {image.name: image.reason for image in done.plan.images if image.missing is not None}
-                ledger.enter(now, {**left_out, **missing})
-            ledger.add(events)
-    except (OSError, sqlite3.Error, UnknownState) as error:
-        log.warning("%s: %s; what was changed is not remembered", path, error)
+
+    def write(ledger: Ledger) -> None:
+        now = look(machine.layout, machine.subvolumes, number) if number is not None else None
+        if now is not None:
+            left_out = dict(ledger.left_out(*now.key))
+            for image in done.plan.images:
+                left_out.pop(image.name, None)
+            missing = {image.name: image.reason for image in done.plan.images if image.missing is not None}
+            ledger.enter(now, {**left_out, **missing})
+        ledger.add(events)
+
+    write_or_log(machine.layout.ledger, write, "what was changed")

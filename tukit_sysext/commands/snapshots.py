@@ -19,8 +19,9 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.links import Entry
 from tukit_sysext.snapshots.snapshots import Scan, Snapshot, rfc3339, scan
+from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.record import seconds_of
-from tukit_sysext.store.store import Condition, Store, Stored
+from tukit_sysext.store.store import Condition, Stored
 from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
@@ -33,23 +34,11 @@ Look = Callable[[str], Stored]
 """Looks at a file of the store."""
 
 
-def looks(store: Store) -> Look:
-    """Looks at each file of the store once: snapshots share images."""
-    found: dict[str, Stored] = {}
-
-    def look(file_name: str) -> Stored:
-        if file_name not in found:
-            found[file_name] = store.look(file_name)
-        return found[file_name]
-
-    return look
-
-
 def run(machine: Machine, arguments: argparse.Namespace) -> int:
     """Print all snapshots. 0, or 1 where there is something that could not be read."""
     output = Output.of(arguments)
     found = scan(machine.layout, machine.subvolumes)
-    look = looks(machine.store(writable=False))
+    look = Examiner(machine.store(writable=False), full=False).look
     if arguments.names and (found.snapshots or not found.unknown):
         _check_names(found, look, arguments.names)
     if output.wants_json:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tukit_sysext.commands import snapshots as snapshots_command
 from tukit_sysext.commands.common import running_job
-from tukit_sysext.commands.snapshots import Look, looks
+from tukit_sysext.commands.snapshots import Look
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
@@ -31,6 +31,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots import links
 from tukit_sysext.snapshots.links import Entry
 from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.store import Condition
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
@@ -72,7 +73,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         return 0 if mark is None or arguments.follow else 1
     found = scan(machine.layout, machine.subvolumes)
     systems = list(_systems(machine, found))
-    look = looks(machine.store(writable=False))
+    look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
     if output.wants_json:
         running = running_job.running_job(machine)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Done, Repair, planned, repair
 from tukit_sysext.integrity.verify import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.layout import EXTENSIONS
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -125,13 +124,8 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
         for item in repairs
         if item.done is not Done.FAILED
     ]
-    if not events:
-        return
-    try:
-        with Ledger(machine.layout.ledger) as ledger:
-            ledger.add(events)
-    except (OSError, sqlite3.Error) as error:
-        log.error("%s: %s; what was repaired is not remembered there", machine.layout.ledger, error)
+    if events:
+        write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what was repaired")
 
 
 def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.integrity.verify import Assessment
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
@@ -103,13 +102,8 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
         )
         for need in new
     ]
-    if not events:
-        return
-    try:
-        with Ledger(machine.layout.ledger) as ledger:
-            ledger.add(events)
-    except (OSError, sqlite3.Error) as error:
-        log.error("%s: %s; what has to be repaired is not remembered there", machine.layout.ledger, error)
+    if events:
+        write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what has to be repaired")
 
 
 def read(path: Path) -> tuple[Need, ...]:

@@ -8,8 +8,10 @@ of one that is broken, is in :mod:`tukit_sysext.ledger.schema`.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from tukit_sysext.ledger.history import REFUSAL_OVER, REFUSED, Events, Repeat
 from tukit_sysext.ledger.images import Images
@@ -29,7 +31,9 @@ from tukit_sysext.ledger.schema import mending
 from tukit_sysext.snapshots.snapshots import Scan, Snapshot
 from tukit_sysext.system.system_release import label
 
-__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "now_text"]
+__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "now_text", "write_or_log"]
+
+log = logging.getLogger(__name__)
 
 DEFAULT = "default"
 """Key of a note: the snapshot that boots next, as key_of() has it."""
@@ -208,6 +212,18 @@ class Ledger(Events, Images):
             with self._transaction() as connection:
                 for table, condition, values in found:
                     connection.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 (written above)
+
+
+def write_or_log(path: Path, write: Callable[[Ledger], None], lost: str) -> None:
+    """Write to the ledger at ``path``; where that fails, log that ``lost`` is not remembered.
+
+    For what was done already, whether it can be remembered or not.
+    """
+    try:
+        with Ledger(path) as ledger:
+            write(ledger)
+    except (OSError, sqlite3.Error) as error:
+        log.error("%s: %s; %s is not remembered", path, error, lost)
 
 
 def _differs(snapshot: Snapshot, known: LedgerSnapshot | None) -> bool:
