@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The command line, ``tukit-sysext``.
-
-Exit status: 0 done, 1 it failed, 2 wrong usage, 75 an update would be refused.
-"""
+"""The command line, ``tukit-sysext``."""
 
 from __future__ import annotations
 
@@ -17,12 +14,9 @@ from importlib import import_module
 from typing import NoReturn
 
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
 from tukit_sysext.system.environment import make_our_own
-
-FAILED = 1
-USAGE = 2
-_BROKEN_PIPE = 141
 
 log = logging.getLogger("tukit_sysext")
 
@@ -52,24 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         next_step = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.next_step
         if next_step:
             print(f"  next step: {next_step}", file=sys.stderr)
-        return USAGE if isinstance(error, UsageError) else FAILED
+        return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
     except BrokenPipeError:
         # whoever read our output has enough of it; the interpreter must not complain while it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return ExitStatus.BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         print(f"tukit-sysext: {where}{error.strerror or error}", file=sys.stderr)
         log.info("trace", exc_info=error)
-        return FAILED
+        return ExitStatus.FAILED
     except KeyboardInterrupt:
         print("tukit-sysext: interrupted", file=sys.stderr)
-        return 130
+        return ExitStatus.INTERRUPTED
     except Exception as error:
         print(f"tukit-sysext: a fault of tukit-sysext itself: {type(error).__name__}: {error}", file=sys.stderr)
         print("  next step: run it again with -v and report what it prints", file=sys.stderr)
         log.info("trace", exc_info=error)
-        return FAILED
+        return ExitStatus.FAILED
 
 
 def run() -> NoReturn:
@@ -82,7 +76,7 @@ def run() -> NoReturn:
         os.umask(0o022)
         status = main()
     except KeyboardInterrupt:  # before a command has begun
-        status = 130
+        status = ExitStatus.INTERRUPTED
     leave(status)
 
 
@@ -96,12 +90,12 @@ def leave(status: int) -> NoReturn:
         os._exit(status)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> ExitStatus:
     from tukit_sysext.machine import Machine
 
     # the grammar lets only names of modules through
     command = import_module(f"tukit_sysext.commands.{arguments.command.replace('-', '_')}")
-    status: int = command.run(Machine(), arguments)
+    status: ExitStatus = command.run(Machine(), arguments)
     return status
 
 

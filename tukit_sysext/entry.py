@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tukit_sysext.errors import NOT_DONE, PASSED, REFUSED
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.system.journal import Faults, Journal, kept_from_children, sendable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
         os._exit(status)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> ExitStatus:
     """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises Exception."""
     os.umask(0o022)
     os.chdir("/")
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     log.addHandler(Journal())
     log.addHandler(faults)
     log.setLevel(logging.INFO)
-    status, settling = PASSED, list(arguments[:1]) == ["settle"]
+    status, settling = ExitStatus.DONE, list(arguments[:1]) == ["settle"]
     try:
         if settling:
             _settle()
@@ -59,11 +59,11 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:
         # the border: nothing of ours may stop an update, whatever it is
         log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
-        status = PASSED if settling else NOT_DONE
+        status = ExitStatus.DONE if settling else ExitStatus.NOT_DONE
     if faults.told:
         told = f"tukit-sysext: FAULT: {'; '.join(faults.told)}"
         # the hook goes on with the line where the job was not done
-        ending = {REFUSED: "\n", NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
+        ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
         print(told, end=ending, file=sys.stderr)
     return status
 
@@ -88,7 +88,7 @@ def _measure(machine: Machine) -> None:
         log.error("no metrics: %s: %s", type(error).__name__, error)
 
 
-def _finalize(arguments: Sequence[str]) -> int:
+def _finalize(arguments: Sequence[str]) -> ExitStatus:
     """finalize-pre PATH ID: the main job. Returns the exit status."""
     from tukit_sysext.errors import UsageError
     from tukit_sysext.ledger.spool import snapshot_number
@@ -117,7 +117,7 @@ def _watched(machine: Machine, number: int) -> Machine:
         return machine
 
 
-def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> int:
+def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> ExitStatus:
     from tukit_sysext.plugins.manager import Plugins
     from tukit_sysext.update import refusal
     from tukit_sysext.update.report import change_lines, refusal_lines
@@ -144,8 +144,8 @@ def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> int:
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)
     _measure(machine)
     if not outcomes:
-        return NOT_DONE
-    return REFUSED if any(outcome.refusals for outcome in outcomes) else PASSED
+        return ExitStatus.NOT_DONE
+    return ExitStatus.REFUSED if any(outcome.refusals for outcome in outcomes) else ExitStatus.DONE
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:

@@ -7,11 +7,6 @@ Two kinds are kept apart, because they end differently inside a transaction: an 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 def in_words(error: BaseException) -> str:
     """An exception of a plugin in one line; its own text may be anything, and may fail too."""
@@ -90,14 +85,3 @@ class Busy(TukitSysextError):
 
 class ToolMissing(Exception):
     """A program that we rely on cannot be run: a fault of the installation, not of an image or a source."""
-
-
-REFUSED = 75
-"""Exit status of a refusal (EX_TEMPFAIL of sysexits.h): the same update may pass later."""
-
-
-PASSED = 0
-
-
-NOT_DONE = 70
-"""A fault of ours kept the job from being done (EX_SOFTWARE): the hook makes of it 0, after a last check of its own."""

@@ -23,6 +23,7 @@ from spec.man import described, hooks, schemas
 from spec.man.described import Argument, Command
 from tukit_sysext import __version__, grammar
 from tukit_sysext.config.keys import KEYS
+from tukit_sysext.exit_status import COMMAND_LINE
 
 FOLDER = Path(__file__).parent
 
@@ -167,7 +168,7 @@ def _options(_: str) -> str:
 
 
 def _exit_status(_: str) -> str:
-    return _terms((str(status), meaning) for status, meaning in grammar.EXIT_STATUS.items())
+    return _terms((str(int(status)), status.meaning) for status in COMMAND_LINE)
 
 
 def _preflight() -> str:

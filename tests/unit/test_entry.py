@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.support import Link, PlainMachine, make_tree, umask
-from tukit_sysext import entry, errors
+from tukit_sysext import entry
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.system import journal
 from tukit_sysext.update import refusal
 
@@ -116,7 +117,7 @@ def test_a_fault_passes_with_one_loud_line(
 
     monkeypatch.setattr(step, failing)
     # the hook makes 0 of both, after a last check of its own where the job was not done
-    assert finalize(site) in (0, errors.NOT_DONE)
+    assert finalize(site) in (0, ExitStatus.NOT_DONE)
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 1
@@ -168,7 +169,7 @@ def test_hostile_arguments_change_nothing(
 ) -> None:
     """Threat L5: nobody makes us write into another tree than that of the snapshot."""
     want(site)
-    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == errors.NOT_DONE
+    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == ExitStatus.NOT_DONE
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not site.layout.refused.exists()
 

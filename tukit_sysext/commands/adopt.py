@@ -17,6 +17,7 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import Target, running_and_next
@@ -88,7 +89,7 @@ Result = Done | Failed | Source
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Take over the named entries, or all, in the running system and what boots next.
 
     0, or 1 where one could not be taken over.
@@ -115,7 +116,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         )
     if not dry_run:
         tell_open_transactions(machine, arguments, out)
-    return 1 if any(isinstance(item, Failed) for item in results) else 0
+    return ExitStatus.FAILED if any(isinstance(item, Failed) for item in results) else ExitStatus.DONE
 
 
 def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:

@@ -13,6 +13,7 @@ from tukit_sysext.commands.common.changing import parse_names
 from tukit_sysext.commands.common.editing import edit
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.errors import UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
 from tukit_sysext.terminal.output import Output
@@ -20,7 +21,7 @@ from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Block versions in each tree. 0."""
     versions = parse_versions(arguments.versions)
     told: list[tuple[ChangeRequest, list[str]]] = []

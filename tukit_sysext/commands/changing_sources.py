@@ -14,6 +14,7 @@ from tukit_sysext.commands.common.keys import key_document, key_lines, remembere
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config import settings
 from tukit_sysext.errors import MemoryUnreadable, TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats import openpgp
 from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
@@ -25,7 +26,7 @@ from tukit_sysext.terminal.text import local_time
 
 
 @alone
-def change(machine: Machine, arguments: argparse.Namespace) -> int:
+def change(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Add, remove or reset a source, or with ``--dry-run`` tell what would be done. 0."""
     if arguments.action == "add":
         # before a next step repeats what was typed: an address with a password in it is refused
@@ -42,7 +43,7 @@ def change(machine: Machine, arguments: argparse.Namespace) -> int:
             _reset(machine, arguments.name, output, dry_run=arguments.dry_run)
     if not arguments.dry_run and arguments.action != "reset":
         tell_open_transactions(machine, arguments, output)
-    return 0
+    return ExitStatus.DONE
 
 
 def _teller(output: Output, *, dry_run: bool) -> Callable[[str], None]:

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from tukit_sysext.commands.common.trees import looked_at
-from tukit_sysext.errors import REFUSED
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
@@ -26,7 +26,7 @@ from tukit_sysext.update.report import next_steps, step_lines, system_name
 from tukit_sysext.update.resolve import Resolver
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the plan for a tree. 0, or 75 where a transaction with this tree would be refused."""
     target = looked_at(machine, arguments)
     plugins = Plugins.of(machine)
@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     output.json(document(plan))
     output.show(lines(plan, full=getattr(arguments, "verbose", False)))
-    return REFUSED if plan.refusals else 0
+    return ExitStatus.REFUSED if plan.refusals else ExitStatus.DONE
 
 
 def document(plan: Plan) -> dict[str, Any]:

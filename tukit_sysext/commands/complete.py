@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from tukit_sysext.config import files as configuration_files
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused, parse_image_name
 from tukit_sysext.system.tree import Tree
@@ -23,14 +24,14 @@ _LONGEST = 2
 """Seconds after which the kernel ends us: a directory of images may be on a server that is away."""
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the names of a kind. 0, whatever cannot be read."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_LONGEST)
     for line in sorted(set(_printable(_LOOKS[arguments.kind](machine)))):
         print(line)
     signal.alarm(0)
-    return 0
+    return ExitStatus.DONE
 
 
 def _printable(found: Iterator[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from tukit_sysext.config.files import Problem, Said, without_credentials
 from tukit_sysext.config.keys import File, Key, of_file
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.config.wanted import WantedImages
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.net.settings import SYSCONFIG, system_proxy
 from tukit_sysext.system.tree import Tree
@@ -45,7 +46,7 @@ class Row:
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the configuration of a tree. 0."""
     target = looked_at(machine, arguments)
     with Tree(target.path) as tree:
@@ -57,7 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         out.json(document(str(target.path), settings, configuration, wanted, everything=arguments.all))
     else:
         _show(out, settings, configuration, wanted, everything=arguments.all)
-    return 0
+    return ExitStatus.DONE
 
 
 def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tukit_sysext.commands.common.memory import Memory, Names, remembered
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots import links
@@ -71,7 +72,7 @@ class _Difference:
         return "went" if self.after is None else "changed"
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
     output = Output.of(arguments)
     found = scan(machine.layout, machine.subvolumes)
@@ -82,7 +83,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     differences = [*_images(before, after), *_others(before, after)]
     output.json(_document(before, after, differences))
     output.show(_lines(before, after, differences))
-    return 0
+    return ExitStatus.DONE
 
 
 def _memory(machine: Machine, output: Output, *, needed: bool) -> Memory:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from tukit_sysext.doctor import clock, collecting, configuration, disk, hooks, images, memory, store, tools, units
 from tukit_sysext.doctor.result import Result, Severity, unknown
 from tukit_sysext.errors import in_words
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -33,7 +34,7 @@ _WORDS = {
 }
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Examine the machine. 0, or 1 where there is a problem."""
     with nullcontext() if arguments.verbose else _silence():
         found = list(examine(machine))
@@ -43,7 +44,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         out.json({"healthy": problems == 0, "results": [asdict(item) for item in found]})
     else:
         _show(out, found, everything=arguments.verbose)
-    return 1 if problems else 0
+    return ExitStatus.FAILED if problems else ExitStatus.DONE
 
 
 @contextmanager

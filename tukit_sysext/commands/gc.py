@@ -10,6 +10,7 @@ from typing import Any
 from tukit_sysext.collect.collect import Collection, collect
 from tukit_sysext.collect.decide import Fate, Judged
 from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
@@ -20,7 +21,7 @@ from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 _SHOWN = 3
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Collect. 0, or 1 where nothing could be deleted because something is not known, or not all could be written."""
     require_root(machine, "gc")
     with ledger_faults_told(machine):
@@ -37,7 +38,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             output.warn(f"nothing is deleted, not known: {unknown}")
     if found.fault:
         output.warn(f"what was deleted is not written down: {found.fault}")
-    return 1 if found.unknown or found.fault else 0
+    return ExitStatus.FAILED if found.unknown or found.fault else ExitStatus.DONE
 
 
 def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:

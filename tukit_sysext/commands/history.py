@@ -11,6 +11,7 @@ from typing import Any
 from tukit_sysext.commands.common.memory import Memory, Names, remembered
 from tukit_sysext.commands.snapshots import snapper_time
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import Event, LedgerSnapshot
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapshots import rfc3339
@@ -31,7 +32,7 @@ class _Place:
     left_out: str | None = None
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError for an image that nobody remembers."""
     memory = remembered(machine)
     events, places = memory.events, list[_Place]()
@@ -43,7 +44,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     output = Output.of(arguments)
     output.json(_document(events, None if arguments.image is None else places))
     output.show(_lines(events, places, of_image=arguments.image is not None))
-    return 0
+    return ExitStatus.DONE
 
 
 def _resolved(names_of: Names, memory: Memory, word: str) -> str:

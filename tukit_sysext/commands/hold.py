@@ -13,11 +13,12 @@ from tukit_sysext.commands.common.editing import edit
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.config.editing import Changes
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Hold images in each tree that wants them. 0."""
     names = parse_names(arguments.names)
     targets = acting(machine, arguments)

@@ -14,6 +14,7 @@ from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.config import settings
 from tukit_sysext.config.values import component
 from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.snapshots.targets import Target
@@ -22,7 +23,7 @@ from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Install images. 0; nothing is changed where a required one cannot be had in one of the trees."""
     names = parse_names(arguments.names)
     keys: dict[str, Sequence[str] | None] = {}

@@ -12,6 +12,7 @@ from typing import Any
 from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.version import compare
@@ -30,7 +31,7 @@ from tukit_sysext.update.report import system_name
 from tukit_sysext.update.resolve import Resolver
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0, or 1 where a source could not be asked."""
     output = Output.of(arguments)
     target = looked_at(machine, arguments)
@@ -73,7 +74,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     for name, reason in away.items():
         step = FAULTY if name in facts.unusable else ""
         output.warn(f"source {name}, what it offers is not listed: {reason}", next_step=step)
-    return 1 if away else 0
+    return ExitStatus.FAILED if away else ExitStatus.DONE
 
 
 def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, WantedImage]) -> None:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins import spec
 from tukit_sysext.plugins.manager import Plugins, Registered
@@ -16,18 +17,18 @@ from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the plugins, or the hooks. 1 where a named plugin could not be loaded, or nobody knows which are named."""
     output = Output.of(arguments)
     if arguments.hooks:
         output.json({"interface": INTERFACE, "hooks": [_hook(name) for name in _names()]})
         if not output.wants_json:
             print("\n".join(hook_lines()))
-        return 0
+        return ExitStatus.DONE
     plugins = Plugins.of(machine)
     output.json(document(plugins))
     output.show(lines(plugins))
-    return 1 if plugins.failed or plugins.unsure else 0
+    return ExitStatus.FAILED if plugins.failed or plugins.unsure else ExitStatus.DONE
 
 
 def document(plugins: Plugins) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import time
 from dataclasses import asdict, replace
 from functools import partial
 
-from tukit_sysext.errors import REFUSED, TukitSysextError, in_words
+from tukit_sysext.errors import TukitSysextError, in_words
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.preflight.decide import Answer, Verdict, judge, without_plan
 from tukit_sysext.terminal.output import Output
@@ -23,7 +24,7 @@ from tukit_sysext.update import refusal
 log = logging.getLogger(__name__)
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the answer. 0 for passes, unknown and no update; 75 where the update would be refused."""
     out = Output.of(arguments)
     try:
@@ -38,7 +39,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
     else:
         _show(out, answer)
-    return REFUSED if answer.verdict is Verdict.REFUSED else 0
+    return ExitStatus.REFUSED if answer.verdict is Verdict.REFUSED else ExitStatus.DONE
 
 
 def _answer(machine: Machine) -> Answer:

@@ -7,6 +7,7 @@ import argparse
 
 from tukit_sysext.change.purge import purge, tell
 from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.terminal.output import Output, require_root, size_text
 
@@ -21,7 +22,7 @@ _MEANS = (
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Purge, or tell what would go. 0."""
     dry_run: bool = arguments.dry_run
     if not dry_run:
@@ -31,7 +32,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if out.wants_json:
         folders = [{"path": str(item.path), "files": item.files, "bytes": item.size} for item in found]
         out.json({"dry_run": dry_run, "folders": folders})
-        return 0
+        return ExitStatus.DONE
     verb = "would go" if dry_run else "gone"
     for item in found:
         if item.files:
@@ -39,7 +40,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
             out.say(f"{item.path}: {files} {verb} ({size_text(item.size)})")
     if not any(item.files for item in found):
         out.say("There is nothing of ours to remove.")
-        return 0
+        return ExitStatus.DONE
     for text in _MEANS:
         out.say(text)
-    return 0
+    return ExitStatus.DONE

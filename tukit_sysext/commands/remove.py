@@ -10,13 +10,14 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import carry, parse_name, unknown_image
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.terminal.output import Output
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Remove images from each tree that wants them. 0."""
     names = [parse_name(name) for name in arguments.names]
     targets = acting(machine, arguments)

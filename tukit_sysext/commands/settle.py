@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.settle import settle
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
@@ -13,10 +14,10 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.terminal.output import require_root
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Settle. 0."""
     require_root(machine, "settle")
     with ledger_faults_told(machine):
         settle(machine, Plugins.of(machine))
     metrics.update(machine)
-    return 0
+    return ExitStatus.DONE

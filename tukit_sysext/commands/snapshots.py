@@ -14,6 +14,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
@@ -34,7 +35,7 @@ Look = Callable[[str], Stored]
 """Looks at a file of the store."""
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print all snapshots. 0, or 1 where there is something that could not be read."""
     output = Output.of(arguments)
     found = scan(machine.layout, machine.subvolumes)
@@ -52,7 +53,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         for unknown in found.unknown:
             as_root = unknown == found.unknown[-1] and not machine.privileged
             output.warn(f"not known: {unknown}", next_step=f"sudo {arguments.typed}" if as_root else "")
-    return 1 if found.unknown and not found.snapshots else 0
+    return ExitStatus.FAILED if found.unknown and not found.snapshots else ExitStatus.DONE
 
 
 def _check_names(found: Scan, look: Look, names: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import MemoryUnreadable
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
@@ -24,7 +25,7 @@ from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """List the sources, or change one."""
     if arguments.action is None:
         return _list(machine, Output.of(arguments))
@@ -70,7 +71,7 @@ class Difference:
     different: tuple[str, ...]
 
 
-def _list(machine: Machine, output: Output) -> int:
+def _list(machine: Machine, output: Output) -> ExitStatus:
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
         configuration = settings_files.load(tree)
@@ -93,7 +94,7 @@ def _list(machine: Machine, output: Output) -> int:
         }
     )
     output.show(_lines(rows, others, differences))
-    return 0
+    return ExitStatus.DONE
 
 
 def _difference(here: Configuration, target: Target) -> Difference | None:

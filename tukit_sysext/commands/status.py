@@ -21,6 +21,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import State, WantedImage, WantedImages
 from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Held
@@ -61,7 +62,7 @@ class System:
     held: tuple[Held, ...]
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the status. 0; with ``--refused`` 1 while an update is refused."""
     output = Output.of(arguments)
     if arguments.follow:
@@ -70,7 +71,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if arguments.follow or (arguments.refused and not output.wants_json):
         for line in _refusal_lines(mark):
             output.tell(line)
-        return 0 if mark is None or arguments.follow else 1
+        return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
     found = scan(machine.layout, machine.subvolumes)
     systems = list(_systems(machine, found))
     look = Examiner(machine.store(writable=False), full=False).look
@@ -89,7 +90,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                 "unknown": list(found.unknown),
             }
         )
-        return 1 if arguments.refused and mark is not None else 0
+        return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
     _print(output, machine, systems, look, mark)
     if others or found.unknown:
         output.tell()
@@ -98,7 +99,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
     for unknown in found.unknown:
         output.tell(f"Not known: {unknown}")
-    return 0
+    return ExitStatus.DONE
 
 
 def _print(output: Output, machine: Machine, systems: Sequence[System], look: Look, mark: Refusal | None) -> None:

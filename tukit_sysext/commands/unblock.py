@@ -16,6 +16,7 @@ from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.settings import Blocked, block_file
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
 from tukit_sysext.system.tree import Tree
@@ -23,7 +24,7 @@ from tukit_sysext.terminal.suggest import nearest
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Take a block back in each tree that has it. 0; what other files block all the same is told."""
     versions = parse_versions(arguments.versions)
     be = "would no longer be" if arguments.dry_run else "is no longer"

@@ -11,11 +11,12 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import parse_name, unknown_image
 from tukit_sysext.commands.common.editing import edit
 from tukit_sysext.commands.common.trees import acting
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Take Hold= away in each tree. 0; an image that is not held is told as that."""
     names = [parse_name(name) for name in arguments.names]
     be = "would be held no longer" if arguments.dry_run else "not held any more"

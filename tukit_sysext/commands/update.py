@@ -10,11 +10,12 @@ from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import carry, parse_name, unknown_image
 from tukit_sysext.commands.common.trees import acting
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 
 
 @alone
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Update images of each tree that wants them. 0, or 1 where one cannot be had or a source not be asked."""
     names = [parse_name(name) for name in arguments.names]
     targets = acting(machine, arguments)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.errors import UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import Move
@@ -41,7 +42,7 @@ class Result:
     moves: Sequence[Move] = ()
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told."""
     if arguments.boot:
         if arguments.repair:
@@ -77,7 +78,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
         for text in unknown:
             output.warn(f"not known: {text}")
     wrong = any(result.assessment.wrong or result.assessment.unknown for result in results)
-    return 1 if wrong or unknown else 0
+    return ExitStatus.FAILED if wrong or unknown else ExitStatus.DONE
 
 
 def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:
@@ -135,38 +136,38 @@ def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> No
         log.error("%s: cannot be written: %s", machine.layout.repair, error.strerror)
 
 
-def _boot(machine: Machine) -> int:
+def _boot(machine: Machine) -> ExitStatus:
     """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
-    status = 0
+    status = ExitStatus.DONE
     plugins = Plugins.of(machine)
     for step in (_isolate, _booted, _refused_again):
         try:
-            status |= step(machine, plugins)
+            status = max(status, step(machine, plugins))
         except Exception as error:
             # each is of use without the others, and none may keep the machine from booting
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
-            status = 1
+            status = ExitStatus.FAILED
     metrics.update(machine)  # where the file is in /run, the boot has taken it
     return status
 
 
-def _isolate(machine: Machine, plugins: Plugins) -> int:
+def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(), full=False, writable=True)
     assessment = assess(machine, subject, examiner, objection=plugins.objection)
     unsure = quarantine.unsure(machine, assessment)
     if unsure:
         log.error("no link is moved, as it is not known which are good: %s", unsure)
-        return 1
+        return ExitStatus.FAILED
     moves = quarantine.isolate(machine, assessment)
     failed = [move for move in moves if move.action is quarantine.Action.FAILED]
     for move in moves:
         # the journal has both streams: each is told on one of them
         print(move.text, file=sys.stderr if move in failed else sys.stdout)
-    return 1 if failed else 0
+    return ExitStatus.FAILED if failed else ExitStatus.DONE
 
 
-def _boot_planned(machine: Machine) -> int:
+def _boot_planned(machine: Machine) -> ExitStatus:
     """What would be moved before the merge. 0, or 1 where that is not known."""
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(writable=False), full=False)
@@ -174,34 +175,34 @@ def _boot_planned(machine: Machine) -> int:
     unsure = quarantine.unsure(machine, assessment)
     if unsure:
         print(f"tukit-sysext: no link would be moved, as it is not known which are good: {unsure}", file=sys.stderr)
-        return 1
+        return ExitStatus.FAILED
     for finding in assessment.findings:
         if finding.held is not None and (finding.good or finding.obsolete):
             what = f"dropped, {finding.obsolete}" if finding.obsolete else "put back, it is good again"
             print(f"{finding.entry.name}: would be {what}")
         elif finding.held is None and quarantine.harmful(finding):
             print(f"{finding.entry.name}: would be put into quarantine: {finding.condition}: {finding.reason}")
-    return 0
+    return ExitStatus.DONE
 
 
-def _booted(machine: Machine, plugins: Plugins) -> int:
+def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
     scan = snapshots.scan(machine.layout, machine.subvolumes)
     for snapshot in scan.snapshots:
         if snapshot.running:
             plugins.settled("tukit_sysext_booted", machine, scan, snapshot.number)
-            return 0
+            return ExitStatus.DONE
     log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
-    return 1
+    return ExitStatus.FAILED
 
 
-def _refused_again(machine: Machine, _: Plugins) -> int:
+def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
     """/run is empty after a reboot, the refusal that the mark showed goes on."""
     if machine.layout.refused.exists():
-        return 0
+        return ExitStatus.DONE
     known = refusal.known(machine, writable=False)
     if known is not None:
         refusal.write(machine.layout.refused, known)
-    return 0
+    return ExitStatus.DONE
 
 
 def _lines(results: Sequence[Result]) -> Iterator[str | Table]:

@@ -10,6 +10,7 @@ from tukit_sysext.collect.collect import collect
 from tukit_sysext.collect.decide import Fate, Judged
 from tukit_sysext.commands.gc import document, fate_text
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.store import Kept
@@ -17,7 +18,7 @@ from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.terminal.text import Tone, Toned, one_line
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0, or 1 where something is not known."""
     require_root(machine, "why")
 
@@ -37,7 +38,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
     if not output.wants_json:
         for unknown in found.unknown:
             output.warn(f"not known: {unknown}")
-    return 1 if found.unknown else 0
+    return ExitStatus.FAILED if found.unknown else ExitStatus.DONE
 
 
 def _names(kept: Kept) -> tuple[str, ...]:

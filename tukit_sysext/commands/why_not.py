@@ -13,6 +13,7 @@ from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.commands.list import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.version import compare
@@ -34,7 +35,7 @@ _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
 
 
-def run(machine: Machine, arguments: argparse.Namespace) -> int:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0 where nothing speaks against the image (or version), else 1."""
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
@@ -78,7 +79,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> int:
                 output.tell(Toned(told, Tone.BAD))
     for source, reason in facts.not_asked.items():
         output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
-    return 1 if against else 0
+    return ExitStatus.FAILED if against else ExitStatus.DONE
 
 
 def _no_such_version(name: str, version: str, found: Sequence[Explained]) -> TukitSysextError:

@@ -7,7 +7,6 @@ Help, man page and completions come from it: every command has a description and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import MappingProxyType
 
 from tukit_sysext import __version__
 from tukit_sysext.grammar import change, look, machine, past, sources, store
@@ -16,18 +15,6 @@ from tukit_sysext.grammar.command import Commands, Parser, common
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
 PARTS = (look, change, past, store, sources, machine)
 """The commands by subject, one module each."""
-
-EXIT_STATUS = MappingProxyType(
-    {
-        0: "Done. Of a command that only tells: all is well, or nothing speaks against it.",
-        1: "It failed, or something is wrong; standard error says what, and the next step.",
-        2: "Wrong usage.",
-        75: "An update with this tree would be refused by a required image (**check**, **preflight**).",
-        130: "Interrupted (Ctrl-C). Nothing is left half done.",
-        141: "Whoever read the output has gone away.",
-    }
-)
-"""Every exit status of the command line; command names between asterisks as in the man page."""
 
 
 def parser(words: Sequence[str] = ()) -> Parser:

@@ -23,7 +23,7 @@ from tests.lab.signing import SigningKey
 from tests.unit.commands.busy import ETC, busy_machine, configure
 from tests.unit.commands.started import NOBODY, Commands, Ended, commands
 from tests.unit.support import Content, PlainMachine, listing, needs_root
-from tukit_sysext.grammar import EXIT_STATUS
+from tukit_sysext.exit_status import COMMAND_LINE
 from tukit_sysext.system.subvolume import PlainSubvolumes
 
 pytestmark = needs_root
@@ -172,7 +172,7 @@ def words(row: Row, folder: Path, *more: str) -> list[str]:
 
 def sound(ended: Ended) -> Ended:
     """Whatever happens: a documented status, no fault of ours, only messages on stderr, no failure in silence."""
-    assert ended.status in EXIT_STATUS, ended
+    assert ended.status in COMMAND_LINE, ended
     assert "Traceback" not in ended.told and "fault of tukit-sysext" not in ended.told, ended
     for line in ended.err.splitlines():
         assert line.startswith(("tukit-sysext: ", "  next step: ")), ended

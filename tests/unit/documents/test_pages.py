@@ -19,9 +19,10 @@ from spec.man import described, hooks, pages, schemas
 from tests.documents import COMMANDS
 from tests.rpm import TOP
 from tests.unit.support import make_tree
-from tukit_sysext import cli, errors, grammar, layout
+from tukit_sysext import layout
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.keys import KEYS, File, Key
+from tukit_sysext.exit_status import COMMAND_LINE
 from tukit_sysext.grammar import parser
 from tukit_sysext.layout import Layout
 from tukit_sysext.plugins.spec import Specifications
@@ -97,24 +98,25 @@ def test_every_command_and_option_is_described() -> None:
     assert "list --root is not described" in option_problems(text.replace("\n**--root**", "\n**--tree**"))
 
 
-def statuses() -> set[int]:
-    """The exit statuses that the code names, or returns as a number."""
-    found = {cli.FAILED, cli.USAGE, cli._BROKEN_PIPE, errors.REFUSED}
-    for path in (PACKAGE / "cli.py", *sorted((PACKAGE / "commands").glob("*.py"))):
+def statuses() -> Iterator[str]:
+    """What the command line and its commands return as an exit status, as it is written."""
+    for path in (PACKAGE / "cli.py", *sorted((PACKAGE / "commands").rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and ast.unparse(node.returns or ast.Constant(None)) == "int":
+            if isinstance(node, ast.FunctionDef) and (
+                node.name == "main" or ast.unparse(node.returns or node) == "ExitStatus"
+            ):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
-                        constants = [each for each in ast.walk(inner.value) if isinstance(each, ast.Constant)]
-                        found |= {each.value for each in constants if type(each.value) is int}
-    return found
+                        yield ast.unparse(inner.value)
 
 
 def test_every_exit_status_is_described() -> None:
-    assert {0, 1, 2, 75, 130, 141} <= statuses() <= set(grammar.EXIT_STATUS)
+    returned = " ".join(statuses())
+    assert re.search(r"\b[0-9]+\b", returned) is None, "a number, not a name"
+    assert set(re.findall(r"ExitStatus\.(\w+)", returned)) == {status.name for status in COMMAND_LINE}
     text, _ = shown(pages.roff(TOOL))
     told = re.findall(r"^       (\d+) ", text.partition("EXIT STATUS")[2].partition("ENVIRONMENT")[0], re.M)
-    assert {int(status) for status in told} == set(grammar.EXIT_STATUS)
+    assert {int(status) for status in told} == set(COMMAND_LINE)
 
 
 def test_every_hook_is_described() -> None:

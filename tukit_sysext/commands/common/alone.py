@@ -8,17 +8,18 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.lock import queued
 
-Run = Callable[[Machine, argparse.Namespace], int]
+Run = Callable[[Machine, argparse.Namespace], ExitStatus]
 
 
 def alone(run: Run) -> Run:
     """The ``run`` of a command, which waits for another one that it could come across, but for a dry run."""
 
     @wraps(run)
-    def guarded(machine: Machine, arguments: argparse.Namespace) -> int:
+    def guarded(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         if getattr(arguments, "dry_run", True) or not machine.privileged:
             return run(machine, arguments)
         with queued(machine.layout.changes_lock, _tell):

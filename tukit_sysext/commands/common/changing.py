@@ -15,6 +15,7 @@ from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.values import image_version
 from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -56,7 +57,7 @@ def unknown_image(name: str, known: Collection[str], where: str, *, next_step: s
 
 def carry(
     machine: Machine, arguments: argparse.Namespace, requests: Sequence[ChangeRequest], *, needed: Collection[str] = ()
-) -> int:
+) -> ExitStatus:
     """Carry requests out, or tell what would be done. ``needed`` are images without which nothing is done.
 
     0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
@@ -117,7 +118,7 @@ def carry(
                 "another snapshot boots next than when this began, and was not changed",
                 next_step="run it once more",
             )
-    return 1 if any(tree.missing for tree in trees) or (away and not needed) else 0
+    return ExitStatus.FAILED if any(tree.missing for tree in trees) or (away and not needed) else ExitStatus.DONE
 
 
 def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]:

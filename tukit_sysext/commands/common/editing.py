@@ -10,13 +10,16 @@ from tukit_sysext.change.changer import Changer
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import document, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.update.plan import Action
 
 
-def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[ChangeRequest, Sequence[str]]]) -> int:
+def edit(
+    machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[ChangeRequest, Sequence[str]]]
+) -> ExitStatus:
     """Change files of trees, or tell what would be changed; each request comes with the lines that tell it. 0."""
     output = Output.of(arguments)
     if not arguments.dry_run:
@@ -43,4 +46,4 @@ def edit(machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[C
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
     if not arguments.dry_run:
         tell_open_transactions(machine, arguments, output)
-    return 0
+    return ExitStatus.DONE
