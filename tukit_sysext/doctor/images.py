@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
-from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
 from tukit_sysext.integrity.verify import Assessment, assess, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapshots import scan
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.store import Condition as InStore
+from tukit_sysext.store.store import Condition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ def look(machine: Machine) -> Facts:
     unrecorded = 0
     with suppress(StoreError):  # told of the folder
         unrecorded = sum(
-            name.endswith(".raw") and store.look(name).condition is InStore.UNRECORDED for name in store.names()
+            name.endswith(".raw") and store.look(name).condition is Condition.UNRECORDED for name in store.names()
         )
     return Facts(
         assessments=judged,

@@ -5,25 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.integrity.quarantine_folder import Held
 from tukit_sysext.snapshots.links import Entry
-
-
-class Condition(StrEnum):
-    """What an entry of /etc/extensions is worth."""
-
-    WHOLE = "whole"
-    MISSING = "missing"
-    DAMAGED = "damaged"
-    BROKEN = "broken"
-    WRONGLY_NAMED = "wrongly named"
-    DOES_NOT_FIT = "does not fit"
-    UNRECORDED = "of unknown origin"
-    UNKNOWN = "not known"
-
+from tukit_sysext.store.store import Condition
 
 GOOD = (Condition.WHOLE, Condition.UNRECORDED)
 

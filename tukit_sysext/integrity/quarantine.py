@@ -15,12 +15,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.integrity.verify import Assessment
 from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.links import Kind, changing
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree

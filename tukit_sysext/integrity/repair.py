@@ -21,14 +21,14 @@ from functools import partial
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import ToolMissing, TukitSysextError
-from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.recover import Recovery
 from tukit_sysext.integrity.verify import Subject
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.links import LinkWriter, changing
 from tukit_sysext.snapshots.targets import obstacle
-from tukit_sysext.store.store import Condition as InStore
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
@@ -104,7 +104,7 @@ class _Mender:
         stored = self._store.look(finding.file_name or "")
         record = stored.record
         if record is not None and finding.condition in (Condition.MISSING, Condition.DAMAGED):
-            if stored.condition is InStore.WHOLE:
+            if stored.condition is Condition.WHOLE:
                 return _made(finding, Done.REPAIRED, "whole again already")
             origin = self._recovery.bring_back(record)
             if origin.found:
@@ -165,7 +165,7 @@ class _Mender:
         LinkWriter(self._tree).apply(plan.links, plan.remove)
         if chosen.file_name == finding.file_name:
             stored = self._store.look(chosen.file_name)
-            if stored.condition is not InStore.WHOLE:
+            if stored.condition is not Condition.WHOLE:
                 return _failed(
                     finding, _both(why, f"{chosen.file_name} is {stored.condition}"), next_step=self._next_step
                 )

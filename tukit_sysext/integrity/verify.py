@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
 from tukit_sysext.integrity import quarantine_folder
-from tukit_sysext.integrity.finding import Condition, Finding, obsolete
+from tukit_sysext.integrity.finding import Finding, obsolete
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import MergeNameRefused
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
@@ -24,8 +24,7 @@ from tukit_sysext.snapshots.links import Entry
 from tukit_sysext.snapshots.snapshots import Scan, Snapshot
 from tukit_sysext.sources.candidate import Known, Standing
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.store import Condition as InStore
-from tukit_sysext.store.store import Stored
+from tukit_sysext.store.store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Objection, no_objection
@@ -159,15 +158,15 @@ class _Judge:
             entry=entry,
             name=name,
             version=stored.version,
-            condition=_SIMPLE.get(stored.condition, Condition.WHOLE),
+            condition=_AS_ENTRY.get(stored.condition, stored.condition),
             reason=stored.reason,
             ours=name in self._facts.wanted,
             recorded=stored.record is not None,
         )
-        if stored.condition in (InStore.DAMAGED, InStore.IRREGULAR):
+        if stored.condition in (Condition.DAMAGED, Condition.IRREGULAR):
             # others' entries are moved only where systemd-sysext would fail on them
             return finding if finding.ours else replace(finding, blocks=self._fails(entry, finding))
-        if stored.condition not in (InStore.WHOLE, InStore.UNRECORDED):
+        if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
             return finding
         record = stored.record
         if record is None or entry.name != f"{record.merge_name}.raw":
@@ -236,7 +235,7 @@ class _Judge:
                 inspection = self._inspect(path, entry)
             except ImageBroken as error:
                 return _refused(finding, error)
-        stored = Stored(file_name=entry.name, condition=InStore.UNRECORDED, reason="not in the store")
+        stored = Stored(file_name=entry.name, condition=Condition.UNRECORDED, reason="not in the store")
         return self._compared(replace(finding, reason=stored.reason), stored, inspection)
 
     def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
@@ -274,13 +273,8 @@ class _Judge:
 _LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
 """What systemd-sysext fails on when it follows a link; one that leads to nothing (ENOENT) it leaves out."""
 
-_SIMPLE = {
-    InStore.MISSING: Condition.MISSING,
-    InStore.DAMAGED: Condition.DAMAGED,
-    InStore.IRREGULAR: Condition.BROKEN,
-    InStore.UNREADABLE: Condition.UNKNOWN,
-    InStore.UNRECORDED: Condition.UNRECORDED,
-}
+_AS_ENTRY = {Condition.IRREGULAR: Condition.BROKEN, Condition.UNREADABLE: Condition.UNKNOWN}
+"""What an entry is worth that leads to a file in such a condition; to any other, the same as the file."""
 
 
 def _stem(entry: Entry) -> str:

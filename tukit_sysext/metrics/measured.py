@@ -15,7 +15,7 @@ from tukit_sysext import __version__
 from tukit_sysext.config import wanted
 from tukit_sysext.config.wanted import State
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.integrity.finding import Condition, Finding
+from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.verify import Assessment, assess, subjects
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import Kind
@@ -24,6 +24,7 @@ from tukit_sysext.metrics.textfile import Metric, Sample
 from tukit_sysext.snapshots.snapshots import scan
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.record import seconds_of
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal
 

@@ -33,14 +33,20 @@ ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
 
 
 class Condition(StrEnum):
-    """What a file of the store is worth."""
+    """What an image is worth: as a file of the store, and as an entry of /etc/extensions that leads to it."""
 
     WHOLE = "whole"
     DAMAGED = "damaged"
     UNRECORDED = "of unknown origin"
+    MISSING = "missing"
+    # of a file of the store alone
     IRREGULAR = "not usable"
     UNREADABLE = "not readable"
-    MISSING = "missing"
+    # of an entry alone
+    BROKEN = "broken"
+    WRONGLY_NAMED = "wrongly named"
+    DOES_NOT_FIT = "does not fit"
+    UNKNOWN = "not known"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,11 +13,11 @@ import pytest
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip
 from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.integrity import quarantine_folder
-from tukit_sysext.integrity.finding import Condition
 from tukit_sysext.integrity.quarantine import Action, Move, isolate, unsure
 from tukit_sysext.integrity.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.rename import rename_new
 from tukit_sysext.system.tree import Tree
 

@@ -17,7 +17,6 @@ from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_
 from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
-from tukit_sysext.integrity.finding import Condition
 from tukit_sysext.integrity.repair import Done, Repair, repair
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
@@ -25,6 +24,7 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import hookimpl
 from tukit_sysext.sources.candidate import Candidate, Known
 from tukit_sysext.sources.protocol import Sink, Source
+from tukit_sysext.store.store import Condition
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import pytest
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
 from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.errors import StoreError, UnknownState
-from tukit_sysext.integrity.finding import Condition
 from tukit_sysext.integrity.verify import subjects, verify
 from tukit_sysext.layout import STORE
 from tukit_sysext.snapshots import snapshots
-from tukit_sysext.store.store import Condition as InStore
+from tukit_sysext.store.store import Condition
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_rot_that_no_time_tells_is_seen_by_the_hash_and_then_by_everybody(site: 
     assert site.finding(full=False).condition is Condition.WHOLE, "the cheap check cannot see it"
     assert site.finding(full=True).condition is Condition.DAMAGED
     assert site.finding(full=False).condition is Condition.DAMAGED
-    assert site.machine.store().look(path.name).condition is InStore.DAMAGED
+    assert site.machine.store().look(path.name).condition is Condition.DAMAGED
     assert path.exists(), "an image that is referenced is never deleted for damage"
 
 

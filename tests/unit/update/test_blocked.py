@@ -13,10 +13,10 @@ from tests.unit.support import make_tree
 from tests.unit.update.samples import FITS, candidate, facts, link, optional, plan_one, stored, want
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.settings import Blocked
-from tukit_sysext.integrity.finding import Condition
 from tukit_sysext.integrity.repair import Done, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.candidate import Known
+from tukit_sysext.store.store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, Missing, undecided
