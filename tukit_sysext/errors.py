@@ -71,12 +71,8 @@ class MemoryUnreadable(TukitSysextError):
     """
 
 
-class NoRoom(StoreError):
-    """The file system of the store has not enough room; ``missing`` bytes more are needed."""
-
-    def __init__(self, message: str, *, missing: int, next_step: str | None = None) -> None:
-        super().__init__(message, next_step=next_step)
-        self.missing = missing
+class NoSpace(StoreError):
+    """The file system of the store is full."""
 
 
 class Busy(TukitSysextError):

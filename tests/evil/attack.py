@@ -22,7 +22,7 @@ from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import Missing
+from tukit_sysext.update.plan import LeftOut
 from tukit_sysext.update.transaction import Transaction
 
 DEADLINE = 30.0
@@ -195,11 +195,11 @@ def _whole(victim: Victim, outcome: Outcome | None) -> Iterator[str]:
     """Old state or new state, for each image: it fits and is linked, or its update is refused, or it is left out."""
     links = victim.links(ATTACKED)
     for image in outcome.plan.images if outcome is not None else ():
-        if image.missing in (Missing.FAULT, Missing.NOT_STORED):
+        if image.left_out in (LeftOut.FAULT, LeftOut.NOT_STORED):
             yield f"{image.name}: what a server does became a fault of ours: {image.reason}"
         linked = f"{image.name}.raw" in links
-        if linked == (image.missing is not None):
-            yield f"{image.name}: linked is {linked}, but the plan says {image.missing}"
+        if linked == (image.left_out is not None):
+            yield f"{image.name}: linked is {linked}, but the plan says {image.left_out}"
         if victim.was.policies[image.name] == "required" and linked == image.refuses:
             yield f"{image.name}: linked is {linked}, refused is {image.refuses}"
         if not image.reason.isprintable():

@@ -58,7 +58,7 @@ class TreeChange:
     @property
     def missing(self) -> Mapping[str, str]:
         """Reason by image for those that are wanted, must not be left out, and cannot be had."""
-        images = (image for image in self.plan.images if image.missing is not None and image.wanted.may_refuse)
+        images = (image for image in self.plan.images if image.left_out is not None and image.wanted.may_refuse)
         return {image.name: image.reason for image in images}
 
 
@@ -230,8 +230,7 @@ def _remember(done: TreeChange) -> None:
             left_out = dict(ledger.left_out(*now.key))
             for image in done.plan.images:
                 left_out.pop(image.name, None)
-            missing = {image.name: image.reason for image in done.plan.images if image.missing is not None}
-            ledger.enter(now, {**left_out, **missing})
+            ledger.enter(now, {**left_out, **done.plan.left_out})
         ledger.add(events)
 
     write_or_log(machine.layout.ledger, write, "what was changed")

@@ -95,7 +95,7 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "wanted_by": image.wanted.origin,
         "action": image.action,
         "reason": image.reason,
-        "missing": image.missing,
+        "missing": image.left_out,
         "refuses": image.refuses,
         "before": image.before,
         "version": chosen.version if chosen is not None else None,

@@ -18,7 +18,7 @@ from tukit_sysext.preflight.offered import Statement, System
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Standing
-from tukit_sysext.update.plan import Action, ImagePlan, Missing, Plan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, Plan, decide
 from tukit_sysext.update.resolve import Resolver
 
 _LEVEL = "SYSEXT_LEVEL"
@@ -165,7 +165,7 @@ def _listed(levels: Sequence[str]) -> str:
 def _of(image: ImagePlan) -> Verdict:
     if image.refuses:
         # a source that is away now may be there when the update is tried
-        return Verdict.UNKNOWN if image.missing is Missing.NOT_REACHABLE else Verdict.REFUSED
+        return Verdict.UNKNOWN if image.left_out is LeftOut.UNREACHABLE else Verdict.REFUSED
     chosen = next((item for item in image.considered if item.option == image.chosen), None)
     if image.action is Action.FETCH and chosen is not None and chosen.standing is Standing.ONLY_CONTENT_TELLS:
         return Verdict.UNKNOWN

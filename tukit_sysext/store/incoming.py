@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoRoom, StoreError
+from tukit_sysext.errors import ImageBroken, NoSpace, StoreError
 from tukit_sysext.store.digest import CHUNK, Digest
 from tukit_sysext.system.room import hint, is_full, next_step
 
@@ -40,9 +40,8 @@ class Incoming:
         promised = sum(max(0, other.expected - other.size) for other in self._others)
         free = room.f_bavail * room.f_frsize + self.size - promised
         if size > free:
-            raise NoRoom(
+            raise NoSpace(
                 f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
-                missing=size - free,
                 next_step=next_step(self._folder),
             )
         self.expected = size
@@ -66,7 +65,7 @@ class Incoming:
             while view:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
-            raise not_written(self._folder, "cannot be written to", error, missing=len(view)) from error
+            raise not_written(self._folder, "cannot be written to", error) from error
 
     def restart(self) -> None:
         """Forget everything that was written. Raises StoreError."""
@@ -99,9 +98,9 @@ class Incoming:
             raise not_written(self._folder, "cannot be written to", error) from error
 
 
-def not_written(path: Path, told: str, error: OSError, *, missing: int = 1) -> StoreError:
-    """Why the store takes nothing; ``missing`` bytes at least where it is full."""
+def not_written(path: Path, told: str, error: OSError) -> StoreError:
+    """Why the store takes nothing: NoSpace where it is full."""
     told = f"{path}: {told}: {error.strerror}"
     if is_full(error):
-        return NoRoom(told, missing=missing, next_step=hint(path if path.is_dir() else path.parent, error))
+        return NoSpace(told, next_step=hint(path if path.is_dir() else path.parent, error))
     return StoreError(told)

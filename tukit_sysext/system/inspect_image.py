@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoRoom, NoVerdict, StoreError, ToolMissing
+from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, StoreError, ToolMissing
 from tukit_sysext.rules.matching import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
@@ -150,7 +150,7 @@ def _blame_machine(folder: Path, result: Result) -> None:
 
 def _not_written(scratch: Path, error: OSError) -> StoreError:
     told = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return NoRoom(told, missing=_COPY_LIMIT, next_step=hint(scratch, error)) if is_full(error) else StoreError(told)
+    return NoSpace(told, next_step=hint(scratch, error)) if is_full(error) else StoreError(told)
 
 
 def _sweep(scratch: Path) -> None:

@@ -15,7 +15,15 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import Busy, ImageBroken, NoRoom, PluginFailed, SourceUnreachable, StoreError, TukitSysextError
+from tukit_sysext.errors import (
+    Busy,
+    ImageBroken,
+    NoSpace,
+    PluginFailed,
+    SourceUnreachable,
+    StoreError,
+    TukitSysextError,
+)
 from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.watched import Watched
@@ -133,7 +141,7 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
                 incoming = stack.enter_context(store.receive(sha256=wanted.candidate.sha256, limit=limit, where=where))
             except StoreError as error:
                 _note(wanted, _failed(error), findings, resolver, store)
-                findings.lacking_room |= {wanted.option.key} if isinstance(error, NoRoom) else set()
+                findings.lacking_room |= {wanted.option.key} if isinstance(error, NoSpace) else set()
             else:
                 arrivals.append(_Arrival(wanted, incoming, resolver, store))
         failures: Mapping[str, TukitSysextError] = {}
@@ -152,7 +160,7 @@ def _fetch_from(source: str, images: Sequence[_Wanted], findings: Findings, reso
             known = arrival.known
             if known is None and failure is not None:
                 known = _failed(failure)
-                if isinstance(failure, NoRoom):
+                if isinstance(failure, NoSpace):
                     findings.lacking_room.add(arrival.wanted.option.key)
             if known is None:
                 known = Known(failure=Standing.UNREACHABLE, reason=f"source {source} did not bring it")
@@ -195,7 +203,7 @@ def _publish(incoming: Incoming, wanted: _Wanted, resolver: Resolver, store: Sto
         if record is not None:
             store.publish(incoming, record, replaceable=lambda there: _good_for_nothing(there, resolver, store))
         return known
-    except NoRoom:
+    except NoSpace:
         raise  # as where it is full earlier
     except TukitSysextError as error:
         return _failed(error)

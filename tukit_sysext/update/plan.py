@@ -42,7 +42,7 @@ class Action(StrEnum):
     LEAVE_ALONE = "leave alone"
 
 
-class Missing(StrEnum):
+class LeftOut(StrEnum):
     """Why no image can be had.
 
     The first five are about the image, and each is mended in another way: by the publisher, by who configured this
@@ -53,7 +53,7 @@ class Missing(StrEnum):
 
     NOTHING_FITS = "nothing published fits"
     KEPT_AWAY = "kept away by the configuration"
-    NOT_REACHABLE = "source not reachable"
+    UNREACHABLE = "source not reachable"
     LIST_REFUSED = "list refused"
     BROKEN = "image broken"
     NO_PLACE = "no place for its link"
@@ -61,7 +61,7 @@ class Missing(StrEnum):
     FAULT = "a fault of the configuration or of a plugin"
 
 
-_FAULTS = (Missing.NOT_STORED, Missing.FAULT)
+_FAULTS = (LeftOut.NOT_STORED, LeftOut.FAULT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class ImagePlan:
     """What happens to one wanted image, and why.
 
     ``chosen`` is the image afterwards and ``link`` the name of its link (known once its content is), ``remove`` the
-    links of ours that go, ``before`` the version that the tree had. ``missing`` says which kind of reason there is for
+    links of ours that go, ``before`` the version that the tree had. ``left_out`` says which kind of reason there is for
     having none afterwards, ``next_step`` what can be done where that kind does not tell it, ``refuses`` whether it
     stops the update.
     """
@@ -81,7 +81,7 @@ class ImagePlan:
     link: str | None = None
     remove: tuple[str, ...] = ()
     before: str | None = None
-    missing: Missing | None = None
+    left_out: LeftOut | None = None
     next_step: str = ""
     refuses: bool = False
     warnings: tuple[str, ...] = ()
@@ -108,6 +108,11 @@ class Plan:
     def refusals(self) -> Mapping[str, str]:
         """Reason by image for those that stop the update."""
         return {image.name: image.reason for image in self.images if image.refuses}
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Reason by image for those that cannot be had."""
+        return {image.name: image.reason for image in self.images if image.left_out is not None}
 
     @property
     def fetches(self) -> tuple[ImagePlan, ...]:
@@ -162,7 +167,7 @@ def undecided(facts: Facts) -> tuple[Candidate, ...]:
             if item.usable or item.standing is Standing.NOT_ASKED:
                 break
         else:
-            nothing = _decide_one(facts, wanted).missing in (Missing.NOTHING_FITS, Missing.KEPT_AWAY)
+            nothing = _decide_one(facts, wanted).left_out in (LeftOut.NOTHING_FITS, LeftOut.KEPT_AWAY)
             more = undescribed(facts, wanted) if nothing else None
             ask += [more] if more is not None else []
     return tuple(ask)
@@ -170,7 +175,7 @@ def undecided(facts: Facts) -> tuple[Candidate, ...]:
 
 def _decide_one(facts: Facts, wanted: WantedImage) -> ImagePlan:
     if facts.tree.unusable:
-        return _left_out(facts, wanted, Missing.NO_PLACE, facts.tree.unusable)
+        return _left_out(facts, wanted, LeftOut.NO_PLACE, facts.tree.unusable)
     if wanted.state is State.REMOVED:
         return _removal(facts, wanted)
     in_the_way = _foreign(facts, wanted.name)
@@ -282,37 +287,35 @@ def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ..
     """No image can be had: find out which of the reasons it is."""
     unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if wanted.source in (None, name)]
     if unusable:
-        return _left_out(facts, wanted, Missing.FAULT, "; ".join(unusable), considered)
+        return _left_out(facts, wanted, LeftOut.FAULT, "; ".join(unusable), considered)
     away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
     away += [item.reason for item in considered if item.standing is Standing.UNREACHABLE]
     broken = [item for item in considered if item.standing is Standing.BROKEN]
     refused = {name: why for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)}
     not_stored = [item for item in considered if item.standing is Standing.NOT_STORED]
     if not_stored:
-        return _left_out(facts, wanted, Missing.NOT_STORED, not_stored[0].reason, considered)
+        return _left_out(facts, wanted, LeftOut.NOT_STORED, not_stored[0].reason, considered)
     kept = kept_away(facts, wanted)
     if away:
         # what would fit without it is at hand: the network has its part in this alone
         also, next_step = ([kept.reason], kept.next_step) if kept is not None else ([], "")
-        return _left_out(
-            facts, wanted, Missing.NOT_REACHABLE, "; ".join((*away, *also)), considered, next_step=next_step
-        )
+        return _left_out(facts, wanted, LeftOut.UNREACHABLE, "; ".join((*away, *also)), considered, next_step=next_step)
     if refused:
         told = "; ".join(f"{name}: {why}" for name, why in refused.items())
         next_step = "; ".join(dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps))
-        return _left_out(facts, wanted, Missing.LIST_REFUSED, told, considered, next_step=next_step)
+        return _left_out(facts, wanted, LeftOut.LIST_REFUSED, told, considered, next_step=next_step)
     if broken:
         told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
-        return _left_out(facts, wanted, Missing.BROKEN, told, considered)
+        return _left_out(facts, wanted, LeftOut.BROKEN, told, considered)
     if kept is not None:
-        return _left_out(facts, wanted, Missing.KEPT_AWAY, kept.reason, considered, next_step=kept.next_step)
-    return _left_out(facts, wanted, Missing.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)
+        return _left_out(facts, wanted, LeftOut.KEPT_AWAY, kept.reason, considered, next_step=kept.next_step)
+    return _left_out(facts, wanted, LeftOut.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)
 
 
 def _left_out(
     facts: Facts,
     wanted: WantedImage,
-    missing: Missing,
+    left_out: LeftOut,
     reason: str,
     considered: tuple[Considered, ...] = (),
     *,
@@ -325,12 +328,12 @@ def _left_out(
     return ImagePlan(
         wanted=wanted,
         action=Action.LEAVE_OUT,
-        reason=f"{missing}: {reason}",
-        remove=tuple(sorted(linked(facts, wanted))) if missing is not Missing.NO_PLACE else (),
+        reason=f"{left_out}: {reason}",
+        remove=tuple(sorted(linked(facts, wanted))) if left_out is not LeftOut.NO_PLACE else (),
         before=have[1].option.version if have is not None else None,
-        missing=missing,
+        left_out=left_out,
         next_step=next_step,
-        refuses=wanted.may_refuse and facts.policy_known and not over and missing not in _FAULTS,
+        refuses=wanted.may_refuse and facts.policy_known and not over and left_out not in _FAULTS,
         warnings=(warning,) if wanted.may_refuse and over else (),
         considered=considered,
     )
@@ -356,7 +359,7 @@ def _occupied(facts: Facts, wanted: WantedImage, item: Foreign) -> ImagePlan:
     """Something that is not ours has the name: it is never touched; where it would be merged it serves."""
     told = f"/etc/extensions/{item.entry.name} is not ours ({item.note or item.entry.kind})"
     if item.complaint:
-        return _left_out(facts, wanted, Missing.NO_PLACE, f"{told}: {item.complaint}")
+        return _left_out(facts, wanted, LeftOut.NO_PLACE, f"{told}: {item.complaint}")
     warning = f"{told} and is left as it is; move it away to have the published image"
     return ImagePlan(wanted=wanted, action=Action.LEAVE_ALONE, reason=told, warnings=(warning,))
 
@@ -374,6 +377,6 @@ def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterable[ImageP
             yield _occupied(facts, image.wanted, in_the_way)
         elif taken.setdefault(stem, image.name) != image.name:
             told = f"its content calls itself {stem}, as that of {taken[stem]} does"
-            yield replace(_left_out(facts, image.wanted, Missing.BROKEN, told), considered=image.considered)
+            yield replace(_left_out(facts, image.wanted, LeftOut.BROKEN, told), considered=image.considered)
         else:
             yield image

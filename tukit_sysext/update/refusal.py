@@ -184,7 +184,7 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
         steps = next_steps(outcome.plan)
         write(path, again(before, now=now, system=system, images=outcome.refusals, steps=steps))
         return
-    if before is None or any(image.wanted.may_refuse and image.missing is not None for image in outcome.plan.images):
+    if before is None or any(image.wanted.may_refuse and image.left_out is not None for image in outcome.plan.images):
         return  # none, or RefuseFor= let it pass without the image: it is held back still
     required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
     if is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):

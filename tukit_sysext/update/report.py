@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import ImagePlan, Missing, Plan
+from tukit_sysext.update.plan import ImagePlan, LeftOut, Plan
 
 _MOST = 5
 
@@ -43,9 +43,9 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
 def next_steps(plan: Plan) -> Mapping[str, str]:
     """What has to be done so that the update is not refused any more, by image."""
     return {
-        image.name: image.next_step or _NEXT_STEP[image.missing]
+        image.name: image.next_step or _NEXT_STEP[image.left_out]
         for image in plan.images
-        if image.refuses and image.missing is not None
+        if image.refuses and image.left_out is not None
     }
 
 
@@ -60,14 +60,14 @@ def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
 _NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
 
 _NEXT_STEP = {
-    Missing.NOTHING_FITS: "update again when a fitting image is published",
-    Missing.NOT_REACHABLE: "mend the way to the source, or update again later",
-    Missing.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
-    Missing.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
-    Missing.BROKEN: "tell the publisher",
-    Missing.NO_PLACE: "move away what is in the way in /etc/extensions",
-    Missing.NOT_STORED: "make room in /var",
-    Missing.FAULT: "mend the configuration (tukit-sysext check)",
+    LeftOut.NOTHING_FITS: "update again when a fitting image is published",
+    LeftOut.UNREACHABLE: "mend the way to the source, or update again later",
+    LeftOut.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
+    LeftOut.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
+    LeftOut.BROKEN: "tell the publisher",
+    LeftOut.NO_PLACE: "move away what is in the way in /etc/extensions",
+    LeftOut.NOT_STORED: "make room in /var",
+    LeftOut.FAULT: "mend the configuration (tukit-sysext check)",
 }
 
 

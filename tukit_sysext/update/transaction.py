@@ -22,7 +22,7 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Objection, no_objection
 from tukit_sysext.update.fetch import complete
 from tukit_sysext.update.outcome import changes
-from tukit_sysext.update.plan import Action, ImagePlan, Missing, Plan
+from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, Plan
 from tukit_sysext.update.resolve import FindSources, Resolver
 
 if TYPE_CHECKING:
@@ -109,15 +109,15 @@ def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception, why: str) -> Pl
         there = {entry.name: entry.image for entry in links.read(tree)}
     except (UnknownState, OutsideTree):
         there = {}
-    missing = Missing.NO_PLACE if isinstance(error, OutsideTree) else Missing.NOT_STORED
+    left_out = LeftOut.NO_PLACE if isinstance(error, OutsideTree) else LeftOut.NOT_STORED
 
     def as_it_is(image: ImagePlan) -> ImagePlan:
         chosen = image.chosen
         if image.action is not Action.LINK or chosen is None or there.get(image.link or "") == chosen.file_name:
             return image
-        refuses = missing is Missing.NO_PLACE and image.wanted.may_refuse
-        reason = f"{missing}: {why}"
-        return replace(image, action=Action.LEAVE_OUT, missing=missing, reason=reason, refuses=refuses, remove=())
+        refuses = left_out is LeftOut.NO_PLACE and image.wanted.may_refuse
+        reason = f"{left_out}: {why}"
+        return replace(image, action=Action.LEAVE_OUT, left_out=left_out, reason=reason, refuses=refuses, remove=())
 
     return replace(plan, images=tuple(as_it_is(image) for image in plan.images))
 
@@ -127,7 +127,7 @@ def _tell_faults(plan: Plan) -> None:
     for problem in plan.problems:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:
-        if image.missing in (Missing.NOT_STORED, Missing.FAULT):
+        if image.left_out in (LeftOut.NOT_STORED, LeftOut.FAULT):
             log.error("%s: %s", image.name, image.reason)
         for warning in image.warnings:
             log.warning("%s: %s", image.name, warning)

@@ -30,7 +30,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.plan import Action, ImagePlan, Missing, decide
+from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, decide
 from tukit_sysext.update.resolve import Resolver
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -275,7 +275,7 @@ def replay(site: VerifySite, key: SigningKey) -> None:
 def test_a_replayed_list_is_broken_for_the_policy(site: VerifySite, key: SigningKey) -> None:
     replay(site, key)
     image = plan(site.machine, site.root)
-    assert (image.missing, image.refuses) == (Missing.LIST_REFUSED, True)
+    assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert "tukit-sysext sources reset local" in image.reason
 
 
@@ -299,7 +299,7 @@ def test_a_damaged_memory_is_a_fault_of_ours_and_refuses_nothing(
     image = plan(site.machine, site.root)
     assert not image.refuses
     assert image.action is (Action.KEEP if at_hand else Action.LEAVE_OUT)
-    assert image.missing is (None if at_hand else Missing.FAULT)
+    assert image.left_out is (None if at_hand else LeftOut.FAULT)
     assert "tukit-sysext sources reset local" in caplog.text
     assert (site.layout.seen / "local").read_bytes() == b"\0\0"
 
@@ -356,7 +356,7 @@ def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
     link.unlink()
     (site.layout.store / file_of("0.9")).unlink()
     image = plan(site.machine, site.root)
-    assert (image.missing, image.refuses) == (Missing.LIST_REFUSED, True)
+    assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert "from the future" in image.reason
     expected = {key.fingerprint: int(NEW.timestamp())} if remembered else {}
     assert site.machine.seen().times("local") == expected

@@ -19,7 +19,7 @@ from tukit_sysext.sources.candidate import Known
 from tukit_sysext.store.store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, Missing, undecided
+from tukit_sysext.update.plan import Action, LeftOut, undecided
 
 DROP_IN = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/50-distribution.conf"
 BY_IMAGE: dict[str, Any] = {"blocked": ("2",)}
@@ -64,7 +64,7 @@ def test_a_link_to_what_is_blocked_goes_where_there_is_no_other(recorded: bool) 
     file = stored("2", recorded=recorded)
     for given in both(store=[file], entries=[link("2")], known={file.file_name: FITS}):
         image = plan_one(given)
-        assert (image.action, image.missing, image.refuses) == (Action.LEAVE_OUT, Missing.KEPT_AWAY, True)
+        assert (image.action, image.left_out, image.refuses) == (Action.LEAVE_OUT, LeftOut.KEPT_AWAY, True)
         assert image.remove == ("gdb.raw",)
         assert "blocked by /" in image.reason
 
@@ -78,7 +78,7 @@ def test_what_is_blocked_is_not_taken_from_the_store() -> None:
 def test_a_block_is_stronger_than_a_hold(entries: list[Any]) -> None:
     for given in both(hold="2", offers={candidate("2"): FITS}, store=[stored("2")], entries=entries):
         image = plan_one(given)
-        assert (image.action, image.missing) == (Action.LEAVE_OUT, Missing.KEPT_AWAY)
+        assert (image.action, image.left_out) == (Action.LEAVE_OUT, LeftOut.KEPT_AWAY)
         assert "blocked by /" in image.reason
 
 

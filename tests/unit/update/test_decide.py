@@ -26,7 +26,7 @@ from tukit_sysext.config.wanted import Policy
 from tukit_sysext.sources.candidate import Known, Standing
 from tukit_sysext.store.store import Condition
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, Missing
+from tukit_sysext.update.plan import Action, LeftOut
 
 KEEP, LINK, FETCH, REMOVE, ALONE = Action.KEEP, Action.LINK, Action.FETCH, Action.REMOVE, Action.LEAVE_ALONE
 ARM = candidate("9", architecture="arm64")
@@ -108,80 +108,80 @@ def test_what_is_chosen(given: Facts, action: Action, version: str | None) -> No
     image = plan_one(given)
     assert (image.action, image.chosen.version if image.chosen else None) == (action, version)
     assert not image.refuses
-    assert image.missing is None
+    assert image.left_out is None
 
 
 NOTHING = [
-    (facts(want(), offers={candidate("2"): OTHER}), Missing.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
-    (facts(want()), Missing.NOTHING_FITS, "no version is published by local"),
-    (facts(want(), sources=()), Missing.NOTHING_FITS, "no source is configured"),
-    (facts(want(source="own")), Missing.KEPT_AWAY, "source own is not configured"),
+    (facts(want(), offers={candidate("2"): OTHER}), LeftOut.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
+    (facts(want()), LeftOut.NOTHING_FITS, "no version is published by local"),
+    (facts(want(), sources=()), LeftOut.NOTHING_FITS, "no source is configured"),
+    (facts(want(source="own")), LeftOut.KEPT_AWAY, "source own is not configured"),
     (
         facts(want(hold="7"), offers={candidate("2"): OTHER}, store=[stored("1", fits="2")], entries=[link("1")]),
-        Missing.NOTHING_FITS,
+        LeftOut.NOTHING_FITS,
         "7 is held: no such version is published by local; 1 is linked",
     ),
     (
         facts(want(hold="2"), offers={candidate("2"): OTHER, candidate("1"): OTHER}),
-        Missing.NOTHING_FITS,
+        LeftOut.NOTHING_FITS,
         "2 is held: SYSEXT_LEVEL is 2",
     ),
     (
         facts(want(), offers={ARM: FITS}),
-        Missing.NOTHING_FITS,
+        LeftOut.NOTHING_FITS,
         "it is published for arm64 only, the system is x86-64",
     ),
     # what the publisher can do nothing about
     (
         facts(want(hold="7"), offers={candidate("2"): FITS}),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "2 of source local would fit, but 7 is held: no such version is published by local",
     ),
     (
         facts(want(hold="9.9"), offers={candidate("1"): FITS}, **HAVE_1),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "1, the version so far, would fit, but 9.9 is held: no such version is published by local",
     ),
     (
         facts(want(hold="1"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "2 of source local would fit, but 1 is held: SYSEXT_LEVEL is 2, the system has 1",
     ),
     (
         facts(want(constraint="<2"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "2 of source local would fit, but Version=<2 does not allow it",
     ),
     (
         facts(want(constraint=">=1.0"), offers={candidate("2.0rc1"): FITS}),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "Version=>=1.0 does not allow it: it is a pre-release, which it has to name, as >=1.0rc0 does",
     ),
     (
         facts(want(blocked=("2",)), offers={candidate("2"): FITS}),
-        Missing.KEPT_AWAY,
+        LeftOut.KEPT_AWAY,
         "2 of source local would fit, but it is blocked by /etc/tukit-sysext/images.d/gdb.conf",
     ),
-    (facts(want(hold="1"), store=[stored("2")]), Missing.KEPT_AWAY, "2 of the store would fit, but 1 is held"),
-    (facts(want(source="own"), offers={candidate("2"): FITS}, sources=("own",)), Missing.NOTHING_FITS, "by own"),
-    (facts(want(), store=[stored("1", fits="2")], entries=[link("1")]), Missing.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
-    (facts(want(), unreachable={"local": "no answer"}), Missing.NOT_REACHABLE, "local: no answer"),
-    (facts(want(), offers={candidate("2"): unreachable()}), Missing.NOT_REACHABLE, "no answer"),
-    (facts(want(), offers={candidate("2"): broken()}), Missing.BROKEN, "cut off"),
+    (facts(want(hold="1"), store=[stored("2")]), LeftOut.KEPT_AWAY, "2 of the store would fit, but 1 is held"),
+    (facts(want(source="own"), offers={candidate("2"): FITS}, sources=("own",)), LeftOut.NOTHING_FITS, "by own"),
+    (facts(want(), store=[stored("1", fits="2")], entries=[link("1")]), LeftOut.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
+    (facts(want(), unreachable={"local": "no answer"}), LeftOut.UNREACHABLE, "local: no answer"),
+    (facts(want(), offers={candidate("2"): unreachable()}), LeftOut.UNREACHABLE, "no answer"),
+    (facts(want(), offers={candidate("2"): broken()}), LeftOut.BROKEN, "cut off"),
     (
         facts(want(), store=[stored("1", condition=Condition.DAMAGED)], entries=[link("1")]),
-        Missing.BROKEN,
+        LeftOut.BROKEN,
         "its SHA-256 is another",
     ),
-    (facts(want(), unusable="etc is a link"), Missing.NO_PLACE, "etc is a link"),
-    (facts(want(), foreign=(foreign("gdb", "does not fit"),)), Missing.NO_PLACE, "does not fit"),
+    (facts(want(), unusable="etc is a link"), LeftOut.NO_PLACE, "etc is a link"),
+    (facts(want(), foreign=(foreign("gdb", "does not fit"),)), LeftOut.NO_PLACE, "does not fit"),
 ]
 
 
 @pytest.mark.parametrize(("given", "missing", "words"), NOTHING)
-def test_nothing_can_be_had(given: Facts, missing: Missing, words: str) -> None:
+def test_nothing_can_be_had(given: Facts, missing: LeftOut, words: str) -> None:
     image = plan_one(given)
-    assert (image.action, image.missing, image.chosen) == (Action.LEAVE_OUT, missing, None)
+    assert (image.action, image.left_out, image.chosen) == (Action.LEAVE_OUT, missing, None)
     assert image.reason.startswith(str(missing))
     assert words in image.reason
     assert image.refuses
@@ -197,14 +197,14 @@ def test_what_is_not_required_refuses_nothing(given: Facts, changes: dict[str, A
 
 def test_a_source_that_nobody_can_speak_to_is_a_fault_and_refuses_nothing() -> None:
     image = plan_one(replace(facts(want()), unusable={"local": "a plugin failed"}))
-    assert (image.missing, image.refuses) == (Missing.FAULT, False)
+    assert (image.left_out, image.refuses) == (LeftOut.FAULT, False)
     assert "local: a plugin failed" in image.reason
 
 
 def test_a_store_that_cannot_take_an_image_refuses_nothing() -> None:
     full = Known(failure=Standing.NOT_STORED, reason="no room")
     image = plan_one(facts(want(), offers={candidate("2"): full}))
-    assert (image.missing, image.refuses) == (Missing.NOT_STORED, False)
+    assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, False)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.unit.update.samples import (
     want,
 )
 from tukit_sysext.sources.candidate import Known, Standing
-from tukit_sysext.update.plan import Action, Missing, decide, undecided
+from tukit_sysext.update.plan import Action, LeftOut, decide, undecided
 
 
 def test_a_newer_image_takes_the_link() -> None:
@@ -79,7 +79,7 @@ def test_of_two_images_with_one_name_the_first_has_the_link() -> None:
     plan = decide(given)
     assert (plan.links, plan.remove) == ({"tool.raw": file_of("a", "1")}, ())
     first, second = plan.images
-    assert (first.action, second.action, second.missing) == (Action.LINK, Action.LEAVE_OUT, Missing.BROKEN)
+    assert (first.action, second.action, second.left_out) == (Action.LINK, Action.LEAVE_OUT, LeftOut.BROKEN)
     assert "tool" in second.reason
     assert second.refuses
 

@@ -22,7 +22,7 @@ from tests.unit.update.samples import (
 )
 from tukit_sysext.sources.candidate import Known
 from tukit_sysext.update.facts import Facts, Objection
-from tukit_sysext.update.plan import Action, Missing, decide
+from tukit_sysext.update.plan import Action, LeftOut, decide
 
 
 def against(*versions: str) -> Objection:
@@ -49,7 +49,7 @@ def test_an_older_version_is_taken_instead() -> None:
 
 def test_a_required_image_without_another_refuses_with_the_reason() -> None:
     image = plan_one(offers("1", "2", objection=against("1", "2")))
-    assert (image.missing, image.refuses) == (Missing.NOTHING_FITS, True)
+    assert (image.left_out, image.refuses) == (LeftOut.NOTHING_FITS, True)
     assert image.reason == "nothing published fits: 2 is the newest, plugin site: 2 is blocked"
 
 

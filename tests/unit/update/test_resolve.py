@@ -16,7 +16,7 @@ from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.plan import Action, ImagePlan, Missing, decide
+from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, decide
 from tukit_sysext.update.resolve import Resolver
 
 IMAGES = "etc/tukit-sysext/images.d"
@@ -72,7 +72,7 @@ def test_what_one_source_has_broken_another_may_have_whole(site: PlainMachine) -
 @pytest.mark.parametrize("conf", ["[Source]\nPath=relative\n", "[Source]\nNewer=x\n", "Path=/srv\n"])
 def test_a_source_with_a_fault_refuses_nothing(site: PlainMachine, conf: str) -> None:
     image = plan(site, {f"{SOURCES}/bad.conf": conf})
-    assert (image.missing, image.refuses) == (Missing.FAULT, False)
+    assert (image.left_out, image.refuses) == (LeftOut.FAULT, False)
     assert "bad" in image.reason
 
 
@@ -84,7 +84,7 @@ def test_a_plugin_that_fails_refuses_nothing(site: PlainMachine, monkeypatch: py
 
     monkeypatch.setattr(Sources.tukit_sysext_sources, "__code__", failing.__code__)
     image = plan(site)
-    assert (image.missing, image.refuses) == (Missing.FAULT, False)
+    assert (image.left_out, image.refuses) == (LeftOut.FAULT, False)
 
 
 @pytest.mark.parametrize("sums", ["broken\n", "", None])
@@ -94,8 +94,8 @@ def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> Non
     path.unlink() if sums is None else path.write_text(sums)
     image = plan(site)
     assert image.refuses
-    expected = {"": Missing.NOTHING_FITS, None: Missing.NOT_REACHABLE}
-    assert image.missing is expected.get(sums, Missing.LIST_REFUSED)
+    expected = {"": LeftOut.NOTHING_FITS, None: LeftOut.UNREACHABLE}
+    assert image.left_out is expected.get(sums, LeftOut.LIST_REFUSED)
 
 
 def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
@@ -103,7 +103,7 @@ def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
     with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{sha256(b'')}  BEST-BEFORE-2020-01-01\n")
     image = plan(site)
-    assert image.missing is Missing.LIST_REFUSED
+    assert image.left_out is LeftOut.LIST_REFUSED
     assert "stale since 2020-01-01" in image.reason
     assert image.next_step == "ask the publisher for a new list"
 
@@ -113,5 +113,5 @@ def test_a_description_with_another_hash_than_the_list_is_refused(site: PlainMac
     with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{'0' * 64}  {name}.json\n")
     image = plan(site)
-    assert image.missing is Missing.BROKEN
+    assert image.left_out is LeftOut.BROKEN
     assert f"{name}.json" in image.reason

@@ -23,7 +23,7 @@ from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.system import merge
 from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.update.plan import Action, Missing
+from tukit_sysext.update.plan import Action, LeftOut
 
 
 def parse_name(text: str) -> str:
@@ -154,7 +154,7 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
     offered = changer.offered()
     for tree in changer.plans():
         for image in tree.plan.images:
-            unheard = image.missing is Missing.NOTHING_FITS and not image.considered and image.before is None
+            unheard = image.left_out is LeftOut.NOTHING_FITS and not image.considered and image.before is None
             if image.name in needed and image.name not in offered and unheard:
                 step = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
                 if not offered:
@@ -262,7 +262,7 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                         "version": image.chosen.version if image.chosen is not None else None,
                         "link": image.link,
                         "reason": image.reason,
-                        "missing": image.missing,
+                        "missing": image.left_out,
                         "warnings": list(image.warnings),
                     }
                     for image in tree.plan.images

@@ -34,7 +34,7 @@ def edit(
     # where no source was asked nothing can be said of what will come
     for tree in (tree for tree, (request, _) in zip(trees, told, strict=True) if request.ask):
         for image in tree.plan.images:
-            if image.missing is not None:
+            if image.left_out is not None:
                 output.warn(
                     f"{tree.target}: no update has a version of {image.name} then: {image.reason}",
                     next_step=next_step(tree, image.name),

@@ -27,8 +27,7 @@ class Recorder:
         with Ledger(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
-                missing = {image.name: image.reason for image in outcome.plan.images if image.missing is not None}
-                ledger.enter(snapshot, missing)
+                ledger.enter(snapshot, outcome.plan.left_out)
             ledger.add(
                 Event(
                     time=now,
