@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Fixtures of the test machine (tests/lab), and the option that puts a real tukit in the place of the driver."""
+"""Fixtures of the test machine (tests/lab), the option that puts a real tukit in the place of the driver, and marks."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -40,8 +42,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
         if item.path.is_relative_to(_ON_LAB):
             item.add_marker(pytest.mark.lab)
-            if os.geteuid() != 0:
-                item.add_marker(pytest.mark.skip(reason="labs need root"))
+            item.add_marker(pytest.mark.root)
+        for reason in _missing(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _missing(item: pytest.Item) -> Iterator[str]:
+    """What the marks of a test ask for, and is not here."""
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        yield "needs root"
+    if item.get_closest_marker("btrfsutil") and find_spec("btrfsutil") is None:
+        yield "btrfsutil is not installed"
+    for mark in item.iter_markers("tool"):
+        for tool in mark.args:
+            if shutil.which(tool) is None:
+                yield f"{tool} is not installed"
 
 
 def _parameters(item: pytest.Item) -> set[object]:

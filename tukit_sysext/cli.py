@@ -11,18 +11,21 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
 from tukit_sysext.system.environment import make_our_own
 
+if TYPE_CHECKING:
+    from tukit_sysext.machine import Machine
+
 log = logging.getLogger("tukit_sysext")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; every exception becomes an exit status here."""
+def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -> int:
+    """Run one command, on this machine unless another is given; every exception becomes an exit status here."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser(words).parse_args(words)
     # for next steps that have to mean the same: with an option lost they would do something else
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     try:
-        status = _run(arguments)
+        status = _run(arguments, machine)
         print(end="", flush=True)
         return status
     except TukitSysextError as error:
@@ -90,12 +93,12 @@ def leave(status: int) -> NoReturn:
         os._exit(status)
 
 
-def _run(arguments: argparse.Namespace) -> ExitStatus:
+def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
     from tukit_sysext.machine import Machine
 
     # the grammar lets only names of modules through
     command = import_module(f"tukit_sysext.commands.{arguments.command.replace('-', '_')}")
-    status: ExitStatus = command.run(Machine(), arguments)
+    status: ExitStatus = command.run(machine or Machine(), arguments)
     return status
 
 

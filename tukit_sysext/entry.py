@@ -41,8 +41,11 @@ def run(arguments: Sequence[str]) -> NoReturn:
         os._exit(status)
 
 
-def main(arguments: Sequence[str]) -> ExitStatus:
-    """Run one hook: ``tukit STAGE ARGUMENTS...`` or ``settle``. Returns the exit status; never raises Exception."""
+def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitStatus:
+    """Run one hook, on this machine unless another is given: ``tukit STAGE ARGUMENTS...`` or ``settle``.
+
+    Returns the exit status; never raises Exception.
+    """
     os.umask(0o022)
     os.chdir("/")
     syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
@@ -53,9 +56,9 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     status, settling = ExitStatus.DONE, list(arguments[:1]) == ["settle"]
     try:
         if settling:
-            _settle()
+            _settle(machine)
         else:
-            status = _finalize(arguments[1:])
+            status = _finalize(arguments[1:], machine)
     except Exception as error:
         # the border: nothing of ours may stop an update, whatever it is
         log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
@@ -68,12 +71,12 @@ def main(arguments: Sequence[str]) -> ExitStatus:
     return status
 
 
-def _settle() -> None:
+def _settle(machine: Machine | None) -> None:
     from tukit_sysext.ledger.settle import settle
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins.manager import Plugins
 
-    machine = Machine()
+    machine = machine or Machine()
     settle(machine, Plugins.of(machine))
     _measure(machine)
 
@@ -88,7 +91,7 @@ def _measure(machine: Machine) -> None:
         log.error("no metrics: %s: %s", type(error).__name__, error)
 
 
-def _finalize(arguments: Sequence[str]) -> ExitStatus:
+def _finalize(arguments: Sequence[str], machine: Machine | None) -> ExitStatus:
     """finalize-pre PATH ID: the main job. Returns the exit status."""
     from tukit_sysext.errors import UsageError
     from tukit_sysext.ledger.spool import snapshot_number
@@ -97,7 +100,7 @@ def _finalize(arguments: Sequence[str]) -> ExitStatus:
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
         raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
     number, now = snapshot_number(arguments[2]), int(time.time())
-    machine = _watched(Machine(), number)
+    machine = _watched(machine or Machine(), number)
     try:
         return _finalize_tree(machine, Path(arguments[1]), number, now)
     finally:

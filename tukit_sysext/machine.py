@@ -18,18 +18,15 @@ class Machine:
     """Paths of the running system, its image store, and access to its subvolumes.
 
     ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then, and no server that
-    is away is waited for. ``progress`` is told how far a job is.
+    is away is waited for. ``progress`` is told how far a job is. ``privileged``: whether we may change things and look
+    into images.
     """
 
     layout: Layout = field(default_factory=Layout)
     subvolumes: Subvolumes = field(default_factory=BtrfsSubvolumes)
     read_only: bool = False
+    privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
     progress: Progress = field(default_factory=Progress, compare=False)
-
-    @property
-    def privileged(self) -> bool:
-        """Whether we may change things and look into images."""
-        return os.geteuid() == 0
 
     def seen(self) -> Seen:
         """The newest signature time seen of each source; remembered only where we may, and are not just looking."""

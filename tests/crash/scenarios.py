@@ -29,7 +29,7 @@ from tests.crash.ground import COMMAND, HOOK, Ground
 from tests.crash.mounts import copy, device, mounted
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
-from tests.unit.support import snapper_info
+from tests.machine import snapper_info
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.rules.architectures import architecture
 

@@ -11,7 +11,6 @@ import pytest
 
 from tests.crash import calls, leaving
 from tests.crash.order import unwaited
-from tests.unit.support import needs_root
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
@@ -19,19 +18,19 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=Path(__file__).parents[2], check=False, capture_output=True, text=True)
 
 
-@needs_root
+@pytest.mark.root
 def test_every_kind_of_step() -> None:
     done = run("--subset")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_root
+@pytest.mark.root
 def test_a_power_cut_misses_what_does_not_wait_for_the_disk() -> None:
     done = run("--leave-out", "--scenario", "collect")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.long
 @pytest.mark.timeout(3 * 3600)
 def test_every_step() -> None:
@@ -39,7 +38,7 @@ def test_every_step() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_power_cut_misses_whatever_does_not_wait_for_the_disk() -> None:

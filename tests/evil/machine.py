@@ -12,7 +12,8 @@ from random import Random
 from unittest.mock import patch
 
 from tests.evil.world import FORGED, NAMES, NEW_LEVEL, OLD_LEVEL, World, file_of, says, sha256
-from tests.unit.support import Content, Link, PlainMachine, make_tree
+from tests.machine import PlainMachine
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.layout import STORE
 from tukit_sysext.rules.release import ReleaseData

@@ -14,13 +14,13 @@ import pytest
 from tests.evil.attack import Plan, attack
 from tests.evil.machine import ATTACKED, Before, Victim
 from tests.evil.world import BELIEVED, FORGED, NAMES, OLD_LEVEL, REFUSED, World, file_of
-from tests.unit.support import make_tree, needs_root
+from tests.trees import make_tree
 from tukit_sysext.layout import STORE
 
 SEED = 20261101
 RUNS = 25
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 """Caches, and what was seen of a source, are only written by root."""
 
 

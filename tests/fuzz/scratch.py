@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from tests.unit.support import PlainMachine
+from tests.machine import PlainMachine
 from tukit_sysext.system.tree import Tree
 
 NUMBER = 7

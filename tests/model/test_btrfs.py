@@ -16,7 +16,6 @@ from tests.model.__main__ import figures, run
 from tests.model.machine import Snapshots
 from tests.model.volume import BtrfsVolume
 from tests.model.world import World
-from tests.unit.support import needs_root
 
 SEED = 20261102
 EXAMPLES = 80
@@ -36,7 +35,7 @@ def btrfs(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", mount], check=True, capture_output=True)
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.long
 def test_the_invariants_hold_on_btrfs(btrfs: Path) -> None:
     class Machine(Snapshots):

@@ -10,7 +10,8 @@ import uuid
 from pathlib import Path
 from typing import Protocol
 
-from tukit_sysext.system.subvolume import BtrfsSubvolumes, PlainSubvolumes, Subvolumes
+from tests.machine import PlainSubvolumes
+from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
 _TOP_LEVEL = 5
 """Identifier of the top level of a btrfs."""

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from tests.machine import snapper_info
 from tests.model import images
 from tests.model.faults import Faults
 from tests.model.model import EXTENSIONS, PLACES, Etc, Model, Snap, Words
 from tests.model.volume import Volume
-from tests.unit.support import snapper_info
 from tukit_sysext.collect.roots import Root
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine

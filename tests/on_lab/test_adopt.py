@@ -10,7 +10,7 @@ from tests.documents import faults
 from tests.lab import Flavour
 from tests.lab.images import make_image
 from tests.on_lab.site import OLD, STORE, Site
-from tests.unit.support import make_tree
+from tests.trees import make_tree
 
 ANY = {"ID": "_any"}
 CONF = "/etc/tukit-sysext/images.d"

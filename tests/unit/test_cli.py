@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import PlainMachine, make_tree
+from tests.machine import PlainMachine
+from tests.trees import make_tree
 from tukit_sysext import __version__, cli
 from tukit_sysext.grammar import parser
 
@@ -72,7 +73,7 @@ def test_what_changes_something_needs_root(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """Threat L8: said before anything is touched."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     assert cli.main([command]) == 1
     err = capsys.readouterr().err
     assert f"{command} needs root" in err
@@ -98,7 +99,7 @@ def test_who_is_told_to_be_root_is_told_all_that_he_typed(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     """What is typed by that is what was meant: without --dry-run it would delete images."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     monkeypatch.chdir(make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
     make_tree(site.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
     assert cli.main(shlex.split(line)) == 1
@@ -109,7 +110,7 @@ def test_a_password_that_was_typed_is_not_told_in_a_next_step(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Such an address is refused to root, too."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     assert cli.main(["sources", "add", "web", "https://lab:geheim@images.example.org/", "--fingerprint", "F" * 40]) == 2
     assert "geheim" not in "".join(capsys.readouterr())
 
@@ -118,7 +119,7 @@ def test_a_password_that_was_typed_is_not_told_in_a_next_step(
 def test_what_reads_works_for_everybody_and_writes_nothing(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     before = sorted(site.root.rglob("*"))
     argv = [*argv, "--root", str(site.tree(7))] if argv[0] == "check" else argv
     assert cli.main(argv) == 0

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, PlainMachine, make_tree, umask
+from tests.machine import PlainMachine
+from tests.trees import Link, make_tree, umask
 from tukit_sysext import entry
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.system import journal

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""btrfs subvolumes behind one small protocol: the real ones, and a plain tree for unit tests (held to one contract)."""
+"""btrfs subvolumes behind one small protocol, which the tests play on a plain tree."""
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from dataclasses import dataclass
@@ -67,47 +66,3 @@ class BtrfsSubvolumes:
         except btrfsutil.BtrfsUtilError as error:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         return identifier
-
-
-class PlainSubvolumes:
-    """Directories that play subvolumes in unit tests: each has a file ``.subvolume`` with what btrfs would know.
-
-    ``root`` is the top of the tree; its file ``.default-subvolume`` has the identifier of the default one.
-    """
-
-    FILE = ".subvolume"
-    DEFAULT = ".default-subvolume"
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def create(self, path: Path, *, parent: Subvolume | None = None, read_only: bool = False) -> Subvolume:
-        """Make ``path`` a subvolume."""
-        path.mkdir(parents=True, exist_ok=True)
-        number = self._root / ".next-subvolume"
-        identifier = int(number.read_text()) if number.exists() else 256
-        number.write_text(str(identifier + 1))
-        made = Subvolume(
-            identifier=identifier,
-            uuid=str(uuid.uuid4()),
-            parent_uuid=parent.uuid if parent is not None else None,
-            read_only=read_only,
-        )
-        document = {key: getattr(made, key) for key in ("identifier", "uuid", "parent_uuid", "read_only")}
-        (path / self.FILE).write_text(json.dumps(document))
-        return made
-
-    def set_default(self, identifier: int) -> None:
-        """Choose the default subvolume."""
-        (self._root / self.DEFAULT).write_text(str(identifier))
-
-    def find(self, path: Path) -> Subvolume | None:
-        """See Subvolumes."""
-        try:
-            return Subvolume(**json.loads((path / self.FILE).read_text()))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def default(self, path: Path) -> int:
-        """See Subvolumes."""
-        return int((self._root / self.DEFAULT).read_text())

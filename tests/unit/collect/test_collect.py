@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree
 from tukit_sysext.collect.collect import LOOKING, Collection, collect
 from tukit_sysext.collect.decide import Fate
 from tukit_sysext.collect.roots import Root

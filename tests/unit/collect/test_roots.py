@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.collect.roots import Marks, Root, mark
 from tukit_sysext.snapshots.snapshots import scan
 

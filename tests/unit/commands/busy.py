@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab.images import make_image
+from tests.trees import make_tree
 from tests.unit.commands.started import Commands
 from tests.unit.commands.world import OLD, World
-from tests.unit.support import make_tree
 
 ETC = "etc/tukit-sysext"
 NEXT = ".snapshots/2/snapshot"

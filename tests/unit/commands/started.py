@@ -81,12 +81,11 @@ def commands() -> Iterator[Commands]:
 
 
 _RUN = """
-import importlib, json, os, pkgutil, signal, subprocess, sys, tempfile, traceback, unittest.mock
+import importlib, json, os, pkgutil, signal, subprocess, sys, tempfile, traceback
 from pathlib import Path
 import tukit_sysext
-from tukit_sysext import cli, machine
-from tukit_sysext.layout import Layout
-from tukit_sysext.system.subvolume import PlainSubvolumes
+from tests.machine import open_machine
+from tukit_sysext import cli
 
 # an ordinary user may not be able to read the folder that they are in
 for module in pkgutil.walk_packages(tukit_sysext.__path__, "tukit_sysext."):
@@ -109,9 +108,7 @@ def run(root, argv, user, closed, out, err):
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     sys.stdout = open(1, "w", closefd=False)
-    plain = machine.Machine(layout=Layout(root=Path(root)), subvolumes=PlainSubvolumes(Path(root)))
-    with unittest.mock.patch("tukit_sysext.machine.Machine", lambda: plain):
-        cli.leave(cli.main(argv))
+    cli.leave(cli.main(argv, machine=open_machine(Path(root), privileged=os.geteuid() == 0)))
 
 def watch(child, options, trace):
     command = ["strace", "-p", str(child), "-o", trace, *options]

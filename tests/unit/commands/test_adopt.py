@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.lab.signing import SigningKey
-from tests.unit.support import Link, PlainMachine, listing, make_tree
+from tests.machine import PlainMachine
+from tests.trees import Link, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.config import settings
 from tukit_sysext.config.settings import SourceSettings
@@ -154,7 +154,7 @@ def test_a_dry_run_is_for_everybody(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured(site)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     assert "would be written" in told(capsys, "--dry-run")
     assert "sudo tukit-sysext adopt" in told(capsys, status=1)
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.lab.images import make_image
+from tests.trees import Content, listing, make_tree
 from tests.unit.commands.world import NEW, OLD, World
-from tests.unit.support import Content, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.machine import Machine
 from tukit_sysext.update.fetch import complete

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.trees import make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import make_tree
 from tukit_sysext import cli
 from tukit_sysext.grammar.machine import COMPLETED
 from tukit_sysext.sources.cache import LISTS, Cache
@@ -70,7 +69,7 @@ def test_what_cannot_be_read_has_no_names(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """An ordinary user, a store that is none, a ledger that is damaged, a source that is away, odd names."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.as_user()
     world.away()
     world.site.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
     world.site.layout.ledger.write_text("no ledger")

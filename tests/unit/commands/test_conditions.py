@@ -20,13 +20,13 @@ import pytest
 from spec.man import described
 from tests.lab.ports import unused_url
 from tests.lab.signing import SigningKey
+from tests.machine import PlainMachine, PlainSubvolumes
+from tests.trees import Content, listing
 from tests.unit.commands.busy import ETC, busy_machine, configure
 from tests.unit.commands.started import NOBODY, Commands, Ended, commands
-from tests.unit.support import Content, PlainMachine, listing, needs_root
 from tukit_sysext.exit_status import COMMAND_LINE
-from tukit_sysext.system.subvolume import PlainSubvolumes
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 BROKEN = {
     "tukit-sysext.conf": "[Store]\nGrace=soon\n[Plugins]\nLoad=nowhere\n",

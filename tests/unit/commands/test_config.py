@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.support import PlainMachine, make_tree
+from tests.machine import PlainMachine
+from tests.trees import make_tree
 from tukit_sysext import cli
 from tukit_sysext.config.keys import KEYS, File, of_file
 

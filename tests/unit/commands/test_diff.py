@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link
 from tests.unit.ledger.samples import record
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine
 from tukit_sysext.commands import diff
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.grammar import parser

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.lab.signing import SigningKey
+from tests.trees import Link, listing, make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import Link, listing, make_tree
 from tukit_sysext import cli
 
 URL = "https://images.example.org/microos/"
@@ -25,7 +24,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world.snapshot(1, {"gdb": "1.0"}, default=True)
     world.boot(1)
     monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.as_user()
     return world
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import make_tree
 from tests.unit.commands.world import World, plain
-from tests.unit.support import make_tree
 from tukit_sysext import cli, entry
 from tukit_sysext.progress.notice import ProgressFile
 from tukit_sysext.progress.progress import Progress, Report, Stage

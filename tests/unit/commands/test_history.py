@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Link
 from tests.unit.ledger import first_ledger
 from tests.unit.ledger.samples import record
-from tests.unit.support import OS_RELEASE, Link, PlainMachine
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser

@@ -25,12 +25,12 @@ from spec.man import described
 from tests.crash.calls import TRACED, Call, parse
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
+from tests.trees import listing
 from tests.unit.commands.busy import NEXT, busy_machine, configure
 from tests.unit.commands.started import Commands, Ended, commands
-from tests.unit.support import listing, needs_root
 from tukit_sysext import cli
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 INTERRUPTED = "tukit-sysext: interrupted\n"
 GENTLE = 4

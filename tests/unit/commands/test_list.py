@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.trees import Link, make_tree
 from tests.unit.commands.world import NEW, World
-from tests.unit.support import Link, make_tree
 from tukit_sysext import cli
 
 
@@ -98,7 +97,7 @@ def test_a_source_that_is_away_is_told_and_the_rest_is_listed(world: World, caps
 def test_nothing_is_written_for_an_ordinary_user(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.as_user()
     before = sorted(path for path in world.site.root.rglob("*"))
     assert rows(capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
     assert cli.main(["why-not", "gdb"]) == 0
@@ -273,7 +272,7 @@ def test_why_not_of_what_is_masked(world: World, capsys: pytest.CaptureFixture[s
 def test_what_an_ordinary_user_cannot_read_is_not_said_to_be_missing(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, argv: list[str]
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.as_user()
     world.site.layout.snapshots.rename(world.site.root / "hidden")
     world.site.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
     (world.site.root / "snapshots").symlink_to(".snapshots")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import Link, make_tree
 from tukit_sysext import cli
 
 STORE = "/var/lib/sysext-store"
@@ -67,16 +67,13 @@ def test_a_link_to_nothing_is_not_installed(capsys: pytest.CaptureFixture[str]) 
     assert "adopt" not in text
 
 
-@pytest.mark.usefixtures("world")
-def test_what_cannot_be_taken_over_is_not_offered_for_that(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_taken_over_is_not_offered_for_that(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     lines = told(capsys, "check").splitlines()
     rest = lines[lines.index("Not ours, never changed:") :]
     assert any(line.startswith("  missing.raw: ") and "would not be merged" in line for line in rest)
     assert not [line for line in rest if "would not be merged" in line and "adopt" in line]
     # an ordinary user cannot look into images: nothing speaks against this one
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    world.site.as_user()
     lines = told(capsys, "check").splitlines()
     (fine,) = (line for line in lines if line.startswith("  fine.raw: "))
     assert fine.endswith("; tukit-sysext adopt takes it over")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import PlainMachine, make_tree
+from tests.machine import PlainMachine
+from tests.trees import make_tree
 from tukit_sysext.commands import plugins
 from tukit_sysext.plugins.spec import INTERFACE, PROJECT, Specifications
 

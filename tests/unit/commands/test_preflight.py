@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.lab.server import Server
+from tests.trees import listing, make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import listing, make_tree
 from tukit_sysext import cli
 
 RUNNING, NEXT = "20261101", "20261115"

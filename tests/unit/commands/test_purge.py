@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Content, Link, PlainMachine, listing, make_tree, needs_root
+from tests.machine import PlainMachine
+from tests.trees import Content, Link, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.system.lock import shared
 
@@ -45,7 +46,7 @@ def files(site: PlainMachine) -> set[str]:
     return {name for name, content in listing(site.root).items() if content is not None}
 
 
-@needs_root
+@pytest.mark.root
 def test_what_is_ours_goes_and_the_rest_stays(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(site)
     assert cli.main(["purge"]) == 0
@@ -71,7 +72,7 @@ def test_a_dry_run_changes_nothing(site: PlainMachine, capsys: pytest.CaptureFix
     assert listing(site.root) == before
 
 
-@needs_root
+@pytest.mark.root
 def test_no_link_is_followed(site: PlainMachine) -> None:
     """Threat L4."""
     make_tree(
@@ -83,7 +84,7 @@ def test_no_link_is_followed(site: PlainMachine) -> None:
     assert not os.path.lexists(site.root / "var/cache/tukit-sysext/out")
 
 
-@needs_root
+@pytest.mark.root
 def test_a_folder_that_is_a_link_is_left_alone(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     cache = site.root / "var/cache/tukit-sysext"
     cache.rename(site.root / "elsewhere")
@@ -95,7 +96,7 @@ def test_a_folder_that_is_a_link_is_left_alone(site: PlainMachine, capsys: pytes
     assert (site.root / "var/lib/tukit-sysext/ledger.db").exists()
 
 
-@needs_root
+@pytest.mark.root
 def test_not_while_a_transaction_runs(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     with shared(site.layout.lock):
         assert cli.main(["purge"]) == 1
@@ -104,7 +105,7 @@ def test_not_while_a_transaction_runs(site: PlainMachine, capsys: pytest.Capture
 
 
 def test_it_needs_root(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     before = listing(site.root)
     assert cli.main(["purge"]) == 1
     assert "sudo tukit-sysext purge" in capsys.readouterr().err

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, make_tree
 from tests.unit.commands.world import World, plain
-from tests.unit.support import Link, make_tree
 from tukit_sysext import cli
 from tukit_sysext.commands import snapshots as matrix
 from tukit_sysext.commands.snapshots import Line
@@ -83,7 +82,7 @@ def test_a_second_link_is_no_newer_version(world: World, capsys: pytest.CaptureF
 def test_no_snapshot_and_none_that_can_be_read(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    world.site.as_user()
     world.site.layout.snapshots.rename(world.site.root / "hidden")
     for argv in (["snapshots"], ["snapshots", "gdb"]):
         assert cli.main(argv) == 1

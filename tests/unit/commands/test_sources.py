@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import pytest
 from tests.documents import faults
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
+from tests.machine import PlainMachine
+from tests.trees import Content, Link, listing, make_tree
 from tests.unit.sources.samples import offer, publish
-from tests.unit.support import Content, Link, PlainMachine, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.config import settings
 from tukit_sysext.config.settings import SourceSettings
@@ -257,7 +257,7 @@ def test_nothing_is_written_through_a_link(
 def test_changes_need_root(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     before = files(site)
     assert f"sudo tukit-sysext sources {argv[0]}" in tell(capsys, *argv, status=1)
     assert files(site) == before
@@ -268,7 +268,7 @@ def test_everybody_may_list(
 ) -> None:
     assert "tukit-sysext sources add NAME URL --key FILE" in tell(capsys)
     tell(capsys, "add", "web", URL, "--key", str(key_file))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     before = files(site)
     assert URL in tell(capsys)
     assert files(site) == before

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import make_tree
 from tukit_sysext import cli
 
 

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.unit.support import PlainMachine, make_tree, snapper_info
+from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
+from tests.trees import make_tree
 from tukit_sysext.store.record import Record, Records
-from tukit_sysext.system.subvolume import PlainSubvolumes, Subvolume
+from tukit_sysext.system.subvolume import Subvolume
 
 OLD = "glibc-2.42"
 NEW = "glibc-2.43"
@@ -180,14 +181,9 @@ def _environment() -> dict[str, str]:
 _RUN = """
 import sys
 from pathlib import Path
-from unittest.mock import patch
-from tukit_sysext import cli, machine
-from tukit_sysext.layout import Layout
-from tukit_sysext.system.subvolume import PlainSubvolumes
-root = Path(sys.argv[1])
-plain = machine.Machine(layout=Layout(root=root), subvolumes=PlainSubvolumes(root))
-with patch("tukit_sysext.machine.Machine", lambda: plain):
-    cli.leave(cli.main(sys.argv[2:]))
+from tests.machine import open_machine
+from tukit_sysext import cli
+cli.leave(cli.main(sys.argv[2:], machine=open_machine(Path(sys.argv[1]), privileged=True)))
 """
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, make_tree, needs_root
+from tests.trees import Link, make_tree
 from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.config.settings import Configuration, load
 from tukit_sysext.system.tree import Tree
 
 PATH = "etc/tukit-sysext/credentials/web"
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 
 def configuration(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Content, Link, make_tree
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.config.files import LIMIT, Keys, load_folder, load_main
 from tukit_sysext.system.tree import Tree
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import make_tree
+from tests.trees import make_tree
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Keys, Said
 from tukit_sysext.config.keys import KEYS, File, of_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.support import make_tree
+from tests.trees import make_tree
 from tukit_sysext.config.settings import Configuration, load
 from tukit_sysext.net.settings import NetworkSettings, SystemProxy, system_proxy
 from tukit_sysext.system.tree import Tree

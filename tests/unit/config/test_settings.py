@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Content, make_tree
+from tests.trees import Content, make_tree
 from tukit_sysext.config.settings import Configuration, Settings, load
 from tukit_sysext.system.tree import Tree
 

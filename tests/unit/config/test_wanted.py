@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Content, Link, make_tree
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.config.wanted import Policy, State, WantedImage, WantedImages, load
 from tukit_sysext.system.tree import Tree
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from tests.lab.signing import SigningKey
+from tests.trees import Link, make_tree
 from tests.unit.commands.world import World
-from tests.unit.support import Link, make_tree
 from tukit_sysext.doctor.tools import NEEDED
 from tukit_sysext.ledger.ledger import Ledger
 

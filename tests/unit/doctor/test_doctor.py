@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests.trees import Link, listing, make_tree
 from tests.unit.commands.world import OLD, World
 from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
 from tests.unit.integrity.verify_site import fake_look_inside
-from tests.unit.support import Link, listing, make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.doctor import store, units
 from tukit_sysext.doctor.result import Severity
@@ -27,7 +27,7 @@ from tukit_sysext.integrity.needs import Need
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 DAY = 86400
 IMAGE = "gdb-1.0.x86-64.raw"

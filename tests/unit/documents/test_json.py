@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 
 from spec.man import schemas
 from tests.documents import CALLS, COMMANDS, calls, faults, read
+from tests.machine import PlainMachine
+from tests.trees import make_tree
 from tests.unit.commands.world import NEW, World
-from tests.unit.support import PlainMachine, make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
@@ -91,7 +92,7 @@ def _objects(part: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _objects(inner, f"{path}[{number}]")
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("machine", ["empty", "full"])
 @pytest.mark.parametrize(("command", "arguments"), calls())
 def test_what_is_printed_is_as_the_schema_says(

@@ -18,7 +18,7 @@ import pytest
 from spec.man import described, hooks, pages, schemas
 from tests.documents import COMMANDS
 from tests.rpm import TOP
-from tests.unit.support import make_tree
+from tests.trees import make_tree
 from tukit_sysext import layout
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.keys import KEYS, File, Key

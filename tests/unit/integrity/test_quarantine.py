@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip
-from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine import Action, Move, isolate, unsure
 from tukit_sysext.integrity.repair import repair

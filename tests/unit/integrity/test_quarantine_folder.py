@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, listing, make_tree
+from tests.trees import Link, listing, make_tree
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine_folder import Quarantine

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
-from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.integrity.repair import Done, Repair, repair

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
-from tests.unit.support import Link, listing, make_tree
 from tukit_sysext.errors import StoreError, UnknownState
 from tukit_sysext.integrity.verify import subjects, verify
 from tukit_sysext.layout import STORE

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.verify import Assessment, Subject, assess

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import PlainMachine
 from tests.unit.ledger.samples import record
-from tests.unit.support import PlainMachine
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
 from tukit_sysext.snapshots.snapshots import scan
 from tukit_sysext.update import refusal

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, snapper_info
+from tests.machine import OS_RELEASE, PlainMachine, snapper_info
+from tests.trees import Content, Link
 from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerSnapshot, now_text
 from tukit_sysext.snapshots.snapshots import Scan, scan
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link
 from tests.unit.ledger import first_ledger
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine
 from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot, now_text
 from tukit_sysext.ledger.schema import is_to_blame
 from tukit_sysext.snapshots.snapshots import scan

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_info
+from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree, snapper_info
 from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.ledger.settle import settle
 from tukit_sysext.ledger.spool import Event, Kind
@@ -25,7 +26,6 @@ from tukit_sysext.plugins.spec import PROJECT, hookimpl
 from tukit_sysext.snapshots import snapshots
 from tukit_sysext.snapshots.snapshots import Scan
 from tukit_sysext.store.record import Records
-from tukit_sysext.system.subvolume import PlainSubvolumes
 
 WITH_A: dict[str, Content] = {
     "etc/os-release": OS_RELEASE,

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import Link, listing, make_tree
 from tests.unit.commands.world import NEW, World
 from tests.unit.metrics.exposition import check
-from tests.unit.support import Link, listing, make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Event, Ledger
 from tukit_sysext.metrics import metrics
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 FILE = "var/metrics/tukit-sysext.prom"
 NOON = 1_793_534_400

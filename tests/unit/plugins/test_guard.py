@@ -198,7 +198,7 @@ def test_an_ordinary_user_changes_nothing(
 ) -> None:
     """L8."""
     image(site).unlink()
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    site.as_user()
     before = sorted(site.root.rglob("*"))
     assert cli.main(["verify", option]) == 1
     assert f"verify {option} needs root" in capsys.readouterr().err

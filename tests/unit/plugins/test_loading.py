@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, PlainMachine, make_tree
+from tests.machine import PlainMachine
+from tests.trees import Link, make_tree
 from tukit_sysext.errors import PluginFailed
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import INTERFACE

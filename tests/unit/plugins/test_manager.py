@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pluggy
 import pytest
 
-from tests.unit.support import PlainMachine
+from tests.machine import PlainMachine
 from tests.unit.update.samples import facts
 from tukit_sysext.collect.roots import Root
 from tukit_sysext.config.settings import Configuration, Settings

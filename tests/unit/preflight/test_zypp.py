@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import make_tree
+from tests.trees import make_tree
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.preflight.zypp import Repository, repositories
 from tukit_sysext.rules.release import ReleaseData

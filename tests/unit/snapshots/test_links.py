@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, listing, make_tree
+from tests.trees import Link, listing, make_tree
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.snapshots.links import Entry, Kind, LinkWriter, image_of, read
 from tukit_sysext.system.tree import Tree

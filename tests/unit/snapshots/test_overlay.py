@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import OS_RELEASE, Content, Link, PlainMachine, make_tree, needs_root
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.collect.roots import mark
 from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
 
@@ -71,7 +72,7 @@ def test_what_a_layer_hides_is_a_reference_all_the_same(site: PlainMachine) -> N
     assert "snapshot 2" in roots["both-1.raw"]
 
 
-@needs_root
+@pytest.mark.root
 def test_a_whiteout_takes_away(site: PlainMachine) -> None:
     os.mknod(site.layout.overlays / "2/etc/extensions/lower.raw", 0o020000, os.makedev(0, 0))
     (snapshot,) = look(site).snapshots
@@ -81,7 +82,7 @@ def test_a_whiteout_takes_away(site: PlainMachine) -> None:
     assert [entry.image for entry in snapshot.hidden] == ["lower-1.raw", "both-1.raw"]
 
 
-@needs_root
+@pytest.mark.root
 def test_an_opaque_folder_hides_all_below_it(site: PlainMachine) -> None:
     folder = site.layout.overlays / "2/etc/extensions"
     try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import OS_RELEASE, Link, PlainMachine, snapper_info
+from tests.machine import OS_RELEASE, PlainMachine, snapper_info
+from tests.trees import Link
 from tukit_sysext.snapshots.snapshots import Scan, scan
 
 

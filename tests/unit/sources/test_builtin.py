@@ -17,8 +17,9 @@ from tests.lab.proxy import Proxy
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
+from tests.machine import PlainMachine
+from tests.trees import make_tree
 from tests.unit.sources.samples import offer, publish
-from tests.unit.support import PlainMachine, make_tree
 from tukit_sysext.config import settings
 from tukit_sysext.errors import SourceUnreachable
 from tukit_sysext.plugins.builtin.sources import Sources
@@ -125,7 +126,7 @@ def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: Pl
     """The hook runs in every transaction; a machine with local sources must not pay for the others."""
     make_tree(site.root, {f"{SOURCES}/disk.conf": f"[Source]\nPath={tmp_path}\n"})
     code = (
-        "import sys; from pathlib import Path; from tests.unit.support import PlainMachine\n"
+        "import sys; from pathlib import Path; from tests.machine import PlainMachine\n"
         "from tukit_sysext.layout import Layout; from tukit_sysext.machine import Machine\n"
         "from tukit_sysext.config import settings; from tukit_sysext.system.tree import Tree\n"
         "from tukit_sysext.plugins.builtin.sources import Sources\n"

@@ -16,8 +16,8 @@ from tests.lab.faults import Redirect
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tests.unit.support import make_tree, needs_root
 from tukit_sysext import cli
 from tukit_sysext.integrity.repair import Done, repair
 from tukit_sysext.plugins.manager import Plugins
@@ -27,7 +27,7 @@ from tukit_sysext.update.transaction import Transaction, finalize
 SECRET = "geheim-4711"  # noqa: S105  # of the test's own server
 CODED = b64encode(f"labuser:{SECRET}".encode()).decode()
 FILE = "etc/tukit-sysext/credentials/local"
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from tests.lab.faults import Corrupt, Cut, Truncated, WrongRange
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.sources.samples import sha256
-from tests.unit.support import make_tree
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.inspect_image import Inspection
 from tukit_sysext.update import fetch

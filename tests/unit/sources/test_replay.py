@@ -17,9 +17,9 @@ from tests.lab.faults import Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.sources.samples import Run, offer, settings, trust
-from tests.unit.support import make_tree
 from tukit_sysext.collect.collect import collect
 from tukit_sysext.commands import check
 from tukit_sysext.config.keyring import Keyring

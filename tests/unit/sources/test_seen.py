@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import umask
+from tests.trees import umask
 from tukit_sysext.errors import Busy, MemoryUnreadable
 from tukit_sysext.sources.seen import Seen
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record
-from tests.unit.support import needs_root
 from tukit_sysext.store import store as store_module
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.store import Condition, Store
@@ -166,8 +165,8 @@ def _socket(path: Path) -> None:
         (_fifo, "not a regular file"),
         (_socket, "not a regular file"),
         (_directory, "not a regular file"),
-        pytest.param(_device, "not a regular file", marks=needs_root),
-        pytest.param(lambda path: os.chown(path, 1234, 0), "owned by user 1234", marks=needs_root),
+        pytest.param(_device, "not a regular file", marks=pytest.mark.root),
+        pytest.param(lambda path: os.chown(path, 1234, 0), "owned by user 1234", marks=pytest.mark.root),
         (lambda path: path.chmod(0o664), "writable for others"),
         (lambda path: path.chmod(0o646), "writable for others"),
     ],

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import umask
 from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record, sha256
-from tests.unit.support import umask
 from tukit_sysext.errors import StoreError
 from tukit_sysext.store.record import Record
 from tukit_sysext.store.store import Condition

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.lab.server import Server
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tests.unit.support import make_tree
 from tukit_sysext.change.adopt import adopt
 from tukit_sysext.errors import StoreError
 from tukit_sysext.integrity.repair import Done, repair

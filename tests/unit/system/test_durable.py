@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, listing, make_tree, umask
+from tests.trees import Link, listing, make_tree, umask
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory, sync_directory, write_file
 
 

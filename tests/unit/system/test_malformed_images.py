@@ -18,12 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests.lab.images import ImageKind, make_image
-from tests.unit.support import needs_root
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.system import inspect_image as inspection_module
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
 
-pytestmark = needs_root
+pytestmark = pytest.mark.root
 NAME = "gdb"
 _MIB = 1024 * 1024
 

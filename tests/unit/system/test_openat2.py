@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import Link, make_tree
+from tests.trees import Link, make_tree
 from tukit_sysext.system.openat2 import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 
 

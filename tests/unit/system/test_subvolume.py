@@ -11,8 +11,8 @@ from typing import Protocol
 
 import pytest
 
-from tests.unit.support import needs_root
-from tukit_sysext.system.subvolume import BtrfsSubvolumes, PlainSubvolumes, Subvolumes
+from tests.machine import PlainSubvolumes
+from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
 
 class Site(Protocol):
@@ -82,7 +82,7 @@ def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     _command("umount", str(mount))
 
 
-@pytest.fixture(params=["plain", pytest.param("btrfs", marks=needs_root)])
+@pytest.fixture(params=["plain", pytest.param("btrfs", marks=pytest.mark.root)])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "plain":
         yield PlainSite(tmp_path)
@@ -158,12 +158,12 @@ class TestContract:
         assert site.subvolumes.find(site.root / "a" / "below") is None
 
 
-@needs_root
+@pytest.mark.root
 def test_on_another_file_system_there_is_none() -> None:
     assert BtrfsSubvolumes().find(Path("/proc")) is None
 
 
-@needs_root
+@pytest.mark.root
 def test_a_question_that_cannot_be_answered_is_an_error() -> None:
     with pytest.raises(OSError, match="/proc"):
         BtrfsSubvolumes().default(Path("/proc"))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tests.unit.support import make_tree
 from tests.unit.update.samples import FITS, candidate, facts, link, optional, plan_one, stored, want
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.settings import Blocked

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import PlainMachine
+from tests.machine import PlainMachine
 from tests.unit.update.samples import OTHER, candidate, facts, want
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
 from tukit_sysext.update import refusal

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.support import PlainMachine
+from tests.machine import PlainMachine
 from tests.unit.update.samples import FITS, OTHER, broken, candidate, facts, unreachable, want
 from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text

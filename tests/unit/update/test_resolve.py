@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import PlainMachine
+from tests.trees import Content, make_tree
 from tests.unit.ledger.samples import sha256
-from tests.unit.support import Content, PlainMachine, make_tree
 from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tests.unit.support import make_tree
 from tukit_sysext.collect.collect import Collection
 from tukit_sysext.collect.decide import Fate, Judged
 from tukit_sysext.errors import Busy
