@@ -72,7 +72,7 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
 
 
 def _settle(machine: Machine | None) -> None:
-    from tukit_sysext.ledger.settle import settle
+    from tukit_sysext.ledger.settling import settle
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins.manager import Plugins
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tukit_sysext.layout import Layout
 from tukit_sysext.progress.progress import Progress
 from tukit_sysext.sources.seen import Seen
-from tukit_sysext.store.store import Store
+from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
-_STORE = "tukit_sysext/store/store.py"
+_STORE = "tukit_sysext/store/image_store.py"
 _INCOMING = "tukit_sysext/store/incoming.py"
 _DURABLE = "tukit_sysext/system/durable.py"
-_LINKS = "tukit_sysext/snapshots/links.py"
+_LINKS = "tukit_sysext/snapshots/entries.py"
 _HOOK = "hooks/50-tukit-sysext"
 
 _U = "tests/unit"
-_COLLECT = f"{_U}/collect/test_collect.py"
-_COLLECTION = f"{_U}/collect/test_decide.py"
+_COLLECT = f"{_U}/collect/test_collection.py"
+_COLLECTION = f"{_U}/collect/test_decision.py"
 _RECEIVE = f"{_U}/store/test_receive.py"
 _PUBLISH = f"{_U}/store/test_publish.py"
 _FILES = f"{_U}/system/test_durable.py"
@@ -23,7 +23,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L3",
         what="content under a name is replaced by other content",
-        edits=(("tukit_sysext/store/store.py", "self._may_replace(there, record, replaceable)", "pass"),),
+        edits=(("tukit_sysext/store/image_store.py", "self._may_replace(there, record, replaceable)", "pass"),),
         tests=("tests/unit/store/test_publish.py",),
     ),
     Defence(
@@ -35,7 +35,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L10",
         what="an image without a record is collected like any",
-        edits=(("tukit_sysext/collect/decide.py", "fate = Fate.UNKNOWN_ORIGIN\n", "pass\n"),),
+        edits=(("tukit_sysext/collect/decision.py", "fate = Fate.UNKNOWN_ORIGIN\n", "pass\n"),),
         tests=(f"{_COLLECTION}::test_of_unknown_origin_it_goes_only_where_that_is_asked_for",),
     ),
     Defence(
@@ -49,7 +49,7 @@ DEFENCES: tuple[Defence, ...] = (
         what="the record goes before the file",
         edits=(
             (
-                "tukit_sysext/store/store.py",
+                "tukit_sysext/store/image_store.py",
                 "        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)\n"
                 "        try:\n            with suppress(FileNotFoundError):\n                if not stat",
                 "        self.records.remove(file_name)\n"
@@ -62,19 +62,19 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L13",
         what="a store that is not there is collected",
-        edits=(("tukit_sysext/collect/collect.py", "if not machine.layout.store.is_dir():", "if False:"),),
+        edits=(("tukit_sysext/collect/collection.py", "if not machine.layout.store.is_dir():", "if False:"),),
         tests=(f"{_COLLECT}::test_a_store_that_is_not_there_is_none",),
     ),
     Defence(
         row="L14",
         what="age alone deletes",
-        edits=(("tukit_sysext/collect/decide.py", "(runs >= RUNS or rules.lacking_room)", "True"),),
+        edits=(("tukit_sysext/collect/decision.py", "(runs >= RUNS or rules.lacking_room)", "True"),),
         tests=(f"{_COLLECTION}::test_two_runs_and_the_grace_time", f"{_COLLECTION}::test_the_first_run_never_deletes"),
     ),
     Defence(
         row="L14",
         what="a time in the future counts",
-        edits=(("tukit_sysext/collect/decide.py", "since, runs = min(since, rules.now), ", "since, runs = since, "),),
+        edits=(("tukit_sysext/collect/decision.py", "since, runs = min(since, rules.now), ", "since, runs = since, "),),
         tests=(f"{_COLLECTION}::test_a_clock_that_went_back_makes_no_age",),
     ),
     broken(
@@ -116,7 +116,7 @@ DEFENCES: tuple[Defence, ...] = (
         _LINKS,
         "        except BaseException:\n            os.unlink(temporary, dir_fd=directory)\n",
         "        except BaseException:\n",
-        f"{_U}/snapshots/test_links.py::test_a_failure_leaves_the_old_link",
+        f"{_U}/snapshots/test_entries.py::test_a_failure_leaves_the_old_link",
     ),
     broken(
         "L12",
@@ -165,7 +165,7 @@ DEFENCES: tuple[Defence, ...] = (
         "            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)",
         "            self._unlink(directory, name)\n"
         "            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)",
-        f"{_U}/snapshots/test_links.py::test_a_link_is_never_missing_while_it_is_replaced",
+        f"{_U}/snapshots/test_entries.py::test_a_link_is_never_missing_while_it_is_replaced",
     ),
     broken(
         "L12",
@@ -173,7 +173,7 @@ DEFENCES: tuple[Defence, ...] = (
         _LINKS,
         "            self._sweep(directory)\n",
         "",
-        f"{_U}/snapshots/test_links.py::test_what_a_killed_run_left_is_swept",
+        f"{_U}/snapshots/test_entries.py::test_what_a_killed_run_left_is_swept",
     ),
     broken(
         "L15",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
-_STORE = "tukit_sysext/store/store.py"
+_STORE = "tukit_sysext/store/image_store.py"
 _INCOMING = "tukit_sysext/store/incoming.py"
 _TREE = "tukit_sysext/system/tree.py"
 _PROCESS = "tukit_sysext/system/process.py"
@@ -105,10 +105,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L4",
         "what is no link is replaced",
-        "tukit_sysext/snapshots/links.py",
+        "tukit_sysext/snapshots/entries.py",
         "if not stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):",
         "if False:",
-        f"{_U}/snapshots/test_links.py::test_only_links_are_replaced_or_taken_out",
+        f"{_U}/snapshots/test_entries.py::test_only_links_are_replaced_or_taken_out",
     ),
     broken(
         "L4",

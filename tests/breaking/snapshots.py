@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence
 
-_COLLECT = "tests/unit/collect/test_collect.py"
-_COLLECTION = "tests/unit/collect/test_decide.py"
+_COLLECT = "tests/unit/collect/test_collection.py"
+_COLLECTION = "tests/unit/collect/test_decision.py"
 _ROOTS = "tests/unit/collect/test_roots.py"
 _LAYERS = "tests/unit/snapshots/test_overlay.py"
-_SNAPSHOTS = "tukit_sysext/snapshots/snapshots.py"
+_SNAPSHOTS = "tukit_sysext/snapshots/snapper.py"
 _SURVEY = "tukit_sysext/collect/survey.py"
-_RULES = "tukit_sysext/collect/decide.py"
-_RUN = "tukit_sysext/collect/collect.py"
+_RULES = "tukit_sysext/collect/decision.py"
+_RUN = "tukit_sysext/collect/collection.py"
 
 
 def _unknown(name: str) -> tuple[str, ...]:
@@ -82,17 +82,17 @@ DEFENCES = (
         what="the ledger takes a number that is used again for the same snapshot",
         edits=(
             (
-                "tukit_sysext/ledger/reconcile.py",
+                "tukit_sysext/ledger/deduce.py",
                 "return {row.key: row for row in self.snapshots if row.gone is None}",
                 "return {(row.number, ''): row for row in self.snapshots if row.gone is None}",
             ),
             (
-                "tukit_sysext/ledger/reconcile.py",
+                "tukit_sysext/ledger/deduce.py",
                 "here, disk = before.here(), scan.by_key",
                 "here, disk = before.here(), {(each.number, ''): each for each in scan.snapshots}",
             ),
         ),
-        tests=("tests/unit/ledger/test_reconcile.py", "tests/unit/ledger/test_settle.py"),
+        tests=("tests/unit/ledger/test_deduce.py", "tests/unit/ledger/test_settling.py"),
     ),
     Defence(
         row="C4",
@@ -100,7 +100,7 @@ DEFENCES = (
         edits=(
             (
                 _SURVEY,
-                "if snapshots.listed(machine.layout, machine.subvolumes) == set(scan.by_key):",
+                "if snapper.listed(machine.layout, machine.subvolumes) == set(scan.by_key):",
                 "if True:",
             ),
         ),
@@ -125,7 +125,7 @@ DEFENCES = (
         what='a missing /etc is read as "no images"',
         edits=(
             (
-                "tukit_sysext/snapshots/links.py",
+                "tukit_sysext/snapshots/entries.py",
                 'raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")',
                 "return ()",
             ),
@@ -135,7 +135,7 @@ DEFENCES = (
     Defence(
         row="C6",
         what='an empty /etc is read as "no images"',
-        edits=(("tukit_sysext/snapshots/links.py", "if not os.listdir(etc):", "if False:"),),
+        edits=(("tukit_sysext/snapshots/entries.py", "if not os.listdir(etc):", "if False:"),),
         tests=_unknown("empty_etc"),
     ),
     Defence(
@@ -156,20 +156,20 @@ DEFENCES = (
     Defence(
         row="C8",
         what="an event is believed although the disk says otherwise",
-        edits=(("tukit_sysext/ledger/reconcile.py", "if not _contradicted(event, before, scan)}", "}"),),
-        tests=("tests/unit/ledger/test_reconcile.py", "tests/unit/ledger/test_settle.py"),
+        edits=(("tukit_sysext/ledger/deduce.py", "if not _contradicted(event, before, scan)}", "}"),),
+        tests=("tests/unit/ledger/test_deduce.py", "tests/unit/ledger/test_settling.py"),
     ),
     Defence(
         row="C9",
         what="a transaction whose end nobody told stays open",
         edits=(
             (
-                "tukit_sysext/ledger/reconcile.py",
+                "tukit_sysext/ledger/deduce.py",
                 'if row.state == "open" and key not in before.ended:\n',
                 "if False:\n",
             ),
         ),
-        tests=("tests/unit/ledger/test_reconcile.py",),
+        tests=("tests/unit/ledger/test_deduce.py",),
     ),
     Defence(
         row="C10",

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.crash.state import State
 from tukit_sysext.layout import STORE
-from tukit_sysext.snapshots.links import image_of
+from tukit_sysext.snapshots.entries import image_of
 
 _TAKEN_AWAY = (f"{STORE}/.", "/var/lib/tukit-sysext/", "/var/cache/tukit-sysext/")
 

@@ -49,7 +49,7 @@ _LOOK_INTO_A_COPY = (
 
 
 _QUARANTINE = "integrity/quarantine_folder.py"
-_STORE = "store/store.py"
+_STORE = "store/image_store.py"
 _DURABLE = "system/durable.py"
 
 _BOTH_PLACES = "btrfs makes the new place of a link last with its old one, which is synced next"
@@ -73,9 +73,9 @@ SYNCS = (
     _without("a new folder of links", "first", "system/tree.py",
              "# as every directory in /etc\n                os.fsync(parent)",
              spare=_NEW_FOLDERS),
-    _without("links", "first", "snapshots/links.py",
+    _without("links", "first", "snapshots/entries.py",
              "self._unlink(directory, name)\n            os.fsync(directory)"),
-    _without("times of links that stay", "update", "snapshots/links.py",
+    _without("times of links that stay", "update", "snapshots/entries.py",
              "os.readlink(name, dir_fd=now))\n            os.fsync(now)"),
     Sync(what="the ledger", scenario="update",
          edit=("ledger/schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = OFF")),
@@ -105,9 +105,9 @@ SYNCS = (
 ELSEWHERE: Mapping[str, int] = {
     "config/own_files.py": 1,  # configuration, which a person changes by a command
     "change/purge.py": 1,  # the same
-    "store/store.py": 1,  # another tool has written the same image meanwhile: unit/store/test_publish.py
+    "store/image_store.py": 1,  # another tool has written the same image meanwhile: unit/store/test_publish.py
     "change/adopt.py": 1,  # what a person takes over by a command
-    "system/room.py": 1,  # finds out whether the disk is full
+    "system/disk_space.py": 1,  # finds out whether the disk is full
     "system/durable.py": 2,  # what sync_directory() itself is
 }
 """How often files wait for the disk beside that."""

@@ -16,8 +16,8 @@ from tests.fuzz.target import Target
 from tests.unit.ledger.samples import NAME
 from tukit_sysext import grammar
 from tukit_sysext.collect.roots import mark
-from tukit_sysext.snapshots.links import Kind, image_of, read
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.entries import EntryKind, image_of, read_entries
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.system.tree import Tree
 
 _STORE = b"/var/lib/sysext-store/"
@@ -37,8 +37,8 @@ def check_link(data: bytes) -> None:
     try:
         (folder / "gdb.raw").symlink_to(target)
         with Tree(site.tree(scratch.NUMBER)) as tree:
-            (entry,) = read(tree)
-        assert (entry.kind, entry.target, entry.image) == (Kind.LINK, target, image)
+            (entry,) = read_entries(tree)
+        assert (entry.kind, entry.target, entry.image) == (EntryKind.LINK, target, image)
         found = mark(site.layout, scan(site.layout, site.subvolumes, releases=False))
         assert found.unknown or image is None or image in found.roots
     finally:

@@ -20,7 +20,7 @@ from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.ledger.spool import Event, Kind
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.record import RecordUnreadable, decode, encode, seconds_of
 from tukit_sysext.system.tree import Tree

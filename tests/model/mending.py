@@ -11,7 +11,7 @@ from tests.model.world import World, pick
 from tukit_sysext.integrity import quarantine
 from tukit_sysext.integrity.repair import repair as mend
 from tukit_sysext.integrity.verify import Assessment, Subject, assess, subjects
-from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots.snapper import scan as scan_snapshots
 from tukit_sysext.store.examine import Examiner
 
 
@@ -68,7 +68,7 @@ def repair(world: World, *, kill_at: int | None = None) -> bool:
         before = before_run(world, tree=snap)
 
         def work(number: int = number) -> None:
-            scan = snapshots.scan(world.machine.layout, world.volume.subvolumes)
+            scan = scan_snapshots(world.machine.layout, world.volume.subvolumes)
             for subject in subjects(world.machine, scan):
                 if subject.number == number:
                     mend(world.machine, world.plugins, subject, _assess(world, subject, full=True).wrong)

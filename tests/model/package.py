@@ -11,9 +11,9 @@ from tests.model import checks, look
 from tests.model.checks import Before, Broken, check
 from tests.model.faults import Killed
 from tests.model.world import World
-from tukit_sysext.collect import collect as collecting
+from tukit_sysext.collect import collection as collecting
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.ledger import settle as settling
+from tukit_sysext.ledger import settling as settling
 from tukit_sysext.ledger.spool import Event, Kind
 
 Happening = Callable[[], None]

@@ -10,7 +10,7 @@ from tests.model import checks, hands, snapper
 from tests.model.model import Snap
 from tests.model.package import before_run, run
 from tests.model.world import World, pick
-from tukit_sysext.collect import collect as collecting
+from tukit_sysext.collect import collection as collecting
 from tukit_sysext.errors import Busy
 from tukit_sysext.update.transaction import Transaction
 

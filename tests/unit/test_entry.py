@@ -97,7 +97,7 @@ STEPS = [
     "tukit_sysext.update.resolve.tree_facts",
     "tukit_sysext.config.wanted.load",
     "tukit_sysext.config.settings.load",
-    "tukit_sysext.store.store.Store.names",
+    "tukit_sysext.store.image_store.Store.names",
     "tukit_sysext.ledger.ledger.Ledger.__init__",
     "tukit_sysext.update.report.change_lines",
     "tukit_sysext.update.report.refusal_lines",
@@ -126,7 +126,9 @@ def test_a_fault_passes_with_one_loud_line(
     assert "injected" in err
 
 
-@pytest.mark.parametrize("step", ["tukit_sysext.plugins.manager.Plugins.__init__", "tukit_sysext.ledger.settle.settle"])
+@pytest.mark.parametrize(
+    "step", ["tukit_sysext.plugins.manager.Plugins.__init__", "tukit_sysext.ledger.settling.settle"]
+)
 def test_settling_never_fails(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
 ) -> None:

@@ -26,11 +26,11 @@ from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import check_component, parse_image_name
-from tukit_sysext.snapshots.links import Entry, Kind, LinkWriter, changing
+from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, changing
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.digest import CHUNK, hash_of
+from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Condition, Store, Stored
 from tukit_sysext.system.durable import make_directory, sync_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.process import TimedOut, run
@@ -235,7 +235,7 @@ def _packed(folder: Path, machine: Machine) -> Iterator[Path]:
 
 def _replace_entry(tree: Tree, entry: Entry, link: str, file_name: str) -> Path | None:
     """Make the entry a link of ours. What is no link is kept aside, in the same file system."""
-    kept = _put_aside(tree, entry.name) if entry.kind is not Kind.LINK else None
+    kept = _put_aside(tree, entry.name) if entry.kind is not EntryKind.LINK else None
     stale = (entry.name,) if kept is None and entry.name != link else ()
     LinkWriter(tree).apply({link: file_name}, stale)
     return kept

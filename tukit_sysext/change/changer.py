@@ -26,8 +26,8 @@ from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text, write_or_log
 from tukit_sysext.progress.progress import Stage
-from tukit_sysext.snapshots.links import LinkWriter, changing
-from tukit_sysext.snapshots.snapshots import look
+from tukit_sysext.snapshots.entries import LinkWriter, changing
+from tukit_sysext.snapshots.snapper import look
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared

@@ -15,7 +15,7 @@ from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
 from tukit_sysext.rules.version import sort_key
-from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
 from tukit_sysext.system.tree import Tree
 
@@ -93,7 +93,7 @@ def installed(target: Target) -> Installed:
     linked: dict[str, tuple[str, ...]] = {}
     others: set[str] = set()
     with Tree(target.path) as tree:
-        for entry in links.read(tree):
+        for entry in read_entries(tree):
             if entry.image is None:
                 others.add(entry.name.removesuffix(".raw"))
             stored = store.look(entry.image) if entry.image is not None else None

@@ -25,8 +25,8 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.durable import write_file
-from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 
 KEYRINGS = "keyrings"

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
-from tukit_sysext.snapshots.links import Entry, Kind, entries_of, read
-from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
+from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.system.tree import Tree
 
 CONFEXTS = "etc/confexts"
@@ -98,7 +98,7 @@ def mark(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> Marks:
 
 def _running(layout: Layout) -> Iterator[Root]:
     with Tree(layout.root) as tree:
-        yield from _named(read(tree), "the running system", layout.root, layout)
+        yield from _named(read_entries(tree), "the running system", layout.root, layout)
 
 
 def _other(path: Path, folders: Iterable[str], where: str, layout: Layout) -> Iterator[Root]:
@@ -146,7 +146,7 @@ def _named(
     for entry in entries:
         if entry.image is not None:
             yield Root(image=entry.image, where=where)
-        elif entry.target is not None or (entry.kind is Kind.DIRECTORY and entry.name.endswith(_VERSIONS)):
+        elif entry.target is not None or (entry.kind is EntryKind.DIRECTORY and entry.name.endswith(_VERSIONS)):
             for name in _hops(entry.target or entry.name, tree, folder, layout):
                 yield Root(image=name, where=where)
 

@@ -14,9 +14,9 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import PluginFailed, UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots import snapshots
-from tukit_sysext.snapshots.snapshots import Scan
-from tukit_sysext.store.store import Kept
+from tukit_sysext.snapshots import snapper
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.store.image_store import Kept
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iter
     C4). Never raises for what is on the disk or what a plugin does: it is named in ``unknown``.
     """
     for _ in range(_TRIES):
-        scan = snapshots.scan(machine.layout, machine.subvolumes, releases=False)
+        scan = snapper.scan(machine.layout, machine.subvolumes, releases=False)
         marks = _mark(machine, plugins, scan, files, needed)
         try:
-            if snapshots.listed(machine.layout, machine.subvolumes) == set(scan.by_key):
+            if snapper.listed(machine.layout, machine.subvolumes) == set(scan.by_key):
                 return marks
         except OSError as error:
             return _with(marks, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")

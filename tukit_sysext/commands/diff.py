@@ -14,9 +14,8 @@ from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots import links
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.snapshots.entries import Entry, read_entries
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree
@@ -141,7 +140,7 @@ def _from_root(machine: Machine, names: Names, memory: Memory) -> _Side:
         log.info("%s: which subvolume it is cannot be told: %s", machine.layout.root, error)
     number = next((row.number for row in memory.snapshots if row.uuid == uuid and row.gone is None), None)
     with Tree(machine.layout.root) as tree:
-        return _from_entries(names, links.read(tree), read_release(tree), number=number, uuid=uuid)
+        return _from_entries(names, read_entries(tree), read_release(tree), number=number, uuid=uuid)
 
 
 def _from_entries(

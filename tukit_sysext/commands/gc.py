@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext.collect.collect import Collection, collect
-from tukit_sysext.collect.decide import Fate, Judged
+from tukit_sysext.collect.collection import Collection, collect
+from tukit_sysext.collect.decision import Fate, Judged
 from tukit_sysext.commands.common.memory import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import now_text

@@ -14,7 +14,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import Event, LedgerSnapshot
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.snapshots import rfc3339
+from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest

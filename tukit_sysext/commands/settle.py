@@ -7,7 +7,7 @@ import argparse
 
 from tukit_sysext.commands.common.memory import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins

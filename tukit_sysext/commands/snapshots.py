@@ -18,11 +18,11 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, rfc3339, scan
+from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, rfc3339, scan
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import seconds_of
-from tukit_sysext.store.store import Condition, Stored
 from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest

@@ -29,11 +29,10 @@ from tukit_sysext.layout import STORE
 from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots import links
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.snapshots.entries import Entry, read_entries
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
@@ -132,7 +131,7 @@ def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) 
     unknown = ""
     with Tree(path) as tree:
         try:
-            entries = links.read(tree)
+            entries = read_entries(tree)
             held = quarantine_folder.held(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)

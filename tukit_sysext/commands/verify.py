@@ -22,8 +22,8 @@ from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.snapshots import snapshots
-from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.snapshots import snapper
+from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.terminal.output import Output, require_root
@@ -56,7 +56,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     mend = arguments.repair and not arguments.dry_run
     if mend:
         require_root(machine, "verify --repair")
-    scan = snapshots.scan(machine.layout, machine.subvolumes)
+    scan = snapper.scan(machine.layout, machine.subvolumes)
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once
     examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
@@ -113,7 +113,7 @@ def _again(machine: Machine, subject: Subject) -> Subject:
     """The same tree with the entries that it has now."""
     if subject.entries is None or subject.number is None:
         return subject
-    snapshot = snapshots.scan(machine.layout, machine.subvolumes).get(subject.number)
+    snapshot = snapper.scan(machine.layout, machine.subvolumes).get(subject.number)
     return subject_of(machine, snapshot) if snapshot is not None else subject
 
 
@@ -186,7 +186,7 @@ def _boot_planned(machine: Machine) -> ExitStatus:
 
 
 def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
-    scan = snapshots.scan(machine.layout, machine.subvolumes)
+    scan = snapper.scan(machine.layout, machine.subvolumes)
     for snapshot in scan.snapshots:
         if snapshot.running:
             plugins.settled("tukit_sysext_booted", machine, scan, snapshot.number)

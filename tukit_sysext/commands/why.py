@@ -6,14 +6,14 @@ from __future__ import annotations
 import argparse
 import difflib
 
-from tukit_sysext.collect.collect import collect
-from tukit_sysext.collect.decide import Fate, Judged
+from tukit_sysext.collect.collection import collect
+from tukit_sysext.collect.decision import Fate, Judged
 from tukit_sysext.commands.gc import document, fate_text
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.store import Kept
+from tukit_sysext.store.image_store import Kept
 from tukit_sysext.terminal.output import Output, require_root
 from tukit_sysext.terminal.text import Tone, Toned, one_line
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tukit_sysext.collect import roots
 from tukit_sysext.doctor.result import Result, good, unknown, warning
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,9 +15,9 @@ from tukit_sysext.integrity.quarantine import harmful
 from tukit_sysext.integrity.verify import Assessment, assess, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.integrity.quarantine_folder import Held
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.store.store import Condition
+from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.store.image_store import Condition
 
 GOOD = (Condition.WHOLE, Condition.UNRECORDED)
 

@@ -20,10 +20,10 @@ from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.integrity.verify import Assessment
 from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.links import Kind, changing
-from tukit_sysext.store.store import Condition
+from tukit_sysext.snapshots.entries import EntryKind, changing
+from tukit_sysext.store.image_store import Condition
+from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.lock import shared
-from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.options import newest_first
 
@@ -150,7 +150,7 @@ class _Mover:
 
 def harmful(finding: Finding) -> bool:
     """Whether an entry is taken out before the merge: only links are, and only what systemd-sysext looks at."""
-    if finding.entry.kind is not Kind.LINK:
+    if finding.entry.kind is not EntryKind.LINK:
         return False
     return finding.blocks or (finding.ours and finding.condition in _BAD and finding.entry.name.endswith(".raw"))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE
-from tukit_sysext.snapshots.links import Entry, Kind, entries_of, image_of
+from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, image_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
 from tukit_sysext.system.rename import rename_new
@@ -55,7 +55,7 @@ def held(tree: Tree) -> tuple[Held, ...]:
     if descriptor is None:
         return ()
     try:
-        return tuple(_held(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is Kind.LINK)
+        return tuple(_held(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is EntryKind.LINK)
     except OSError as error:
         raise UnknownState(f"{tree.path}/{QUARANTINE}: cannot be read: {error.strerror}") from error
     finally:
@@ -67,7 +67,7 @@ def _held(descriptor: int, entry: Entry) -> Held:
     link = note.get("link", "")
     # only what can be a name in /etc/extensions goes there again
     name = link if _is_name(link) else entry.name
-    was = Entry(name=name, kind=Kind.LINK, target=entry.target, image=image_of(entry.target or ""))
+    was = Entry(name=name, kind=EntryKind.LINK, target=entry.target, image=image_of(entry.target or ""))
     return Held(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
 
 

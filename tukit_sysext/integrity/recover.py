@@ -19,9 +19,9 @@ from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.sources.watched import Watched
 from tukit_sysext.store.digest import CHUNK, hash_of
+from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Store
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.resolve import Hooks
 

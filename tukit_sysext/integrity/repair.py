@@ -26,11 +26,11 @@ from tukit_sysext.integrity.recover import Recovery
 from tukit_sysext.integrity.verify import Subject
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.links import LinkWriter, changing
+from tukit_sysext.snapshots.entries import LinkWriter, changing
 from tukit_sysext.snapshots.targets import obstacle
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
+from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.lock import shared
-from tukit_sysext.system.room import hint
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import fetch
 from tukit_sysext.update.options import linked

@@ -20,11 +20,11 @@ from tukit_sysext.integrity.finding import Finding, obsolete
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import MergeNameRefused
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.sources.candidate import Known, Standing
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.store import Condition, Stored
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Objection, no_objection

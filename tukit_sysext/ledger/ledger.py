@@ -13,8 +13,8 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tukit_sysext.ledger.history import REFUSAL_OVER, REFUSED, Events, Repeat
-from tukit_sysext.ledger.images import Images
+from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED, Events, Repeat
+from tukit_sysext.ledger.image_table import Images
 from tukit_sysext.ledger.rows import (
     Event,
     LedgerImage,
@@ -28,7 +28,7 @@ from tukit_sysext.ledger.rows import (
     state_of,
 )
 from tukit_sysext.ledger.schema import mending
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.system_release import label
 
 __all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "now_text", "write_or_log"]

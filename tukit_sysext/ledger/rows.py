@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.links import Entry
-from tukit_sysext.snapshots.snapshots import Snapshot, SnapshotKey
+from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.snapper import Snapshot, SnapshotKey
 
 _RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID", "IMAGE_VERSION", "BUILD_ID")
 

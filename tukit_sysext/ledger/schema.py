@@ -20,9 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
+from tukit_sysext.system.disk_space import hint, is_full, not_writable
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.label import labelled
-from tukit_sysext.system.room import hint, is_full, not_writable
 
 log = logging.getLogger(__name__)
 

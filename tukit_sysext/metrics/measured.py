@@ -21,10 +21,10 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import Kind
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics.textfile import Metric, Sample
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import seconds_of
-from tukit_sysext.store.store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins.loading import Loaded
-    from tukit_sysext.snapshots.snapshots import Scan
+    from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.outcome import Outcome
     from tukit_sysext.update.transaction import Transaction

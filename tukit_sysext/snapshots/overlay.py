@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.layout import EXTENSIONS, Layout
-from tukit_sysext.snapshots.links import Entry, entries_of
+from tukit_sysext.snapshots.entries import Entry, entries_of
 from tukit_sysext.system.tree import Tree
 
 _LIMIT = 256 * 1024

@@ -12,7 +12,7 @@ from tukit_sysext.errors import NeedsRoot, OutsideTree, TukitSysextError, Unknow
 from tukit_sysext.layout import EXTENSIONS, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.image_store import ROT, Condition, Store, Stored
 from tukit_sysext.store.record import RecordUnreadable
-from tukit_sysext.store.store import ROT, Condition, Store, Stored
 from tukit_sysext.system.inspect_image import Inspection
 
 log = logging.getLogger(__name__)

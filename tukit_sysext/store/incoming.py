@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoSpace, StoreError
 from tukit_sysext.store.digest import CHUNK, Digest
-from tukit_sysext.system.room import hint, is_full, next_step
+from tukit_sysext.system.disk_space import hint, is_full, next_step
 
 
 class Incoming:

@@ -21,9 +21,9 @@ from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, StoreError, Too
 from tukit_sysext.rules.matching import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.system.disk_space import hint, is_full, not_writable
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.process import Result, TimedOut, run
-from tukit_sysext.system.room import hint, is_full, not_writable
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.label import FOLDER, labelled
 from tukit_sysext.system.openat2 import (
     RESOLVE_BENEATH,
@@ -22,7 +23,6 @@ from tukit_sysext.system.openat2 import (
     RESOLVE_NO_SYMLINKS,
     openat2,
 )
-from tukit_sysext.system.room import hint
 
 _READ = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS

@@ -14,7 +14,7 @@ from enum import StrEnum
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.sources.candidate import Candidate, Standing
-from tukit_sysext.store.store import Stored
+from tukit_sysext.store.image_store import Stored
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import (
     Considered,

@@ -12,9 +12,9 @@ from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
-from tukit_sysext.snapshots.links import Entry
+from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.sources.candidate import Candidate, Known
-from tukit_sysext.store.store import Stored
+from tukit_sysext.store.image_store import Stored
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,16 +28,16 @@ from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.watched import Watched
 from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Condition, Store, Stored
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.update.options import Option, consider, spare
 from tukit_sysext.update.plan import Plan, decide
 from tukit_sysext.update.resolve import Resolver
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collect import Collection
+    from tukit_sysext.collect.collection import Collection
 
     MakeRoom = Callable[[frozenset[str]], Collection]
 

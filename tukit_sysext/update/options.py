@@ -13,7 +13,7 @@ from tukit_sysext.rules.matching import Verdict, check
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
-from tukit_sysext.store.store import Condition, Stored
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts
 
 

@@ -31,11 +31,11 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Progress, Stage
 from tukit_sysext.rules.matching import check
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots import links
+from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.protocol import Source
-from tukit_sysext.store.store import Condition, Store, Stored
+from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tukit_sysext.collect.roots import Root
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
-    from tukit_sysext.snapshots.snapshots import Scan
+    from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ def tree_facts(tree: Tree) -> TreeFacts:
         release, unusable = read_release(tree), ""
     except UnknownState as error:
         release, unusable = None, str(error)
-    entries: tuple[links.Entry, ...] = ()
+    entries: tuple[Entry, ...] = ()
     try:
-        entries = links.read(tree)
+        entries = read_entries(tree)
     except (UnknownState, OutsideTree) as error:
         unusable = str(error)
     return TreeFacts(
@@ -231,10 +231,10 @@ class Resolver:
             log.error("%s", error)
             return None
 
-    def _foreign(self, entry: links.Entry, stored: Stored | None) -> Foreign:
+    def _foreign(self, entry: Entry, stored: Stored | None) -> Foreign:
         """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
         stem = entry.name.removesuffix(".raw")
-        if entry.kind is links.Kind.LINK:
+        if entry.kind is EntryKind.LINK:
             masked = self.facts.masked.get(stored.name or "") if stored is not None else None
             note = f"link to {entry.target}" + (f", masked by {masked}" if masked else "")
         else:
@@ -257,7 +257,7 @@ class Resolver:
         )
         return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
 
-    def _look_into_foreign(self, entry: links.Entry, stored: Stored | None, stem: str) -> Inspection | None:
+    def _look_into_foreign(self, entry: Entry, stored: Stored | None, stem: str) -> Inspection | None:
         if stored is not None:
             if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
                 raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
@@ -270,7 +270,7 @@ class Resolver:
             raise ImageBroken(f"{entry.target or entry.name}: does not exist")
         return self._inspect(path, preferred=stem) if entry.name.endswith(".raw") else None
 
-    def leads_to(self, entry: links.Entry) -> Path:
+    def leads_to(self, entry: Entry) -> Path:
         """Where an entry leads: beneath the tree, but /var, /run.
 
         /home and the like are those of the running system.

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
-from tukit_sysext.snapshots import links
-from tukit_sysext.snapshots.links import LinkWriter
+from tukit_sysext.snapshots.entries import LinkWriter, read_entries
+from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.lock import shared
-from tukit_sysext.system.room import hint
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Objection, no_objection
@@ -106,7 +105,7 @@ def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception, why: str) -> Pl
     What leads out of the tree is a matter of policy; a disk that is full or fails is a fault, which refuses nothing.
     """
     try:
-        there = {entry.name: entry.image for entry in links.read(tree)}
+        there = {entry.name: entry.image for entry in read_entries(tree)}
     except (UnknownState, OutsideTree):
         there = {}
     left_out = LeftOut.NO_PLACE if isinstance(error, OutsideTree) else LeftOut.NOT_STORED

@@ -11,7 +11,7 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.collect.roots import Marks, Root, mark
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 
 STORE = "/var/lib/sysext-store"
 

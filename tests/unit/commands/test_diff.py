@@ -17,7 +17,7 @@ from tukit_sysext.commands import diff
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.grammar import parser
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.record import Records
 
 

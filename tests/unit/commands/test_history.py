@@ -20,7 +20,7 @@ from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
-from tukit_sysext.snapshots.snapshots import look, scan
+from tukit_sysext.snapshots.snapper import look, scan
 
 NOON = 1_793_534_400  # 2026-11-01 12:00 UTC
 

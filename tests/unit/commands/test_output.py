@@ -204,9 +204,9 @@ def test_the_hooks_import_neither_rich_nor_commands() -> None:
     """They run in every transaction, whoever reads their output."""
     code = (
         "import sys\n"
-        "import tukit_sysext.entry, tukit_sysext.update.transaction, tukit_sysext.ledger.settle\n"
+        "import tukit_sysext.entry, tukit_sysext.update.transaction, tukit_sysext.ledger.settling\n"
         "import tukit_sysext.plugins.builtin\n"
-        "import tukit_sysext.progress.notice, tukit_sysext.collect.collect, tukit_sysext.plugins.builtin.guard\n"
+        "import tukit_sysext.progress.notice, tukit_sysext.collect.collection, tukit_sysext.plugins.builtin.guard\n"
         "print(sorted(name for name in sys.modules if name.startswith(('rich', 'tukit_sysext.commands'))))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ from tukit_sysext.integrity.quarantine import Action, Move, isolate, unsure
 from tukit_sysext.integrity.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.rename import rename_new
 from tukit_sysext.system.tree import Tree
 
@@ -189,7 +189,7 @@ def test_an_image_that_cannot_be_read_stays(site: VerifySite, monkeypatch: pytes
     def failing(*_: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tukit_sysext.store.store.hash_of", failing)
+    monkeypatch.setattr("tukit_sysext.store.image_store.hash_of", failing)
     assert site.assess(full=False).findings[0].condition is Condition.UNKNOWN
     assert boot(site) == []
 

@@ -13,10 +13,10 @@ from tukit_sysext.errors import UnknownState
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.layout import QUARANTINE, STORE
-from tukit_sysext.snapshots.links import Entry, Kind
+from tukit_sysext.snapshots.entries import Entry, EntryKind
 from tukit_sysext.system.tree import Tree
 
-ENTRY = Entry(name="gdb.raw", kind=Kind.LINK, target=f"{STORE}/gdb-1.raw", image="gdb-1.raw")
+ENTRY = Entry(name="gdb.raw", kind=EntryKind.LINK, target=f"{STORE}/gdb-1.raw", image="gdb-1.raw")
 
 
 def tree_with(root: Path, entries: dict[str, str | Link | None]) -> Tree:
@@ -113,6 +113,6 @@ def test_a_link_that_is_in_both_places_is_taken_once(tmp_path: Path) -> None:
         (tmp_path / "etc/extensions/gdb.raw").symlink_to(f"{STORE}/gdb-1.raw")
         assert Quarantine(tree).take(ENTRY, "why", "now") == "gdb.raw"
         (tmp_path / "etc/extensions/gdb.raw").symlink_to(f"{STORE}/gdb-2.raw")
-        other = Entry(name="gdb.raw", kind=Kind.LINK, target=f"{STORE}/gdb-2.raw", image="gdb-2.raw")
+        other = Entry(name="gdb.raw", kind=EntryKind.LINK, target=f"{STORE}/gdb-2.raw", image="gdb-2.raw")
         assert Quarantine(tree).take(other, "why", "now") == "gdb.raw.2"
     assert listing(tmp_path / "etc/extensions") == {}

@@ -24,7 +24,7 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import hookimpl
 from tukit_sysext.sources.candidate import Candidate, Known
 from tukit_sysext.sources.protocol import Sink, Source
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_
 from tukit_sysext.errors import StoreError, UnknownState
 from tukit_sysext.integrity.verify import subjects, verify
 from tukit_sysext.layout import STORE
-from tukit_sysext.snapshots import snapshots
-from tukit_sysext.store.store import Condition
+from tukit_sysext.snapshots import snapper
+from tukit_sysext.store.image_store import Condition
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_blocks_that_cannot_be_read_are_damage(site: VerifySite, monkeypatch: py
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", failing)
-    monkeypatch.setattr("tukit_sysext.store.store.hash_of", failing)
+    monkeypatch.setattr("tukit_sysext.store.image_store.hash_of", failing)
     assert site.finding().condition is Condition.DAMAGED
     assert site.finding(full=False).condition is Condition.DAMAGED
 
@@ -219,7 +219,7 @@ def test_without_os_release_nothing_is_said_of_fitting(site: VerifySite) -> None
 def test_a_snapshot_without_etc_is_not_known(site: VerifySite) -> None:
     site.snapshot(7, {"usr": None})
     assert "etc" in site.assess(7).unknown
-    found = snapshots.look(site.layout, site.subvolumes, 7)
+    found = snapper.look(site.layout, site.subvolumes, 7)
     assert found is not None
     with pytest.raises(UnknownState):
         verify(site.machine, found, full=True)
@@ -229,7 +229,7 @@ def test_the_running_system_and_what_boots_next(site: VerifySite) -> None:
     following = site.snapshot(7)
     site.snapshot(8)
     site.subvolumes.set_default(following.identifier)
-    scan = snapshots.scan(site.layout, site.subvolumes)
+    scan = snapper.scan(site.layout, site.subvolumes)
     assert [subject.path for subject in subjects(site.machine, scan)] == [site.root, site.tree(7)]
 
 

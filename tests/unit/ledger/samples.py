@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.layout import Layout
+from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Store
 
 NAME = "gdb-15.2.x86-64.raw"
 CONTENT = b"the image"

@@ -14,7 +14,7 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine, snapper_info
 from tests.trees import Content, Link
 from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerSnapshot, now_text
-from tukit_sysext.snapshots.snapshots import Scan, scan
+from tukit_sysext.snapshots.snapper import Scan, scan
 
 WITH_A: dict[str, Content] = {
     "etc/os-release": OS_RELEASE,

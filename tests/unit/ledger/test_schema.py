@@ -16,7 +16,7 @@ from tests.trees import Content, Link
 from tests.unit.ledger import first_ledger
 from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot, now_text
 from tukit_sysext.ledger.schema import is_to_blame
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 
 WITH_A: dict[str, Content] = {
     "etc/os-release": OS_RELEASE,

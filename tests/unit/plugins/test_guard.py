@@ -17,10 +17,10 @@ from tukit_sysext import cli
 from tukit_sysext.integrity import needs
 from tukit_sysext.layout import STORE
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import Event, Kind
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots import snapper
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
@@ -45,7 +45,7 @@ def boots_next(site: VerifySite, number: int) -> None:
 
 
 def tell(site: VerifySite, kind: Kind, number: int = 7) -> None:
-    scan = snapshots.scan(site.layout, site.subvolumes)
+    scan = snapper.scan(site.layout, site.subvolumes)
     Plugins().settled(f"tukit_sysext_{kind}", site.machine, scan, number)
 
 

@@ -23,7 +23,7 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import Kind
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import PROJECT, Specifications, hookimpl
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.candidate import Candidate, Known
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.update.outcome import Outcome

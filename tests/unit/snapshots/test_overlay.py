@@ -11,7 +11,7 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.collect.roots import mark
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
 
 FSTAB = (
     "LABEL=root / btrfs ro 0 0\n"

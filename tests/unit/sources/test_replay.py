@@ -20,7 +20,7 @@ from tests.lab.signing import SigningKey
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tests.unit.sources.samples import Run, offer, settings, trust
-from tukit_sysext.collect.collect import collect
+from tukit_sysext.collect.collection import collect
 from tukit_sysext.commands import check
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record
-from tukit_sysext.store import store as store_module
+from tukit_sysext.store import image_store as store_module
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.store.store import Condition, Store
+from tukit_sysext.store.image_store import Condition, Store
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from tests.trees import umask
 from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record, sha256
 from tukit_sysext.errors import StoreError
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Condition
 
 OTHER = b"other content"
 

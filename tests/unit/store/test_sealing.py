@@ -20,9 +20,9 @@ from tukit_sysext.errors import StoreError
 from tukit_sysext.integrity.repair import Done, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.links import read
+from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.snapshots.targets import running_and_next
-from tukit_sysext.store import store as store_seal
+from tukit_sysext.store import image_store as store_seal
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.inspect_image import Inspection
 from tukit_sysext.system.tree import Tree
@@ -121,7 +121,7 @@ def _repaired_from_a_source(site: VerifySite) -> None:
 
 def _adopted(site: VerifySite, path: Path) -> None:
     with Tree(site.root) as tree:
-        (entry,) = read(tree)
+        (entry,) = read_entries(tree)
         (target,) = running_and_next(site.machine)
         assert adopt(target, tree, Foreign(entry=entry), path, None).version == "1"
 

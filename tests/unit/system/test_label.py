@@ -25,7 +25,7 @@ from tukit_sysext.config.own_files import write
 from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.layout import Layout
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.snapshots.links import Entry, Kind, LinkWriter
+from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.record import Records
 from tukit_sysext.system import label, lock
@@ -179,7 +179,7 @@ def in_a_snapshot(root: Path) -> None:
 
 def quarantined(root: Path) -> None:
     with Tree(root) as tree:
-        Quarantine(tree).take(Entry(name="gdb.raw", kind=Kind.LINK), "damaged", "")
+        Quarantine(tree).take(Entry(name="gdb.raw", kind=EntryKind.LINK), "damaged", "")
 
 
 def configured(root: Path) -> None:

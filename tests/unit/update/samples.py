@@ -11,10 +11,10 @@ from typing import Any
 from tests.unit.ledger.samples import sha256
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.links import Entry, Kind
+from tukit_sysext.snapshots.entries import Entry, EntryKind
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.store.store import Condition, Stored
 from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
 from tukit_sysext.update.plan import ImagePlan, decide
 
@@ -95,10 +95,11 @@ def stored(
 def link(version: str, name: str = "gdb", *, as_name: str | None = None) -> Entry:
     """A link of the tree into the store."""
     image = file_of(name, version)
-    return Entry(name=f"{as_name or name}.raw", kind=Kind.LINK, target=f"/var/lib/sysext-store/{image}", image=image)
+    link = f"{as_name or name}.raw"
+    return Entry(name=link, kind=EntryKind.LINK, target=f"/var/lib/sysext-store/{image}", image=image)
 
 
-def foreign(name: str, complaint: str = "", kind: Kind = Kind.DIRECTORY) -> Foreign:
+def foreign(name: str, complaint: str = "", kind: EntryKind = EntryKind.DIRECTORY) -> Foreign:
     return Foreign(entry=Entry(name=name, kind=kind), complaint=complaint, note="by hand")
 
 

@@ -16,7 +16,7 @@ from tukit_sysext.config.settings import Blocked
 from tukit_sysext.integrity.repair import Done, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.candidate import Known
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, LeftOut, undecided

@@ -24,7 +24,7 @@ from tests.unit.update.samples import (
 )
 from tukit_sysext.config.wanted import Policy
 from tukit_sysext.sources.candidate import Known, Standing
-from tukit_sysext.store.store import Condition
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, LeftOut
 

@@ -13,11 +13,11 @@ import pytest
 
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tukit_sysext.collect.collect import Collection
-from tukit_sysext.collect.decide import Fate, Judged
+from tukit_sysext.collect.collection import Collection
+from tukit_sysext.collect.decision import Fate, Judged
 from tukit_sysext.errors import Busy
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.store import Kept
+from tukit_sysext.store.image_store import Kept
 from tukit_sysext.update.transaction import Transaction, finalize
 
 
@@ -32,7 +32,7 @@ def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
     spare = site.store_image("1", "other")
     site.offer("1")
     full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=4096)
-    monkeypatch.setattr("tukit_sysext.store.store.os.statvfs", lambda _: full)
+    monkeypatch.setattr("tukit_sysext.store.image_store.os.statvfs", lambda _: full)
     asked: list[frozenset[str]] = []
 
     def somebody_else(needed: frozenset[str]) -> Collection:
@@ -76,7 +76,7 @@ def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: py
         full = False
         return Collection(gone=(Judged(kept=Kept(file_name="old.raw", size=1, born=0), fate=Fate.GOES),))
 
-    monkeypatch.setattr(f"tukit_sysext.store.store.os.{call}", failing)
+    monkeypatch.setattr(f"tukit_sysext.store.image_store.os.{call}", failing)
     transaction = Transaction(machine=site.machine, path=tree, number=7)
     finalize(transaction, partial(Plugins().sources, site.machine), make_room=room)
     assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]

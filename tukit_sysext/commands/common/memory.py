@@ -13,8 +13,8 @@ from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerImage, Ledg
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
+from tukit_sysext.store.image_store import ImageFile
 from tukit_sysext.store.record import RecordUnreadable
-from tukit_sysext.store.store import ImageFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

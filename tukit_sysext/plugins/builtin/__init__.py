@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collect import Collection
+    from tukit_sysext.collect.collection import Collection
     from tukit_sysext.machine import Machine
     from tukit_sysext.update.resolve import Hooks
 
@@ -67,12 +67,12 @@ _MAKERS: Mapping[str, Callable[[Hooks], object]] = {
 
 
 def _collect(plugins: Hooks, machine: Machine) -> Collection:
-    from tukit_sysext.collect.collect import collect
+    from tukit_sysext.collect.collection import collect
 
     return collect(machine, plugins)
 
 
 def _make_room(plugins: Hooks, machine: Machine, needed: frozenset[str]) -> Collection:
-    from tukit_sysext.collect.collect import collect
+    from tukit_sysext.collect.collection import collect
 
     return collect(machine, plugins, lacking_room=True, needed=needed)

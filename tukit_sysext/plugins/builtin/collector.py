@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from tukit_sysext.plugins.spec import hookimpl
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collect import Collection
+    from tukit_sysext.collect.collection import Collection
     from tukit_sysext.machine import Machine
-    from tukit_sysext.snapshots.snapshots import Scan
+    from tukit_sysext.snapshots.snapper import Scan
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Collector:
     @hookimpl
     def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        from tukit_sysext.collect.collect import PAUSE, last
+        from tukit_sysext.collect.collection import PAUSE, last
         from tukit_sysext.errors import Busy
         from tukit_sysext.ledger.ledger import Ledger
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.plugins.spec import hookimpl
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collect import Collection
+    from tukit_sysext.collect.collection import Collection
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
     from tukit_sysext.sources.protocol import Source

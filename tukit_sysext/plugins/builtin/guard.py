@@ -10,7 +10,7 @@ from tukit_sysext.plugins.spec import hookimpl
 
 if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
-    from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+    from tukit_sysext.snapshots.snapper import Scan, Snapshot
     from tukit_sysext.update.facts import Objection
 
 log = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tukit_sysext.ledger.history import REFUSED
+from tukit_sysext.ledger.event_table import REFUSED
 from tukit_sysext.ledger.ledger import Event, Ledger, Repeat, now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.spec import hookimpl
-from tukit_sysext.snapshots.snapshots import Scan, look
+from tukit_sysext.snapshots.snapper import Scan, look
 
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome

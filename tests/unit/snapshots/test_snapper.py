@@ -9,7 +9,7 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine, snapper_info
 from tests.trees import Link
-from tukit_sysext.snapshots.snapshots import Scan, scan
+from tukit_sysext.snapshots.snapper import Scan, scan
 
 
 @pytest.fixture

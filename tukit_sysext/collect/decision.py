@@ -21,7 +21,7 @@ from enum import StrEnum
 
 from tukit_sysext.ledger.rows import clean
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.store.store import Kept
+from tukit_sysext.store.image_store import Kept
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
 RUNS = 2

@@ -11,7 +11,7 @@ import pytest
 from tests.machine import PlainMachine
 from tests.unit.ledger.samples import record
 from tukit_sysext.ledger.ledger import Event, Ledger, now_text
-from tukit_sysext.snapshots.snapshots import scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.update import refusal
 
 DAY = 86400

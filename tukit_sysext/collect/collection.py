@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tukit_sysext.collect.decide import YOUNG, Fate, Judged, Rules, judge
+from tukit_sysext.collect.decision import YOUNG, Fate, Judged, Rules, judge
 from tukit_sysext.collect.roots import Root
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config import settings as settings_files
@@ -26,8 +26,8 @@ from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.ledger.rows import clean
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
+from tukit_sysext.store.image_store import Kept, Store
 from tukit_sysext.store.record import seconds_of
-from tukit_sysext.store.store import Kept, Store
 from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.unit.ledger.samples import record
-from tukit_sysext.collect.decide import YOUNG, Fate, Judged, Rules, judge
-from tukit_sysext.store.store import Kept
+from tukit_sysext.collect.decision import YOUNG, Fate, Judged, Rules, judge
+from tukit_sysext.store.image_store import Kept
 
 NOW = 2_000_000_000
 DAY = 86400

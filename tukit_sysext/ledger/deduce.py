@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
 from tukit_sysext.ledger.spool import Event, Kind
-from tukit_sysext.snapshots.snapshots import Scan, SnapshotKey
+from tukit_sysext.snapshots.snapper import Scan, SnapshotKey
 
 ENDS = (Kind.TRANSACTION_DISCARDED, Kind.TRANSACTION_ABORTED, Kind.TRANSACTION_FINALIZED)
 """How a transaction can end."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import Layout
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.links import Entry, read
+from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.system.subvolume import Subvolume, Subvolumes
 from tukit_sysext.system.system_release import read_release
@@ -199,7 +199,7 @@ def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
             release = read_release(tree) if releases else None
             try:
                 overlaid = read_overlaid(tree, layout)
-                entries, hidden = overlaid if overlaid is not None else (read(tree), ())
+                entries, hidden = overlaid if overlaid is not None else (read_entries(tree), ())
             except (UnknownState, OutsideTree) as error:
                 return _Content(entries=None, release=release, unknown=str(error))
             return _Content(entries=entries, hidden=hidden, release=release)

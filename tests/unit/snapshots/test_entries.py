@@ -10,7 +10,7 @@ import pytest
 
 from tests.trees import Link, listing, make_tree
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.snapshots.links import Entry, Kind, LinkWriter, image_of, read
+from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, image_of, read_entries
 from tukit_sysext.system.tree import Tree
 
 STORE = "/var/lib/sysext-store"
@@ -18,7 +18,7 @@ STORE = "/var/lib/sysext-store"
 
 def entries(root: Path) -> tuple[Entry, ...]:
     with Tree(root) as tree:
-        return read(tree)
+        return read_entries(tree)
 
 
 def apply(root: Path, links: dict[str, str], *remove: str) -> None:
@@ -62,11 +62,11 @@ def test_entries_of_every_kind(root: Path) -> None:
     os.mkfifo(folder / "e.raw")
     (folder / ".tukit-sysext.a.raw").symlink_to("half done")
     assert entries(root) == (
-        Entry(name="a.raw", kind=Kind.LINK, target=f"{STORE}/a-1.raw", image="a-1.raw"),
-        Entry(name="b.raw", kind=Kind.LINK, target="/dev/null"),
-        Entry(name="c", kind=Kind.DIRECTORY),
-        Entry(name="d.raw", kind=Kind.FILE),
-        Entry(name="e.raw", kind=Kind.OTHER),
+        Entry(name="a.raw", kind=EntryKind.LINK, target=f"{STORE}/a-1.raw", image="a-1.raw"),
+        Entry(name="b.raw", kind=EntryKind.LINK, target="/dev/null"),
+        Entry(name="c", kind=EntryKind.DIRECTORY),
+        Entry(name="d.raw", kind=EntryKind.FILE),
+        Entry(name="e.raw", kind=EntryKind.OTHER),
     )
 
 
@@ -171,8 +171,8 @@ def test_what_a_kill_leaves_behind_harms_no_merge(root: Path, monkeypatch: pytes
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("tukit_sysext.snapshots.links.os.rename", dying)
-        patched.setattr("tukit_sysext.snapshots.links.os.unlink", dying)
+        patched.setattr("tukit_sysext.snapshots.entries.os.rename", dying)
+        patched.setattr("tukit_sysext.snapshots.entries.os.unlink", dying)
         with pytest.raises(Killed):
             apply(root, {"gdb.raw": "gdb-1.raw"})
     (left,) = os.listdir(root / "etc/extensions")

@@ -20,7 +20,7 @@ from tukit_sysext.system.lock import wait
 from tukit_sysext.system.tree import Tree
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What an entry is."""
 
     LINK = "link"
@@ -34,7 +34,7 @@ class Entry:
     """One entry. ``target`` is what a link says; ``image`` the file of the store that it leads to, None otherwise."""
 
     name: str
-    kind: Kind
+    kind: EntryKind
     target: str | None = None
     image: str | None = None
 
@@ -53,7 +53,7 @@ def image_of(target: str) -> str | None:
     return name if folder.replace("//", "/") == STORE and name else None
 
 
-def read(tree: Tree) -> tuple[Entry, ...]:
+def read_entries(tree: Tree) -> tuple[Entry, ...]:
     """All entries, sorted by name.
 
     Raises UnknownState where the tree's /etc is missing or unreadable (a snapshot that is being made: unknown is not
@@ -95,10 +95,10 @@ def _entry(directory: int, name: str) -> Entry:
     mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
     if stat.S_ISLNK(mode):
         target = os.readlink(name, dir_fd=directory)
-        return Entry(name=name, kind=Kind.LINK, target=target, image=image_of(target))
+        return Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target))
     if stat.S_ISDIR(mode):
-        return Entry(name=name, kind=Kind.DIRECTORY)
-    return Entry(name=name, kind=Kind.FILE if stat.S_ISREG(mode) else Kind.OTHER)
+        return Entry(name=name, kind=EntryKind.DIRECTORY)
+    return Entry(name=name, kind=EntryKind.FILE if stat.S_ISREG(mode) else EntryKind.OTHER)
 
 
 _SYNC_POINT = "etc/etc.syncpoint/extensions"

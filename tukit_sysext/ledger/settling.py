@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from tukit_sysext.config import settings
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
+from tukit_sysext.ledger.deduce import ENDS, Before, settled
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
-from tukit_sysext.ledger.reconcile import ENDS, Before, settled
 from tukit_sysext.ledger.spool import Event
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
-from tukit_sysext.snapshots import snapshots
+from tukit_sysext.snapshots import snapper
 from tukit_sysext.store.record import Record, RecordUnreadable
 from tukit_sysext.system.tree import Tree
 
@@ -44,7 +44,7 @@ def settle(machine: Machine, plugins: Hooks, *, found: Iterable[Event] = ()) -> 
         count += len(taken)
         told += [event for event in taken if event is not None]
         before, turn = _before(machine)
-        scan = snapshots.scan(machine.layout, machine.subvolumes)
+        scan = snapper.scan(machine.layout, machine.subvolumes)
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
         for event in settled(told, before, scan):

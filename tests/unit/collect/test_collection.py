@@ -18,15 +18,15 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
-from tukit_sysext.collect.collect import LOOKING, Collection, collect
-from tukit_sysext.collect.decide import Fate
+from tukit_sysext.collect.collection import LOOKING, Collection, collect
+from tukit_sysext.collect.decision import Fate
 from tukit_sysext.collect.roots import Root
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.store import Store
+from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.process import Result, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
 
@@ -307,7 +307,7 @@ def test_a_link_that_is_made_right_before_the_deletion_saves_its_image(
             make_tree(site.root, {"etc/extensions/by-hand.raw": Link(f"{STORE}/{B}")})
         return real(*arguments)
 
-    monkeypatch.setattr("tukit_sysext.collect.collect.survey", again)
+    monkeypatch.setattr("tukit_sysext.collect.collection.survey", again)
     assert site.collect().gone == ()
     assert len(calls) == 2
     assert site.names() == [A, B]

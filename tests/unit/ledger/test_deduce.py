@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tukit_sysext.ledger.deduce import ORDER, Before, observed, settled
 from tukit_sysext.ledger.ledger import LedgerSnapshot
-from tukit_sysext.ledger.reconcile import ORDER, Before, observed, settled
 from tukit_sysext.ledger.spool import Event, Kind
-from tukit_sysext.snapshots.snapshots import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.subvolume import Subvolume
 
 

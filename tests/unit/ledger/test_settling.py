@@ -18,13 +18,13 @@ from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_inf
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record
 from tukit_sysext.ledger.ledger import Ledger, now_text
-from tukit_sysext.ledger.settle import settle
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import Event, Kind
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import PROJECT, hookimpl
-from tukit_sysext.snapshots import snapshots
-from tukit_sysext.snapshots.snapshots import Scan
+from tukit_sysext.snapshots import snapper
+from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Records
 
 WITH_A: dict[str, Content] = {
@@ -272,13 +272,13 @@ def test_what_the_caller_found(site: Site) -> None:
 
 def test_ten_events_are_one_look_at_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    scan = snapshots.scan
+    scan = snapper.scan
 
     def counted(*arguments: object) -> Scan:
         looks.append(1)
         return scan(site.layout, site.subvolumes)
 
-    monkeypatch.setattr(snapshots, "scan", counted)
+    monkeypatch.setattr(snapper, "scan", counted)
     for _ in range(10):
         site.spool("snapper", "modify-snapshot / btrfs 1")
     assert site.settle() == ["snapshot_modified 1"]
@@ -300,7 +300,7 @@ class TestTwoAtOnce:
     def test_an_older_look_does_not_overwrite_a_newer_one(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         site.snapshot(2)
         site.settle()
-        scan, other = snapshots.scan, Plugins()
+        scan, other = snapper.scan, Plugins()
         looks: list[int] = []
 
         def interrupted(*arguments: object) -> Scan:
@@ -312,7 +312,7 @@ class TestTwoAtOnce:
                 settle(site.machine, other)
             return seen
 
-        monkeypatch.setattr(snapshots, "scan", interrupted)
+        monkeypatch.setattr(snapper, "scan", interrupted)
         site.spool("snapper", "modify-snapshot-post / btrfs 1")
         assert site.settle() == ["snapshot_modified 1"]
         assert len(looks) == 2 + 1, "ours twice, and the other one's"
@@ -321,7 +321,7 @@ class TestTwoAtOnce:
         assert site.history()[-2:] == ["snapshot deleted 2", "snapshot modified 1"]
 
     def test_nor_what_a_transaction_entered_meanwhile(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        scan = snapshots.scan
+        scan = snapper.scan
         looks: list[int] = []
 
         def interrupted(*arguments: object) -> Scan:
@@ -334,7 +334,7 @@ class TestTwoAtOnce:
                     ledger.enter(now, {})
             return seen
 
-        monkeypatch.setattr(snapshots, "scan", interrupted)
+        monkeypatch.setattr(snapper, "scan", interrupted)
         (site.tree(1) / "etc/extensions/b.raw").symlink_to("/var/lib/sysext-store/b-1.raw")
         site.settle()
         with Ledger(site.layout.ledger) as ledger:
@@ -423,7 +423,7 @@ class Model:
             return sorted((row.number, row.uuid, row.state, row.images) for row in rows), ledger.recall("default")
 
     def disk(self) -> tuple[object, ...]:
-        scan = snapshots.scan(self.site.layout, self.site.subvolumes)
+        scan = snapper.scan(self.site.layout, self.site.subvolumes)
         assert scan.unknown == ()
         default = next(each for each in scan.snapshots if each.default)
         return (
