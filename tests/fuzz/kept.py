@@ -173,8 +173,8 @@ def check_quarantine(data: bytes) -> None:
         (place / "gdb.raw").symlink_to(f"/var/lib/sysext-store/{NAME}")
     (place / "gdb.raw.reason").write_bytes(data)
     with Tree(root) as tree:
-        (held,) = quarantine_folder.held(tree)
-    name = held.entry.name
+        (link,) = quarantine_folder.quarantined(tree)
+    name = link.entry.name
     assert "/" not in name and "\0" not in name and name not in ("", ".", "..")
     os.fsencode(name)
 

@@ -213,8 +213,8 @@ class Faults:
         return _REAL.gmtime(self.now if seconds is None else seconds)  # type: ignore[no-any-return]
 
     def _make_replacements(self) -> list[tuple[Any, str, Any]]:
+        import tukit_sysext.integrity.assess
         import tukit_sysext.integrity.quarantine_folder
-        import tukit_sysext.integrity.verify
         import tukit_sysext.system.inspect_image
         import tukit_sysext.update.fetch
         import tukit_sysext.update.resolve
@@ -243,7 +243,7 @@ class Faults:
             (tukit_sysext.integrity.quarantine_folder, "rename_new", renamed),
             (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
             (tukit_sysext.update.resolve, "inspect_image", images.inspect_image),
-            (tukit_sysext.integrity.verify, "inspect_linked", images.inspect_linked),
+            (tukit_sysext.integrity.assess, "inspect_linked", images.inspect_linked),
             (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]
 

@@ -9,8 +9,8 @@ from tests.model.model import QUARANTINE, Snap
 from tests.model.package import before_run, run
 from tests.model.world import World, pick
 from tukit_sysext.integrity import quarantine
+from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.repair import repair as mend
-from tukit_sysext.integrity.verify import Assessment, Subject, assess, subjects
 from tukit_sysext.snapshots.snapper import scan as scan_snapshots
 from tukit_sysext.store.examine import Examiner
 

@@ -24,7 +24,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
-from tukit_sysext.integrity.quarantine_folder import Held
+from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
 from tukit_sysext.ledger.ledger import Ledger, now_text
 from tukit_sysext.machine import Machine
@@ -58,7 +58,7 @@ class System:
     unknown: str
     left_out: Mapping[str, str]
     problems: tuple[Problem, ...]
-    held: tuple[Held, ...]
+    quarantined: tuple[Quarantined, ...]
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -127,12 +127,12 @@ def _systems(machine: Machine, snapshots: Scan) -> Iterator[System]:
 
 def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) -> System:
     entries: tuple[Entry, ...] | None = None
-    held: tuple[Held, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
     unknown = ""
     with Tree(path) as tree:
         try:
             entries = read_entries(tree)
-            held = quarantine_folder.held(tree)
+            quarantined = quarantine_folder.quarantined(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
         wanted = wanted_files.load(tree)
@@ -146,7 +146,7 @@ def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) 
             unknown=unknown,
             left_out=_left_out(machine, snapshot),
             problems=(*settings_files.load(tree).problems, *wanted.problems),
-            held=held,
+            quarantined=quarantined,
         )
 
 
@@ -229,7 +229,7 @@ def _print_system(output: Output, system: System, look: Look) -> None:
             output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
     elif not system.unknown:
         output.tell("  no extension image, and none wanted")
-    for item in system.held:
+    for item in system.quarantined:
         output.tell(f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}")
     for name, path in sorted(system.wanted.masked.items()):
         output.tell(f"  {name} is masked by {path}")
@@ -271,7 +271,7 @@ def _document(system: System, look: Look) -> dict[str, Any]:
                 "reason": item.reason or None,
                 "since": item.since or None,
             }
-            for item in system.held
+            for item in system.quarantined
         ],
         "masked": dict(system.wanted.masked),
         "unknown": system.unknown or None,

@@ -13,10 +13,10 @@ from typing import Any
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine
+from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import Move
-from tukit_sysext.integrity.repair import Done, Repair, planned, repair
-from tukit_sysext.integrity.verify import Assessment, Subject, assess, subject_of, subjects
+from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
@@ -121,9 +121,9 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
     """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
     now = now_text()
     events = [
-        Event(time=now, kind=item.done, snapshot=subject.number, image=item.finding.name, detail=_told(item))
+        Event(time=now, kind=item.outcome, snapshot=subject.number, image=item.finding.name, detail=_told(item))
         for item in repairs
-        if item.done is not Done.FAILED
+        if item.outcome is not RepairOutcome.FAILED
     ]
     if events:
         write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what was repaired")
@@ -160,7 +160,7 @@ def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
         log.error("no link is moved, as it is not known which are good: %s", unsure)
         return ExitStatus.FAILED
     moves = quarantine.isolate(machine, assessment)
-    failed = [move for move in moves if move.action is quarantine.Action.FAILED]
+    failed = [move for move in moves if move.outcome is quarantine.MoveOutcome.FAILED]
     for move in moves:
         # the journal has both streams: each is told on one of them
         print(move.text, file=sys.stderr if move in failed else sys.stdout)
@@ -177,10 +177,10 @@ def _boot_planned(machine: Machine) -> ExitStatus:
         print(f"tukit-sysext: no link would be moved, as it is not known which are good: {unsure}", file=sys.stderr)
         return ExitStatus.FAILED
     for finding in assessment.findings:
-        if finding.held is not None and (finding.good or finding.obsolete):
+        if finding.quarantined is not None and (finding.good or finding.obsolete):
             what = f"dropped, {finding.obsolete}" if finding.obsolete else "put back, it is good again"
             print(f"{finding.entry.name}: would be {what}")
-        elif finding.held is None and quarantine.harmful(finding):
+        elif finding.quarantined is None and quarantine.harmful(finding):
             print(f"{finding.entry.name}: would be put into quarantine: {finding.condition}: {finding.reason}")
     return ExitStatus.DONE
 
@@ -222,9 +222,9 @@ def _lines(results: Sequence[Result]) -> Iterator[str | Table]:
         yield from (f"  {move.text}" for move in result.moves)
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
-    if any(finding.can_be_mended for finding in wrong) and not any(result.repairs for result in results):
+    if any(finding.repairable for finding in wrong) and not any(result.repairs for result in results):
         yield "Next step: tukit-sysext verify --repair"
-    blocking = [finding for finding in wrong if finding.blocks and not finding.can_be_mended]
+    blocking = [finding for finding in wrong if finding.blocks and not finding.repairable]
     if any(quarantine.harmful(finding) for finding in blocking):
         yield "Next step: tukit-sysext verify --boot takes links that block the merge out of the running system"
     yield from (
@@ -243,7 +243,7 @@ def _verdict(assessment: Assessment) -> str:
 
 
 def _place(finding: Finding) -> str:
-    return f"{finding.entry.name} (quarantined)" if finding.held is not None else finding.entry.name
+    return f"{finding.entry.name} (quarantined)" if finding.quarantined is not None else finding.entry.name
 
 
 def _toned(finding: Finding) -> str:
@@ -280,8 +280,8 @@ def _document(result: Result) -> dict[str, Any]:
                 "ours": finding.ours,
                 "wrong": finding.wrong,
                 "blocks_merge": finding.blocks,
-                "quarantined_since": (finding.held.since or None) if finding.held is not None else None,
-                "quarantined": finding.held is not None,
+                "quarantined_since": (finding.quarantined.since or None) if finding.quarantined is not None else None,
+                "quarantined": finding.quarantined is not None,
                 "obsolete": finding.obsolete or None,
             }
             for finding in assessment.findings
@@ -292,11 +292,11 @@ def _document(result: Result) -> dict[str, Any]:
                 "version": item.finding.version,
                 "link": item.finding.entry.name,
                 "file": item.finding.file_name,
-                "done": item.done,
+                "done": item.outcome,
                 "told": item.text,
-                "hint": item.next_step,
+                "next_step": item.next_step,
             }
             for item in result.repairs
         ],
-        "moved": [{"link": move.link, "action": move.action, "reason": move.reason} for move in result.moves],
+        "moved": [{"link": move.link, "action": move.outcome, "reason": move.reason} for move in result.moves],
     }

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
+from tukit_sysext.integrity.assess import Assessment, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
-from tukit_sysext.integrity.verify import Assessment, assess, subjects
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import scan
@@ -46,7 +46,7 @@ def look(machine: Machine) -> Facts:
         )
     return Facts(
         assessments=judged,
-        not_ours=[item for item in judged[0].findings if not item.ours and item.held is None],
+        not_ours=[item for item in judged[0].findings if not item.ours and item.quarantined is None],
         unrecorded=unrecorded,
         privileged=machine.privileged,
     )
@@ -77,14 +77,14 @@ def judge(facts: Facts) -> Iterator[Result]:
 
 def _in_doubt(item: Finding) -> bool:
     """Whether systemd-sysext may fail on an entry, and nobody knows."""
-    return item.held is None and not item.wrong and (item.unseen or item.condition is Condition.UNKNOWN)
+    return item.quarantined is None and not item.wrong and (item.unseen or item.condition is Condition.UNKNOWN)
 
 
 def _finding(found: Assessment, item: Finding, *, running: bool) -> Iterator[Result]:
     where = f"{found.subject.called}: {item.entry.name}"
-    if item.held is not None:
+    if item.quarantined is not None:
         if not item.obsolete:
-            told = f"{where} is kept out of the merge, {item.held.reason or 'nobody knows why'}"
+            told = f"{where} is kept out of the merge, {item.quarantined.reason or 'nobody knows why'}"
             yield warning("quarantine", told, "tukit-sysext verify --repair")
         return
     if not item.wrong:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tukit_sysext.integrity.verify import Assessment
+from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.store.record import plausible_time
@@ -49,7 +49,7 @@ def tell(assessment: Assessment) -> None:
     number = assessment.subject.number
     scope = f" --snapshot {number}" if number is not None else ""
     for finding in assessment.findings:
-        if finding.to_be_mended:
+        if finding.content_lost:
             log.error(
                 "%s: %s %s (%s) is %s: %s; next step: tukit-sysext verify%s --repair",
                 assessment.subject.called,
@@ -78,7 +78,7 @@ def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterab
 
 def _needs(assessment: Assessment, now: int) -> Iterable[Need]:
     for finding in assessment.findings:
-        if finding.to_be_mended and finding.file_name is not None:
+        if finding.content_lost and finding.file_name is not None:
             yield Need(
                 snapshot=assessment.subject.number,
                 link=finding.entry.name,

@@ -9,15 +9,16 @@ Nothing is deleted but a link of ours whose image has a good one meanwhile.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine_folder import Quarantine
-from tukit_sysext.integrity.verify import Assessment
 from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.entries import EntryKind, changing
@@ -38,8 +39,8 @@ _BAD = (
 )
 
 
-class Action(StrEnum):
-    """What was done with a link."""
+class MoveOutcome(StrEnum):
+    """How the move of a link ended."""
 
     TAKEN = "quarantined"
     BACK = "put back"
@@ -52,18 +53,18 @@ class Move:
     """A link that was moved, or could not be, and why."""
 
     link: str
-    action: Action
+    outcome: MoveOutcome
     reason: str
     finding: Finding
 
     @property
     def text(self) -> str:
         """One line for people."""
-        return f"{self.link}: {self.action}: {self.reason}"
+        return f"{self.link}: {self.outcome}: {self.reason}"
 
 
 def unsure(machine: Machine, assessment: Assessment) -> str:
-    """Why nothing may be moved: what looks bad may only not be there yet. Empty where all is well known."""
+    """Why nothing may be moved, as what looks bad may only not be mounted yet; empty where links may be moved."""
     if assessment.unknown:
         return assessment.unknown
     store = machine.layout.store
@@ -77,7 +78,7 @@ def unsure(machine: Machine, assessment: Assessment) -> str:
 
 
 def _recorded(machine: Machine) -> bool:
-    """Whether there are records in the file system of the store: it is the right one then, though it is empty."""
+    """Whether the file system of the store has records: then it is the right one, though the store is empty."""
     try:
         same = machine.layout.store.stat().st_dev == machine.layout.records.stat().st_dev
         return same and any(machine.layout.records.iterdir())
@@ -86,7 +87,7 @@ def _recorded(machine: Machine) -> bool:
 
 
 def isolate(machine: Machine, assessment: Assessment) -> Sequence[Move]:
-    """Take what would harm the merge out of /etc/extensions, after putting back what is good again."""
+    """Put back what is good again, then take what would harm the merge out of /etc/extensions."""
     # the collection must not look while a link is on its way from one place to the other
     with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
         mover = _Mover(tree, assessment)
@@ -95,7 +96,7 @@ def isolate(machine: Machine, assessment: Assessment) -> Sequence[Move]:
 
 def put_back(machine: Machine, assessment: Assessment) -> Sequence[Move]:
     """Put back what is good again."""
-    if not any(finding.held is not None for finding in assessment.findings):
+    if all(finding.quarantined is None for finding in assessment.findings):
         return ()
     with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
         return _Mover(tree, assessment).put_back()
@@ -111,36 +112,28 @@ class _Mover:
         back: set[str] = set()
         # of several links of an image the newest comes back: an older one would undo an update
         for finding in sorted(self._findings, key=newest_first):
-            item = finding.held
-            if item is None:
+            link = finding.quarantined
+            if link is None:
                 continue
             obsolete = finding.obsolete or (f"a newer {finding.name} came back" if finding.name in back else "")
-            try:
+            with _failures_told(finding, moves):
                 if obsolete:
-                    self._quarantine.drop(item)
-                    moves.append(_move(finding, Action.DROPPED, obsolete))
-                elif finding.good and self._quarantine.put_back(item):
+                    self._quarantine.drop(link)
+                    moves.append(_move(finding, MoveOutcome.DROPPED, obsolete))
+                elif finding.good and self._quarantine.put_back(link):
                     back |= {finding.name} if finding.ours else set()
-                    moves.append(_move(finding, Action.BACK, f"{finding.name} {finding.version} is whole and fits"))
-            except FileNotFoundError as error:
-                log.info("%s: somebody else moved it: %s", finding.entry.name, error)
-            except (OSError, OutsideTree, UnknownState) as error:
-                moves.append(_failed(finding, error))
+                    reason = f"{finding.name} {finding.version} is whole and fits"
+                    moves.append(_move(finding, MoveOutcome.BACK, reason))
         return moves
 
     def take(self) -> list[Move]:
         moves: list[Move] = []
         for finding in self._findings:
-            if finding.held is not None or not harmful(finding):
-                continue
-            reason = f"{finding.condition}: {finding.reason}"
-            try:
-                self._quarantine.take(finding.entry, reason, now_text())
-                moves.append(_move(finding, Action.TAKEN, reason))
-            except FileNotFoundError as error:
-                log.info("%s: somebody else moved it: %s", finding.entry.name, error)
-            except (OSError, OutsideTree, UnknownState) as error:
-                moves.append(_failed(finding, error))
+            if finding.quarantined is None and harmful(finding):
+                reason = f"{finding.condition}: {finding.reason}"
+                with _failures_told(finding, moves):
+                    self._quarantine.take(finding.entry, reason, now_text())
+                    moves.append(_move(finding, MoveOutcome.TAKEN, reason))
         try:
             self._quarantine.sweep()
         except (OSError, OutsideTree, UnknownState) as error:
@@ -149,18 +142,28 @@ class _Mover:
 
 
 def harmful(finding: Finding) -> bool:
-    """Whether an entry is taken out before the merge: only links are, and only what systemd-sysext looks at."""
+    """Whether an entry is taken out before the merge: only a link is, and only one that systemd-sysext looks at."""
     if finding.entry.kind is not EntryKind.LINK:
         return False
     return finding.blocks or (finding.ours and finding.condition in _BAD and finding.entry.name.endswith(".raw"))
 
 
-def _move(finding: Finding, action: Action, reason: str) -> Move:
-    return Move(link=finding.entry.name, action=action, reason=reason, finding=finding)
+@contextmanager
+def _failures_told(finding: Finding, moves: list[Move]) -> Iterator[None]:
+    """One link that cannot be moved keeps no other one from being moved."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        log.info("%s: somebody else moved it: %s", finding.entry.name, error)
+    except (OutsideTree, UnknownState) as error:
+        moves.append(_failed(finding, str(error), error.next_step))
+    except OSError as error:
+        moves.append(_failed(finding, error.strerror or str(error), hint(Path("/etc"), error)))
 
 
-def _failed(finding: Finding, error: Exception) -> Move:
-    told, step = str(error), getattr(error, "next_step", None)
-    if isinstance(error, OSError):
-        told, step = error.strerror or told, hint(Path("/etc"), error)
-    return _move(finding, Action.FAILED, f"{told}; next step: {step}" if step else told)
+def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:
+    return Move(link=finding.entry.name, outcome=outcome, reason=reason, finding=finding)
+
+
+def _failed(finding: Finding, reason: str, next_step: str | None) -> Move:
+    return _move(finding, MoveOutcome.FAILED, f"{reason}; next step: {next_step}" if next_step else reason)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """``/etc/tukit-sysext/quarantine`` of a tree: links that would harm the merge, each with its reason beside it.
 
-A link ``NAME`` has ``NAME.reason`` (JSON). The reason is written first and goes last, so that a run that was killed
-leaves a link with its reason, or a reason without a link, which the next run takes away.
+A link ``NAME`` has ``NAME.reason`` (JSON). The reason is written first and deleted last, so that a killed run leaves a
+link with its reason, or a reason without a link, which the next run deletes.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ log = logging.getLogger(__name__)
 
 _SUFFIX = ".reason"
 _LIMIT = 64 * 1024
-_MOST = 1000
+_NAMES = 1000
 """Names that are tried for one link."""
 _NAME_MAX = 255
-_LONGEST = _NAME_MAX - len(f"{TEMPORARY_PREFIX}.{_MOST}{_SUFFIX}")
+_LONGEST = _NAME_MAX - len(f"{TEMPORARY_PREFIX}.{_NAMES}{_SUFFIX}")
 """Bytes of a link's name in quarantine, which NAME_MAX bounds with everything around it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
-    """A link in quarantine: the name that it has there, what it was in /etc/extensions, why, and since when.
+class Quarantined:
+    """A link in quarantine: the name that it has there, the entry that it was in /etc/extensions, why, and since when.
 
-    ``since`` in UTC, RFC 3339; empty where nothing tells.
+    ``since`` in UTC, RFC 3339; empty where not known.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Held:
     since: str
 
 
-def held(tree: Tree) -> tuple[Held, ...]:
+def quarantined(tree: Tree) -> tuple[Quarantined, ...]:
     """The links in quarantine, by name. Raises UnknownState where they cannot be read."""
     try:
         descriptor = tree.directory(QUARANTINE)
@@ -55,20 +55,20 @@ def held(tree: Tree) -> tuple[Held, ...]:
     if descriptor is None:
         return ()
     try:
-        return tuple(_held(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is EntryKind.LINK)
+        return tuple(_read(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is EntryKind.LINK)
     except OSError as error:
         raise UnknownState(f"{tree.path}/{QUARANTINE}: cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
 
 
-def _held(descriptor: int, entry: Entry) -> Held:
+def _read(descriptor: int, entry: Entry) -> Quarantined:
     note = _note(descriptor, entry.name)
     link = note.get("link", "")
     # only what can be a name in /etc/extensions goes there again
     name = link if _is_name(link) else entry.name
     was = Entry(name=name, kind=EntryKind.LINK, target=entry.target, image=image_of(entry.target or ""))
-    return Held(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
+    return Quarantined(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
 
 
 def _is_name(text: str) -> bool:
@@ -91,15 +91,15 @@ def _note(descriptor: int, name: str) -> dict[str, str]:
 
 
 class Quarantine:
-    """Moves links of one tree in and out; nothing that is there already is ever replaced."""
+    """Moves links of one tree in and out, and replaces nothing that is there already."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
     def take(self, entry: Entry, reason: str, since: str) -> str:
         """Move a link out of /etc/extensions; the name that it has in quarantine. Raises OSError, OutsideTree."""
-        with self._directories(create=True) as (extensions, quarantine):
-            for number in range(1, _MOST):
+        with self._directories() as (extensions, quarantine):
+            for number in range(1, _NAMES):
                 name = _short(entry.name) if number == 1 else f"{_short(entry.name)}.{number}"
                 if _lexists(quarantine, name):
                     if _is_same(extensions, quarantine, name, entry):
@@ -108,8 +108,8 @@ class Quarantine:
                         os.fsync(extensions)
                         return name
                     continue
-                self._write(quarantine, name, {"link": entry.name, "reason": reason, "since": since,
-                                               "target": entry.target or ""})  # fmt: skip
+                note = {"link": entry.name, "reason": reason, "since": since, "target": entry.target or ""}
+                self._write(quarantine, name, note)
                 with suppress(FileExistsError):
                     rename_new(extensions, entry.name, quarantine, name)
                     os.fsync(quarantine)
@@ -117,25 +117,25 @@ class Quarantine:
                     return name
             raise OSError(17, f"no free name for {entry.name}", QUARANTINE)
 
-    def put_back(self, item: Held) -> bool:
+    def put_back(self, link: Quarantined) -> bool:
         """Move a link back to /etc/extensions; False where its name is taken there. Raises OSError, OutsideTree."""
-        with self._directories(create=True) as (extensions, quarantine):
+        with self._directories() as (extensions, quarantine):
             try:
-                rename_new(quarantine, item.name, extensions, item.entry.name)
+                rename_new(quarantine, link.name, extensions, link.entry.name)
             except FileExistsError:
                 return False
             os.fsync(extensions)
-            self._forget(quarantine, item.name)
+            self._forget(quarantine, link.name)
         return True
 
-    def drop(self, item: Held) -> None:
-        """Take a link away that nothing needs any more. Raises OSError, OutsideTree."""
-        with self._directories(create=True) as (_, quarantine):
-            os.unlink(item.name, dir_fd=quarantine)
-            self._forget(quarantine, item.name)
+    def drop(self, link: Quarantined) -> None:
+        """Delete a link that nothing needs any more. Raises OSError, OutsideTree."""
+        with self._directories() as (_, quarantine):
+            os.unlink(link.name, dir_fd=quarantine)
+            self._forget(quarantine, link.name)
 
     def sweep(self) -> None:
-        """Take away reasons whose link is not there: of runs that were killed. Raises OSError, OutsideTree."""
+        """Delete reasons without a link, which killed runs left. Raises OSError, OutsideTree."""
         quarantine = self._tree.directory(QUARANTINE)
         if quarantine is None:
             return
@@ -149,12 +149,12 @@ class Quarantine:
             os.close(quarantine)
 
     @contextmanager
-    def _directories(self, *, create: bool) -> Iterator[tuple[int, int]]:
+    def _directories(self) -> Iterator[tuple[int, int]]:
         """Descriptors of both directories, reached beneath the tree and without any symbolic link."""
         opened: list[int] = []
         try:
             for path in (EXTENSIONS, os.path.dirname(QUARANTINE), QUARANTINE):
-                descriptor = self._tree.directory(path, create=create)
+                descriptor = self._tree.directory(path, create=True)
                 if descriptor is None:
                     raise FileNotFoundError(2, os.strerror(2), path)
                 opened.append(descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Having the recorded content of an image again, wherever it still is, and putting it in its place in the store."""
+"""Bringing the recorded content of an image back into the store, from wherever it still is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -28,24 +29,23 @@ from tukit_sysext.update.resolve import Hooks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Where content was found (empty: nowhere), and why not elsewhere."""
+    """Where content was found (empty: nowhere), and why not in other places."""
 
     found: str = ""
     failures: tuple[str, ...] = ()
 
 
 class Recovery:
-    """Looks for content by its recorded SHA-256, for the tree at ``path``."""
+    """Looks for content by its recorded SHA-256, for one tree."""
 
-    def __init__(self, machine: Machine, plugins: Hooks, path: Path, tree: Tree, store: Store) -> None:
+    def __init__(self, machine: Machine, plugins: Hooks, tree: Tree, store: Store) -> None:
         self._machine = machine
         self._plugins = plugins
-        self._path = path
         self._tree = tree
         self._store = store
 
     def bring_back(self, record: Record) -> Origin:
-        """Have the recorded content again and publish it; where it was found, else why nobody has it."""
+        """Find the recorded content and publish it; where it was found, else why nobody has it."""
         failures: list[str] = []
         for path in self._local_copies(record):
             try:
@@ -111,7 +111,7 @@ class Recovery:
         self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
 
     def _fetch(self, source: Source, candidate: Candidate, record: Record) -> str | None:
-        """Fetch the recorded content from a source; None where it is there, else why not. Raises StoreError."""
+        """Fetch the recorded content from a source; None where that was done, else why not. Raises StoreError."""
         where = f"{record.file_name} of source {source.name}"
         with self._store.receive(sha256=record.sha256, limit=record.size, where=where) as incoming:
             try:
@@ -129,8 +129,8 @@ class Recovery:
             return str(failure)
 
     def _sources(self, record: Record) -> Iterator[tuple[Source, Candidate]]:
-        """Who may have the recorded content, the nearest first: folders, then the record's source, then the others."""
-        found: list[tuple[tuple[bool, bool], Source, SourceSettings | None]] = []
+        """Sources that may have the recorded content: folders first, then the record's source, then the others."""
+        ranked: list[tuple[tuple[bool, bool], Source, SourceSettings | None]] = []
         known: list[SourceSettings] = []
         for configuration in self._configurations():
             for source in self._plugins.sources(self._machine, configuration):
@@ -139,28 +139,28 @@ class Recovery:
                     continue  # the tree and the running system have it alike
                 known += [settings] if settings is not None else []
                 rank = (settings is None or settings.path is None, source.name != record.source)
-                found.append((rank, source, settings))
-        for _, source, settings in sorted(found, key=lambda item: item[0]):
+                ranked.append((rank, source, settings))
+        for _, source, settings in sorted(ranked, key=itemgetter(0)):
             yield source, _candidate(record, source, settings)
 
     def _configurations(self) -> Iterator[Configuration]:
         yield settings_files.load(self._tree)
-        if self._path != self._machine.layout.root:
+        if self._tree.path != self._machine.layout.root:
             with Tree(self._machine.layout.root) as running:
                 yield settings_files.load(running)
 
 
 def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:
-    """The recorded image as something that a source may have, though no list of it was read."""
+    """The recorded image as a candidate of a source whose list was not read."""
     places: list[str] = []
     if settings is None or settings.path is None:
         places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
         places += [url + record.file_name for url in (settings.urls if settings is not None else ())]
-    hint = parse_image_name(record.file_name)
+    parsed = parse_image_name(record.file_name)
     return Candidate(
         name=record.name,
         version=record.version,
-        architecture=hint.architecture if hint is not None else None,
+        architecture=parsed.architecture if parsed is not None else None,
         file_name=record.file_name,
         sha256=record.sha256,
         size=record.size,

@@ -15,8 +15,8 @@ from tukit_sysext import __version__
 from tukit_sysext.config import wanted
 from tukit_sysext.config.wanted import State
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.integrity.assess import Assessment, assess, subjects
 from tukit_sysext.integrity.finding import Finding
-from tukit_sysext.integrity.verify import Assessment, assess, subjects
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import Kind
 from tukit_sysext.machine import Machine
@@ -100,7 +100,7 @@ def _counts(assessment: Assessment) -> dict[str, int] | None:
             images = wanted.load(tree).images
     except TukitSysextError:
         return None
-    ours = [item for item in assessment.findings if item.ours and item.held is None]
+    ours = [item for item in assessment.findings if item.ours and item.quarantined is None]
     names = {name for name, image in images.items() if image.state is State.WANTED}
     return {
         "images_wanted": len(names),

@@ -31,14 +31,14 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.shown import shown
 from tukit_sysext.rules.systemd import SystemdVersion
 
-__all__ = ["Finding", "MergeNameRefused", "Verdict", "check", "link_name_accepted", "merge_name"]
+__all__ = ["MergeNameRefused", "RuleResult", "Verdict", "check", "link_name_accepted", "merge_name"]
 
 Kind = Literal["sysext", "confext"]
 Scope = Literal["system", "initrd", "portable"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class RuleResult:
     """One rule and what came of it.
 
     `rule` is its name: release-data, scope, architecture, image-id, image-version, id, id-like, rolling,
@@ -58,7 +58,7 @@ class Verdict:
 
     fits: bool
     reason: str
-    findings: tuple[Finding, ...]
+    findings: tuple[RuleResult, ...]
 
 
 def check(
@@ -105,7 +105,7 @@ class _Check:
         self.kind = kind
         self.scope = scope
         self.level_key = f"{kind.upper()}_LEVEL"
-        self.findings: list[Finding] = []
+        self.findings: list[RuleResult] = []
 
     def run(self) -> Verdict:
         rules: tuple[tuple[str, Callable[[str], _Decided | None]], ...] = (
@@ -132,7 +132,7 @@ class _Check:
         return Verdict(fits=decided.fits, reason=decided.reason, findings=tuple(self.findings))
 
     def _note(self, rule: str, fits: bool | None, host: str | None = None, extension: str | None = None) -> None:
-        self.findings.append(Finding(rule=rule, fits=fits, host=host, extension=extension))
+        self.findings.append(RuleResult(rule=rule, fits=fits, host=host, extension=extension))
 
     def _has_looser(self, since: SystemdVersion) -> bool:
         """A rule that lets more through is counted on only where it is known to be there."""

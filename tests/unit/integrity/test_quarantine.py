@@ -13,7 +13,7 @@ import pytest
 from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip
 from tukit_sysext.integrity import quarantine_folder
-from tukit_sysext.integrity.quarantine import Action, Move, isolate, unsure
+from tukit_sysext.integrity.quarantine import Move, MoveOutcome, isolate, unsure
 from tukit_sysext.integrity.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.plugins.manager import Plugins
@@ -32,18 +32,18 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     return site
 
 
-def boot(site: VerifySite) -> list[tuple[str, Action]]:
+def boot(site: VerifySite) -> list[tuple[str, MoveOutcome]]:
     """What happens before the merge."""
     assessment = site.assess(full=False)
     assert unsure(site.machine, assessment) == ""
-    return [(move.link, move.action) for move in isolate(site.machine, assessment)]
+    return [(move.link, move.outcome) for move in isolate(site.machine, assessment)]
 
 
 def linked(site: VerifySite) -> list[str]:
     return sorted(os.listdir(site.root / "etc/extensions"))
 
 
-def held(site: VerifySite) -> dict[str, str]:
+def quarantined(site: VerifySite) -> dict[str, str]:
     """Links in quarantine with their targets; every one has its reason."""
     folder = site.root / QUARANTINE
     if not folder.is_dir():
@@ -86,9 +86,9 @@ def test_what_is_bad_goes_and_what_is_good_stays(site: VerifySite, fault: object
     """C14."""
     assert callable(fault)
     fault(site)
-    assert boot(site) == [("gdb.raw", Action.TAKEN)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN)]
     assert linked(site) == ["good.raw"]
-    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
     reason = json.loads((site.root / QUARANTINE / "gdb.raw.reason").read_text())
     assert reason["target"] == f"{STORE}/{file_of('1')}"
     assert reason["link"] == "gdb.raw"
@@ -103,9 +103,9 @@ def test_it_comes_back_when_it_is_whole(site: VerifySite) -> None:
     path.rename(site.root / "away")
     boot(site)
     (site.root / "away").rename(path)
-    assert boot(site) == [("gdb.raw", Action.BACK)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.BACK)]
     assert linked(site) == ["gdb.raw", "good.raw"]
-    assert held(site) == {}
+    assert quarantined(site) == {}
     os.rmdir(site.root / QUARANTINE)
     assert listing(site.root / "etc") == before
 
@@ -117,7 +117,7 @@ def test_repair_mends_what_is_in_quarantine(site: VerifySite) -> None:
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
     assert done.text == "repaired from source local"
-    assert boot(site) == [("gdb.raw", Action.BACK)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.BACK)]
 
 
 def test_what_was_replaced_meanwhile_leaves_quarantine(site: VerifySite) -> None:
@@ -127,8 +127,8 @@ def test_what_was_replaced_meanwhile_leaves_quarantine(site: VerifySite) -> None
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
     assert done.text.startswith("replaced by 2")
-    assert boot(site) == [("gdb.raw", Action.DROPPED)]
-    assert held(site) == {}
+    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
+    assert quarantined(site) == {}
     assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
 
 
@@ -138,10 +138,10 @@ def test_two_of_one_name(site: VerifySite) -> None:
     boot(site)
     site.store_image("2").unlink()
     site.link("2")
-    assert boot(site) == [("gdb.raw", Action.TAKEN)]
-    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
+    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN)]
+    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
     site.store_image("2")
-    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
     assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
 
 
@@ -154,9 +154,9 @@ def test_the_newest_comes_back(site: VerifySite) -> None:
     boot(site)
     site.store_image("1")
     site.store_image("2")
-    assert boot(site) == [("gdb.raw", Action.BACK), ("gdb.raw", Action.DROPPED)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
     assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
-    assert held(site) == {}
+    assert quarantined(site) == {}
 
 
 def test_what_an_update_replaced_needs_no_repair(site: VerifySite) -> None:
@@ -166,9 +166,10 @@ def test_what_an_update_replaced_needs_no_repair(site: VerifySite) -> None:
     site.store_image("2")
     site.link("2")
     assessment = site.assess()
-    assert [finding.obsolete for finding in assessment.findings if finding.held] == ["gdb has a good link meanwhile"]
+    obsolete = [finding.obsolete for finding in assessment.findings if finding.quarantined]
+    assert obsolete == ["gdb has a good link meanwhile"]
     assert assessment.wrong == ()
-    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
 
 
 def test_what_was_removed_does_not_come_back(site: VerifySite) -> None:
@@ -176,7 +177,7 @@ def test_what_was_removed_does_not_come_back(site: VerifySite) -> None:
     boot(site)
     (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nState=removed\n")
     site.store_image("1")
-    assert boot(site) == [("gdb.raw", Action.DROPPED)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
     assert linked(site) == ["good.raw"]
 
 
@@ -198,12 +199,12 @@ def test_two_at_once(site: VerifySite) -> None:
     """Both saw the same, and one of them was quicker."""
     gone(site)
     seen = site.assess()
-    assert [move.action for move in isolate(site.machine, seen)] == [Action.TAKEN]
+    assert [move.outcome for move in isolate(site.machine, seen)] == [MoveOutcome.TAKEN]
     assert isolate(site.machine, seen) == ()
-    assert list(held(site)) == ["gdb.raw"]
+    assert list(quarantined(site)) == ["gdb.raw"]
     site.store_image("1")
     seen = site.assess()
-    assert [move.action for move in isolate(site.machine, seen)] == [Action.BACK]
+    assert [move.outcome for move in isolate(site.machine, seen)] == [MoveOutcome.BACK]
     assert isolate(site.machine, seen) == ()
 
 
@@ -214,7 +215,7 @@ def test_a_name_that_is_taken_is_never_written_over(site: VerifySite) -> None:
     site.store_image("1")
     assert boot(site) == []
     assert (site.root / "etc/extensions/gdb.raw").read_text() == "a file of somebody's"
-    assert list(held(site)) == ["gdb.raw"]
+    assert list(quarantined(site)) == ["gdb.raw"]
 
 
 @pytest.mark.parametrize(("content", "taken"), [("<html>", True), ("x 1 as y", True), ("x 1", False), (None, False)])
@@ -222,7 +223,7 @@ def test_of_others_only_what_spoils_the_merge(site: VerifySite, content: str | N
     make_tree(site.root, {"etc/extensions/x.raw": Link("/srv/x.raw")})
     if content is not None:
         make_tree(site.root, {"srv/x.raw": content})
-    assert boot(site) == ([("x.raw", Action.TAKEN)] if taken else [])
+    assert boot(site) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
     assert linked(site) == (["good.raw"] if taken else ["good.raw", "x.raw"])
 
 
@@ -232,7 +233,7 @@ def test_of_others_images_of_the_store_too(site: VerifySite, content: bytes, tak
     (site.root / "etc/tukit-sysext/images.d/gdb.conf").unlink()
     site.store_image("1").write_bytes(content)
     site.link("1")
-    assert boot(site) == ([("gdb.raw", Action.TAKEN)] if taken else [])
+    assert boot(site) == ([("gdb.raw", MoveOutcome.TAKEN)] if taken else [])
 
 
 @pytest.mark.parametrize("name", ["x", "x.raw", "x" * 251 + ".raw"])
@@ -240,7 +241,7 @@ def test_links_on_which_the_discovery_of_images_fails(site: VerifySite, name: st
     """C14: it follows every entry, whatever its name, and ends at a loop, or at a file that is none of folders."""
     for target in (name, "/etc/os-release/x", "/" + "x" * 300):
         make_tree(site.root, {f"etc/extensions/{name}": Link(target)})
-        assert boot(site) == [(name, Action.TAKEN)]
+        assert boot(site) == [(name, MoveOutcome.TAKEN)]
         assert linked(site) == ["good.raw"]
         assert site.assess().wrong == (), "out of the way, and not ours"
 
@@ -250,7 +251,7 @@ def test_others_files_of_the_store_that_we_do_not_use(site: VerifySite, content:
     """Writable for all: systemd-sysext reads it all the same."""
     (site.layout.store / "a b.raw").write_bytes(content)
     make_tree(site.root, {"etc/extensions/x.raw": Link(f"{STORE}/a b.raw")})
-    assert boot(site) == ([("x.raw", Action.TAKEN)] if taken else [])
+    assert boot(site) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
 
 
 def test_what_is_no_link_is_never_moved(site: VerifySite) -> None:
@@ -281,7 +282,7 @@ def test_an_image_that_is_gone_was_the_only_one(site: VerifySite) -> None:
     gone(site)
     for path in site.layout.store.iterdir():
         path.unlink()
-    assert boot(site) == [("gdb.raw", Action.TAKEN), ("good.raw", Action.TAKEN)]
+    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN), ("good.raw", MoveOutcome.TAKEN)]
 
 
 def test_a_quarantine_that_leads_out_of_the_tree(site: VerifySite) -> None:
@@ -332,8 +333,8 @@ def test_killed_at_any_step(site: VerifySite, monkeypatch: pytest.MonkeyPatch, s
     assert len(places) == 1
     moves += isolate(site.machine, site.assess())
     assert linked(site) == ["good.raw"]
-    assert held(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
     site.store_image("1")
     isolate(site.machine, site.assess())
     assert linked(site) == ["gdb.raw", "good.raw"]
-    assert held(site) == {}
+    assert quarantined(site) == {}

@@ -25,7 +25,7 @@ def tree_with(root: Path, entries: dict[str, str | Link | None]) -> Tree:
 
 def test_none_is_none(tmp_path: Path) -> None:
     with tree_with(tmp_path, {}) as tree:
-        assert quarantine_folder.held(tree) == ()
+        assert quarantine_folder.quarantined(tree) == ()
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_a_reason_that_says_nothing_of_use(tmp_path: Path, note: str) -> None:
         f"{QUARANTINE}/gdb.raw.reason": note,
     }
     with tree_with(tmp_path, entries) as tree:
-        (held,) = quarantine_folder.held(tree)
-        assert held.entry == ENTRY
-        assert Quarantine(tree).put_back(held)
+        (link,) = quarantine_folder.quarantined(tree)
+        assert link.entry == ENTRY
+        assert Quarantine(tree).put_back(link)
     assert (tmp_path / "etc/extensions/gdb.raw").is_symlink()
 
 
 def test_what_is_no_link_is_not_ours(tmp_path: Path) -> None:
     entries: dict[str, str | Link | None] = {f"{QUARANTINE}/file": "x", f"{QUARANTINE}/folder": None}
     with tree_with(tmp_path, entries) as tree:
-        assert quarantine_folder.held(tree) == ()
+        assert quarantine_folder.quarantined(tree) == ()
         Quarantine(tree).sweep()
     assert listing(tmp_path / QUARANTINE) == {"file": b"x", "folder": None}
 
@@ -71,15 +71,15 @@ def test_a_link_to_a_reason_is_not_followed(tmp_path: Path) -> None:
         f"{QUARANTINE}/gdb.raw.reason": Link(str(secret)),
     }
     with tree_with(tmp_path, entries) as tree:
-        (held, _) = quarantine_folder.held(tree)
-        assert held.reason == ""
+        (link, _) = quarantine_folder.quarantined(tree)
+        assert link.reason == ""
 
 
 def test_a_folder_that_leads_elsewhere_is_not_known(tmp_path: Path) -> None:
     """L4."""
     entries: dict[str, str | Link | None] = {"elsewhere": None, QUARANTINE: Link("../../elsewhere")}
     with tree_with(tmp_path, entries) as tree, pytest.raises(UnknownState):
-        quarantine_folder.held(tree)
+        quarantine_folder.quarantined(tree)
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
     }
     with tree_with(tmp_path, entries) as tree:
         assert Quarantine(tree).take(ENTRY, "why", "now") == "gdb.raw.2"
-        found = {held.name: (held.entry.target, held.reason) for held in quarantine_folder.held(tree)}
+        found = {link.name: (link.entry.target, link.reason) for link in quarantine_folder.quarantined(tree)}
     assert found == {"gdb.raw": ("x", "older"), "gdb.raw.2": ("y", "why")}
 
 

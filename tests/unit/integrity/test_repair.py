@@ -17,7 +17,7 @@ from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
-from tukit_sysext.integrity.repair import Done, Repair, repair
+from tukit_sysext.integrity.repair import Repair, RepairOutcome, repair
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
@@ -61,7 +61,7 @@ def test_another_file_of_the_store_is_taken(site: VerifySite, lost: Path) -> Non
     site.offer("1")
     make_tree(site.layout.store, {".gdb.abc123": "gdb 1"})
     done = mend(site)
-    assert (done.done, done.text) == (Done.REPAIRED, f"repaired from {site.layout.store}/.gdb.abc123")
+    assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, f"repaired from {site.layout.store}/.gdb.abc123")
     assert lost.read_bytes() == b"gdb 1"
     assert site.finding().condition is Condition.WHOLE
 
@@ -70,7 +70,7 @@ def test_a_folder_in_the_store_is_in_nobodys_way(site: VerifySite, lost: Path) -
     site.offer("1")
     site.list()
     make_tree(site.layout.store, {"folder.raw": None})
-    assert mend(site).done is Done.REPAIRED
+    assert mend(site).outcome is RepairOutcome.REPAIRED
     assert lost.read_bytes() == b"gdb 1"
 
 
@@ -89,7 +89,7 @@ def test_a_source_that_lists_only_newer_ones_still_has_it(site: VerifySite, lost
     site.offer("2")
     site.list(but=file_of("1"))
     done = mend(site)
-    assert (done.done, done.text) == (Done.REPAIRED, "repaired from source local")
+    assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, "repaired from source local")
     assert lost.read_bytes() == b"gdb 1"
     assert site.finding().condition is Condition.WHOLE
 
@@ -98,7 +98,7 @@ def test_the_list_may_be_gone_or_stale(site: VerifySite, lost: Path) -> None:
     """N7: repair by a recorded hash is exempt."""
     site.offer("1")
     (site.source / "SHA256SUMS").unlink()
-    assert mend(site).done is Done.REPAIRED
+    assert mend(site).outcome is RepairOutcome.REPAIRED
 
 
 def test_other_content_under_its_name_is_not_taken(site: VerifySite, lost: Path) -> None:
@@ -107,7 +107,7 @@ def test_other_content_under_its_name_is_not_taken(site: VerifySite, lost: Path)
     site.list()
     before = lost.read_bytes() if lost.exists() else None
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "never changes its content" in done.text
     assert (lost.read_bytes() if lost.exists() else None) == before
 
@@ -117,7 +117,7 @@ def test_content_that_is_gone_for_good_gives_way_to_the_newest_that_fits(site: V
     site.offer("3")
     site.offer("4", level="glibc-2.43")
     done = mend(site)
-    assert done.done is Done.REPLACED
+    assert done.outcome is RepairOutcome.REPLACED
     assert done.text.startswith("replaced by 3 from source local: recorded content cannot be had any more")
     assert os.readlink(site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('3')}"
     assert site.finding().condition is Condition.WHOLE
@@ -129,7 +129,7 @@ def test_a_held_image_is_replaced_by_nothing_else(site: VerifySite, lost: Path) 
     site.offer("3")
     before = os.readlink(site.root / "etc/extensions/gdb.raw")
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert done.next_step
     assert os.readlink(site.root / "etc/extensions/gdb.raw") == before
 
@@ -137,7 +137,7 @@ def test_a_held_image_is_replaced_by_nothing_else(site: VerifySite, lost: Path) 
 def test_where_nothing_can_be_had_the_link_stays(site: VerifySite, lost: Path) -> None:
     before = listing(site.root / "etc")
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "recorded content cannot be had any more (source local: " in done.text
     assert done.next_step
     assert listing(site.root / "etc") == before
@@ -150,7 +150,7 @@ def test_a_lost_record_and_file_come_back_from_a_list(site: VerifySite) -> None:
     site.offer("1")
     site.offer("2")
     done = mend(site)
-    assert (done.done, done.text) == (Done.REPAIRED, "repaired from source local")
+    assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, "repaired from source local")
     assert os.readlink(site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('1')}"
     assert site.finding().condition is Condition.WHOLE
 
@@ -160,7 +160,7 @@ def test_an_error_page_under_a_published_name_gives_way(site: VerifySite) -> Non
     site.machine.store().records.remove(file_of("1"))
     site.link("1")
     site.offer("1")
-    assert mend(site).done is Done.REPAIRED
+    assert mend(site).outcome is RepairOutcome.REPAIRED
     assert site.finding().condition is Condition.WHOLE
 
 
@@ -171,10 +171,10 @@ def test_what_is_not_wanted_is_had_again_but_never_replaced(site: VerifySite, lo
     assert "not wanted" in mend(site).text
     wanted.unlink()
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "not wanted" in done.text
     site.offer("1")
-    assert mend(site).done is Done.REPAIRED
+    assert mend(site).outcome is RepairOutcome.REPAIRED
 
 
 def test_others_entries_are_left_alone(site: VerifySite) -> None:
@@ -235,7 +235,7 @@ def test_links_of_a_snapshot_are_changed_in_the_snapshot(site: VerifySite) -> No
     site.link("1", root=root)
     site.link("1")
     site.offer("2")
-    assert mend(site, 7).done is Done.REPLACED
+    assert mend(site, 7).outcome is RepairOutcome.REPLACED
     assert os.readlink(root / "etc/extensions/gdb.raw").endswith(file_of("2"))
     assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("1"))
 
@@ -244,7 +244,7 @@ def test_a_folder_that_cannot_be_written_is_said(site: VerifySite, lost: Path, m
     site.offer("2")
     monkeypatch.setattr("tukit_sysext.snapshots.targets.os.access", lambda *_: False)
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "the running system is read-only" in done.text
     assert "gdb 2 would fit" in done.text
     assert not (site.layout.store / file_of("2")).exists(), "fetched although it cannot be linked"
@@ -291,7 +291,7 @@ def test_a_source_of_a_plugin_is_not_believed(
     source = Careless(content, error)
     plugins.register(source, name="careless")
     done = mend(site, plugins=plugins)
-    assert (done.done is Done.REPAIRED) == repaired, done
+    assert (done.outcome is RepairOutcome.REPAIRED) == repaired, done
     assert (site.finding().condition is Condition.WHOLE) == repaired
     if error is None:
         assert source.asked[0].file_name == file_of("1")
@@ -304,7 +304,7 @@ def test_without_a_place_in_the_store(site: VerifySite) -> None:
     site.link("1")
     site.offer("1")
     done = mend(site)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "not a regular file" in done.text
 
 
@@ -337,7 +337,7 @@ def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
     waiting.set()
     first.join(30)
     done.append(repair(site.machine, Plugins(), assessment.subject, assessment.wrong))
-    assert [item.done for repairs in done for item in repairs] == [Done.REPLACED, Done.REPLACED]
+    assert [item.outcome for repairs in done for item in repairs] == [RepairOutcome.REPLACED, RepairOutcome.REPLACED]
     assert site.finding().condition is Condition.WHOLE
 
 
@@ -350,9 +350,9 @@ def test_links_of_an_open_transaction_are_left_to_it(site: VerifySite) -> None:
     site.offer("2")
     subject = replace(site.subject(7), open=True)
     (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert "2 would fit, but a transaction has the tree open" in done.text
     assert os.readlink(link).endswith(file_of("1"))
     site.offer("1", listed=False)
     (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
-    assert done.done is Done.REPAIRED
+    assert done.outcome is RepairOutcome.REPAIRED

@@ -13,8 +13,8 @@ from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
 from tukit_sysext.errors import ImageBroken
+from tukit_sysext.integrity.assess import Assessment, Subject, assess
 from tukit_sysext.integrity.finding import Finding
-from tukit_sysext.integrity.verify import Assessment, Subject, assess
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.matching import MergeNameRefused
@@ -162,6 +162,6 @@ def fake_look_inside(monkeypatch: pytest.MonkeyPatch, *, level: str = LEVEL) -> 
     def preferred(image: int | Path, *, preferred: str, **_: object) -> Inspection:
         return answer(image, preferred)
 
-    monkeypatch.setattr("tukit_sysext.integrity.verify.inspect_linked", linked)
+    monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", linked)
     monkeypatch.setattr("tukit_sysext.update.fetch.inspect_image", preferred)
     monkeypatch.setattr("tukit_sysext.update.resolve.inspect_image", preferred)

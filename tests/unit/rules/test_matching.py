@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.truth.merge_cases import CASES, LEVELLED, Case
-from tukit_sysext.rules.matching import Finding, Kind, Scope, Verdict, check
+from tukit_sysext.rules.matching import Kind, RuleResult, Scope, Verdict, check
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 
@@ -125,11 +125,11 @@ def test_findings_have_every_rule_in_order_whatever_decides() -> None:
 def test_findings_have_the_values() -> None:
     found = verdict("ID=opensuse\nVERSION_ID=20260304\nARCHITECTURE=_any\n", version=258)
     by_rule = {finding.rule: finding for finding in found.findings}
-    assert by_rule["architecture"] == Finding(rule="architecture", fits=True, host="x86-64", extension="_any")
-    assert by_rule["id"] == Finding(rule="id", fits=False, host="opensuse-microos", extension="opensuse")
-    assert by_rule["id-like"] == Finding(rule="id-like", fits=True, host="suse opensuse", extension="opensuse")
-    assert by_rule["level"] == Finding(rule="level", fits=None)
-    assert by_rule["version-id"] == Finding(rule="version-id", fits=False, host="20261101", extension="20260304")
+    assert by_rule["architecture"] == RuleResult(rule="architecture", fits=True, host="x86-64", extension="_any")
+    assert by_rule["id"] == RuleResult(rule="id", fits=False, host="opensuse-microos", extension="opensuse")
+    assert by_rule["id-like"] == RuleResult(rule="id-like", fits=True, host="suse opensuse", extension="opensuse")
+    assert by_rule["level"] == RuleResult(rule="level", fits=None)
+    assert by_rule["version-id"] == RuleResult(rule="version-id", fits=False, host="20261101", extension="20260304")
 
 
 def test_what_comes_after_the_decision_was_not_looked_at() -> None:

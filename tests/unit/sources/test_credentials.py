@@ -19,7 +19,7 @@ from tests.lab.signing import SigningKey
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tukit_sysext import cli
-from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.transaction import Transaction, finalize
@@ -98,7 +98,7 @@ def test_a_repair_by_the_recorded_hash_brings_them_along(site: VerifySite, serve
     (site.layout.store / file_of("1")).unlink()
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
-    assert done.done is Done.REPAIRED
+    assert done.outcome is RepairOutcome.REPAIRED
 
 
 def test_without_them_the_reason_says_what_to_do(

@@ -25,7 +25,7 @@ from tukit_sysext.commands import check
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable
-from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
@@ -319,7 +319,7 @@ def test_repair_by_the_recorded_hash_is_exempt(site: VerifySite, key: SigningKey
     path.unlink()
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
-    assert (done.done, path.read_bytes()) == (Done.REPAIRED, b"gdb 1")
+    assert (done.outcome, path.read_bytes()) == (RepairOutcome.REPAIRED, b"gdb 1")
 
 
 @pytest.fixture

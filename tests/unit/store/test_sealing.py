@@ -17,7 +17,7 @@ from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tukit_sysext.change.adopt import adopt
 from tukit_sysext.errors import StoreError
-from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import read_entries
@@ -100,7 +100,7 @@ def _of_another_tool(site: VerifySite) -> None:
 def _repair(site: VerifySite) -> None:
     found = site.assess()
     (done,) = repair(site.machine, Plugins(), found.subject, found.wrong)
-    assert done.done is Done.REPAIRED
+    assert done.outcome is RepairOutcome.REPAIRED
 
 
 def _lost(site: VerifySite) -> None:

@@ -13,7 +13,7 @@ from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_
 from tests.unit.update.samples import FITS, candidate, facts, link, optional, plan_one, stored, want
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.settings import Blocked
-from tukit_sysext.integrity.repair import Done, repair
+from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.candidate import Known
 from tukit_sysext.store.image_store import Condition
@@ -146,7 +146,7 @@ def test_what_a_snapshot_has_is_whole_and_repaired_all_the_same(
     path.unlink()
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
-    assert (done.done, path.exists()) == (Done.REPAIRED, True)
+    assert (done.outcome, path.exists()) == (RepairOutcome.REPAIRED, True)
 
     path.unlink()
     site.store_image("1").unlink()
@@ -154,5 +154,5 @@ def test_what_a_snapshot_has_is_whole_and_repaired_all_the_same(
     (site.root / "etc/extensions/gdb.raw").unlink()
     assessment = site.assess()
     (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
-    assert done.done is Done.FAILED
+    assert done.outcome is RepairOutcome.FAILED
     assert not (site.layout.store / file_of("2")).exists()

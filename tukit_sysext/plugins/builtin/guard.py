@@ -58,7 +58,7 @@ class Guard:
 
     def _check(self, machine: Machine, scan: Scan, snapshot: Snapshot, *, full: bool, look_inside: bool | None) -> None:
         from tukit_sysext.integrity import needs
-        from tukit_sysext.integrity.verify import assess, subject_of
+        from tukit_sysext.integrity.assess import assess, subject_of
         from tukit_sysext.store.examine import Examiner
 
         examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
@@ -68,7 +68,7 @@ class Guard:
         if assessment.unknown:
             log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)
         for finding in assessment.wrong:
-            if not finding.to_be_mended:
+            if not finding.content_lost:
                 told = f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
                 log.error("%s: %s", assessment.subject.called, told)
         needs.tell(assessment)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Verifying a tree: is every image that it would merge present, whole, fitting, and linked under the right name?
+"""Assessing a tree: is every image that it would merge present, whole, fitting, and linked under the right name?
 
-Changes nothing but, where an image is found rotten, its record (see Examiner). What is quarantined is judged as if it
-stood in /etc/extensions.
+Changes nothing but, where an image is found damaged, its record (see Examiner). Links in quarantine are assessed as if
+they stood in /etc/extensions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
-    """A tree to be verified: its root, what it is called, and the number of its snapshot (None: not known).
+    """A tree to be assessed: its root, what it is called, and the number of its snapshot (None: not known).
 
     ``entries`` where they are known from elsewhere (an /etc that is an overlay), None to read them from the tree.
     ``open`` where a transaction has it open.
@@ -51,7 +51,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assessment:
-    """What came of verifying a tree. ``unknown`` says what could not be told: nothing may be moved then."""
+    """The findings of a tree. ``unknown`` says what could not be found out: nothing may be moved then."""
 
     subject: Subject
     findings: tuple[Finding, ...]
@@ -59,12 +59,12 @@ class Assessment:
 
     @property
     def wrong(self) -> tuple[Finding, ...]:
-        """The findings that something has to be done about."""
+        """The findings about which something has to be done."""
         return tuple(finding for finding in self.findings if finding.wrong)
 
 
 def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
-    """A snapshot as something to be verified; the running one is verified as it is mounted."""
+    """A snapshot as a subject; the running one as it is mounted."""
     roles = ["the running system"] if snapshot.running else []
     roles += ["boots next"] if snapshot.default else []
     return Subject(
@@ -87,15 +87,6 @@ def subjects(machine: Machine, scan: Scan) -> Sequence[Subject]:
     return (first,) if default is None or default.running else (first, subject_of(machine, default))
 
 
-def verify(machine: Machine, snapshot: Snapshot, *, full: bool) -> tuple[Finding, ...]:
-    """Every entry of a snapshot. ``full`` hashes what is recorded. Raises UnknownState where they cannot be read."""
-    examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
-    assessment = assess(machine, subject_of(machine, snapshot), examiner)
-    if assessment.unknown:
-        raise UnknownState(assessment.unknown)
-    return assessment.findings
-
-
 def assess(
     machine: Machine,
     subject: Subject,
@@ -104,33 +95,33 @@ def assess(
     objection: Objection = no_objection,
     look_inside: bool | None = None,
 ) -> Assessment:
-    """Verify a tree. Never raises for what is on the disk.
+    """Assess a tree. Never raises for what is on the disk.
 
-    ``look_inside`` tells whether images without a record are looked into (None: where we may).
+    ``look_inside`` tells whether images without a record are looked into (None: where we are privileged).
     """
     inside = machine.privileged if look_inside is None else look_inside
     try:
         with Tree(subject.path) as tree:
             resolver = Resolver(machine, tree, lambda _: (), examiner.store, objection=objection)
-            found = resolver.facts.tree
-            unknown = found.unusable
-            if not unknown and found.release is None:
+            facts = resolver.facts
+            unknown = facts.tree.unusable
+            if not unknown and facts.tree.release is None:
                 unknown = f"{subject.path}: it has no os-release, whether images fit cannot be told"
-            entries = found.entries if subject.entries is None else subject.entries
-            judge = _Judge(machine, resolver, examiner, inside=inside)
-            findings = [judge.judge(entry) for entry in entries]
-            there = {finding.name for finding in findings if finding.ours and finding.good}
-            for item in quarantine_folder.held(tree):
+            entries = facts.tree.entries if subject.entries is None else subject.entries
+            assessor = _Assessor(machine, resolver, examiner, inside=inside)
+            findings = [assessor.assess(entry) for entry in entries]
+            good = {finding.name for finding in findings if finding.ours and finding.good}
+            for link in quarantine_folder.quarantined(tree):
                 # out of the way, so that it blocks nothing
-                finding = replace(judge.judge(item.entry), held=item, blocks=False)
-                findings.append(replace(finding, obsolete=obsolete(finding, there, resolver.facts.wanted)))
+                finding = replace(assessor.assess(link.entry), quarantined=link, blocks=False)
+                findings.append(replace(finding, obsolete=obsolete(finding, good, facts.wanted)))
             return Assessment(subject=subject, findings=tuple(findings), unknown=unknown)
     except (UnknownState, OutsideTree) as error:
         return Assessment(subject=subject, findings=(), unknown=str(error))
 
 
-class _Judge:
-    """Judges the entries of one tree."""
+class _Assessor:
+    """Assesses the entries of one tree."""
 
     def __init__(self, machine: Machine, resolver: Resolver, examiner: Examiner, *, inside: bool) -> None:
         self._machine = machine
@@ -142,8 +133,7 @@ class _Judge:
     def _facts(self) -> Facts:
         return self._resolver.facts
 
-    def judge(self, entry: Entry) -> Finding:
-        """What an entry is worth."""
+    def assess(self, entry: Entry) -> Finding:
         if entry.image is not None:
             return self._of_store(entry, self._examiner.look(entry.image))
         finding = Finding(entry=entry, name=_stem(entry), version="?", condition=Condition.UNRECORDED)
@@ -174,7 +164,7 @@ class _Judge:
         return self._compared(finding, stored, None)
 
     def _by_content(self, finding: Finding, stored: Stored) -> Finding:
-        """An image that nothing but its content tells about, or that has another link than its record says."""
+        """An image without a record, or with another link than its record says: its content decides."""
         record = stored.record
         if not finding.entry.name.endswith(".raw"):
             reason = "a link to an image needs .raw at its end: it is not merged"
@@ -193,7 +183,7 @@ class _Judge:
         return self._compared(finding, stored, inspection)
 
     def _compared(self, finding: Finding, stored: Stored, inspection: Inspection | None) -> Finding:
-        """Hold an image that is all right in itself against the system of the tree."""
+        """Whether an image that is whole fits the system of the tree."""
         facts = self._facts
         if facts.tree.release is None:
             return finding
@@ -208,7 +198,7 @@ class _Judge:
         return replace(finding, condition=Condition.DOES_NOT_FIT, reason=considered.reason)
 
     def _elsewhere(self, entry: Entry, finding: Finding) -> Finding:
-        """An entry that leads elsewhere, or that is no link: never ours."""
+        """An entry that leads out of the store, or is no link: never ours."""
         path = self._resolver.leads_to(entry)
         try:
             mode = path.stat().st_mode
@@ -241,28 +231,28 @@ class _Judge:
     def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
         """Look into a file of the store, once for all trees that have it under this name."""
         key = file_name, _stem(entry), str(self._systemd)
-        found = self._examiner.contents.get(key)
-        if found is None:
+        content = self._examiner.contents.get(key)
+        if content is None:
             try:
                 with self._examiner.store.opened(file_name) as descriptor:
-                    found = self._inspect(descriptor, entry)
+                    content = self._inspect(descriptor, entry)
             except ImageBroken as error:
-                found = error
-            self._examiner.contents[key] = found
-        if isinstance(found, ImageBroken):
-            raise found
-        return found
+                content = error
+            self._examiner.contents[key] = content
+        if isinstance(content, ImageBroken):
+            raise content
+        return content
 
     def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
         return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._resolver.scratch)
 
     @property
     def _systemd(self) -> SystemdVersion:
-        # where the version is not known, the one that takes the most: nothing is moved that might be merged
+        # where the version is not known, the one that accepts the most: nothing is moved that might be merged
         return self._facts.tree.systemd or NAME_CUT_SINCE
 
     def _fails(self, entry: Entry, finding: Finding) -> bool:
-        """Whether systemd-sysext would fail on a file that is not as it has to be, as far as that can be told."""
+        """Whether systemd-sysext would fail on a damaged file, as far as that can be found out."""
         try:
             return self._elsewhere(entry, finding).blocks
         except (StoreError, ToolMissing, OSError) as error:
