@@ -22,7 +22,7 @@ from docutils.core import publish_string
 from spec.man import described, hooks, schemas
 from spec.man.described import Argument, Command
 from tukit_sysext import __version__, grammar
-from tukit_sysext.config.keys import KEYS
+from tukit_sysext.config.key_table import KEYS
 from tukit_sysext.exit_status import COMMAND_LINE
 
 FOLDER = Path(__file__).parent
@@ -79,7 +79,7 @@ def _filled(match: re.Match[str]) -> str:
 def _key(section: str, name: str) -> str:
     found = next((key for key in KEYS if (key.section, key.name) == (section, name)), None)
     if found is None:
-        raise LookupError(f".. key:: {section} {name}: no such key in tukit_sysext/config/keys.py")
+        raise LookupError(f".. key:: {section} {name}: no such key in tukit_sysext/config/key_table.py")
     told = [found.value, f"default: {found.default}" if found.default else "not set by default"]
     told += ["several"] if found.several else []
     return f"**{name}=** ({'; '.join(told)})"

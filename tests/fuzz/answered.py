@@ -20,10 +20,10 @@ from tukit_sysext.config.credentials import load
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, UnknownState
-from tukit_sysext.formats.gpgv_status import Judged
-from tukit_sysext.net.attempt import Attempt, origin, without_credentials
-from tukit_sysext.net.request import Answer, Job, Next, State
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.formats.gpgv_status import SignatureCheck
+from tukit_sysext.net.attempt import Attempt, origin, redacted_message
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.request import Next, Request, RequestState, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import trust
 from tukit_sysext.sources.cache import Cache
@@ -82,8 +82,8 @@ def check_answer(data: bytes) -> None:
     location = next((line.partition(b":")[2].strip() for line in lines if line.lower().startswith(b"location:")), b"")
     for before, same_origin in ((0, False), (0, True), (7, False)):
         sink = _Sink()
-        job = Job(urls=[_URL], limit=_LIMIT, deadline=1.0, sink=sink, same_origin=same_origin)
-        state = State(job=job, remaining=[_URL])
+        request = Request(urls=[_URL], limit=_LIMIT, deadline=1.0, sink=sink, same_origin=same_origin)
+        state = RequestState(request=request, remaining=[_URL])
         if before:
             sink.size, state.received, state.recognised_by, state.source = before, before, '"x"', _URL
         handle = _Handle(location)
@@ -98,11 +98,11 @@ def check_answer(data: bytes) -> None:
     text = head.decode("utf-8", "replace")
     port = origin(text)[2]
     assert port is None or 0 <= port < 2**16
-    without_credentials(text)
+    redacted_message(text)
 
 
-def _outcome(outcome: Answer | tuple[Exception, Next], state: State, *, same_origin: bool) -> None:
-    if isinstance(outcome, Answer):
+def _outcome(outcome: Response | tuple[Exception, Next], state: RequestState, *, same_origin: bool) -> None:
+    if isinstance(outcome, Response):
         assert all(text is None or text.isprintable() for text in (outcome.etag, outcome.modified))
         assert state.recognised_by.isprintable()
         return
@@ -145,17 +145,17 @@ _LIST = f"{'0a' * 32}  gdb-1.x86-64.raw\n".encode()
 
 
 class _Transfers:
-    """Answers each job with the same: that nothing changed, or that nobody is there."""
+    """Answers each request with the same: that nothing changed, or that nobody is there."""
 
-    def run(self, jobs: Sequence[Job], *, at_once: int) -> Sequence[Answer | SourceUnreachable]:
-        return [self._answer(job) for job in jobs]
+    def run(self, requests: Sequence[Request], *, at_once: int) -> Sequence[Response | SourceUnreachable]:
+        return [self._answer(request) for request in requests]
 
-    def _answer(self, job: Job) -> Answer | SourceUnreachable:
-        for text in (job.etag, job.modified, job.asked_at):
+    def _answer(self, request: Request) -> Response | SourceUnreachable:
+        for text in (request.etag, request.modified, request.asked_at):
             assert text is None or isinstance(text, str)
-        if job.etag is None and job.modified is None:
-            return SourceUnreachable(f"{job.urls[0]}: no answer")
-        return Answer(url=job.urls[0], body=b"", etag=job.etag, modified=job.modified, unchanged=True)
+        if request.etag is None and request.modified is None:
+            return SourceUnreachable(f"{request.urls[0]}: no answer")
+        return Response(url=request.urls[0], body=b"", etag=request.etag, modified=request.modified, unchanged=True)
 
 
 def check_list_note(data: bytes) -> None:
@@ -191,7 +191,7 @@ def check_signature_note(data: bytes) -> None:
     settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyring=keyring, max_age=86400)
     seen = Seen(scratch.folder() / "notes-seen", writable=False)
     document = _object(data)
-    asked: Callable[..., Judged] = lambda *_: Judged(good=(), reasons=("nothing",), bad=False)  # noqa: E731
+    asked: Callable[..., SignatureCheck] = lambda *_: SignatureCheck(good=(), reasons=("nothing",), bad=False)  # noqa: E731
     with (
         mock.patch.object(trust, "check_signature", asked),
         mock.patch.object(cache, "note", lambda *_: document),

@@ -16,7 +16,7 @@ from tukit_sysext.config import settings, values, wanted
 from tukit_sysext.config.files import LIMIT
 from tukit_sysext.config.settings import Settings, SourceSettings
 from tukit_sysext.formats import ini
-from tukit_sysext.net.settings import SYSCONFIG, NetworkSettings, system_proxy
+from tukit_sysext.net.network import SYSCONFIG, NetworkSettings, system_proxy
 
 _MOST = 2**63
 """What every number of a configuration is below: SQLite's and the kernel's end there."""

@@ -14,9 +14,10 @@ from tests.fuzz.target import Target, told
 from tests.lab.images import SHA256_OF_NOTHING, release_text
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import checksums, manifest, openpgp
-from tukit_sysext.formats.armour import public_keys
+from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import judge
-from tukit_sysext.rules.matching import MergeNameRefused, check, link_name_accepted, merge_name
+from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
+from tukit_sysext.rules.matching import check
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
@@ -313,7 +314,7 @@ def make_status(random: Random) -> bytes:
 
 def check_keyring(data: bytes) -> None:
     try:
-        keys = public_keys(data)
+        keys = dearmour(data)
     except ValueError as error:
         told(str(error))
     else:
@@ -321,7 +322,7 @@ def check_keyring(data: bytes) -> None:
         assert keys or not data
     armoured = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n" + base64.encodebytes(data or b"x")
     armoured += b"=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
-    assert public_keys(armoured * 2) == (data or b"x") * 2
+    assert dearmour(armoured * 2) == (data or b"x") * 2
 
 
 def make_keyring(random: Random) -> bytes:

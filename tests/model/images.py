@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.rules.matching import MergeNameRefused
+from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.inspect_image import Inspection
 

@@ -15,7 +15,7 @@ import pytest
 from tests.lab.images import ImageKind, make_image
 from tests.truth.merge_cases import LEVELLED
 from tests.truth.merge_truth import Answer, Machine, image_group, merge
-from tukit_sysext.rules.links import MergeNameRefused, link_name_accepted, merge_name
+from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.systemd import SystemdVersion
 
 pytestmark = pytest.mark.lab

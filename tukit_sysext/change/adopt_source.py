@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tukit_sysext.change import sysextmgr
 from tukit_sysext.change.source_files import find
 from tukit_sysext.config import keyring, own_files, settings, values
-from tukit_sysext.config.files import without_credentials
+from tukit_sysext.config.files import redacted_value
 from tukit_sysext.config.settings import SOURCES
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.system.tree import Tree
@@ -49,7 +49,7 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
     try:
         url = values.url(found.url)
     except ValueError as error:
-        shown = without_credentials(found.url)
+        shown = redacted_value(found.url)
         raise TukitSysextError(
             f"{found.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
         ) from error

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from tukit_sysext.config import own_files, settings
 from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.editing import Changes, edited
 from tukit_sysext.config.files import read as read_file
+from tukit_sysext.config.key_editing import Changes, edited
 from tukit_sysext.config.wanted import FOLDER, SECTION, State, WantedImage
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState

@@ -204,7 +204,7 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
             )
         content, where = system.content, system.path
     try:
-        binary = armour.public_keys(content)
+        binary = armour.dearmour(content)
         return binary if new.key is not None else None, openpgp.public_keys(binary)
     except ValueError as error:
         raise TukitSysextError(

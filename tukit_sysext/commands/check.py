@@ -112,8 +112,8 @@ def _image(image: ImagePlan) -> dict[str, Any]:
                 "standing": item.standing,
                 "reason": item.reason,
                 "rules": [
-                    {"rule": finding.rule, "fits": finding.fits, "system": finding.host, "image": finding.extension}
-                    for finding in (item.verdict.findings if item.verdict is not None else ())
+                    {"rule": result.rule, "fits": result.fits, "system": result.host, "image": result.extension}
+                    for result in (item.verdict.results if item.verdict is not None else ())
                 ],
             }
             for item in image.considered

@@ -11,13 +11,13 @@ from typing import Any
 from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.files import Problem, Said, without_credentials
-from tukit_sysext.config.keys import File, Key, of_file
+from tukit_sysext.config.files import Problem, Said, redacted_value
+from tukit_sysext.config.key_table import File, Key, of_file
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.config.wanted import WantedImages
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.net.settings import SYSCONFIG, system_proxy
+from tukit_sysext.net.network import SYSCONFIG, system_proxy
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -67,7 +67,7 @@ def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[Row]
         found = [item for item in said if (item.section, item.key) == (key.section, key.name)]
         # two values of one key may be the same: both lines count
         yield from (
-            Row(section=key.section, key=key.name, value=without_credentials(item.text), file=item.file, line=item.line)
+            Row(section=key.section, key=key.name, value=redacted_value(item.text), file=item.file, line=item.line)
             for item in found
         )
         if everything and not found:
@@ -101,7 +101,7 @@ def _with_system_proxy(machine: Machine, settings: Sequence[Row]) -> list[Row]:
 
 
 def _hidden(value: str) -> str:
-    return " ".join(without_credentials(word) for word in value.split())
+    return " ".join(redacted_value(word) for word in value.split())
 
 
 def document(

@@ -11,7 +11,7 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import parse_names, unknown_image
 from tukit_sysext.commands.common.editing import edit
 from tukit_sysext.commands.common.trees import acting
-from tukit_sysext.config.editing import Changes
+from tukit_sysext.config.key_editing import Changes
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

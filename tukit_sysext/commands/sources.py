@@ -19,7 +19,7 @@ from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
-from tukit_sysext.sources.keys import trust_of
+from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
@@ -112,7 +112,7 @@ def _difference(here: Configuration, target: Target) -> Difference | None:
 
 def _row(machine: Machine, configuration: Configuration, found: SourceSettings) -> Row:
     problems = [str(problem) for problem in configuration.problems if problem.file == found.origin]
-    trust = trust_of(found)
+    trust = trusted_keys(found)
     problems += trust.problems
     if found.verify and found.keyring is None:
         problems.append(f"next step: tukit-sysext sources add {found.name} URL --key FILE --force")

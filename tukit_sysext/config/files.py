@@ -150,7 +150,7 @@ class Keys:
 
     The last assignment of a key counts, an empty value resets it to the default, as in systemd's files. What nobody
     took is a key that this version does not know. ``said`` are the values that count, of the keys that were taken;
-    :mod:`tukit_sysext.config.keys` describes each key.
+    :mod:`tukit_sysext.config.key_table` describes each key.
     """
 
     def __init__(self, *files: ConfigurationFile) -> None:
@@ -214,7 +214,7 @@ class Keys:
                         )
                     )
                 except ValueError as error:
-                    text = "..." if secret else without_credentials(text)
+                    text = "..." if secret else redacted_value(text)
                     message = f"{shown(assignment.key)}={shown(text)}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
         self.said += said
@@ -229,7 +229,7 @@ class Keys:
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))
 
 
-def without_credentials(text: str) -> str:
+def redacted_value(text: str) -> str:
     """A value less what may be a user name and a password in a URL, which no message repeats (threat N16)."""
     _, at, rest = text.rpartition("@")
     return f"...@{rest}" if at else text

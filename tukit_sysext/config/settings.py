@@ -14,7 +14,7 @@ from tukit_sysext.config.values import Share, absolute_path, boolean, number, sh
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.layout import CONFIGURATION
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
 

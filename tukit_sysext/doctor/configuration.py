@@ -13,7 +13,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.sources.keys import trust_of
+from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
 
 _DENIED = "Permission denied"
@@ -48,7 +48,7 @@ def look(machine: Machine) -> Facts:
     return Facts(
         problems=(*configuration.problems, *images.problems),
         sources=configuration.sources,
-        distrusted={name: trust_of(source).problems for name, source in configuration.sources.items()},
+        distrusted={name: trusted_keys(source).problems for name, source in configuration.sources.items()},
         wanted=len(images.images),
         plugins=plugins.failed,
         plugins_unsure=plugins.unsure,

@@ -11,7 +11,7 @@ _BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _END = b"-----END PGP PUBLIC KEY BLOCK-----"
 
 
-def public_keys(content: bytes) -> bytes:
+def dearmour(content: bytes) -> bytes:
     """Keys in binary form, whether they have armour (one or several blocks) or not.
 
     Raises ValueError for armour that is damaged.

@@ -30,7 +30,7 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
+class SignatureCheck:
     """All signatures of a file: the good ones, and why the others are none. ``bad``: one is of another content."""
 
     good: tuple[Signature, ...]
@@ -48,7 +48,7 @@ _REASONS = {
 }
 
 
-def judge(output: str) -> Judged:
+def judge(output: str) -> SignatureCheck:
     """Read the status lines of one run of gpgv. Never raises."""
     good: list[Signature] = []
     reasons: list[str] = []
@@ -67,7 +67,7 @@ def judge(output: str) -> Judged:
                 good.append(signature)
             else:
                 reasons.append(signature)
-    return Judged(good=tuple(good), reasons=tuple(reasons), bad=bad)
+    return SignatureCheck(good=tuple(good), reasons=tuple(reasons), bad=bad)
 
 
 def _groups(output: str) -> Iterator[list[list[str]]]:

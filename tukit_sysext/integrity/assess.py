@@ -18,7 +18,7 @@ from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissin
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.finding import Finding, obsolete
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.matching import MergeNameRefused
+from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.snapper import Scan, Snapshot

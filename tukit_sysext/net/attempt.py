@@ -9,18 +9,18 @@ from urllib.parse import urlsplit
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.request import Answer, Next, NotThere, Origin, State
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.request import Next, NotFound, Origin, RequestState, Response
 
 _MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
 _STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
-_WHO_ARE_YOU = 401
-_NOT_THERE = frozenset((404, 410))
+_UNAUTHORIZED = 401
+_NOT_FOUND = frozenset((404, 410))
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_ASK_AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
+_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 class _ErrorBody(Exception):
@@ -30,7 +30,9 @@ class _ErrorBody(Exception):
 class Attempt:
     """One attempt at one URL."""
 
-    def __init__(self, handle: pycurl.Curl, state: State, url: str, settings: NetworkSettings, seconds: float) -> None:
+    def __init__(
+        self, handle: pycurl.Curl, state: RequestState, url: str, settings: NetworkSettings, seconds: float
+    ) -> None:
         self.handle = handle
         self.url = url
         self._state = state
@@ -47,17 +49,17 @@ class Attempt:
         self._set_up(settings, seconds)
 
     def _set_up(self, settings: NetworkSettings, seconds: float) -> None:
-        handle, job = self.handle, self._state.job
+        handle, request = self.handle, self._state.request
         secure = self.url.startswith("https:")
         place = self._state.redirects.get(self.url, [self.url])[-1]
         handle.setopt(pycurl.URL, place)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         # who logs in somewhere follows step by step, so that each server is told what it may know
-        handle.setopt(pycurl.FOLLOWLOCATION, not job.same_origin and job.login is None)
-        if job.login is not None and origin(place) in job.login.origins:
+        handle.setopt(pycurl.FOLLOWLOCATION, not request.same_origin and request.login is None)
+        if request.login is not None and origin(place) in request.login.origins:
             handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-            handle.setopt(pycurl.USERNAME, job.login.user.encode())
-            handle.setopt(pycurl.PASSWORD, job.login.password.encode())
+            handle.setopt(pycurl.USERNAME, request.login.user.encode())
+            handle.setopt(pycurl.PASSWORD, request.login.password.encode())
             self._logged_in = True
         handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
         handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
@@ -77,12 +79,12 @@ class Attempt:
         if self._resume_from:
             headers.append(f"If-Range: {self._state.recognised_by}")
             handle.setopt(pycurl.RANGE, f"{self._resume_from}-")
-        if job.asked_at not in (None, self.url):
+        if request.asked_at not in (None, self.url):
             pass  # what another server said means nothing here
-        elif job.etag is not None:
-            headers.append(f"If-None-Match: {job.etag}")
-        elif job.modified is not None:
-            headers.append(f"If-Modified-Since: {job.modified}")
+        elif request.etag is not None:
+            headers.append(f"If-None-Match: {request.etag}")
+        elif request.modified is not None:
+            headers.append(f"If-Modified-Since: {request.modified}")
         # what a server said is given back to it byte by byte
         handle.setopt(pycurl.HTTPHEADER, [header.encode("iso-8859-1") for header in headers])
         handle.setopt(pycurl.HEADERFUNCTION, self._header)
@@ -119,10 +121,10 @@ class Attempt:
         state = self._state
         if not self._begun:
             self._begin(status)
-        if state.received + len(data) > state.job.limit:
-            raise ImageBroken(f"{self.url}: larger than the limit of {state.job.limit} bytes")
-        if state.job.sink is not None:
-            state.job.sink.write(data)
+        if state.received + len(data) > state.request.limit:
+            raise ImageBroken(f"{self.url}: larger than the limit of {state.request.limit} bytes")
+        if state.request.sink is not None:
+            state.request.sink.write(data)
         else:
             self._body += data
         state.received += len(data)
@@ -141,11 +143,11 @@ class Attempt:
         else:
             state.forget()  # the whole file again, whatever was there before
         etag = self._headers.get("etag", "")
-        if state.job.sink is not None:
+        if state.request.sink is not None:
             size = self._size(status)
             if size is not None:
                 self._expecting = True
-                state.job.sink.expect(size)
+                state.request.sink.expect(size)
                 self._expecting = False
             state.source = self.url
             state.recognised_by = etag if etag.startswith('"') else self._headers.get("last-modified", "")
@@ -157,7 +159,7 @@ class Attempt:
             text = self._headers.get("content-range", "").rpartition("/")[2]
         return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
-    def outcome(self, code: int, message: str) -> Answer | tuple[TukitSysextError, Next]:
+    def outcome(self, code: int, message: str) -> Response | tuple[TukitSysextError, Next]:
         """What came of it: the file, or why there is none and what to do next."""
         state = self._state
         if isinstance(self._refusal, _ErrorBody):
@@ -167,8 +169,10 @@ class Attempt:
         if code != pycurl.E_OK:
             return self._broken_off(code, message)
         status = self._status_code
-        if status == _NOT_MODIFIED and (state.job.etag is not None or state.job.modified is not None):
-            return Answer(url=self.url, body=b"", etag=state.job.etag, modified=state.job.modified, unchanged=True)
+        if status == _NOT_MODIFIED and (state.request.etag is not None or state.request.modified is not None):
+            return Response(
+                url=self.url, body=b"", etag=state.request.etag, modified=state.request.modified, unchanged=True
+            )
         if status not in (_OK, _PARTIAL):
             return self._status(status)
         if not self._begun:
@@ -177,16 +181,16 @@ class Attempt:
             except SourceUnreachable as error:
                 return error, Next.GIVE_UP
         body = bytes(self._body)
-        if state.job.accept is not None:
+        if state.request.accept is not None:
             try:
-                state.job.accept(body)
+                state.request.accept(body)
             except ImageBroken as error:
                 # put together of two files perhaps: once more, from the beginning
                 return error, Next.RETRY if state.resumed else Next.GIVE_UP
             except TukitSysextError as error:
                 return error, Next.STOP
         etag, modified = self._headers.get("etag"), self._headers.get("last-modified")
-        return Answer(url=self.url, body=body, etag=etag, modified=modified)
+        return Response(url=self.url, body=body, etag=etag, modified=modified)
 
     def _refused(self, error: Exception) -> tuple[TukitSysextError, Next]:
         if isinstance(error, ImageBroken | SourceUnreachable):
@@ -198,7 +202,7 @@ class Attempt:
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
         error = SourceUnreachable(f"{self.url}: {self._words(code, message)}")
-        if code in _NEVER or not (self._patient or self._asked()):
+        if code in _PERMANENT or not (self._patient or self._asked()):
             return error, Next.GIVE_UP
         state = self._state
         state.gained = state.received - self._resume_from
@@ -218,21 +222,21 @@ class Attempt:
             told = "redirects to something else than HTTP or HTTPS"
         else:
             told = _WORDS.get(code, f"libcurl's error {code}")
-        message = without_credentials(message)
+        message = redacted_message(message)
         return f"{told} ({message})" if message else told
 
     def _status(self, status: int) -> tuple[TukitSysextError, Next]:
         told = f"{self.url}: the server answers with status {status}"
         if status in _REDIRECTS:
             return self._redirected(told)
-        if status == _WHO_ARE_YOU:
+        if status == _UNAUTHORIZED:
             told += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
             return SourceUnreachable(f"{told} (Credentials= of the source)"), Next.GIVE_UP
-        if status in _ASK_AGAIN:
+        if status in _TRANSIENT:
             return SourceUnreachable(told), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
             return SourceUnreachable(told), Next.RETRY
-        kind = NotThere if status in _NOT_THERE else SourceUnreachable
+        kind = NotFound if status in _NOT_FOUND else SourceUnreachable
         return kind(told), Next.GIVE_UP
 
     def _redirected(self, told: str) -> tuple[TukitSysextError, Next]:
@@ -241,7 +245,7 @@ class Attempt:
         """
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
         target = raw.decode("iso-8859-1")
-        if self._state.job.same_origin and origin(target) != origin(self.url):
+        if self._state.request.same_origin and origin(target) != origin(self.url):
             return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), Next.GIVE_UP
         allowed = ("https",) if self.url.startswith("https:") else ("http", "https")
         if origin(target)[0] not in allowed:
@@ -254,7 +258,7 @@ class Attempt:
         return SourceUnreachable(told), Next.REDIRECT
 
 
-_NEVER = frozenset(
+_PERMANENT = frozenset(
     (
         pycurl.E_URL_MALFORMAT,
         pycurl.E_UNSUPPORTED_PROTOCOL,
@@ -290,6 +294,6 @@ def origin(url: str) -> Origin:
     return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def without_credentials(text: str) -> str:
+def redacted_message(text: str) -> str:
     """A message of libcurl without the user name and password that a URL in it may have (threat N16)."""
     return re.sub(r"//[^/@\s]*@", "//", text)

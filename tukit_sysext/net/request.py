@@ -14,14 +14,14 @@ FIRST_PAUSE = 0.25
 """Seconds before a server is asked again the first time."""
 
 
-class Sink(Protocol):
-    """Where the bytes of a large file go."""
+class ByteSink(Protocol):
+    """Where the bytes of a large file go. What it raises is final for this file."""
 
     def expect(self, size: int) -> None:
-        """Told how many bytes the whole file has, before the first one, where the server says so."""
+        """Called before the first byte with the size of the whole file, where it is known: there may be no room."""
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; whatever it raises ends the job for good."""
+        """Take the next bytes."""
 
     def restart(self) -> None:
         """Forget everything that was written: the file comes again from its beginning."""
@@ -41,20 +41,20 @@ class Login:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class Request:
     """One file to be had.
 
     ``urls`` say where, in the order of preference. ``limit`` is the most bytes that are taken. ``sink`` takes the
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
     at the URL ``asked_at`` that said so. ``accept`` is asked about a whole file (its bytes, empty with a sink):
-    ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the job. With
-    ``same_origin`` a redirect to another server is refused. ``login`` is for the servers that ask who one is.
+    ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the request.
+    With ``same_origin`` a redirect to another server is refused. ``login`` is for the servers that ask who one is.
     """
 
     urls: Sequence[str]
     limit: int
     deadline: float
-    sink: Sink | None = None
+    sink: ByteSink | None = None
     etag: str | None = None
     modified: str | None = None
     asked_at: str | None = None
@@ -64,7 +64,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Response:
     """A file that was had: from where, its bytes (empty with a sink), and what the server said to recognise it again.
 
     ``unchanged``: the server says that the one asked about is still the newest.
@@ -77,11 +77,11 @@ class Answer:
     unchanged: bool = False
 
 
-class NotThere(SourceUnreachable):
+class NotFound(SourceUnreachable):
     """Every server says that it does not have the file."""
 
 
-Result = Answer | TukitSysextError
+Outcome = Response | TukitSysextError
 
 
 class Next(Enum):
@@ -95,10 +95,10 @@ class Next(Enum):
 
 
 @dataclass(slots=True)
-class State:
-    """How far a job is: which servers are left, and what was received of the file from which one."""
+class RequestState:
+    """How far a request is: which servers are left, and what was received of the file from which one."""
 
-    job: Job
+    request: Request
     remaining: list[str]
     turn: int = 0
     pause: float = FIRST_PAUSE
@@ -114,6 +114,6 @@ class State:
 
     def forget(self) -> None:
         """The next attempt begins at the first byte."""
-        if self.received and self.job.sink is not None:
-            self.job.sink.restart()
+        if self.received and self.request.sink is not None:
+            self.request.sink.restart()
         self.received, self.source, self.recognised_by, self.resumed = 0, "", "", False

@@ -5,9 +5,9 @@ libcurl (pycurl) does the work, as it does for zypper: it is imported in a few m
 take ten times as long, and it brings least rates, kept connections and the system's certificates along. One thread does
 it all.
 
-What is tried for one job, in this order: its URLs in turn; after the last one a pause that doubles, and again from the
-first, until the deadline. A server that says that it does not have the file is not asked again. A transfer that broke
-off after some bytes goes on where it was at the same server, if that can tell that the file is still the same.
+What is tried for one request, in this order: its URLs in turn; after the last one a pause that doubles, and again from
+the first, until the deadline. A server that says that it does not have the file is not asked again. A transfer that
+broke off after some bytes goes on where it was at the same server, if that can tell that the file is still the same.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.attempt import Attempt, origin, without_credentials
-from tukit_sysext.net.request import FIRST_PAUSE, Answer, Job, Next, NotThere, Origin, Result, State
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.attempt import Attempt, origin, redacted_message
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.request import FIRST_PAUSE, Next, NotFound, Origin, Outcome, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _SHORTEST = 0.001
 
 
 class Transfers:
-    """Runs jobs. Connections are kept from one run to the next; close it when done (a context manager)."""
+    """Runs requests. Connections are kept from one run to the next; close it when done (a context manager)."""
 
     def __init__(self, settings: NetworkSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -58,15 +58,15 @@ class Transfers:
         self._idle.clear()
         self._multi.close()
 
-    def run(self, jobs: Sequence[Job], *, at_once: int) -> list[Result]:
-        """Carry out jobs, ``at_once`` of them at a time; the result of each in their order.
+    def run(self, requests: Sequence[Request], *, at_once: int) -> list[Outcome]:
+        """Carry out requests, ``at_once`` of them at a time; the result of each in their order.
 
         A result is an Answer, or why there is none: SourceUnreachable, ImageBroken, or what a sink raised (StoreError).
         """
-        results: list[Result | None] = [None] * len(jobs)
+        results: list[Outcome | None] = [None] * len(requests)
         now = self._clock()
-        queue: list[tuple[float, int]] = [(now, number) for number in range(len(jobs))]
-        states = [State(job=job, remaining=list(dict.fromkeys(job.urls))) for job in jobs]
+        queue: list[tuple[float, int]] = [(now, number) for number in range(len(requests))]
+        states = [RequestState(request=request, remaining=list(dict.fromkeys(request.urls))) for request in requests]
         active: dict[pycurl.Curl, tuple[int, Attempt]] = {}
         try:
             while queue or active:
@@ -90,7 +90,7 @@ class Transfers:
                         self._idle.append(handle)
                     else:
                         handle.close()  # libcurl may not let it be set up again; its connections are not its own
-                    if isinstance(outcome, Answer):
+                    if isinstance(outcome, Response):
                         results[number] = outcome
                         continue
                     again = self._after_failure(states[number], transfer.url, *outcome)
@@ -104,14 +104,14 @@ class Transfers:
                 handle.close()
         return [result for result in results if result is not None]
 
-    def _start(self, state: State) -> Attempt | tuple[str, TukitSysextError, Next]:
+    def _start(self, state: RequestState) -> Attempt | tuple[str, TukitSysextError, Next]:
         """Start the next attempt; where libcurl does not take the URL: that URL, the error, and what to do."""
         handle = self._idle.pop() if self._idle else pycurl.Curl()
         handle.reset()
         if not state.ends:
-            # the time in the queue is not the job's
+            # the time in the queue is not the request's
             state.progress = self._clock()
-            state.ends = state.progress + state.job.deadline
+            state.ends = state.progress + state.request.deadline
         if state.recognised_by and state.source in state.remaining:
             url = state.source
         else:
@@ -122,17 +122,17 @@ class Transfers:
             transfer = Attempt(handle, state, url, self._settings, max(_SHORTEST, transfer_seconds))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
-            told = without_credentials(str(error))
+            told = redacted_message(str(error))
             return url, SourceUnreachable(f"{url}: cannot be asked for: {told}"), Next.GIVE_UP
         self._multi.add_handle(handle)
         return transfer
 
-    def _seconds(self, state: State, url: str) -> float:
+    def _seconds(self, state: RequestState, url: str) -> float:
         """How long an attempt may take: one server that hangs must leave time for the others."""
         now = self._clock()
         left = state.ends - now
         others = len(state.remaining) - state.turn
-        if state.job.sink is None:
+        if state.request.sink is None:
             left /= max(1, others)
         elif others > 1:
             left = min(left, max(self._settings.deadline, left / others))
@@ -164,7 +164,7 @@ class Transfers:
             time.sleep(min(pause, _RESOLVING))
         yield from ended
 
-    def _after_failure(self, state: State, url: str, error: TukitSysextError, what: Next) -> float | None:
+    def _after_failure(self, state: RequestState, url: str, error: TukitSysextError, what: Next) -> float | None:
         """Note a failure; when to try again, or None where there is no more to try."""
         now = self._clock()
         if what is Next.REDIRECT:
@@ -178,7 +178,7 @@ class Transfers:
         if what is Next.RESUME:
             state.progress = now
             return self._pause(state, now, free=state.gained >= _MUCH)
-        if state.job.sink is not None:
+        if state.request.sink is not None:
             # the long deadline of an image is for one that comes, not for servers that do not answer
             state.ends = min(state.ends, state.progress + self._settings.deadline)
         if what is Next.RETRY and origin(url) in self._down:
@@ -195,16 +195,16 @@ class Transfers:
         state.turn = 0
         return self._pause(state, now)
 
-    def _pause(self, state: State, now: float, *, free: bool = False) -> float | None:
+    def _pause(self, state: RequestState, now: float, *, free: bool = False) -> float | None:
         """When to try again; None where that would be after the deadline."""
         again = now if free else now + state.pause
         state.pause = state.pause if free else min(_LONGEST_PAUSE, state.pause * 2)
         return again if again < state.ends else None
 
-    def _verdict(self, state: State) -> TukitSysextError:
-        """Why a job failed: one server that had the file, but a wrong one, says more than one that is away.
+    def _verdict(self, state: RequestState) -> TukitSysextError:
+        """Why a request failed: one server that had the file, but a wrong one, says more than one that is away.
 
-        A server that used up a job's time is remembered: what is asked of it later fails after one short attempt.
+        A server that used up a request's time is remembered: what is asked of it later fails after one short attempt.
         """
         away = (url for url, failure in state.failures.items() if type(failure) is SourceUnreachable)
         if self._clock() >= state.ends - self._settings.connect_timeout or state.pause > FIRST_PAUSE:
@@ -212,8 +212,8 @@ class Transfers:
         failures = list(state.failures.values())
         told = "; ".join(dict.fromkeys(str(failure) for failure in failures))
         kinds = [type(failure) for failure in failures]
-        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotThere):
+        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotFound):
             return failures[-1]  # ours: the store cannot take it
         if ImageBroken in kinds:
             return ImageBroken(told)
-        return SourceUnreachable(told) if SourceUnreachable in kinds else NotThere(told)
+        return SourceUnreachable(told) if SourceUnreachable in kinds else NotFound(told)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.net.settings import network_of
+from tukit_sysext.net.network import network_of
 from tukit_sysext.preflight import repomd, zypp
 from tukit_sysext.preflight.offered import Statement, System, of_cpe, of_product
 from tukit_sysext.preflight.zypp import Repository
@@ -76,13 +76,15 @@ def _ask(machine: Machine, configuration: Configuration, found: Sequence[Reposit
 def _have(
     transfers: Transfers, found: Sequence[Repository], file: str, deadline: float, at_once: int
 ) -> dict[str, bytes]:
-    from tukit_sysext.net.request import Answer, Job
+    from tukit_sysext.net.request import Request, Response
 
-    jobs = [Job(urls=[f"{url}{file}" for url in each.urls], limit=repomd.LIMIT, deadline=deadline) for each in found]
-    results = transfers.run(jobs, at_once=at_once)
+    requests = [
+        Request(urls=[f"{url}{file}" for url in each.urls], limit=repomd.LIMIT, deadline=deadline) for each in found
+    ]
+    results = transfers.run(requests, at_once=at_once)
     bodies: dict[str, bytes] = {}
     for each, result in zip(found, results, strict=True):
-        if isinstance(result, Answer):
+        if isinstance(result, Response):
             bodies[each.alias] = result.body
         else:
             log.info("repository %s: %s", each.alias, result)

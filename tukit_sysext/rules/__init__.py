@@ -5,6 +5,6 @@
 `release`   os-release(5) and extension-release
 `systemd`   version of systemd, and what changed when in its matching rule
 `matching`  does an extension image fit a system, and why
-`links`     under which link name will systemd accept an image
+`link_names` under which link name will systemd accept an image
 `names`     names of images, and which names we take at all
 """

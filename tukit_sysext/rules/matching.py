@@ -26,12 +26,9 @@ from typing import Literal
 
 from tukit_sysext.rules import systemd
 from tukit_sysext.rules.architectures import ANY
-from tukit_sysext.rules.links import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.shown import shown
 from tukit_sysext.rules.systemd import SystemdVersion
-
-__all__ = ["MergeNameRefused", "RuleResult", "Verdict", "check", "link_name_accepted", "merge_name"]
 
 Kind = Literal["sysext", "confext"]
 Scope = Literal["system", "initrd", "portable"]
@@ -53,12 +50,12 @@ class RuleResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class Compatibility:
     """Whether the image fits, one sentence why, and every rule in the order in which systemd applies them."""
 
     fits: bool
     reason: str
-    findings: tuple[RuleResult, ...]
+    results: tuple[RuleResult, ...]
 
 
 def check(
@@ -69,7 +66,7 @@ def check(
     systemd_version: int | SystemdVersion | None,
     kind: Kind = "sysext",
     scope: Scope = "system",
-) -> Verdict:
+) -> Compatibility:
     """Judge an extension-release (None: the image has none) against os-release of the tree that will boot.
 
     `architecture` is the host's in systemd's spelling (`x86-64`). `systemd_version` is that of the same
@@ -105,9 +102,9 @@ class _Check:
         self.kind = kind
         self.scope = scope
         self.level_key = f"{kind.upper()}_LEVEL"
-        self.findings: list[RuleResult] = []
+        self.results: list[RuleResult] = []
 
-    def run(self) -> Verdict:
+    def run(self) -> Compatibility:
         rules: tuple[tuple[str, Callable[[str], _Decided | None]], ...] = (
             ("release-data", self._release_data),
             ("scope", self._scope),
@@ -122,21 +119,17 @@ class _Check:
         )
         decided: _Decided | None = None
         for rule, look in rules:
-            before = len(self.findings)
+            before = len(self.results)
             if decided is None:
                 decided = look(rule)
-            if len(self.findings) == before:
+            if len(self.results) == before:
                 self._note(rule, None)
         if decided is None:
             decided = _Decided(True, f"the system has no VERSION_ID and the image no {self.level_key}")
-        return Verdict(fits=decided.fits, reason=decided.reason, findings=tuple(self.findings))
+        return Compatibility(fits=decided.fits, reason=decided.reason, results=tuple(self.results))
 
     def _note(self, rule: str, fits: bool | None, host: str | None = None, extension: str | None = None) -> None:
-        self.findings.append(RuleResult(rule=rule, fits=fits, host=host, extension=extension))
-
-    def _has_looser(self, since: SystemdVersion) -> bool:
-        """A rule that lets more through is counted on only where it is known to be there."""
-        return self.version is not None and self.version >= since
+        self.results.append(RuleResult(rule=rule, fits=fits, host=host, extension=extension))
 
     def _has_stricter(self, since: SystemdVersion) -> bool:
         return self.version is None or self.version >= since

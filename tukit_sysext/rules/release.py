@@ -21,7 +21,7 @@ _ESCAPABLE = '"\\`$'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
+class ReleaseProblem:
     """A line (counted from 1) that is not as os-release(5) wants it."""
 
     line: int
@@ -40,7 +40,7 @@ class ReleaseData(Mapping[str, str]):
     """
 
     assigned: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ReleaseProblem, ...] = ()
     refused: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,17 +65,17 @@ def parse(text: str) -> ReleaseData:
     So is decoding, for which `errors="surrogateescape"` is right: bytes that are no UTF-8 are found here.
     """
     values: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: list[ReleaseProblem] = []
     refused = None
     if "\0" in text:
         refused = "holds a NUL character"
-        problems.append(Problem(line=text[: text.index("\0")].count("\n") + 1, message=refused))
+        problems.append(ReleaseProblem(line=text[: text.index("\0")].count("\n") + 1, message=refused))
     for assignment in _Reader(text).assignments():
         if not _is_unicode(assignment.key + assignment.value):
             refused = refused or f"is not UTF-8 in line {assignment.line}"
-            problems.append(Problem(line=assignment.line, message="not UTF-8"))
+            problems.append(ReleaseProblem(line=assignment.line, message="not UTF-8"))
         if assignment.complaint:
-            problems.append(Problem(line=assignment.line, message=assignment.complaint))
+            problems.append(ReleaseProblem(line=assignment.line, message=assignment.complaint))
         if _KEY.fullmatch(assignment.key):
             values[assignment.key] = assignment.value
     return ReleaseData(values, tuple(problems), refused)

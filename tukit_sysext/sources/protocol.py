@@ -7,20 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.net.request import ByteSink
 from tukit_sysext.sources.candidate import Candidate, Known
 
 
-class Sink(Protocol):
+class Sink(ByteSink, Protocol):
     """Where the bytes of one image go. What it raises (StoreError, ImageBroken) is final for this image."""
-
-    def expect(self, size: int) -> None:
-        """Told once the size in bytes is known, before the first byte: there may be no room for it."""
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-
-    def restart(self) -> None:
-        """Forget everything that was written: the image comes again from its beginning."""
 
     def finish(self) -> None:
         """All bytes were written. Raises ImageBroken where they are not those of the image."""

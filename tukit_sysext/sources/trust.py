@@ -19,7 +19,7 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
 from tukit_sysext.formats import openpgp
-from tukit_sysext.formats.armour import public_keys
+from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
 from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.quantities import span_text
@@ -154,7 +154,7 @@ class Trust:
         if self._settings.fingerprints is not None:
             return self._settings.fingerprints
         try:
-            return {key.fingerprint for key in openpgp.public_keys(public_keys(keyring.content))}
+            return {key.fingerprint for key in openpgp.public_keys(dearmour(keyring.content))}
         except ValueError:
             return None  # gpgv reads more kinds of keyrings than we do
 
@@ -177,7 +177,7 @@ class Trust:
     def _ask(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
         """All good signatures. Raises ImageBroken where there is none, or one of other content beside them."""
         try:
-            keys = public_keys(keyring.content)
+            keys = dearmour(keyring.content)
         except ValueError as error:
             raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
         judged = check_signature(content, detached, keys)

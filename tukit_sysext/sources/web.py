@@ -15,8 +15,8 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.request import Answer, Job, Login, NotThere, Result
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.request import Login, NotFound, Outcome, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import LISTS, Cache
@@ -92,7 +92,7 @@ class WebSource:
         self._hashes = found.hashes
         return listed.candidates(found, self._settings, signer=signer, locations=self._locations)
 
-    def _believed(self, answer: Answer, base: str, *, where: str) -> Believed | None:
+    def _believed(self, answer: Response, base: str, *, where: str) -> Believed | None:
         """Who signed the list, and when.
 
         A kept signature that is refused is asked for again: the list may be signed anew.
@@ -108,7 +108,7 @@ class WebSource:
     def _note(self) -> Mapping[str, object]:
         return self._cache.note(LISTS, self.name) or {}
 
-    def _keep(self, answer: Answer, base: str) -> None:
+    def _keep(self, answer: Response, base: str) -> None:
         """Keep a list that is believed, with what the server said to recognise it by."""
         note = dict(self._note()) if answer.unchanged else {}
         note |= {"url": base, "list": self._cache.put_content(answer.body)}
@@ -121,11 +121,11 @@ class WebSource:
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]
 
-    def _list(self, urls: Sequence[str], *, fresh: bool) -> Answer:
+    def _list(self, urls: Sequence[str], *, fresh: bool) -> Response:
         """The list, from the first mirror that has it; with ``fresh`` whatever is kept. Raises SourceUnreachable."""
         note = self._note()
         kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
-        job = Job(
+        request = Request(
             urls=[base + listed.LIST for base in urls],
             limit=checksums.LIMIT,
             deadline=self._network.deadline,
@@ -135,13 +135,13 @@ class WebSource:
             same_origin=True,
             login=self._login,
         )
-        answer = self._one(job)
+        answer = self._one(request)
         return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
 
     def _bring_signature(self, base: str) -> bytes | None:
         """The signature of the list at one mirror; None where there is none."""
         for name in listed.SIGNATURES:
-            job = Job(
+            request = Request(
                 urls=[base + name],
                 limit=listed.SIGNATURE_LIMIT,
                 deadline=self._network.deadline,
@@ -149,15 +149,15 @@ class WebSource:
                 login=self._login,
             )
             try:
-                self._signature = self._one(job).body
-            except NotThere:
+                self._signature = self._one(request).body
+            except NotFound:
                 continue
             return self._signature
         return None
 
-    def _one(self, job: Job) -> Answer:
-        (result,) = self._transfers.run([job], at_once=1)
-        if isinstance(result, Answer):
+    def _one(self, request: Request) -> Response:
+        (result,) = self._transfers.run([request], at_once=1)
+        if isinstance(result, Response):
             return result
         raise result
 
@@ -177,9 +177,9 @@ class WebSource:
         unnamed = [candidate for candidate in candidates if candidate.description is None]
         return {**known, **self._describe_unnamed(unnamed)}
 
-    def _bring(self, names: Sequence[str]) -> Sequence[Result]:
-        jobs = [
-            Job(
+    def _bring(self, names: Sequence[str]) -> Sequence[Outcome]:
+        requests = [
+            Request(
                 urls=self._locations(name),
                 limit=manifest.LIMIT,
                 deadline=self._network.deadline,
@@ -190,7 +190,7 @@ class WebSource:
             )
             for name in names
         ]
-        return self._transfers.run(jobs, at_once=self._network.connections) if jobs else []
+        return self._transfers.run(requests, at_once=self._network.connections) if requests else []
 
     def _accept(self, name: str) -> Callable[[bytes], None]:
         def accept(body: bytes) -> None:
@@ -198,8 +198,8 @@ class WebSource:
 
         return accept
 
-    def _known(self, result: Result, name: str, candidate: Candidate) -> Known:
-        if isinstance(result, Answer):
+    def _known(self, result: Outcome, name: str, candidate: Candidate) -> Known:
+        if isinstance(result, Response):
             known = listed.known_from(result.body, name, image=candidate.file_name, where=result.url)
             if known.failure is None:
                 self._cache.put_content(result.body)
@@ -225,7 +225,7 @@ class WebSource:
             left = []
             for candidate, name, result in results:
                 found = self._known(result, name, candidate)
-                if not isinstance(result, Answer | NotThere):
+                if not isinstance(result, Response | NotFound):
                     known[candidate.sha256] = found
                 elif found.failure is None and found.release is not None:
                     known[candidate.sha256] = found
@@ -236,8 +236,8 @@ class WebSource:
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
-        jobs = [
-            Job(
+        requests = [
+            Request(
                 urls=candidate.locations,
                 limit=self._image_max,
                 deadline=self._network.image_deadline,
@@ -247,11 +247,11 @@ class WebSource:
             )
             for candidate, sink in wanted
         ]
-        results = self._transfers.run(jobs, at_once=self._network.downloads)
+        results = self._transfers.run(requests, at_once=self._network.downloads)
         return {
             candidate.sha256: result
             for (candidate, _), result in zip(wanted, results, strict=True)
-            if not isinstance(result, Answer)
+            if not isinstance(result, Response)
         }
 
 

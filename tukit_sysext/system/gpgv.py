@@ -7,14 +7,14 @@ import os
 from contextlib import ExitStack
 
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.formats.gpgv_status import Judged, judge
+from tukit_sysext.formats.gpgv_status import SignatureCheck, judge
 from tukit_sysext.system.process import TimedOut, run
 
 _GPGV = "/usr/bin/gpgv"
 _TIMEOUT = 30.0
 
 
-def check_signature(content: bytes, signature: bytes, keyring: bytes) -> Judged:
+def check_signature(content: bytes, signature: bytes, keyring: bytes) -> SignatureCheck:
     """What gpgv says of the signatures of ``content``. ``keyring`` in binary form.
 
     Everything is handed over in memory: no file that another process could change. Raises ToolMissing without gpgv,

@@ -208,8 +208,8 @@ def _of_content(found: Considered) -> Iterator[Rule]:
         fits = None if found.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
         yield Rule(rule=Side.CONTENT, fits=fits, image=found.reason)
         return
-    for item in verdict.findings:
-        yield Rule(rule=item.rule, fits=item.fits, system=item.host, image=item.extension)
+    for result in verdict.results:
+        yield Rule(rule=result.rule, fits=result.fits, system=result.host, image=result.extension)
     if verdict.fits and found.standing is not Standing.FITS:
         yield Rule(rule=Side.PLUGIN, fits=False, image=found.reason)
 

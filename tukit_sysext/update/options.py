@@ -9,7 +9,7 @@ from functools import cmp_to_key
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
-from tukit_sysext.rules.matching import Verdict, check
+from tukit_sysext.rules.matching import Compatibility, check
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
@@ -56,7 +56,7 @@ class Considered:
     option: Option
     standing: Standing
     reason: str
-    verdict: Verdict | None = None
+    verdict: Compatibility | None = None
 
     @property
     def usable(self) -> bool:

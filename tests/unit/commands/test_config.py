@@ -12,7 +12,7 @@ import pytest
 from tests.machine import PlainMachine
 from tests.trees import make_tree
 from tukit_sysext import cli
-from tukit_sysext.config.keys import KEYS, File, of_file
+from tukit_sysext.config.key_table import KEYS, File, of_file
 
 MAIN = "etc/tukit-sysext/tukit-sysext.conf"
 

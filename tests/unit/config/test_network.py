@@ -10,7 +10,7 @@ import pytest
 
 from tests.trees import make_tree
 from tukit_sysext.config.settings import Configuration, load
-from tukit_sysext.net.settings import NetworkSettings, SystemProxy, system_proxy
+from tukit_sysext.net.network import NetworkSettings, SystemProxy, system_proxy
 from tukit_sysext.system.tree import Tree
 
 

@@ -21,7 +21,7 @@ from tests.rpm import TOP
 from tests.trees import make_tree
 from tukit_sysext import layout
 from tukit_sysext.config import settings, wanted
-from tukit_sysext.config.keys import KEYS, File, Key
+from tukit_sysext.config.key_table import KEYS, File, Key
 from tukit_sysext.exit_status import COMMAND_LINE
 from tukit_sysext.grammar import parser
 from tukit_sysext.layout import Layout

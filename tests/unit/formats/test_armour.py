@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lab.signing import SigningKey
-from tukit_sysext.formats.armour import public_keys
+from tukit_sysext.formats.armour import dearmour
 
 BEGIN, END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----"
 KEYS = bytes(range(256))
@@ -24,8 +24,8 @@ def armoured(content: bytes = KEYS, *, headers: bytes = b"", checksum: bytes = b
 
 def test_a_real_key_of_gpg() -> None:
     key = SigningKey.shared()
-    assert public_keys(key.public(armoured=True)) == key.public()
-    assert public_keys(key.public()) == key.public()
+    assert dearmour(key.public(armoured=True)) == key.public()
+    assert dearmour(key.public()) == key.public()
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_a_real_key_of_gpg() -> None:
     ],
 )
 def test_armour_is_taken_off(content: bytes) -> None:
-    assert public_keys(content) == KEYS
+    assert dearmour(content) == KEYS
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 47, 48, 49])
 def test_padding_at_the_end_is_no_checksum(length: int) -> None:
-    assert public_keys(armoured(KEYS[:length])) == KEYS[:length]
-    assert public_keys(armoured(KEYS[:length], checksum=b"")) == KEYS[:length]
+    assert dearmour(armoured(KEYS[:length])) == KEYS[:length]
+    assert dearmour(armoured(KEYS[:length], checksum=b"")) == KEYS[:length]
 
 
 def test_several_blocks_are_one_keyring() -> None:
-    assert public_keys(armoured(b"one") + b"\n" + armoured(b"two", headers=b"Version: x\n")) == b"onetwo"
+    assert dearmour(armoured(b"one") + b"\n" + armoured(b"two", headers=b"Version: x\n")) == b"onetwo"
 
 
 @pytest.mark.parametrize(
@@ -68,24 +68,24 @@ def test_several_blocks_are_one_keyring() -> None:
 )
 def test_damaged_armour_is_told(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"armour|no public key"):
-        public_keys(content)
+        dearmour(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x98\x33\x04", b"nonsense"])
 def test_what_has_no_armour_is_left_as_it_is(content: bytes) -> None:
-    assert public_keys(content) == content
+    assert dearmour(content) == content
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from([b"", b"Version: x\n", b"Comment: a: b\nHash: c\n"]))
 def test_there_and_back(content: bytes, headers: bytes) -> None:
-    assert public_keys(armoured(content, headers=headers)) == content
+    assert dearmour(armoured(content, headers=headers)) == content
 
 
 @given(st.binary(max_size=200))
 def test_nothing_but_its_own_error(content: bytes) -> None:
     for text in (BEGIN + b"\n" + content + END, BEGIN + content, content):
         try:
-            public_keys(text)
+            dearmour(text)
         except ValueError:
             continue
 
@@ -95,4 +95,4 @@ def test_a_block_without_an_end_is_damaged() -> None:
     begin = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
     for content in (begin, begin * 100_000):
         with pytest.raises(ValueError, match="has no end"):
-            public_keys(content)
+            dearmour(content)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tukit_sysext.formats.gpgv_status import Judged, Signature, judge
+from tukit_sysext.formats.gpgv_status import Signature, SignatureCheck, judge
 
 FINGERPRINT, PRIMARY, KEY = "A" * 40, "B" * 40, "A" * 16
 GOOD = f"GOODSIG {KEY} Somebody <some@body>"
@@ -34,7 +34,7 @@ def test_a_good_signature() -> None:
     judged = judge(
         lines("NEWSIG", f"KEY_CONSIDERED {PRIMARY} 0", "SIG_ID x 2026-11-01 1", GOOD, valid(), "TRUST_ULTIMATE")
     )
-    assert judged == Judged(good=(Signature(fingerprint=PRIMARY, time=1793527200),), reasons=(), bad=False)
+    assert judged == SignatureCheck(good=(Signature(fingerprint=PRIMARY, time=1793527200),), reasons=(), bad=False)
 
 
 def test_a_key_without_subkeys() -> None:
@@ -116,7 +116,7 @@ def test_several_good_ones() -> None:
     ["", "gpgv: Good signature\n", lines(""), f"NEWSIG\n{GOOD}\n{valid()}\n", f" {lines(f'{GOOD} {valid()}')}"],
 )
 def test_nothing_said_is_nothing_good(output: str) -> None:
-    assert judge(output) == Judged(good=(), reasons=(), bad=False)
+    assert judge(output) == SignatureCheck(good=(), reasons=(), bad=False)
 
 
 @pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0b", "\x0c", "\x1c", "\r"])

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.lab.signing import SigningKey
-from tukit_sysext.formats.armour import public_keys as binary
+from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.openpgp import fingerprint, public_keys
 
 
@@ -19,7 +19,7 @@ from tukit_sysext.formats.openpgp import fingerprint, public_keys
 @pytest.mark.parametrize("armoured", [True, False])
 def test_a_key(algorithm: str, armoured: bool) -> None:
     key = SigningKey.shared("RSA <rsa@localhost>" if algorithm == "rsa2048" else "Lab <lab@localhost>", algorithm)  # type: ignore[arg-type]  # one of its words
-    (found,) = public_keys(binary(key.public(armoured)))
+    (found,) = public_keys(dearmour(key.public(armoured)))
     assert (found.fingerprint, found.user_ids, found.subkeys) == (key.fingerprint, (key.name,), ())
 
 

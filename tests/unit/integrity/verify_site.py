@@ -17,7 +17,7 @@ from tukit_sysext.integrity.assess import Assessment, Subject, assess
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.rules.matching import MergeNameRefused
+from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.system.inspect_image import Inspection

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.net.request import Answer, Job, Result
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.request import Outcome, Request, Response
 from tukit_sysext.net.transfer import Transfers
 
 LIST = b"hello\n"
@@ -46,20 +46,20 @@ class Collected:
         """Nothing to do."""
 
 
-def job(*urls: str, **changes: Any) -> Job:
-    """A job with room for the image and some seconds."""
-    return Job(urls=urls, **{"limit": 1_000_000, "deadline": 10.0, **changes})
+def request_for(*urls: str, **changes: Any) -> Request:
+    """A request with room for the image and some seconds."""
+    return Request(urls=urls, **{"limit": 1_000_000, "deadline": 10.0, **changes})
 
 
-def run(*jobs: Job, at_once: int = 1, **settings: Any) -> list[Result]:
-    """Carry out jobs over connections of their own."""
+def run(*requests: Request, at_once: int = 1, **settings: Any) -> list[Outcome]:
+    """Carry out requests over connections of their own."""
     with Transfers(replace(QUICK, **settings)) as transfers:
-        return transfers.run(jobs, at_once=at_once)
+        return transfers.run(requests, at_once=at_once)
 
 
-def bring(*urls: str, settings: dict[str, Any] | None = None, **changes: Any) -> Answer:
-    """Carry out one job; raises why there is no answer."""
-    (result,) = run(job(*urls, **changes), **(settings or {}))
+def bring(*urls: str, settings: dict[str, Any] | None = None, **changes: Any) -> Response:
+    """Carry out one request; raises why there is no answer."""
+    (result,) = run(request_for(*urls, **changes), **(settings or {}))
     if isinstance(result, TukitSysextError):
         raise result
     return result

@@ -12,37 +12,37 @@ import pytest
 from tests.lab.answers import http_date
 from tests.lab.faults import Delay, Garbage, Status
 from tests.lab.server import Server
-from tests.unit.net.samples import LIST, QUICK, bring, job, run
+from tests.unit.net.samples import LIST, QUICK, bring, request_for, run
 from tukit_sysext.errors import SourceUnreachable
-from tukit_sysext.net.request import Answer
+from tukit_sysext.net.request import Response
 from tukit_sysext.net.transfer import Transfers
 
 
 def test_one_connection_does_for_one_file_after_the_other(server: Server) -> None:
-    results = run(*[job(f"{server.url}/list") for _ in range(10)])
-    assert all(isinstance(result, Answer) for result in results)
+    results = run(*[request_for(f"{server.url}/list") for _ in range(10)])
+    assert all(isinstance(result, Response) for result in results)
     assert (len(server.requests), server.connections) == (10, 1)
 
 
 def test_connections_are_kept_from_one_run_to_the_next(server: Server) -> None:
     with Transfers(QUICK) as transfers:
         for _ in range(3):
-            transfers.run([job(f"{server.url}/list"), job(f"{server.url}/none")], at_once=1)
+            transfers.run([request_for(f"{server.url}/list"), request_for(f"{server.url}/none")], at_once=1)
     assert (len(server.requests), server.connections) == (6, 1)
 
 
 def test_files_come_side_by_side(folder: Path) -> None:
     with Server(folder, latency_ms=100) as server:
         begun = time.monotonic()
-        run(*[job(f"{server.url}/list") for _ in range(8)], at_once=8)
+        run(*[request_for(f"{server.url}/list") for _ in range(8)], at_once=8)
         assert time.monotonic() - begun < 0.4, "one after the other takes 0.8 seconds"
         assert server.connections == 8
 
 
 def test_no_more_come_side_by_side_than_is_said(folder: Path) -> None:
     with Server(folder, latency_ms=50) as server:
-        results = run(*[job(f"{server.url}/list") for _ in range(9)], at_once=3)
-        assert [result.body for result in results if isinstance(result, Answer)] == [LIST] * 9
+        results = run(*[request_for(f"{server.url}/list") for _ in range(9)], at_once=3)
+        assert [result.body for result in results if isinstance(result, Response)] == [LIST] * 9
         assert server.connections == 3
         at = sorted(request.at for request in server.requests)
         assert all(later - earlier >= 0.045 for earlier, later in zip(at, at[3:], strict=False))
@@ -50,14 +50,14 @@ def test_no_more_come_side_by_side_than_is_said(folder: Path) -> None:
 
 def test_one_server_gets_no_more_connections_than_is_said(folder: Path) -> None:
     with Server(folder, latency_ms=20) as server:
-        results = run(*[job(f"{server.url}/list") for _ in range(6)], at_once=6, connections=2)
-        assert all(isinstance(result, Answer) for result in results)
+        results = run(*[request_for(f"{server.url}/list") for _ in range(6)], at_once=6, connections=2)
+        assert all(isinstance(result, Response) for result in results)
         assert server.connections == 2
 
 
 def test_a_slow_file_holds_up_no_other(server: Server) -> None:
     server.fail("image.raw", Delay(seconds=0.5))
-    run(job(f"{server.url}/image.raw"), *[job(f"{server.url}/list") for _ in range(5)], at_once=2)
+    run(request_for(f"{server.url}/image.raw"), *[request_for(f"{server.url}/list") for _ in range(5)], at_once=2)
     (slow,) = [request for request in server.requests if request.path == "/image.raw"]
     others = [request for request in server.requests if request.path == "/list"]
     assert len(others) == 5
@@ -66,8 +66,10 @@ def test_a_slow_file_holds_up_no_other(server: Server) -> None:
 
 def test_a_job_that_waits_holds_up_no_other(server: Server) -> None:
     server.fail("image.raw", Status(code=503), times=1)
-    first, *others = run(job(f"{server.url}/image.raw"), *[job(f"{server.url}/list") for _ in range(3)], at_once=1)
-    assert all(isinstance(result, Answer) for result in (first, *others))
+    first, *others = run(
+        request_for(f"{server.url}/image.raw"), *[request_for(f"{server.url}/list") for _ in range(3)], at_once=1
+    )
+    assert all(isinstance(result, Response) for result in (first, *others))
     assert [request.path for request in server.requests] == ["/image.raw", *["/list"] * 3, "/image.raw"]
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from tests.lab.faults import Compressed, Endless, Garbage, Trickle
 from tests.lab.server import Server
-from tests.unit.net.samples import IMAGE, LIST, Collected, bring, job, run
+from tests.unit.net.samples import IMAGE, LIST, Collected, bring, request_for, run
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.request import Answer, NotThere
+from tukit_sysext.net.request import NotFound, Response
 
 Framing = Literal["chunked", "close", "length", "huge"]
 
@@ -62,7 +62,7 @@ def test_the_body_of_an_error_ends_too(server: Server) -> None:
     """Nobody reads it: what was said by then is told, and not that more was to come."""
     head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 1099511627776\r\nConnection: close\r\n\r\n"
     server.fail("list", Garbage(content=head + bytes(1 << 20)))
-    with pytest.raises(NotThere, match="status 404"):
+    with pytest.raises(NotFound, match="status 404"):
         bring(f"{server.url}/list", deadline=1)
     assert len(server.requests) == 1
 
@@ -146,13 +146,13 @@ def test_slow_but_not_too_slow(server: Server) -> None:
 
 
 def test_a_sink_that_fails_ends_the_job(server: Server, mirror: Server) -> None:
-    """There is no room: no other server can help, and the other jobs go on."""
+    """There is no room: no other server can help, and the other requests go on."""
     full, other = Collected(fails=StoreError("no room")), Collected()
     urls = f"{server.url}/image.raw", f"{mirror.url}/image.raw"
-    failed, good = run(job(*urls, sink=full), job(*urls, sink=other))
+    failed, good = run(request_for(*urls, sink=full), request_for(*urls, sink=other))
     assert isinstance(failed, StoreError)
     assert str(failed) == "no room"
-    assert isinstance(good, Answer)
+    assert isinstance(good, Response)
     assert other.content == IMAGE
     assert (len(server.requests), len(mirror.requests)) == (2, 0)
 
@@ -172,16 +172,16 @@ def test_a_fault_of_the_sink_itself_is_not_hidden(server: Server) -> None:
 def test_a_length_that_is_none_is_no_fault_of_ours(server: Server, length: str) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     server.fail("list", Garbage(content=head.encode("latin-1") + LIST))
-    (result,) = run(job(f"{server.url}/list", sink=Collected(), deadline=0.3))
-    assert isinstance(result, Answer | SourceUnreachable | ImageBroken)
+    (result,) = run(request_for(f"{server.url}/list", sink=Collected(), deadline=0.3))
+    assert isinstance(result, Response | SourceUnreachable | ImageBroken)
 
 
 @pytest.mark.parametrize("status", ["2\xb20", "200\xb2", "2000", "\xb2\xb2\xb2", "99", ""])
 def test_a_status_that_is_none_is_no_fault_of_ours(server: Server, status: str) -> None:
     head = f"HTTP/1.1 {status} OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
     server.fail("list", Garbage(content=head.encode("latin-1") + LIST))
-    (result,) = run(job(f"{server.url}/list", deadline=0.3))
-    assert isinstance(result, Answer | SourceUnreachable)
+    (result,) = run(request_for(f"{server.url}/list", deadline=0.3))
+    assert isinstance(result, Response | SourceUnreachable)
 
 
 @pytest.mark.parametrize("total", ["9" * 5000, "*", "\xb2", ""])
@@ -192,8 +192,8 @@ def test_a_range_of_a_length_that_is_none_is_no_fault_of_ours(server: Server, to
     server.fail("list", Garbage(content=first), times=1)
     server.fail("list", Garbage(content=second.encode("latin-1") + LIST[3:]))
     sink = Collected()
-    (result,) = run(job(f"{server.url}/list", sink=sink, deadline=1))
-    assert isinstance(result, Answer)
+    (result,) = run(request_for(f"{server.url}/list", sink=sink, deadline=1))
+    assert isinstance(result, Response)
     assert sink.content == LIST
 
 

@@ -136,11 +136,11 @@ def test_https_does_not_lead_to_http(folder: Path, authority: Authority, mirror:
 
 
 def test_the_next_job_over_the_same_connection_says_nothing(closed: Server) -> None:
-    from tests.unit.net.samples import QUICK, job
+    from tests.unit.net.samples import QUICK, request_for
     from tukit_sysext.net.transfer import Transfers
 
     with Transfers(QUICK) as transfers:
-        transfers.run([job(f"{closed.url}/list", login=login(closed.url))], at_once=1)
-        (result,) = transfers.run([job(f"{closed.url}/list")], at_once=1)
+        transfers.run([request_for(f"{closed.url}/list", login=login(closed.url))], at_once=1)
+        (result,) = transfers.run([request_for(f"{closed.url}/list")], at_once=1)
     assert isinstance(result, SourceUnreachable)
     assert [request.status for request in closed.requests] == [200, 401]

@@ -13,9 +13,9 @@ import pytest
 from tests.lab.faults import Delay, Fault, Garbage, Refuse, Status
 from tests.lab.ports import unused_url
 from tests.lab.server import Server
-from tests.unit.net.samples import IMAGE, LIST, Collected, bring, job, run
+from tests.unit.net.samples import IMAGE, LIST, Collected, bring, request_for, run
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.request import Answer, NotThere
+from tukit_sysext.net.request import NotFound, Response
 
 
 def statuses(server: Server) -> list[int | None]:
@@ -74,7 +74,7 @@ def test_a_server_that_hangs_leaves_time_for_the_next_one(server: Server, mirror
 
 
 def test_the_same_server_twice_is_one(server: Server) -> None:
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         bring(f"{server.url}/none", f"{server.url}/none")
     assert len(server.requests) == 1
 
@@ -83,7 +83,7 @@ def test_the_same_server_twice_is_one(server: Server) -> None:
 def test_what_nobody_has_is_not_there_and_is_not_asked_for_again(server: Server, mirror: Server, code: int) -> None:
     server.fail("list", Status(code=code))
     mirror.fail("list", Status(code=404))
-    with pytest.raises(NotThere, match=f"status {code}"):
+    with pytest.raises(NotFound, match=f"status {code}"):
         bring(f"{server.url}/list", f"{mirror.url}/list")
     assert (statuses(server), statuses(mirror)) == ([code], [404])
 
@@ -93,14 +93,14 @@ def test_a_refusal_is_final_but_does_not_say_that_the_file_is_not_there(server: 
     server.fail("list", Status(code=code))
     with pytest.raises(SourceUnreachable, match=f"{server.url}/list: the server answers with status {code}") as caught:
         bring(f"{server.url}/list")
-    assert not isinstance(caught.value, NotThere)
+    assert not isinstance(caught.value, NotFound)
     assert len(server.requests) == 1
 
 
 def test_one_server_that_is_away_leaves_open_whether_the_file_is_there(server: Server) -> None:
     with pytest.raises(SourceUnreachable) as caught:
         bring(f"{unused_url()}/none", f"{server.url}/none", deadline=0.3)
-    assert not isinstance(caught.value, NotThere)
+    assert not isinstance(caught.value, NotFound)
     assert "no connection" in str(caught.value)
     assert "status 404" in str(caught.value)
 
@@ -147,20 +147,25 @@ def test_an_answer_that_does_not_come_ends_with_the_deadline(server: Server) -> 
 
 def test_each_job_has_a_deadline_of_its_own(server: Server) -> None:
     server.fail("image.raw", Delay(seconds=60))
-    slow, quick = run(job(f"{server.url}/image.raw", deadline=0.3), job(f"{server.url}/list"), at_once=2)
+    slow, quick = run(
+        request_for(f"{server.url}/image.raw", deadline=0.3), request_for(f"{server.url}/list"), at_once=2
+    )
     assert isinstance(slow, SourceUnreachable)
-    assert isinstance(quick, Answer)
+    assert isinstance(quick, Response)
 
 
 def test_results_are_in_the_order_of_the_jobs(server: Server) -> None:
     server.fail("list", Delay(seconds=0.2))
     first, second, third = run(
-        job(f"{server.url}/list"), job(f"{server.url}/none"), job(f"{server.url}/image.raw"), at_once=3
+        request_for(f"{server.url}/list"),
+        request_for(f"{server.url}/none"),
+        request_for(f"{server.url}/image.raw"),
+        at_once=3,
     )
-    assert isinstance(first, Answer)
+    assert isinstance(first, Response)
     assert first.body == LIST
-    assert isinstance(second, NotThere)
-    assert isinstance(third, Answer)
+    assert isinstance(second, NotFound)
+    assert isinstance(third, Response)
     assert third.body == IMAGE
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.truth.merge_cases import CASES, LEVELLED, Case
-from tukit_sysext.rules.matching import Kind, RuleResult, Scope, Verdict, check
+from tukit_sysext.rules.matching import Compatibility, Kind, RuleResult, Scope, check
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 
@@ -23,7 +23,7 @@ def verdict(
     version: int | SystemdVersion | None = 257,
     kind: Kind = "sysext",
     scope: Scope = "system",
-) -> Verdict:
+) -> Compatibility:
     release = None if extension is None else parse(extension)
     return check(host, release, architecture="x86-64", systemd_version=version, kind=kind, scope=scope)
 
@@ -119,12 +119,12 @@ def test_findings_have_every_rule_in_order_whatever_decides() -> None:
                 parse(case.host), None if case.extension is None else parse(case.extension),
                 architecture="x86-64", systemd_version=version, kind=case.kind, scope=case.scope,
             )  # fmt: skip
-            assert [finding.rule for finding in found.findings] == rules, case.name
+            assert [finding.rule for finding in found.results] == rules, case.name
 
 
 def test_findings_have_the_values() -> None:
     found = verdict("ID=opensuse\nVERSION_ID=20260304\nARCHITECTURE=_any\n", version=258)
-    by_rule = {finding.rule: finding for finding in found.findings}
+    by_rule = {finding.rule: finding for finding in found.results}
     assert by_rule["architecture"] == RuleResult(rule="architecture", fits=True, host="x86-64", extension="_any")
     assert by_rule["id"] == RuleResult(rule="id", fits=False, host="opensuse-microos", extension="opensuse")
     assert by_rule["id-like"] == RuleResult(rule="id-like", fits=True, host="suse opensuse", extension="opensuse")
@@ -134,7 +134,7 @@ def test_findings_have_the_values() -> None:
 
 def test_what_comes_after_the_decision_was_not_looked_at() -> None:
     found = verdict("ID=_any\nARCHITECTURE=arm64\nVERSION_ID=1\n")
-    after = [finding for finding in found.findings if finding.rule not in ("release-data", "scope", "architecture")]
+    after = [finding for finding in found.results if finding.rule not in ("release-data", "scope", "architecture")]
     assert {finding.fits for finding in after} == {None}
 
 
@@ -167,6 +167,6 @@ def test_always_says_why(
     assert found.reason.isprintable()
     if found.fits:
         # ID alone may say no and be overruled by ID_LIKE
-        assert all(finding.fits is not False for finding in found.findings if finding.rule != "id")
+        assert all(finding.fits is not False for finding in found.results if finding.rule != "id")
     else:
-        assert any(finding.fits is False for finding in found.findings)
+        assert any(finding.fits is False for finding in found.results)

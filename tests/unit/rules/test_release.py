@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lab.images import release_text
-from tukit_sysext.rules.release import Problem, ReleaseData, parse
+from tukit_sysext.rules.release import ReleaseData, ReleaseProblem, parse
 
 KEYS = st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True)
 
@@ -69,7 +69,7 @@ def test_value(text: str, value: str) -> None:
 )
 def test_problems_have_their_line(text: str, line: int, message: str) -> None:
     data = parse(text)
-    assert data.problems == (Problem(line=line, message=message),)
+    assert data.problems == (ReleaseProblem(line=line, message=message),)
     assert str(data.problems[0]) == f"line {line}: {message}"
     assert data["ID"] == "x"
     assert data.refused is None
@@ -78,7 +78,7 @@ def test_problems_have_their_line(text: str, line: int, message: str) -> None:
 def test_what_systemd_would_not_read_is_refused() -> None:
     broken = parse(b"ID=x\nNAME=\xff\n".decode("utf-8", "surrogateescape"))
     assert broken.refused == "is not UTF-8 in line 2"
-    assert broken.problems == (Problem(line=2, message="not UTF-8"),)
+    assert broken.problems == (ReleaseProblem(line=2, message="not UTF-8"),)
     assert parse("ID=x\n# \0").refused == "holds a NUL character"
     assert parse("ID=x\n# \udcff\n").refused is None, "systemd does not look into comments"
 

@@ -16,7 +16,7 @@ from tests.unit.net.samples import QUICK, Collected
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
-from tukit_sysext.net.settings import NetworkSettings
+from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Known

@@ -15,7 +15,7 @@ from tests.unit.sources.samples import settings, trust
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
-from tukit_sysext.formats.gpgv_status import Judged, Signature
+from tukit_sysext.formats.gpgv_status import Signature, SignatureCheck
 
 LIST = b"a list\n"
 NOW = datetime.now(UTC)
@@ -210,7 +210,9 @@ def test_what_is_remembered_does_not_outlive_the_key(
     key = SigningKey.make(tmp_path / "key", expires=NOW - timedelta(days=1))
     made = NOW - timedelta(days=3)
     signature = key.sign(LIST, time=made)
-    then = Judged(good=(Signature(fingerprint=key.fingerprint, time=int(made.timestamp())),), reasons=(), bad=False)
+    then = SignatureCheck(
+        good=(Signature(fingerprint=key.fingerprint, time=int(made.timestamp())),), reasons=(), bad=False
+    )
     with monkeypatch.context() as two_days_ago:
         two_days_ago.setattr("time.time", lambda: (NOW - timedelta(days=2)).timestamp())
         two_days_ago.setattr("tukit_sysext.sources.trust.check_signature", lambda *_: then)
@@ -229,7 +231,7 @@ def test_what_a_clock_of_the_future_remembered_is_asked_again(
     with monkeypatch.context() as next_year:
         next_year.setattr("time.time", lambda: (NOW + timedelta(days=365)).timestamp())
         next_year.setattr(
-            "tukit_sysext.sources.trust.check_signature", lambda *_: Judged(good=(good,), reasons=(), bad=False)
+            "tukit_sysext.sources.trust.check_signature", lambda *_: SignatureCheck(good=(good,), reasons=(), bad=False)
         )
         check(settings(key), signature)
     with pytest.raises(ImageBroken, match="has expired"):

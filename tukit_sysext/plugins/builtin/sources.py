@@ -41,7 +41,7 @@ class Sources:
         ]
         if on_the_web:
             try:
-                from tukit_sysext.net.settings import network_of
+                from tukit_sysext.net.network import network_of
                 from tukit_sysext.net.transfer import Transfers
                 from tukit_sysext.sources.web import WebSource
             except ImportError as error:

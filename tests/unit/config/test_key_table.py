@@ -10,7 +10,7 @@ import pytest
 from tests.trees import make_tree
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Keys, Said
-from tukit_sysext.config.keys import KEYS, File, of_file
+from tukit_sysext.config.key_table import KEYS, File, of_file
 from tukit_sysext.system.tree import Tree
 
 ETC = "etc/tukit-sysext"

@@ -11,27 +11,27 @@ from tukit_sysext.formats.openpgp import PublicKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trust:
+class TrustedKeys:
     """The keys that count (those that are pinned, where any is), and what is wrong."""
 
     keys: tuple[PublicKey, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def trust_of(source: SourceSettings) -> Trust:
+def trusted_keys(source: SourceSettings) -> TrustedKeys:
     """Look at the keys of a source whose lists have to be signed."""
     if not source.verify:
-        return Trust()
+        return TrustedKeys()
     if source.keyring is None:
-        return Trust(problems=("no keyring, so that no signature can be checked",))
+        return TrustedKeys(problems=("no keyring, so that no signature can be checked",))
     try:
-        keys = openpgp.public_keys(armour.public_keys(source.keyring.content))
+        keys = openpgp.public_keys(armour.dearmour(source.keyring.content))
     except ValueError as error:
-        return Trust(problems=(f"{source.keyring.path}: whose keys they are cannot be told: {error}",))
+        return TrustedKeys(problems=(f"{source.keyring.path}: whose keys they are cannot be told: {error}",))
     if source.fingerprints is None:
-        return Trust(keys=keys)
+        return TrustedKeys(keys=keys)
     missing = sorted(set(source.fingerprints) - {key.fingerprint for key in keys})
-    return Trust(
+    return TrustedKeys(
         keys=tuple(key for key in keys if key.fingerprint in source.fingerprints),
         problems=tuple(f"{source.keyring.path} has no key {pin} (Fingerprint=)" for pin in missing),
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tukit_sysext.rules.links import MergeNameRefused, link_name_accepted, merge_name
+from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.systemd import SystemdVersion
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tukit_sysext.config.editing import Changes, edited
+from tukit_sysext.config.key_editing import Changes, edited
 
 
 @pytest.mark.parametrize(
