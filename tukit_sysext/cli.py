@@ -96,8 +96,9 @@ def leave(status: int) -> NoReturn:
 def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
     from tukit_sysext.machine import Machine
 
-    # the grammar lets only names of modules through
-    command = import_module(f"tukit_sysext.commands.{arguments.command.replace('-', '_')}")
+    # the grammar lets only names of modules through; an action of a command has its own
+    words = filter(None, (arguments.command, getattr(arguments, "action", None)))
+    command = import_module(f"tukit_sysext.commands.{'_'.join(words).replace('-', '_')}")
     status: ExitStatus = command.run(machine or Machine(), arguments)
     return status
 

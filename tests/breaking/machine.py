@@ -267,7 +267,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L8",
         "everybody may try what needs root",
-        "tukit_sysext/terminal/output.py",
+        "tukit_sysext/commands/common/privilege.py",
         "if not machine.privileged:",
         "if False:",
         f"{_U}/test_cli.py::test_what_changes_something_needs_root",

@@ -21,6 +21,7 @@ PACKAGE = "tukit_sysext"
 ROOMS = {
     "": "the version",
     "errors": "errors with a message for a person",
+    "exit_status": "how the command line and the hooks end",
     "quantities": "sizes and time spans for a person",
     "layout": "where things lie on a machine",
     "grammar": "the command line: commands, options, help; imports nothing that does their work",
@@ -141,26 +142,18 @@ def test_the_package_keeps_to_it(check: Callable[[Imports], list[str]]) -> None:
 
 
 NOT_YET = {
-    "commands/history imports commands/snapshots",
-    "commands/sources imports commands/changing_sources",
-    "commands/status imports commands/snapshots",
-    "commands/unblock imports commands/block",
-    "commands/why imports commands/gc",
-    "commands/why_not imports commands/list",
     "sources/trust imports ledger/rows: ledger comes after sources",
     "ledger/settling imports update/resolve: update comes after ledger",
     "update/fetch imports collect/collection: collect comes after update",
     "update/resolve imports collect/roots: collect comes after update",
     "plugins/manager imports plugins/builtin: plugins/builtin comes after plugins",
-    "terminal/bars -> terminal/output -> terminal/bars",
-    "terminal/output -> terminal/bars -> terminal/output",
 }
 """What is still against it, and goes with part 6."""
 
 
 def with_all_rooms(**modules: Set[str]) -> Imports:
     """A made-up package of which nothing is wrong but what is given; names with __ for /."""
-    modules_beside = {"", "errors", "quantities", "layout", "machine", "entry", "cli"}
+    modules_beside = {"", "errors", "exit_status", "quantities", "layout", "machine", "entry", "cli"}
     plain: dict[str, Set[str]] = {name if name in modules_beside else f"{name}/x": set() for name in ROOMS}
     return plain | {name.replace("__", "/"): set(others) for name, others in modules.items()}
 

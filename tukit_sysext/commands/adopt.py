@@ -14,6 +14,7 @@ from tukit_sysext.change.adopt import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
 from tukit_sysext.change.changeable import check_changeable
 from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
@@ -23,7 +24,7 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.update.facts import Foreign
 from tukit_sysext.update.resolve import Resolver
@@ -202,7 +203,7 @@ def _of_tree(results: Sequence[Result], target: Target) -> Collection[str]:
 
 def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: bool) -> None:
     verb = "would be taken over" if dry_run else "taken over"
-    say = out.tell if dry_run else out.say
+    say = out.teller(dry_run=dry_run)
     for item in results:
         where = f"{item.target}: " if several and item.target is not None else ""
         match item:

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.changing import parse_names
 from tukit_sysext.commands.common.editing import edit
+from tukit_sysext.commands.common.names import parse_versions
 from tukit_sysext.commands.common.trees import acting
-from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
@@ -49,14 +48,3 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 def _among(version: str, others: Collection[str]) -> bool:
     """Whether a version is one of these, as UAPI.10 sees it."""
     return any(compare(version, other) == 0 for other in others)
-
-
-def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:
-    """``NAME=VERSION``, several of one name too. Raises UsageError."""
-    found: dict[str, list[str]] = {}
-    for text in texts:
-        ((name, version),) = parse_names([text]).items()
-        if version is None:
-            raise UsageError(f"{text!r}: expected NAME=VERSION")
-        found.setdefault(name, []).append(version)
-    return found

@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tukit_sysext.commands.common.dates import ledger_time, snapper_time
 from tukit_sysext.commands.common.memory import Memory, Names, remembered
-from tukit_sysext.commands.snapshots import snapper_time
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import Event, LedgerSnapshot
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import rfc3339
-from tukit_sysext.store.record import seconds_of
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Table, local_time
+from tukit_sysext.terminal.text import Table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +95,9 @@ def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool)
         yield "Nothing is remembered."
         return
     if events:
-        rows = [(_when(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events]
+        rows = [
+            (ledger_time(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events
+        ]
         head = ("Time", "What happened", "#", "Image", "Why")
         yield Table(head, rows)
     if events and of_image:
@@ -106,11 +107,6 @@ def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool)
             yield Table(("#", "Date", "Version", "Snapshot"), [_place(place) for place in places])
         else:
             yield "No snapshot that is remembered had it."
-
-
-def _when(text: str) -> str:
-    seconds = seconds_of(text)
-    return local_time(seconds) if seconds is not None else text
 
 
 def _number(event: Event) -> str:
@@ -123,7 +119,7 @@ def _why(event: Event) -> str:
 
 def _place(place: _Place) -> tuple[str, str, str, str]:
     row = place.snapshot
-    there = "there" if row.gone is None else f"deleted, {_when(row.gone)} or before"
+    there = "there" if row.gone is None else f"deleted, {ledger_time(row.gone)} or before"
     if place.left_out is not None:
         return str(row.number), snapper_time(row.created), "-", f"{there}; left out: {place.left_out}"
     return str(row.number), snapper_time(row.created), place.version or "?", there

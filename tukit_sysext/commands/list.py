@@ -9,23 +9,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tukit_sysext.commands.common.offered import FAULTY, no_such_image
 from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.config.wanted import State, WantedImage
-from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.terminal.output import Output, size_text
-from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Tone, Toned, one_line
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.offers import Offer, linked_names, offers, undecided_of_both, wish
+from tukit_sysext.update.offers import Offer, offers, undecided_of_both, wish
 from tukit_sysext.update.plan import Action
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.resolve import Resolver
@@ -84,24 +84,6 @@ def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, Want
         raise no_such_image(unknown[0], facts, wanted)
 
 
-def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) -> TukitSysextError:
-    """The error for an image that nobody offers, wants or has."""
-    entry = next((entry for entry in facts.tree.entries if entry.stem == name), None)
-    if entry is not None:
-        return TukitSysextError(
-            f"{one_line(name[:80])}: /etc/extensions/{one_line(entry.name)} is there, and nothing tells of which image",
-            next_step=f"tukit-sysext adopt --dry-run {one_line(name)} tells whether it can be taken over",
-        )
-    known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
-    near = nearest(name, known)
-    away = facts.not_asked
-    told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
-    return TukitSysextError(
-        f"{one_line(name[:80])}: expected an image that a source offers, or that is wanted or linked{told}",
-        next_step=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext list shows what there is",
-    )
-
-
 def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
     if arguments.updates:
         return offer.update is not None
@@ -110,7 +92,6 @@ def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
     return not arguments.installed or offer.wanted is not None or offer.installed is not None
 
 
-FAULTY = "tukit-sysext config tells what is wrong in the files"
 _NOT_WANTED = "linked, not wanted"
 _NOT_LINKED = "wanted, not linked"
 _NEXT_STEPS = {

@@ -7,9 +7,11 @@ import argparse
 
 from tukit_sysext.change.purge import purge, tell
 from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.terminal.output import Output, require_root, size_text
+from tukit_sysext.quantities import size_text
+from tukit_sysext.terminal.output import Output
 
 _MEANS = (
     "Images of the store are of unknown origin then: they stay, are used as before, and no update repairs them by "

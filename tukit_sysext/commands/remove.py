@@ -7,7 +7,8 @@ import argparse
 
 from tukit_sysext.change import requests
 from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.changing import carry, parse_name, unknown_image
+from tukit_sysext.commands.common.changing import carry
+from tukit_sysext.commands.common.names import parse_name, unknown_image
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

@@ -6,12 +6,12 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.terminal.output import require_root
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:

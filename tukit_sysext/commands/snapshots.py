@@ -8,11 +8,13 @@ blocks of columns, each snapshot is told by what changed from the one before it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any
 
+from tukit_sysext.commands.common.dates import snapper_time
+from tukit_sysext.commands.common.entries import Look, entry_document
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -21,18 +23,14 @@ from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.snapper import Scan, Snapshot, rfc3339, scan
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.image_store import Condition, Stored
-from tukit_sysext.store.record import seconds_of
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import GAP, Tone, Toned, local_time, one_line
+from tukit_sysext.terminal.text import GAP, Tone, Toned, one_line
 
 _MOST_BLOCKS = 3
 _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
-
-Look = Callable[[str], Stored]
-"""Looks at a file of the store."""
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -84,26 +82,8 @@ def document(snapshot: Snapshot, look: Look, *, only: Collection[str] = ()) -> d
         "default": snapshot.default,
         "running": snapshot.running,
         "open": snapshot.open,
-        "images": None if entries is None else [image(entry, look) for entry in entries],
+        "images": None if entries is None else [entry_document(entry, look) for entry in entries],
         "unknown": snapshot.unknown or None,
-    }
-
-
-def image(entry: Entry, look: Look) -> dict[str, Any]:
-    """One entry of a snapshot's /etc/extensions for ``--json``."""
-    stored = look(entry.image) if entry.image is not None else None
-    record = stored.record if stored is not None else None
-    version = stored.version if stored is not None else "?"
-    return {
-        "link": entry.name,
-        "kind": entry.kind,
-        "target": entry.target,
-        "image": stored.name if stored is not None else None,
-        "version": None if version == "?" else version,
-        "file": entry.image,
-        "condition": stored.condition if stored is not None else None,
-        "source": record.source if record is not None else None,
-        "url": record.url if record is not None else None,
     }
 
 
@@ -191,12 +171,6 @@ def mark(snapshot: Snapshot) -> str:
     marks = ("*" if snapshot.default else "", "-" if snapshot.running else "", "o" if snapshot.open else "")
     text = f"{snapshot.number}{''.join(marks)}"
     return Toned(text, Tone.STRONG) if snapshot.default or snapshot.running else text
-
-
-def snapper_time(date: str) -> str:
-    """A date of snapper's info.xml (UTC) for a person: local, to the minute; "-" where there is none."""
-    seconds = seconds_of(rfc3339(date) or "")
-    return local_time(seconds) if seconds is not None else (date[:16] or "-")
 
 
 def _of_system(release: ReleaseData | None) -> str | None:

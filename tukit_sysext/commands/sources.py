@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.keys import key_document, key_lines, remembered
+from tukit_sysext.commands.common.sources import key_document, key_lines, remembered
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
@@ -23,15 +23,6 @@ from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
-
-
-def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """List the sources, or change one."""
-    if arguments.action is None:
-        return _list(machine, Output.of(arguments))
-    from tukit_sysext.commands.changing_sources import change
-
-    return change(machine, arguments)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +62,9 @@ class Difference:
     different: tuple[str, ...]
 
 
-def _list(machine: Machine, output: Output) -> ExitStatus:
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
+    """List the sources. 0."""
+    output = Output.of(arguments)
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
         configuration = settings_files.load(tree)

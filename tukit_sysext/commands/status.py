@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.commands import snapshots as snapshots_command
 from tukit_sysext.commands.common import running_job
-from tukit_sysext.commands.snapshots import Look
+from tukit_sysext.commands.common.entries import Look, entry_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
@@ -263,7 +262,7 @@ def _document(system: System, look: Look) -> dict[str, Any]:
             }
             for row in _rows(system, look)
         ],
-        "links": None if system.entries is None else [snapshots_command.image(entry, look) for entry in system.entries],
+        "links": None if system.entries is None else [entry_document(entry, look) for entry in system.entries],
         "quarantined": [
             {
                 "link": item.entry.name,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine
@@ -26,7 +27,7 @@ from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
 

@@ -8,13 +8,14 @@ import difflib
 
 from tukit_sysext.collect.collection import collect
 from tukit_sysext.collect.decision import Fate, Judged
-from tukit_sysext.commands.gc import document, fate_text
+from tukit_sysext.commands.common.kept import fate_text, kept_document
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.image_store import Kept
-from tukit_sysext.terminal.output import Output, require_root
+from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, one_line
 
 
@@ -30,7 +31,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if not chosen:
         raise _no_such_image(arguments.image, found.judged)
     output = Output.of(arguments)
-    output.json({"images": [document(item) for item in chosen], "unknown": list(found.unknown)})
+    output.json({"images": [kept_document(item) for item in chosen], "unknown": list(found.unknown)})
     for item in chosen:
         output.tell(Toned(f"{item.kept.file_name}:", Tone.STRONG))
         for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):

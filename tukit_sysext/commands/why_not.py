@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tukit_sysext.commands.common.offered import FAULTY, no_such_image
 from tukit_sysext.commands.common.trees import looked_at
-from tukit_sysext.commands.list import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

@@ -18,7 +18,7 @@ PARTS = (look, change, past, store, sources, machine)
 
 
 def parser(words: Sequence[str] = ()) -> Parser:
-    """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" is "_" there).
+    """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" and blank are "_").
 
     Where ``words`` are a shell's question what to complete, that command alone: somebody waits with every key.
     """

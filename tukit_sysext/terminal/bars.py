@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from tukit_sysext.progress.progress import Report, Stage
-from tukit_sysext.terminal.output import size_text
+from tukit_sysext.quantities import size_text
 from tukit_sysext.terminal.text import one_line
 
 _MOST = 5

@@ -14,14 +14,12 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tukit_sysext.errors import NeedsRoot
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import size_text as size_text  # where all commands have it from
 
 if TYPE_CHECKING:
     from tukit_sysext.progress.progress import Report, Watcher
@@ -68,6 +66,10 @@ class Output:
         tone = text.tone if isinstance(text, Toned) else None
         for line in self._wrapped(one_line(text)):
             print(self._coloured(line, tone), file=self.stream)
+
+    def teller(self, *, dry_run: bool) -> Callable[[str], None]:
+        """:meth:`tell` for a dry run, as its lines are what was asked for; else :meth:`say`."""
+        return self.tell if dry_run else self.say
 
     def table(
         self,
@@ -231,17 +233,6 @@ def terminal_width(stream: TextIO) -> int | None:
 def has_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Whether colours may be used: https://no-color.org, and TERM=dumb of terminals that have none."""
     return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") not in (None, "", "dumb")
-
-
-def print_json(document: Any) -> None:
-    """Print a document as JSON."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
-
-
-def require_root(machine: Machine, command: str) -> None:
-    """Raise NeedsRoot for an ordinary user, before anything is touched (threat L8)."""
-    if not machine.privileged:
-        raise NeedsRoot(f"{command} needs root")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:

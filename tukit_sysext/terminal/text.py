@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from tukit_sysext.quantities import size_text as size_text  # where all commands have it from
-
 GAP = 2
 """Blanks between two columns."""
 

@@ -13,8 +13,9 @@ import sys
 import pytest
 
 from tests.unit.commands.world import NAMES, NEW, OLD, World, plain
+from tukit_sysext.quantities import size_text
 from tukit_sysext.terminal import output as output_module
-from tukit_sysext.terminal.output import Output, has_colours, size_text
+from tukit_sysext.terminal.output import Output, has_colours
 from tukit_sysext.terminal.text import Table, Tone, Toned
 
 LONG = "SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42, and more words than a line of a terminal has room for"

@@ -12,47 +12,17 @@ from typing import Any
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
+from tukit_sysext.commands.common.names import unknown_image
+from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
-from tukit_sysext.config.values import image_version
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.system import merge
-from tukit_sysext.terminal.output import Output, require_root
-from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.terminal.output import Output
 from tukit_sysext.update.plan import Action, LeftOut
-
-
-def parse_name(text: str) -> str:
-    """The name of an image as a person wrote it. Raises UsageError."""
-    try:
-        return check_component(text)
-    except NameRefused as error:
-        raise UsageError(f"{text!r}: expected the name of an image: {error}") from error
-
-
-def parse_names(texts: Sequence[str]) -> dict[str, str | None]:
-    """``NAME`` or ``NAME=VERSION``, each name once. Raises UsageError."""
-    found: dict[str, str | None] = {}
-    for text in texts:
-        name, equals, _ = text.partition("=")
-        try:
-            known = image_version(text) if equals else (parse_name(name), None)
-        except ValueError as error:
-            raise UsageError(f"{text!r}: {error}") from error
-        if found.setdefault(*known) != known[1]:
-            raise UsageError(f"{known[0]}: two versions of one image cannot be had")
-    return found
-
-
-def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str = "") -> TukitSysextError:
-    """An error that says which names there are that look like this one."""
-    near = nearest(name, known)
-    meant = f"did you mean {near}?" if near is not None else next_step
-    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", next_step=meant or None)
 
 
 def carry(

@@ -12,7 +12,8 @@ from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.notice import RunningJob, read
 from tukit_sysext.progress.progress import Report, Stage
-from tukit_sysext.terminal.output import Output, size_text
+from tukit_sysext.quantities import size_text
+from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
 
 _PAUSE = 0.2

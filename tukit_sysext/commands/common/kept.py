@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A file of the store and what keeps it, as ``gc`` and ``why`` tell it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tukit_sysext.collect.decision import Fate, Judged
+from tukit_sysext.ledger.ledger import now_text
+from tukit_sysext.terminal.text import local_time
+
+_SHOWN = 3
+
+
+def fate_text(item: Judged, *, dry_run: bool = False) -> str:
+    """What keeps a file, or what becomes of it, in a few words."""
+    match item.fate:
+        case Fate.NEEDED:
+            more = len(item.needed_by) - _SHOWN
+            return ", ".join(item.needed_by[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        case Fate.STAYS:
+            return f"stays: {item.reason}"
+        case Fate.UNKNOWN_ORIGIN:
+            return f"{item.reason}; gc --unknown-origin collects it"
+        case Fate.GOES:
+            return f"{'would be deleted' if dry_run else 'goes with the next run'}: {item.reason}"
+    if item.since is None or item.goes_at is None:
+        return item.reason
+    return f"{item.reason} since {local_time(item.since)}, goes after {local_time(item.goes_at)}"
+
+
+def kept_document(item: Judged) -> dict[str, Any]:
+    """One file of the store for ``--json``."""
+    record = item.kept.record
+    return {
+        "file": item.kept.file_name,
+        "image": record.name if record is not None else None,
+        "version": record.version if record is not None else None,
+        "size": item.kept.size,
+        "fate": item.fate,
+        "reason": item.reason or None,
+        "needed_by": list(item.needed_by),
+        "unreferenced_since": now_text(item.since) if item.since is not None else None,
+        "goes_after": now_text(item.goes_at) if item.goes_at is not None else None,
+    }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext sources add``: a source with the key that signs its lists, for the running system and the next."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tukit_sysext.change import source_files
+from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
+from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.privilege import require_root
+from tukit_sysext.commands.common.sources import key_document, key_lines
+from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.formats import openpgp
+from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.terminal.output import Output
+
+
+@alone
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
+    """Add a source, or with ``--dry-run`` tell what would be done. 0."""
+    # before a next step repeats what was typed: an address with a password in it is refused
+    urls, path = source_files.places(arguments.where)
+    if not arguments.dry_run:
+        require_root(machine, f"sources {arguments.action}")
+    output = Output.of(arguments)
+    if arguments.key is None and not arguments.fingerprint:
+        raise UsageError(
+            "whose signatures are to be believed: expected --key FILE, or --fingerprint FINGERPRINT of a key of the "
+            "system's keyring",
+            next_step="the publisher tells both",
+        )
+    try:
+        pins = tuple(dict.fromkeys(openpgp.fingerprint(text) for text in arguments.fingerprint))
+    except ValueError as error:
+        raise UsageError(f"--fingerprint: {error}") from error
+    new = NewSource(
+        name=arguments.name,
+        urls=urls,
+        path=path,
+        key=_read_key(arguments.key) if arguments.key is not None else None,
+        pins=pins,
+        priority=arguments.priority,
+    )
+    dry_run = arguments.dry_run
+    targets = running_and_next(machine)
+    done = source_files.add(targets, new, force=arguments.force, dry_run=dry_run)
+    tell = output.teller(dry_run=dry_run)
+    for written in done:
+        where = f"{written.target}: " if len(targets) > 1 else ""
+        tell(f"{where}{new.name}: {written.file} {'would be ' if dry_run else ''}written")
+    keys = {key.fingerprint: key for written in done for key in written.keys}
+    believed = [key for fingerprint, key in keys.items() if not pins or fingerprint in pins]
+    for line in key_lines(believed):
+        tell(f"  {line}")
+    if not pins:
+        tell("  next step: compare this fingerprint with what the publisher says elsewhere")
+    output.json(
+        {
+            "action": "add",
+            "dry_run": dry_run,
+            "source": new.name,
+            "keys": [key_document(key) for key in believed],
+            "trees": [
+                {
+                    **tree_document(written.target),
+                    "files": [
+                        {"path": str(path), "written": True}
+                        for path in (written.keyring, written.file)
+                        if path is not None
+                    ],
+                }
+                for written in done
+            ],
+        }
+    )
+    if not arguments.dry_run:
+        tell_open_transactions(machine, arguments, output)
+    return ExitStatus.DONE
+
+
+def _read_key(name: str) -> bytes:
+    """A file of keys; "-" is standard input. Raises TukitSysextError."""
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(KEY_LIMIT + 1)
+        else:
+            with open(name, "rb") as file:
+                content = file.read(KEY_LIMIT + 1)
+    except OSError as error:
+        raise TukitSysextError(f"{name}: the key cannot be read: {error.strerror}") from error
+    if len(content) > KEY_LIMIT:
+        raise TukitSysextError(f"{name}: larger than {KEY_LIMIT} bytes, expected a public key")
+    return content
