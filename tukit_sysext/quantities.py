@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Sizes and time spans for a person."""
+"""Sizes, time spans and times as text."""
 
 from __future__ import annotations
+
+import time
 
 _SPANS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _SHOWN = 2
@@ -24,3 +26,11 @@ def span_text(seconds: float) -> str:
         number, rest = divmod(rest, length)
         found += [f"{number}{unit}"] if number else []
     return " ".join(found[:_SHOWN]) or "0s"
+
+
+def time_text(seconds: float | None = None) -> str:
+    """A time (now, unless seconds since the epoch are given) as it stands in ledger and records.
+
+    UTC, RFC 3339, whole seconds.
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

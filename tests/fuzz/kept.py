@@ -17,8 +17,9 @@ from tukit_sysext.collect.roots import mark
 from tukit_sysext.errors import MemoryUnreadable, OutsideTree, UnknownState, UsageError
 from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.ledger import spool
-from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.seen import Seen
@@ -153,14 +154,14 @@ def check_refusal(data: bytes) -> None:
     assert refusal.read(path) == following
     assert following.since <= _NOW
     assert local_time(found.since) and local_time(found.last), "as status tells it"
-    now_text(min((held.since for held in found.images.values()), default=found.last))
+    time_text(min((held.since for held in found.images.values()), default=found.last))
 
 
 def check_need(data: bytes) -> None:
     path = scratch.folder() / "repair"
     path.write_bytes(data)
     for one in needs.read(path):
-        assert local_time(one.since) and now_text(one.since), "as status tells it"
+        assert local_time(one.since) and time_text(one.since), "as status tells it"
     needs.update(path, [None], [], matter=[7])
 
 

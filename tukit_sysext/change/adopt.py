@@ -22,8 +22,9 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
-from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
+from tukit_sysext.ledger.ledger import Event, write_or_log
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import check_component, parse_image_name
 from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, changing
@@ -129,7 +130,7 @@ def _note(target: Target, record: Record, entry: str) -> None:
     """Remember it. The entry is taken over whether that can be done or not."""
     detail = f"{record.version} ({entry})"
     number = target.snapshot.number if target.snapshot is not None and not target.running else None
-    event = Event(time=now_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
+    event = Event(time=time_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
     write_or_log(target.machine.layout.ledger, lambda ledger: ledger.add([event]), f"that {entry} was taken over")
 
 
@@ -204,7 +205,7 @@ def _record(
         source=SOURCE,
         url=url,
         signer=None,
-        time=now_text(),
+        time=time_text(),
         merge_name=inspection.merge_name,
         release=dict(inspection.release),
     )
@@ -245,7 +246,7 @@ def _put_aside(tree: Tree, name: str) -> Path:
     folder = tree.directory(EXTENSIONS)
     if folder is None:
         raise UnknownState(f"{tree.path / EXTENSIONS}: not there any more")
-    kept = f"{name}.{now_text().replace(':', '')}"
+    kept = f"{name}.{time_text().replace(':', '')}"
     try:
         with own_files.own_folder(tree, _ASIDE) as aside:
             os.chmod(aside, 0o700)

@@ -24,8 +24,9 @@ from types import TracebackType
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text, write_or_log
+from tukit_sysext.ledger.ledger import Event, Ledger, write_or_log
 from tukit_sysext.progress.progress import Stage
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import LinkWriter, changing
 from tukit_sysext.snapshots.snapper import look
 from tukit_sysext.snapshots.targets import Target
@@ -220,7 +221,7 @@ def _remember(done: TreeChange) -> None:
     machine, snapshot = target.machine, target.snapshot
     number = snapshot.number if snapshot is not None else None
     events = [
-        Event(time=now_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
+        Event(time=time_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
         for change in done.changes
     ]
 

@@ -22,10 +22,11 @@ from tukit_sysext.collect.survey import survey
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import MAIN, Configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
-from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.rows import clean
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.store.image_store import Kept, Store
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
@@ -194,7 +195,7 @@ class _Run:
             if not unknown:
                 gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
                 ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
-            ledger.remember(_LAST, now_text(self._rules.now))
+            ledger.remember(_LAST, time_text(self._rules.now))
         self._sweep()
         names = {item.kept.file_name for item in gone}
         return self._sum([item for item in judged if item.kept.file_name not in names], gone=gone, unknown=unknown)

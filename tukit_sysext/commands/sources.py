@@ -15,9 +15,8 @@ from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats.openpgp import PublicKey
-from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import span_text
+from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
@@ -175,7 +174,7 @@ def _document(row: Row) -> dict[str, Any]:
         "pinned": list(row.settings.fingerprints) if row.settings.fingerprints is not None else None,
         "credentials": row.settings.credentials.path if row.settings.credentials is not None else None,
         "max_age": row.settings.max_age,
-        "newest_seen": now_text(newest[0]) if newest is not None else None,
+        "newest_seen": time_text(newest[0]) if newest is not None else None,
         "newest_seen_key": newest[1] if newest is not None else None,
         "problems": list(row.problems),
     }

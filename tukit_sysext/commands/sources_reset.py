@@ -10,8 +10,8 @@ from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.sources import check_known
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import local_time
@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             "dry_run": dry_run,
             "source": name,
             "seen": bool(there),
-            "newest_seen": now_text(newest) if newest is not None else None,
+            "newest_seen": time_text(newest) if newest is not None else None,
         }
     )
     return ExitStatus.DONE

@@ -25,8 +25,9 @@ from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
-from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
@@ -82,7 +83,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 "systems": [_document(system, look) for system in systems],
                 "refused": None if mark is None else _refused(mark),
                 "repair": [
-                    {**asdict(item), "since": now_text(item.since)} for item in needs.read(machine.layout.repair)
+                    {**asdict(item), "since": time_text(item.since)} for item in needs.read(machine.layout.repair)
                 ],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(found.unknown),
@@ -280,8 +281,8 @@ def _document(system: System, look: Look) -> dict[str, Any]:
 
 def _refused(mark: Refusal) -> dict[str, Any]:
     found = refusal.document(mark)
-    images = {name: {**held, "since": now_text(held["since"])} for name, held in found["images"].items()}
-    return {**found, "since": now_text(mark.since), "last": now_text(mark.last), "images": images}
+    images = {name: {**held, "since": time_text(held["since"])} for name, held in found["images"].items()}
+    return {**found, "since": time_text(mark.since), "last": time_text(mark.last), "images": images}
 
 
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:

@@ -19,10 +19,11 @@ from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
-from tukit_sysext.ledger.ledger import Event, now_text, write_or_log
+from tukit_sysext.ledger.ledger import Event, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
@@ -120,7 +121,7 @@ def _again(machine: Machine, subject: Subject) -> Subject:
 
 def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> None:
     """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
-    now = now_text()
+    now = time_text()
     events = [
         Event(time=now, kind=item.outcome, snapshot=subject.number, image=item.finding.name, detail=_told(item))
         for item in repairs

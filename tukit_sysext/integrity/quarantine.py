@@ -19,8 +19,8 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine_folder import Quarantine
-from tukit_sysext.ledger.ledger import now_text
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import EntryKind, changing
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.disk_space import hint
@@ -132,7 +132,7 @@ class _Mover:
             if finding.quarantined is None and harmful(finding):
                 reason = f"{finding.condition}: {finding.reason}"
                 with _failures_told(finding, moves):
-                    self._quarantine.take(finding.entry, reason, now_text())
+                    self._quarantine.take(finding.entry, reason, time_text())
                     moves.append(_move(finding, MoveOutcome.TAKEN, reason))
         try:
             self._quarantine.sweep()

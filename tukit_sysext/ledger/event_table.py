@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from tukit_sysext.ledger.rows import Event, clean, now_text
+from tukit_sysext.ledger.rows import Event, clean
 from tukit_sysext.ledger.schema import Database, mending
+from tukit_sysext.quantities import time_text
 
 REFUSED = "refused"
 REFUSAL_OVER = "refusal over"
@@ -69,7 +70,7 @@ class Events(Database):
             if last != (*of, detail):
                 connection.execute(
                     "INSERT INTO event (time, kind, snapshot, uuid, detail) VALUES (?, ?, ?, ?, ?)",
-                    (now_text(), *of, detail),
+                    (time_text(), *of, detail),
                 )
 
     @mending

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from tukit_sysext.ledger.rows import LedgerImage, clean, now_text
+from tukit_sysext.ledger.rows import LedgerImage, clean
 from tukit_sysext.ledger.schema import Database, mending
+from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import Record
 
 
@@ -45,7 +46,7 @@ class Images(Database):
                 clean(record.file_name): (record.name, record.version, record.sha256, record.size, clean(record.source))
                 for record in records
             },
-            now_text(now),
+            time_text(now),
             None if files is None else frozenset(map(clean, files)),
         )
 
@@ -102,7 +103,7 @@ class Images(Database):
                 "INSERT INTO image (file, first_seen, unreferenced_since, unreferenced_runs) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (file) DO UPDATE SET unreferenced_since = excluded.unreferenced_since, "
                 "unreferenced_runs = excluded.unreferenced_runs, gone = NULL",
-                [(file, now_text(), *state) for file, state in unreferenced.items()],
+                [(file, time_text(), *state) for file, state in unreferenced.items()],
             )
 
     def collected(self, files: Iterable[tuple[str, str]], now: int) -> None:
@@ -110,7 +111,7 @@ class Images(Database):
 
         The event has the image's name where it is known, else that of its file, which its detail begins with.
         """
-        self._collected([(clean(file), clean(why)) for file, why in files], now_text(now))
+        self._collected([(clean(file), clean(why)) for file, why in files], time_text(now))
 
     @mending
     def _collected(self, files: Sequence[tuple[str, str]], now: str) -> None:

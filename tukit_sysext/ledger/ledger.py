@@ -22,16 +22,16 @@ from tukit_sysext.ledger.rows import (
     clean,
     images_of,
     key_of,
-    now_text,
     release_from,
     release_of,
     state_of,
 )
 from tukit_sysext.ledger.schema import mending
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.system_release import label
 
-__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "now_text", "write_or_log"]
+__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "write_or_log"]
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Ledger(Events, Images):
                 self._enter(connection, snapshot)
             connection.executemany(
                 "UPDATE snapshot SET gone = ?, state = 'gone' WHERE number = ? AND uuid = ?",
-                [(now_text(), number, uuid) for number, uuid in gone],
+                [(time_text(), number, uuid) for number, uuid in gone],
             )
             if default is not None:
                 self.remember(DEFAULT, default)
@@ -195,7 +195,7 @@ class Ledger(Events, Images):
 
         Since when a refusal goes on is never forgotten. Writes nothing where there is nothing to drop.
         """
-        then = now_text(before)
+        then = time_text(before)
         # what decides whether a refusal goes on: the last end of one, and what came after it
         kept = "kind IN (?2, ?3) AND id >= coalesce((SELECT max(id) FROM event WHERE kind = ?3), 0)"
         old = (

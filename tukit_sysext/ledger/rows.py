@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -73,11 +72,6 @@ class Event:
     image: str | None
     detail: str
     uuid: str | None = None
-
-
-def now_text(seconds: float | None = None) -> str:
-    """A time as it stands in ledger and records: UTC, RFC 3339, whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def clean(text: str) -> str:

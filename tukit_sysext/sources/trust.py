@@ -21,8 +21,7 @@ from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
-from tukit_sysext.ledger.rows import now_text
-from tukit_sysext.quantities import span_text
+from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.seen import LATEST, Seen
 from tukit_sysext.system.gpgv import check_signature
@@ -120,13 +119,13 @@ class Trust:
         found = [item for item in good if item.time <= now + _CLOCK_TOLERANCE]
         if not found:
             raise ImageBroken(
-                f"{where}: its signature is from the future, {now_text(good[0].time)}",
+                f"{where}: its signature is from the future, {time_text(good[0].time)}",
                 next_step="see whether the clock of this machine is right (timedatectl)",
             )
         made = max(item.time for item in found)
         if longest is not None and now - made > longest:
             raise ImageBroken(
-                f"{where}: signed {now_text(made)}, {span_text(now - made)} ago; MaxAge= in "
+                f"{where}: signed {time_text(made)}, {span_text(now - made)} ago; MaxAge= in "
                 f"{self._settings.origin} allows {span_text(longest)}",
                 next_step="ask the publisher for a list that is signed anew",
             )
@@ -139,8 +138,8 @@ class Trust:
         newest = max(seen, default=made)
         if made >= newest:
             return
-        told = f"{where}: signed {now_text(made)}, older than the newest list seen of source {name}, "
-        told += f"signed {now_text(newest)}"
+        told = f"{where}: signed {time_text(made)}, older than the newest list seen of source {name}, "
+        told += f"signed {time_text(newest)}"
         if newest > time.time() + _CLOCK_TOLERANCE:
             told += " (which is in the future of this machine's clock)"
         command = f"tukit-sysext sources reset {name}"

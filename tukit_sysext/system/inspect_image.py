@@ -23,7 +23,7 @@ from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.system.disk_space import hint, is_full, not_writable
 from tukit_sysext.system.durable import make_directory
-from tukit_sysext.system.process import Completed, TimedOut, run
+from tukit_sysext.system.process import ProcessResult, TimedOut, run
 
 log = logging.getLogger(__name__)
 
@@ -134,12 +134,12 @@ def _remove(folder: Path) -> None:
             run([_RM, "-rf", "--", str(folder)], timeout=_TIMEOUT)
 
 
-def _last_line(result: Completed) -> str:
+def _last_line(result: ProcessResult) -> str:
     said = [_DESCRIPTOR.sub("", line) for line in result.messages.strip().splitlines()]
     return said[-1] if said else f"systemd-dissect ended with {result.status}"
 
 
-def _blame_machine(folder: Path, result: Completed) -> None:
+def _blame_machine(folder: Path, result: ProcessResult) -> None:
     """Raise StoreError where it is not the image's fault: nothing can be written, or nothing can be mounted here."""
     error = not_writable(folder)
     if error is not None:
@@ -161,7 +161,7 @@ def _sweep(scratch: Path) -> None:
                 _remove(path)
 
 
-def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> Completed:
+def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> ProcessResult:
     argv = [DISSECT, "--copy-from", image, inside, str(destination)]
     try:
         result = run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, file_size=_COPY_LIMIT, descriptors=descriptors)

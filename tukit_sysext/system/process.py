@@ -20,7 +20,7 @@ ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Completed:
+class ProcessResult:
     """How a program ended: exit status (negative: the signal), output and messages as text."""
 
     status: int
@@ -40,7 +40,7 @@ def run(
     memory: int | None = None,
     cpu_seconds: int | None = None,
     file_size: int | None = None,
-) -> Completed:
+) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
     ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``memory`` (address space) and ``file_size`` in bytes.
@@ -79,7 +79,7 @@ def run(
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s") from error
         raise
-    return Completed(
+    return ProcessResult(
         status=process.returncode,
         output=output.decode("utf-8", "replace"),
         messages=messages.decode("utf-8", "replace"),

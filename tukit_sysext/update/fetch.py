@@ -24,7 +24,7 @@ from tukit_sysext.errors import (
     StoreError,
     TukitSysextError,
 )
-from tukit_sysext.ledger.ledger import now_text
+from tukit_sysext.quantities import time_text
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
 from tukit_sysext.sources.watched import Watched
 from tukit_sysext.store.digest import hash_of
@@ -225,7 +225,7 @@ def _look(descriptor: int, wanted: _Wanted, resolver: Resolver) -> tuple[Known, 
         source=candidate.source,
         url=candidate.locations[0] if candidate.locations else "",
         signer=candidate.signer,
-        time=now_text(),
+        time=time_text(),
         merge_name=inspection.merge_name,
         release=dict(inspection.release),
     )

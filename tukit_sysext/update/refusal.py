@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.system_release import label, running_label
@@ -190,4 +191,4 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
         clear(path)
         with Ledger(machine.layout.ledger) as ledger:
-            ledger.add([Event(time=now_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])
+            ledger.add([Event(time=time_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])

@@ -27,7 +27,7 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.image_store import Store
-from tukit_sysext.system.process import Completed, TimedOut
+from tukit_sysext.system.process import ProcessResult, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
 
 DAY = 86400
@@ -441,17 +441,17 @@ def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pyte
 @pytest.mark.parametrize(
     "result",
     [
-        Completed(status=1, output="", messages="Failed to mount image: No such device\n"),  # no such file system
-        Completed(status=1, output="", messages="Failed to mount image: Cannot allocate memory\n"),
-        Completed(status=1, output="", messages="Failed to detach mount namespace: Input/output error\n"),
-        Completed(status=-9, output="", messages=""),
+        ProcessResult(status=1, output="", messages="Failed to mount image: No such device\n"),  # no such file system
+        ProcessResult(status=1, output="", messages="Failed to mount image: Cannot allocate memory\n"),
+        ProcessResult(status=1, output="", messages="Failed to detach mount namespace: Input/output error\n"),
+        ProcessResult(status=-9, output="", messages=""),
         TimedOut("no end"),
     ],
 )
 def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch, result: Completed | Exception
+    site: Site, monkeypatch: pytest.MonkeyPatch, result: ProcessResult | Exception
 ) -> None:
-    def run(*_: object, **__: object) -> Completed:
+    def run(*_: object, **__: object) -> ProcessResult:
         if isinstance(result, Exception):
             raise result
         return result

@@ -19,7 +19,8 @@ from tests.unit.ledger.samples import record
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import look, scan
 
 NOON = 1_793_534_400  # 2026-11-01 12:00 UTC
@@ -44,7 +45,7 @@ def site(tmp_path: Path) -> PlainMachine:
     site.snapshot(3)
 
     def event(seconds: int, kind: str, image: str | None, detail: str) -> Event:
-        return Event(time=now_text(NOON + seconds), kind=kind, snapshot=2, image=image, detail=detail)
+        return Event(time=time_text(NOON + seconds), kind=kind, snapshot=2, image=image, detail=detail)
 
     with Ledger(site.layout.ledger) as ledger:
         ledger.reconcile(scan(site.layout, site.subvolumes))

@@ -10,7 +10,8 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.ledger.samples import record
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.update import refusal
 
@@ -36,7 +37,7 @@ class TestEntering:
         ledger.enter_images([record(file_name="a.raw", name="a", version="1")], 5)
         (image,) = ledger.images()
         assert (image.file, image.name, image.version, image.size, image.source) == ("a.raw", "a", "1", 9, "local")
-        assert (image.first_seen, image.gone) == (now_text(5), None)
+        assert (image.first_seen, image.gone) == (time_text(5), None)
         assert (image.unreferenced_since, image.unreferenced_runs) == (None, 0)
 
     def test_nothing_new_writes_nothing(self, ledger: Ledger) -> None:
@@ -49,7 +50,7 @@ class TestEntering:
         ledger.enter_images([record()], 5)
         ledger.enter_images([record(b"another content")], 6)
         (image,) = ledger.images()
-        assert (image.sha256, image.first_seen) == (record(b"another content").sha256, now_text(5))
+        assert (image.sha256, image.first_seen) == (record(b"another content").sha256, time_text(5))
 
     def test_gone_is_what_has_neither_file_nor_record(self, ledger: Ledger) -> None:
         names = ["both.raw", "file.raw", "record.raw", "none.raw"]
@@ -58,7 +59,7 @@ class TestEntering:
         ledger.enter_images(left, 6)
         assert [image.gone for image in ledger.images()] == [None] * 4, "the store was not looked at"
         ledger.enter_images(left, 7, files=["both.raw", "file.raw"])
-        assert [image.file for image in ledger.images() if image.gone == now_text(7)] == ["none.raw"]
+        assert [image.file for image in ledger.images() if image.gone == time_text(7)] == ["none.raw"]
         ledger.enter_images(left, 8, files=["both.raw", "none.raw"])
         assert [image.file for image in ledger.images() if image.gone is not None] == ["file.raw"]
 
@@ -95,15 +96,15 @@ def test_collected(ledger: Ledger) -> None:
     ledger.mark({"gdb-1.raw": (100, 2)})
     ledger.collected([("gdb-1.raw", "no snapshot needs it"), ("left.raw", "a leftover")], 9)
     assert [(image.file, image.gone, image.unreferenced_since) for image in ledger.images()] == [
-        ("gdb-1.raw", now_text(9), None),
-        ("left.raw", now_text(9), None),
+        ("gdb-1.raw", time_text(9), None),
+        ("left.raw", time_text(9), None),
     ]
     assert [(event.time, event.image, event.detail) for event in ledger.events("collected")] == [
-        (now_text(9), "gdb", "gdb-1.raw: no snapshot needs it"),
-        (now_text(9), "left.raw", "left.raw: a leftover"),
+        (time_text(9), "gdb", "gdb-1.raw: no snapshot needs it"),
+        (time_text(9), "left.raw", "left.raw: a leftover"),
     ]
     ledger.enter_images([record(file_name="gdb-1.raw", name="gdb")], 10)
-    assert [image.gone for image in ledger.images()] == [None, now_text(9)], "fetched again"
+    assert [image.gone for image in ledger.images()] == [None, time_text(9)], "fetched again"
 
 
 def test_notes(ledger: Ledger) -> None:
@@ -125,7 +126,7 @@ class TestForgetting:
             for number, gone in ((7, 10 * DAY), (8, 30 * DAY)):
                 ledger._connection.execute(
                     "INSERT INTO snapshot (number, uuid, gone) VALUES (?, ?, ?)",
-                    (number, str(number), now_text(gone)),
+                    (number, str(number), time_text(gone)),
                 )
             ledger._connection.execute(
                 "INSERT INTO snapshot_image SELECT id, 'a.raw', 'a-1.raw' FROM snapshot WHERE number = 7"
@@ -146,7 +147,7 @@ class TestForgetting:
         machine = PlainMachine(tmp_path).machine
 
         def event(day: int, kind: str, image: str | None) -> Event:
-            return Event(time=now_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
+            return Event(time=time_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
 
         with Ledger(machine.layout.ledger) as ledger:
             ledger.add(

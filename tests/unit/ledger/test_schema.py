@@ -14,8 +14,9 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link
 from tests.unit.ledger import first_ledger
-from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot
 from tukit_sysext.ledger.schema import is_to_blame
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
 
 WITH_A: dict[str, Content] = {
@@ -118,8 +119,8 @@ class TestUnusable:
         [
             lambda ledger: ledger.note("rolled back", 1),
             lambda ledger: ledger.events(),
-            lambda ledger: ledger.add([Event(time=now_text(), kind="k", snapshot=1, image=None, detail="")]),
-            lambda ledger: ledger.add(iter([Event(time=now_text(), kind="k", snapshot=1, image=None, detail="")])),
+            lambda ledger: ledger.add([Event(time=time_text(), kind="k", snapshot=1, image=None, detail="")]),
+            lambda ledger: ledger.add(iter([Event(time=time_text(), kind="k", snapshot=1, image=None, detail="")])),
             lambda ledger: ledger.forget(1),
             lambda ledger: ledger.snapshots(),
         ],
@@ -129,7 +130,7 @@ class TestUnusable:
         settle(site)
         path = site.layout.ledger
         with Ledger(path) as ledger:
-            ledger.add(Event(time=now_text(), kind="k" * 500, snapshot=n, image=None, detail="") for n in range(200))
+            ledger.add(Event(time=time_text(), kind="k" * 500, snapshot=n, image=None, detail="") for n in range(200))
             content = path.read_bytes()
             with open(path, "r+b") as file:
                 file.seek(4096)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_info
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record
-from tukit_sysext.ledger.ledger import Ledger, now_text
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import Event, Kind
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import PROJECT, hookimpl
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Records
@@ -373,7 +374,7 @@ class TestBooks:
         site.delete(2)
         site.settle()
         with sqlite3.connect(site.layout.ledger) as ledger:
-            ledger.execute("UPDATE snapshot SET gone = ? WHERE number = 2", (now_text(time.time() - 3 * 86400),))
+            ledger.execute("UPDATE snapshot SET gone = ? WHERE number = 2", (time_text(time.time() - 3 * 86400),))
         ledger.close()
         site.settle()
         with Ledger(site.layout.ledger) as opened:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tukit_sysext.errors import ToolMissing
-from tukit_sysext.system.process import Completed, TimedOut, run
+from tukit_sysext.system.process import ProcessResult, TimedOut, run
 
 SH = "/bin/sh"
 
@@ -22,7 +22,7 @@ def sh(
     memory: int | None = None,
     cpu_seconds: int | None = None,
     file_size: int | None = None,
-) -> Completed:
+) -> ProcessResult:
     return run(
         [SH, "-c", script, "sh", *arguments],
         timeout=60,
@@ -33,7 +33,7 @@ def sh(
 
 
 def test_status_output_and_messages() -> None:
-    assert sh("echo out; echo err >&2; exit 3") == Completed(status=3, output="out\n", messages="err\n")
+    assert sh("echo out; echo err >&2; exit 3") == ProcessResult(status=3, output="out\n", messages="err\n")
 
 
 def test_a_signal_is_a_negative_status() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.update.samples import OTHER, candidate, facts, want
-from tukit_sysext.ledger.ledger import Event, Ledger, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.quantities import time_text
 from tukit_sysext.update import refusal
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import decide
@@ -52,8 +53,8 @@ def test_a_refusal_is_marked_and_over_when_an_update_passes(site: PlainMachine) 
 
 def test_after_a_reboot_the_ledger_remembers(site: PlainMachine) -> None:
     for when in (1000, 2000):
-        remember(site, "refused", now_text(when))
-    remember(site, "refused", now_text(2000), "strace")
+        remember(site, "refused", time_text(when))
+    remember(site, "refused", time_text(2000), "strace")
     found = refusal.known(site.machine)
     assert found is not None
     assert (found.since, found.last, found.times) == (1000, 2000, 2)
@@ -61,10 +62,10 @@ def test_after_a_reboot_the_ledger_remembers(site: PlainMachine) -> None:
 
 
 def test_what_was_over_is_forgotten(site: PlainMachine) -> None:
-    remember(site, "refused", now_text(1000))
-    remember(site, "refusal over", now_text(2000), None)
+    remember(site, "refused", time_text(1000))
+    remember(site, "refusal over", time_text(2000), None)
     assert refusal.known(site.machine) is None
-    remember(site, "refused", now_text(3000))
+    remember(site, "refused", time_text(3000))
     found = refusal.known(site.machine)
     assert found is not None
     assert found.since == 3000
@@ -74,7 +75,7 @@ def test_what_was_over_is_forgotten(site: PlainMachine) -> None:
 def test_a_time_that_a_newer_version_wrote(site: PlainMachine, when: str) -> None:
     remember(site, "refused", when)
     assert refusal.known(site.machine) is None
-    remember(site, "refused", now_text(1000))
+    remember(site, "refused", time_text(1000))
     found = refusal.known(site.machine)
     assert found is not None
     assert found.since == 1000
@@ -86,7 +87,7 @@ def test_a_ledger_that_cannot_be_opened_is_no_obstacle(site: PlainMachine) -> No
 
 
 def test_the_mark_is_stronger_than_the_ledger(site: PlainMachine) -> None:
-    remember(site, "refused", now_text(1000))
+    remember(site, "refused", time_text(1000))
     mark = Refusal(last=9, times=9, system="x", images={"a": HeldBack(reason="b", since=9)})
     refusal.write(site.layout.refused, mark)
     assert refusal.known(site.machine) == mark

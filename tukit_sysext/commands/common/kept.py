@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from tukit_sysext.collect.decision import Fate, Judged
-from tukit_sysext.ledger.ledger import now_text
+from tukit_sysext.quantities import time_text
 from tukit_sysext.terminal.text import local_time
 
 _SHOWN = 3
@@ -40,6 +40,6 @@ def kept_document(item: Judged) -> dict[str, Any]:
         "fate": item.fate,
         "reason": item.reason or None,
         "needed_by": list(item.needed_by),
-        "unreferenced_since": now_text(item.since) if item.since is not None else None,
-        "goes_after": now_text(item.goes_at) if item.goes_at is not None else None,
+        "unreferenced_since": time_text(item.since) if item.since is not None else None,
+        "goes_after": time_text(item.goes_at) if item.goes_at is not None else None,
     }

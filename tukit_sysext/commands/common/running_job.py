@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext.ledger.rows import now_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.notice import RunningJob, read
 from tukit_sysext.progress.progress import Report, Stage
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import size_text, time_text
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
 
@@ -60,7 +59,7 @@ def document(running: RunningJob) -> dict[str, Any]:
         "pid": running.pid,
         "job": running.job,
         "snapshot": running.snapshot,
-        "since": now_text(running.since),
+        "since": time_text(running.since),
         "stage": report.stage,
         "bytes": report.got,
         "size": report.size,

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.event_table import REFUSED
-from tukit_sysext.ledger.ledger import Event, Ledger, Repeat, now_text
+from tukit_sysext.ledger.ledger import Event, Ledger, Repeat
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, look
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Recorder:
     def tukit_sysext_transaction_judged(self, transaction: Transaction, outcome: Outcome) -> None:
         """Enter the snapshot as it is now, and what changed in it."""
         machine = transaction.machine
-        now = now_text()
+        now = time_text()
         with Ledger(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
