@@ -38,7 +38,7 @@ def test_the_commands_of_doctor_mend_what_it_found(site: Site) -> None:
         "links",
     }
     for item in found:
-        site.lab.run(["sh", "-c", item["mend"]])
+        site.lab.run(["sh", "-c", item["next_step"]])
     assert problems(site) == []
     assert site.command("doctor").returncode == 0
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.doctor.result import Result, good, hint, problem, unknown, warning
+from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.trusted_keys import trusted_keys
@@ -20,7 +21,7 @@ _DENIED = "Permission denied"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class ConfigurationCheck:
     """The configuration of the running system.
 
     ``distrusted`` says by source what is wrong with its keys. ``plugins`` has the reason by name for those that cannot
@@ -37,89 +38,81 @@ class Facts:
     no_place: str
     privileged: bool
 
-
-def look(machine: Machine) -> Facts:
-    """Read it."""
-    with Tree(machine.layout.root) as tree:
-        configuration, images = settings.load(tree), wanted.load(tree)
-    plugins = Plugins.of(machine)
-    metrics = configuration.settings.metrics
-    place = machine.layout.root / metrics.lstrip("/") if metrics is not None else None
-    return Facts(
-        problems=(*configuration.problems, *images.problems),
-        sources=configuration.sources,
-        distrusted={name: trusted_keys(source).problems for name, source in configuration.sources.items()},
-        wanted=len(images.images),
-        plugins=plugins.failed,
-        plugins_unsure=plugins.unsure,
-        no_place=metrics if metrics is not None and place is not None and not place.parent.is_dir() else "",
-        privileged=machine.privileged,
-    )
-
-
-def judge(facts: Facts) -> Iterator[Result]:
-    """Judge it."""
-    yield from _files(facts)
-    yield from _sources(facts)
-    if not facts.wanted:
-        yield hint(
-            "images", "no image is wanted yet", "tukit-sysext install NAME (tukit-sysext list tells what there is)"
+    @classmethod
+    def look(cls, machine: Machine) -> Self:
+        """Read the configuration, and look for the plugins that it names."""
+        with Tree(machine.layout.root) as tree:
+            configuration, images = settings.load(tree), wanted.load(tree)
+        plugins = Plugins.of(machine)
+        metrics = configuration.settings.metrics
+        place = machine.layout.root / metrics.lstrip("/") if metrics is not None else None
+        return cls(
+            problems=(*configuration.problems, *images.problems),
+            sources=configuration.sources,
+            distrusted={name: trusted_keys(source).problems for name, source in configuration.sources.items()},
+            wanted=len(images.images),
+            plugins=plugins.failed,
+            plugins_unsure=plugins.unsure,
+            no_place=metrics if metrics is not None and place is not None and not place.parent.is_dir() else "",
+            privileged=machine.privileged,
         )
-    if facts.no_place:
-        folder = os.path.dirname(facts.no_place)
-        told = f"[Metrics] File={facts.no_place}: its folder is missing, nothing is written"
-        yield warning("metrics", told, f"mkdir -p {folder}")
-    for name, reason in facts.plugins.items():
-        told = f"plugin {name} is not loaded, and nothing is collected until it is: {reason}"
-        yield problem("plugins", told, "tukit-sysext plugins; mend it, or take it out of [Plugins] Load=")
-    if facts.plugins_unsure:
-        told = f"which plugins are named is not known, and nothing is collected until it is: {facts.plugins_unsure}"
-        yield problem("plugins", told, "tukit-sysext config")
-    if not facts.plugins and not facts.plugins_unsure:
-        yield good("plugins", "all plugins that are named are loaded")
 
+    def judge(self) -> Iterator[CheckResult]:
+        yield from self._files()
+        yield from self._sources()
+        if not self.wanted:
+            yield hint(
+                "images", "no image is wanted yet", "tukit-sysext install NAME (tukit-sysext list tells what there is)"
+            )
+        if self.no_place:
+            folder = os.path.dirname(self.no_place)
+            text = f"[Metrics] File={self.no_place}: its folder is missing, nothing is written"
+            yield warning("metrics", text, f"mkdir -p {folder}")
+        for name, reason in self.plugins.items():
+            text = f"plugin {name} is not loaded, and nothing is collected until it is: {reason}"
+            yield problem("plugins", text, "tukit-sysext plugins; mend it, or take it out of [Plugins] Load=")
+        if self.plugins_unsure:
+            text = f"which plugins are named is not known, and nothing is collected until it is: {self.plugins_unsure}"
+            yield problem("plugins", text, "tukit-sysext config")
+        if not self.plugins and not self.plugins_unsure:
+            yield good("plugins", "all plugins that are named are loaded")
 
-def _files(facts: Facts) -> Iterator[Result]:
-    for item in facts.problems:
-        if not facts.privileged and _DENIED in item.message:
-            yield unknown("configuration", str(item), privileged=False)
-        elif item.fault:
-            yield problem("configuration", str(item), _mend(item))
-        else:
-            yield warning("configuration", str(item), _mend(item))
-    if not facts.problems:
-        yield good("configuration", "the files of the configuration have no fault")
+    def _files(self) -> Iterator[CheckResult]:
+        for found in self.problems:
+            if not self.privileged and _DENIED in found.message:
+                yield unknown("configuration", str(found), privileged=False)
+            else:
+                severity = problem if found.fault else warning
+                yield severity("configuration", str(found), _next_step(found))
+        if not self.problems:
+            yield good("configuration", "the files of the configuration have no fault")
 
-
-def _mend(item: Problem) -> str:
-    path, _, rest = item.message.removeprefix("Credentials=: ").partition(": ")
-    if item.message.startswith("Credentials=: ") and "mode" in rest:
-        return f"chown root:root {path} && chmod 0600 {path}"
-    return f"edit {item.file}" + (f", line {item.line}" if item.line else "")
-
-
-def _sources(facts: Facts) -> Iterator[Result]:
-    if not facts.sources:
-        yield hint("sources", "no source of images is configured", "tukit-sysext sources add NAME URL --key FILE")
-        return
-    well = True
-    for name, source in sorted(facts.sources.items()):
-        again = f"tukit-sysext sources add {name} {' '.join(source.urls) or source.path or 'URL'} --key FILE --force"
-        if not source.verify:
-            well = False
-            told = f"source {name}: Verify=no, whoever is on the way can put anything into its images"
-            yield warning("sources", told, again)
-        elif not any(_DENIED in text for text in _said(facts, source)):
-            for text in facts.distrusted[name]:
+    def _sources(self) -> Iterator[CheckResult]:
+        if not self.sources:
+            yield hint("sources", "no source of images is configured", "tukit-sysext sources add NAME URL --key FILE")
+            return
+        well = True
+        for name, source in sorted(self.sources.items()):
+            place = " ".join(source.urls) or source.path or "URL"
+            again = f"tukit-sysext sources add {name} {place} --key FILE --force"
+            if not source.verify:
                 well = False
-                yield problem("sources", f"source {name}: {text}", again)
-        if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
-            well = False
-            told = f"source {name}: {source.credentials.path} goes over the network in the clear"
-            yield warning("sources", told, f"give it an https:// URL in {source.origin}")
-    if well:
-        yield good("sources", f"{len(facts.sources)} sources, and their lists have to be signed by known keys")
+                text = f"source {name}: Verify=no, whoever is on the way can put anything into its images"
+                yield warning("sources", text, again)
+            elif not any(_DENIED in each.message for each in self.problems if each.file == source.origin):
+                for reason in self.distrusted[name]:
+                    well = False
+                    yield problem("sources", f"source {name}: {reason}", again)
+            if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
+                well = False
+                text = f"source {name}: {source.credentials.path} goes over the network in the clear"
+                yield warning("sources", text, f"give it an https:// URL in {source.origin}")
+        if well:
+            yield good("sources", f"{len(self.sources)} sources, and their lists have to be signed by known keys")
 
 
-def _said(facts: Facts, source: SourceSettings) -> Iterator[str]:
-    return (item.message for item in facts.problems if item.file == source.origin)
+def _next_step(found: Problem) -> str:
+    path, _, rest = found.message.removeprefix("Credentials=: ").partition(": ")
+    if found.message.startswith("Credentials=: ") and "mode" in rest:
+        return f"chown root:root {path} && chmod 0600 {path}"
+    return f"edit {found.file}" + (f", line {found.line}" if found.line else "")

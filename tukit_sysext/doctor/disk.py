@@ -7,8 +7,9 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
-from tukit_sysext.doctor.result import Result, good, problem, unknown, warning
+from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.tree import Tree
@@ -18,7 +19,7 @@ _LIMIT = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class SnapshotsCheck:
     """What is mounted, and what snapper is set up for.
 
     ``file_system`` is that of "/" (None: not known). ``snapshots`` tells whether there are any in /.snapshots,
@@ -34,46 +35,72 @@ class Facts:
     configs_unknown: str
     privileged: bool
 
+    @classmethod
+    def look(cls, machine: Machine) -> Self:
+        """Look at mounts, at the folder of snapshots and at snapper's configurations."""
+        there, snapshots, unreadable = True, False, ""
+        try:
+            snapshots = any(name.isdigit() for name in os.listdir(machine.layout.snapshots))
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        except OSError as error:
+            unreadable = f"{machine.layout.snapshots}: {error.strerror}"
+        subvolumes: tuple[str, ...] | None = None
+        configs_unknown = ""
+        try:
+            subvolumes = tuple(_configured(machine))
+        except UnknownState as error:
+            configs_unknown = str(error)
+        return cls(
+            file_system=root_file_system(machine),
+            there=there,
+            snapshots=snapshots,
+            unreadable=unreadable,
+            subvolumes=subvolumes,
+            configs_unknown=configs_unknown,
+            privileged=machine.privileged,
+        )
 
-def look(machine: Machine) -> Facts:
-    """Look at mounts, at the folder of snapshots and at snapper's configurations."""
-    there, snapshots, unreadable = True, False, ""
-    try:
-        snapshots = any(name.isdigit() for name in os.listdir(machine.layout.snapshots))
-    except (FileNotFoundError, NotADirectoryError):
-        there = False
-    except OSError as error:
-        unreadable = f"{machine.layout.snapshots}: {error.strerror}"
-    subvolumes: tuple[str, ...] | None = None
-    configs_unknown = ""
-    try:
-        subvolumes = tuple(_configured(machine))
-    except UnknownState as error:
-        configs_unknown = str(error)
-    return Facts(
-        file_system=root_file_system(machine),
-        there=there,
-        snapshots=snapshots,
-        unreadable=unreadable,
-        subvolumes=subvolumes,
-        configs_unknown=configs_unknown,
-        privileged=machine.privileged,
-    )
+    def judge(self) -> Iterator[CheckResult]:
+        if self.file_system is None:
+            yield unknown("root", "the file system of / cannot be told from /proc/self/mountinfo", privileged=True)
+        elif self.file_system != "btrfs":
+            yield problem(
+                "root", f"/ is {self.file_system}: expected btrfs, nothing else has snapshots that are kept up with"
+            )
+        else:
+            yield good("root", "/ is btrfs")
+        if self.unreadable:
+            yield unknown("snapshots", self.unreadable, privileged=self.privileged)
+        elif not self.there:
+            yield problem(
+                "snapshots", "/.snapshots is missing: there are no snapshots", "snapper --no-dbus create-config /"
+            )
+        elif not self.snapshots:
+            yield warning("snapshots", "/.snapshots has no snapshot in it: is it mounted?", "mount /.snapshots")
+        else:
+            yield good("snapshots", "/.snapshots is there, with snapshots in it")
+        if self.subvolumes is None:
+            yield unknown("snapper", self.configs_unknown, privileged=self.privileged)
+        elif "/" not in self.subvolumes:
+            yield problem("snapper", "snapper has no configuration for /", "snapper --no-dbus create-config /")
+        else:
+            yield good("snapper", "snapper has a configuration for /")
 
 
 def root_file_system(machine: Machine) -> str | None:
     """The type of the file system at "/", as proc(5) tells in mountinfo; None where it does not."""
-    found: str | None = None
+    file_system: str | None = None
     try:
         with open(machine.layout.root / "proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
             for line in file:
                 left, _, right = line.partition(" - ")
                 fields = left.split(" ")
                 if len(fields) > 4 and fields[4] == "/" and right:
-                    found = right.split(" ")[0].strip()  # the last one mounted there is what is seen
+                    file_system = right.split(" ")[0].strip()  # the last one mounted there is what is seen
     except OSError:
         return None
-    return found
+    return file_system
 
 
 def _configured(machine: Machine) -> Iterator[str]:
@@ -93,31 +120,3 @@ def _unquoted(text: str) -> str:
     except ValueError:
         return text
     return words[0] if words else ""
-
-
-def judge(facts: Facts) -> Iterator[Result]:
-    """Judge it."""
-    if facts.file_system is None:
-        yield unknown("root", "the file system of / cannot be told from /proc/self/mountinfo", privileged=True)
-    elif facts.file_system != "btrfs":
-        yield problem(
-            "root", f"/ is {facts.file_system}: expected btrfs, nothing else has snapshots that are kept up with"
-        )
-    else:
-        yield good("root", "/ is btrfs")
-    if facts.unreadable:
-        yield unknown("snapshots", facts.unreadable, privileged=facts.privileged)
-    elif not facts.there:
-        yield problem(
-            "snapshots", "/.snapshots is missing: there are no snapshots", "snapper --no-dbus create-config /"
-        )
-    elif not facts.snapshots:
-        yield warning("snapshots", "/.snapshots has no snapshot in it: is it mounted?", "mount /.snapshots")
-    else:
-        yield good("snapshots", "/.snapshots is there, with snapshots in it")
-    if facts.subvolumes is None:
-        yield unknown("snapper", facts.configs_unknown, privileged=facts.privileged)
-    elif "/" not in facts.subvolumes:
-        yield problem("snapper", "snapper has no configuration for /", "snapper --no-dbus create-config /")
-    else:
-        yield good("snapper", "snapper has a configuration for /")

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Self
 
+from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown
 from tukit_sysext.doctor.packages import installs
-from tukit_sysext.doctor.result import Result, good, hint, problem, unknown
 from tukit_sysext.errors import ToolMissing
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.process import TimedOut, run
@@ -39,10 +40,10 @@ class Hook(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
-    """What is there.
+class HooksCheck:
+    """The hooks that are there.
 
-    ``tukit``: whether tukit is installed; ``version`` its version as it says it (None: nobody could tell). ``own`` and
+    ``tukit``: whether tukit is installed; ``version`` its version as it says it (None: not known). ``own`` and
     ``shadow`` are our hook in /usr and what stands in front of it in /etc, ``snapper`` snapper's; each with its path.
     ``others`` are another tool's plugins, each with the command that stops it.
     """
@@ -57,23 +58,78 @@ class Facts:
     newer: str
     privileged: bool
 
+    @classmethod
+    def look(cls, machine: Machine) -> Self:
+        """Look at the plugin directories, and ask tukit for its version."""
+        layout = machine.layout
+        etc, usr = layout.tukit_plugins
+        program = next((layout.root / path for path in _TUKIT if (layout.root / path).exists()), None)
+        return cls(
+            tukit=program is not None,
+            version=None if program is None else _version(program),
+            own=_at(usr / OUR_PLUGIN),
+            shadow=_at(etc / OUR_PLUGIN),
+            snapper=_at(layout.snapper_plugins / SNAPPER_PLUGIN),
+            others=tuple((path, command_to_stop(path, layout)) for path in other_plugins(layout)),
+            reinstall=installs(machine, "tukit-sysext", again=True),
+            newer=installs(machine, "'transactional-update>=5.1'"),
+            privileged=machine.privileged,
+        )
 
-def look(machine: Machine) -> Facts:
-    """Look at the plugin directories, and ask tukit for its version."""
-    layout = machine.layout
-    etc, usr = layout.tukit_plugins
-    program = next((layout.root / path for path in _TUKIT if (layout.root / path).exists()), None)
-    return Facts(
-        tukit=program is not None,
-        version=None if program is None else _version(program),
-        own=_at(usr / OUR_PLUGIN),
-        shadow=_at(etc / OUR_PLUGIN),
-        snapper=_at(layout.snapper_plugins / SNAPPER_PLUGIN),
-        others=tuple((path, command_to_stop(path, layout)) for path in other_plugins(layout)),
-        reinstall=installs(machine, "tukit-sysext", again=True),
-        newer=installs(machine, "'transactional-update>=5.1'"),
-        privileged=machine.privileged,
-    )
+    def judge(self) -> Iterator[CheckResult]:
+        if self.tukit:
+            yield self._tukit_hook()
+            yield self._tukit_version()
+        else:
+            yield hint(
+                "tukit",
+                "transactional-update is not installed: images change with tukit-sysext update, not with the system",
+            )
+        yield self._snapper_hook()
+        for path, next_step in self.others:
+            yield problem(
+                "other-tools", f"{path} is another tool's plugin for extension images, active beside ours", next_step
+            )
+        if not self.others:
+            yield good("other-tools", "no other tool's plugin for extension images is active")
+
+    def _tukit_hook(self) -> CheckResult:
+        check, lost = "tukit-hook", "updates bring no images along"
+        path, state = self.shadow
+        if state is Hook.MASKED:
+            return problem(check, f"{path} masks our hook: {lost}", f"rm {path}")
+        if state in (Hook.NOT_EXECUTABLE, Hook.NO_FILE, Hook.RUNS):
+            return problem(
+                check, f"{path} stands in front of our hook of this name, and is run in its place", f"rm {path}"
+            )
+        path, own = self.own
+        if Hook.UNREADABLE in (state, own):
+            return unknown(check, f"whether tukit runs {path} cannot be read", privileged=self.privileged)
+        if own is Hook.RUNS:
+            return good(check, f"tukit runs {path}")
+        return problem(check, f"{path} is {own.value}: {lost}", self.reinstall)
+
+    def _snapper_hook(self) -> CheckResult:
+        check = "snapper-hook"
+        path, state = self.snapper
+        if state is Hook.RUNS:
+            return good(check, f"snapper runs {path}")
+        if state is Hook.UNREADABLE:
+            return unknown(check, f"whether snapper runs {path} cannot be read", privileged=self.privileged)
+        return problem(check, f"{path} is {state.value}: rollbacks are noticed at the next boot alone", self.reinstall)
+
+    def _tukit_version(self) -> CheckResult:
+        check = "tukit-version"
+        match = _VERSION.search(self.version or "")
+        if match is None:
+            return unknown(check, "which version of transactional-update is installed cannot be told", privileged=True)
+        version = int(match[1]), int(match[2])
+        tukit = f"transactional-update {match[0]}"
+        if version < _PLUGINS_SINCE:
+            return problem(check, f"{tukit} runs no plugins (4.7 does): updates bring no images along", self.newer)
+        if version < _HONOURED_SINCE:
+            return problem(check, f"{tukit} goes on after a refusal (5.1 does not)", self.newer)
+        return good(check, f"{tukit} runs plugins and honours a refusal")
 
 
 def _at(path: Path) -> tuple[Path, Hook]:
@@ -91,7 +147,7 @@ def _at(path: Path) -> tuple[Path, Hook]:
 
 
 def _version(program: Path) -> str | None:
-    """What tukit says itself: it is what runs, whatever the package is called; else what the package says."""
+    """The version that tukit says, as it is what runs; else that of its package."""
     commands = [[str(program), "--version"]]
     if os.access(_RPM, os.X_OK):
         commands.append([_RPM, "-qf", "--queryformat", "%{VERSION}", str(program)])
@@ -103,59 +159,3 @@ def _version(program: Path) -> str | None:
         if result.status == 0 and _VERSION.search(result.output):
             return result.output.strip().splitlines()[-1][:80]
     return None
-
-
-def judge(facts: Facts) -> Iterator[Result]:
-    """Judge it."""
-    if facts.tukit:
-        yield _tukit_hook(facts)
-        yield _tukit_version(facts)
-    else:
-        yield hint(
-            "tukit",
-            "transactional-update is not installed: images change with tukit-sysext update, not with the system",
-        )
-    yield _snapper_hook(facts)
-    for path, mend in facts.others:
-        yield problem("other-tools", f"{path} is another tool's plugin for extension images, active beside ours", mend)
-    if not facts.others:
-        yield good("other-tools", "no other tool's plugin for extension images is active")
-
-
-def _tukit_hook(facts: Facts) -> Result:
-    check, lost = "tukit-hook", "updates bring no images along"
-    path, state = facts.shadow
-    if state is Hook.MASKED:
-        return problem(check, f"{path} masks our hook: {lost}", f"rm {path}")
-    if state in (Hook.NOT_EXECUTABLE, Hook.NO_FILE, Hook.RUNS):
-        return problem(check, f"{path} stands in front of our hook of this name, and is run in its place", f"rm {path}")
-    path, own = facts.own
-    if Hook.UNREADABLE in (state, own):
-        return unknown(check, f"whether tukit runs {path} cannot be read", privileged=facts.privileged)
-    if own is Hook.RUNS:
-        return good(check, f"tukit runs {path}")
-    return problem(check, f"{path} is {own.value}: {lost}", facts.reinstall)
-
-
-def _snapper_hook(facts: Facts) -> Result:
-    check = "snapper-hook"
-    path, state = facts.snapper
-    if state is Hook.RUNS:
-        return good(check, f"snapper runs {path}")
-    if state is Hook.UNREADABLE:
-        return unknown(check, f"whether snapper runs {path} cannot be read", privileged=facts.privileged)
-    return problem(check, f"{path} is {state.value}: rollbacks are noticed at the next boot alone", facts.reinstall)
-
-
-def _tukit_version(facts: Facts) -> Result:
-    check = "tukit-version"
-    found = _VERSION.search(facts.version or "")
-    if found is None:
-        return unknown(check, "which version of transactional-update is installed cannot be told", privileged=True)
-    version = int(found[1]), int(found[2])
-    told = f"transactional-update {found[0]}"
-    if version < _PLUGINS_SINCE:
-        return problem(check, f"{told} runs no plugins (4.7 does): updates bring no images along", facts.newer)
-    if version < _HONOURED_SINCE:
-        return problem(check, f"{told} goes on after a refusal (5.1 does not)", facts.newer)
-    return good(check, f"{told} runs plugins and honours a refusal")

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
+from tukit_sysext.doctor.check import CheckResult, good, problem
 from tukit_sysext.doctor.packages import installs
-from tukit_sysext.doctor.result import Result, good, problem
 from tukit_sysext.machine import Machine
 
 NEEDED: Mapping[str, str] = {
@@ -22,23 +23,23 @@ NEEDED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class ProgramsCheck:
     """Programs that cannot be run, each with the command that installs it."""
 
     missing: Mapping[str, str]
 
+    @classmethod
+    def look(cls, machine: Machine) -> Self:
+        """Look for them."""
+        root = machine.layout.root
+        return cls(
+            missing={
+                path: installs(machine, path) for path in NEEDED if not os.access(root / path.lstrip("/"), os.X_OK)
+            }
+        )
 
-def look(machine: Machine) -> Facts:
-    """Look for them."""
-    root = machine.layout.root
-    return Facts(
-        missing={path: installs(machine, path) for path in NEEDED if not os.access(root / path.lstrip("/"), os.X_OK)}
-    )
-
-
-def judge(facts: Facts) -> Iterator[Result]:
-    """Judge them."""
-    for path, mend in facts.missing.items():
-        yield problem("programs", f"{path} is not installed: {NEEDED[path]}", mend)
-    if not facts.missing:
-        yield good("programs", "all programs that are needed are installed")
+    def judge(self) -> Iterator[CheckResult]:
+        for path, next_step in self.missing.items():
+            yield problem("programs", f"{path} is not installed: {NEEDED[path]}", next_step)
+        if not self.missing:
+            yield good("programs", "all programs that are needed are installed")

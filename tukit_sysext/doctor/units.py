@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""systemd's units: are they there, and does something start them? Read from the disk, so that nobody asks PID 1.
+"""systemd's units: are they there, and does something start them? Read from the disk, without asking PID 1.
 
 A unit is started where a link in some ``*.wants``, ``*.requires`` or ``*.upholds`` folder has its name, and neither the
 link nor the unit is masked (systemd.unit(5)).
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
+from tukit_sysext.doctor.check import CheckResult, good, problem, unknown
 from tukit_sysext.doctor.packages import installs
-from tukit_sysext.doctor.result import Result, good, problem, unknown
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.tree import Tree
@@ -44,7 +45,7 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class UnitsCheck:
     """The units by name; ``unknown`` says why they could not be read."""
 
     units: Mapping[str, Unit]
@@ -53,24 +54,39 @@ class Facts:
     sysext: str
     privileged: bool
 
+    @classmethod
+    def look(cls, machine: Machine) -> Self:
+        """Look at the unit folders of the running system."""
+        units: dict[str, Unit] = {}
+        unknown = ""
+        try:
+            with Tree(machine.layout.root) as tree:
+                started = _started(tree)
+                units = {name: _unit(tree, name, started) for name in (MERGE, *OURS)}
+        except UnknownState as error:
+            unknown = str(error)
+        return cls(
+            units=units,
+            unknown=unknown,
+            reinstall=installs(machine, "tukit-sysext", again=True),
+            sysext=installs(machine, "/usr/bin/systemd-sysext"),
+            privileged=machine.privileged,
+        )
 
-def look(machine: Machine) -> Facts:
-    """Look at the unit folders of the running system."""
-    units: dict[str, Unit] = {}
-    unknown = ""
-    try:
-        with Tree(machine.layout.root) as tree:
-            started = _started(tree)
-            units = {name: _unit(tree, name, started) for name in (MERGE, *OURS)}
-    except UnknownState as error:
-        unknown = str(error)
-    return Facts(
-        units=units,
-        unknown=unknown,
-        reinstall=installs(machine, "tukit-sysext", again=True),
-        sysext=installs(machine, "/usr/bin/systemd-sysext"),
-        privileged=machine.privileged,
-    )
+    def judge(self) -> Iterator[CheckResult]:
+        if self.unknown:
+            yield unknown("units", self.unknown, privileged=self.privileged)
+            return
+        merge = _judge(self.units[MERGE], "no image is merged at boot", "", self.sysext)
+        yield merge if merge is not None else good("unit systemd-sysext", f"{MERGE} merges images at boot")
+        bad = [
+            result
+            for name, (target, lost) in OURS.items()
+            if (result := _judge(self.units[name], lost, target, self.reinstall)) is not None
+        ]
+        yield from bad
+        if not bad:
+            yield good("units", f"all {len(OURS)} units of tukit-sysext are started")
 
 
 def _started(tree: Tree) -> set[str]:
@@ -95,24 +111,8 @@ def _unit(tree: Tree, name: str, started: set[str]) -> Unit:
     return Unit(name=name, there=False, masked_by=None, started=name in started)
 
 
-def judge(facts: Facts) -> Iterator[Result]:
-    """Judge them."""
-    if facts.unknown:
-        yield unknown("units", facts.unknown, privileged=facts.privileged)
-        return
-    merge = _judge(facts.units[MERGE], MERGE, "no image is merged at boot", "", facts.sysext)
-    yield merge if merge is not None else good("unit systemd-sysext", f"{MERGE} merges images at boot")
-    bad = [
-        result
-        for name, (target, lost) in OURS.items()
-        if (result := _judge(facts.units[name], name, lost, target, facts.reinstall)) is not None
-    ]
-    yield from bad
-    if not bad:
-        yield good("units", f"all {len(OURS)} units of tukit-sysext are started")
-
-
-def _judge(unit: Unit, name: str, lost: str, target: str, install: str) -> Result | None:
+def _judge(unit: Unit, lost: str, target: str, install: str) -> CheckResult | None:
+    name = unit.name
     check = f"unit {name.rpartition('.')[0]}"
     if not unit.there:
         return problem(check, f"{name} is missing: {lost}", install)
@@ -120,6 +120,6 @@ def _judge(unit: Unit, name: str, lost: str, target: str, install: str) -> Resul
         return problem(check, f"{name} is masked by {unit.masked_by}: {lost}", f"systemctl unmask {name}")
     if not unit.started:
         # ours have no [Install]: what starts them is shipped beside them
-        mend = f"systemctl add-wants {target} {name}" if target else f"systemctl enable {name}"
-        return problem(check, f"{name} is not enabled: {lost}", mend)
+        next_step = f"systemctl add-wants {target} {name}" if target else f"systemctl enable {name}"
+        return problem(check, f"{name} is not enabled: {lost}", next_step)
     return None

@@ -20,8 +20,9 @@ from tests.unit.commands.world import OLD, World
 from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli
-from tukit_sysext.doctor import store, units
-from tukit_sysext.doctor.result import Severity
+from tukit_sysext.doctor import units
+from tukit_sysext.doctor.check import Severity
+from tukit_sysext.doctor.folders import FoldersCheck, Place
 from tukit_sysext.integrity import needs
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.update import refusal
@@ -376,14 +377,14 @@ def test_one_thing_is_broken(
     first = next((item for item in found if item["check"] == check), None)
     assert first is not None, found
     assert (first["severity"], text in first["text"]) == (severity, True), first
-    assert mend in (first["mend"] or ""), first
+    assert mend in (first["next_step"] or ""), first
     assert status == (1 if severity == "problem" else 0)
     # what else it tells is about the same
     related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
     assert {item["check"] for item in found} <= {check, *related}, found
     assert cli.main(["doctor"]) == status
     shown = capsys.readouterr().out
-    assert text in shown and (first["mend"] or "") in shown
+    assert text in shown and (first["next_step"] or "") in shown
 
 
 def test_a_clock_that_says_1970(
@@ -398,18 +399,18 @@ def test_a_clock_that_says_1970(
 
 
 @pytest.mark.parametrize(
-    ("facts", "text"),
+    ("check", "text"),
     [
         (
-            store.Facts(
-                store=store.Place(path="/s", read_only=True), others=(), free=10**12, size=0, most=0, privileged=True
+            FoldersCheck(
+                store=Place(path="/s", read_only=True), others=(), free=10**12, size=0, most=0, privileged=True
             ),
             "mounted read-only",
         ),
-        (store.Facts(store=store.Place(path="/s"), others=(), free=1000, size=0, most=0, privileged=True), "are free"),
+        (FoldersCheck(store=Place(path="/s"), others=(), free=1000, size=0, most=0, privileged=True), "are free"),
         (
-            store.Facts(
-                store=store.Place(path="/s", kind="a symbolic link"),
+            FoldersCheck(
+                store=Place(path="/s", kind="a symbolic link"),
                 others=(),
                 free=None,
                 size=0,
@@ -421,9 +422,9 @@ def test_a_clock_that_says_1970(
     ],
     ids=["read-only", "full", "link"],
 )
-def test_the_store(facts: store.Facts, text: str) -> None:
-    (found,) = [result for result in store.judge(facts) if result.severity is Severity.PROBLEM]
-    assert text in found.text and found.mend
+def test_the_store(check: FoldersCheck, text: str) -> None:
+    (found,) = [result for result in check.judge() if result.severity is Severity.PROBLEM]
+    assert text in found.text and found.next_step
 
 
 @pytest.mark.parametrize(
@@ -441,11 +442,11 @@ def test_what_is_not_ours_and_blocks(
     (problem,) = [item for item in found if item["check"] == "links"]
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
-    assert problem["mend"] == mend.format(world.site.root / "etc/extensions")
+    assert problem["next_step"] == mend.format(world.site.root / "etc/extensions")
     with as_nobody(world.site.root):
         _, found = told(capsys)
     (doubt,) = [item for item in found if item["check"] == "links"]
-    assert (doubt["severity"], doubt["mend"]) == ("unknown", "sudo tukit-sysext doctor")
+    assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
 
 
@@ -460,7 +461,7 @@ def test_a_check_that_fails_keeps_no_other_from_being_done(
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
-    monkeypatch.setattr("tukit_sysext.doctor.units.look", failing)
+    monkeypatch.setattr("tukit_sysext.doctor.units.UnitsCheck.look", failing)
     remove(TUKIT)(world)
     status, found = told(capsys)
     assert status == 1
@@ -493,7 +494,7 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
     assert status == 0
     unknown = {item["check"] for item in found if item["severity"] == "unknown"}
     assert unknown == {"snapper", "configuration"}, found
-    assert {item["mend"] for item in found if item["severity"] == "unknown"} == {"sudo tukit-sysext doctor"}
+    assert {item["next_step"] for item in found if item["severity"] == "unknown"} == {"sudo tukit-sysext doctor"}
 
 
 @contextmanager
