@@ -443,7 +443,7 @@ def test_what_is_not_ours_and_blocks(
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
     assert problem["next_step"] == mend.format(world.site.root / "etc/extensions")
-    with as_nobody(world.site.root):
+    with as_nobody(world):
         _, found = told(capsys)
     (doubt,) = [item for item in found if item["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
@@ -489,7 +489,7 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
     make_tree(world.site.root, {"etc/secret": "lab:geheim\n"})
     (world.site.root / "etc/secret").chmod(0o600)
     (world.site.root / "etc/snapper/configs/root").chmod(0o600)
-    with as_nobody(world.site.root):
+    with as_nobody(world):
         status, found = told(capsys)
     assert status == 0
     unknown = {item["check"] for item in found if item["severity"] == "unknown"}
@@ -498,8 +498,10 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
 
 
 @contextmanager
-def as_nobody(root: Path) -> Iterator[None]:
+def as_nobody(world: World) -> Iterator[None]:
     """An ordinary user, in a folder that everybody may reach."""
+    root = world.site.root
+    world.site.as_user()
     for path in (root, *root.parents):
         if path == Path(path.anchor):
             break
