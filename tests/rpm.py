@@ -55,12 +55,12 @@ class _File:
     changed: int  # seconds since 1970; for the archive alone, no part of the key
 
 
-def build_rpm(destination: Path) -> Path:
-    """Put the RPM of the tree as it is now into the folder `destination`, made if need be; return its path.
+def build_rpm(destination: Path, *, top: Path = TOP) -> Path:
+    """Put the RPM of the tree `top` as it is now into the folder `destination`, made if need be; return its path.
 
     Built once for the same inputs, also when several processes ask at the same time. Raises BuildError.
     """
-    files = dict(_inputs())
+    files = dict(_inputs(top))
     CACHE.mkdir(parents=True, exist_ok=True)
     built = CACHE / _key(files)
     with (CACHE / "lock").open("w") as lock:
@@ -91,17 +91,17 @@ def payload(rpm: Path) -> bytes:
     return rpm.with_name(f"{rpm.name}.tgz").read_bytes()
 
 
-def _inputs() -> Iterator[tuple[str, _File]]:
+def _inputs(top: Path) -> Iterator[tuple[str, _File]]:
     """The files of INPUTS by their paths in the tree. Read once: the tree may change meanwhile."""
     for name in INPUTS:
-        path = TOP / name
+        path = top / name
         if not path.exists():
             raise BuildError(f"{path}: not there, and the package is made of it")
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
                 status = file.stat()
                 yield (
-                    str(file.relative_to(TOP)),
+                    str(file.relative_to(top)),
                     _File(
                         content=file.read_bytes(),
                         executable=bool(status.st_mode & 0o100),

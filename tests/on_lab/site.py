@@ -24,7 +24,7 @@ from tests.lab.images import make_image, make_release_rpm, write_checksums
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.rpm import build_rpm, payload
+from tests.rpm import TOP, build_rpm, payload
 from tukit_sysext.ledger.ledger import Ledger, LedgerSnapshot
 
 OLD = {"ID": "opensuse-microos", "VERSION_ID": "20261101", "SYSEXT_LEVEL": "glibc-2.42"}
@@ -37,11 +37,11 @@ STATE = "/var/lib/tukit-sysext"
 
 
 @cache
-def installed_tree(folder: Path) -> Path:
-    """The payload of our RPM, unpacked: what is laid over the root of a lab."""
+def installed_tree(folder: Path, *, top: Path = TOP) -> Path:
+    """The payload of our RPM, unpacked: what is laid over the root of a lab. `top` is the project to build."""
     tree = folder / "payload"
     if not tree.is_dir():
-        with tarfile.open(fileobj=BytesIO(payload(build_rpm(folder))), mode="r:gz") as archive:
+        with tarfile.open(fileobj=BytesIO(payload(build_rpm(folder, top=top))), mode="r:gz") as archive:
             archive.extractall(tree)  # noqa: S202  # our own RPM
         _compile(tree)
     return tree
