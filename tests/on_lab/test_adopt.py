@@ -49,7 +49,7 @@ def test_what_the_vendor_wants_counts(site: Site) -> None:
         assert "/usr/lib/tukit-sysext/images.d/debug.conf says Hold=1.0" in done.stderr or option == "--dry-run"
         assert "optional" in done.stdout or option == "--quiet"
     assert not site.lab.path(f"{CONF}/debug.conf").exists()
-    (row,) = site.json("status")["systems"][0]["images"]
+    (row,) = site.json("status")["trees"][0]["images"]
     assert (row["version"], row["policy"]) == ("2.0", "optional")
     # a policy that is asked for is written beside the rest
     by_hand(site, "tools", ANY)

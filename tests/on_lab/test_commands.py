@@ -32,7 +32,7 @@ def test_status_tells_running_and_next(updated: Site) -> None:
     running, following = updated.lab.running, updated.default()
     assert f"snapshot {running} (running): openSUSE" in told
     assert f"snapshot {following} (boots next): openSUSE 20261120" in told
-    systems = {system["role"]: system for system in updated.json("status")["systems"]}
+    systems = {system["role"]: system for system in updated.json("status")["trees"]}
     assert {row["name"]: row["version"] for row in systems["running"]["images"]} == {"debug": "1.0", "strace": "1.0"}
     rows = {row["name"]: row for row in systems["boots next"]["images"]}
     assert rows["debug"]["version"] == "1.1" and rows["debug"]["policy"] == "required"
@@ -44,8 +44,8 @@ def test_status_tells_running_and_next(updated: Site) -> None:
 def test_status_tells_an_open_transaction(updated: Site) -> None:
     updated.lab.tukit("open", check=True)
     number = max(updated.numbers())
-    systems = {system["role"]: system for system in updated.json("status")["systems"]}
-    assert systems["open transaction"]["snapshot"] == number
+    systems = {system["role"]: system for system in updated.json("status")["trees"]}
+    assert systems["open transaction"]["tree"]["snapshot"] == number
 
 
 def test_snapshots(updated: Site) -> None:
@@ -67,7 +67,7 @@ def test_check_of_another_tree_writes_nothing(updated: Site) -> None:
     assert (image["name"], image["action"], image["before"], image["version"]) == ("debug", "fetch", "1.1", "1.2")
     rules = {rule["rule"]: rule for rule in image["considered"][0]["rules"]}
     assert rules["level"]["system"] == rules["level"]["image"] == "glibc-2.43"
-    assert check["tree"]["sysext_level"] == "glibc-2.43"
+    assert check["host"]["sysext_level"] == "glibc-2.43"
 
 
 def test_check_ends_with_75_where_an_update_would_be_refused(site: Site) -> None:

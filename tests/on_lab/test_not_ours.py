@@ -90,7 +90,7 @@ def test_what_is_not_ours_is_left_alone_and_told(site: Site) -> None:
         assert f"  {name}: " in told
     foreign = {item["name"]: item["complaint"] for item in site.json("check")["foreign"]}
     assert [name for name, complaint in foreign.items() if complaint] == ["dangling.raw"]
-    running = site.json("status")["systems"][0]
+    running = site.json("status")["trees"][0]
     assert {row["name"] for row in running["images"] if row["policy"] == "not ours"} == set(foreign)
 
     # with the new system none of them would be merged, and that is said; nothing is changed

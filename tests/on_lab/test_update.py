@@ -154,7 +154,7 @@ def test_an_optional_image_is_left_out_and_comes_back_by_itself(site: Site) -> N
     assert line.startswith("debug: 1.0 left out: nothing published fits: ") and "glibc-2.43" in line
     assert done.stderr == ""
     assert site.links(site.default()) == {}
-    told = next(system for system in site.json("status")["systems"] if system["role"] == "boots next")
+    told = next(system for system in site.json("status")["trees"] if system["role"] == "boots next")
     assert "glibc-2.43" in told["images"][0]["state"]
 
     site.lab.reboot()

@@ -248,7 +248,7 @@ def test_before_the_merge_what_is_bad_is_taken_out(site: Site, case: str) -> Non
     assert f"{link}: quarantined: " in done.stdout
     assert site.links() == {"good.raw": "good-1.0.x86-64.raw"}
     assert merged(site) == {"good": "1.0"}
-    status = site.json("status")["systems"][0]
+    status = site.json("status")["trees"][0]
     assert [item["link"] for item in status["quarantined"]] == [link]
     assert f"quarantined: {link}, " in site.command("status").stdout
     # nothing moves any more
@@ -262,7 +262,7 @@ def test_before_the_merge_what_is_bad_is_taken_out(site: Site, case: str) -> Non
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     assert site.links() == {"bad.raw": f"bad-{version}.x86-64.raw", "good.raw": "good-1.0.x86-64.raw"}
     assert merged(site) == {"good": "1.0", "bad": version}
-    assert site.json("status")["systems"][0]["quarantined"] == []
+    assert site.json("status")["trees"][0]["quarantined"] == []
 
 
 def test_boot_tells_that_it_happened_and_shows_a_refusal_again(site: Site) -> None:
@@ -288,7 +288,7 @@ def test_an_ordinary_user(site: Site) -> None:
     damage(site, "truncated")
     told = site.lab.run([*USER, "tukit-sysext", "verify", "--all", "--json"], check=False)
     assert told.returncode == 1
-    trees = {tree["snapshot"]: tree for tree in json.loads(told.stdout)["trees"]}
+    trees = {tree["tree"]["snapshot"]: tree for tree in json.loads(told.stdout)["trees"]}
     if trees:
         assert [image["condition"] for image in trees[first]["images"]] == ["damaged"]
     for option in ("--repair", "--boot"):
@@ -299,7 +299,7 @@ def test_an_ordinary_user(site: Site) -> None:
 def test_all_snapshots(site: Site) -> None:
     first = updated(site)
     damage(site, "a bit")
-    trees = {tree["snapshot"]: tree for tree in site.json("verify", "--all")["trees"]}
+    trees = {tree["tree"]["snapshot"]: tree for tree in site.json("verify", "--all")["trees"]}
     assert set(trees) == site.numbers()
     assert [image["condition"] for image in trees[first]["images"]] == ["damaged"]
     assert [image["condition"] for image in trees[site.lab.running]["images"]] == ["whole"]

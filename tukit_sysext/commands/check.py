@@ -11,11 +11,11 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
@@ -43,25 +43,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         )
         plan = decide(resolver.resolve())
     output = Output.of(arguments)
-    output.json(document(plan))
+    output.json(document(target, plan))
     output.show(lines(plan, full=getattr(arguments, "verbose", False)))
     return ExitStatus.REFUSED if plan.refusals else ExitStatus.DONE
 
 
-def document(plan: Plan) -> dict[str, Any]:
+def document(target: Target, plan: Plan) -> dict[str, Any]:
     """The plan for ``--json``."""
-    tree = plan.tree
-    release = tree.release or ReleaseData()
     return {
-        "tree": {
-            "path": str(tree.path),
-            "id": release.get("ID"),
-            "version_id": release.get("VERSION_ID"),
-            "sysext_level": release.get("SYSEXT_LEVEL"),
-            "architecture": tree.architecture,
-            "systemd": str(tree.systemd) if tree.systemd is not None else None,
-            "unusable": tree.unusable or None,
-        },
+        "tree": tree_document(target),
+        "system": system_name(plan.tree.release),
+        "host": host_document(plan.tree),
+        "unusable": plan.tree.unusable or None,
         "images": [_image(image) for image in _shown(plan)],
         "foreign": [
             {

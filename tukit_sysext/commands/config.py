@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem, Said, redacted_value
@@ -18,6 +18,7 @@ from tukit_sysext.config.wanted import WantedImages
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.net.network import SYSCONFIG, system_proxy
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -55,7 +56,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     settings = _with_system_proxy(target.machine, settings)
     out = Output.of(arguments)
     if out.wants_json:
-        out.json(document(str(target.path), settings, configuration, wanted, everything=arguments.all))
+        out.json(document(target, settings, configuration, wanted, everything=arguments.all))
     else:
         _show(out, settings, configuration, wanted, everything=arguments.all)
     return ExitStatus.DONE
@@ -105,11 +106,11 @@ def _hidden(value: str) -> str:
 
 
 def document(
-    path: str, settings: Iterable[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
+    target: Target, settings: Iterable[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
 ) -> dict[str, Any]:
     """The configuration for ``--json``."""
     return {
-        "tree": path,
+        "tree": tree_document(target),
         "settings": [_row(row) for row in settings],
         "sources": [
             {

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tukit_sysext.commands.common.offered import FAULTY, no_such_image
-from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -202,11 +202,8 @@ def _document(
     away: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
-        "tree": {
-            "path": str(target.path),
-            "snapshot": target.snapshot.number if target.snapshot is not None else None,
-            "system": system_name(facts.tree.release),
-        },
+        "tree": tree_document(target),
+        "system": system_name(facts.tree.release),
         "images": [
             {
                 "name": offer.name,

@@ -67,7 +67,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             "keys": [key_document(key) for key in believed],
             "trees": [
                 {
-                    **tree_document(written.target),
+                    "tree": tree_document(written.target),
                     "files": [
                         {"path": str(path), "written": True}
                         for path in (written.keyring, written.file)

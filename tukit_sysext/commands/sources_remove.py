@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             "source": name,
             "trees": [
                 {
-                    **tree_document(gone.target),
+                    "tree": tree_document(gone.target),
                     "files": [{"path": path, "written": False} for path in gone.files],
                     "kept": gone.kept,
                     "wanted_by": list(gone.wanted_by),

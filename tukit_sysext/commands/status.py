@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""``tukit-sysext status``: what the running system, the one that boots next and an open transaction have.
-
-And what is wrong.
-"""
+"""``tukit-sysext status``: the running system, the one that boots next and open transactions, and what is wrong."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ import argparse
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.entries import Look, entry_document
+from tukit_sysext.commands.common.trees import target_in, tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
@@ -30,7 +27,8 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, scan
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import read_release
@@ -46,12 +44,11 @@ _NOT_LINKED = "not linked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class System:
-    """One tree that matters now: its role, its snapshot (None: not known), what it wants and has."""
+class _TreeStatus:
+    """One tree that matters now: why it does, what it wants and has."""
 
     role: str
-    path: Path
-    snapshot: Snapshot | None
+    target: Target
     release: ReleaseData | None
     wanted: WantedImages
     entries: tuple[Entry, ...] | None
@@ -72,7 +69,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             output.tell(line)
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
     found = scan(machine.layout, machine.subvolumes)
-    systems = list(_systems(machine, found))
+    trees = list(_trees(machine, found))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
     if output.wants_json:
@@ -80,7 +77,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.json(
             {
                 "running_job": running_job.document(running) if running is not None else None,
-                "systems": [_document(system, look) for system in systems],
+                "trees": [_document(tree, look) for tree in trees],
                 "refused": None if mark is None else _refused(mark),
                 "repair": [
                     {**asdict(item), "since": time_text(item.since)} for item in needs.read(machine.layout.repair)
@@ -90,7 +87,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             }
         )
         return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
-    _print(output, machine, systems, look, mark)
+    _print(output, machine, trees, look, mark)
     if others or found.unknown:
         output.tell()
     for path in others:
@@ -101,68 +98,68 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _print(output: Output, machine: Machine, systems: Sequence[System], look: Look, mark: Refusal | None) -> None:
+def _print(output: Output, machine: Machine, trees: Sequence[_TreeStatus], look: Look, mark: Refusal | None) -> None:
     for line in (
         *running_job.lines(machine),
         *_refusal_lines(mark),
         *_repair_lines(needs.read(machine.layout.repair)),
     ):
         output.tell(line)
-    for number, system in enumerate(systems):
+    for number, tree in enumerate(trees):
         if number:
             output.tell()
-        _print_system(output, system, look)
+        _print_tree(output, tree, look)
 
 
-def _systems(machine: Machine, snapshots: Scan) -> Iterator[System]:
+def _trees(machine: Machine, snapshots: Scan) -> Iterator[_TreeStatus]:
     running, default = snapshots.running, snapshots.default
     role = "running" if default is None or default is not running else "running, boots next"
-    yield _system(machine, role, machine.layout.root, running)
+    yield _tree(role, target_in(machine, snapshots, running))
     if default is not None and default is not running:
-        yield _system(machine, "boots next", default.path, default)
+        yield _tree("boots next", target_in(machine, snapshots, default))
     for snapshot in snapshots.snapshots:
         if snapshot.open:
-            yield _system(machine, "open transaction", snapshot.path, snapshot)
+            yield _tree("open transaction", target_in(machine, snapshots, snapshot))
 
 
-def _system(machine: Machine, role: str, path: Path, snapshot: Snapshot | None) -> System:
+def _tree(role: str, target: Target) -> _TreeStatus:
     entries: tuple[Entry, ...] | None = None
     quarantined: tuple[Quarantined, ...] = ()
     unknown = ""
-    with Tree(path) as tree:
+    with Tree(target.path) as tree:
         try:
             entries = read_entries(tree)
             quarantined = quarantine_folder.quarantined(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
         wanted = wanted_files.load(tree)
-        return System(
+        return _TreeStatus(
             role=role,
-            path=path,
-            snapshot=snapshot,
+            target=target,
             release=read_release(tree),
             wanted=wanted,
             entries=entries,
             unknown=unknown,
-            left_out=_left_out(machine, snapshot),
+            left_out=_left_out(target),
             problems=(*settings_files.load(tree).problems, *wanted.problems),
             quarantined=quarantined,
         )
 
 
-def _left_out(machine: Machine, snapshot: Snapshot | None) -> Mapping[str, str]:
-    if snapshot is None or not machine.layout.ledger.exists():
+def _left_out(target: Target) -> Mapping[str, str]:
+    path, snapshot = target.machine.layout.ledger, target.snapshot
+    if snapshot is None or not path.exists():
         return {}
     try:
-        with Ledger(machine.layout.ledger, writable=False) as ledger:
+        with Ledger(path, writable=False) as ledger:
             return ledger.left_out(*snapshot.key)
     except (OSError, sqlite3.Error):
         return {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One image of a system: wanted, linked, or both."""
+class _ImageRow:
+    """One image of a tree: wanted, linked, or both."""
 
     name: str
     version: str
@@ -171,20 +168,20 @@ class Row:
     wanted_by: str | None
 
 
-def _rows(system: System, look: Look) -> Iterator[Row]:
+def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
     by_image: dict[str, list[Entry]] = {}
     others: list[Entry] = []
-    for entry in system.entries or ():
+    for entry in tree.entries or ():
         name = look(entry.image).name if entry.image is not None else None
-        if name is not None and name in system.wanted.images:
+        if name is not None and name in tree.wanted.images:
             by_image.setdefault(name, []).append(entry)
         else:
             others.append(entry)
-    for name, wanted in system.wanted.images.items():
+    for name, wanted in tree.wanted.images.items():
         entries = by_image.get(name, [])
         policy = "removed" if wanted.state is State.REMOVED else str(wanted.policy)
         yield from (
-            Row(
+            _ImageRow(
                 name=name,
                 version=_version(entry, look),
                 policy=policy,
@@ -194,12 +191,12 @@ def _rows(system: System, look: Look) -> Iterator[Row]:
             for entry in entries
         )
         if not entries and wanted.state is State.WANTED:
-            reason = system.left_out.get(name)
+            reason = tree.left_out.get(name)
             state = f"left out: {reason}" if reason else _NOT_LINKED
-            yield Row(name=name, version="-", policy=policy, state=state, wanted_by=wanted.origin)
+            yield _ImageRow(name=name, version="-", policy=policy, state=state, wanted_by=wanted.origin)
     for entry in others:
         where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
-        yield Row(name=entry.name, version=_version(entry, look), policy="not ours", state=where, wanted_by=None)
+        yield _ImageRow(name=entry.name, version=_version(entry, look), policy="not ours", state=where, wanted_by=None)
 
 
 def _version(entry: Entry, look: Look) -> str:
@@ -216,28 +213,29 @@ def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:
     return ", ".join(told) or "whole"
 
 
-def _print_system(output: Output, system: System, look: Look) -> None:
-    number = f"snapshot {system.snapshot.number}" if system.snapshot is not None else f"tree {system.path}"
-    output.tell(Toned(f"{number} ({system.role}): {system_name(system.release)}", Tone.STRONG))
-    if system.unknown:
-        output.tell(Toned(f"  not known: {system.unknown}", Tone.NOTICE))
-    rows = [(row.name, row.version, row.policy, _toned(row)) for row in _rows(system, look)]
+def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
+    snapshot = tree.target.snapshot
+    called = f"snapshot {snapshot.number}" if snapshot is not None else f"tree {tree.target.path}"
+    output.tell(Toned(f"{called} ({tree.role}): {system_name(tree.release)}", Tone.STRONG))
+    if tree.unknown:
+        output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
+    rows = [(row.name, row.version, row.policy, _toned(row)) for row in _rows(tree, look)]
     if rows:
         output.table(("Image", "Version", "Policy", "State"), rows, indent=2)
         if any(row[-1] == _NOT_LINKED for row in rows):
-            where = f" --snapshot {system.snapshot.number}" if system.snapshot and not system.snapshot.running else ""
+            where = f" --snapshot {snapshot.number}" if snapshot is not None and not snapshot.running else ""
             output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
-    elif not system.unknown:
+    elif not tree.unknown:
         output.tell("  no extension image, and none wanted")
-    for item in system.quarantined:
+    for item in tree.quarantined:
         output.tell(f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}")
-    for name, path in sorted(system.wanted.masked.items()):
+    for name, path in sorted(tree.wanted.masked.items()):
         output.tell(f"  {name} is masked by {path}")
-    for problem in system.problems:
+    for problem in tree.problems:
         output.tell(Toned(f"  problem: {problem}", Tone.NOTICE))
 
 
-def _toned(row: Row) -> str:
+def _toned(row: _ImageRow) -> str:
     """The state in colour; what is as it should be has none. Where in the store a link leads tells the version."""
     if row.policy == "not ours":
         return Toned("link into the store" if row.state.startswith(f"link to {STORE}/") else row.state, Tone.NOTICE)
@@ -246,13 +244,11 @@ def _toned(row: Row) -> str:
     return row.state if row.state == "whole" else Toned(row.state, Tone.BAD)
 
 
-def _document(system: System, look: Look) -> dict[str, Any]:
-    snapshot = system.snapshot
+def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
     return {
-        "role": system.role,
-        "path": str(system.path),
-        "snapshot": snapshot.number if snapshot is not None else None,
-        "system": system_name(system.release),
+        "tree": tree_document(tree.target),
+        "role": tree.role,
+        "system": system_name(tree.release),
         "images": [
             {
                 "name": row.name,
@@ -261,9 +257,9 @@ def _document(system: System, look: Look) -> dict[str, Any]:
                 "state": row.state,
                 "wanted_by": row.wanted_by,
             }
-            for row in _rows(system, look)
+            for row in _rows(tree, look)
         ],
-        "links": None if system.entries is None else [entry_document(entry, look) for entry in system.entries],
+        "links": None if tree.entries is None else [entry_document(entry, look) for entry in tree.entries],
         "quarantined": [
             {
                 "link": item.entry.name,
@@ -271,11 +267,11 @@ def _document(system: System, look: Look) -> dict[str, Any]:
                 "reason": item.reason or None,
                 "since": item.since or None,
             }
-            for item in system.quarantined
+            for item in tree.quarantined
         ],
-        "masked": dict(system.wanted.masked),
-        "unknown": system.unknown or None,
-        "problems": [str(problem) for problem in system.problems],
+        "masked": dict(tree.wanted.masked),
+        "unknown": tree.unknown or None,
+        "problems": [str(problem) for problem in tree.problems],
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common.privilege import require_root
+from tukit_sysext.commands.common.trees import target_in, tree_document
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class _Verified:
     """One tree as it is in the end, and what was done."""
 
     assessment: Assessment
@@ -74,7 +75,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if mend:
         _settle_needs(machine, scan, results)
     metrics.update(machine)
-    output.json({"trees": [_document(result) for result in results], "unknown": unknown})
+    output.json({"trees": [_document(machine, scan, result) for result in results], "unknown": unknown})
     output.show(_lines(results))
     if not output.wants_json:
         for text in unknown:
@@ -91,13 +92,13 @@ def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Seque
     return [subject_of(machine, snapshot_of(machine, scan, arguments.snapshot))]
 
 
-def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, mend: bool) -> Result:
+def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, mend: bool) -> _Verified:
     def look() -> Assessment:
         return assess(machine, subject, examiner, objection=plugins.objection)
 
     assessment = look()
     if not mend:
-        return Result(assessment=assessment)
+        return _Verified(assessment=assessment)
     repairs = repair(machine, plugins, subject, assessment.wrong) if assessment.wrong else ()
     if repairs:
         examiner.look_again()
@@ -108,7 +109,7 @@ def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Exam
         subject = _again(machine, subject)
         assessment = look()
     _remember(machine, subject, repairs)
-    return Result(assessment=assessment, repairs=repairs, moves=moves)
+    return _Verified(assessment=assessment, repairs=repairs, moves=moves)
 
 
 def _again(machine: Machine, subject: Subject) -> Subject:
@@ -131,7 +132,7 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
         write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what was repaired")
 
 
-def _settle_needs(machine: Machine, scan: Scan, results: Sequence[Result]) -> None:
+def _settle_needs(machine: Machine, scan: Scan, results: Sequence[_Verified]) -> None:
     try:
         needs.enter(machine, [result.assessment for result in results], matter=scan.in_use)
     except OSError as error:
@@ -207,7 +208,7 @@ def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _lines(results: Sequence[Result]) -> Iterator[str | Table]:
+def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
     for result in results:
         assessment = result.assessment
         tone = Tone.BAD if assessment.wrong else Tone.STRONG
@@ -264,11 +265,12 @@ def _told(item: Repair) -> str:
     return f"{item.finding.name} {item.finding.version}: {item.text}"
 
 
-def _document(result: Result) -> dict[str, Any]:
+def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]:
     assessment = result.assessment
+    number = assessment.subject.number
+    snapshot = scan.get(number) if number is not None else None
     return {
-        "snapshot": assessment.subject.number,
-        "path": str(assessment.subject.path),
+        "tree": tree_document(target_in(machine, scan, snapshot)),
         "unknown": assessment.unknown or None,
         "images": [
             {

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tukit_sysext.commands.common.offered import FAULTY, no_such_image
-from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
@@ -191,16 +191,11 @@ def _document(
     *,
     against: bool,
 ) -> dict[str, Any]:
-    tree = facts.tree
     return {
         "name": name,
-        "tree": {
-            "path": str(target.path),
-            "snapshot": target.snapshot.number if target.snapshot is not None else None,
-            "system": system_name(tree.release),
-            "architecture": tree.architecture,
-            "systemd": str(tree.systemd) if tree.systemd is not None else None,
-        },
+        "tree": tree_document(target),
+        "system": system_name(facts.tree.release),
+        "host": host_document(facts.tree),
         "usable": not against,
         "against": [{"rule": rule.rule, "reason": rule.system} for rule in general],
         "taken": plan.chosen.version if plan.chosen is not None else None,

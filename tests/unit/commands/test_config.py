@@ -122,7 +122,7 @@ def test_another_tree(site: PlainMachine, capsys: pytest.CaptureFixture[str]) ->
     for arguments in (("--snapshot", "7"), ("--root", str(site.tree(7)))):
         found = document(capsys, *arguments)
         assert [image["name"] for image in found["images"]] == ["gdb"]
-        assert found["tree"] == str(site.tree(7))
+        assert found["tree"]["path"] == str(site.tree(7))
 
 
 def test_every_key_can_be_shown(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

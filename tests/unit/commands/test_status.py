@@ -45,7 +45,7 @@ def test_a_version_that_nothing_tells_is_null(world: World, capsys: pytest.Captu
     make_tree(world.site.layout.store, {"odd.raw": "?"})
     (world.site.root / "etc/extensions/odd.raw").symlink_to("/var/lib/sysext-store/odd.raw")
     assert cli.main(["status", "--json"]) == 0
-    (system,) = json.loads(capsys.readouterr().out)["systems"]
+    (system,) = json.loads(capsys.readouterr().out)["trees"]
     assert {image["name"]: image["version"] for image in system["images"]} == {"gdb": "1.0", "odd.raw": None}
 
 

@@ -81,6 +81,17 @@ def test_a_schema_is_one_and_tells_all(command: str) -> None:
     assert all(text for _, _, _, text in rows)
 
 
+def test_a_tree_has_one_shape() -> None:
+    """One definition in all schemas, nothing else that tells which tree it is, and under one name."""
+    found = schemas.load().values()
+    definitions = [schema["$defs"]["tree"] for schema in found if "tree" in schema.get("$defs", {})]
+    assert len(definitions) > 10
+    assert all(definition == definitions[0] for definition in definitions)
+    objects = [(path, part.get("properties", {})) for schema in found for path, part in _objects(schema, "$")]
+    assert {path for path, properties in objects if "boots_next" in properties} == {"$.$defs.tree"}
+    assert all("#/$defs/tree" in str(properties["tree"]) for _, properties in objects if "tree" in properties)
+
+
 def _objects(part: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(part, dict):
         if part.get("type") == "object":

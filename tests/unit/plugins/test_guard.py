@@ -168,7 +168,7 @@ def test_json_is_flat(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> N
     site.offer("1")
     document = as_json(capsys, "--snapshot", "7", "--repair")
     (tree,) = document["trees"]
-    assert tree["snapshot"] == 7
+    assert tree["tree"]["snapshot"] == 7
     (found,) = tree["images"]
     assert (found["image"], found["version"], found["condition"], found["wrong"]) == ("gdb", "1", "whole", False)
     (done,) = tree["repairs"]

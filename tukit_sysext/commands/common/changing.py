@@ -223,7 +223,7 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
         "refreshed": refreshed,
         "trees": [
             {
-                **tree_document(tree.target),
+                "tree": tree_document(tree.target),
                 "images": [
                     {
                         "name": image.name,

@@ -7,8 +7,11 @@ import argparse
 from typing import Any
 
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
 from tukit_sysext.terminal.output import Output
+from tukit_sysext.update.facts import TreeFacts
 
 
 def acting(machine: Machine, arguments: argparse.Namespace) -> tuple[Target, ...]:
@@ -37,6 +40,19 @@ def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, outp
             )
 
 
+def target_in(machine: Machine, snapshots: Scan, snapshot: Snapshot | None) -> Target:
+    """The tree of a snapshot; the running system where that is None, as its snapshot is not known."""
+    running = snapshot is None or snapshot.running
+    boots_next = snapshot is not None and snapshot.default
+    return Target(
+        machine=machine,
+        path=machine.layout.root if snapshot is None or running else snapshot.path,
+        snapshot=snapshot,
+        running=running,
+        next=boots_next or (running and snapshots.default is None),
+    )
+
+
 def tree_document(target: Target) -> dict[str, Any]:
     """Which tree it is, for ``--json``."""
     return {
@@ -44,4 +60,16 @@ def tree_document(target: Target) -> dict[str, Any]:
         "snapshot": target.snapshot.number if target.snapshot is not None else None,
         "running": target.running,
         "boots_next": target.next,
+    }
+
+
+def host_document(tree: TreeFacts) -> dict[str, str | None]:
+    """What images are compared with, for ``--json``."""
+    release = tree.release or ReleaseData()
+    return {
+        "id": release.get("ID"),
+        "version_id": release.get("VERSION_ID"),
+        "sysext_level": release.get("SYSEXT_LEVEL"),
+        "architecture": tree.architecture,
+        "systemd": str(tree.systemd) if tree.systemd is not None else None,
     }
