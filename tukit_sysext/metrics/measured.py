@@ -34,12 +34,12 @@ _LOST = (Condition.MISSING, Condition.DAMAGED, Condition.BROKEN, Condition.WRONG
 
 
 def measured(machine: Machine) -> Sequence[Metric]:
-    """All metrics. What is not known now has no sample."""
-    found = scan(machine.layout, machine.subvolumes)
+    """All metrics. One whose value is not known has no sample."""
+    scanned = scan(machine.layout, machine.subvolumes)
     examiner = Examiner(machine.store(writable=False), full=False, writable=False)
-    trees = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, found)]
+    trees = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, scanned)]
     roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
-    if len(trees) == 1 and found.running is not None and found.running.default:
+    if len(trees) == 1 and scanned.running is not None and scanned.running.default:
         roles["next"] = trees[0]
     return [*_updates(machine), *_trees(roles), *_store(machine)]
 
@@ -47,16 +47,12 @@ def measured(machine: Machine) -> Sequence[Metric]:
 def _updates(machine: Machine) -> Iterator[Metric]:
     yield _gauge("info", "Version of tukit-sysext.", Sample(value=1, labels={"version": __version__}))
     mark = refusal.known(machine, writable=False)
-    yield _gauge("update_refused", "Whether an update is refused because of images.", _one(mark is not None))
-    since = (Sample(value=mark.since),) if mark is not None else ()
-    yield _gauge("update_refused_since_timestamp_seconds", "Since when updates are refused.", *since)
-    yield _gauge("update_refusals", "How often the update was refused.", _one(mark.times if mark is not None else 0))
+    yield _single("update_refused", "Whether an update is refused because of images.", mark is not None)
+    since = mark.since if mark is not None else None
+    yield _single("update_refused_since_timestamp_seconds", "Since when updates are refused.", since)
+    yield _single("update_refusals", "How often the update was refused.", mark.times if mark is not None else 0)
     last = _last_success(machine)
-    yield _gauge(
-        "last_success_timestamp_seconds",
-        "When a transaction was last finalized.",
-        *([_one(last)] if last is not None else []),
-    )
+    yield _single("last_success_timestamp_seconds", "When a transaction was last finalized.", last)
 
 
 def _last_success(machine: Machine) -> int | None:
@@ -74,10 +70,8 @@ def _last_success(machine: Machine) -> int | None:
 def _trees(roles: dict[str, Assessment]) -> Iterator[Metric]:
     counts = {role: _counts(assessment) for role, assessment in roles.items()}
     for name, text in _COUNTS.items():
-        samples = (
-            Sample(value=found[name], labels={"tree": role}) for role, found in counts.items() if found is not None
-        )
-        yield _gauge(name, text, *samples)
+        known = ((role, numbers[name]) for role, numbers in counts.items() if numbers is not None)
+        yield _gauge(name, text, *(Sample(value=number, labels={"tree": role}) for role, number in known))
 
 
 _COUNTS = {
@@ -92,7 +86,7 @@ _COUNTS = {
 
 
 def _counts(assessment: Assessment) -> dict[str, int] | None:
-    """The numbers of one tree; None where it cannot be judged."""
+    """The numbers of one tree; None where it cannot be assessed."""
     if assessment.unknown:
         return None
     try:
@@ -100,20 +94,20 @@ def _counts(assessment: Assessment) -> dict[str, int] | None:
             images = wanted.load(tree).images
     except TukitSysextError:
         return None
-    ours = [item for item in assessment.findings if item.ours and item.quarantined is None]
+    ours = [finding for finding in assessment.findings if finding.ours and finding.quarantined is None]
     names = {name for name, image in images.items() if image.state is State.WANTED}
     return {
         "images_wanted": len(names),
-        "images_good": len({item.name for item in ours if item.good} & names),
-        "images_absent": len(names - {item.name for item in ours}),
+        "images_good": len({finding.name for finding in ours if finding.good} & names),
+        "images_absent": len(names - {finding.name for finding in ours}),
         "images_not_fitting": _number(ours, Condition.DOES_NOT_FIT),
         "images_lost": _number(ours, *_LOST),
-        "links_blocking": sum(item.blocks for item in assessment.findings),
+        "links_blocking": sum(finding.blocks for finding in assessment.findings),
     }
 
 
 def _number(findings: Sequence[Finding], *conditions: Condition) -> int:
-    return sum(item.condition in conditions for item in findings)
+    return sum(finding.condition in conditions for finding in findings)
 
 
 def _store(machine: Machine) -> Iterator[Metric]:
@@ -123,12 +117,12 @@ def _store(machine: Machine) -> Iterator[Metric]:
     except OSError as error:
         log.info("%s: %s", machine.layout.store, error.strerror)
         return
-    yield _gauge("store_bytes", "Size of the image store on the disk.", _one(sum(sizes)))
-    yield _gauge("store_files", "Files in the image store.", _one(len(sizes)))
+    yield _single("store_bytes", "Size of the image store on the disk.", sum(sizes))
+    yield _single("store_files", "Files in the image store.", len(sizes))
 
 
-def _one(value: float) -> Sample:
-    return Sample(value=value)
+def _single(name: str, text: str, value: float | None) -> Metric:
+    return _gauge(name, text, *([Sample(value=value)] if value is not None else []))
 
 
 def _gauge(name: str, text: str, *samples: Sample) -> Metric:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The file of metrics for node_exporter's textfile collector ([Metrics] File=), written when something changed.
 
-It never fails what it tells of: an update goes through, whether the file can be written or not.
+An update goes through whether the file can be written or not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def update(machine: Machine) -> None:
-    """Write the file, where the configuration of the running system names one, and it would change. Never raises."""
+    """Write the file where the running system's configuration names one, and it would change. Never raises."""
     try:
         with Tree(machine.layout.root) as tree:
-            named = settings.load(tree).settings.metrics
-        if named is not None and machine.privileged:
-            _write(machine, machine.layout.root / named.lstrip("/"))
+            file = settings.load(tree).settings.metrics
+        if file is not None and machine.privileged:
+            _write(machine, machine.layout.root / file.lstrip("/"))
     except OSError as error:
         log.warning("the metrics are not written: %s", error)
     except Exception as error:
@@ -31,7 +31,7 @@ def update(machine: Machine) -> None:
 
 
 def _write(machine: Machine, path: Path) -> None:
-    # of no use where nobody wants it: a transaction imports little
+    # imported only where a file is named: a transaction imports little
     from tukit_sysext.metrics.measured import measured
     from tukit_sysext.metrics.textfile import rendered
 
@@ -41,5 +41,5 @@ def _write(machine: Machine, path: Path) -> None:
             return
     except FileNotFoundError:
         pass
-    # readers see the old file or the new one; it is made again, so that nothing has to be durable
+    # readers see the old file or the new one; it need not be durable, as it is made again
     write_file(path, content, durable=False)

@@ -17,7 +17,7 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """A gauge: its name, what it is, and its samples (none: nobody knows it now)."""
+    """A gauge: its name, what it is, and its samples (none where it is not known)."""
 
     name: str
     text: str
@@ -25,7 +25,7 @@ class Metric:
 
 
 def rendered(metrics: Iterable[Metric]) -> str:
-    """The file."""
+    """The content of the file."""
     lines: list[str] = []
     for metric in metrics:
         if not metric.samples:
