@@ -33,5 +33,5 @@ class Machine:
         return Seen(self.layout.seen, writable=self.privileged and not self.read_only)
 
     def store(self, *, writable: bool = True) -> Store:
-        """The image store; with ``writable`` false nothing of it or of its records is ever written."""
-        return Store(self.layout, writable=writable)
+        """The image store; nothing of it or of its records is written where we only look, or if not ``writable``."""
+        return Store(self.layout, writable=writable and not self.read_only)

@@ -146,9 +146,10 @@ DEFENCES: tuple[Defence, ...] = (
         "L6",
         "an image is looked into before its hash is known",
         "tukit_sysext/update/fetch.py",
-        "        self._incoming.finish()\n        self.known = _publish(",
-        "        inspect_image(self._incoming.descriptor, preferred=self.wanted.name, scratch=self._resolver.scratch)\n"
-        "        self._incoming.finish()\n        self.known = _publish(",
+        "        self._incoming.finish()\n        self.known = self._fetching.publish(",
+        "        scratch = self._fetching._resolver.machine.layout.cache\n"
+        "        inspect_image(self._incoming.descriptor, preferred=self.wanted.name, scratch=scratch)\n"
+        "        self._incoming.finish()\n        self.known = self._fetching.publish(",
         f"{_U}/sources/test_looking.py",
     ),
     broken(

@@ -171,10 +171,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N15",
         "a source that is away ends the transaction",
-        "tukit_sysext/update/resolve.py",
+        "tukit_sysext/update/search.py",
         "            except (SourceUnreachable, ImageBroken) as error:\n                log.warning(",
         "            except ImageBroken as error:\n                log.warning(",
-        f"{_U}/update/test_resolve.py::test_a_list_that_cannot_be_used",
+        f"{_U}/update/test_search.py::test_a_list_that_cannot_be_used",
     ),
     broken(
         "N15",

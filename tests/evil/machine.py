@@ -148,7 +148,7 @@ class Victim(PlainMachine):
 
         with (
             patch("tukit_sysext.update.fetch.inspect_image", inspect),
-            patch("tukit_sysext.update.resolve.inspect_image", inspect),
+            patch("tukit_sysext.update.local.inspect_image", inspect),
         ):
             yield
 

@@ -101,7 +101,7 @@ def check_description(data: bytes) -> None:
     known = listed.known_from(data, "x.manifest", image=IMAGE, where="description")
     assert (known.failure is None) or (known.failure is Standing.BROKEN and known.release is None)
     told(known.reason)
-    assert not known.from_content and known.merge_name is None
+    assert known.merge_name is None
 
 
 def check_packed_description(data: bytes) -> None:

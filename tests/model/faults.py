@@ -217,7 +217,7 @@ class Faults:
         import tukit_sysext.integrity.quarantine_folder
         import tukit_sysext.system.inspect_image
         import tukit_sysext.update.fetch
-        import tukit_sysext.update.resolve
+        import tukit_sysext.update.local
         from tukit_sysext.system.rename import rename_new
 
         self._connection = self._make_connection()
@@ -242,7 +242,7 @@ class Faults:
             (time, "gmtime", self._gmtime),
             (tukit_sysext.integrity.quarantine_folder, "rename_new", renamed),
             (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
-            (tukit_sysext.update.resolve, "inspect_image", images.inspect_image),
+            (tukit_sysext.update.local, "inspect_image", images.inspect_image),
             (tukit_sysext.integrity.assess, "inspect_linked", images.inspect_linked),
             (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]

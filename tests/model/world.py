@@ -20,7 +20,7 @@ from tests.model import images
 from tests.model.faults import Faults
 from tests.model.model import EXTENSIONS, PLACES, Etc, Model, Snap, Words
 from tests.model.volume import Volume
-from tukit_sysext.collect.roots import Root
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins

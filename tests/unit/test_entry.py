@@ -94,7 +94,7 @@ STEPS = [
     "tukit_sysext.update.transaction.shared",
     "tukit_sysext.update.fetch.decide",
     "tukit_sysext.update.transaction.LinkWriter",
-    "tukit_sysext.update.resolve.tree_facts",
+    "tukit_sysext.update.local.tree_facts",
     "tukit_sysext.config.wanted.load",
     "tukit_sysext.config.settings.load",
     "tukit_sysext.store.image_store.Store.names",

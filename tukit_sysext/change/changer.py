@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
@@ -35,11 +35,11 @@ from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.fetch import complete
+from tukit_sysext.update.fetch import Fetching
 from tukit_sysext.update.options import current
 from tukit_sysext.update.outcome import Change, changes
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
-from tukit_sysext.update.resolve import Hooks, Resolver
+from tukit_sysext.update.search import Resolver
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +81,7 @@ class Changer:
     there who can say what may go.
     """
 
-    def __init__(self, requests: Sequence[ChangeRequest], plugins: Hooks, *, dry_run: bool = False) -> None:
+    def __init__(self, requests: Sequence[ChangeRequest], plugins: AllPlugins, *, dry_run: bool = False) -> None:
         self._requests = requests
         self._plugins = plugins
         self._dry_run = dry_run
@@ -109,16 +109,9 @@ class Changer:
         # who changes files alone asks what will come of it, as a dry run does
         asks = self._dry_run or not request.link
         machine = replace(target.machine, read_only=True) if asks else target.machine
-        store = machine.store(writable=not asks)
-        resolver = Resolver(
-            machine,
-            tree,
-            partial(self._plugins.sources, machine),
-            store,
-            objection=self._plugins.objection,
-        )
+        resolver = Resolver(machine, tree, self._plugins)
         images = {file.image.name: file.image for file in request.files if file.image is not None}
-        resolver.resolve(wish=images, only=request.names, ask=request.ask)
+        resolver.resolve(wanted=images, only=request.names, ask=request.ask)
         return _OpenTree(
             request=request, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts)
         )
@@ -152,11 +145,12 @@ class Changer:
         for site in self._trees:
             if site.request.link:
                 machine = site.request.target.machine
-                store, there = machine.store(), fetched.get(machine.layout.store, frozenset())
-                site.resolver.learn(known={}, stored={name: store.look(name) for name in there})
-                done = complete(site.resolver, store)
-                fetched[machine.layout.store] = site.fetched = done.fetched | there
-                site.plan = _gently(done.plan, site.resolver.facts)
+                there = fetched.get(machine.layout.store, frozenset())
+                site.resolver.learn(known={}, stored={name: site.resolver.store.look(name) for name in there})
+                fetching = Fetching(site.resolver)
+                plan = fetching.complete()
+                fetched[machine.layout.store] = site.fetched = there | fetching.fetched
+                site.plan = _gently(plan, site.resolver.facts)
         return self.plans()
 
     def carry_out(self) -> tuple[TreeChange, ...]:

@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Fate, Judged, Rules, judge
-from tukit_sysext.collect.roots import Root
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import MAIN, Configuration
@@ -32,9 +31,6 @@ from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree
-
-if TYPE_CHECKING:
-    from tukit_sysext.update.resolve import Hooks
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +66,7 @@ class Collection:
 
 def collect(
     machine: Machine,
-    plugins: Hooks,
+    plugins: AllPlugins,
     *,
     dry_run: bool = False,
     unknown_origin: bool = False,
@@ -106,7 +102,7 @@ class _Run:
     def __init__(
         self,
         machine: Machine,
-        plugins: Hooks,
+        plugins: AllPlugins,
         configuration: Configuration,
         rules: Rules,
         needed: Sequence[Root],

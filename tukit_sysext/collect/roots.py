@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
@@ -43,17 +44,6 @@ _MOST_PATHS = 256
 """How many paths one link may lead over; the kernel gives up after 40 links, and a folder of versions has several."""
 
 _ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, order=True)
-class Root:
-    """Something that keeps an image: the name of its file in the store, and in words who needs it.
-
-    ``where`` stands in "PLACE needs it": ``snapshot 42``, ``the running system``, ``quarantine``, ``plugin NAME``.
-    """
-
-    image: str
-    where: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

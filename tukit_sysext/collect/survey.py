@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect import roots
-from tukit_sysext.collect.roots import Marks, Root
+from tukit_sysext.collect.roots import Marks
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import PluginFailed, UnknownState
@@ -19,13 +19,10 @@ from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.image_store import Kept
 from tukit_sysext.system.tree import Tree
 
-if TYPE_CHECKING:
-    from tukit_sysext.update.resolve import Hooks
-
 _TRIES = 5
 
 
-def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
+def survey(machine: Machine, plugins: AllPlugins, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
     """Find all roots. ``files`` are those of the store, ``needed`` further roots of the caller.
 
     The snapshots are listed once more afterwards: where one came or went meanwhile everything is looked at anew (threat
@@ -42,7 +39,7 @@ def survey(machine: Machine, plugins: Hooks, files: Sequence[Kept], needed: Iter
     return _with(marks, f"{machine.layout.snapshots}: snapshots come and go too quickly; try again later")
 
 
-def _mark(machine: Machine, plugins: Hooks, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
+def _mark(machine: Machine, plugins: AllPlugins, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
     others, unknown = [*needed], list[str]()
     try:
         others += plugins.references(machine)

@@ -7,7 +7,6 @@ import argparse
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from tukit_sysext.change.adopt import Adopted, adopt, preview
@@ -20,14 +19,13 @@ from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.update.facts import Foreign
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.facts import Facts, Foreign
+from tukit_sysext.update.local import LocalLook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +65,8 @@ class _Site:
 
     target: Target
     tree: Tree
-    resolver: Resolver
+    look: LocalLook
+    facts: Facts
     entries: dict[str, tuple[Foreign, str | None]]
     removed: frozenset[str]
 
@@ -122,21 +121,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     check_changeable(target, tree)
-    machine = target.machine
-    resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store(writable=not dry_run))
-    wanted = resolver.facts.wanted
+    look = LocalLook(replace(target.machine, read_only=dry_run), tree)
+    facts = look.facts()
+    wanted = facts.wanted
     # who takes over an image that is to be taken out wants to have it
     kept = {name: image for name, image in wanted.items() if image.state is State.WANTED}
-    resolver.facts = replace(resolver.facts, wanted=kept)
-    resolver.look_locally()
+    facts = look.with_links(replace(facts, wanted=kept))
     entries: dict[str, tuple[Foreign, str | None]] = {}
-    for item in resolver.facts.foreign:
-        stored = resolver.facts.stored.get(item.entry.image) if item.entry.image is not None else None
+    for item in facts.foreign:
+        stored = facts.stored.get(item.entry.image) if item.entry.image is not None else None
         entries[item.entry.name] = item, stored.name if stored is not None else None
     return _Site(
         target=target,
         tree=tree,
-        resolver=resolver,
+        look=look,
+        facts=facts,
         entries=entries,
         removed=frozenset(name for name, (_, image) in entries.items() if image in wanted),
     )
@@ -161,7 +160,7 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> D
     try:
         if item.complaint:
             raise TukitSysextError(f"{entry}: {item.complaint}")
-        path = site.resolver.leads_to(item.entry)
+        path = site.look.leads_to(item.entry)
         take = preview if dry_run else adopt
         return Done(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
     except (TukitSysextError, OSError) as error:
@@ -193,7 +192,7 @@ def _alone(results: Sequence[Result], sites: Sequence[_Site]) -> Iterator[tuple[
         if isinstance(done, Done):
             for site in sites:
                 tried = _of_tree(results, site.target)
-                if done.entry not in tried and done.adopted.name not in site.resolver.facts.wanted:
+                if done.entry not in tried and done.adopted.name not in site.facts.wanted:
                     yield done, site.target
 
 

@@ -7,7 +7,6 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -23,7 +22,7 @@ from tukit_sysext.update import refusal
 from tukit_sysext.update.options import Considered
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.report import next_steps, step_lines, system_name
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -33,14 +32,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     machine = replace(target.machine, read_only=True)
     held = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
     with Tree(target.path) as tree:
-        resolver = Resolver(
-            machine,
-            tree,
-            partial(plugins.sources, machine),
-            machine.store(writable=False),
-            refused_for=held,
-            objection=plugins.objection,
-        )
+        resolver = Resolver(machine, tree, plugins, refused_for=held)
         plan = decide(resolver.resolve())
     output = Output.of(arguments)
     output.json(document(target, plan))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from tukit_sysext.commands.common.offered import FAULTY, no_such_image
@@ -28,19 +27,16 @@ from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.offers import Offer, offers, undecided_of_both, wish
 from tukit_sysext.update.plan import Action
 from tukit_sysext.update.report import system_name
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0, or 1 where a source could not be asked."""
     output = Output.of(arguments)
     target = looked_at(machine, arguments)
-    plugins = Plugins.of(machine)
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:
-        resolver = Resolver(
-            local, tree, partial(plugins.sources, local), local.store(writable=False), objection=plugins.objection
-        )
+        resolver = Resolver(local, tree, Plugins.of(machine))
         wanted = resolver.facts.wanted
 
         def ask(facts: Facts) -> Sequence[Any]:

@@ -11,7 +11,6 @@ import argparse
 import logging
 import time
 from dataclasses import asdict, replace
-from functools import partial
 
 from tukit_sysext.errors import TukitSysextError, in_words
 from tukit_sysext.exit_status import ExitStatus
@@ -50,7 +49,7 @@ def _answer(machine: Machine) -> Answer:
     from tukit_sysext.rules.release import ReleaseData
     from tukit_sysext.system.system_release import read_release
     from tukit_sysext.system.tree import Tree
-    from tukit_sysext.update.resolve import Resolver
+    from tukit_sysext.update.search import Resolver
 
     with Tree(machine.layout.root) as tree:
         if not any(image.may_refuse for image in wanted.load(tree).images.values()):
@@ -64,15 +63,8 @@ def _answer(machine: Machine) -> Answer:
         answer = without_plan(running, found)
         if answer is not None or running is None or found is None:
             return answer or Answer(verdict=Verdict.UNKNOWN, reason="not known")
-        plugins = Plugins.of(machine)
-        resolver = Resolver(
-            looking,
-            tree,
-            partial(plugins.sources, looking),
-            looking.store(writable=False),
-            refused_for=refusal.ages(refusal.known(machine, writable=False), now=int(time.time())),
-            objection=plugins.objection,
-        )
+        refused_for = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
+        resolver = Resolver(looking, tree, Plugins.of(machine), refused_for=refused_for)
         return judge(resolver, running, found)
 
 

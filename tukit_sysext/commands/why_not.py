@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from tukit_sysext.commands.common.offered import FAULTY, no_such_image
@@ -29,7 +28,7 @@ from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.offers import linked_names
 from tukit_sysext.update.plan import ImagePlan, decide
 from tukit_sysext.update.report import system_name
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
@@ -40,12 +39,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
     target = looked_at(machine, arguments)
-    plugins = Plugins.of(machine)
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:
-        resolver = Resolver(
-            local, tree, partial(plugins.sources, local), local.store(writable=False), objection=plugins.objection
-        )
+        resolver = Resolver(local, tree, Plugins.of(machine))
         wanted = resolver.facts.wanted
         resolver.look_locally()
 

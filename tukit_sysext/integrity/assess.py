@@ -28,8 +28,8 @@ from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Objection, no_objection
+from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.options import Option, consider
-from tukit_sysext.update.resolve import Resolver
 
 log = logging.getLogger(__name__)
 
@@ -102,13 +102,13 @@ def assess(
     inside = machine.privileged if look_inside is None else look_inside
     try:
         with Tree(subject.path) as tree:
-            resolver = Resolver(machine, tree, lambda _: (), examiner.store, objection=objection)
-            facts = resolver.facts
+            look = LocalLook(machine, tree)
+            facts = look.facts(objection=objection)
             unknown = facts.tree.unusable
             if not unknown and facts.tree.release is None:
                 unknown = f"{subject.path}: it has no os-release, whether images fit cannot be told"
             entries = facts.tree.entries if subject.entries is None else subject.entries
-            assessor = _Assessor(machine, resolver, examiner, inside=inside)
+            assessor = _Assessor(look, facts, examiner, inside=inside)
             findings = [assessor.assess(entry) for entry in entries]
             good = {finding.name for finding in findings if finding.ours and finding.good}
             for link in quarantine_folder.quarantined(tree):
@@ -123,15 +123,11 @@ def assess(
 class _Assessor:
     """Assesses the entries of one tree."""
 
-    def __init__(self, machine: Machine, resolver: Resolver, examiner: Examiner, *, inside: bool) -> None:
-        self._machine = machine
-        self._resolver = resolver
+    def __init__(self, look: LocalLook, facts: Facts, examiner: Examiner, *, inside: bool) -> None:
+        self._look = look
+        self._facts = facts
         self._examiner = examiner
         self._inside = inside
-
-    @property
-    def _facts(self) -> Facts:
-        return self._resolver.facts
 
     def assess(self, entry: Entry) -> Finding:
         if entry.image is not None:
@@ -188,7 +184,7 @@ class _Assessor:
         if facts.tree.release is None:
             return finding
         if inspection is not None:
-            known = Known(release=inspection.release, from_content=True, merge_name=inspection.merge_name)
+            known = Known(release=inspection.release, merge_name=inspection.merge_name)
             facts = replace(facts, known={**facts.known, stored.file_name: known})
         sha256 = stored.record.sha256 if stored.record is not None else ""
         option = Option(version=finding.version, file_name=stored.file_name, sha256=sha256, stored=stored)
@@ -199,7 +195,7 @@ class _Assessor:
 
     def _elsewhere(self, entry: Entry, finding: Finding) -> Finding:
         """An entry that leads out of the store, or is no link: never ours."""
-        path = self._resolver.leads_to(entry)
+        path = self._look.leads_to(entry)
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
@@ -244,7 +240,7 @@ class _Assessor:
         return content
 
     def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
-        return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._resolver.scratch)
+        return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._look.machine.layout.cache)
 
     @property
     def _systemd(self) -> SystemdVersion:

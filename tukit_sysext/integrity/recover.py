@@ -11,6 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
@@ -24,7 +25,6 @@ from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.resolve import Hooks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class Origin:
 class Recovery:
     """Looks for content by its recorded SHA-256, for one tree."""
 
-    def __init__(self, machine: Machine, plugins: Hooks, tree: Tree, store: Store) -> None:
+    def __init__(self, machine: Machine, plugins: AllPlugins, tree: Tree, store: Store) -> None:
         self._machine = machine
         self._plugins = plugins
         self._tree = tree

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import ToolMissing, TukitSysextError
@@ -33,10 +33,10 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update import fetch
+from tukit_sysext.update.fetch import Fetching
 from tukit_sysext.update.options import Option, linked
 from tukit_sysext.update.plan import Action, Plan, decide
-from tukit_sysext.update.resolve import Hooks, Resolver
+from tukit_sysext.update.search import Resolver
 
 
 class RepairOutcome(StrEnum):
@@ -58,7 +58,7 @@ class Repair:
     next_step: str | None = None
 
 
-def repair(machine: Machine, plugins: Hooks, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
+def repair(machine: Machine, plugins: AllPlugins, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
     """Repair what is wrong in a tree. Raises UnknownState where the tree is not there, OSError for the lock.
 
     The shared lock is held from before the first look at the store until the links are there.
@@ -85,7 +85,7 @@ def planned(findings: Sequence[Finding]) -> Sequence[Repair]:
 class _Repairer:
     """Repairs the images of one tree."""
 
-    def __init__(self, machine: Machine, plugins: Hooks, subject: Subject, tree: Tree) -> None:
+    def __init__(self, machine: Machine, plugins: AllPlugins, subject: Subject, tree: Tree) -> None:
         self._machine = machine
         self._plugins = plugins
         self._subject = subject
@@ -133,7 +133,7 @@ class _Repairer:
         ``lost`` says why the recorded content cannot be brought back.
         """
         resolver = self._resolver()
-        resolver.resolve(wish={wanted.name: wanted}, only=(wanted.name,))
+        resolver.resolve(wanted={wanted.name: wanted}, only=(wanted.name,))
         fetched = False
         while True:
             plan = decide(resolver.facts)
@@ -151,9 +151,7 @@ class _Repairer:
                 LinkWriter(self._tree).apply(plan.links, plan.remove)
                 return self._done(finding, plan, chosen, fetched=fetched, lost=lost)
             fetched = True
-            findings = fetch.fetch(plan, resolver, self._store)
-            resolver.learn(known=findings.known, stored=findings.stored)
-            resolver.describe()
+            Fetching(resolver).bring(plan)
 
     def _done(self, finding: Finding, plan: Plan, chosen: Option, *, fetched: bool, lost: str) -> Repair:
         """What was done, once the plan is carried out."""
@@ -189,13 +187,7 @@ class _Repairer:
         return obstacle(self._tree, layout, called=subject.called, running=running, open_=subject.open)
 
     def _resolver(self) -> Resolver:
-        return Resolver(
-            self._machine,
-            self._tree,
-            partial(self._plugins.sources, self._machine),
-            self._store,
-            objection=self._plugins.objection,
-        )
+        return Resolver(self._machine, self._tree, self._plugins)
 
     @property
     def _next_step(self) -> str:

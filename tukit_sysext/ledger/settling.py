@@ -10,8 +10,8 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config import settings
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
@@ -24,15 +24,12 @@ from tukit_sysext.snapshots import snapper
 from tukit_sysext.store.record import Record, RecordUnreadable
 from tukit_sysext.system.tree import Tree
 
-if TYPE_CHECKING:
-    from tukit_sysext.update.resolve import Hooks
-
 log = logging.getLogger(__name__)
 
 _TRIES = 5
 
 
-def settle(machine: Machine, plugins: Hooks, *, found: Iterable[Event] = ()) -> int:
+def settle(machine: Machine, plugins: AllPlugins, *, found: Iterable[Event] = ()) -> int:
     """Settle everything that was written down; how many events that were. Raises OSError, sqlite3.Error.
 
     ``found`` are events that the caller found by himself. Any number of settlings may run at once: an event is taken

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.plugins import Named, load
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.plugins.builtin import built_in
@@ -26,7 +27,6 @@ from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.roots import Root
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins.loading import Loaded
@@ -234,8 +234,6 @@ class Plugins:
 
     def references(self, machine: Machine) -> list[Root]:
         """What plugins keep in the store. Raises PluginFailed where one cannot tell: unknown is not none."""
-        from tukit_sysext.collect.roots import Root
-
         problems = [f"plugin {name} is not loaded: {reason}" for name, reason in self._failed.items()]
         problems += [f"which plugins are named is not known: {self.unsure}"] if self.unsure else []
         roots: list[Root] = []
@@ -255,6 +253,12 @@ class Plugins:
                 next_step="tukit-sysext plugins; mend it, or take it out of Load= in [Plugins] of tukit-sysext.conf",
             )
         return roots
+
+    def free_space(self, machine: Machine, needed: frozenset[str]) -> bool:
+        """Collect what nothing needs, but for these files of the store; whether anything went."""
+        from tukit_sysext.collect.free_space import free_space
+
+        return free_space(machine, self, needed)
 
     def finalizing(self, transaction: Transaction) -> Sequence[Outcome]:
         """Have a transaction finalized. The outcome is that of the main job: no other plugin refuses an update here."""

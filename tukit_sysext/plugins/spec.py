@@ -56,7 +56,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.roots import Root
+    from tukit_sysext.all_plugins import Root
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
     from tukit_sysext.snapshots.snapper import Scan
@@ -123,7 +123,7 @@ class Specifications:
         """Called when references to images of the store are collected, before anything may be deleted.
 
         Return what keeps images beyond what tukit-sysext sees by itself (links of snapshots, of the running system and
-        in quarantine, merged images, holds): for each file of the store a Root (tukit_sysext.collect.roots) with its
+        in quarantine, merged images, holds): for each file of the store a Root (tukit_sysext.all_plugins) with its
         name and, in words, who needs it. Over-approximate in doubt; a name that the store does not have is harmless.
 
         An exception, or another value, stops the collection: unknown is not none, nothing is deleted.

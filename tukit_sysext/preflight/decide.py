@@ -19,7 +19,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, Plan, decide
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 _LEVEL = "SYSEXT_LEVEL"
 _ANOTHER = "another level"
@@ -95,8 +95,7 @@ def judge(resolver: Resolver, running: System, found: Statement) -> Answer:
 def _plan(resolver: Resolver, release: ReleaseData, version: str, *, level: str | None, first: bool = False) -> Plan:
     keys = {**release, "VERSION_ID": version}
     keys |= {_LEVEL: level} if level is not None else {}
-    tree = replace(resolver.facts.tree, release=replace(release, assigned=keys))
-    resolver.facts = replace(resolver.facts, tree=tree)
+    resolver.as_if(replace(release, assigned=keys))
     if first:
         resolver.resolve(only=[name for name, image in resolver.facts.wanted.items() if image.may_refuse])
     else:

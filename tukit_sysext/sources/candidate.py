@@ -56,13 +56,9 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What was found out about an image beside the list: its extension-release, or why there is none.
-
-    ``from_content`` tells the image's own extension-release from a description, which only guides the search.
-    """
+    """What was found out about an image beside the list: its extension-release, or why there is none."""
 
     release: ReleaseData | None = None
-    from_content: bool = False
     merge_name: str | None = None
     failure: Standing | None = None
     reason: str = ""

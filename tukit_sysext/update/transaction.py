@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One transaction about to be closed: resolve, fetch, link, and what came of it."""
+"""The main job: one transaction about to be closed gets the images that fit it.
+
+:func:`finalize` is the whole of it: look, search, decide, fetch, link. :mod:`tukit_sysext.entry` comes before, with the
+event, and after, with what is recorded and the exit status.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
@@ -18,15 +22,10 @@ from tukit_sysext.system.disk_space import hint
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.facts import Objection, no_objection
-from tukit_sysext.update.fetch import complete
-from tukit_sysext.update.outcome import changes
+from tukit_sysext.update.fetch import Fetching, needed
+from tukit_sysext.update.outcome import Outcome, changes
 from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, Plan
-from tukit_sysext.update.resolve import FindSources, Resolver
-
-if TYPE_CHECKING:
-    from tukit_sysext.update.fetch import MakeRoom
-from tukit_sysext.update.outcome import Outcome
+from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
 
@@ -44,44 +43,44 @@ class Transaction:
     refused_for: Mapping[str, int] = field(default_factory=dict)
 
 
-def finalize(
-    transaction: Transaction,
-    find_sources: FindSources,
-    *,
-    objection: Objection = no_objection,
-    make_room: MakeRoom | None = None,
-) -> Outcome:
-    """Bring the images that fit into the tree, and leave out what does not fit.
-
-    The best possible tree also when refused.
+def finalize(transaction: Transaction, plugins: AllPlugins) -> Outcome:
+    """Bring the images that fit into the tree, and leave out what does not fit, also where the update is refused.
 
     The shared lock is held from before the first look at the store until the links are there, so that no collection
-    takes an image between its publishing and its link. It is given up for ``make_room`` alone, once, where the store
-    has no room: what was published by then is young, and what is needed is named to it. Raises OSError where the
-    machine fails us.
+    takes an image between its publishing and its link. It is given up to free space alone, once: what was published by
+    then is young, and what is needed is named to the collection. Raises OSError where the machine fails us.
     """
     machine = transaction.machine
-    store = machine.store()
-    with shared(machine.layout.lock) as aside, Tree(transaction.path) as tree:
-        resolver = Resolver(
-            machine, tree, find_sources, store, refused_for=transaction.refused_for, objection=objection
-        )
+    with shared(machine.layout.lock) as given_up, Tree(transaction.path) as tree:
+        resolver = Resolver(machine, tree, plugins, refused_for=transaction.refused_for)
         resolver.resolve()
-        done = complete(resolver, store, make_room=make_room, aside=aside)
-        plan = done.plan
-        try:
-            machine.progress.stage(Stage.LINKING)
-            writer = LinkWriter(tree)
-            writer.apply(plan.links, plan.remove)
-            if label(plan.tree.release) != running_label(machine.layout.root):
-                writer.pin(plan.kept)
-        except (OSError, OutsideTree, UnknownState) as error:
-            why = _in_words(error, transaction.path)
-            log.error("%s: links cannot be changed: %s", transaction.path, why)
-            _take_out(plan, tree)
-            plan = _as_far_as_it_went(plan, tree, error, why)
-    _tell_faults(plan)
-    return Outcome(plan=plan, changes=changes(plan, done.fetched))
+        fetching = Fetching(resolver)
+        plan = fetching.complete(until_full=True)
+        if fetching.lacking_space:
+            with given_up():
+                freed = plugins.free_space(machine, needed(plan, resolver.facts))
+            # somebody else may have collected meanwhile, what this was about to link too
+            resolver.try_again(fetching.lacking_space if freed else ())
+            plan = fetching.complete()
+        plan = _link(plan, tree, machine)
+    _log_faults(plan)
+    return Outcome(plan=plan, changes=changes(plan, fetching.fetched))
+
+
+def _link(plan: Plan, tree: Tree, machine: Machine) -> Plan:
+    """Change the links of the tree; the plan as far as that could be done."""
+    machine.progress.stage(Stage.LINKING)
+    try:
+        writer = LinkWriter(tree)
+        writer.apply(plan.links, plan.remove)
+        if label(plan.tree.release) != running_label(machine.layout.root):
+            writer.pin(plan.kept)
+    except (OSError, OutsideTree, UnknownState) as error:
+        why = _in_words(error, tree.path)
+        log.error("%s: links cannot be changed: %s", tree.path, why)
+        _take_out(plan, tree)
+        return _as_far_as_it_went(plan, tree, error, why)
+    return plan
 
 
 def _in_words(error: Exception, path: Path) -> str:
@@ -95,7 +94,7 @@ def _take_out(plan: Plan, tree: Tree) -> None:
     """Take out what must not be there, though nothing can be linked: on a full btrfs things can still be removed."""
     gone = (Action.LEAVE_OUT, Action.REMOVE)
     names = tuple(name for image in plan.images if image.action in gone for name in image.remove)
-    with suppress(OSError, OutsideTree, UnknownState):  # told already
+    with suppress(OSError, OutsideTree, UnknownState):  # logged already
         LinkWriter(tree).apply({}, names)
 
 
@@ -121,8 +120,8 @@ def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception, why: str) -> Pl
     return replace(plan, images=tuple(as_it_is(image) for image in plan.images))
 
 
-def _tell_faults(plan: Plan) -> None:
-    """Tell loudly what is wrong although it stops nothing."""
+def _log_faults(plan: Plan) -> None:
+    """Log loudly what is wrong although it stops nothing."""
     for problem in plan.problems:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tukit_sysext.collect.roots import Root
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.spec import hookimpl
 from tukit_sysext.update.outcome import Outcome

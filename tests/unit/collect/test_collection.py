@@ -18,9 +18,9 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.collection import LOOKING, Collection, collect
 from tukit_sysext.collect.decision import Fate
-from tukit_sysext.collect.roots import Root
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger

@@ -10,7 +10,8 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
-from tukit_sysext.collect.roots import Marks, Root, mark
+from tukit_sysext.all_plugins import Root
+from tukit_sysext.collect.roots import Marks, mark
 from tukit_sysext.snapshots.snapper import scan
 
 STORE = "/var/lib/sysext-store"

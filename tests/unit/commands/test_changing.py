@@ -18,7 +18,7 @@ from tests.trees import Content, listing, make_tree
 from tests.unit.commands.world import NEW, OLD, World
 from tukit_sysext import cli
 from tukit_sysext.machine import Machine
-from tukit_sysext.update.fetch import complete
+from tukit_sysext.update.fetch import Fetching
 
 Run = Callable[..., str]
 
@@ -181,11 +181,13 @@ class TestInstall:
     ) -> None:
         """As when a transaction is closed meanwhile: it would come up without the image."""
 
-        def slow(*arguments: Any, **keywords: Any) -> Any:
-            world.snapshot(2, {"gdb": "1.0"}, default=True)
-            return complete(*arguments, **keywords)
+        complete = Fetching.complete
 
-        monkeypatch.setattr("tukit_sysext.change.changer.complete", slow)
+        def slow(fetching: Fetching, **keywords: Any) -> Any:
+            world.snapshot(2, {"gdb": "1.0"}, default=True)
+            return complete(fetching, **keywords)
+
+        monkeypatch.setattr(Fetching, "complete", slow)
         publish(world, "htop", "1.0")
         assert "nothing was changed; run it once more" in run("install", "htop", status=1)
         assert linked(world, "htop") is None

@@ -16,7 +16,7 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.update.samples import facts
-from tukit_sysext.collect.roots import Root
+from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.settings import Configuration, Settings
 from tukit_sysext.errors import PluginFailed, TukitSysextError
 from tukit_sysext.ledger.ledger import Ledger

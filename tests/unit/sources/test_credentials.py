@@ -7,7 +7,6 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def configure(site: VerifySite, *urls: str, more: str = f"Credentials=/{FILE}\n"
 
 def run(site: VerifySite) -> Outcome:
     transaction = Transaction(machine=site.machine, path=site.root, number=1)
-    return finalize(transaction, partial(Plugins().sources, site.machine))
+    return finalize(transaction, Plugins())
 
 
 def authorizations(server: Server) -> set[str | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def run(site: VerifySite) -> list[str]:
     """The entries of /etc/extensions after a transaction."""
     finalize(
         Transaction(machine=site.machine, path=site.root, number=1),
-        partial(Plugins().sources, site.machine),
+        Plugins(),
     )
     return os.listdir(site.root / "etc/extensions")
 

@@ -8,7 +8,6 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, decide
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OLD, NEW = NOW - timedelta(days=30), NOW - timedelta(days=1)
@@ -260,7 +259,7 @@ def site(tmp_path: Path, key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> Ve
 
 def plan(machine: Machine, root: Path) -> ImagePlan:
     with Tree(root) as tree:
-        resolver = Resolver(machine, tree, partial(Plugins().sources, machine), machine.store())
+        resolver = Resolver(machine, tree, Plugins())
         (image,) = decide(resolver.resolve()).images
     return image
 

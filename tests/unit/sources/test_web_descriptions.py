@@ -44,7 +44,7 @@ def test_every_kind_is_read_whether_the_list_names_it_or_not(
         for _ in range(2):
             known = describe(server, key, cache)
             assert level(known) == "glibc-2.42"
-            assert not known.from_content
+            assert known.merge_name is None
         asked = [request.path for request in server.requests]
     described, _ = description(image, kind)
     # what the list does not vouch for is not kept

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,7 @@ def _update(site: VerifySite) -> None:
     for path in (site.root / "etc/tukit-sysext/sources.d").iterdir():
         (tree / "etc/tukit-sysext/sources.d" / path.name).write_bytes(path.read_bytes())
     transaction = Transaction(machine=site.machine, path=tree, number=7)
-    finalize(transaction, partial(Plugins().sources, site.machine))
+    finalize(transaction, Plugins())
     assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]
 
 

@@ -62,7 +62,7 @@ def test_an_optional_image_is_left_out() -> None:
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_link_to_what_is_blocked_goes(recorded: bool) -> None:
     file = stored("1", recorded=recorded)
-    known = {} if recorded else {file.file_name: Known(release=level("1"), from_content=True)}
+    known = {} if recorded else {file.file_name: Known(release=level("1"))}
     image = plan_one(facts(want(), store=[file], entries=[link("1")], known=known, objection=against("1")))
     assert (image.action, image.remove) == (Action.LEAVE_OUT, ("gdb.raw",))
     assert "plugin site: 1 is blocked" in image.reason

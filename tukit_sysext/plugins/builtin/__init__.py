@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collection import Collection
-    from tukit_sysext.machine import Machine
-    from tukit_sysext.update.resolve import Hooks
+    from tukit_sysext.all_plugins import AllPlugins
 
 log = logging.getLogger(__name__)
 
 
-def built_in(plugins: Hooks) -> Iterator[tuple[str, object]]:
+def built_in(plugins: AllPlugins) -> Iterator[tuple[str, object]]:
     """The built-in plugins with their names, in the order in which they are called."""
     for name, make in _MAKERS.items():
         try:
@@ -30,49 +27,37 @@ def built_in(plugins: Hooks) -> Iterator[tuple[str, object]]:
             log.error("%s is not there: %s: %s", name, type(error).__name__, error, exc_info=error)
 
 
-def _sources(plugins: Hooks) -> object:
+def _sources(plugins: AllPlugins) -> object:
     from tukit_sysext.plugins.builtin.sources import Sources
 
     return Sources()
 
 
-def _fetcher(plugins: Hooks) -> object:
+def _fetcher(plugins: AllPlugins) -> object:
     from tukit_sysext.plugins.builtin.fetcher import Fetcher
 
-    return Fetcher(plugins.sources, plugins.objection, partial(_make_room, plugins))
+    return Fetcher(plugins)
 
 
-def _recorder(plugins: Hooks) -> object:
+def _recorder(plugins: AllPlugins) -> object:
     from tukit_sysext.plugins.builtin.recorder import Recorder
 
     return Recorder()
 
 
-def _guard(plugins: Hooks) -> object:
+def _guard(plugins: AllPlugins) -> object:
     from tukit_sysext.plugins.builtin.guard import Guard
 
-    return Guard(plugins.objection)
+    return Guard(plugins)
 
 
-def _collector(plugins: Hooks) -> object:
+def _collector(plugins: AllPlugins) -> object:
     from tukit_sysext.plugins.builtin.collector import Collector
 
-    return Collector(partial(_collect, plugins))
+    return Collector(plugins)
 
 
-_MAKERS: Mapping[str, Callable[[Hooks], object]] = {
+_MAKERS: Mapping[str, Callable[[AllPlugins], object]] = {
     f"tukit_sysext.{make.__name__.removeprefix('_')}": make
     for make in (_sources, _fetcher, _recorder, _guard, _collector)
 }
-
-
-def _collect(plugins: Hooks, machine: Machine) -> Collection:
-    from tukit_sysext.collect.collection import collect
-
-    return collect(machine, plugins)
-
-
-def _make_room(plugins: Hooks, machine: Machine, needed: frozenset[str]) -> Collection:
-    from tukit_sysext.collect.collection import collect
-
-    return collect(machine, plugins, lacking_room=True, needed=needed)

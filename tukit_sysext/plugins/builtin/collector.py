@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tukit_sysext.plugins.spec import hookimpl
 
 if TYPE_CHECKING:
-    from tukit_sysext.collect.collection import Collection
+    from tukit_sysext.all_plugins import AllPlugins
     from tukit_sysext.machine import Machine
     from tukit_sysext.snapshots.snapper import Scan
 
@@ -19,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Asks for a collection; ``collect`` does it, with the references of all plugins."""
+    """Has what nothing needs collected."""
 
-    def __init__(self, collect: Callable[[Machine], Collection]) -> None:
-        self._collect = collect
+    def __init__(self, plugins: AllPlugins) -> None:
+        self._plugins = plugins
 
     @hookimpl
     def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        from tukit_sysext.collect.collection import PAUSE, last
+        from tukit_sysext.collect.collection import PAUSE, collect, last
         from tukit_sysext.errors import Busy
         from tukit_sysext.ledger.ledger import Ledger
 
@@ -36,9 +35,9 @@ class Collector:
         if before is not None and 0 <= time.time() - before < PAUSE:
             return
         try:
-            found = self._collect(machine)
+            collection = collect(machine, self._plugins)
         except Busy as error:
             log.info("no collection now: %s", error)
             return
-        for unknown in found.unknown:
+        for unknown in collection.unknown:
             log.warning("nothing is collected: %s", unknown)

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from tukit_sysext.plugins.spec import hookimpl
 
 if TYPE_CHECKING:
+    from tukit_sysext.all_plugins import AllPlugins
     from tukit_sysext.machine import Machine
     from tukit_sysext.snapshots.snapper import Scan, Snapshot
-    from tukit_sysext.update.facts import Objection
 
 log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Tells loudly what is missing or damaged, and asks for repair. ``objection`` is what plugins have against images.
+    """Tells loudly what is missing or damaged, and asks for repair.
 
     Nothing is repaired in here: this may run where there is no network, and within seconds.
     """
 
-    def __init__(self, objection: Objection) -> None:
-        self._objection = objection
+    def __init__(self, plugins: AllPlugins) -> None:
+        self._plugins = plugins
         self._seen: tuple[Scan, set[int]] | None = None
 
     @hookimpl
@@ -63,7 +63,7 @@ class Guard:
 
         examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
         assessment = assess(
-            machine, subject_of(machine, snapshot), examiner, objection=self._objection, look_inside=look_inside
+            machine, subject_of(machine, snapshot), examiner, objection=self._plugins.objection, look_inside=look_inside
         )
         if assessment.unknown:
             log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,12 +13,24 @@ import pytest
 
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.collect.collection import Collection
 from tukit_sysext.collect.decision import Fate, Judged
 from tukit_sysext.errors import Busy
+from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.image_store import Kept
 from tukit_sysext.update.transaction import Transaction, finalize
+
+
+def with_collection(monkeypatch: pytest.MonkeyPatch, collected: Callable[[frozenset[str]], Collection]) -> None:
+    """Have this called in the place of a collection, with the files that are needed."""
+
+    def collect(machine: Machine, plugins: AllPlugins, *, lacking_room: bool, needed: frozenset[str]) -> Collection:
+        assert lacking_room
+        return collected(needed)
+
+    monkeypatch.setattr("tukit_sysext.collect.free_space.collect", collect)
 
 
 def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
@@ -42,7 +54,8 @@ def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
         raise Busy("somebody else collects")
 
     transaction = Transaction(machine=site.machine, path=tree, number=7)
-    outcome = finalize(transaction, partial(Plugins().sources, site.machine), make_room=somebody_else)
+    with_collection(monkeypatch, somebody_else)
+    outcome = finalize(transaction, Plugins())
     assert asked == [frozenset({file_of("1"), spare.name})]
     assert os.listdir(tree / "etc/extensions") == []
     assert {image.name: image.chosen for image in outcome.plan.images}["other"] is None
@@ -78,5 +91,6 @@ def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(f"tukit_sysext.store.image_store.os.{call}", failing)
     transaction = Transaction(machine=site.machine, path=tree, number=7)
-    finalize(transaction, partial(Plugins().sources, site.machine), make_room=room)
+    with_collection(monkeypatch, room)
+    finalize(transaction, Plugins())
     assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, decide
-from tukit_sysext.update.resolve import Resolver
+from tukit_sysext.update.search import Resolver
 
 IMAGES = "etc/tukit-sysext/images.d"
 SOURCES = "etc/tukit-sysext/sources.d"
@@ -46,8 +46,7 @@ def offer(site: PlainMachine, source: str, version: str, *, listed: str | None =
 def plan(site: PlainMachine, entries: Mapping[str, Content] | None = None) -> ImagePlan:
     make_tree(site.root, entries or {})
     with Tree(site.root) as tree:
-        find_sources = partial(Plugins().sources, site.machine)
-        resolver = Resolver(site.machine, tree, find_sources, site.machine.store(writable=False))
+        resolver = Resolver(replace(site.machine, read_only=True), tree, Plugins())
         (image,) = decide(resolver.resolve()).images
     return image
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the jobs ask of the plugins, all of them as one: see :class:`tukit_sysext.plugins.manager.Plugins`.
+
+Whoever needs a plugin takes an :class:`AllPlugins`, and imports neither the manager nor a hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tukit_sysext.config.settings import Configuration
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.snapshots.snapper import Scan
+    from tukit_sysext.sources.protocol import Source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Root:
+    """Something that keeps an image: the name of its file in the store, and in words who needs it.
+
+    ``where`` stands in "PLACE needs it": ``snapshot 42``, ``the running system``, ``quarantine``, ``plugin NAME``.
+    """
+
+    image: str
+    where: str
+
+
+class AllPlugins(Protocol):
+    """All plugins as one."""
+
+    def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
+        """The sources of a configuration."""
+
+    def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+        """Why an image must not be used although it fits; empty where nobody objects.
+
+        Of the tree's os-release, the image's extension-release, its name and its version.
+        """
+
+    def references(self, machine: Machine) -> Sequence[Root]:
+        """What keeps images of the store. Raises PluginFailed where one cannot tell."""
+
+    def free_space(self, machine: Machine, needed: frozenset[str]) -> bool:
+        """Collect what nothing needs, but for these files of the store; whether anything went."""
+
+    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> None:
+        """Tell a settled event, by the name of its hook."""

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What can be known of a tree without asking a source: its system, what is wanted in it, its links, the store.
+
+Nothing is written in here but, where the store may be written to, the identity of an image that was hashed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tukit_sysext.config import settings as settings_files
+from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
+from tukit_sysext.layout import EXTENSIONS
+from tukit_sysext.machine import Machine
+from tukit_sysext.rules.matching import check
+from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
+from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.store.image_store import Condition, Stored
+from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
+from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts, Foreign, Objection, TreeFacts, no_objection
+
+log = logging.getLogger(__name__)
+
+
+def tree_facts(tree: Tree) -> TreeFacts:
+    """What a tree is and has. Never raises: what cannot be read is said in the facts."""
+    try:
+        release, unusable = read_release(tree), ""
+    except UnknownState as error:
+        release, unusable = None, str(error)
+    entries: tuple[Entry, ...] = ()
+    try:
+        entries = read_entries(tree)
+    except (UnknownState, OutsideTree) as error:
+        unusable = str(error)
+    return TreeFacts(
+        path=tree.path,
+        release=release,
+        architecture=machine_architecture(),
+        systemd=systemd_version(tree),
+        entries=entries,
+        unusable=unusable,
+    )
+
+
+class LocalLook:
+    """Looks at one tree and at the store. What it finds out comes back as new facts."""
+
+    def __init__(self, machine: Machine, tree: Tree) -> None:
+        self.machine = machine
+        self._tree = tree
+        self.store = machine.store()
+        self.configuration = settings_files.load(tree)
+
+    def facts(self, *, objection: Objection = no_objection, refused_for: Mapping[str, int] | None = None) -> Facts:
+        """What the files of the tree say; the store is not looked at."""
+        wanted = wanted_files.load(self._tree)
+        return Facts(
+            tree=tree_facts(self._tree),
+            wanted=wanted.images,
+            masked=wanted.masked,
+            sources=tuple(sorted(self.configuration.sources)),
+            policy_known=self.configuration.trusted,
+            problems=(*self.configuration.problems, *wanted.problems),
+            refused_for=refused_for or {},
+            refuse_for=self.configuration.settings.refuse_for,
+            blocked=self.configuration.settings.blocked,
+            objection=objection,
+        )
+
+    def with_links(self, facts: Facts) -> Facts:
+        """What the store has, what is ours of the links, and what is not; looks into what has no record."""
+        facts = self.with_store(facts)
+        known = dict(facts.known)
+        foreign: list[Foreign] = []
+        for entry in facts.tree.entries:
+            stored = facts.stored.get(entry.image) if entry.image is not None else None
+            if stored is None or stored.name not in facts.wanted:
+                foreign.append(self._foreign(facts, entry, stored))
+            elif stored.condition is Condition.UNRECORDED:
+                known[stored.file_name] = self._look_into_store(stored.file_name, stored.name or entry.stem)
+        return replace(facts, known=known, foreign=tuple(foreign))
+
+    def with_store(self, facts: Facts) -> Facts:
+        """Look anew at the files of the store that matter: what is linked, and what could be a wanted image."""
+        linked = {entry.image for entry in facts.tree.entries if entry.image is not None}
+        # the name of a file has the image's at its start, whatever else it tells
+        wanted = {file for file in self._in_store() if any(file.startswith(name) for name in facts.wanted)}
+        return replace(facts, stored={file: self.store.look(file) for file in sorted(linked | wanted)})
+
+    def with_candidates(self, facts: Facts) -> Facts:
+        """Look at files of the store that are offered under their own name, where nobody looked at them yet."""
+        in_store = self._in_store()
+        more = {
+            candidate.file_name: self.store.look(candidate.file_name)
+            for candidate in facts.candidates
+            if candidate.name in facts.wanted
+            and candidate.file_name in in_store
+            and candidate.file_name not in facts.stored
+        }
+        return replace(facts, stored={**facts.stored, **more})
+
+    def _in_store(self) -> frozenset[str]:
+        try:
+            return frozenset(self.store.names())
+        except StoreError as error:
+            log.error("%s", error)
+            return frozenset()
+
+    def _look_into_store(self, file_name: str, preferred: str) -> Known:
+        try:
+            with self.store.opened(file_name) as descriptor:
+                inspection = self._inspect(descriptor, preferred=preferred)
+        except (ImageBroken, OSError) as error:
+            return Known(failure=Standing.BROKEN, reason=str(error))
+        if inspection is None:
+            return Known(reason="not looked into: that needs root")
+        return Known(release=inspection.release, merge_name=inspection.merge_name)
+
+    def _inspect(self, image: int | Path, *, preferred: str) -> Inspection | None:
+        """Look into an image; None where we may not. Raises ImageBroken."""
+        if not self.machine.privileged:
+            return None
+        try:
+            return inspect_image(image, preferred=preferred, scratch=self.machine.layout.cache)
+        except ToolMissing as error:
+            # cannot be told from here whether the image is good: a fault of the installation, not of the image
+            log.error("%s", error)
+            return None
+
+    def _foreign(self, facts: Facts, entry: Entry, stored: Stored | None) -> Foreign:
+        """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
+        tree, note = facts.tree, str(entry.kind)
+        if entry.kind is EntryKind.LINK:
+            masked = facts.masked.get(stored.name or "") if stored is not None else None
+            note = f"link to {entry.target}" + (f", masked by {masked}" if masked else "")
+        try:
+            inspection = self._look_into_foreign(entry, stored)
+        except (ImageBroken, OSError, UnknownState) as error:
+            return Foreign(entry=entry, note=note, complaint=str(error))
+        if inspection is None or tree.release is None:
+            return Foreign(entry=entry, note=note)
+        if inspection.merge_name != entry.stem:
+            complaint = f"its content calls itself {inspection.merge_name}, systemd-sysext fails on that"
+            return Foreign(entry=entry, note=note, complaint=complaint)
+        verdict = check(tree.release, inspection.release, architecture=tree.architecture, systemd_version=tree.systemd)
+        return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
+
+    def _look_into_foreign(self, entry: Entry, stored: Stored | None) -> Inspection | None:
+        if stored is not None:
+            if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
+                raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
+            with self.store.opened(stored.file_name) as descriptor:
+                return self._inspect(descriptor, preferred=entry.stem)
+        path = self.leads_to(entry)
+        if path.is_dir():
+            return inspect_directory(path, preferred=entry.stem)
+        if not path.exists():
+            raise ImageBroken(f"{entry.target or entry.name}: does not exist")
+        return self._inspect(path, preferred=entry.stem) if entry.name.endswith(".raw") else None
+
+    def leads_to(self, entry: Entry) -> Path:
+        """Resolve a link: /usr and /etc inside the tree, all else on the running system."""
+        target = entry.target
+        if target is None:
+            return self._tree.path / EXTENSIONS / entry.name
+        absolute = target if target.startswith("/") else f"/{EXTENSIONS}/{target}"
+        in_tree = absolute.startswith(("/usr/", "/etc/"))
+        return (self._tree.path if in_tree else self.machine.layout.root) / absolute.lstrip("/")

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Finding out what a plan needs: what is known locally, and as little as possible of the sources."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.errors import ImageBroken, MemoryUnreadable, PluginFailed, SourceUnreachable
+from tukit_sysext.machine import Machine
+from tukit_sysext.progress.progress import Stage
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.protocol import Source
+from tukit_sysext.store.image_store import Stored
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.local import LocalLook
+from tukit_sysext.update.plan import undecided
+
+log = logging.getLogger(__name__)
+
+Choose = Callable[[Facts], Mapping[str, WantedImage]]
+"""Images as they would be wanted, of what is known once the sources have said what they offer."""
+
+Ask = Callable[[Facts], Sequence[Candidate]]
+"""Which candidates have to be described next; none when enough is known."""
+
+
+class Resolver:
+    """Finds out for one tree, step by step: ``facts`` is what is known so far, and nobody else changes it.
+
+    ``sources`` are those of the tree, by name.
+    """
+
+    def __init__(
+        self, machine: Machine, tree: Tree, plugins: AllPlugins, *, refused_for: Mapping[str, int] | None = None
+    ) -> None:
+        self.machine = machine
+        self._look = LocalLook(machine, tree)
+        self.store = self._look.store
+        self.configuration = self._look.configuration
+        self._contents = _Contents(Cache(machine.layout.cache, writable=machine.privileged))
+        self.sources: Mapping[str, Source] = {
+            source.name: source for source in plugins.sources(machine, self.configuration)
+        }
+        unusable = {
+            name: f"{settings.origin} has a fault, or says nothing that this version can use, or a plugin failed"
+            for name, settings in self.configuration.sources.items()
+            if name not in self.sources or not settings.trusted
+        }
+        facts = self._look.facts(objection=plugins.objection, refused_for=refused_for)
+        self._facts = replace(facts, unusable=unusable)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known so far."""
+        return self._facts
+
+    def resolve(
+        self,
+        *,
+        wanted: Mapping[str, WantedImage] | None = None,
+        only: Collection[str] | None = None,
+        ask: bool = True,
+    ) -> Facts:
+        """Find out everything that the plan needs, without fetching an image.
+
+        ``wanted`` are images as they would be wanted, in the place of what the tree says of them; with ``only`` the
+        plan is for these names alone; without ``ask`` no source is asked, and nothing that is offered is known.
+        """
+        everything = {**self._facts.wanted, **(wanted or {})}
+        facts = self._look.with_links(replace(self._facts, wanted=everything))
+        if only is not None:
+            facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
+        self._facts = facts
+        if ask:
+            if any(image.state is State.WANTED for image in facts.wanted.values()):
+                self._ask_sources()
+            self.describe()
+        return self._facts
+
+    def look_around(self, choose: Choose, ask: Ask = undecided) -> Facts:
+        """Find out what could be had: of the images that ``choose`` names, once the sources have said what they offer.
+
+        ``ask`` says which candidates have to be described next.
+        """
+        self._facts = self._look.with_store(self._facts)
+        self._ask_sources()
+        chosen = replace(self._facts, wanted=dict(choose(self._facts)))
+        self._facts = self._look.with_candidates(self._look.with_store(chosen))
+        self.describe(ask)
+        return self._facts
+
+    def look_locally(self) -> Facts:
+        """Find out what the store and the tree's links are worth; no source is asked."""
+        self._facts = self._look.with_links(self._facts)
+        return self._facts
+
+    def _ask_sources(self) -> None:
+        """Ask each source once what it offers."""
+        self.machine.progress.stage(Stage.RESOLVING)
+        candidates: list[Candidate] = []
+        unreachable: dict[str, str] = {}
+        broken: dict[str, str] = {}
+        next_steps: dict[str, str] = {}
+        for name, source in sorted(self.sources.items()):
+            try:
+                candidates += source.candidates()
+            except (SourceUnreachable, ImageBroken) as error:
+                log.warning("source %s: %s", name, error)
+                (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
+                next_steps |= {name: error.next_step} if error.next_step else {}
+            except (PluginFailed, MemoryUnreadable) as error:
+                self.cannot_use(name, error)
+        facts = replace(
+            self._facts,
+            candidates=tuple(candidates),
+            unreachable=unreachable,
+            broken_sources=broken,
+            next_steps=next_steps,
+        )
+        self._facts = self._look.with_candidates(facts)
+
+    def describe(self, ask: Ask = undecided) -> None:
+        """Have candidates described, the best first, until each image has one that fits or none is left."""
+        while asked := ask(self._facts):
+            for name in sorted({candidate.source for candidate in asked}):
+                of_source = [candidate for candidate in asked if candidate.source == name]
+                self.learn(known=self._describe(name, of_source), stored={})
+
+    def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+        """What is remembered of candidates of one source, else what it says of them; each gets an answer."""
+        remembered = {candidate.key: self._contents.recall(candidate) for candidate in candidates}
+        known = {key: content for key, content in remembered.items() if content is not None}
+        rest = [candidate for candidate in candidates if candidate.key not in known]
+        if not rest:
+            return known
+        described: Mapping[str, Known] = {}
+        reason = "the source says nothing of it"
+        try:
+            described = self.sources[source].describe(rest)
+        except SourceUnreachable as error:
+            reason = str(error)
+        except PluginFailed as error:
+            reason = str(error)
+            self.cannot_use(source, error)
+        nothing = Known(failure=Standing.UNREACHABLE, reason=reason)
+        return known | {candidate.key: described.get(candidate.sha256, nothing) for candidate in rest}
+
+    def remember(self, candidate: Candidate, known: Known) -> None:
+        """Keep what the content of an image says, so that one that does not fit is not fetched again to find it out."""
+        self._contents.keep(candidate, known)
+
+    def learn(self, *, known: Mapping[str, Known], stored: Mapping[str, Stored]) -> None:
+        """Take in what was found out about images, by their keys, and about files of the store."""
+        self._facts = replace(
+            self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
+        )
+
+    def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable) -> None:
+        """Take in that a source is of no use by a fault on our side: that refuses nothing."""
+        log.error("%s", error)
+        self._facts = replace(self._facts, unusable={**self._facts.unusable, source: str(error)})
+
+    def as_if(self, release: ReleaseData) -> None:
+        """Go on as if the tree had this os-release."""
+        self._facts = replace(self._facts, tree=replace(self._facts.tree, release=release))
+
+    def try_again(self, keys: Collection[str]) -> None:
+        """Forget what was found out about images, by their keys, and look at the store anew."""
+        known = {key: known for key, known in self._facts.known.items() if key not in keys}
+        self._facts = self._look.with_candidates(self._look.with_store(replace(self._facts, known=known)))
+        self.describe()
+
+
+class _Contents:
+    """What the contents of images said, by their hash."""
+
+    _KIND = "contents"
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def keep(self, candidate: Candidate, known: Known) -> None:
+        if known.release is not None:
+            note = {"release": dict(known.release), "merge_name": known.merge_name}
+            self._cache.put_note(self._KIND, candidate.sha256, note)
+
+    def recall(self, candidate: Candidate) -> Known | None:
+        note = self._cache.note(self._KIND, candidate.sha256) or {}
+        release, merge_name = note.get("release"), note.get("merge_name")
+        if not isinstance(release, dict) or not isinstance(merge_name, str):
+            return None
+        keys = {str(key): str(value) for key, value in release.items()}
+        return Known(release=ReleaseData(keys), merge_name=merge_name)
