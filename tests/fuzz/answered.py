@@ -147,6 +147,8 @@ _LIST = f"{'0a' * 32}  gdb-1.x86-64.raw\n".encode()
 class _Transfers:
     """Answers each request with the same: that nothing changed, or that nobody is there."""
 
+    settings = NetworkSettings()
+
     def run(self, requests: Sequence[Request], *, at_once: int) -> Sequence[Response | SourceUnreachable]:
         return [self._answer(request) for request in requests]
 
@@ -164,12 +166,10 @@ def check_list_note(data: bytes) -> None:
     kept = cache.put_content(_LIST)
     (scratch.folder() / "cache/lists").mkdir(exist_ok=True)
     (scratch.folder() / "cache/lists" / _NAME).write_bytes(data)
-    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", verify=False)
+    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", urls=(_URL,), verify=False)
     seen = Seen(scratch.folder() / "notes-seen", writable=False)
     source = WebSource(
         settings,
-        [_URL],
-        NetworkSettings(),
         cast(Transfers, _Transfers()),
         cache,
         trust.Trust(settings, cache, seen=seen),

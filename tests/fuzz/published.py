@@ -17,7 +17,7 @@ from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import judge
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
-from tukit_sysext.rules.matching import check
+from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
@@ -158,7 +158,7 @@ def _judged(data: ReleaseData) -> None:
     """Whatever an image or a system says: a verdict with a reason that can be told."""
     for host, extension in ((_HOST, data), (data, _HOST), (data, data), (data, None)):
         for version in (None, SystemdVersion(252), SystemdVersion(259)):
-            verdict = check(host, extension, architecture="x86-64", systemd_version=version)
+            verdict = check(Host(release=host, architecture="x86-64", systemd=version), extension)
             told(verdict.reason)
             assert verdict.reason
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.truth.merge_cases import CASES, Case
 from tests.truth.merge_truth import Answer, Machine, directory_group, merge
-from tukit_sysext.rules.matching import check
+from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.release import parse
 from tukit_sysext.rules.systemd import SystemdVersion
 
@@ -42,10 +42,8 @@ def _ask(machine: Machine, cases: Sequence[Case]) -> dict[str, Answer]:
 
 def _verdict(case: Case, version: SystemdVersion | None) -> tuple[bool, str]:
     verdict = check(
-        parse(case.host),
+        Host(release=parse(case.host), architecture="x86-64", systemd=version),
         None if case.extension is None else parse(case.extension),
-        architecture="x86-64",
-        systemd_version=version,
         kind=case.kind,
         scope=case.scope,
     )

@@ -25,7 +25,7 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.snapshots.targets import Target
-from tukit_sysext.system.disk_space import hint
+from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.tree import Tree
 
@@ -233,7 +233,7 @@ def _write(tree: Tree, path: str, content: bytes) -> None:
             write_file(folder / file_name, content, known_as=path)
     except OSError as error:
         message = f"{path}: cannot be written: {error.strerror}"
-        raise TukitSysextError(message, next_step=hint(tree.path / ETC, error)) from error
+        raise TukitSysextError(message, next_step=remedy(tree.path / ETC, error)) from error
 
 
 def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:

@@ -88,7 +88,7 @@ def load(tree: Tree, path: str) -> ConfigurationFile | None:
 
 
 def read(path: str, content: bytes) -> ConfigurationFile:
-    """What stands in a file, whose path below the tree is only told."""
+    """Parse the content of a file; ``path`` is used in messages only."""
     assignments, faults = parse(content)
     return ConfigurationFile(
         path=path,
@@ -165,23 +165,20 @@ class Keys:
     def take(
         self, section: str, key: str, convert: Callable[[str], Value], default: Value, *, secret: bool = False
     ) -> Value:
-        """The value of a key; the default where it is not set.
+        """The value of a key; the default where it is not set, or ``convert`` raises ValueError.
 
-        Or where ``convert`` raises ValueError (a problem then, which repeats no ``secret``).
+        That is a problem, whose message repeats no ``secret``.
         """
         found = self._taken(section, key)
         values = self._convert(found[-1:], convert, secret=secret)
         return values[0][0] if values else default
 
     def take_all(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:
-        """The values of a key that may be given several times.
-
-        And several in one line with white space between them.
-        """
+        """The values of a key that may be given several times, each time with several of them in one line."""
         return tuple(value for value, _ in self.take_where(section, key, convert))
 
     def take_where(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[tuple[Value, str], ...]:
-        """The same, each value with the path of the file that has it."""
+        """As :meth:`take_all`, each value with the path of the file that has it."""
         return tuple(self._convert(self._taken(section, key), convert, several=True))
 
     def _taken(self, section: str, key: str) -> list[tuple[str, Assignment]]:
@@ -230,6 +227,6 @@ class Keys:
 
 
 def redacted_value(text: str) -> str:
-    """A value less what may be a user name and a password in a URL, which no message repeats (threat N16)."""
+    """Cut what may be a user name and a password in a URL from a value, for messages (threat N16)."""
     _, at, rest = text.rpartition("@")
     return f"...@{rest}" if at else text

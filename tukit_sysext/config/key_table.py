@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 
 class File(StrEnum):
@@ -21,7 +22,7 @@ class File(StrEnum):
     IMAGE = "images.d/NAME.conf"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """One key.
 
@@ -43,17 +44,9 @@ class Key:
         return f"[{self.section}] {self.name}="
 
 
-def _main(section: str, name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
-    return Key(file=File.MAIN, section=section, name=name, value=value, default=default, text=text, several=several)
-
-
-def _source(name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
-    return Key(file=File.SOURCE, section="Source", name=name, value=value, default=default, text=text, several=several)
-
-
-def _image(name: str, value: str, default: str, text: str, *, several: bool = False) -> Key:
-    return Key(file=File.IMAGE, section="Image", name=name, value=value, default=default, text=text, several=several)
-
+_main = partial(Key, File.MAIN)
+_source = partial(Key, File.SOURCE, "Source")
+_image = partial(Key, File.IMAGE, "Image")
 
 KEYS: Sequence[Key] = (
     _main("Update", "RefuseFor", "time span", "", "how long a required image holds updates back; no limit unless set"),

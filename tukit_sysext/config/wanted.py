@@ -70,10 +70,7 @@ class WantedImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WantedImages:
-    """All wanted images of a tree by name, names that are masked with what masks them.
-
-    And what is wrong in the files.
-    """
+    """All wanted images of a tree by name, masked names with what masks them, and what is wrong in the files."""
 
     images: Mapping[str, WantedImage]
     masked: Mapping[str, str]

@@ -23,7 +23,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import EntryKind, changing
 from tukit_sysext.store.image_store import Condition
-from tukit_sysext.system.disk_space import hint
+from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.options import newest_first
@@ -158,7 +158,7 @@ def _failures_told(finding: Finding, moves: list[Move]) -> Iterator[None]:
     except (OutsideTree, UnknownState) as error:
         moves.append(_failed(finding, str(error), error.next_step))
     except OSError as error:
-        moves.append(_failed(finding, error.strerror or str(error), hint(Path("/etc"), error)))
+        moves.append(_failed(finding, error.strerror or str(error), remedy(Path("/etc"), error)))
 
 
 def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:

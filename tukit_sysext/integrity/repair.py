@@ -30,7 +30,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.entries import LinkWriter, changing
 from tukit_sysext.snapshots.targets import obstacle
 from tukit_sysext.store.image_store import Condition
-from tukit_sysext.system.disk_space import hint
+from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.fetch import Fetching
@@ -102,7 +102,7 @@ class _Repairer:
             return _failed(finding, str(error), "install the program")
         except OSError as error:
             where = self._machine.layout.store
-            return _failed(finding, f"{error.filename or where}: {error.strerror}", hint(where, error))
+            return _failed(finding, f"{error.filename or where}: {error.strerror}", remedy(where, error))
 
     def _repair(self, finding: Finding) -> Repair:
         lost = ""

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from tukit_sysext.system.disk_space import hint, is_full, not_writable
+from tukit_sysext.system.disk_space import is_full, not_writable, remedy
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.label import labelled
 
@@ -103,7 +103,7 @@ class NotWritten(sqlite3.OperationalError):
     def __init__(self, fault: OSError) -> None:
         folder = Path(str(fault.filename))
         self.full = is_full(fault)
-        step = hint(folder, fault)
+        step = remedy(folder, fault)
         told = f"the ledger cannot be written: {fault.strerror} in {folder}"
         super().__init__(f"{told}; next step: {step}" if step else told)
 

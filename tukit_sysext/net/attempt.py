@@ -295,5 +295,5 @@ def origin(url: str) -> Origin:
 
 
 def redacted_message(text: str) -> str:
-    """A message of libcurl without the user name and password that a URL in it may have (threat N16)."""
+    """Cut user names and passwords of URLs from a message of libcurl (threat N16)."""
     return re.sub(r"//[^/@\s]*@", "//", text)

@@ -35,10 +35,13 @@ _SHORTEST = 0.001
 
 
 class Transfers:
-    """Runs requests. Connections are kept from one run to the next; close it when done (a context manager)."""
+    """Runs requests. Connections are kept from one run to the next; close it when done (a context manager).
+
+    ``settings`` are those of the network that it goes through.
+    """
 
     def __init__(self, settings: NetworkSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings = settings
+        self.settings = settings
         self._clock = clock
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, settings.connections)
@@ -119,7 +122,7 @@ class Transfers:
             url = state.remaining[state.turn]
         transfer_seconds = self._seconds(state, url)
         try:
-            transfer = Attempt(handle, state, url, self._settings, max(_SHORTEST, transfer_seconds))
+            transfer = Attempt(handle, state, url, self.settings, max(_SHORTEST, transfer_seconds))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
             told = redacted_message(str(error))
@@ -135,8 +138,8 @@ class Transfers:
         if state.request.sink is None:
             left /= max(1, others)
         elif others > 1:
-            left = min(left, max(self._settings.deadline, left / others))
-        return min(left, self._settings.connect_timeout) if origin(url) in self._down else left
+            left = min(left, max(self.settings.deadline, left / others))
+        return min(left, self.settings.connect_timeout) if origin(url) in self._down else left
 
     def _finished(self, pause: float, *, idle: bool) -> Iterator[tuple[pycurl.Curl, int, str]]:
         """Let transfers go on, for ``pause`` seconds at the most; those that ended, each with libcurl's code."""
@@ -180,7 +183,7 @@ class Transfers:
             return self._pause(state, now, free=state.gained >= _MUCH)
         if state.request.sink is not None:
             # the long deadline of an image is for one that comes, not for servers that do not answer
-            state.ends = min(state.ends, state.progress + self._settings.deadline)
+            state.ends = min(state.ends, state.progress + self.settings.deadline)
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
         state.forget()
@@ -207,7 +210,7 @@ class Transfers:
         A server that used up a request's time is remembered: what is asked of it later fails after one short attempt.
         """
         away = (url for url, failure in state.failures.items() if type(failure) is SourceUnreachable)
-        if self._clock() >= state.ends - self._settings.connect_timeout or state.pause > FIRST_PAUSE:
+        if self._clock() >= state.ends - self.settings.connect_timeout or state.pause > FIRST_PAUSE:
             self._down.update(origin(url) for url in away)
         failures = list(state.failures.values())
         told = "; ".join(dict.fromkeys(str(failure) for failure in failures))

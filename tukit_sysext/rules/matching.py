@@ -58,22 +58,24 @@ class Compatibility:
     results: tuple[RuleResult, ...]
 
 
-def check(
-    host: ReleaseData,
-    extension: ReleaseData | None,
-    *,
-    architecture: str,
-    systemd_version: int | SystemdVersion | None,
-    kind: Kind = "sysext",
-    scope: Scope = "system",
-) -> Compatibility:
-    """Judge an extension-release (None: the image has none) against os-release of the tree that will boot.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """The system that an image is to fit: the tree that will boot.
 
-    `architecture` is the host's in systemd's spelling (`x86-64`). `systemd_version` is that of the same
-    tree; an int is a version without its stable releases, and of None the strictest rule of all versions
-    since 252 is taken.
+    `release` is its os-release, `architecture` in systemd's spelling (`x86-64`). `systemd` is its version of systemd;
+    an int is one without its stable releases, and of None the strictest rule of all versions since 252 is taken.
     """
-    return _Check(host, extension, architecture, systemd_version, kind, scope).run()
+
+    release: ReleaseData
+    architecture: str
+    systemd: int | SystemdVersion | None
+
+
+def check(
+    host: Host, extension: ReleaseData | None, *, kind: Kind = "sysext", scope: Scope = "system"
+) -> Compatibility:
+    """Judge an extension-release (None: the image has none) against the system that it is for."""
+    return _Check(host, extension, kind, scope).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +87,12 @@ class _Decided:
 
 
 class _Check:
-    def __init__(
-        self,
-        host: ReleaseData,
-        extension: ReleaseData | None,
-        architecture: str,
-        systemd_version: int | SystemdVersion | None,
-        kind: Kind,
-        scope: Scope,
-    ) -> None:
-        self.host = host
+    def __init__(self, host: Host, extension: ReleaseData | None, kind: Kind, scope: Scope) -> None:
+        self.host = host.release
         self.extension = extension or ReleaseData()
         self.present = extension is not None
-        self.architecture = architecture
-        self.version = systemd.as_version(systemd_version)
+        self.architecture = host.architecture
+        self.version = systemd.as_version(host.systemd)
         self.kind = kind
         self.scope = scope
         self.level_key = f"{kind.upper()}_LEVEL"

@@ -60,9 +60,9 @@ class ReleaseData(Mapping[str, str]):
 
 
 def parse(text: str) -> ReleaseData:
-    """Read a release file. How much of one to read is the caller's business.
+    """Parse a release file. The caller limits its size, and decodes it with `errors="surrogateescape"`.
 
-    So is decoding, for which `errors="surrogateescape"` is right: bytes that are no UTF-8 are found here.
+    Bytes that are no UTF-8 are found here.
     """
     values: dict[str, str] = {}
     problems: list[ReleaseProblem] = []

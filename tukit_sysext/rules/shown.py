@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Text of a stranger in a message: it must not reach a terminal or a log as it is."""
+"""Escape untrusted text for messages: it must not reach a terminal or a log as it is."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.request import Login, NotFound, Outcome, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
@@ -28,23 +27,15 @@ log = logging.getLogger(__name__)
 
 
 class WebSource:
-    """One repository. ``urls`` of its mirrors end in a slash; the first is the strongest."""
+    """One repository. The URLs of its mirrors end in a slash; the first is the strongest."""
 
     def __init__(
-        self,
-        settings: SourceSettings,
-        urls: Sequence[str],
-        network: NetworkSettings,
-        transfers: Transfers,
-        cache: Cache,
-        trust: Trust,
-        *,
-        image_max: int,
+        self, settings: SourceSettings, transfers: Transfers, cache: Cache, trust: Trust, *, image_max: int
     ) -> None:
         self.name = settings.name
         self._settings = settings
-        self._urls = list(urls)
-        self._network = network
+        self._urls = list(settings.urls)
+        self._network = transfers.settings
         self._transfers = transfers
         self._cache = cache
         self._trust = trust

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoSpace, StoreError
 from tukit_sysext.store.digest import CHUNK, Digest
-from tukit_sysext.system.disk_space import hint, is_full, next_step
+from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
 
 
 class Incoming:
@@ -42,7 +42,7 @@ class Incoming:
         if size > free:
             raise NoSpace(
                 f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
-                next_step=next_step(self._folder),
+                next_step=remedy_when_full(self._folder),
             )
         self.expected = size
 
@@ -102,5 +102,5 @@ def not_written(path: Path, told: str, error: OSError) -> StoreError:
     """Why the store takes nothing: NoSpace where it is full."""
     told = f"{path}: {told}: {error.strerror}"
     if is_full(error):
-        return NoSpace(told, next_step=hint(path if path.is_dir() else path.parent, error))
+        return NoSpace(told, next_step=remedy(path if path.is_dir() else path.parent, error))
     return StoreError(told)

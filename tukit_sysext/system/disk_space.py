@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A file system that takes nothing any more: how it is known, and what can be done about it.
+"""Detect a full file system and suggest a remedy.
 
 btrfs is full in three ways: no room for data, none for metadata (statfs(2) tells that by no available block where free
 ones are), or a quota is reached, which statfs(2) does not tell.
@@ -16,7 +16,7 @@ _PROBE = 128 * 1024
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether an error says that there is no room: btrfs may say so at any call."""
+    """Whether an error says that there is no space: btrfs may say so at any call."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
@@ -37,17 +37,17 @@ def not_writable(folder: Path) -> OSError | None:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) if _metadata_full(folder) else None
 
 
-def hint(folder: Path, error: OSError) -> str | None:
-    """The next step of a person after an error in ``folder``; None where it tells of something else."""
+def remedy(folder: Path, error: OSError) -> str | None:
+    """What a person can do after an error in ``folder``; None where the error is not that there is no space."""
     if not is_full(error):
         return None
     if error.errno == errno.EDQUOT:
         return f"raise the quota (btrfs qgroup show -reF {folder}), or delete snapshots that are not needed"
-    return next_step(folder)
+    return remedy_when_full(folder)
 
 
-def next_step(folder: Path) -> str:
-    """What a person does about a file system without room."""
+def remedy_when_full(folder: Path) -> str:
+    """What a person can do about a full file system."""
     step = "delete snapshots that are not needed (snapper delete), or enlarge the file system"
     return f"{step}; its metadata are full (btrfs filesystem usage {folder})" if _metadata_full(folder) else step
 

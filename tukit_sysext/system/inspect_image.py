@@ -21,7 +21,7 @@ from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, StoreError, Too
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
-from tukit_sysext.system.disk_space import hint, is_full, not_writable
+from tukit_sysext.system.disk_space import is_full, not_writable, remedy
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.process import ProcessResult, TimedOut, run
 
@@ -150,7 +150,7 @@ def _blame_machine(folder: Path, result: ProcessResult) -> None:
 
 def _not_written(scratch: Path, error: OSError) -> StoreError:
     told = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return NoSpace(told, next_step=hint(scratch, error)) if is_full(error) else StoreError(told)
+    return NoSpace(told, next_step=remedy(scratch, error)) if is_full(error) else StoreError(told)
 
 
 def _sweep(scratch: Path) -> None:

@@ -37,17 +37,15 @@ def run(
     *,
     timeout: float,
     descriptors: Sequence[int] = (),
-    memory: int | None = None,
     cpu_seconds: int | None = None,
     file_size: int | None = None,
 ) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
-    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``memory`` (address space) and ``file_size`` in bytes.
-    Raises ToolMissing when the program cannot be started and TimedOut when it had to be killed.
+    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` in bytes. Raises ToolMissing when the program
+    cannot be started and TimedOut when it had to be killed.
     """
     limits = ["--core=0"]
-    limits += [f"--as={memory}"] if memory is not None else []
     limits += [f"--cpu={cpu_seconds}"] if cpu_seconds is not None else []
     limits += [f"--fsize={file_size}"] if file_size is not None else []
     if not os.access(argv[0], os.X_OK):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.system.disk_space import hint
+from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.label import FOLDER, labelled
 from tukit_sysext.system.openat2 import (
     RESOLVE_BENEATH,
@@ -149,7 +149,7 @@ class Tree:
             return self._strict(path)
         except OSError as error:
             told = f"{self.path / path}: cannot be made: {error.strerror}"
-            raise UnknownState(told, next_step=hint(self.path, error)) from error
+            raise UnknownState(told, next_step=remedy(self.path, error)) from error
 
     def _strict(self, path: str) -> int:
         try:

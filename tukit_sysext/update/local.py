@@ -16,7 +16,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.matching import check
+from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
 from tukit_sysext.sources.candidate import Known, Standing
 from tukit_sysext.store.image_store import Condition, Stored
@@ -149,7 +149,8 @@ class LocalLook:
         if inspection.merge_name != entry.stem:
             complaint = f"its content calls itself {inspection.merge_name}, systemd-sysext fails on that"
             return Foreign(entry=entry, note=note, complaint=complaint)
-        verdict = check(tree.release, inspection.release, architecture=tree.architecture, systemd_version=tree.systemd)
+        host = Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd)
+        verdict = check(host, inspection.release)
         return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
 
     def _look_into_foreign(self, entry: Entry, stored: Stored | None) -> Inspection | None:

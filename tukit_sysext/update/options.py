@@ -9,7 +9,7 @@ from functools import cmp_to_key
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
-from tukit_sysext.rules.matching import Compatibility, check
+from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Known, Standing
@@ -208,7 +208,7 @@ def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
     if tree.release is None:
         reason = "the system has no os-release, nothing can be compared with it"
         return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
-    verdict = check(tree.release, release, architecture=tree.architecture, systemd_version=tree.systemd)
+    verdict = check(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
     # who checks further can only narrow: what systemd would not merge is not asked for
     objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
     standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT

@@ -18,7 +18,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
-from tukit_sysext.system.disk_space import hint
+from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
@@ -86,7 +86,7 @@ def _link(plan: Plan, tree: Tree, machine: Machine) -> Plan:
 def _in_words(error: Exception, path: Path) -> str:
     if not isinstance(error, OSError):
         return str(error)
-    step = hint(path, error)
+    step = remedy(path, error)
     return f"{error.strerror}; next step: {step}" if step else f"{error.strerror}: {error.filename or path}"
 
 

@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.truth.merge_cases import CASES, LEVELLED, Case
-from tukit_sysext.rules.matching import Compatibility, Kind, RuleResult, Scope, check
+from tukit_sysext.rules.matching import Compatibility, Host, Kind, RuleResult, Scope, check
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 
 HOST = parse(LEVELLED)
 VERSIONS = [None, 249, 250, 251, 252, 254, 256, 257, SystemdVersion(257, 13), 258, 259, 262, 300]
+
+
+def system(release: ReleaseData, version: int | SystemdVersion | None) -> Host:
+    return Host(release=release, architecture="x86-64", systemd=version)
 
 
 def verdict(
@@ -25,7 +29,7 @@ def verdict(
     scope: Scope = "system",
 ) -> Compatibility:
     release = None if extension is None else parse(extension)
-    return check(host, release, architecture="x86-64", systemd_version=version, kind=kind, scope=scope)
+    return check(system(host, version), release, kind=kind, scope=scope)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -115,10 +119,8 @@ def test_findings_have_every_rule_in_order_whatever_decides() -> None:
     ]  # fmt: skip
     for case in CASES:
         for version in VERSIONS:
-            found = check(
-                parse(case.host), None if case.extension is None else parse(case.extension),
-                architecture="x86-64", systemd_version=version, kind=case.kind, scope=case.scope,
-            )  # fmt: skip
+            extension = None if case.extension is None else parse(case.extension)
+            found = check(system(parse(case.host), version), extension, kind=case.kind, scope=case.scope)
             assert [finding.rule for finding in found.results] == rules, case.name
 
 
@@ -154,16 +156,16 @@ RELEASES = st.dictionaries(
 
 @given(RELEASES, RELEASES)
 def test_unknown_version_is_the_strictest(host: ReleaseData, extension: ReleaseData) -> None:
-    if check(host, extension, architecture="x86-64", systemd_version=None).fits:
+    if check(system(host, None), extension).fits:
         for version in (252, 254, 257, SystemdVersion(257, 13), 258, 262):
-            assert check(host, extension, architecture="x86-64", systemd_version=version).fits
+            assert check(system(host, version), extension).fits
 
 
 @given(RELEASES, st.none() | RELEASES, st.sampled_from(VERSIONS))
 def test_always_says_why(
     host: ReleaseData, extension: ReleaseData | None, version: int | SystemdVersion | None
 ) -> None:
-    found = check(host, extension, architecture="x86-64", systemd_version=version)
+    found = check(system(host, version), extension)
     assert found.reason.isprintable()
     if found.fits:
         # ID alone may say no and be overruled by ID_LIKE

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -93,9 +94,7 @@ class Run:
         kept = Cache(cache, writable=writable)
         self._transfers = Transfers(network)
         self.source = WebSource(
-            of,
-            [f"{url}/" for url in urls],
-            network,
+            replace(of, urls=tuple(f"{url}/" for url in urls)),
             self._transfers,
             kept,
             trust(of, cache, writable=writable),

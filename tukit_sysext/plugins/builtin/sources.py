@@ -54,8 +54,6 @@ class Sources:
             found += [
                 WebSource(
                     settings,
-                    settings.urls,
-                    network,
                     transfers,
                     cache,
                     Trust(settings, cache, seen=seen),
