@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.layout import Layout
 from tukit_sysext.progress.progress import Progress
-from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 
@@ -27,10 +26,6 @@ class Machine:
     read_only: bool = False
     privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
     progress: Progress = field(default_factory=Progress, compare=False)
-
-    def seen(self) -> Seen:
-        """The newest signature time seen of each source; remembered only where we may, and are not just looking."""
-        return Seen(self.layout.seen, writable=self.privileged and not self.read_only)
 
     def store(self, *, writable: bool = True) -> Store:
         """The image store; nothing of it or of its records is written where we only look, or if not ``writable``."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from tukit_sysext.plugins.spec import hookimpl
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.directory import DirectorySource
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trust import Trust
 
 tukit_sysext_interface = ">=1"
@@ -67,7 +68,7 @@ def tukit_sysext_sources(machine, configuration):
     for settings in configuration.sources.values():
         if settings.name == "slow":
             settings = replace(settings, verify=False)
-            found.append(Slow(settings, Path("{IMAGES}"), Trust(settings, cache, seen=machine.seen())))
+            found.append(Slow(settings, Path("{IMAGES}"), Trust(settings, cache, seen=Seen.of(machine))))
     return found
 
 

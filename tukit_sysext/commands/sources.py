@@ -18,6 +18,7 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
@@ -112,7 +113,7 @@ def _row(machine: Machine, configuration: Configuration, found: SourceSettings) 
         problems.append(f"{found.credentials.path} goes over the network in the clear, as there is no https:// URL")
     seen: Mapping[str, int] = {}
     try:
-        seen = machine.seen().times(found.name)
+        seen = Seen.of(machine).times(found.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
     return Row(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))

@@ -13,6 +13,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import local_time
 
@@ -25,7 +26,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     name, dry_run = arguments.name, arguments.dry_run
     check_known(machine, running_and_next(machine), name)
-    seen = machine.seen()
+    seen = Seen.of(machine)
     try:
         newest = max(seen.times(name).values(), default=None)
     except MemoryUnreadable as error:

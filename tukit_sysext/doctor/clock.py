@@ -13,6 +13,7 @@ import tukit_sysext
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.machine import Machine
+from tukit_sysext.sources.seen import Seen
 
 _DAY = 86400
 _SYNCHRONISE = "timedatectl set-ntp true"
@@ -36,7 +37,7 @@ class ClockCheck:
         """Look at the clock, our own files, and the signatures seen of sources."""
         seen: dict[str, int] = {}
         unreadable: dict[str, str] = {}
-        memory = machine.seen()
+        memory = Seen.of(machine)
         try:
             names = memory.sources()
         except OSError:

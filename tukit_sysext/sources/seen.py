@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import Busy, MemoryUnreadable
 from tukit_sysext.formats.openpgp import fingerprint
+from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 from tukit_sysext.system.label import labelled
@@ -42,6 +43,11 @@ class Seen:
     def __init__(self, folder: Path, *, writable: bool) -> None:
         self._folder = folder
         self._writable = writable
+
+    @classmethod
+    def of(cls, machine: Machine) -> Seen:
+        """That of a machine; remembered only where we may, and are not just looking."""
+        return cls(machine.layout.seen, writable=machine.privileged and not machine.read_only)
 
     def times(self, source: str) -> Mapping[str, int]:
         """The newest time (seconds since the epoch) seen of each key of a source. Raises MemoryUnreadable."""

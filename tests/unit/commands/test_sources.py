@@ -21,6 +21,7 @@ from tukit_sysext import cli
 from tukit_sysext.config import settings
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.tree import Tree
 
 URL = "https://images.example.org/microos/"
@@ -307,16 +308,16 @@ def test_a_reset_forgets_what_was_seen(
 ) -> None:
     tell(capsys, "add", "web", URL, "--key", str(key_file))
     assert "no list of it was seen yet" in tell(capsys, "reset", "web")
-    site.machine.seen().remember("web", {key.fingerprint: 1793527200})
-    site.machine.seen().remember("other", {key.fingerprint: 1793527200})
+    Seen.of(site.machine).remember("web", {key.fingerprint: 1793527200})
+    Seen.of(site.machine).remember("other", {key.fingerprint: 1793527200})
     assert "web: forgotten; the newest list seen was signed 2026-11-01" in tell(capsys, "reset", "web")
-    assert site.machine.seen().times("web") == {}
-    assert site.machine.seen().times("other") != {}
+    assert Seen.of(site.machine).times("web") == {}
+    assert Seen.of(site.machine).times("other") != {}
     # of a source that is not configured any more too, and of one whose memory is damaged
     (site.layout.seen / "web").write_bytes(b"\0")
     for name in ("other", "web"):
         assert f"{name}: forgotten" in tell(capsys, "reset", name)
-    assert site.machine.seen().sources() == []
+    assert Seen.of(site.machine).sources() == []
 
 
 @pytest.mark.parametrize("action", ["reset", "remove"])
@@ -381,7 +382,7 @@ def test_what_is_done_as_json_or_in_silence(
     argv = [str(key_file) if word == "KEY" else word for word in argv]
     if argv[0] != "add":
         tell(capsys, "add", "web", URL, "--key", str(key_file))
-        site.machine.seen().remember("web", {key.fingerprint: 1793527200})
+        Seen.of(site.machine).remember("web", {key.fingerprint: 1793527200})
     documents: list[Any] = []
     for words in (["sources", "--json", *argv, "-n"], ["sources", *argv, "--json", "-n"]):
         assert cli.main(words) == 0

@@ -28,6 +28,7 @@ from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, decide
 from tukit_sysext.update.search import Resolver
@@ -267,7 +268,7 @@ def plan(machine: Machine, root: Path) -> ImagePlan:
 def replay(site: VerifySite, key: SigningKey) -> None:
     """The source brought a list of today, and has the one of last month now."""
     plan(site.machine, site.root)
-    assert site.machine.seen().times("local") == {key.fingerprint: NEW.timestamp()}
+    assert Seen.of(site.machine).times("local") == {key.fingerprint: NEW.timestamp()}
     Repository(site.source).sign(key, time=OLD)
 
 
@@ -346,7 +347,7 @@ def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
     Repository(site.source).write_list(best_before=best_before.date() if best_before else None)
     Repository(site.source).sign(key, time=NEW)
     if remembered:
-        site.machine.seen().remember("local", {key.fingerprint: int(NEW.timestamp())})
+        Seen.of(site.machine).remember("local", {key.fingerprint: int(NEW.timestamp())})
     site.store_image("0.9")
     link = site.link("0.9")
     in_1970()
@@ -358,7 +359,7 @@ def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
     assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert "from the future" in image.reason
     expected = {key.fingerprint: int(NEW.timestamp())} if remembered else {}
-    assert site.machine.seen().times("local") == expected
+    assert Seen.of(site.machine).times("local") == expected
 
 
 def test_with_a_clock_in_1970_nothing_is_collected(site: VerifySite, in_1970: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
 
@@ -18,7 +19,7 @@ from tukit_sysext.terminal.suggest import nearest
 def remembered(machine: Machine) -> Sequence[str]:
     """Sources of which a list was seen. Raises TukitSysextError."""
     try:
-        return machine.seen().sources()
+        return Seen.of(machine).sources()
     except OSError as error:
         raise TukitSysextError(f"{machine.layout.seen}: cannot be read: {error.strerror}") from error
 

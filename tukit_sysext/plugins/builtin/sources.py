@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.sources.seen import Seen
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
@@ -30,7 +31,7 @@ class Sources:
         from tukit_sysext.sources.trust import Trust
 
         cache = Cache(machine.layout.cache, writable=machine.privileged)
-        seen = machine.seen()
+        seen = Seen.of(machine)
         found: list[Source] = [
             DirectorySource(settings, Path(settings.path), Trust(settings, cache, seen=seen))
             for settings in configuration.sources.values()
