@@ -106,7 +106,7 @@ ELSEWHERE: Mapping[str, int] = {
     "config/own_files.py": 1,  # configuration, which a person changes by a command
     "change/purge.py": 1,  # the same
     "store/image_store.py": 1,  # another tool has written the same image meanwhile: unit/store/test_publish.py
-    "change/adopt.py": 1,  # what a person takes over by a command
+    "change/adopt_entry.py": 1,  # what a person takes over by a command
     "system/disk_space.py": 1,  # finds out whether the disk is full
     "system/durable.py": 2,  # what sync_directory() itself is
 }

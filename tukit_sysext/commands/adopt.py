@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tukit_sysext.change.adopt import Adopted, adopt, preview
+from tukit_sysext.change.adopt_entry import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
 from tukit_sysext.change.changeable import check_changeable
 from tukit_sysext.commands.common.alone import alone

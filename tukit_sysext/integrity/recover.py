@@ -20,7 +20,7 @@ from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.sources.watched import Watched
-from tukit_sysext.store.digest import CHUNK, hash_of
+from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
@@ -95,10 +95,7 @@ class Recovery:
             ):
                 return False
             with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
-                incoming.expect(record.size)
-                while piece := os.read(descriptor, CHUNK):
-                    incoming.write(piece)
-                incoming.finish()
+                incoming.copy(descriptor, record.size)
                 self._publish(incoming, record)
         except OSError as error:
             raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error

@@ -84,6 +84,15 @@ class Incoming:
         self._digest.close()
         os.close(self.descriptor)
 
+    def copy(self, descriptor: int, size: int) -> None:
+        """Take the whole of an open file of so many bytes, and finish. Raises StoreError, ImageBroken, OSError."""
+        self.expect(size)
+        position = 0
+        while piece := os.pread(descriptor, CHUNK, position):
+            self.write(piece)
+            position += len(piece)
+        self.finish()
+
     def finish(self) -> None:
         """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
         self._flush()

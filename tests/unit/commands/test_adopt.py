@@ -136,7 +136,7 @@ def test_a_dry_run_tells_and_changes_nothing(
 ) -> None:
     configured(site)
     entries(site)
-    monkeypatch.setattr("tukit_sysext.change.adopt._PACK", "/bin/true")
+    monkeypatch.setattr("tukit_sysext.change.import_image._PACK", "/bin/true")
     before = listing(site.root)
     text = told(capsys, "--dry-run", status=1)
     assert "tools: 3 would be taken over, required, linked as tools.raw" in text

@@ -14,7 +14,7 @@ import pytest
 from tests.lab.server import Server
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
-from tukit_sysext.change.adopt import adopt
+from tukit_sysext.change.adopt_entry import adopt
 from tukit_sysext.errors import StoreError
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
@@ -46,7 +46,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     fake_look_inside(monkeypatch)
     release = ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"})
     monkeypatch.setattr(
-        "tukit_sysext.change.adopt.inspect_image",
+        "tukit_sysext.change.import_image.inspect_image",
         lambda _, *, preferred, **__: Inspection(merge_name=preferred, release=release),
     )
     return VerifySite(tmp_path / "machine")

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bringing the image of an entry that is not ours into the store, with a record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.layout import STORE
+from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.names import check_component, parse_image_name
+from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.image_store import Condition
+from tukit_sysext.store.record import Record
+from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.inspect_image import Inspection, inspect_image
+from tukit_sysext.system.process import TimedOut, run
+from tukit_sysext.system.system_release import machine_architecture
+
+SOURCE = "adopted"
+"""The source that the record of an imported image names."""
+
+UNKNOWN_VERSION = "0"
+"""The version of an image that says none: every published one is newer."""
+
+_PACK = "/usr/bin/mksquashfs"
+_PACK_TIMEOUT = 3600.0
+
+
+class Importer:
+    """Imports images into the store of a machine.
+
+    ``stem`` is the name of the entry without .raw. Raises TukitSysextError where an image is not good enough, OSError.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._layout = machine.layout
+        self._store = machine.store()
+
+    def of_store(self, file_name: str, stem: str) -> Record:
+        """Record a file that is in the store already."""
+        stored = self._store.look(file_name)
+        if stored.condition is Condition.UNRECORDED:
+            with self._store.opened(file_name) as descriptor:
+                inspection = inspect_image(descriptor, preferred=stem, scratch=self._layout.cache)
+                named = name_and_version(file_name, inspection)
+                self._store.take_over(_record(descriptor, file_name, named, inspection), descriptor)
+        elif stored.condition is not Condition.WHOLE:
+            raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
+        return self._recorded(file_name)
+
+    def of_directory(self, folder: Path, called: str, stem: str) -> Record:
+        """Pack a directory, and copy that. ``called`` as for :meth:`of_file`."""
+        with self._packed(folder) as image:
+            return self.of_file(image, called, stem)
+
+    def of_file(self, path: Path, called: str, stem: str) -> Record:
+        """Copy an image file into the store; ``called`` is the file name that may tell its name and version."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise ImageBroken(f"{path}: cannot be read: {error.strerror}") from error
+        try:
+            inspection = inspect_image(descriptor, preferred=stem, scratch=self._layout.cache)
+            name, version = name_and_version(called, inspection)
+            file_name = check_component(f"{name}-{version}.{machine_architecture()}.raw")
+            record = _record(descriptor, file_name, (name, version), inspection, url=path.as_uri())
+            there = self._store.look(file_name).record
+            if there is not None and there.sha256 != record.sha256:
+                raise StoreError(
+                    f"{path}: {name} {version} is in the store already, with other content",
+                    next_step=f"give it a version of its own by its name, {name}-VERSION.{machine_architecture()}.raw",
+                )
+            with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
+                incoming.copy(descriptor, record.size)
+                self._store.publish(incoming, record, replaceable=lambda _: False)
+        finally:
+            os.close(descriptor)
+        return self._recorded(file_name)
+
+    def _recorded(self, file_name: str) -> Record:
+        stored = self._store.look(file_name)
+        if stored.record is None:
+            raise StoreError(f"{file_name}: {stored.condition}: {stored.reason}")
+        return stored.record
+
+    @contextmanager
+    def _packed(self, folder: Path) -> Iterator[Path]:
+        """A squashfs image of a directory."""
+        check_packable(folder)
+        make_directory(self._layout.state)
+        image = self._layout.state / f".adopt-{os.getpid()}.raw"
+        try:
+            # the same directory gives the same image: it may be in another tree, or come back with a rollback
+            same = ("-mkfs-time", "0")
+            argv = [_PACK, str(folder), str(image), *same, "-noappend", "-no-progress", "-quiet"]
+            result = run(argv, timeout=_PACK_TIMEOUT)
+            if result.status != 0:
+                raise ImageBroken(f"{folder}: cannot be packed: {result.messages.strip() or result.output.strip()}")
+            yield image
+        except TimedOut as error:
+            raise ImageBroken(f"{folder}: cannot be packed: {error}") from error
+        finally:
+            image.unlink(missing_ok=True)
+
+
+def check_packable(folder: Path) -> None:
+    """Raises TukitSysextError where a directory cannot be packed."""
+    if not os.access(_PACK, os.X_OK):
+        raise TukitSysextError(
+            f"{folder}: a directory has to be packed into an image, which needs {_PACK}",
+            next_step=(
+                "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
+            ),
+        )
+
+
+def name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:
+    """The name and version of an image: as its file name says, else as its content does."""
+    parsed = parse_image_name(called)
+    if parsed is not None:
+        return parsed.name, parsed.version
+    # VERSION_ID is that of the system that the image is for
+    version = inspection.release.get("SYSEXT_VERSION_ID") or UNKNOWN_VERSION
+    return check_component(inspection.merge_name), version
+
+
+def _record(
+    descriptor: int, file_name: str, named: tuple[str, str], inspection: Inspection, *, url: str = ""
+) -> Record:
+    name, version = named
+    return Record(
+        file_name=file_name,
+        name=name,
+        version=version,
+        sha256=hash_of(descriptor),
+        size=os.fstat(descriptor).st_size,
+        source=SOURCE,
+        url=url,
+        signer=None,
+        time=time_text(),
+        merge_name=inspection.merge_name,
+        release=dict(inspection.release),
+    )
