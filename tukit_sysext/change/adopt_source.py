@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Making a source of what sysextmgr.conf says, where there is none with its URL: verified as it was meant there.
+"""Making a source of what sysextmgr.conf says, where no source has its URL, with the same verification.
 
-sysextmgr has systemd-pull verify signatures by systemd's import keyring, which is also what counts for a source that
-names no other one.
+sysextmgr has systemd-pull verify signatures by systemd's import keyring, which is also the keyring of a source that
+names none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAME = "sysextmgr"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdoptedSource:
-    """The source: its URL, the file that is written for it, what said so, and the next step (None: there is none)."""
+    """The source: its URL, the file that is written for it, the file that named it, and the next step (None: none)."""
 
     url: str
     verify: bool
@@ -34,45 +34,45 @@ class AdoptedSource:
 
 
 def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
-    """Make the source in a tree, or with ``dry_run`` only tell; None where there is nothing to be taken over.
+    """Make the source in a tree, or with ``dry_run`` only tell; None where there is nothing to take over.
 
     Raises TukitSysextError where what sysextmgr.conf says cannot be taken over, OSError.
     """
-    found = sysextmgr.load(tree)
-    if found is None or found.url is None or found.origin is None:
+    configured = sysextmgr.load(tree)
+    if configured is None or configured.url is None or configured.origin is None:
         return None
-    if not found.sure:
+    if not configured.sure:
         raise TukitSysextError(
-            f"{found.origin}: what it says of a source is not sure: {'; '.join(map(str, found.problems))}",
+            f"{configured.origin}: what it says of a source is not sure: {'; '.join(map(str, configured.problems))}",
             next_step="mend it, or: tukit-sysext sources add NAME URL --key FILE",
         )
     try:
-        url = values.url(found.url)
+        url = values.url(configured.url)
     except ValueError as error:
-        shown = redacted_value(found.url)
+        shown = redacted_value(configured.url)
         raise TukitSysextError(
-            f"{found.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
+            f"{configured.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
         ) from error
     if any(url in source.urls for source in settings.load(tree).sources.values()):
         return None
     there = find(tree, NAME)
     if there is not None:
         raise TukitSysextError(
-            f"{there}: there is a source {NAME} already, with another URL than {found.origin} says ({url})",
+            f"{there}: there is a source {NAME} already, with another URL than {configured.origin} says ({url})",
             next_step=f"tukit-sysext sources add {NAME}2 {url} --key FILE",
         )
-    content = f"# taken over from {found.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
-    if not found.verify:
+    content = f"# taken over from {configured.origin} by tukit-sysext adopt\n[Source]\nURL={url}\n"
+    if not configured.verify:
         content += "Verify=no\n"
     if not dry_run:
         own_files.write(tree, SOURCES, f"{NAME}.conf", content)
-    notes, next_step = _trust(tree, url, verify=found.verify)
-    notes += [f"{found.origin} says {text}: what is there is not looked at" for text in found.elsewhere]
+    notes, next_step = _trust(tree, url, verify=configured.verify)
+    notes += [f"{configured.origin} says {text}: what is there is not looked at" for text in configured.elsewhere]
     return AdoptedSource(
         url=url,
-        verify=found.verify,
+        verify=configured.verify,
         file=f"/{own_files.ETC}/{SOURCES}/{NAME}.conf",
-        origin=found.origin,
+        origin=configured.origin,
         notes=tuple(notes),
         next_step=next_step,
     )

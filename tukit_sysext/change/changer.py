@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Changing what is wanted, and the links, of trees outside a transaction: ``install``, ``remove``, ``update``...
+"""Changing wanted files and links of trees outside a transaction: ``install``, ``remove``, ``update``...
 
-Every tree is planned first, against its own os-release, with its files as they would be. Then everything that is
-missing is fetched into the store, for all trees, and only then the trees are changed: until then nothing of them was
-touched, and what comes after needs no network.
+Every tree is planned first, against its own os-release, with its files as they would be. Then all missing images are
+fetched into the store, for all trees. Only then are the trees changed, which needs no network.
 
-In a tree the files come first that make an image wanted, then the links, then files go: who is killed in between leaves
-a tree that the next transaction completes.
+In a tree, files that make an image wanted are written first, then links change, then files are deleted: a change that
+is killed leaves a tree that the next transaction completes.
 
-Outside a transaction a link is never taken out because its successor cannot be had: there is nothing to refuse, and
-what fits goes on to serve.
+Outside a transaction no link is removed because its successor is missing: there is nothing to refuse, and what fits
+stays.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ from tukit_sysext.update.search import Resolver
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeChange:
-    """What becomes of one tree: its plan, its files, and what that changes; ``links`` is False for its files alone.
+    """The change of one tree: its plan, its files, and what that changes; ``links`` is False for its files alone.
 
-    ``names`` are the images that were asked for, where not all.
+    ``names`` are the images that were asked for; empty for all.
     """
 
     target: Target
@@ -58,7 +57,7 @@ class TreeChange:
 
     @property
     def missing(self) -> Mapping[str, str]:
-        """Reason by image for those that are wanted, must not be left out, and cannot be had."""
+        """Reason by image, for those that must not be left out, and are missing."""
         images = (image for image in self.plan.images if image.left_out is not None and image.wanted.may_refuse)
         return {image.name: image.reason for image in images}
 
@@ -77,8 +76,8 @@ class _OpenTree:
 class Changer:
     """A change of one or several trees, a context manager that holds the shared lock from the first look to the end.
 
-    ``plans`` is the dry run; ``carry_out`` does it. Nothing is collected to make room, as in a transaction: somebody is
-    there who can say what may go.
+    ``plans`` is the dry run; ``fetch`` and ``carry_out`` do it. Nothing is collected to free disk space, as a
+    transaction does: somebody is there who can say what may go.
     """
 
     def __init__(self, requests: Sequence[ChangeRequest], plugins: AllPlugins, *, dry_run: bool = False) -> None:
@@ -113,44 +112,48 @@ class Changer:
         images = {file.image.name: file.image for file in request.files if file.image is not None}
         resolver.resolve(wanted=images, only=request.names, ask=request.ask)
         return _OpenTree(
-            request=request, tree=tree, resolver=resolver, plan=_gently(decide(resolver.facts), resolver.facts)
+            request=request,
+            tree=tree,
+            resolver=resolver,
+            plan=_without_needless_removals(decide(resolver.facts), resolver.facts),
         )
 
     def offered(self) -> Mapping[str, str]:
-        """Names that the sources of the trees offer."""
-        found = (candidate for site in self._trees for candidate in site.resolver.facts.candidates)
-        return {candidate.name: candidate.source for candidate in found}
+        """The images that the sources of the trees offer, with a source of each."""
+        candidates = (candidate for opened in self._trees for candidate in opened.resolver.facts.candidates)
+        return {candidate.name: candidate.source for candidate in candidates}
 
     def not_asked(self) -> Mapping[str, str]:
-        """Sources of which nobody knows what they offer to the images that are planned, with the reason.
+        """Sources that could not be asked for the planned images, with the reason.
 
         An image that has the version at which it is held needs none.
         """
-        found: dict[str, str] = {}
-        for site in self._trees:
-            if site.request.ask:
-                images = site.plan.images
-                chosen = {i.wanted.source for i in images if i.action is not Action.KEEP or i.wanted.hold is None}
-                away = site.resolver.facts.not_asked
-                found |= {name: why for name, why in away.items() if chosen & {None, name}}
-        return found
+        reasons: dict[str, str] = {}
+        for opened in self._trees:
+            if opened.request.ask:
+                images = opened.plan.images
+                open_ = [image for image in images if image.action is not Action.KEEP or image.wanted.hold is None]
+                sources = {image.wanted.source for image in open_}
+                not_asked = opened.resolver.facts.not_asked
+                reasons |= {name: reason for name, reason in not_asked.items() if sources & {None, name}}
+        return reasons
 
     def plans(self) -> tuple[TreeChange, ...]:
-        """What would be done, as far as it is known before anything is fetched."""
-        return tuple(_change(site, dry_run=self._dry_run) for site in self._trees)
+        """What would be done, as far as known before anything is fetched."""
+        return tuple(_change(opened, dry_run=self._dry_run) for opened in self._trees)
 
     def fetch(self) -> tuple[TreeChange, ...]:
-        """Fetch what the trees lack into the store, each image once, and tell what will be done now."""
+        """Fetch missing images into the store, each once; what will be done now."""
         fetched: dict[Path, frozenset[str]] = {}
-        for site in self._trees:
-            if site.request.link:
-                machine = site.request.target.machine
+        for opened in self._trees:
+            if opened.request.link:
+                machine = opened.request.target.machine
                 there = fetched.get(machine.layout.store, frozenset())
-                site.resolver.learn(known={}, stored={name: site.resolver.store.look(name) for name in there})
-                fetching = Fetching(site.resolver)
+                opened.resolver.learn(known={}, stored={name: opened.resolver.store.look(name) for name in there})
+                fetching = Fetching(opened.resolver)
                 plan = fetching.complete()
-                fetched[machine.layout.store] = site.fetched = there | fetching.fetched
-                site.plan = _gently(plan, site.resolver.facts)
+                fetched[machine.layout.store] = opened.fetched = there | fetching.fetched
+                opened.plan = _without_needless_removals(plan, opened.resolver.facts)
         return self.plans()
 
     def carry_out(self) -> tuple[TreeChange, ...]:
@@ -159,58 +162,57 @@ class Changer:
         An interruption waits until all trees are done: this needs no network.
         """
         with uninterrupted():
-            return tuple(self._carry_out(site) for site in self._trees)
+            return tuple(self._carry_out(opened) for opened in self._trees)
 
-    def _carry_out(self, site: _OpenTree) -> TreeChange:
-        plan, tree, target = site.plan, site.tree, site.request.target
+    def _carry_out(self, opened: _OpenTree) -> TreeChange:
+        plan, tree, target = opened.plan, opened.tree, opened.request.target
         with changing(tree):
-            for file in site.request.files:
+            for file in opened.request.files:
                 if file.content is not None:
                     own_files.write(tree, file.folder, file.name, file.content)
-            if site.request.link:
+            if opened.request.link:
                 writer = LinkWriter(tree)
                 target.machine.progress.stage(Stage.LINKING)
                 writer.apply(plan.links, plan.remove)
                 if not target.running and label(plan.tree.release) != running_label(target.machine.layout.root):
                     writer.pin(plan.kept)
-            for file in site.request.files:
+            for file in opened.request.files:
                 if file.content is None:
                     own_files.delete(tree, file.folder, file.name)
-        done = _change(site)
+        done = _change(opened)
         _remember(done)
         return done
 
 
-def _change(site: _OpenTree, *, dry_run: bool = False) -> TreeChange:
-    request = site.request
-    found = changes(site.plan, site.fetched, dry_run=dry_run) if request.link else ()
+def _change(opened: _OpenTree, *, dry_run: bool = False) -> TreeChange:
+    request = opened.request
     return TreeChange(
         target=request.target,
-        plan=site.plan,
+        plan=opened.plan,
         files=request.files,
-        changes=found,
+        changes=changes(opened.plan, opened.fetched, dry_run=dry_run) if request.link else (),
         links=request.link,
         names=request.names or (),
     )
 
 
-def _gently(plan: Plan, facts: Facts) -> Plan:
-    """The plan without those removals that only make room for what cannot be had."""
-    return replace(plan, images=tuple(_spared(image, facts) for image in plan.images))
+def _without_needless_removals(plan: Plan, facts: Facts) -> Plan:
+    """The plan without the removal of links whose successor is missing."""
+    return replace(plan, images=tuple(_spare(image, facts) for image in plan.images))
 
 
-def _spared(image: ImagePlan, facts: Facts) -> ImagePlan:
+def _spare(image: ImagePlan, facts: Facts) -> ImagePlan:
     if image.action is not Action.LEAVE_OUT or not image.remove:
         return image
-    # what is blocked has to go; what is held or asked for beside has not come
-    have = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
-    if have is None or have[1].standing is not Standing.FITS:
+    # what is blocked has to go; what only differs from what is held or asked for stays
+    linked = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
+    if linked is None or linked[1].standing is not Standing.FITS:
         return image
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
 
 
 def _remember(done: TreeChange) -> None:
-    """Enter the tree and its changes into the ledger. They are made, whether that can be done or not."""
+    """Enter the tree and its changes into the ledger."""
     target = done.target
     machine, snapshot = target.machine, target.snapshot
     number = snapshot.number if snapshot is not None else None

@@ -105,13 +105,13 @@ def installed(target: Target) -> Installed:
 
 def known_names(targets: Sequence[Target]) -> frozenset[str]:
     """Images that any of the trees wants or links."""
-    found: set[str] = set()
+    names: set[str] = set()
     for target in targets:
         try:
-            found |= installed(target).names
+            names |= installed(target).names
         except (UnknownState, OutsideTree):
             continue
-    return frozenset(found)
+    return frozenset(names)
 
 
 def to_install(target: Target, changes: Mapping[str, Changes]) -> ChangeRequest:

@@ -23,8 +23,8 @@ class CollectionCheck:
     @classmethod
     def look(cls, machine: Machine) -> Self:
         """Look at the snapshots, and at what is mounted."""
-        found = scan(machine.layout, machine.subvolumes, releases=False)
-        return cls(unknown=roots.mark(machine.layout, found).unknown, privileged=machine.privileged)
+        snapshots = scan(machine.layout, machine.subvolumes, releases=False)
+        return cls(unknown=roots.mark(machine.layout, snapshots).unknown, privileged=machine.privileged)
 
     def judge(self) -> Iterator[CheckResult]:
         for place in self.unknown:

@@ -78,12 +78,12 @@ class ConfigurationCheck:
             yield good("plugins", "all plugins that are named are loaded")
 
     def _files(self) -> Iterator[CheckResult]:
-        for found in self.problems:
-            if not self.privileged and _DENIED in found.message:
-                yield unknown("configuration", str(found), privileged=False)
+        for fault in self.problems:
+            if not self.privileged and _DENIED in fault.message:
+                yield unknown("configuration", str(fault), privileged=False)
             else:
-                severity = problem if found.fault else warning
-                yield severity("configuration", str(found), _next_step(found))
+                severity = problem if fault.fault else warning
+                yield severity("configuration", str(fault), _next_step(fault))
         if not self.problems:
             yield good("configuration", "the files of the configuration have no fault")
 
@@ -111,8 +111,8 @@ class ConfigurationCheck:
             yield good("sources", f"{len(self.sources)} sources, and their lists have to be signed by known keys")
 
 
-def _next_step(found: Problem) -> str:
-    path, _, rest = found.message.removeprefix("Credentials=: ").partition(": ")
-    if found.message.startswith("Credentials=: ") and "mode" in rest:
+def _next_step(fault: Problem) -> str:
+    path, _, rest = fault.message.removeprefix("Credentials=: ").partition(": ")
+    if fault.message.startswith("Credentials=: ") and "mode" in rest:
         return f"chown root:root {path} && chmod 0600 {path}"
-    return f"edit {found.file}" + (f", line {found.line}" if found.line else "")
+    return f"edit {fault.file}" + (f", line {fault.line}" if fault.line else "")
