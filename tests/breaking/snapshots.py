@@ -65,7 +65,7 @@ DEFENCES = (
     Defence(
         row="C2",
         what="roots are not looked for again right before the deletion",
-        edits=((_RUN, "if marks.roots.get(name):", "if False:"),),
+        edits=((_RUN, "if roots.by_image.get(name):", "if False:"),),
         tests=(f"{_COLLECT}::test_a_link_that_is_made_right_before_the_deletion_saves_its_image",),
     ),
     Defence(
@@ -272,11 +272,11 @@ DEFENCES = (
         edits=(
             (
                 _RUN,
-                "Judged, ...] = ()\n            if not unknown:\n",
-                "Judged, ...] = ()\n            if True:\n",
+                "gone: Sequence[Decision] = ()\n            if not unknown:\n",
+                "gone: Sequence[Decision] = ()\n            if True:\n",
             ),
             (_RUN, "doubtful=bool(unknown)", "doubtful=False"),
-            (_RUN, "        if marks.unknown:\n", "        if False:\n"),
+            (_RUN, "        if roots.unknown:\n", "        if False:\n"),
         ),
         tests=_unknown("no_etc"),
     ),

@@ -15,7 +15,7 @@ from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target
 from tests.unit.ledger.samples import NAME
 from tukit_sysext import grammar
-from tukit_sysext.collect.roots import mark
+from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.snapshots.entries import EntryKind, image_of, read_entries
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.system.tree import Tree
@@ -39,8 +39,8 @@ def check_link(data: bytes) -> None:
         with Tree(site.tree(scratch.NUMBER)) as tree:
             (entry,) = read_entries(tree)
         assert (entry.kind, entry.target, entry.image) == (EntryKind.LINK, target, image)
-        found = mark(site.layout, scan(site.layout, site.subvolumes, releases=False))
-        assert found.unknown or image is None or image in found.roots
+        found = find_roots(site.layout, scan(site.layout, site.subvolumes, releases=False))
+        assert found.unknown or image is None or image in found.by_image
     finally:
         with suppress(FileNotFoundError):
             (folder / "gdb.raw").unlink()
@@ -60,13 +60,13 @@ def check_loop(data: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "backing_file").write_bytes(data)
     try:
-        found = mark(site.layout, scan(site.layout, site.subvolumes, releases=False))
+        found = find_roots(site.layout, scan(site.layout, site.subvolumes, releases=False))
     finally:
         (folder / "backing_file").unlink()
-    assert all("/" not in image for image in found.roots)
+    assert all("/" not in image for image in found.by_image)
     name = os.fsdecode(data)
     if name.startswith("/") and "\n" not in name and not name.endswith((" (deleted)", "/")):
-        assert os.path.basename(name) in found.roots, "what is in use is needed"
+        assert os.path.basename(name) in found.by_image, "what is in use is needed"
 
 
 @cache

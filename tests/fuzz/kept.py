@@ -13,12 +13,12 @@ from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target, told
 from tests.unit.ledger.samples import NAME, record
-from tukit_sysext.collect.roots import mark
+from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.errors import MemoryUnreadable, OutsideTree, UnknownState, UsageError
 from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.snapshots.snapper import scan
@@ -36,8 +36,8 @@ _NOW = 1_793_527_200
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
-def _sound(event: Event | None) -> None:
-    assert event is None or (event.kind in Kind and 1 <= event.number < 10**10)
+def _sound(event: SnapshotEvent | None) -> None:
+    assert event is None or (event.kind in EventKind and 1 <= event.number < 10**10)
 
 
 def check_argv(data: bytes) -> None:
@@ -324,8 +324,8 @@ def check_mounts(data: bytes) -> None:
     """What is mounted, as the kernel tells."""
     site = scratch.site()
     (site.root / "proc/self/mountinfo").write_bytes(data)
-    found = mark(site.layout, scan(site.layout, site.subvolumes, releases=False))
-    assert all("/" not in image for image in found.roots)
+    found = find_roots(site.layout, scan(site.layout, site.subvolumes, releases=False))
+    assert all("/" not in image for image in found.by_image)
 
 
 _MOUNTS = b"36 35 98:0 / /usr rw,noatime shared:1 - squashfs /var/lib/sysext-store/gdb\\040x.raw rw\n"

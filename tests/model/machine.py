@@ -331,21 +331,21 @@ class Snapshots(RuleBasedStateMachine):
 
     # the package
 
-    @rule(lacking_room=YES, unknown_origin=YES)
+    @rule(lacking_space=YES, unknown_origin=YES)
     @step
-    def collect(self, lacking_room: bool, unknown_origin: bool) -> bool:
-        return package.collect(self.world, lacking_room=lacking_room, unknown_origin=unknown_origin)
+    def collect(self, lacking_space: bool, unknown_origin: bool) -> bool:
+        return package.collect(self.world, lacking_space=lacking_space, unknown_origin=unknown_origin)
 
     @rule(kill_at=st.none() | MOMENT)
     @step
     def collect_for_room(self, kill_at: int | None) -> bool:
         hands.move_clock(self.world, 2 * hands.HOUR)
-        return package.collect(self.world, lacking_room=True, kill_at=kill_at)
+        return package.collect(self.world, lacking_space=True, kill_at=kill_at)
 
-    @rule(kill_at=MOMENT, lacking_room=YES)
+    @rule(kill_at=MOMENT, lacking_space=YES)
     @step
-    def collect_killed(self, kill_at: int, lacking_room: bool) -> bool:
-        return package.collect(self.world, kill_at=kill_at, lacking_room=lacking_room)
+    def collect_killed(self, kill_at: int, lacking_space: bool) -> bool:
+        return package.collect(self.world, kill_at=kill_at, lacking_space=lacking_space)
 
     @rule(which=HERE, moment=st.integers(1, 30), over=YES)
     @step

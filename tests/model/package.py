@@ -14,7 +14,7 @@ from tests.model.world import World
 from tukit_sysext.collect import collection as collecting
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.ledger import settling as settling
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 
 Happening = Callable[[], None]
 
@@ -83,18 +83,17 @@ def collect(
     world: World,
     *,
     kill_at: int | None = None,
-    lacking_room: bool = False,
+    lacking_space: bool = False,
     unknown_origin: bool = False,
     others: bool = False,
 ) -> bool:
     """A collection; ``others``: while somebody else changes snapshots."""
-    before = before_run(world, collects=True, hurried=lacking_room, unknown_origin=unknown_origin)
+    before = before_run(world, collects=True, hurried=lacking_space, unknown_origin=unknown_origin)
+    options = collecting.CollectionOptions(lacking_space=lacking_space, unknown_origin=unknown_origin)
     found: list[collecting.Collection] = []
 
     def work() -> None:
-        found.append(
-            collecting.collect(world.machine, world.plugins, lacking_room=lacking_room, unknown_origin=unknown_origin)
-        )
+        found.append(collecting.collect(world.machine, world.plugins, options))
 
     done = run(world, "collection", work, before, kill_at=kill_at, others=others)
     if done and not others:
@@ -115,7 +114,7 @@ def settle(world: World, *, kill_at: int | None = None, booted: bool = False) ->
     """A settling."""
     before = before_run(world, collects=True)
     default = world.model.default
-    found = [Event(kind=Kind.BOOTED, number=world.model.running)] if booted else []
+    found = [SnapshotEvent(kind=EventKind.BOOTED, number=world.model.running)] if booted else []
 
     def work() -> None:
         settling.settle(world.machine, world.plugins, found=found)

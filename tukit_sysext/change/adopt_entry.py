@@ -21,7 +21,7 @@ from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
-from tukit_sysext.ledger.ledger import Event, write_or_log
+from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import parse_image_name
@@ -107,7 +107,7 @@ def _conflict(wanted: WantedImage, version: str) -> str:
 def _remember(target: Target, record: Record, entry: str) -> None:
     detail = f"{record.version} ({entry})"
     number = target.snapshot.number if target.snapshot is not None and not target.running else None
-    event = Event(time=time_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
+    event = LedgerEvent(time=time_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
     write_or_log(target.machine.layout.ledger, lambda ledger: ledger.add([event]), f"that {entry} was taken over")
 
 

@@ -23,7 +23,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
-from tukit_sysext.ledger.ledger import Event, Ledger, write_or_log
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import LinkWriter, changing
@@ -217,7 +217,7 @@ def _remember(done: TreeChange) -> None:
     machine, snapshot = target.machine, target.snapshot
     number = snapshot.number if snapshot is not None else None
     events = [
-        Event(time=time_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
+        LedgerEvent(time=time_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
         for change in done.changes
     ]
 

@@ -12,23 +12,22 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
-from tukit_sysext.collect.decision import YOUNG, Fate, Judged, Rules, judge
+from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config.settings import MAIN, Configuration
+from tukit_sysext.config.settings import MAIN
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.rows import clean
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
-from tukit_sysext.store.image_store import Kept, Store
+from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
+from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.lock import exclusive
 from tukit_sysext.system.tree import Tree
 
@@ -44,15 +43,29 @@ _LAST = "collected"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CollectionOptions:
+    """What a collection is asked for.
+
+    ``unknown_origin``: images without a record go too. ``lacking_space``: without the grace time. ``needed`` are files
+    that the caller is about to link. Of the images of unknown origin only those that it asks ``about`` are looked into.
+    """
+
+    unknown_origin: bool = False
+    lacking_space: bool = False
+    needed: frozenset[str] = frozenset()
+    about: Callable[[StoreFile], bool] = lambda _: True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Collection:
-    """What came of a collection: what is left of the store with its fates, what went, and why nothing could go.
+    """What came of a collection: the decisions on what is left of the store, what went, and why nothing could go.
 
     ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of. ``fault`` tells why
     the ledger could not be brought up to date although something went.
     """
 
-    judged: tuple[Judged, ...] = ()
-    gone: tuple[Judged, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    gone: tuple[Decision, ...] = ()
     unknown: tuple[str, ...] = ()
     store_bytes: int = 0
     store_max: int = 0
@@ -65,32 +78,20 @@ class Collection:
 
 
 def collect(
-    machine: Machine,
-    plugins: AllPlugins,
-    *,
-    dry_run: bool = False,
-    unknown_origin: bool = False,
-    lacking_room: bool = False,
-    needed: frozenset[str] = frozenset(),
-    about: Callable[[Kept], bool] = lambda _: True,
+    machine: Machine, plugins: AllPlugins, options: CollectionOptions | None = None, *, dry_run: bool = False
 ) -> Collection:
     """Collect what nothing needs; with ``dry_run`` only tell.
 
-    ``unknown_origin``: images without a record go too. ``lacking_room``: without the grace time. ``needed`` are files
-    that the caller is about to link. Only what it asks ``about`` is looked into, where that decides. Raises Busy where
-    another process holds the lock, OSError or sqlite3.Error where store or ledger cannot be read or written to; nothing
-    is deleted then. On a full disk the ledger is not waited for: see _Run.collect().
+    Raises Busy where another process holds the lock, OSError or sqlite3.Error where store or ledger cannot be read or
+    written to; nothing is deleted then. On a full disk the ledger is not waited for: see _Run.collect().
     """
     if not machine.layout.store.is_dir():
         return Collection()
-    with Tree(machine.layout.root) as tree:
-        configuration = settings_files.load(tree)
-    now, grace = int(time.time()), configuration.settings.grace
-    rules = Rules(now=now, grace=grace, lacking_room=lacking_room, unknown_origin=unknown_origin)
-    roots = tuple(Root(image=name, where="a transaction") for name in needed)
-    run = _Run(machine, plugins, configuration, rules, roots, about)
-    with nullcontext() if dry_run else exclusive(machine.layout.lock):
-        return run.tell() if dry_run else run.collect()
+    run = _Run(machine, plugins, options or CollectionOptions())
+    if dry_run:
+        return run.preview()
+    with exclusive(machine.layout.lock):
+        return run.collect()
 
 
 def last(ledger: Ledger) -> int | None:
@@ -99,15 +100,9 @@ def last(ledger: Ledger) -> int | None:
 
 
 class _Run:
-    def __init__(
-        self,
-        machine: Machine,
-        plugins: AllPlugins,
-        configuration: Configuration,
-        rules: Rules,
-        needed: Sequence[Root],
-        about: Callable[[Kept], bool],
-    ) -> None:
+    def __init__(self, machine: Machine, plugins: AllPlugins, options: CollectionOptions) -> None:
+        with Tree(machine.layout.root) as tree:
+            configuration = settings_files.load(tree)
         self._machine = machine
         self._plugins = plugins
         self._settings = configuration.settings
@@ -115,24 +110,29 @@ class _Run:
         self._unknown = tuple(
             str(problem) for problem in configuration.problems if problem.fault and MAIN in problem.file
         )
-        self._rules = rules
-        self._needed = needed
-        self._about = about
+        self._rules = Rules(
+            now=int(time.time()),
+            grace=self._settings.grace,
+            lacking_space=options.lacking_space,
+            unknown_origin=options.unknown_origin,
+        )
+        self._needed = tuple(Root(image=name, where="a transaction") for name in options.needed)
+        self._about = options.about
         self._looks_until = time.monotonic() + LOOKING
-        self._store: Store = machine.store()
+        self._store = machine.store()
 
-    def tell(self) -> Collection:
+    def preview(self) -> Collection:
         """What a collection would do now."""
-        judged, unknown = self._assess(self._remembered())
-        return self._sum(judged, gone=(), unknown=unknown)
+        decisions, unknown = self._assess(self._remembered(), self._rules)
+        return self._sum(decisions, unknown=unknown)
 
-    def _remembered(self) -> Mapping[str, tuple[int, int]]:
-        """Since when and in how many runs files were needed by nothing, read only; empty where that is not known."""
+    def _remembered(self) -> Mapping[str, Unreferenced]:
+        """Since when files are needed by nothing, read only; empty where that is not known."""
         path = self._machine.layout.ledger
         try:
             if path.exists():
                 with Ledger(path, writable=False) as ledger:
-                    return _before(ledger)
+                    return _unreferenced(ledger)
         except (OSError, sqlite3.Error) as error:
             log.error("%s: %s; since when images are needed by nothing is not known", path, error)
         return {}
@@ -141,7 +141,7 @@ class _Run:
         """Mark and delete.
 
         A disk can be so full that the ledger cannot be written, which would keep it full. Then goes what its waiting
-        time is over by what was written before, and if that does not help, without the waiting time: room is lacking
+        time is over by what was written before, and if that does not help, without the waiting time: space is lacking
         beyond doubt. The ledger follows when it can.
         """
         try:
@@ -151,50 +151,45 @@ class _Run:
                 raise
             fault = error
         log.warning("%s: %s; collecting without it", self._machine.layout.ledger, fault)
-        freed: list[Judged] = []
-        for rules in dict.fromkeys((self._rules, replace(self._rules, lacking_room=True))):
+        freed: list[Decision] = []
+        for rules in dict.fromkeys((self._rules, replace(self._rules, lacking_space=True))):
             gone = self._free(rules)
             if not gone:
                 continue
             freed += gone
             try:
-                found = self._mark_and_delete()
-                return replace(found, gone=(*freed, *found.gone))
+                collection = self._mark_and_delete()
+                return replace(collection, gone=(*freed, *collection.gone))
             except NotWritten as error:
                 fault = error
         if not freed:
             raise fault
-        judged, unknown = self._assess(self._remembered())
-        found = self._sum(judged, gone=tuple(freed), unknown=unknown)
-        return replace(found, fault=f"{self._machine.layout.ledger}: {fault}")
+        collection = replace(self.preview(), gone=tuple(freed))
+        return replace(collection, fault=f"{self._machine.layout.ledger}: {fault}")
 
-    def _free(self, rules: Rules) -> tuple[Judged, ...]:
+    def _free(self, rules: Rules) -> Sequence[Decision]:
         """Delete what goes by these rules, with nothing written."""
-        self._rules, kept = rules, self._rules
-        try:
-            judged, unknown = self._assess(self._remembered())
-            if not unknown:
-                gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
-        finally:
-            self._rules = kept
+        gone: Sequence[Decision] = ()
+        decisions, unknown = self._assess(self._remembered(), rules)
+        if not unknown:
+            gone, unknown = self._delete(decisions)
         for text in unknown:
             log.error("nothing is deleted, not known: %s", text)
-        return () if unknown else gone
+        return gone
 
     def _mark_and_delete(self) -> Collection:
         with Ledger(self._machine.layout.ledger) as ledger:
-            judged, unknown = self._assess(_before(ledger))
-            self._enter(ledger, judged)
-            # nothing begins to wait on the word of an incomplete look (Rules.doubtful); what is needed waits no more
-            ledger.mark(_waiting(judged))
-            gone: tuple[Judged, ...] = ()
+            decisions, unknown = self._assess(_unreferenced(ledger), self._rules)
+            self._enter(ledger, decisions)
+            gone: Sequence[Decision] = ()
             if not unknown:
-                gone, unknown = self._delete([item for item in judged if item.fate is Fate.GOES])
-                ledger.collected(((item.kept.file_name, item.reason) for item in gone), self._rules.now)
+                gone, unknown = self._delete(decisions)
+                ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now)
             ledger.remember(_LAST, time_text(self._rules.now))
         self._sweep()
-        names = {item.kept.file_name for item in gone}
-        return self._sum([item for item in judged if item.kept.file_name not in names], gone=gone, unknown=unknown)
+        names = {each.file.file_name for each in gone}
+        left = [each for each in decisions if each.file.file_name not in names]
+        return replace(self._sum(left, unknown=unknown), gone=tuple(gone))
 
     def _sweep(self) -> None:
         """Take away what killed processes left beside records, lists and memories."""
@@ -207,87 +202,86 @@ class _Run:
             except OSError as error:
                 log.info("%s: cannot be tidied up: %s", folder, error.strerror)
 
-    def _enter(self, ledger: Ledger, judged: Sequence[Judged]) -> None:
-        kept = [item.kept for item in judged]
-        records = [item.record for item in kept if item.record is not None]
-        ledger.enter_images(records, self._rules.now, files=[item.file_name for item in kept if not item.missing])
+    def _enter(self, ledger: Ledger, decisions: Sequence[Decision]) -> None:
+        """Enter what the store has, and since when nothing needs it."""
+        files = [each.file for each in decisions]
+        records = [file.record for file in files if file.record is not None]
+        ledger.enter_images(records, self._rules.now, files=[file.file_name for file in files if not file.missing])
+        # nothing begins to wait on the word of an incomplete look (Rules.doubtful); what is needed waits no more
+        ledger.mark({each.file.file_name: (each.since, each.runs) for each in decisions if each.since is not None})
 
-    def _assess(self, before: Mapping[str, tuple[int, int]]) -> tuple[Sequence[Judged], tuple[str, ...]]:
+    def _assess(self, before: Mapping[str, Unreferenced], rules: Rules) -> tuple[Sequence[Decision], tuple[str, ...]]:
+        """Decide on all files of the store; nothing may go where something is unknown."""
         files = self._store.inventory()
-        marks = survey(self._machine, self._plugins, files, self._needed)
-        unknown = (*self._unknown, *marks.unknown)
-        judged = judge(files, marks.roots, before, replace(self._rules, doubtful=bool(unknown)))
-        return [self._with_content(item) for item in judged], unknown
+        roots = survey(self._machine, self._plugins, files, self._needed)
+        unknown = (*self._unknown, *roots.unknown)
+        decisions = decide(files, roots.by_image, before, replace(rules, doubtful=bool(unknown)))
+        return [self._with_content(decision) for decision in decisions], unknown
 
-    def _with_content(self, item: Judged) -> Judged:
+    def _with_content(self, decision: Decision) -> Decision:
         """Of unknown origin and needed by nothing: half a download or an error page goes, an image stays."""
-        if item.fate is not Fate.UNKNOWN_ORIGIN or not self._about(item.kept):
-            return item
+        if decision.disposition is not Disposition.UNKNOWN_ORIGIN or not self._about(decision.file):
+            return decision
         if time.monotonic() > self._looks_until:
-            return replace(item, reason="of unknown origin, and not looked into yet")
-        name = item.kept.file_name
+            return replace(decision, reason="of unknown origin, and not looked into yet")
+        name = decision.file.file_name
         try:
             with self._store.opened(name) as descriptor:
-                self._inspect(descriptor, name)
+                inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
         except (NoVerdict, StoreError, ToolMissing, OSError) as error:
-            return replace(item, reason=f"of unknown origin, and cannot be looked into: {error}")
+            return replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
         except ImageBroken as error:
-            return replace(item, fate=Fate.GOES, reason=f"nothing needs it, and it is no extension image: {error}")
-        return replace(item, reason="of unknown origin, and a good image")
+            reason = f"nothing needs it, and it is no extension image: {error}"
+            return replace(decision, disposition=Disposition.GOES, reason=reason)
+        return replace(decision, reason="of unknown origin, and a good image")
 
-    def _inspect(self, descriptor: int, name: str) -> None:
-        from tukit_sysext.system.inspect_image import inspect_image
+    def _delete(self, decisions: Sequence[Decision]) -> tuple[Sequence[Decision], tuple[str, ...]]:
+        """Delete what goes and is still needed by nothing: what went, and what is unknown.
 
-        inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
-
-    def _delete(self, going: Sequence[Judged]) -> tuple[tuple[Judged, ...], tuple[str, ...]]:
-        """Delete what is still needed by nothing. What cannot be deleted is told, and keeps nothing else."""
+        What cannot be deleted is logged, and keeps nothing else.
+        """
+        going = [decision for decision in decisions if decision.disposition is Disposition.GOES]
         if not going:
             return (), ()
-        marks = survey(self._machine, self._plugins, [item.kept for item in going], self._needed)
-        if marks.unknown:
-            return (), marks.unknown
-        gone: list[Judged] = []
-        for item in going:
-            name = item.kept.file_name
-            if marks.roots.get(name):
+        roots = survey(self._machine, self._plugins, [decision.file for decision in going], self._needed)
+        if roots.unknown:
+            return (), roots.unknown
+        gone: list[Decision] = []
+        for decision in going:
+            name = decision.file.file_name
+            if roots.by_image.get(name):
                 continue
             try:
                 self._store.remove(name)
             except (OSError, StoreError) as error:
                 log.error("%s: cannot be collected: %s", name, error)
                 continue
-            log.info("%s collected: %s", name, item.reason)
-            gone.append(item)
-        return tuple(gone), ()
+            log.info("%s collected: %s", name, decision.reason)
+            gone.append(decision)
+        return gone, ()
 
-    def _sum(self, judged: Sequence[Judged], *, gone: tuple[Judged, ...], unknown: tuple[str, ...]) -> Collection:
-        room = os.statvfs(self._machine.layout.store)
-        found = Collection(
-            judged=tuple(judged),
-            gone=gone,
+    def _sum(self, decisions: Sequence[Decision], *, unknown: tuple[str, ...]) -> Collection:
+        disk = os.statvfs(self._machine.layout.store)
+        collection = Collection(
+            decisions=tuple(decisions),
             unknown=unknown,
-            store_bytes=sum(item.kept.size for item in judged),
-            store_max=self._settings.store_max.of(room.f_blocks * room.f_frsize),
+            store_bytes=sum(decision.file.size for decision in decisions),
+            store_max=self._settings.store_max.of(disk.f_blocks * disk.f_frsize),
         )
-        if found.too_large:
+        if collection.too_large:
             log.warning(
                 "%s has %d bytes, more than StoreMax= allows (%d); snapshots that are not needed keep images",
                 self._machine.layout.store,
-                found.store_bytes,
-                found.store_max,
+                collection.store_bytes,
+                collection.store_max,
             )
-        return found
+        return collection
 
 
-def _before(ledger: Ledger) -> Mapping[str, tuple[int, int]]:
+def _unreferenced(ledger: Ledger) -> Mapping[str, Unreferenced]:
     """Since when and in how many runs files were needed by nothing, by their names as the ledger has them."""
     return {
         image.file: (image.unreferenced_since, image.unreferenced_runs)
         for image in ledger.images()
         if image.unreferenced_since is not None
     }
-
-
-def _waiting(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
-    return {clean(item.kept.file_name): (item.since, item.runs) for item in judged if item.since is not None}

@@ -21,7 +21,7 @@ from enum import StrEnum
 
 from tukit_sysext.ledger.rows import clean
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.store.image_store import Kept
+from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
 RUNS = 2
@@ -36,7 +36,7 @@ _LEFT = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}.+|\..+\.raw(\.[a-z]+)?\.[A-Z
 _IMAGE = ".raw"
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What becomes of a file."""
 
     NEEDED = "needed"
@@ -47,15 +47,15 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
-    """A file with its fate, the reason in words, and the places that need it.
+class Decision:
+    """What becomes of a file, the reason in words, and the places that need it.
 
     ``since`` (seconds since the epoch) and ``runs`` tell for how long nothing needed it; None and 0 where something
     does. ``goes_at`` is the earliest time at which it can go, None where it does not go by itself.
     """
 
-    kept: Kept
-    fate: Fate
+    file: StoreFile
+    disposition: Disposition
     reason: str = ""
     needed_by: tuple[str, ...] = ()
     since: int | None = None
@@ -67,62 +67,68 @@ class Judged:
 class Rules:
     """What holds for this run: ``now`` in seconds since the epoch, ``grace`` in seconds.
 
-    ``lacking_room`` does without the grace time, with ``unknown_origin`` images without a record go too. ``doubtful``:
+    ``lacking_space`` does without the grace time, with ``unknown_origin`` images without a record go too. ``doubtful``:
     not every place is known that may need an image.
     """
 
     now: int
     grace: int
-    lacking_room: bool = False
+    lacking_space: bool = False
     unknown_origin: bool = False
     doubtful: bool = False
 
 
-def judge(
-    files: Iterable[Kept],
-    roots: Mapping[str, Sequence[str]],
-    before: Mapping[str, tuple[int, int]],
-    rules: Rules,
-) -> tuple[Judged, ...]:
-    """The fate of all files.
+Unreferenced = tuple[int, int]
+"""Since when nothing needs a file (seconds since the epoch), and in how many runs that was seen."""
 
-    ``before`` has since when and in how many runs files were needed by nothing, by their names as the ledger has them.
-    """
+
+def decide(
+    files: Iterable[StoreFile],
+    roots: Mapping[str, Sequence[str]],
+    unreferenced: Mapping[str, Unreferenced],
+    rules: Rules,
+) -> tuple[Decision, ...]:
+    """Decide on all files. ``roots`` are the places that need a file, ``unreferenced`` is by the ledger's names."""
     return tuple(
-        _judge(kept, roots.get(kept.file_name, ()), before.get(clean(kept.file_name)), rules) for kept in files
+        _decide(file, roots.get(file.file_name, ()), unreferenced.get(clean(file.file_name)), rules) for file in files
     )
 
 
-def _judge(kept: Kept, needed_by: Sequence[str], before: tuple[int, int] | None, rules: Rules) -> Judged:
+def _decide(file: StoreFile, needed_by: Sequence[str], before: Unreferenced | None, rules: Rules) -> Decision:
     if needed_by:
-        return Judged(kept=kept, fate=Fate.NEEDED, needed_by=tuple(needed_by))
-    left = _LEFT.fullmatch(kept.file_name) is not None
-    if kept.irregular:
-        return Judged(kept=kept, fate=Fate.STAYS, reason=f"{kept.irregular}, which no image is")
-    if not (left or kept.record is not None or _is_image_name(kept.file_name)):
-        return Judged(kept=kept, fate=Fate.STAYS, reason="no name of an image")
-    if rules.doubtful:
-        return _doubtful(kept, before, rules, left=left)
+        return Decision(file=file, disposition=Disposition.NEEDED, needed_by=tuple(needed_by))
+    if file.irregular:
+        return Decision(file=file, disposition=Disposition.STAYS, reason=f"{file.irregular}, which no image is")
+    if not (_is_left_behind(file) or file.record is not None or _is_image_name(file.file_name)):
+        return Decision(file=file, disposition=Disposition.STAYS, reason="no name of an image")
+    return _decide_in_doubt(file, before, rules) if rules.doubtful else _decide_unneeded(file, before, rules)
+
+
+def _decide_unneeded(file: StoreFile, before: Unreferenced | None, rules: Rules) -> Decision:
     since, runs = before if before is not None else (rules.now, 0)
-    born = min(kept.born, rules.now)
+    born = min(file.born, rules.now)
     if since < born:
         since, runs = rules.now, 0  # another file had the name then
     since, runs = min(since, rules.now), min(runs + 1, RUNS)
     goes_at = since + rules.grace
-    if rules.lacking_room:
+    if rules.lacking_space:
         goes_at = min(goes_at, born + YOUNG)
-    over = rules.now >= goes_at and (runs >= RUNS or rules.lacking_room)
-    fate, reason = (Fate.GOES if over else Fate.WAITS), _reason(kept, left=left)
-    if over and kept.record is None and not left and not rules.unknown_origin:
-        fate = Fate.UNKNOWN_ORIGIN
-    return Judged(kept=kept, fate=fate, reason=reason, since=since, runs=runs, goes_at=goes_at)
+    over = rules.now >= goes_at and (runs >= RUNS or rules.lacking_space)
+    disposition = Disposition.GOES if over else Disposition.WAITS
+    if over and file.record is None and not _is_left_behind(file) and not rules.unknown_origin:
+        disposition = Disposition.UNKNOWN_ORIGIN
+    return Decision(file=file, disposition=disposition, reason=_reason(file), since=since, runs=runs, goes_at=goes_at)
 
 
-def _doubtful(kept: Kept, before: tuple[int, int] | None, rules: Rules, *, left: bool) -> Judged:
-    """It waits, and for as long as was known before: nothing begins on the word of an incomplete look."""
-    known = before if before is not None and before[0] >= min(kept.born, rules.now) else (None, 0)
-    reason = _reason(kept, left=left, nothing="nothing that is known")
-    return Judged(kept=kept, fate=Fate.WAITS, reason=reason, since=known[0], runs=known[1])
+def _decide_in_doubt(file: StoreFile, before: Unreferenced | None, rules: Rules) -> Decision:
+    """It waits for as long as was known before: no wait begins on the word of an incomplete look."""
+    since, runs = before if before is not None and before[0] >= min(file.born, rules.now) else (None, 0)
+    reason = _reason(file, nothing="nothing that is known")
+    return Decision(file=file, disposition=Disposition.WAITS, reason=reason, since=since, runs=runs)
+
+
+def _is_left_behind(file: StoreFile) -> bool:
+    return _LEFT.fullmatch(file.file_name) is not None
 
 
 def _is_image_name(name: str) -> bool:
@@ -132,9 +138,9 @@ def _is_image_name(name: str) -> bool:
         return False
 
 
-def _reason(kept: Kept, *, left: bool, nothing: str = "nothing") -> str:
-    if kept.missing:
+def _reason(file: StoreFile, *, nothing: str = "nothing") -> str:
+    if file.missing:
         return f"{nothing} needs it; of its file only the record is left"
-    if left:
+    if _is_left_behind(file):
         return "left behind by a process that was killed"
-    return f"{nothing} needs it" if kept.record is not None else f"{nothing} needs it; there is no record of it"
+    return f"{nothing} needs it" if file.record is not None else f"{nothing} needs it; there is no record of it"

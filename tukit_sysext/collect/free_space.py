@@ -7,7 +7,7 @@ import logging
 import sqlite3
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.collect.collection import collect
+from tukit_sysext.collect.collection import CollectionOptions, collect
 from tukit_sysext.errors import Busy, TukitSysextError
 from tukit_sysext.machine import Machine
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def free_space(machine: Machine, plugins: AllPlugins, needed: frozenset[str]) -> bool:
     """Collect what nothing needs, but for these files; whether anything went. What fails in it frees no space."""
     try:
-        collection = collect(machine, plugins, lacking_room=True, needed=needed)
+        collection = collect(machine, plugins, CollectionOptions(lacking_space=True, needed=needed))
     except Busy as error:
         log.warning("no room can be made now: %s", error)
         return False

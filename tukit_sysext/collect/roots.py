@@ -47,25 +47,28 @@ _ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Marks:
-    """All roots by image file, each with the places in the order in which they were found, and what is not known."""
+class RootSet:
+    """All roots: the places that need an image, by its file and in the order in which they were found.
 
-    roots: Mapping[str, Sequence[str]]
+    ``unknown`` is what could not be read: an image that no root names may be needed all the same then.
+    """
+
+    by_image: Mapping[str, Sequence[str]]
     unknown: tuple[str, ...]
 
 
-def mark(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> Marks:
+def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootSet:
     """Find all roots: snapshots of ``scan``, the running system, what is mounted, and ``others``.
 
     Never raises for what is on the disk: what cannot be read is named in ``unknown``.
     """
-    found: dict[str, list[str]] = {}
+    by_image: dict[str, list[str]] = {}
     unknown = list(scan.unknown)
 
     def add(roots: Iterator[Root]) -> None:
         try:
             for root in roots:
-                places = found.setdefault(root.image, [])
+                places = by_image.setdefault(root.image, [])
                 if root.where not in places:
                     places.append(root.where)
         except (UnknownState, OutsideTree) as error:
@@ -83,7 +86,7 @@ def mark(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> Marks:
     add(_overlays(layout))
     add(_mounted(layout))
     add(iter(others))
-    return Marks(roots=found, unknown=tuple(dict.fromkeys(unknown)))
+    return RootSet(by_image=by_image, unknown=tuple(dict.fromkeys(unknown)))
 
 
 def _running(layout: Layout) -> Iterator[Root]:

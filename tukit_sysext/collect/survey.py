@@ -8,21 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins, Root
-from tukit_sysext.collect import roots
-from tukit_sysext.collect.roots import Marks
+from tukit_sysext.collect.roots import RootSet, find_roots
 from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import PluginFailed, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
-from tukit_sysext.store.image_store import Kept
+from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.system.tree import Tree
 
 _TRIES = 5
 
 
-def survey(machine: Machine, plugins: AllPlugins, files: Sequence[Kept], needed: Iterable[Root] = ()) -> Marks:
+def survey(machine: Machine, plugins: AllPlugins, files: Sequence[StoreFile], needed: Iterable[Root] = ()) -> RootSet:
     """Find all roots. ``files`` are those of the store, ``needed`` further roots of the caller.
 
     The snapshots are listed once more afterwards: where one came or went meanwhile everything is looked at anew (threat
@@ -30,16 +29,18 @@ def survey(machine: Machine, plugins: AllPlugins, files: Sequence[Kept], needed:
     """
     for _ in range(_TRIES):
         scan = snapper.scan(machine.layout, machine.subvolumes, releases=False)
-        marks = _mark(machine, plugins, scan, files, needed)
+        roots = _survey(machine, plugins, scan, files, needed)
         try:
             if snapper.listed(machine.layout, machine.subvolumes) == set(scan.by_key):
-                return marks
+                return roots
         except OSError as error:
-            return _with(marks, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")
-    return _with(marks, f"{machine.layout.snapshots}: snapshots come and go too quickly; try again later")
+            return _with(roots, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")
+    return _with(roots, f"{machine.layout.snapshots}: snapshots come and go too quickly; try again later")
 
 
-def _mark(machine: Machine, plugins: AllPlugins, scan: Scan, files: Sequence[Kept], needed: Iterable[Root]) -> Marks:
+def _survey(
+    machine: Machine, plugins: AllPlugins, scan: Scan, files: Sequence[StoreFile], needed: Iterable[Root]
+) -> RootSet:
     others, unknown = [*needed], list[str]()
     try:
         others += plugins.references(machine)
@@ -49,27 +50,27 @@ def _mark(machine: Machine, plugins: AllPlugins, scan: Scan, files: Sequence[Kep
         others += _holds(machine, scan, files)
     except UnknownState as error:
         unknown.append(str(error))
-    return _with(roots.mark(machine.layout, scan, others), *unknown)
+    return _with(find_roots(machine.layout, scan, others), *unknown)
 
 
-def _with(marks: Marks, *unknown: str) -> Marks:
-    return replace(marks, unknown=(*marks.unknown, *unknown))
+def _with(roots: RootSet, *unknown: str) -> RootSet:
+    return replace(roots, unknown=(*roots.unknown, *unknown))
 
 
-def _holds(machine: Machine, scan: Scan, files: Sequence[Kept]) -> Iterator[Root]:
+def _holds(machine: Machine, scan: Scan, files: Sequence[StoreFile]) -> Iterator[Root]:
     """Versions that are held (Hold=) in the running system, in what boots next, or in an open transaction."""
     trees = {machine.layout.root: "the running system"}
     trees |= {item.path: f"snapshot {item.number}" for item in scan.snapshots if item.default or item.open}
     for path, where in trees.items():
         for image in _wanted(path):
-            for kept in files:
-                if kept.name != image.name:
+            for file in files:
+                if file.name != image.name:
                     continue
-                if kept.version == image.hold:
-                    yield Root(image=kept.file_name, where=f"held in {where}")
+                if file.version == image.hold:
+                    yield Root(image=file.file_name, where=f"held in {where}")
                 elif not image.trusted:
                     # the fault may be in what holds it
-                    yield Root(image=kept.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
+                    yield Root(image=file.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
 
 
 def _wanted(path: Path) -> Iterable[WantedImage]:

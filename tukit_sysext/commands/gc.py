@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from tukit_sysext.collect.collection import Collection, collect
-from tukit_sysext.collect.decision import Fate
-from tukit_sysext.commands.common.kept import fate_text, kept_document
+from tukit_sysext.collect.collection import Collection, CollectionOptions, collect
+from tukit_sysext.collect.decision import Disposition
+from tukit_sysext.commands.common.decisions import decision_document, decision_text
 from tukit_sysext.commands.common.memory import ledger_faults_told
 from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
@@ -25,9 +25,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Collect. 0, or 1 where nothing could be deleted because something is not known, or not all could be written."""
     require_root(machine, "gc")
     with ledger_faults_told(machine):
-        found = collect(
-            machine, Plugins.of(machine), dry_run=arguments.dry_run, unknown_origin=arguments.unknown_origin
-        )
+        options = CollectionOptions(unknown_origin=arguments.unknown_origin)
+        found = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     if not arguments.dry_run:
         metrics.update(machine)
     output = Output.of(arguments)
@@ -42,14 +41,17 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:
-    rows = [(item.kept.file_name, size_text(item.kept.size), fate_text(item, dry_run=dry_run)) for item in found.judged]
-    rows += [(item.kept.file_name, size_text(item.kept.size), f"deleted: {item.reason}") for item in found.gone]
+    rows = [
+        (each.file.file_name, size_text(each.file.size), decision_text(each, dry_run=dry_run))
+        for each in found.decisions
+    ]
+    rows += [(item.file.file_name, size_text(item.file.size), f"deleted: {item.reason}") for item in found.gone]
     if not rows:
         yield "The image store is empty."
         return
     yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
-    going = [item for item in found.judged if item.fate is Fate.GOES] if dry_run else found.gone
-    freed = size_text(sum(item.kept.size for item in going))
+    going = [item for item in found.decisions if item.disposition is Disposition.GOES] if dry_run else found.gone
+    freed = size_text(sum(item.file.size for item in going))
     told = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
     yield ""
     yield f"{told}; the store has {size_text(found.store_bytes)}"
@@ -61,8 +63,8 @@ def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:
 def _document(found: Collection, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "images": [kept_document(item) for item in found.judged],
-        "deleted": [kept_document(item) for item in found.gone],
+        "images": [decision_document(item) for item in found.decisions],
+        "deleted": [decision_document(item) for item in found.gone],
         "unknown": list(found.unknown),
         "fault": found.fault or None,
         "store_bytes": found.store_bytes,

@@ -12,7 +12,7 @@ from tukit_sysext.commands.common.dates import ledger_time, snapper_time
 from tukit_sysext.commands.common.memory import Memory, Names, remembered
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.ledger.ledger import Event, LedgerSnapshot
+from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.terminal.output import Output
@@ -72,7 +72,7 @@ def _resolved(names_of: Names, memory: Memory, word: str) -> str:
     )
 
 
-def _by_file(event: Event, names: Names, memory: Memory) -> str | None:
+def _by_file(event: LedgerEvent, names: Names, memory: Memory) -> str | None:
     """The image of an event that names it by its file."""
     return names.of(event.image)[0] if event.image is not None and event.image in memory.images else None
 
@@ -90,7 +90,7 @@ def _places(names: Names, memory: Memory, name: str) -> Iterator[_Place]:
             yield _Place(snapshot=row, left_out=reason)
 
 
-def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool) -> Iterator[str | Table]:
+def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image: bool) -> Iterator[str | Table]:
     if not events and not places:
         yield "Nothing is remembered."
         return
@@ -109,11 +109,11 @@ def _lines(events: Sequence[Event], places: Sequence[_Place], *, of_image: bool)
             yield "No snapshot that is remembered had it."
 
 
-def _number(event: Event) -> str:
+def _number(event: LedgerEvent) -> str:
     return "-" if event.snapshot is None else str(event.snapshot)
 
 
-def _why(event: Event) -> str:
+def _why(event: LedgerEvent) -> str:
     return event.detail.removeprefix(f"{event.image}: ")
 
 
@@ -125,7 +125,7 @@ def _place(place: _Place) -> tuple[str, str, str, str]:
     return str(row.number), snapper_time(row.created), place.version or "?", there
 
 
-def _document(events: Sequence[Event], places: Sequence[_Place] | None) -> dict[str, Any]:
+def _document(events: Sequence[LedgerEvent], places: Sequence[_Place] | None) -> dict[str, Any]:
     return {
         "events": [
             {

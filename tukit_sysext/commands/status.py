@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tukit_sysext.commands.common import running_job
-from tukit_sysext.commands.common.entries import Look, entry_document
+from tukit_sysext.commands.common.entry_lines import Look, entry_document
 from tukit_sysext.commands.common.trees import target_in, tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files

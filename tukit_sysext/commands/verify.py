@@ -20,7 +20,7 @@ from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
-from tukit_sysext.ledger.ledger import Event, write_or_log
+from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -124,7 +124,7 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
     """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
     now = time_text()
     events = [
-        Event(time=now, kind=item.outcome, snapshot=subject.number, image=item.finding.name, detail=_told(item))
+        LedgerEvent(time=now, kind=item.outcome, snapshot=subject.number, image=item.finding.name, detail=_told(item))
         for item in repairs
         if item.outcome is not RepairOutcome.FAILED
     ]

@@ -6,15 +6,15 @@ from __future__ import annotations
 import argparse
 import difflib
 
-from tukit_sysext.collect.collection import collect
-from tukit_sysext.collect.decision import Fate, Judged
-from tukit_sysext.commands.common.kept import fate_text, kept_document
+from tukit_sysext.collect.collection import CollectionOptions, collect
+from tukit_sysext.collect.decision import Decision, Disposition
+from tukit_sysext.commands.common.decisions import decision_document, decision_text
 from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.image_store import Kept
+from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, one_line
 
@@ -23,18 +23,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0, or 1 where something is not known."""
     require_root(machine, "why")
 
-    def asked_for(kept: Kept) -> bool:
-        return arguments.image in _names(kept)
+    def asked_for(file: StoreFile) -> bool:
+        return arguments.image in _names(file)
 
-    found = collect(machine, Plugins.of(machine), dry_run=True, about=asked_for)
-    chosen = [item for item in found.judged if asked_for(item.kept)]
+    found = collect(machine, Plugins.of(machine), CollectionOptions(about=asked_for), dry_run=True)
+    chosen = [item for item in found.decisions if asked_for(item.file)]
     if not chosen:
-        raise _no_such_image(arguments.image, found.judged)
+        raise _no_such_image(arguments.image, found.decisions)
     output = Output.of(arguments)
-    output.json({"images": [kept_document(item) for item in chosen], "unknown": list(found.unknown)})
+    output.json({"images": [decision_document(item) for item in chosen], "unknown": list(found.unknown)})
     for item in chosen:
-        output.tell(Toned(f"{item.kept.file_name}:", Tone.STRONG))
-        for line in item.needed_by if item.fate is Fate.NEEDED else (fate_text(item, dry_run=True),):
+        output.tell(Toned(f"{item.file.file_name}:", Tone.STRONG))
+        for line in item.needed_by if item.disposition is Disposition.NEEDED else (decision_text(item, dry_run=True),):
             output.tell(f"  {line}")
     if not output.wants_json:
         for unknown in found.unknown:
@@ -42,14 +42,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.FAILED if found.unknown else ExitStatus.DONE
 
 
-def _names(kept: Kept) -> tuple[str, ...]:
+def _names(file: StoreFile) -> tuple[str, ...]:
     """What a person may call it."""
-    names = (kept.name, f"{kept.name}-{kept.version}") if kept.name is not None else ()
-    return kept.file_name, *names
+    names = (file.name, f"{file.name}-{file.version}") if file.name is not None else ()
+    return file.file_name, *names
 
 
-def _no_such_image(name: str, judged: tuple[Judged, ...]) -> TukitSysextError:
-    known = sorted({other for item in judged for other in _names(item.kept)})
+def _no_such_image(name: str, decisions: tuple[Decision, ...]) -> TukitSysextError:
+    known = sorted({other for item in decisions for other in _names(item.file)})
     near = difflib.get_close_matches(name, known, n=1)
     step = f"did you mean {one_line(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
     return TukitSysextError(f"{one_line(name[:80])}: no such image in the store", next_step=step)

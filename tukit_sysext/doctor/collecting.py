@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from tukit_sysext.collect import roots
+from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.doctor.check import CheckResult, good, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import scan
@@ -24,7 +24,7 @@ class CollectionCheck:
     def look(cls, machine: Machine) -> Self:
         """Look at the snapshots, and at what is mounted."""
         snapshots = scan(machine.layout, machine.subvolumes, releases=False)
-        return cls(unknown=roots.mark(machine.layout, snapshots).unknown, privileged=machine.privileged)
+        return cls(unknown=find_roots(machine.layout, snapshots).unknown, privileged=machine.privileged)
 
     def judge(self) -> Iterator[CheckResult]:
         for place in self.unknown:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.integrity.assess import Assessment
-from tukit_sysext.ledger.ledger import Event, write_or_log
+from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time
@@ -94,7 +94,7 @@ def _needs(assessment: Assessment, now: int) -> Iterable[Need]:
 
 def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
     events = [
-        Event(
+        LedgerEvent(
             time=time_text(now),
             kind=f"image {need.condition}",
             snapshot=need.snapshot,

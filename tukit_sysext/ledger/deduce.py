@@ -10,24 +10,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.snapshots.snapper import Scan, SnapshotKey
 
-ENDS = (Kind.TRANSACTION_DISCARDED, Kind.TRANSACTION_ABORTED, Kind.TRANSACTION_FINALIZED)
+ENDS = (EventKind.TRANSACTION_DISCARDED, EventKind.TRANSACTION_ABORTED, EventKind.TRANSACTION_FINALIZED)
 """How a transaction can end."""
 
 ORDER = (
-    Kind.TRANSACTION_DISCARDED,
-    Kind.TRANSACTION_ABORTED,
-    Kind.SNAPSHOT_DELETED,  # before created: a number may be used again
-    Kind.SNAPSHOT_CREATED,
-    Kind.SNAPSHOT_MODIFIED,
-    Kind.READ_ONLY_CHANGED,
-    Kind.TRANSACTION_KEPT,
-    Kind.TRANSACTION_FINALIZED,
-    Kind.DEFAULT_CHANGED,
-    Kind.ROLLED_BACK,
-    Kind.BOOTED,
+    EventKind.TRANSACTION_DISCARDED,
+    EventKind.TRANSACTION_ABORTED,
+    EventKind.SNAPSHOT_DELETED,  # before created: a number may be used again
+    EventKind.SNAPSHOT_CREATED,
+    EventKind.SNAPSHOT_MODIFIED,
+    EventKind.READ_ONLY_CHANGED,
+    EventKind.TRANSACTION_KEPT,
+    EventKind.TRANSACTION_FINALIZED,
+    EventKind.DEFAULT_CHANGED,
+    EventKind.ROLLED_BACK,
+    EventKind.BOOTED,
 )
 """In which order events are told that were settled together; those of one kind by number."""
 
@@ -49,7 +49,7 @@ class Before:
         return {row.key: row for row in self.snapshots if row.gone is None}
 
 
-def settled(told: Iterable[Event], before: Before, scan: Scan) -> Sequence[Event]:
+def settled(told: Iterable[SnapshotEvent], before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
     """All that happened: what was told, as far as the disk agrees, and what nobody told. Each once, as in ORDER."""
     believed = {event for event in told if not _contradicted(event, before, scan)}
     ended = {event.number for event in believed if event.kind in ENDS}
@@ -57,28 +57,28 @@ def settled(told: Iterable[Event], before: Before, scan: Scan) -> Sequence[Event
     return sorted(believed | found, key=lambda event: (ORDER.index(event.kind), event.number))
 
 
-def observed(before: Before, scan: Scan) -> Sequence[Event]:
+def observed(before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
     """What the disk alone tells."""
     if not before.snapshots:
         return []
     here, disk = before.here(), scan.by_key
-    found = [Event(kind=Kind.SNAPSHOT_CREATED, number=number) for number, uuid in disk if (number, uuid) not in here]
+    events = [SnapshotEvent(kind=EventKind.SNAPSHOT_CREATED, number=key[0]) for key in disk if key not in here]
     for key, row in here.items():
         snapshot = disk.get(key)
         if snapshot is None:
             if _is_gone(row, scan):
-                found.append(Event(kind=Kind.SNAPSHOT_DELETED, number=row.number))
+                events.append(SnapshotEvent(kind=EventKind.SNAPSHOT_DELETED, number=row.number))
                 if row.state == "open" and key not in before.ended:
-                    found.append(Event(kind=Kind.TRANSACTION_ABORTED, number=row.number))
+                    events.append(SnapshotEvent(kind=EventKind.TRANSACTION_ABORTED, number=row.number))
             continue
         if snapshot.subvolume.read_only != row.read_only:
-            found.append(Event(kind=Kind.READ_ONLY_CHANGED, number=row.number))
+            events.append(SnapshotEvent(kind=EventKind.READ_ONLY_CHANGED, number=row.number))
         if row.state == "open" and not snapshot.open and not snapshot.unknown and key not in before.ended:
-            found.append(Event(kind=Kind.TRANSACTION_FINALIZED, number=row.number))
+            events.append(SnapshotEvent(kind=EventKind.TRANSACTION_FINALIZED, number=row.number))
     default = scan.default
     if default is not None and before.default not in (None, key_of(default)):
-        found.append(Event(kind=Kind.DEFAULT_CHANGED, number=default.number))
-    return found
+        events.append(SnapshotEvent(kind=EventKind.DEFAULT_CHANGED, number=default.number))
+    return events
 
 
 def _is_gone(row: LedgerSnapshot, scan: Scan) -> bool:
@@ -86,20 +86,20 @@ def _is_gone(row: LedgerSnapshot, scan: Scan) -> bool:
     return not scan.unknown or scan.get(row.number) is not None
 
 
-def _contradicted(event: Event, before: Before, scan: Scan) -> bool:
+def _contradicted(event: SnapshotEvent, before: Before, scan: Scan) -> bool:
     """Whether the disk says otherwise. A snapshot that was deleted since it was made was not made, as far as we go."""
     snapshot = scan.get(event.number)
     match event.kind:
-        case Kind.SNAPSHOT_DELETED:
+        case EventKind.SNAPSHOT_DELETED:
             # its number may have been used again
             return snapshot is not None and not any(
                 number == event.number and uuid != snapshot.subvolume.uuid for number, uuid in before.here()
             )
-        case Kind.SNAPSHOT_CREATED:
+        case EventKind.SNAPSHOT_CREATED:
             return snapshot is None
-        case Kind.TRANSACTION_FINALIZED:
+        case EventKind.TRANSACTION_FINALIZED:
             return snapshot is None or (snapshot.open and not snapshot.unknown)
-        case Kind.DEFAULT_CHANGED:
+        case EventKind.DEFAULT_CHANGED:
             return scan.default is not None and not (snapshot is not None and snapshot.default)
         case _:
             return False

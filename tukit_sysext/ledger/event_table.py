@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from tukit_sysext.ledger.rows import Event, clean
+from tukit_sysext.ledger.rows import LedgerEvent, clean
 from tukit_sysext.ledger.schema import Database, mending
 from tukit_sysext.quantities import time_text
 
@@ -29,10 +29,10 @@ _LAST_OF = {
 }
 
 
-class Events(Database):
+class EventTable(Database):
     """The events' part of the ledger."""
 
-    def add(self, events: Iterable[Event]) -> None:
+    def add(self, events: Iterable[LedgerEvent]) -> None:
         """Remember events."""
         self._add(
             [
@@ -74,13 +74,13 @@ class Events(Database):
                 )
 
     @mending
-    def events(self, kind: str | None = None) -> Sequence[Event]:
+    def events(self, kind: str | None = None) -> Sequence[LedgerEvent]:
         """Events in the order in which they happened, all or those of one kind."""
         rows = self._connection.execute(
             "SELECT time, kind, snapshot, image, detail, uuid FROM event WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
             (kind,),
         )
-        return [Event(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f) for a, b, c, d, e, f in rows]
+        return [LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f) for a, b, c, d, e, f in rows]
 
 
 def _clean(text: str | None) -> str | None:

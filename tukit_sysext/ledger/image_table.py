@@ -11,7 +11,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import Record
 
 
-class Images(Database):
+class ImageTable(Database):
     """The images' part of the ledger."""
 
     @mending

@@ -13,10 +13,10 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED, Events, Repeat
-from tukit_sysext.ledger.image_table import Images
+from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED, EventTable, Repeat
+from tukit_sysext.ledger.image_table import ImageTable
 from tukit_sysext.ledger.rows import (
-    Event,
+    LedgerEvent,
     LedgerImage,
     LedgerSnapshot,
     clean,
@@ -31,7 +31,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.system_release import label
 
-__all__ = ["Event", "Ledger", "LedgerImage", "LedgerSnapshot", "Repeat", "write_or_log"]
+__all__ = ["Ledger", "LedgerEvent", "LedgerImage", "LedgerSnapshot", "Repeat", "time_text", "write_or_log"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ DEFAULT = "default"
 _TURN = "turn"
 
 
-class Ledger(Events, Images):
+class Ledger(EventTable, ImageTable):
     """An open ledger, a context manager. One that is no ledger any more is set aside and made anew (threat L10)."""
 
     @mending

@@ -60,7 +60,7 @@ class LedgerImage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class LedgerEvent:
     """Something that happened: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
 
     ``uuid`` tells snapshots of one number apart, where it is known.

@@ -17,7 +17,7 @@ from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, settled
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
-from tukit_sysext.ledger.spool import Event
+from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.snapshots import snapper
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _TRIES = 5
 
 
-def settle(machine: Machine, plugins: AllPlugins, *, found: Iterable[Event] = ()) -> int:
+def settle(machine: Machine, plugins: AllPlugins, *, found: Iterable[SnapshotEvent] = ()) -> int:
     """Settle everything that was written down; how many events that were. Raises OSError, sqlite3.Error.
 
     ``found`` are events that the caller found by himself. Any number of settlings may run at once: an event is taken

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _LIMIT = 64 * 1024
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What happened; each is settled by the hook of the same name."""
 
     TRANSACTION_FINALIZED = "transaction_finalized"
@@ -40,32 +40,32 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class SnapshotEvent:
     """Something that happened to the snapshot ``number``."""
 
-    kind: Kind
+    kind: EventKind
     number: int
 
 
-_TUKIT: Mapping[str, Kind] = {
-    "finalize-post": Kind.TRANSACTION_FINALIZED,
-    "abort-post": Kind.TRANSACTION_ABORTED,
-    "keep-post": Kind.TRANSACTION_KEPT,
+_TUKIT: Mapping[str, EventKind] = {
+    "finalize-post": EventKind.TRANSACTION_FINALIZED,
+    "abort-post": EventKind.TRANSACTION_ABORTED,
+    "keep-post": EventKind.TRANSACTION_KEPT,
 }
 # old and new versions of snapper name one event differently, some versions call both: settling twice is harmless
-_SNAPPER: Mapping[str, Kind] = {
-    "create-snapshot": Kind.SNAPSHOT_CREATED,
-    "create-snapshot-post": Kind.SNAPSHOT_CREATED,
-    "modify-snapshot": Kind.SNAPSHOT_MODIFIED,
-    "modify-snapshot-post": Kind.SNAPSHOT_MODIFIED,
-    "set-read-only": Kind.READ_ONLY_CHANGED,
-    "set-read-only-post": Kind.READ_ONLY_CHANGED,
-    "delete-snapshot": Kind.SNAPSHOT_DELETED,
-    "delete-snapshot-post": Kind.SNAPSHOT_DELETED,
-    "set-default-snapshot": Kind.DEFAULT_CHANGED,
-    "set-default-snapshot-post": Kind.DEFAULT_CHANGED,
-    "rollback": Kind.ROLLED_BACK,
-    "rollback-post": Kind.ROLLED_BACK,
+_SNAPPER: Mapping[str, EventKind] = {
+    "create-snapshot": EventKind.SNAPSHOT_CREATED,
+    "create-snapshot-post": EventKind.SNAPSHOT_CREATED,
+    "modify-snapshot": EventKind.SNAPSHOT_MODIFIED,
+    "modify-snapshot-post": EventKind.SNAPSHOT_MODIFIED,
+    "set-read-only": EventKind.READ_ONLY_CHANGED,
+    "set-read-only-post": EventKind.READ_ONLY_CHANGED,
+    "delete-snapshot": EventKind.SNAPSHOT_DELETED,
+    "delete-snapshot-post": EventKind.SNAPSHOT_DELETED,
+    "set-default-snapshot": EventKind.DEFAULT_CHANGED,
+    "set-default-snapshot-post": EventKind.DEFAULT_CHANGED,
+    "rollback": EventKind.ROLLED_BACK,
+    "rollback-post": EventKind.ROLLED_BACK,
 }
 
 
@@ -76,7 +76,7 @@ def snapshot_number(text: str) -> int:
     return int(text)
 
 
-def parse(caller: str, argv: Sequence[str]) -> Event | None:
+def parse(caller: str, argv: Sequence[str]) -> SnapshotEvent | None:
     """The event that ``caller`` ("tukit" or "snapper") tells with these arguments; None where it is none of ours.
 
     Raises UsageError where a stage of ours has arguments that it cannot have.
@@ -86,19 +86,19 @@ def parse(caller: str, argv: Sequence[str]) -> Event | None:
         if not rest:
             raise UsageError(f"tukit stage {stage}: expected the number of a snapshot, found nothing")
         discarded = rest[1:] == ["discarded"]
-        kind = Kind.TRANSACTION_DISCARDED if discarded else _TUKIT[stage]
-        return Event(kind=kind, number=snapshot_number(rest[0]))
+        kind = EventKind.TRANSACTION_DISCARDED if discarded else _TUKIT[stage]
+        return SnapshotEvent(kind=kind, number=snapshot_number(rest[0]))
     if caller == "snapper" and stage in _SNAPPER:
         if len(rest) < 3:
             raise UsageError(f"snapper stage {stage}: expected SUBVOLUME FSTYPE NUMBER, found {len(rest)} arguments")
         subvolume, file_system = rest[:2]
         if subvolume != "/" or file_system != "btrfs":
             return None
-        return Event(kind=_SNAPPER[stage], number=snapshot_number(rest[-1]))
+        return SnapshotEvent(kind=_SNAPPER[stage], number=snapshot_number(rest[-1]))
     return None
 
 
-def spooled(folder: Path) -> Sequence[tuple[Path, Event | None]]:
+def spooled(folder: Path) -> Sequence[tuple[Path, SnapshotEvent | None]]:
     """The events that were written down, in the order of their names, each with its file.
 
     None for one that says nothing.
@@ -110,9 +110,9 @@ def spooled(folder: Path) -> Sequence[tuple[Path, Event | None]]:
     return [(folder / name, _read(folder / name)) for name in names]
 
 
-def take(folder: Path) -> Sequence[Event | None]:
+def take(folder: Path) -> Sequence[SnapshotEvent | None]:
     """The same, less their files: what is taken nobody else gets. One that cannot be removed counts all the same."""
-    taken: list[Event | None] = []
+    taken: list[SnapshotEvent | None] = []
     for path, event in spooled(folder):
         try:
             path.unlink()
@@ -126,7 +126,7 @@ def take(folder: Path) -> Sequence[Event | None]:
     return taken
 
 
-def _read(path: Path) -> Event | None:
+def _read(path: Path) -> SnapshotEvent | None:
     try:
         # not waiting for a writer of what is no plain file
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

@@ -18,7 +18,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Assessment, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.spool import Kind
+from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics.textfile import Metric, Sample
 from tukit_sysext.snapshots.snapper import scan
@@ -60,7 +60,7 @@ def _last_success(machine: Machine) -> int | None:
         if not machine.layout.ledger.exists():
             return None
         with Ledger(machine.layout.ledger, writable=False) as ledger:
-            events = ledger.events(Kind.TRANSACTION_FINALIZED.replace("_", " "))
+            events = ledger.events(EventKind.TRANSACTION_FINALIZED.replace("_", " "))
     except (OSError, sqlite3.Error) as error:
         log.info("%s: %s", machine.layout.ledger, error)
         return None

@@ -81,7 +81,7 @@ class Stored(ImageFile):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept(ImageFile):
+class StoreFile(ImageFile):
     """A file as the inventory has it, temporary names too.
 
     ``size`` in bytes, ``born`` when it came here (seconds since the epoch), ``irregular`` why it is no file of ours
@@ -113,21 +113,21 @@ class Store:
             raise StoreError(f"{self._folder}: cannot be read: {error.strerror}") from error
         return sorted(name for name in entries if not name.startswith("."))
 
-    def inventory(self) -> Sequence[Kept]:
+    def inventory(self) -> Sequence[StoreFile]:
         """Everything in the store, and records whose file is gone, by name. Raises OSError."""
         with os.scandir(self._folder) as entries:
-            found = {entry.name: self._kept(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
+            found = {entry.name: self._file(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
         for name in self.records.names():
             if name not in found and (record := self._record(name)) is not None:
-                found[name] = Kept(
+                found[name] = StoreFile(
                     file_name=name, size=0, born=seconds_of(record.time) or 0, record=record, missing=True
                 )
         return [found[name] for name in sorted(found)]
 
-    def _kept(self, name: str, status: os.stat_result) -> Kept:
+    def _file(self, name: str, status: os.stat_result) -> StoreFile:
         record = self._record(name)
         published = seconds_of(record.time) if record is not None else None
-        return Kept(
+        return StoreFile(
             file_name=name,
             size=status.st_blocks * 512,
             born=max(published or 0, int(status.st_mtime)),

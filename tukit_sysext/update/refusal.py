@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of
@@ -156,7 +156,7 @@ def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
         return None
 
 
-def _from_events(events: list[Event]) -> Refusal | None:
+def _from_events(events: list[LedgerEvent]) -> Refusal | None:
     """The refusals since the last one that was over."""
     over = max((index for index, event in enumerate(events) if event.kind == REFUSAL_OVER), default=-1)
     images: dict[str, HeldBack] = {}
@@ -191,4 +191,4 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
         clear(path)
         with Ledger(machine.layout.ledger) as ledger:
-            ledger.add([Event(time=time_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])
+            ledger.add([LedgerEvent(time=time_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])

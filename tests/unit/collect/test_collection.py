@@ -19,8 +19,8 @@ from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record, sha256
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.collect.collection import LOOKING, Collection, collect
-from tukit_sysext.collect.decision import Fate
+from tukit_sysext.collect.collection import LOOKING, Collection, CollectionOptions, collect
+from tukit_sysext.collect.decision import Disposition
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger
@@ -59,10 +59,8 @@ class Site(PlainMachine):
             incoming.finish()
             self.store.publish(incoming, entry, replaceable=lambda _: False)
 
-    def collect(self, *, dry_run: bool = False, lacking_room: bool = False, unknown_origin: bool = False) -> Collection:
-        return collect(
-            self.machine, self.plugins, dry_run=dry_run, lacking_room=lacking_room, unknown_origin=unknown_origin
-        )
+    def collect(self, options: CollectionOptions | None = None, *, dry_run: bool = False) -> Collection:
+        return collect(self.machine, self.plugins, options, dry_run=dry_run)
 
     def let_pass(self, days: float = 8) -> None:
         self.now += int(days * DAY)
@@ -85,7 +83,7 @@ def test_what_nothing_needs_goes_with_its_record_after_two_runs_and_the_grace_ti
     assert site.collect().gone == ()
     site.let_pass(0.2)
     found = site.collect()
-    assert [item.kept.file_name for item in found.gone] == [B]
+    assert [item.file.file_name for item in found.gone] == [B]
     assert site.names() == [A]
     assert site.store.records.names() == [A]
     with Ledger(site.layout.ledger) as ledger:
@@ -103,7 +101,7 @@ def test_what_is_needed_again_waits_from_the_start(site: Site) -> None:
     site.let_pass(1)
     assert site.collect().gone == ()
     site.let_pass()
-    assert [item.kept.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in site.collect().gone] == [B]
 
 
 def test_what_was_needed_between_two_runs_waits_from_the_start(site: Site) -> None:
@@ -217,7 +215,7 @@ def test_where_anything_is_unknown_nothing_is_deleted(site: Site, fault: Callabl
     assert found.unknown and found.gone == ()
     assert site.names() == [A, B]
     site.let_pass()
-    assert site.collect(lacking_room=True, unknown_origin=True).gone == ()
+    assert site.collect(CollectionOptions(lacking_space=True, unknown_origin=True)).gone == ()
     assert site.names() == [A, B]
 
 
@@ -235,7 +233,7 @@ def test_an_empty_number_folder_is_fine(site: Site) -> None:
     (site.layout.snapshots / "5").mkdir()
     site.collect()
     site.let_pass()
-    assert [item.kept.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in site.collect().gone] == [B]
 
 
 def test_a_number_that_is_used_again_is_another_snapshot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +249,7 @@ def test_a_number_that_is_used_again_is_another_snapshot(site: Site, monkeypatch
     # when snapshot 2 is looked at, what snapshot 1 had has been read
     during_the_look(site, monkeypatch, again, number=2)
     marks = survey(site.machine, site.plugins, site.store.inventory())
-    assert B in marks.roots and marks.unknown == ()
+    assert B in marks.by_image and marks.unknown == ()
     assert site.collect().gone == ()
     assert site.names() == [A, B]
 
@@ -263,7 +261,7 @@ def test_a_snapshot_that_comes_during_the_look_counts(site: Site, monkeypatch: p
     during_the_look(site, monkeypatch, lambda: site.snapshot(2, site.linked(B)))
     found = site.collect()
     assert (found.gone, found.unknown) == ((), ())
-    assert {item.kept.file_name: item.needed_by for item in found.judged}[B] == ("snapshot 2",)
+    assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("snapshot 2",)
 
 
 def test_snapshots_that_never_stand_still_are_unknown(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +326,7 @@ def test_a_held_version_stays(site: Site) -> None:
     site.collect()
     site.let_pass()
     found = site.collect()
-    assert {item.kept.file_name: item.needed_by for item in found.judged}[B] == ("held in the running system",)
+    assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("held in the running system",)
 
 
 @pytest.mark.parametrize("content", ["[Image]\nHold=1.0\n" + "#" * 300_000, "[Image]\nHold 1.0\n"])
@@ -338,7 +336,7 @@ def test_where_the_file_that_may_hold_it_has_a_fault_every_version_stays(site: S
     site.let_pass()
     found = site.collect()
     assert found.unknown == ()
-    (place,) = {item.kept.file_name: item.needed_by for item in found.judged}[B]
+    (place,) = {item.file.file_name: item.needed_by for item in found.decisions}[B]
     assert place == "perhaps held in the running system (/etc/tukit-sysext/images.d/b.conf has a fault)"
 
 
@@ -354,7 +352,7 @@ def test_one_file_that_cannot_be_deleted_keeps_no_other(site: Site, monkeypatch:
         real(store, name)
 
     monkeypatch.setattr(Store, "remove", remove)
-    assert [item.kept.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in site.collect().gone] == [B]
 
 
 @pytest.mark.parametrize("rubbish", [b"rubbish" * 1000, None])
@@ -374,7 +372,10 @@ def test_a_look_needs_no_ledger_that_can_be_read(
         )
         subprocess.run([sys.executable, "-c", script, site.layout.ledger], check=False)
     found = site.collect(dry_run=True)
-    assert {item.kept.file_name: item.fate for item in found.judged} == {A: Fate.NEEDED, B: Fate.WAITS}
+    assert {item.file.file_name: item.disposition for item in found.decisions} == {
+        A: Disposition.NEEDED,
+        B: Disposition.WAITS,
+    }
     assert "ledger.db" in caplog.text
     assert site.collect().unknown == (), "whoever may write mends it"
 
@@ -385,7 +386,7 @@ def test_a_lost_ledger_costs_the_time_that_it_remembered_and_nothing_else(site: 
     site.layout.ledger.write_bytes(b"rubbish")
     assert site.collect().gone == ()
     site.let_pass()
-    assert [item.kept.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in site.collect().gone] == [B]
 
 
 def test_the_word_of_the_ledger_alone_deletes_nothing(site: Site) -> None:
@@ -393,7 +394,7 @@ def test_the_word_of_the_ledger_alone_deletes_nothing(site: Site) -> None:
         ledger.mark({A: (0, 2), B: (0, 2)})
     assert site.collect().gone == (), "both were published just now"
     site.let_pass()
-    assert [item.kept.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in site.collect().gone] == [B]
 
 
 @pytest.mark.parametrize("jump", [-60, -5000, 60, 5000])
@@ -413,7 +414,10 @@ def test_dry_run_writes_nothing(site: Site) -> None:
     site.let_pass()
     before = site.layout.ledger.read_bytes()
     found = site.collect(dry_run=True)
-    assert {item.kept.file_name: item.fate for item in found.judged} == {A: Fate.NEEDED, B: Fate.GOES}
+    assert {item.file.file_name: item.disposition for item in found.decisions} == {
+        A: Disposition.NEEDED,
+        B: Disposition.GOES,
+    }
     assert site.names() == [A, B]
     assert site.layout.ledger.read_bytes() == before
 
@@ -428,14 +432,14 @@ def test_a_damaged_image_that_is_needed_stays(site: Site) -> None:
 
 
 def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", lambda *_, **__: None)
+    monkeypatch.setattr("tukit_sysext.collect.collection.inspect_image", lambda *_, **__: None)
     site.store.records.remove(B)
     site.collect()
     site.let_pass()
     found = site.collect()
-    assert {item.kept.file_name: item.fate for item in found.judged}[B] is Fate.UNKNOWN_ORIGIN
+    assert {item.file.file_name: item.disposition for item in found.decisions}[B] is Disposition.UNKNOWN_ORIGIN
     assert site.names() == [A, B]
-    assert [item.kept.file_name for item in site.collect(unknown_origin=True).gone] == [B]
+    assert [item.file.file_name for item in site.collect(CollectionOptions(unknown_origin=True)).gone] == [B]
 
 
 @pytest.mark.parametrize(
@@ -462,7 +466,7 @@ def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
     site.let_pass()
     found = site.collect()
     assert found.gone == ()
-    (told,) = [item.reason for item in found.judged if item.fate is Fate.UNKNOWN_ORIGIN]
+    (told,) = [item.reason for item in found.decisions if item.disposition is Disposition.UNKNOWN_ORIGIN]
     assert "cannot be looked into" in told
 
 
@@ -476,16 +480,17 @@ def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.Mon
 
     clock = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: clock[-1])
-    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", look)
+    monkeypatch.setattr("tukit_sysext.collect.collection.inspect_image", look)
     others = [f"{letter}-1.0.x86-64.raw" for letter in "cd"]
     for name in others:
         site.publish(name)
         site.store.records.remove(name)
     site.collect()
     site.let_pass()
-    assert "not looked into yet" in {item.kept.file_name: item.reason for item in site.collect().judged}[others[1]]
+    assert "not looked into yet" in {item.file.file_name: item.reason for item in site.collect().decisions}[others[1]]
     assert looked == [others[0].removesuffix(".raw")]
-    collect(site.machine, site.plugins, dry_run=True, about=lambda kept: kept.file_name == others[1])
+    options = CollectionOptions(about=lambda file: file.file_name == others[1])
+    collect(site.machine, site.plugins, options, dry_run=True)
     assert looked[1:] == [others[1].removesuffix(".raw")]
 
 
@@ -530,7 +535,7 @@ def test_leavings_where_nothing_was_ever_recorded(site: Site) -> None:
         path.write_text("<html>")
     site.collect()
     site.let_pass()
-    gone = [item.kept.file_name for item in site.collect().gone]
+    gone = [item.file.file_name for item in site.collect().gone]
     assert gone == [*(path.name for path in leavings), B], "b has no record either, and is no image"
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.collect.roots import Marks, mark
+from tukit_sysext.collect.roots import RootSet, find_roots
 from tukit_sysext.snapshots.snapper import scan
 
 STORE = "/var/lib/sysext-store"
@@ -24,8 +24,8 @@ def site(tmp_path: Path) -> PlainMachine:
     return site
 
 
-def look(site: PlainMachine, *others: Root) -> Marks:
-    return mark(site.layout, scan(site.layout, site.subvolumes), others)
+def look(site: PlainMachine, *others: Root) -> RootSet:
+    return find_roots(site.layout, scan(site.layout, site.subvolumes), others)
 
 
 def roots(site: PlainMachine, entries: Mapping[str, Content]) -> dict[str, list[str]]:
@@ -33,7 +33,7 @@ def roots(site: PlainMachine, entries: Mapping[str, Content]) -> dict[str, list[
     make_tree(site.root, entries)
     found = look(site)
     assert found.unknown == ()
-    return {image: list(places) for image, places in found.roots.items()}
+    return {image: list(places) for image, places in found.by_image.items()}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_image_that_is_mounted_as_a_file(site: PlainMachine) -> None:
 
 
 def test_what_others_say(site: PlainMachine) -> None:
-    assert look(site, Root(image="a-1.raw", where="plugin x")).roots == {"a-1.raw": ["plugin x"]}
+    assert look(site, Root(image="a-1.raw", where="plugin x")).by_image == {"a-1.raw": ["plugin x"]}
 
 
 @pytest.mark.parametrize("folder", ["sys/block", "proc/self/mountinfo"])

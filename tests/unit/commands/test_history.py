@@ -19,7 +19,7 @@ from tests.unit.ledger.samples import record
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import look, scan
 
@@ -44,8 +44,8 @@ def site(tmp_path: Path) -> PlainMachine:
         site.snapshot(number, {"etc/os-release": OS_RELEASE, "etc/extensions/gdb.raw": link})
     site.snapshot(3)
 
-    def event(seconds: int, kind: str, image: str | None, detail: str) -> Event:
-        return Event(time=time_text(NOON + seconds), kind=kind, snapshot=2, image=image, detail=detail)
+    def event(seconds: int, kind: str, image: str | None, detail: str) -> LedgerEvent:
+        return LedgerEvent(time=time_text(NOON + seconds), kind=kind, snapshot=2, image=image, detail=detail)
 
     with Ledger(site.layout.ledger) as ledger:
         ledger.reconcile(scan(site.layout, site.subvolumes))

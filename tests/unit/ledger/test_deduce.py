@@ -10,7 +10,7 @@ import pytest
 
 from tukit_sysext.ledger.deduce import ORDER, Before, observed, settled
 from tukit_sysext.ledger.ledger import LedgerSnapshot
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.subvolume import Subvolume
 
@@ -45,8 +45,9 @@ def names(events: Any) -> list[str]:
     return [f"{event.kind} {event.number}" for event in events]
 
 
-def told(*events: str) -> list[Event]:
-    return [Event(kind=Kind(kind), number=int(number)) for kind, number in (event.split() for event in events)]
+def told(*events: str) -> list[SnapshotEvent]:
+    pairs = (event.split() for event in events)
+    return [SnapshotEvent(kind=EventKind(kind), number=int(number)) for kind, number in pairs]
 
 
 class TestObserved:
@@ -166,7 +167,7 @@ class TestBelieved:
 
 
 def test_the_order_is_fixed() -> None:
-    assert sorted(ORDER) == sorted(Kind)
+    assert sorted(ORDER) == sorted(EventKind)
     events = told("rolled_back 2", "default_changed 2", "snapshot_modified 7", "snapshot_modified 2", "booted 1")
     scan = disk(there(1), there(2, default=True), there(7))
     known = before(row(1), row(2), row(7))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.ledger.samples import record
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.update import refusal
@@ -146,8 +146,8 @@ class TestForgetting:
     def test_since_when_a_refusal_goes_on_stays(self, tmp_path: Path) -> None:
         machine = PlainMachine(tmp_path).machine
 
-        def event(day: int, kind: str, image: str | None) -> Event:
-            return Event(time=time_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
+        def event(day: int, kind: str, image: str | None) -> LedgerEvent:
+            return LedgerEvent(time=time_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
 
         with Ledger(machine.layout.ledger) as ledger:
             ledger.add(

@@ -13,7 +13,7 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine, snapper_info
 from tests.trees import Content, Link
-from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerSnapshot
+from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerSnapshot
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, scan
 
@@ -144,7 +144,7 @@ def test_why_images_were_left_out(site: PlainMachine) -> None:
 
 
 def test_events_in_their_order(site: PlainMachine) -> None:
-    events = [Event(time=time_text(n), kind="linked", snapshot=n, image="a", detail=str(n)) for n in (3, 1, 2)]
+    events = [LedgerEvent(time=time_text(n), kind="linked", snapshot=n, image="a", detail=str(n)) for n in (3, 1, 2)]
     with Ledger(site.layout.ledger) as ledger:
         ledger.add(events)
         ledger.note("rolled back", 7)

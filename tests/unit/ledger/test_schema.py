@@ -14,7 +14,7 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link
 from tests.unit.ledger import first_ledger
-from tukit_sysext.ledger.ledger import Event, Ledger, LedgerSnapshot
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, LedgerSnapshot
 from tukit_sysext.ledger.schema import is_to_blame
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
@@ -23,6 +23,10 @@ WITH_A: dict[str, Content] = {
     "etc/os-release": OS_RELEASE,
     "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
 }
+
+
+def an_event(kind: str, snapshot: int = 1) -> LedgerEvent:
+    return LedgerEvent(time=time_text(), kind=kind, snapshot=snapshot, image=None, detail="")
 
 
 @pytest.fixture
@@ -119,8 +123,8 @@ class TestUnusable:
         [
             lambda ledger: ledger.note("rolled back", 1),
             lambda ledger: ledger.events(),
-            lambda ledger: ledger.add([Event(time=time_text(), kind="k", snapshot=1, image=None, detail="")]),
-            lambda ledger: ledger.add(iter([Event(time=time_text(), kind="k", snapshot=1, image=None, detail="")])),
+            lambda ledger: ledger.add([an_event("k")]),
+            lambda ledger: ledger.add(iter([an_event("k")])),
             lambda ledger: ledger.forget(1),
             lambda ledger: ledger.snapshots(),
         ],
@@ -130,7 +134,7 @@ class TestUnusable:
         settle(site)
         path = site.layout.ledger
         with Ledger(path) as ledger:
-            ledger.add(Event(time=time_text(), kind="k" * 500, snapshot=n, image=None, detail="") for n in range(200))
+            ledger.add(an_event("k" * 500, n) for n in range(200))
             content = path.read_bytes()
             with open(path, "r+b") as file:
                 file.seek(4096)
@@ -221,7 +225,7 @@ class TestUnusable:
         with Ledger(site.layout.ledger) as ledger:
             ledger._connection.execute("PRAGMA max_page_count = 1")
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                ledger.add(Event(time="t", kind="k" * 999, snapshot=n, image=None, detail="") for n in range(200))
+                ledger.add(an_event("k" * 999, n) for n in range(200))
             assert ledger.events() == []
         assert aside(site) == []
 

@@ -19,7 +19,7 @@ from tests.trees import Content, Link, make_tree
 from tests.unit.ledger.samples import record
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import PROJECT, hookimpl
@@ -45,14 +45,14 @@ class Told:
         return taken
 
 
-def _hook(kind: Kind) -> Callable[[Told, Machine, Scan, int], None]:
+def _hook(kind: EventKind) -> Callable[[Told, Machine, Scan, int], None]:
     def called(self: Told, machine: Machine, scan: Scan, number: int) -> None:
         self.events.append(f"{kind} {number}")
 
     return hookimpl(called)
 
 
-for _kind in Kind:
+for _kind in EventKind:
     setattr(Told, f"{PROJECT}_{_kind}", _hook(_kind))
 
 
@@ -72,7 +72,7 @@ class Site(PlainMachine):
         content = "\n".join([caller, *words.split()]) + "\n"
         make_tree(self.layout.events, {f"{caller}-{words.split()[0]}-{self._spooled}": content})
 
-    def settle(self, *found: Event) -> list[str]:
+    def settle(self, *found: SnapshotEvent) -> list[str]:
         """Settle; what the plugins were told."""
         settle(self.machine, self.plugins, found=found)
         assert list(self.layout.events.glob("*")) == []
@@ -267,7 +267,7 @@ def test_an_event_that_the_disk_contradicts_is_dropped(site: Site) -> None:
 
 
 def test_what_the_caller_found(site: Site) -> None:
-    assert site.settle(Event(kind=Kind.BOOTED, number=1)) == ["booted 1"]
+    assert site.settle(SnapshotEvent(kind=EventKind.BOOTED, number=1)) == ["booted 1"]
     assert site.history() == ["booted 1"]
 
 

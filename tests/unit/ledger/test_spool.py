@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tukit_sysext.errors import UsageError
-from tukit_sysext.ledger.spool import Event, Kind, parse, spooled, take
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent, parse, spooled, take
 
 PATH = "/tmp/transactional-update-ab12CD"
 
@@ -19,26 +19,26 @@ PATH = "/tmp/transactional-update-ab12CD"
 @pytest.mark.parametrize(
     ("caller", "argv", "kind"),
     [
-        ("tukit", "finalize-post 42", Kind.TRANSACTION_FINALIZED),
-        ("tukit", "finalize-post 42 discarded", Kind.TRANSACTION_DISCARDED),
-        ("tukit", "abort-post 42", Kind.TRANSACTION_ABORTED),
-        ("tukit", "keep-post 42", Kind.TRANSACTION_KEPT),
-        ("snapper", "create-snapshot / btrfs 42", Kind.SNAPSHOT_CREATED),
-        ("snapper", "create-snapshot-post / btrfs 42", Kind.SNAPSHOT_CREATED),
-        ("snapper", "modify-snapshot / btrfs 42", Kind.SNAPSHOT_MODIFIED),
-        ("snapper", "modify-snapshot-post / btrfs 42", Kind.SNAPSHOT_MODIFIED),
-        ("snapper", "set-read-only / btrfs 42", Kind.READ_ONLY_CHANGED),
-        ("snapper", "set-read-only-post / btrfs 42", Kind.READ_ONLY_CHANGED),
-        ("snapper", "delete-snapshot / btrfs 42", Kind.SNAPSHOT_DELETED),
-        ("snapper", "delete-snapshot-post / btrfs 42", Kind.SNAPSHOT_DELETED),
-        ("snapper", "set-default-snapshot / btrfs 42", Kind.DEFAULT_CHANGED),
-        ("snapper", "set-default-snapshot-post / btrfs 42", Kind.DEFAULT_CHANGED),
-        ("snapper", "rollback / btrfs 41 42", Kind.ROLLED_BACK),
-        ("snapper", "rollback-post / btrfs 41 42", Kind.ROLLED_BACK),
+        ("tukit", "finalize-post 42", EventKind.TRANSACTION_FINALIZED),
+        ("tukit", "finalize-post 42 discarded", EventKind.TRANSACTION_DISCARDED),
+        ("tukit", "abort-post 42", EventKind.TRANSACTION_ABORTED),
+        ("tukit", "keep-post 42", EventKind.TRANSACTION_KEPT),
+        ("snapper", "create-snapshot / btrfs 42", EventKind.SNAPSHOT_CREATED),
+        ("snapper", "create-snapshot-post / btrfs 42", EventKind.SNAPSHOT_CREATED),
+        ("snapper", "modify-snapshot / btrfs 42", EventKind.SNAPSHOT_MODIFIED),
+        ("snapper", "modify-snapshot-post / btrfs 42", EventKind.SNAPSHOT_MODIFIED),
+        ("snapper", "set-read-only / btrfs 42", EventKind.READ_ONLY_CHANGED),
+        ("snapper", "set-read-only-post / btrfs 42", EventKind.READ_ONLY_CHANGED),
+        ("snapper", "delete-snapshot / btrfs 42", EventKind.SNAPSHOT_DELETED),
+        ("snapper", "delete-snapshot-post / btrfs 42", EventKind.SNAPSHOT_DELETED),
+        ("snapper", "set-default-snapshot / btrfs 42", EventKind.DEFAULT_CHANGED),
+        ("snapper", "set-default-snapshot-post / btrfs 42", EventKind.DEFAULT_CHANGED),
+        ("snapper", "rollback / btrfs 41 42", EventKind.ROLLED_BACK),
+        ("snapper", "rollback-post / btrfs 41 42", EventKind.ROLLED_BACK),
     ],
 )
-def test_our_stages(caller: str, argv: str, kind: Kind) -> None:
-    assert parse(caller, argv.split()) == Event(kind=kind, number=42)
+def test_our_stages(caller: str, argv: str, kind: EventKind) -> None:
+    assert parse(caller, argv.split()) == SnapshotEvent(kind=kind, number=42)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ class TestSpooled:
         }.items():
             (tmp_path / name).write_text(text)
         assert [(path.name, event) for path, event in spooled(tmp_path)] == [
-            ("snapper-b", Event(kind=Kind.ROLLED_BACK, number=2)),
-            ("tukit-a", Event(kind=Kind.TRANSACTION_FINALIZED, number=7)),
+            ("snapper-b", SnapshotEvent(kind=EventKind.ROLLED_BACK, number=2)),
+            ("tukit-a", SnapshotEvent(kind=EventKind.TRANSACTION_FINALIZED, number=7)),
         ]
 
     @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ class TestTaking:
         (tmp_path / "b").write_text("snapper\nrollback-post\n/\nbtrfs\n1\n2\n")
         (tmp_path / "a").write_text("nonsense")
         (tmp_path / ".c").write_text("tukit\nfinalize-post\n8\n")
-        assert list(take(tmp_path)) == [None, Event(kind=Kind.ROLLED_BACK, number=2)]
+        assert list(take(tmp_path)) == [None, SnapshotEvent(kind=EventKind.ROLLED_BACK, number=2)]
         assert [path.name for path in tmp_path.iterdir()] == [".c"]
         assert list(take(tmp_path)) == []
         assert list(take(tmp_path / "none")) == []
@@ -158,4 +158,4 @@ class TestTaking:
             raise OSError(30, "Read-only file system")
 
         monkeypatch.setattr(Path, "unlink", refusing)
-        assert list(take(tmp_path)) == [Event(kind=Kind.TRANSACTION_FINALIZED, number=8)]
+        assert list(take(tmp_path)) == [SnapshotEvent(kind=EventKind.TRANSACTION_FINALIZED, number=8)]

@@ -13,7 +13,7 @@ from tests.trees import Link, listing, make_tree
 from tests.unit.commands.world import NEW, World
 from tests.unit.metrics.exposition import check
 from tukit_sysext import cli
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.metrics import metrics
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
@@ -62,7 +62,7 @@ def test_what_is_measured(world: World) -> None:
     refusal.write(world.site.layout.refused, mark)
     with Ledger(world.site.layout.ledger) as ledger:
         for time in ("2026-11-01T10:00:00Z", "2026-11-02T10:00:00Z"):
-            ledger.add([Event(time=time, kind="transaction finalized", snapshot=2, image=None, detail="")])
+            ledger.add([LedgerEvent(time=time, kind="transaction finalized", snapshot=2, image=None, detail="")])
     metrics.update(world.site.machine)
     found = samples(world)
     assert (found["update_refused", ""], found["update_refusals", ""]) == (1, 2)

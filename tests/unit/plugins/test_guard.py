@@ -18,7 +18,7 @@ from tukit_sysext.integrity import needs
 from tukit_sysext.layout import STORE
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
-from tukit_sysext.ledger.spool import Event, Kind
+from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.update import refusal
@@ -44,7 +44,7 @@ def boots_next(site: VerifySite, number: int) -> None:
     site.subvolumes.set_default(found.identifier)
 
 
-def tell(site: VerifySite, kind: Kind, number: int = 7) -> None:
+def tell(site: VerifySite, kind: EventKind, number: int = 7) -> None:
     scan = snapper.scan(site.layout, site.subvolumes)
     Plugins().settled(f"tukit_sysext_{kind}", site.machine, scan, number)
 
@@ -58,10 +58,10 @@ def kinds(site: VerifySite) -> list[tuple[str, int | None]]:
         return [(event.kind, event.snapshot) for event in ledger.events() if event.kind.startswith("image")]
 
 
-@pytest.mark.parametrize("kind", [Kind.DEFAULT_CHANGED, Kind.ROLLED_BACK])
+@pytest.mark.parametrize("kind", [EventKind.DEFAULT_CHANGED, EventKind.ROLLED_BACK])
 @pytest.mark.parametrize("fault", ["missing", "damaged"])
 def test_a_lost_image_of_what_boots_next_is_loud(
-    site: VerifySite, caplog: pytest.LogCaptureFixture, kind: Kind, fault: str
+    site: VerifySite, caplog: pytest.LogCaptureFixture, kind: EventKind, fault: str
 ) -> None:
     """C13, L9: rot that no time tells is found too."""
     image(site).unlink() if fault == "missing" else rot(site, image(site))
@@ -76,7 +76,7 @@ def test_a_lost_image_of_what_boots_next_is_loud(
 
 
 def test_a_whole_one_is_quiet(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     assert [entry for entry in caplog.records if entry.levelno >= logging.WARNING] == []
     assert not site.layout.repair.exists()
 
@@ -84,16 +84,16 @@ def test_a_whole_one_is_quiet(site: VerifySite, caplog: pytest.LogCaptureFixture
 def test_what_the_event_says_is_not_believed(site: VerifySite) -> None:
     """The disk tells what boots next."""
     image(site).unlink()
-    tell(site, Kind.DEFAULT_CHANGED, 99)
+    tell(site, EventKind.DEFAULT_CHANGED, 99)
     assert [item.snapshot for item in needs.read(site.layout.repair)] == [7]
 
 
 def test_the_mark_follows_what_boots_next(site: VerifySite) -> None:
     image(site).unlink()
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     site.snapshot(8)
     boots_next(site, 8)
-    tell(site, Kind.DEFAULT_CHANGED, 8)
+    tell(site, EventKind.DEFAULT_CHANGED, 8)
     assert not site.layout.repair.exists()
 
 
@@ -105,7 +105,8 @@ def test_one_rollback_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyP
         return "0" * 64
 
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
-    events = [Event(kind=Kind.DEFAULT_CHANGED, number=7), Event(kind=Kind.ROLLED_BACK, number=7)]
+    rollback = EventKind.DEFAULT_CHANGED, EventKind.ROLLED_BACK
+    events = [SnapshotEvent(kind=kind, number=7) for kind in rollback]
     settle(site.machine, Plugins(), found=events)
     assert len(hashed) == 1
     assert kinds(site) == [("image damaged", 7)]
@@ -113,16 +114,16 @@ def test_one_rollback_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyP
 
 def test_a_tree_that_cannot_be_read_is_told(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
     (site.tree(7) / "etc").rename(site.tree(7) / "hidden")
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     assert "snapshot 7 (boots next): its images cannot be verified" in caplog.text
 
 
 def test_a_tree_that_cannot_be_read_is_not_all_well(site: VerifySite) -> None:
     """Unknown is not none: what was wrong stays marked."""
     image(site).unlink()
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     (site.tree(7) / "etc").rename(site.tree(7) / "hidden")
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     assert [item.snapshot for item in needs.read(site.layout.repair)] == [7]
 
 
@@ -138,7 +139,7 @@ def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 def test_the_command_tells_and_repairs(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(capsys)[0] == 0
     rot(site, image(site))
-    tell(site, Kind.DEFAULT_CHANGED)
+    tell(site, EventKind.DEFAULT_CHANGED)
     status, out = command(capsys)
     assert status == 1
     assert "snapshot 7 (boots next): 1 of 1 images are wrong" in out
@@ -259,11 +260,11 @@ def test_each_step_before_the_merge_is_taken_though_another_fails(
 
 def test_a_refusal_that_goes_on_shows_again(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
     running_snapshot(site)
-    from tukit_sysext.ledger.ledger import Event as Entered
+    from tukit_sysext.ledger.ledger import LedgerEvent
 
     with Ledger(site.layout.ledger) as ledger:
         ledger.add(
-            [Entered(time="2026-11-01T10:00:00Z", kind="refused", snapshot=7, image="gdb", detail="nothing fits")]
+            [LedgerEvent(time="2026-11-01T10:00:00Z", kind="refused", snapshot=7, image="gdb", detail="nothing fits")]
         )
     assert command(capsys, "--boot")[0] == 0
     mark = refusal.read(site.layout.refused)
@@ -336,6 +337,6 @@ def test_what_cannot_be_repaired_asks_for_no_repair(
     assert "verify --repair" not in out and "verify --boot" in out
     assert "move y.raw out of /etc/extensions" in out
     running_snapshot(site)
-    tell(site, Kind.BOOTED)
+    tell(site, EventKind.BOOTED)
     assert "--repair" not in caplog.text
     assert not site.layout.repair.exists()

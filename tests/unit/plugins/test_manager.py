@@ -20,7 +20,7 @@ from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.settings import Configuration, Settings
 from tukit_sysext.errors import PluginFailed, TukitSysextError
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.spool import Kind
+from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import PROJECT, Specifications, hookimpl
 from tukit_sysext.snapshots.snapper import scan
@@ -197,7 +197,7 @@ def test_every_hook_has_a_test() -> None:
 
 
 def test_every_event_has_a_hook() -> None:
-    assert [kind for kind in Kind if f"{PROJECT}_{kind}" not in HOOKS] == []
+    assert [kind for kind in EventKind if f"{PROJECT}_{kind}" not in HOOKS] == []
 
 
 def test_hook_sources(plugins: Plugins, site: PlainMachine) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
-from tukit_sysext.collect.roots import mark
+from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
 
 FSTAB = (
@@ -67,7 +67,7 @@ def test_all_layers_are_one_etc_and_the_upper_one_wins(site: PlainMachine) -> No
 
 
 def test_what_a_layer_hides_is_a_reference_all_the_same(site: PlainMachine) -> None:
-    roots = mark(site.layout, look(site)).roots
+    roots = find_roots(site.layout, look(site)).by_image
     assert set(roots) == {"both-1.raw", "both-2.raw", "lower-1.raw", "own-1.raw", "upper-1.raw"}
     assert "snapshot 2" in roots["both-1.raw"]
 
@@ -91,7 +91,7 @@ def test_an_opaque_folder_hides_all_below_it(site: PlainMachine) -> None:
         pytest.skip("this file system has no trusted attributes")
     (snapshot,) = look(site).snapshots
     assert links(snapshot) == {"both.raw": "both-2.raw", "upper.raw": "upper-1.raw"}
-    assert "lower-1.raw" in mark(site.layout, look(site)).roots
+    assert "lower-1.raw" in find_roots(site.layout, look(site)).by_image
 
 
 def test_a_layer_that_is_missing_is_not_known(site: PlainMachine) -> None:
@@ -103,7 +103,7 @@ def test_a_layer_that_is_missing_is_not_known(site: PlainMachine) -> None:
 
 def test_an_overlay_that_no_snapshot_names_counts(site: PlainMachine) -> None:
     make_tree(site.layout.overlays, {"9/etc/extensions/a.raw": image("a-1.raw")})
-    assert "a-1.raw" in mark(site.layout, look(site)).roots
+    assert "a-1.raw" in find_roots(site.layout, look(site)).by_image
 
 
 def test_newer_systems_have_no_overlay(site: PlainMachine) -> None:

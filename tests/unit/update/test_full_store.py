@@ -14,21 +14,21 @@ import pytest
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.collect.collection import Collection
-from tukit_sysext.collect.decision import Fate, Judged
+from tukit_sysext.collect.collection import Collection, CollectionOptions
+from tukit_sysext.collect.decision import Decision, Disposition
 from tukit_sysext.errors import Busy
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.store.image_store import Kept
+from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.update.transaction import Transaction, finalize
 
 
 def with_collection(monkeypatch: pytest.MonkeyPatch, collected: Callable[[frozenset[str]], Collection]) -> None:
     """Have this called in the place of a collection, with the files that are needed."""
 
-    def collect(machine: Machine, plugins: AllPlugins, *, lacking_room: bool, needed: frozenset[str]) -> Collection:
-        assert lacking_room
-        return collected(needed)
+    def collect(machine: Machine, plugins: AllPlugins, options: CollectionOptions) -> Collection:
+        assert options.lacking_space
+        return collected(options.needed)
 
     monkeypatch.setattr("tukit_sysext.collect.free_space.collect", collect)
 
@@ -87,7 +87,8 @@ def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: py
     def room(_: frozenset[str]) -> Collection:
         nonlocal full
         full = False
-        return Collection(gone=(Judged(kept=Kept(file_name="old.raw", size=1, born=0), fate=Fate.GOES),))
+        old = StoreFile(file_name="old.raw", size=1, born=0)
+        return Collection(gone=(Decision(file=old, disposition=Disposition.GOES),))
 
     monkeypatch.setattr(f"tukit_sysext.store.image_store.os.{call}", failing)
     transaction = Transaction(machine=site.machine, path=tree, number=7)

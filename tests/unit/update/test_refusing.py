@@ -9,7 +9,7 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.update.samples import OTHER, candidate, facts, want
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.update import refusal
 from tukit_sysext.update.outcome import Outcome
@@ -28,7 +28,7 @@ PASSED = Outcome(plan=decide(facts()), changes=())
 
 def remember(site: PlainMachine, kind: str, when: str, image: str | None = "gdb") -> None:
     with Ledger(site.layout.ledger) as ledger:
-        ledger.add([Event(time=when, kind=kind, snapshot=7, image=image, detail="why")])
+        ledger.add([LedgerEvent(time=when, kind=kind, snapshot=7, image=image, detail="why")])
 
 
 def test_nothing_is_known_and_nothing_is_made(site: PlainMachine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.machine import PlainMachine
 from tests.unit.update.samples import FITS, OTHER, broken, candidate, facts, unreachable, want
 from tukit_sysext import cli
-from tukit_sysext.ledger.ledger import Event, Ledger
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.update import refusal
 from tukit_sysext.update.facts import Facts
@@ -70,6 +70,6 @@ def test_the_hook_and_status_say_what_to_do(
 def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """The ledger has the reason alone."""
     with Ledger(site.layout.ledger) as ledger:
-        ledger.add([Event(time=time_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
+        ledger.add([LedgerEvent(time=time_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
     assert cli.main(["status", "--refused"]) == 1
     assert "\n  next step: see what keeps the next update away (tukit-sysext preflight),\n" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.ledger.ledger import DEFAULT, Event, Ledger, LedgerImage, LedgerSnapshot
+from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerImage, LedgerSnapshot
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -26,7 +26,7 @@ class Memory:
 
     snapshots: Sequence[LedgerSnapshot] = ()
     images: Mapping[str, LedgerImage] = field(default_factory=dict)
-    events: Sequence[Event] = ()
+    events: Sequence[LedgerEvent] = ()
     left_out: Mapping[tuple[int, str], Mapping[str, str]] = field(default_factory=dict)
     default: int | None = None
 

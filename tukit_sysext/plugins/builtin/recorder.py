@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.event_table import REFUSED
-from tukit_sysext.ledger.ledger import Event, Ledger, Repeat
+from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.spec import hookimpl
 from tukit_sysext.quantities import time_text
@@ -30,7 +30,7 @@ class Recorder:
             if snapshot is not None:
                 ledger.enter(snapshot, outcome.plan.left_out)
             ledger.add(
-                Event(
+                LedgerEvent(
                     time=now,
                     kind=change.kind,
                     snapshot=transaction.number,
@@ -40,7 +40,7 @@ class Recorder:
                 for change in outcome.changes
             )
             ledger.add(
-                Event(time=now, kind=REFUSED, snapshot=transaction.number, image=image, detail=reason)
+                LedgerEvent(time=now, kind=REFUSED, snapshot=transaction.number, image=image, detail=reason)
                 for image, reason in outcome.refusals.items()
             )
 

@@ -5,39 +5,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from tukit_sysext.collect.decision import Fate, Judged
+from tukit_sysext.collect.decision import Decision, Disposition
 from tukit_sysext.quantities import time_text
 from tukit_sysext.terminal.text import local_time
 
 _SHOWN = 3
 
 
-def fate_text(item: Judged, *, dry_run: bool = False) -> str:
+def decision_text(item: Decision, *, dry_run: bool = False) -> str:
     """What keeps a file, or what becomes of it, in a few words."""
-    match item.fate:
-        case Fate.NEEDED:
+    match item.disposition:
+        case Disposition.NEEDED:
             more = len(item.needed_by) - _SHOWN
             return ", ".join(item.needed_by[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        case Fate.STAYS:
+        case Disposition.STAYS:
             return f"stays: {item.reason}"
-        case Fate.UNKNOWN_ORIGIN:
+        case Disposition.UNKNOWN_ORIGIN:
             return f"{item.reason}; gc --unknown-origin collects it"
-        case Fate.GOES:
+        case Disposition.GOES:
             return f"{'would be deleted' if dry_run else 'goes with the next run'}: {item.reason}"
     if item.since is None or item.goes_at is None:
         return item.reason
     return f"{item.reason} since {local_time(item.since)}, goes after {local_time(item.goes_at)}"
 
 
-def kept_document(item: Judged) -> dict[str, Any]:
+def decision_document(item: Decision) -> dict[str, Any]:
     """One file of the store for ``--json``."""
-    record = item.kept.record
+    record = item.file.record
     return {
-        "file": item.kept.file_name,
+        "file": item.file.file_name,
         "image": record.name if record is not None else None,
         "version": record.version if record is not None else None,
-        "size": item.kept.size,
-        "fate": item.fate,
+        "size": item.file.size,
+        "fate": item.disposition,
         "reason": item.reason or None,
         "needed_by": list(item.needed_by),
         "unreferenced_since": time_text(item.since) if item.since is not None else None,
