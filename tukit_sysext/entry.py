@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.system.journal import Faults, Journal, kept_from_children, sendable
+from tukit_sysext.rules.printable import printable
+from tukit_sysext.system.journal import Faults, Journal, kept_from_children
 
 if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
@@ -138,7 +139,7 @@ def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> ExitS
             print(f"{line} (in the refused tree)" if outcome.refusals else line)
         for line in refusal_lines(outcome):
             print(line, file=sys.stderr)
-            syslog.syslog(syslog.LOG_ERR, sendable(line))
+            syslog.syslog(syslog.LOG_ERR, printable(line))
         plugins.judged(transaction, outcome)
         try:
             refusal.note(machine, outcome, before, now=now)

@@ -18,6 +18,7 @@ from tukit_sysext.commands.common.entry_lines import Look, entry_document
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.entries import Entry
@@ -27,7 +28,7 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import GAP, Tone, Toned, one_line
+from tukit_sysext.terminal.text import GAP, Tone, Toned
 
 _MOST_BLOCKS = 3
 _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
@@ -60,10 +61,11 @@ def _check_names(found: Scan, look: Look, names: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             near = nearest(name, known)
+            meant = f"did you mean {printable(near)}?" if near is not None else "tukit-sysext snapshots shows all"
             raise TukitSysextError(
-                f"{one_line(name[:80])}: expected an image that a snapshot has, found none"
+                f"{excerpt(name)}: expected an image that a snapshot has, found none"
                 + (f"; not all is known: {'; '.join(found.unknown)}" if found.unknown else ""),
-                next_step=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext snapshots shows all",
+                next_step=meant,
             )
 
 
@@ -280,7 +282,7 @@ def blocks(head: Sequence[str], lines: Sequence[Line], shown: Sequence[str], wid
     current, used = list(base), _width(base)
     fresh = True
     for name in shown:
-        cells = [f" {one_line(name)}", *column(lines, name)]
+        cells = [f" {printable(name)}", *column(lines, name)]
         size = GAP + max(map(len, cells))
         if width is not None and not fresh and used + size > width:
             found.append(_block(current))

@@ -14,9 +14,10 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import Tone, Toned, one_line
+from tukit_sysext.terminal.text import Tone, Toned
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -51,5 +52,5 @@ def _names(file: StoreFile) -> tuple[str, ...]:
 def _no_such_image(name: str, decisions: tuple[Decision, ...]) -> TukitSysextError:
     known = sorted({other for item in decisions for other in _names(item.file)})
     near = difflib.get_close_matches(name, known, n=1)
-    step = f"did you mean {one_line(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
-    return TukitSysextError(f"{one_line(name[:80])}: no such image in the store", next_step=step)
+    step = f"did you mean {printable(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
+    return TukitSysextError(f"{excerpt(name)}: no such image in the store", next_step=step)

@@ -15,13 +15,14 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Tone, Toned, one_line
+from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.explain import Explained, Rule, Side
 from tukit_sysext.update.facts import Facts
@@ -83,7 +84,7 @@ def _no_such_version(name: str, version: str, found: Sequence[Explained]) -> Tuk
     near = nearest(version, there)
     told = f"there are {', '.join(there[:8])}" + (", ..." if len(there) > 8 else "") if there else "there is none"
     return TukitSysextError(
-        f"{one_line(name)}: {one_line(version[:40])}: expected a version that is offered, stored or linked; {told}",
+        f"{printable(name)}: {excerpt(version)}: expected a version that is offered, stored or linked; {told}",
         next_step=f"did you mean {name}={near}?" if near is not None else f"tukit-sysext list --all {name}",
     )
 

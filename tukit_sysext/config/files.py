@@ -14,7 +14,7 @@ from typing import TypeVar
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.ini import Assignment, parse
 from tukit_sysext.layout import CONFIGURATION
-from tukit_sysext.rules.shown import shown
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.system.tree import Tree
 
 Value = TypeVar("Value")
@@ -37,7 +37,7 @@ class Problem:
 
     def __str__(self) -> str:
         # a name on a disk need not be text, which no log would take
-        file = self.file if self.file.isprintable() else ascii(self.file)
+        file = printable(self.file)
         return f"{file}:{self.line}: {self.message}" if self.line else f"{file}: {self.message}"
 
 
@@ -212,7 +212,7 @@ class Keys:
                     )
                 except ValueError as error:
                     text = "..." if secret else redacted_value(text)
-                    message = f"{shown(assignment.key)}={shown(text)}: {error}"
+                    message = f"{excerpt(assignment.key)}={excerpt(text)}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
         self.said += said
         return values
@@ -220,7 +220,7 @@ class Keys:
     def finish(self) -> tuple[Problem, ...]:
         """All problems, those of the keys that nobody took among them, in the order of the lines."""
         for path, assignment in (item for found in self._found.values() for item in found):
-            message = f"unknown key {shown(assignment.key)}= in [{shown(assignment.section)}], ignored"
+            message = f"unknown key {excerpt(assignment.key)}= in [{excerpt(assignment.section)}], ignored"
             self.problems.append(Problem(file=path, line=assignment.line, message=message, fault=False))
         self._found.clear()
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))

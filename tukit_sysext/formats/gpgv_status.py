@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tukit_sysext.rules.shown import shown
+from tukit_sysext.rules.printable import excerpt
 
 _PREFIX = "[GNUPG:] "
 _STRONG = {"8": "SHA256", "9": "SHA384", "10": "SHA512", "12": "SHA3-256", "14": "SHA3-512"}
@@ -58,7 +58,7 @@ def judge(output: str) -> SignatureCheck:
         failed = next((word for word in _REASONS if word in words), None)
         if failed is not None:
             bad = bad or failed == "BADSIG"
-            key = shown(words[failed][1]) if len(words[failed]) > 1 else "?"
+            key = excerpt(words[failed][1]) if len(words[failed]) > 1 else "?"
             reason = _REASONS[failed].format(key)
             reasons.append(f"the key {key} {NOT_IN_KEYRING}" if "NO_PUBKEY" in words else reason)
         elif "GOODSIG" in words and "VALIDSIG" in words:
@@ -94,11 +94,11 @@ def _valid(words: list[str]) -> Signature | str:
         return "gpgv says too little of the signature"
     fingerprint, made, digest, kind = words[1], words[3], words[8], words[9]
     primary = words[10] if len(words) > _VALIDSIG_FIELDS else fingerprint
-    said = shown(primary)
+    said = excerpt(primary)
     if digest not in _STRONG:
-        return f"the signature by {said} uses a weak hash (OpenPGP number {shown(digest)})"
+        return f"the signature by {said} uses a weak hash (OpenPGP number {excerpt(digest)})"
     if kind != _BINARY_DOCUMENT:
-        return f"the signature by {said} is of class {shown(kind)}, expected 00 (a binary document)"
+        return f"the signature by {said} is of class {excerpt(kind)}, expected 00 (a binary document)"
     if not made.isascii() or not made.isdigit() or len(made) > _MOST_DIGITS:
         return f"the signature by {said} has no time that can be read"
     return Signature(fingerprint=primary, time=int(made))

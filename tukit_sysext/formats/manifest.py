@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.rules.shown import shown
+from tukit_sysext.rules.printable import excerpt
 
 LIMIT = 1024 * 1024
 """The most bytes that a description may have, compressed or not."""
@@ -81,6 +81,6 @@ def _keys(value: Any, *, where: str) -> Mapping[str, str]:
     keys: dict[str, str] = {}
     for key, text in value.items():
         if not isinstance(text, str):
-            raise DescriptionRefused(f"{where}: {shown(key)}: expected a string, found {type(text).__name__}")
+            raise DescriptionRefused(f"{where}: {excerpt(key)}: expected a string, found {type(text).__name__}")
         keys[key] = text
     return keys

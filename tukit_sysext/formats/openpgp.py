@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tukit_sysext.rules.printable import excerpt
+
 _PUBLIC_KEY, _PUBLIC_SUBKEY, _USER_ID = 6, 14, 13
 _SECRET = frozenset((5, 7))
 _KEYBOX = b"KBXf"
@@ -41,7 +43,7 @@ def public_keys(content: bytes) -> tuple[PublicKey, ...]:
         elif tag == _PUBLIC_SUBKEY:
             keys[-1][2].append(_fingerprint_of(body))
         elif tag == _USER_ID:
-            keys[-1][1].append(_printable(body))
+            keys[-1][1].append(excerpt(body.decode("utf-8", "replace")))
     if not keys:
         raise ValueError("no public key in it")
     return tuple(
@@ -118,9 +120,3 @@ def _fingerprint_of(body: bytes) -> str:
         case _:
             raise ValueError("a key of a version that is not known")
     return digest.upper()
-
-
-def _printable(body: bytes) -> str:
-    """What a key calls itself, for a terminal: no control characters, and not endless."""
-    text = body[:200].decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "?" for character in text)

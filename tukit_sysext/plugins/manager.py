@@ -23,6 +23,7 @@ from tukit_sysext.config.plugins import Named, load
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.plugins.builtin import built_in
 from tukit_sysext.plugins.spec import PROJECT, Specifications
+from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.system.tree import Tree
 
@@ -229,7 +230,7 @@ class Plugins:
             if not isinstance(reason, str):
                 log.error("plugin %s: check: expected a reason or None, found %s", plugin, type(reason).__name__)
             elif reason.strip() and not first:
-                first = f"plugin {plugin}: {_printable(reason)}"
+                first = f"plugin {plugin}: {_in_one_line(reason)}"
         return first
 
     def references(self, machine: Machine) -> list[Root]:
@@ -305,11 +306,9 @@ def _complete(result: Any) -> Any:
 
 def _place(plugin: str, where: str) -> str:
     """Who needs an image, in the words of a plugin, which are to name it."""
-    said = _printable(where)
+    said = _in_one_line(where)
     return said if plugin in said else f"plugin {plugin}: {said}".removesuffix(": ")
 
 
-def _printable(text: str) -> str:
-    """What a plugin says, in one line that a terminal can show."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+def _in_one_line(text: str) -> str:
+    return excerpt(" ".join(text.split()), longest=_LONGEST)

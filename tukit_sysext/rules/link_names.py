@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.rules import systemd
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.rules.shown import shown
+from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.rules.systemd import SystemdVersion
 
 _CUT = re.compile(r"[_+]")
@@ -85,8 +85,8 @@ def merge_name(release_files: Mapping[str, bool | None], preferred: str) -> str:
                 return check_component(name)
             except NameRefused as error:
                 raise MergeNameRefused(f"extension-release file of the image: {error}") from error
-    found = ", ".join(shown(name) for name in sorted(release_files))
+    found = ", ".join(excerpt(name) for name in sorted(release_files))
     raise MergeNameRefused(
-        f"the image has extension-release files for {found}, and systemd would take none for {shown(preferred)}",
+        f"the image has extension-release files for {found}, and systemd would take none for {excerpt(preferred)}",
         next_step=f"the image's name has to be one of {found}",
     )

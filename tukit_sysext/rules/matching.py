@@ -26,8 +26,8 @@ from typing import Literal
 
 from tukit_sysext.rules import systemd
 from tukit_sysext.rules.architectures import ANY
+from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.shown import shown
 from tukit_sysext.rules.systemd import SystemdVersion
 
 Kind = Literal["sysext", "confext"]
@@ -158,7 +158,7 @@ class _Check:
         self._note(rule, fits, self.scope, stated)
         if fits:
             return None
-        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {shown(stated) or 'empty'}"
+        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {excerpt(stated) or 'empty'}"
         return _Decided(False, f"{found}, the image is to be used in scope {self.scope}")
 
     def _architecture(self, rule: str) -> _Decided | None:
@@ -192,7 +192,7 @@ class _Check:
         if any_system:
             return _Decided(True, "ID is _any: the image fits every system")
         if not stated:
-            return _Decided(False, f"ID is not set, the system has {shown(expected)}")
+            return _Decided(False, f"ID is not set, the system has {excerpt(expected)}")
         return None
 
     def _id_like(self, rule: str) -> _Decided | None:
@@ -204,12 +204,12 @@ class _Check:
         if self.version is None or not systemd.has_id_like(self.version):
             name = f"systemd {self.version}" if self.version is not None else "systemd of unknown version"
             hint = f" ({name} is not taken to look at ID_LIKE, which has it)" if in_like else ""
-            return _Decided(False, f"ID is {shown(stated)}, the system has {shown(expected)}{hint}")
+            return _Decided(False, f"ID is {excerpt(stated)}, the system has {excerpt(expected)}{hint}")
         self._note(rule, in_like, like, stated)
         if in_like:
             return None
-        also = f" and ID_LIKE {shown(like)}" if like else ""
-        return _Decided(False, f"ID is {shown(stated)}, the system has {shown(expected)}{also}")
+        also = f" and ID_LIKE {excerpt(like)}" if like else ""
+        return _Decided(False, f"ID is {excerpt(stated)}, the system has {excerpt(expected)}{also}")
 
     def _rolling(self, rule: str) -> _Decided | None:
         version_id, level = self.host.get("VERSION_ID"), self.host.get(self.level_key)
@@ -220,7 +220,7 @@ class _Check:
         if not fits:
             return _Decided(False, f"the system has neither VERSION_ID nor {self.level_key}")
         rolling = f"the system has neither VERSION_ID nor {self.level_key} (rolling)"
-        return _Decided(True, f"ID is {shown(self.extension['ID'])}, and {rolling}")
+        return _Decided(True, f"ID is {excerpt(self.extension['ID'])}, and {rolling}")
 
     def _level(self, rule: str) -> _Decided | None:
         stated, expected = self.extension.get(self.level_key), self.host.get(self.level_key)
@@ -228,7 +228,7 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"{self.level_key} is {shown(stated)}, as the system's")
+            return _Decided(True, f"{self.level_key} is {excerpt(stated)}, as the system's")
         return _differs(self.level_key, stated, expected)
 
     def _version_id(self, rule: str) -> _Decided | None:
@@ -237,11 +237,11 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"VERSION_ID is {shown(stated)}, as the system's")
+            return _Decided(True, f"VERSION_ID is {excerpt(stated)}, as the system's")
         return _differs("VERSION_ID", stated, expected)
 
 
 def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
-    found = f"{key} is {shown(stated)}" if stated else f"{key} is not set"
-    wanted = f"the system has {shown(expected)}" if expected else "the system has none"
+    found = f"{key} is {excerpt(stated)}" if stated else f"{key} is not set"
+    wanted = f"the system has {excerpt(expected)}" if expected else "the system has none"
     return _Decided(False, f"{found}, {wanted}")

@@ -8,6 +8,8 @@ import os
 import syslog
 from typing import TextIO
 
+from tukit_sysext.rules.printable import printable
+
 
 class Journal(logging.Handler):
     """Messages to syslog(3), which is the journal where systemd runs."""
@@ -20,12 +22,7 @@ class Journal(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
-        syslog.syslog(priority, sendable(self.format(record)))
-
-
-def sendable(text: str) -> str:
-    """Text that syslog(3) takes: names on a disk may be anything, and a message must not cost what it tells of."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+        syslog.syslog(priority, "\n".join(map(printable, self.format(record).split("\n"))))
 
 
 class Faults(logging.Handler):

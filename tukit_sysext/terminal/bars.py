@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tukit_sysext.progress.progress import Report, Stage
 from tukit_sysext.quantities import size_text
-from tukit_sysext.terminal.text import one_line
+from tukit_sysext.rules.printable import printable
 
 _MOST = 5
 """So many files have a bar of their own; beside them there is one for all."""
@@ -65,7 +65,7 @@ class Bars:
                 title = f"{title} {min(report.done + 1, many)} of {many}"
             self._update("", title, report.got, report.size if many else None)
         for name, item in shown.items():
-            self._update(name, _shortened(one_line(item.file_name), self._longest), item.got, item.size)
+            self._update(name, _shortened(printable(item.file_name), self._longest), item.got, item.size)
         self._progress.refresh()
 
     def _update(self, key: str, title: str, got: int, size: int | None) -> None:

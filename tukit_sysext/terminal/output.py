@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.printable import printable
 
 if TYPE_CHECKING:
     from tukit_sysext.progress.progress import Report, Watcher
-from tukit_sysext.terminal.text import Table, Tone, Toned, one_line
+from tukit_sysext.terminal.text import Table, Tone, Toned
 
 _NARROWEST = 40
 
@@ -64,7 +65,7 @@ class Output:
         if self.wants_json:
             return
         tone = text.tone if isinstance(text, Toned) else None
-        for line in self._wrapped(one_line(text)):
+        for line in self._wrapped(printable(text)):
             print(self._coloured(line, tone), file=self.stream)
 
     def teller(self, *, dry_run: bool) -> Callable[[str], None]:
@@ -128,9 +129,9 @@ class Output:
 
     def warn(self, text: str, next_step: str = "") -> None:
         """One line to stderr, and the next step below it; always."""
-        print(f"tukit-sysext: {one_line(text)}", file=self.errors)
+        print(f"tukit-sysext: {printable(text)}", file=self.errors)
         if next_step:
-            print(f"  next step: {one_line(next_step)}", file=self.errors)
+            print(f"  next step: {printable(next_step)}", file=self.errors)
 
     @contextmanager
     def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:
@@ -240,7 +241,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collecti
 
     ``right`` are the columns that are aligned to the right.
     """
-    all_rows = [tuple(head), *(tuple(map(one_line, row)) for row in rows)]
+    all_rows = [tuple(head), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(len(row[column]) for row in all_rows) for column in range(len(head))]
     for row in all_rows:
         cells = [

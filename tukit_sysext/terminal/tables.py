@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tukit_sysext.terminal.text import GAP, Tone, Toned, one_line
+from tukit_sysext.rules.printable import printable
+from tukit_sysext.terminal.text import GAP, Tone, Toned
 
 _LEAST = 18
 """A column that wraps becomes no narrower than this, as far as its text needs that much."""
@@ -45,13 +46,13 @@ def draw(
     Where the columns that do not wrap leave no room for the others, the longest texts of the first column stand on
     lines of their own. Where that is not enough the terminal breaks the lines: nothing is lost.
     """
-    widths = [max(cell_len(one_line(row[index])) for row in (head, *rows)) for index in range(len(head))]
+    widths = [max(cell_len(printable(row[index])) for row in (head, *rows)) for index in range(len(head))]
     room = width - indent - GAP * (len(head) - 1)
     least = [min(size, _LEAST) if index in wraps else size for index, size in enumerate(widths)]
     over = sum(least) - room
     if over > 0 and 0 not in wraps:
         most = max(_LEAST, widths[0] - over)
-        fitting = [size for row in (head, *rows) if (size := cell_len(one_line(row[0]))) <= most]
+        fitting = [size for row in (head, *rows) if (size := cell_len(printable(row[0]))) <= most]
         widths[0] = least[0] = max(fitting, default=most)
     while sum(widths) > room and (widest := _widest(widths, least)) is not None:
         widths[widest] -= 1
@@ -88,7 +89,7 @@ def _widest(widths: Sequence[int], least: Sequence[int]) -> int | None:
 def _in_order(rows: Sequence[Row], first: int) -> Iterator[Row]:
     """The rows; a first cell that is wider than its column goes before its row, alone."""
     for row in rows:
-        if cell_len(one_line(row[0])) > first:
+        if cell_len(printable(row[0])) > first:
             yield (row[0],)
             yield ("", *row[1:])
         else:
@@ -131,4 +132,4 @@ def _print_rows(
 
 
 def _text(cell: str) -> Text:
-    return Text(one_line(cell), style=_STYLES[cell.tone] if isinstance(cell, Toned) else "")
+    return Text(printable(cell), style=_STYLES[cell.tone] if isinstance(cell, Toned) else "")

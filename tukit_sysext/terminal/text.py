@@ -49,10 +49,3 @@ class Table:
 def local_time(seconds: int) -> str:
     """A time (seconds since the epoch) for a person: local, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
-def one_line(text: str) -> str:
-    """A text with everything escaped that would break a line or command a terminal: names on a disk may be anything."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

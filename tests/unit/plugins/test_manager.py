@@ -258,7 +258,7 @@ def test_hook_check(plugins: Plugins, site: PlainMachine) -> None:
         (None, "", False),
         ("", "", False),
         ("  ", "", False),
-        ("no\x1b[31m\nway", "plugin mine: no?[31m way", False),
+        ("no\x1b[31m\nway", "plugin mine: no\\x1b[31m way", False),
         ("x" * 5000, f"plugin mine: {'x' * 500}...", False),
         (False, "", True),
         (["no"], "", True),

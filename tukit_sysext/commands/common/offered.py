@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import one_line
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.offers import linked_names
 
@@ -20,14 +20,14 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     entry = next((entry for entry in facts.tree.entries if entry.stem == name), None)
     if entry is not None:
         return TukitSysextError(
-            f"{one_line(name[:80])}: /etc/extensions/{one_line(entry.name)} is there, and nothing tells of which image",
-            next_step=f"tukit-sysext adopt --dry-run {one_line(name)} tells whether it can be taken over",
+            f"{excerpt(name)}: /etc/extensions/{printable(entry.name)} is there, and nothing tells of which image",
+            next_step=f"tukit-sysext adopt --dry-run {printable(name)} tells whether it can be taken over",
         )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     near = nearest(name, known)
     away = facts.not_asked
     told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
     return TukitSysextError(
-        f"{one_line(name[:80])}: expected an image that a source offers, or that is wanted or linked{told}",
-        next_step=f"did you mean {one_line(near)}?" if near is not None else "tukit-sysext list shows what there is",
+        f"{excerpt(name)}: expected an image that a source offers, or that is wanted or linked{told}",
+        next_step=f"did you mean {printable(near)}?" if near is not None else "tukit-sysext list shows what there is",
     )
