@@ -149,11 +149,16 @@ def test_former_code_works_with_what_this_code_left(machine: Machine) -> None:
     assert "shell.raw" not in site.links()
     site.lab.tukit("open", check=True)
     opened = max(site.numbers())
+    site.lab.path("/run/systemd/system").mkdir(parents=True)
+    created = int(site.lab.run(["snapper", "--no-dbus", "create", "-p"]).stdout)
+    site.lab.path("/run/systemd/system").rmdir()
+    assert site.events() != [], "to be settled by the former code"
     before, history, refused = machine.links(), machine.history(), machine.refusal()
     kept = {path: content for path, content in machine.contents().items() if SHELL not in path}
 
     machine.put(FORMER)
     assert site.command("settle").returncode == 0
+    assert site.events() == []
     status = site.command("status").stdout
     assert "REFUSED" in status and "quarantined: shell.raw" in status and "held at 1.0" in status
     assert site.lab.tukit("close", str(opened)).returncode == 0, "all fits"
@@ -179,6 +184,7 @@ def test_former_code_works_with_what_this_code_left(machine: Machine) -> None:
     assert site.command("verify", "--all").returncode == 0
     assert site.lab.tukit("execute", "true").returncode == 0
     assert machine.history()[: len(history)] == history
+    assert ["snapshot created", created] in [event[1:3] for event in machine.history()[len(history) :]]
     assert {path: machine.contents()[path] for path in kept} == kept
     assert not [name for name in os.listdir(site.lab.path(STATE)) if "broken" in name]
 
