@@ -18,13 +18,13 @@ def _status(document: Any) -> Any:
     refused = document["refused"]
     return {
         "trees": {
-            str(tree["snapshot"]): {
+            str(tree["tree"]["snapshot"]): {
                 "images": {image["name"]: [image["version"], image["policy"]] for image in tree["images"]},
                 "quarantined": {
                     held["link"]: [held["target"], held["reason"], held["since"]] for held in tree["quarantined"]
                 },
             }
-            for tree in document["systems"]
+            for tree in document["trees"]
         },
         "refused": None
         if refused is None
@@ -62,7 +62,7 @@ def _history(document: Any) -> Any:
 
 def _verify(document: Any) -> Any:
     return {
-        str(tree["snapshot"]): {
+        str(tree["tree"]["snapshot"]): {
             image["link"]: [image["image"], image["version"], image["condition"], image["quarantined_since"]]
             for image in tree["images"]
         }
