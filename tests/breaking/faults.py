@@ -30,7 +30,7 @@ DEFENCES: tuple[Defence, ...] = (
         row="L9",
         what="the full hash is not taken",
         edits=(("tukit_sysext/store/examine.py", "if found == record.sha256:", "if True:"),),
-        tests=("tests/unit/integrity/test_verify.py",),
+        tests=("tests/unit/integrity/test_assess.py",),
     ),
     Defence(
         row="L10",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Taking our own state away: records, ledger, memory of signatures, cache, marks. Images, links, configuration stay.
+"""Deleting our own state: records, ledger, memory of signatures, cache, marks. Images, links, configuration stay.
 
-Nothing is followed out of our folders: no symbolic link, and no other file system. The folders themselves stay, as
-tmpfiles.d makes them: our units may write into what is there when they start, and nowhere else. So does the lock file,
-which is held: two processes could hold locks on two files of one name otherwise.
+Nothing is followed out of our folders: no symbolic link, and no other file system. The folders themselves stay: our
+units may only write into folders that are there when they start. So does the lock file, which is held: otherwise two
+processes could hold locks on two files of one name.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from tukit_sysext.system.lock import exclusive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Going:
-    """What goes of one folder: so many files with so many bytes."""
+class Purged:
+    """What is deleted in one folder: so many files with so many bytes."""
 
     path: Path
     files: int
     size: int
 
 
-def tell(machine: Machine) -> Sequence[Going]:
-    """What would go. Raises OSError, OutsideTree."""
+def purge_preview(machine: Machine) -> Sequence[Purged]:
+    """What would be deleted. Raises OSError, OutsideTree."""
     return tuple(_purge(machine, delete=False))
 
 
-def purge(machine: Machine) -> Sequence[Going]:
-    """Delete it; what went. Raises Busy while anything else is at work, OSError, OutsideTree."""
+def purge(machine: Machine) -> Sequence[Purged]:
+    """Delete our state; what was deleted. Raises Busy while another process is at work, OSError, OutsideTree."""
     with exclusive(machine.layout.lock):
-        tell(machine)  # where one folder is none of ours, all of them stay
+        purge_preview(machine)  # where one folder is none of ours, all of them stay
         return tuple(_purge(machine, delete=True))
 
 
-def _purge(machine: Machine, *, delete: bool) -> Iterator[Going]:
+def _purge(machine: Machine, *, delete: bool) -> Iterator[Purged]:
     layout = machine.layout
     stays = {layout.records, layout.seen, layout.events, layout.lock, layout.changes_lock}
     # what shows that something is wrong goes last
@@ -51,7 +51,7 @@ def _purge(machine: Machine, *, delete: bool) -> Iterator[Going]:
 
 
 class _Folder:
-    """Empties one folder, but for what stays; with ``prefix`` of files of such a name alone."""
+    """Empties one folder, except what stays; with ``prefix`` only of files whose name begins so."""
 
     def __init__(self, path: Path, stays: set[Path], *, delete: bool, prefix: str = "") -> None:
         self._path = path
@@ -61,11 +61,11 @@ class _Folder:
         self._files = 0
         self._size = 0
 
-    def run(self) -> Going:
+    def run(self) -> Purged:
         try:
             descriptor = os.open(self._path, _DIRECTORY)
         except FileNotFoundError:
-            return Going(path=self._path, files=0, size=0)
+            return Purged(path=self._path, files=0, size=0)
         except OSError as error:
             raise OutsideTree(
                 f"{self._path}: expected a directory of ours, found something else: {error.strerror}",
@@ -75,7 +75,7 @@ class _Folder:
             self._empty(descriptor, self._path, os.fstat(descriptor).st_dev)
         finally:
             os.close(descriptor)
-        return Going(path=self._path, files=self._files, size=self._size)
+        return Purged(path=self._path, files=self._files, size=self._size)
 
     def _empty(self, directory: int, path: Path, device: int) -> None:
         for name in sorted(os.listdir(directory)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.change.purge import purge, tell
+from tukit_sysext.change.purge import purge, purge_preview
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
@@ -29,7 +29,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     dry_run: bool = arguments.dry_run
     if not dry_run:
         require_root(machine, "purge")
-    found = tell(machine) if dry_run else purge(machine)
+    found = purge_preview(machine) if dry_run else purge(machine)
     out = Output.of(arguments)
     if out.wants_json:
         folders = [{"path": str(item.path), "files": item.files, "bytes": item.size} for item in found]

@@ -91,24 +91,22 @@ class ConfigurationCheck:
         if not self.sources:
             yield hint("sources", "no source of images is configured", "tukit-sysext sources add NAME URL --key FILE")
             return
-        well = True
-        for name, source in sorted(self.sources.items()):
-            place = " ".join(source.urls) or source.path or "URL"
-            again = f"tukit-sysext sources add {name} {place} --key FILE --force"
-            if not source.verify:
-                well = False
-                text = f"source {name}: Verify=no, whoever is on the way can put anything into its images"
-                yield warning("sources", text, again)
-            elif not any(_DENIED in each.message for each in self.problems if each.file == source.origin):
-                for reason in self.distrusted[name]:
-                    well = False
-                    yield problem("sources", f"source {name}: {reason}", again)
-            if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
-                well = False
-                text = f"source {name}: {source.credentials.path} goes over the network in the clear"
-                yield warning("sources", text, f"give it an https:// URL in {source.origin}")
-        if well:
-            yield good("sources", f"{len(self.sources)} sources, and their lists have to be signed by known keys")
+        results = [result for _, source in sorted(self.sources.items()) for result in self._source(source)]
+        yield from results or [
+            good("sources", f"{len(self.sources)} sources, and their lists have to be signed by known keys")
+        ]
+
+    def _source(self, source: SourceSettings) -> Iterator[CheckResult]:
+        name, place = source.name, " ".join(source.urls) or source.path or "URL"
+        again = f"tukit-sysext sources add {name} {place} --key FILE --force"
+        if not source.verify:
+            text = f"source {name}: Verify=no, whoever is on the way can put anything into its images"
+            yield warning("sources", text, again)
+        elif not any(_DENIED in fault.message for fault in self.problems if fault.file == source.origin):
+            yield from (problem("sources", f"source {name}: {reason}", again) for reason in self.distrusted[name])
+        if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
+            text = f"source {name}: {source.credentials.path} goes over the network in the clear"
+            yield warning("sources", text, f"give it an https:// URL in {source.origin}")
 
 
 def _next_step(fault: Problem) -> str:

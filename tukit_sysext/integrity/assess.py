@@ -132,14 +132,14 @@ class _Assessor:
     def assess(self, entry: Entry) -> Finding:
         if entry.image is not None:
             return self._of_store(entry, self._examiner.look(entry.image))
-        finding = Finding(entry=entry, name=_stem(entry), version="?", condition=Condition.UNRECORDED)
+        finding = Finding(entry=entry, name=entry.stem, version="?", condition=Condition.UNRECORDED)
         try:
             return self._elsewhere(entry, finding)
         except (StoreError, ToolMissing, OSError) as error:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
 
     def _of_store(self, entry: Entry, stored: Stored) -> Finding:
-        name = stored.name or _stem(entry)
+        name = stored.name or entry.stem
         finding = Finding(
             entry=entry,
             name=name,
@@ -195,38 +195,34 @@ class _Assessor:
 
     def _elsewhere(self, entry: Entry, finding: Finding) -> Finding:
         """An entry that leads out of the store, or is no link: never ours."""
-        path = self._look.leads_to(entry)
+        path, shown = self._look.leads_to(entry), entry.target or entry.name
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
-            reason = f"{entry.target or entry.name}: does not exist"
-            return replace(finding, condition=Condition.MISSING, reason=reason)
+            return replace(finding, condition=Condition.MISSING, reason=f"{shown}: does not exist")
         except OSError as error:
             if error.errno not in _LEADS_ASTRAY:
                 raise
-            reason = f"{entry.target or entry.name}: {error.strerror}, on which systemd-sysext fails"
+            reason = f"{shown}: {error.strerror}, on which systemd-sysext fails"
             return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True)
-        if stat.S_ISDIR(mode):
-            try:
-                inspection = inspect_directory(path, preferred=_stem(entry))
-            except ImageBroken as error:
-                # a directory that is no extension is left out, and does no harm to others
-                return replace(finding, condition=Condition.BROKEN, reason=str(error))
-        elif not stat.S_ISREG(mode) or not entry.name.endswith(".raw"):
+        image = stat.S_ISREG(mode) and entry.name.endswith(".raw")
+        if not image and not stat.S_ISDIR(mode):
             return replace(finding, reason="nothing that systemd-sysext takes for an image")
-        elif not self._inside:
+        if image and not self._inside:
             return replace(finding, reason="not looked into", unseen=True)
-        else:
-            try:
-                inspection = self._inspect(path, entry)
-            except ImageBroken as error:
-                return _refused(finding, error)
+        try:
+            inspection = self._inspect(path, entry) if image else inspect_directory(path, preferred=entry.stem)
+        except ImageBroken as error:
+            # a directory that is no extension is left out, and does no harm to others
+            return (
+                _refused(finding, error) if image else replace(finding, condition=Condition.BROKEN, reason=str(error))
+            )
         stored = Stored(file_name=entry.name, condition=Condition.UNRECORDED, reason="not in the store")
         return self._compared(replace(finding, reason=stored.reason), stored, inspection)
 
     def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
         """Look into a file of the store, once for all trees that have it under this name."""
-        key = file_name, _stem(entry), str(self._systemd)
+        key = file_name, entry.stem, str(self._systemd)
         content = self._examiner.contents.get(key)
         if content is None:
             try:
@@ -240,7 +236,7 @@ class _Assessor:
         return content
 
     def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
-        return inspect_linked(image, stem=_stem(entry), systemd=self._systemd, scratch=self._look.machine.layout.cache)
+        return inspect_linked(image, stem=entry.stem, systemd=self._systemd, scratch=self._look.machine.layout.cache)
 
     @property
     def _systemd(self) -> SystemdVersion:
@@ -260,11 +256,7 @@ _LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
 """What systemd-sysext fails on when it follows a link; one that leads to nothing (ENOENT) it leaves out."""
 
 _AS_ENTRY = {Condition.IRREGULAR: Condition.BROKEN, Condition.UNREADABLE: Condition.UNKNOWN}
-"""What an entry is worth that leads to a file in such a condition; to any other, the same as the file."""
-
-
-def _stem(entry: Entry) -> str:
-    return entry.name.removesuffix(".raw")
+"""The condition of an entry by that of its file, where it is another one."""
 
 
 def _refused(finding: Finding, error: ImageBroken) -> Finding:

@@ -132,7 +132,7 @@ class _Repairer:
 
         ``lost`` says why the recorded content cannot be brought back.
         """
-        resolver = self._resolver()
+        resolver = Resolver(self._machine, self._tree, self._plugins)
         resolver.resolve(wanted={wanted.name: wanted}, only=(wanted.name,))
         fetched = False
         while True:
@@ -185,9 +185,6 @@ class _Repairer:
         running = subject.entries is None
         layout = self._machine.layout
         return obstacle(self._tree, layout, called=subject.called, running=running, open_=subject.open)
-
-    def _resolver(self) -> Resolver:
-        return Resolver(self._machine, self._tree, self._plugins)
 
     @property
     def _next_step(self) -> str:
