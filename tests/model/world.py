@@ -23,8 +23,8 @@ from tests.model.volume import Volume
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
+from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.plugins.spec import hookimpl
 
 T = TypeVar("T")
 SHARED = ("var", "run", "sys", "proc")

@@ -19,7 +19,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.seen import Seen

@@ -10,9 +10,10 @@ from typing import Any
 
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
+from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins import spec
 from tukit_sysext.plugins.manager import Plugins, Registered
-from tukit_sysext.plugins.spec import INTERFACE, PROJECT, Specifications
+from tukit_sysext.plugins.spec import INTERFACE, Specifications
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 

@@ -22,7 +22,7 @@ from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
-from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
@@ -184,7 +184,7 @@ class _Assessor:
         if facts.tree.release is None:
             return finding
         if inspection is not None:
-            known = Known(release=inspection.release, merge_name=inspection.merge_name)
+            known = Description(release=inspection.release, merge_name=inspection.merge_name)
             facts = replace(facts, known={**facts.known, stored.file_name: known})
         sha256 = stored.record.sha256 if stored.record is not None else ""
         option = Option(version=finding.version, file_name=stored.file_name, sha256=sha256, stored=stored)

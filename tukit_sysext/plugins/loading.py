@@ -16,7 +16,8 @@ from typing import Any
 import pluggy
 
 from tukit_sysext.errors import in_words
-from tukit_sysext.plugins.spec import INTERFACE, PROJECT
+from tukit_sysext.plugin_api import PROJECT
+from tukit_sysext.plugins.spec import INTERFACE
 from tukit_sysext.system.time_limit import time_limit
 
 STATED = "tukit_sysext_interface"

@@ -21,8 +21,9 @@ import pluggy
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.plugins import Named, load
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
+from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins.builtin import built_in
-from tukit_sysext.plugins.spec import PROJECT, Specifications
+from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.system.time_limit import TimeUp, time_limit
 from tukit_sysext.system.tree import Tree

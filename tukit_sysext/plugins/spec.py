@@ -10,7 +10,7 @@ this interface it was written, as a PEP 440 specifier:
     example = "tukit_sysext_example"
 
     # tukit_sysext_example.py
-    from tukit_sysext.plugins.spec import hookimpl
+    from tukit_sysext.plugin_api import hookimpl
 
     tukit_sysext_interface = ">=1.0,<2"
 
@@ -20,8 +20,8 @@ this interface it was written, as a PEP 440 specifier:
 
 An implementation takes those of a hook's arguments that it needs, by their names. A hook that only a later interface
 has is implemented with hookimpl(optionalhook=True). The second number of the interface grows with what is added, the
-first with what would break a plugin. What a plugin may rely on are the hooks, and the public attributes of the values
-that it is given.
+first with what would break a plugin. All that a plugin imports comes from tukit_sysext.plugin_api, which is not stable
+before tukit-sysext 1.0; what it may rely on are the hooks, and the public attributes of the values that it is given.
 
 Nothing is loaded, or even imported, that /etc/tukit-sysext/tukit-sysext.conf of the running system does not name:
 
@@ -55,23 +55,15 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-if TYPE_CHECKING:
-    from tukit_sysext.all_plugins import Root
-    from tukit_sysext.config.settings import Configuration
-    from tukit_sysext.machine import Machine
-    from tukit_sysext.snapshots.snapper import Scan
-    from tukit_sysext.sources.protocol import Source
-    from tukit_sysext.update.outcome import Outcome
-    from tukit_sysext.update.transaction import Transaction
+from tukit_sysext.plugin_api import PROJECT
 
-PROJECT = "tukit_sysext"
-"""The project's name towards pluggy, and the group of entry points."""
+if TYPE_CHECKING:
+    from tukit_sysext.plugin_api import Configuration, Machine, Outcome, Root, Scan, Source, Transaction
 
 INTERFACE = "1.0"
 """Version of these specifications. The second number grows with what is added, the first with what breaks plugins."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Specifications:
@@ -91,7 +83,7 @@ class Specifications:
         ``configuration`` is that of the tree that is planned for, which may be another system than the running one;
         ``configuration.sources`` has the files of sources.d.
 
-        Return the sources that the plugin can speak to (tukit_sysext.sources.protocol.Source), each under the name of
+        Return the sources that the plugin can speak to (Source), each under the name of
         its file in sources.d, which no other plugin's source has. They are asked later in the same run.
 
         An exception is logged, and the plan is made without the plugin's sources. A source raises SourceUnreachable
@@ -123,7 +115,7 @@ class Specifications:
         """Called when references to images of the store are collected, before anything may be deleted.
 
         Return what keeps images beyond what tukit-sysext sees by itself (links of snapshots, of the running system and
-        in quarantine, merged images, holds): for each file of the store a Root (tukit_sysext.all_plugins) with its
+        in quarantine, merged images, holds): for each file of the store a Root with its
         name and, in words, who needs it. Over-approximate in doubt; a name that the store does not have is harmless.
 
         An exception, or another value, stops the collection: unknown is not none, nothing is deleted.

@@ -55,8 +55,11 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """What was found out about an image beside the list: its extension-release, or why there is none."""
+class Description:
+    """What an image says of itself, by its content or by who publishes it: its extension-release, or why there is none.
+
+    ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
+    """
 
     release: ReleaseData | None = None
     merge_name: str | None = None

@@ -13,7 +13,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.sources import listed
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
 
@@ -56,11 +56,11 @@ class DirectorySource:
         except OSError:
             return None  # listed but not there: it is told when it is fetched
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
         return {candidate.sha256: self._describe(candidate) for candidate in candidates}
 
-    def _describe(self, candidate: Candidate) -> Known:
+    def _describe(self, candidate: Candidate) -> Description:
         names = [candidate.description] if candidate.description else listed.description_names(candidate.file_name)
         for name in names:
             if candidate.description is None and not (self._folder / name).is_file():
@@ -70,9 +70,9 @@ class DirectorySource:
                 content = self._read(name, limit=manifest.LIMIT)
                 listed.check_hash(self._hashes, name, content, where=where)
             except SourceUnreachable as error:
-                return Known(failure=Standing.UNREACHABLE, reason=str(error))
+                return Description(failure=Standing.UNREACHABLE, reason=str(error))
             except ImageBroken as error:
-                return Known(failure=Standing.BROKEN, reason=str(error))
+                return Description(failure=Standing.BROKEN, reason=str(error))
             return listed.known_from(content, name, image=candidate.file_name, where=where)
         return listed.NOT_DESCRIBED
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tukit_sysext.errors import ImageBroken, PluginFailed, SourceUnreachable, TukitSysextError, in_words
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink, Source
 from tukit_sysext.system.time_limit import time_limit
 
@@ -55,7 +55,7 @@ class Guarded:
         _check_types(found)
         return found
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
         return self._asked("describe", lambda: _all_known(dict(self._source.describe(candidates))))
 
@@ -94,12 +94,12 @@ def _check_types(found: Candidate) -> None:
         raise TypeError(f"{found.file_name}: expected numbers, found {numbers!r}")
 
 
-def _all_known(found: dict[str, Known]) -> Mapping[str, Known]:
+def _all_known(found: dict[str, Description]) -> Mapping[str, Description]:
     for known in found.values():
         given: object = known
-        release: object = given.release if isinstance(given, Known) else given
-        if not isinstance(given, Known) or not isinstance(release, ReleaseData | None):
-            raise TypeError(f"expected what is Known, with ReleaseData, found {type(release).__name__}")
+        release: object = given.release if isinstance(given, Description) else given
+        if not isinstance(given, Description) or not isinstance(release, ReleaseData | None):
+            raise TypeError(f"expected a Description with ReleaseData, found {type(release).__name__}")
     return found
 
 

@@ -17,13 +17,13 @@ from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 
 LIST = "SHA256SUMS"
 SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
-NOT_DESCRIBED = Known(reason="it has no description, its content decides")
+NOT_DESCRIBED = Description(reason="it has no description, its content decides")
 
 
 def description_names(image: str) -> tuple[str, ...]:
@@ -78,12 +78,12 @@ def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: s
         raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {found[:16]}...")
 
 
-def known_from(content: bytes, name: str, *, image: str, where: str) -> Known:
+def known_from(content: bytes, name: str, *, image: str, where: str) -> Description:
     """What a description says of an image."""
     try:
         plain = manifest.decompress(content, where=where) if name.endswith(".gz") else content
-        return Known(release=ReleaseData(manifest.parse(plain, image=image, where=where)))
+        return Description(release=ReleaseData(manifest.parse(plain, image=image, where=where)))
     except manifest.NothingSaid:
         return NOT_DESCRIBED
     except ImageBroken as error:
-        return Known(failure=Standing.BROKEN, reason=str(error))
+        return Description(failure=Standing.BROKEN, reason=str(error))

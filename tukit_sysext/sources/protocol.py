@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.request import ByteSink
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 
 
 class Sink(ByteSink, Protocol):
@@ -29,7 +29,7 @@ class Source(Protocol):
         Raises SourceUnreachable where it does not answer, ImageBroken where its list cannot be used.
         """
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """What is known of these candidates, by SHA-256, without fetching the images. Raises SourceUnreachable."""
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:

@@ -19,7 +19,7 @@ from tukit_sysext.net.request import Login, NotFound, Outcome, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import LISTS, Cache
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Believed, Trust
 
@@ -152,9 +152,9 @@ class WebSource:
             return result
         raise result
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
-        known: dict[str, Known] = {}
+        known: dict[str, Description] = {}
         ask: list[tuple[Candidate, str]] = []
         for candidate in candidates:
             name = candidate.description
@@ -189,17 +189,17 @@ class WebSource:
 
         return accept
 
-    def _known(self, result: Outcome, name: str, candidate: Candidate) -> Known:
+    def _known(self, result: Outcome, name: str, candidate: Candidate) -> Description:
         if isinstance(result, Response):
             known = listed.known_from(result.body, name, image=candidate.file_name, where=result.url)
             if known.failure is None:
                 self._cache.put_content(result.body)
             return known
         if isinstance(result, ImageBroken):
-            return Known(failure=Standing.BROKEN, reason=str(result))
-        return Known(failure=Standing.UNREACHABLE, reason=str(result))
+            return Description(failure=Standing.BROKEN, reason=str(result))
+        return Description(failure=Standing.UNREACHABLE, reason=str(result))
 
-    def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """Descriptions that the list does not name: each kind is tried, the one that was there last first.
 
         They only guide the search and nobody vouches for them: none is kept, and one that cannot be read is as none.
@@ -207,8 +207,8 @@ class WebSource:
         known = self._try_kinds(candidates[:1])  # which tells what kind this publisher has
         return {**known, **self._try_kinds(candidates[1:])}
 
-    def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Known]:
-        known: dict[str, Known] = {}
+    def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Description]:
+        known: dict[str, Description] = {}
         left = list(candidates)
         for kind in list(self._kinds):
             names = [listed.description_names(candidate.file_name)[kind] for candidate in left]

@@ -13,7 +13,7 @@ from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.store.image_store import Stored
 
 
@@ -77,7 +77,7 @@ class Facts:
     stored: Mapping[str, Stored] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    known: Mapping[str, Known] = field(default_factory=dict)
+    known: Mapping[str, Description] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
     foreign: tuple[Foreign, ...] = ()

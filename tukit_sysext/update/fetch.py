@@ -15,7 +15,7 @@ from itertools import islice
 
 from tukit_sysext.errors import ImageBroken, NoSpace, PluginFailed, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import time_text
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.watched import Watched
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
@@ -82,7 +82,7 @@ class Fetching:
             self._fetch_from(source, images)
         self._resolver.describe()
 
-    def _take_over(self, wanted: _Wanted) -> Known | None:
+    def _take_over(self, wanted: _Wanted) -> Description | None:
         """Take over another tool's file under this name where it is the published one: nothing to fetch then."""
         option = wanted.option
         if option.stored is None or option.stored.condition is not Condition.UNRECORDED:
@@ -135,7 +135,7 @@ class Fetching:
             self.lacking_space.add(wanted.option.key)
         self._note(wanted, _failure(error))
 
-    def _note(self, wanted: _Wanted, known: Known) -> None:
+    def _note(self, wanted: _Wanted, known: Description) -> None:
         """Take in what came of an image; one that was published is looked at again as everybody will see it."""
         option, stored = wanted.option, {}
         if known.failure is None:
@@ -144,12 +144,12 @@ class Fetching:
             self.fetched.add(option.file_name)
             if now.condition is not Condition.WHOLE and self._fits(known, option):
                 reason = f"{option.file_name} is {now.condition} right after it was published: {now.reason}"
-                known = Known(failure=Standing.NOT_STORED, reason=reason)
+                known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
             log.warning("%s %s: %s", wanted.name, option.version, known.reason)
         self._resolver.learn(known={option.key: known}, stored=stored)
 
-    def publish(self, incoming: Incoming, wanted: _Wanted) -> Known:
+    def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
         """Look into an image whose hash is right, and publish it where it fits. Raises NoSpace."""
         try:
             known, record = self._look_into(incoming.descriptor, wanted)
@@ -162,11 +162,11 @@ class Fetching:
             return _failure(error)
         return known
 
-    def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Known, Record | None]:
+    def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Description, Record | None]:
         """Look into a file whose hash is right: what it says, and its record where it fits."""
         candidate = wanted.candidate
         inspection = inspect_image(descriptor, preferred=wanted.name, scratch=self._resolver.machine.layout.cache)
-        known = Known(release=inspection.release, merge_name=inspection.merge_name)
+        known = Description(release=inspection.release, merge_name=inspection.merge_name)
         if not self._fits(known, wanted.option):
             return known, None
         return known, Record(
@@ -183,7 +183,7 @@ class Fetching:
             release=dict(inspection.release),
         )
 
-    def _fits(self, known: Known, option: Option) -> bool:
+    def _fits(self, known: Description, option: Option) -> bool:
         facts = self._resolver.facts
         return consider(replace(facts, known={**facts.known, option.key: known}), option).standing is Standing.FITS
 
@@ -204,7 +204,7 @@ class _Arrival:
     def __init__(self, wanted: _Wanted, incoming: Incoming, fetching: Fetching) -> None:
         self.wanted = wanted
         self.candidate = wanted.candidate
-        self.known: Known | None = None
+        self.known: Description | None = None
         self._incoming = incoming
         self._fetching = fetching
 
@@ -226,14 +226,14 @@ class _Arrival:
         self.known = self._fetching.publish(self._incoming, self.wanted)
 
 
-def _failure(error: TukitSysextError) -> Known:
+def _failure(error: TukitSysextError) -> Description:
     """Which of the reasons an error is."""
     if isinstance(error, SourceUnreachable):
-        return Known(failure=Standing.UNREACHABLE, reason=str(error))
+        return Description(failure=Standing.UNREACHABLE, reason=str(error))
     if isinstance(error, StoreError):
         step = f"; next step: {error.next_step}" if error.next_step else ""
-        return Known(failure=Standing.NOT_STORED, reason=f"{error}{step}")
-    return Known(failure=Standing.BROKEN, reason=str(error))
+        return Description(failure=Standing.NOT_STORED, reason=f"{error}{step}")
+    return Description(failure=Standing.BROKEN, reason=str(error))
 
 
 def needed(plan: Plan, facts: Facts) -> frozenset[str]:

@@ -18,7 +18,7 @@ from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
-from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
@@ -113,15 +113,15 @@ class LocalLook:
             log.error("%s", error)
             return frozenset()
 
-    def _look_into_store(self, file_name: str, preferred: str) -> Known:
+    def _look_into_store(self, file_name: str, preferred: str) -> Description:
         try:
             with self.store.opened(file_name) as descriptor:
                 inspection = self._inspect(descriptor, preferred=preferred)
         except (ImageBroken, OSError) as error:
-            return Known(failure=Standing.BROKEN, reason=str(error))
+            return Description(failure=Standing.BROKEN, reason=str(error))
         if inspection is None:
-            return Known(reason="not looked into: that needs root")
-        return Known(release=inspection.release, merge_name=inspection.merge_name)
+            return Description(reason="not looked into: that needs root")
+        return Description(release=inspection.release, merge_name=inspection.merge_name)
 
     def _inspect(self, image: int | Path, *, preferred: str) -> Inspection | None:
         """Look into an image; None where we may not. Raises ImageBroken."""

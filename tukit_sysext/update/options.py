@@ -12,7 +12,7 @@ from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts
 
@@ -194,7 +194,7 @@ def merge_name(facts: Facts, option: Option) -> str | None:
     return known.merge_name if known is not None else None
 
 
-def _from_known(facts: Facts, option: Option, known: Known) -> Considered:
+def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     if known.failure is not None:
         return Considered(option=option, standing=known.failure, reason=known.reason)
     if known.release is None:

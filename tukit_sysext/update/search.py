@@ -14,7 +14,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.tree import Tree
@@ -133,14 +133,14 @@ class Resolver:
                 of_source = [candidate for candidate in asked if candidate.source == name]
                 self.learn(known=self._describe(name, of_source), stored={})
 
-    def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """What is remembered of candidates of one source, else what it says of them; each gets an answer."""
         remembered = {candidate.key: self._contents.recall(candidate) for candidate in candidates}
         known = {key: content for key, content in remembered.items() if content is not None}
         rest = [candidate for candidate in candidates if candidate.key not in known]
         if not rest:
             return known
-        described: Mapping[str, Known] = {}
+        described: Mapping[str, Description] = {}
         reason = "the source says nothing of it"
         try:
             described = self.sources[source].describe(rest)
@@ -149,14 +149,14 @@ class Resolver:
         except PluginFailed as error:
             reason = str(error)
             self.cannot_use(source, error)
-        nothing = Known(failure=Standing.UNREACHABLE, reason=reason)
+        nothing = Description(failure=Standing.UNREACHABLE, reason=reason)
         return known | {candidate.key: described.get(candidate.sha256, nothing) for candidate in rest}
 
-    def remember(self, candidate: Candidate, known: Known) -> None:
+    def remember(self, candidate: Candidate, known: Description) -> None:
         """Keep what the content of an image says, so that one that does not fit is not fetched again to find it out."""
         self._contents.keep(candidate, known)
 
-    def learn(self, *, known: Mapping[str, Known], stored: Mapping[str, Stored]) -> None:
+    def learn(self, *, known: Mapping[str, Description], stored: Mapping[str, Stored]) -> None:
         """Take in what was found out about images, by their keys, and about files of the store."""
         self._facts = replace(
             self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
@@ -186,15 +186,15 @@ class _Contents:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
-    def keep(self, candidate: Candidate, known: Known) -> None:
+    def keep(self, candidate: Candidate, known: Description) -> None:
         if known.release is not None:
             note = {"release": dict(known.release), "merge_name": known.merge_name}
             self._cache.put_note(self._KIND, candidate.sha256, note)
 
-    def recall(self, candidate: Candidate) -> Known | None:
+    def recall(self, candidate: Candidate) -> Description | None:
         note = self._cache.note(self._KIND, candidate.sha256) or {}
         release, merge_name = note.get("release"), note.get("merge_name")
         if not isinstance(release, dict) or not isinstance(merge_name, str):
             return None
         keys = {str(key): str(value) for key, value in release.items()}
-        return Known(release=ReleaseData(keys), merge_name=merge_name)
+        return Description(release=ReleaseData(keys), merge_name=merge_name)

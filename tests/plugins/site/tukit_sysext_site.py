@@ -13,11 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tukit_sysext.all_plugins import Root
-from tukit_sysext.machine import Machine
-from tukit_sysext.plugins.spec import hookimpl
-from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.transaction import Transaction
+from tukit_sysext.plugin_api import Machine, Outcome, Root, Transaction, hookimpl
 
 tukit_sysext_interface = ">=1.0,<2"
 

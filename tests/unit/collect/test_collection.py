@@ -170,7 +170,7 @@ def reference_plugin_fails(site: Site) -> None:
         def tukit_sysext_references(self) -> list[Root]:
             raise RuntimeError("injected")
 
-    from tukit_sysext.plugins.spec import hookimpl
+    from tukit_sysext.plugin_api import hookimpl
 
     Failing.tukit_sysext_references = hookimpl(Failing.tukit_sysext_references)  # type: ignore[method-assign]
     site.plugins.register(Failing(), name="failing")

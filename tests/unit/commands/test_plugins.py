@@ -13,7 +13,8 @@ import pytest
 from tests.machine import PlainMachine
 from tests.trees import make_tree
 from tukit_sysext.commands import plugins
-from tukit_sysext.plugins.spec import INTERFACE, PROJECT, Specifications
+from tukit_sysext.plugin_api import PROJECT
+from tukit_sysext.plugins.spec import INTERFACE, Specifications
 
 HOOKS = [name for name in vars(Specifications) if name.startswith(f"{PROJECT}_")]
 

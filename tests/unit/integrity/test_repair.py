@@ -20,9 +20,9 @@ from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, repair
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
+from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.plugins.spec import hookimpl
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink, Source
 from tukit_sysext.store.image_store import Condition
 
@@ -263,7 +263,7 @@ class Careless:
     def candidates(self) -> Sequence[Candidate]:
         raise SourceUnreachable("no list")
 
-    def describe(self, candidates: Sequence[Candidate]) -> dict[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> dict[str, Description]:
         return {}
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> dict[str, TukitSysextError]:

@@ -21,8 +21,8 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.machine import Machine
+from tukit_sysext.plugin_api import PROJECT, hookimpl
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.plugins.spec import PROJECT, hookimpl
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan

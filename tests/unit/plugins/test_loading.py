@@ -18,9 +18,8 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import INTERFACE
 
 CONF = "etc/tukit-sysext/tukit-sysext.conf"
-HEAD = 'from tukit_sysext.plugins.spec import hookimpl\ntukit_sysext_interface = ">=1,<2"\n'
+HEAD = 'from tukit_sysext.plugin_api import Root, hookimpl\ntukit_sysext_interface = ">=1,<2"\n'
 KEEPS = """
-from tukit_sysext.all_plugins import Root
 @hookimpl
 def tukit_sysext_references(machine):
     return [Root(image="kept.raw", where="")]
@@ -81,7 +80,7 @@ def test_an_installed_plugin_that_is_not_named_is_never_imported(install: Instal
 @pytest.mark.parametrize("stated_in", ["module", "object"])
 def test_an_object_or_a_class_is_a_plugin(install: Install, site: PlainMachine, point: str, stated_in: str) -> None:
     line = 'tukit_sysext_interface = ">=1,<2"'
-    head = "from tukit_sysext.plugins.spec import hookimpl\nfrom tukit_sysext.all_plugins import Root\n"
+    head = "from tukit_sysext.plugin_api import Root, hookimpl\n"
     text = f"""{head}{line if stated_in == "module" else ""}
 class Plugin:
     {line if stated_in == "object" else ""}

@@ -21,10 +21,11 @@ from tukit_sysext.config.settings import Configuration, Settings
 from tukit_sysext.errors import PluginFailed, TukitSysextError
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind
+from tukit_sysext.plugin_api import PROJECT, hookimpl
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.plugins.spec import PROJECT, Specifications, hookimpl
+from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.snapshots.snapper import scan
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import decide
@@ -42,7 +43,7 @@ class PlainSource:
     def candidates(self) -> Sequence[Candidate]:
         return []
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         return {}
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:

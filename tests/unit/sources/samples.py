@@ -20,7 +20,7 @@ from tukit_sysext.errors import ImageBroken, TukitSysextError
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.cache import Cache
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web import WebSource
@@ -113,7 +113,7 @@ class Run:
     def names(self) -> list[str]:
         return [candidate.file_name for candidate in self.candidates()]
 
-    def describe(self, *names: str) -> list[Known]:
+    def describe(self, *names: str) -> list[Description]:
         """What is known of the images with these file names (all), in the order of the list."""
         chosen = [candidate for candidate in self.candidates() if not names or candidate.file_name in names]
         known = self.source.describe(chosen)

@@ -18,7 +18,7 @@ from tukit_sysext.errors import (
     StoreError,
     TukitSysextError,
 )
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.guarded import Guarded
 from tukit_sysext.sources.protocol import Sink, Source
 
@@ -36,8 +36,8 @@ class Plain:
     def candidates(self) -> Sequence[Candidate]:
         return cast("Sequence[Candidate]", self._answer())
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
-        return cast("Mapping[str, Known]", self._answer())
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
+        return cast("Mapping[str, Description]", self._answer())
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         return cast("Mapping[str, TukitSysextError]", self._answer())
@@ -116,7 +116,7 @@ def test_what_a_fetch_raises() -> None:
         ("candidates", [candidate("1.0", locations=None)]),
         ("describe", None),
         ("describe", {ONE.sha256: "fits"}),
-        ("describe", {ONE.sha256: Known(release=cast("Any", {"ID": "os"}))}),
+        ("describe", {ONE.sha256: Description(release=cast("Any", {"ID": "os"}))}),
         ("fetch", None),
         ("fetch", {ONE.sha256: "no answer"}),
     ],

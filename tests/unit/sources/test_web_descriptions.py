@@ -15,19 +15,19 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import DescriptionKind, Run, description, offer, publish, settings
-from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 
 GDB = "gdb-2.x86-64.raw"
 MANIFEST = "gdb-2.x86-64.manifest.gz"
 
 
-def describe(server: Server, key: SigningKey, cache: Path, name: str = GDB) -> Known:
+def describe(server: Server, key: SigningKey, cache: Path, name: str = GDB) -> Description:
     with Run([server.url], settings(key), cache) as run:
         (known,) = run.describe(name)
     return known
 
 
-def level(known: Known) -> str | None:
+def level(known: Description) -> str | None:
     return known.release.get("SYSEXT_LEVEL") if known.release is not None else None
 
 

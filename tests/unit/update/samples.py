@@ -12,7 +12,7 @@ from tests.unit.ledger.samples import sha256
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind
-from tukit_sysext.sources.candidate import Candidate, Known, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import Record
 from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
@@ -103,24 +103,24 @@ def foreign(name: str, complaint: str = "", kind: EntryKind = EntryKind.DIRECTOR
     return Foreign(entry=Entry(name=name, kind=kind), complaint=complaint, note="by hand")
 
 
-FITS = Known(release=level("1"))
-OTHER = Known(release=level("2"))
+FITS = Description(release=level("1"))
+OTHER = Description(release=level("2"))
 
 
-def broken(reason: str = "cut off") -> Known:
-    return Known(failure=Standing.BROKEN, reason=reason)
+def broken(reason: str = "cut off") -> Description:
+    return Description(failure=Standing.BROKEN, reason=reason)
 
 
-def unreachable(reason: str = "no answer") -> Known:
-    return Known(failure=Standing.UNREACHABLE, reason=reason)
+def unreachable(reason: str = "no answer") -> Description:
+    return Description(failure=Standing.UNREACHABLE, reason=reason)
 
 
 def facts(
     *wanted: WantedImage,
-    offers: Mapping[Candidate, Known | None] | None = None,
+    offers: Mapping[Candidate, Description | None] | None = None,
     store: Iterable[Stored] = (),
     entries: Iterable[Entry] = (),
-    known: Mapping[str, Known] | None = None,
+    known: Mapping[str, Description] | None = None,
     unusable: str = "",
     **keys: Any,
 ) -> Facts:

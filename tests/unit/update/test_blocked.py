@@ -15,7 +15,7 @@ from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.settings import Blocked
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.sources.candidate import Known
+from tukit_sysext.sources.candidate import Description
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
@@ -24,7 +24,7 @@ from tukit_sysext.update.plan import Action, LeftOut, undecided
 DROP_IN = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/50-distribution.conf"
 BY_IMAGE: dict[str, Any] = {"blocked": ("2",)}
 BY_SETTINGS = (Blocked(name="gdb", version="2", origin=DROP_IN),)
-NO_DESCRIPTION = Known(reason="it has no description, its content decides")
+NO_DESCRIPTION = Description(reason="it has no description, its content decides")
 
 
 def both(**keys: Any) -> list[Facts]:
@@ -46,7 +46,7 @@ def test_what_is_blocked_is_not_fetched(given: Facts) -> None:
 
 
 @pytest.mark.parametrize("known", [None, NO_DESCRIPTION])
-def test_what_is_blocked_is_not_looked_at_either(known: Known | None) -> None:
+def test_what_is_blocked_is_not_looked_at_either(known: Description | None) -> None:
     for given in both(offers={candidate("2"): known, candidate("1"): None}):
         assert [one.version for one in undecided(given)] == ["1"]
 

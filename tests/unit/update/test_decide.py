@@ -23,7 +23,7 @@ from tests.unit.update.samples import (
     want,
 )
 from tukit_sysext.config.wanted import Policy
-from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, LeftOut
@@ -33,7 +33,7 @@ ARM = candidate("9", architecture="arm64")
 WEAK: dict[str, Any] = {"source": "weak", "priority": 100}
 HAVE_1: dict[str, Any] = {"store": [stored("1")], "entries": [link("1")]}
 UNKNOWN_ORIGIN: dict[str, Any] = {"store": [stored("1", recorded=False)], "entries": [link("1")]}
-NO_DESCRIPTION = Known(reason="it has no description, its content decides")
+NO_DESCRIPTION = Description(reason="it has no description, its content decides")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_source_that_nobody_can_speak_to_is_a_fault_and_refuses_nothing() -> N
 
 
 def test_a_store_that_cannot_take_an_image_refuses_nothing() -> None:
-    full = Known(failure=Standing.NOT_STORED, reason="no room")
+    full = Description(failure=Standing.NOT_STORED, reason="no room")
     image = plan_one(facts(want(), offers={candidate("2"): full}))
     assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, False)
 

@@ -17,7 +17,7 @@ from tests.unit.update.samples import (
     unreachable,
     want,
 )
-from tukit_sysext.sources.candidate import Known, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.update.plan import Action, LeftOut, decide, undecided
 
 
@@ -125,7 +125,7 @@ class TestUndecided:
 
     def test_without_a_description_nothing_more_is_asked(self) -> None:
         new, old = candidate("2"), candidate("1")
-        no_description = Known(reason="its content decides")
+        no_description = Description(reason="its content decides")
         assert undecided(facts(want(), offers={old: None, new: no_description})) == ()
 
     def test_what_is_whole_in_the_store_is_not_asked(self) -> None:
@@ -144,6 +144,6 @@ class TestUndecided:
         a, b = candidate("1", source="a"), candidate("1", source="b")
         assert a.sha256 == b.sha256
         assert undecided(facts(want(), offers={a: unreachable(), b: None})) == (b,)
-        image = plan_one(facts(want(), offers={a: Known(failure=Standing.BROKEN, reason="x"), b: FITS}))
+        image = plan_one(facts(want(), offers={a: Description(failure=Standing.BROKEN, reason="x"), b: FITS}))
         assert image.chosen is not None
         assert image.chosen.candidate == b

@@ -20,7 +20,7 @@ from tests.unit.update.samples import (
     stored,
     want,
 )
-from tukit_sysext.sources.candidate import Known
+from tukit_sysext.sources.candidate import Description
 from tukit_sysext.update.facts import Facts, Objection
 from tukit_sysext.update.plan import Action, LeftOut, decide
 
@@ -62,7 +62,7 @@ def test_an_optional_image_is_left_out() -> None:
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_link_to_what_is_blocked_goes(recorded: bool) -> None:
     file = stored("1", recorded=recorded)
-    known = {} if recorded else {file.file_name: Known(release=level("1"))}
+    known = {} if recorded else {file.file_name: Description(release=level("1"))}
     image = plan_one(facts(want(), store=[file], entries=[link("1")], known=known, objection=against("1")))
     assert (image.action, image.remove) == (Action.LEAVE_OUT, ("gdb.raw",))
     assert "plugin site: 1 is blocked" in image.reason

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.plugin_api import hookimpl
 
 if TYPE_CHECKING:
     from tukit_sysext.all_plugins import AllPlugins

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.ledger.event_table import REFUSED
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
 from tukit_sysext.machine import Machine
-from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, look
 

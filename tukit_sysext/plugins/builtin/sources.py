@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.sources.seen import Seen
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from tukit_sysext.plugins.spec import PROJECT, Specifications, hookimpl
+from tukit_sysext.plugin_api import PROJECT, hookimpl
+from tukit_sysext.plugins.spec import Specifications
 
 tukit_sysext_interface = ">=1,<2"
 

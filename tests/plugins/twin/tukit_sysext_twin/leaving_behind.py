@@ -4,7 +4,7 @@
 import subprocess
 import threading
 
-from tukit_sysext.plugins.spec import hookimpl
+from tukit_sysext.plugin_api import hookimpl
 
 tukit_sysext_interface = ">=1,<2"
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from tukit_sysext.config.settings import Configuration
-from tukit_sysext.plugins.spec import hookimpl
-from tukit_sysext.sources.candidate import Candidate, Known
+from tukit_sysext.plugin_api import Candidate, Configuration, Description, hookimpl
 
 tukit_sysext_interface = ">=1,<2"
 
@@ -36,9 +34,9 @@ class Twin:
             )
         ]
 
-    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Known]:
+    def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
-        return {candidate.sha256: Known() for candidate in candidates}
+        return {candidate.sha256: Description() for candidate in candidates}
 
     def fetch(self, wanted: object) -> NoReturn:
         """See Source."""

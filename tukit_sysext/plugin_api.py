@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Everything that a plugin imports; ``tukit-sysext plugins --hooks`` says what it can implement.
+
+Not stable before tukit-sysext 1.0: until then any version may change it, and says so in its CHANGELOG. Nothing else of
+this package is meant for plugins.
+
+* to implement hooks: :data:`hookimpl`
+* to offer images: :class:`Source`, :class:`Sink`, :class:`Candidate`, :class:`Description`, :class:`Standing`,
+  :class:`ReleaseData`
+* to keep images: :class:`Root`
+* to say what went wrong: :class:`SourceUnreachable`, :class:`ImageBroken`; what a sink raises: :class:`StoreError`; all
+  of them are a :class:`TukitSysextError`
+* what hooks are given, of which public attributes alone are meant: :class:`Machine`, :class:`Configuration`,
+  :class:`SourceSettings`, :class:`Scan`, :class:`Snapshot`, :class:`Transaction`, :class:`Outcome`, :class:`Change`
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from tukit_sysext.all_plugins import Root
+from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError, TukitSysextError
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.protocol import Sink, Source
+
+if TYPE_CHECKING:
+    from tukit_sysext.config.settings import Configuration, SourceSettings
+    from tukit_sysext.machine import Machine
+    from tukit_sysext.snapshots.snapper import Scan, Snapshot
+    from tukit_sysext.update.outcome import Change, Outcome
+    from tukit_sysext.update.transaction import Transaction
+
+__all__ = [
+    "Candidate",
+    "Change",
+    "Configuration",
+    "Description",
+    "ImageBroken",
+    "Machine",
+    "Outcome",
+    "ReleaseData",
+    "Root",
+    "Scan",
+    "Sink",
+    "Snapshot",
+    "Source",
+    "SourceSettings",
+    "SourceUnreachable",
+    "Standing",
+    "StoreError",
+    "Transaction",
+    "TukitSysextError",
+    "hookimpl",
+]
+
+PROJECT = "tukit_sysext"
+"""The project's name towards pluggy, and the group of entry points."""
+
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks the implementation of a hook: @hookimpl."""
+
+_GIVEN = {
+    "Change": "update.outcome",
+    "Configuration": "config.settings",
+    "Machine": "machine",
+    "Outcome": "update.outcome",
+    "Scan": "snapshots.snapper",
+    "Snapshot": "snapshots.snapper",
+    "SourceSettings": "config.settings",
+    "Transaction": "update.transaction",
+}
+"""What hooks are given, by its module: a plugin needs it for annotations, and settling an event not at all."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _GIVEN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{PROJECT}.{_GIVEN[name]}"), name)
