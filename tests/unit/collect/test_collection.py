@@ -278,7 +278,7 @@ def during_the_look(
     site: Site, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object], *, always: bool = False, number: int = 1
 ) -> None:
     """Let something happen when the look at the snapshots comes to this number."""
-    real, done = site.subvolumes.find, list[bool]()
+    real, done = site.machine.subvolumes.find, list[bool]()
 
     def find(path: Path) -> Subvolume | None:
         found = real(path)
@@ -288,7 +288,7 @@ def during_the_look(
                 happen()
         return found
 
-    monkeypatch.setattr(site.subvolumes, "find", find)
+    monkeypatch.setattr(site.machine.subvolumes, "find", find)
 
 
 def test_a_link_that_is_made_right_before_the_deletion_saves_its_image(
