@@ -81,7 +81,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N9",
         "a description may have another hash than the list says",
         _LISTED,
-        "if listed is not None and listed != found:",
+        "if listed is not None and listed != actual:",
         "if False:",
         f"{_U}/sources/test_web_descriptions.py::test_one_that_was_replaced_is_refused",
     ),

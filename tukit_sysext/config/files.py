@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from tukit_sysext.errors import UnknownState
@@ -18,6 +19,7 @@ from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.system.tree import Tree
 
 Value = TypeVar("Value")
+Default = TypeVar("Default")
 
 LIMIT = 256 * 1024
 """The most bytes that one configuration file may have."""
@@ -130,7 +132,7 @@ def load_main(
 
     ``directories`` are those of a configuration, the strongest first.
     """
-    found: list[ConfigurationFile] = []
+    files: list[ConfigurationFile] = []
     for directory in directories:
         path = f"{directory}/{name}"
         try:
@@ -139,10 +141,10 @@ def load_main(
             exists = True
         if exists:
             main = load(tree, path)
-            found += [main] if main is not None else []
+            files += [main] if main is not None else []
             break
     folder, problems = load_folder(tree, f"{name}.d", directories)
-    return (*found, *folder.files.values()), problems
+    return (*files, *folder.files.values()), problems
 
 
 class Keys:
@@ -154,23 +156,22 @@ class Keys:
     """
 
     def __init__(self, *files: ConfigurationFile) -> None:
-        self._found: dict[tuple[str, str], list[tuple[str, Assignment]]] = {}
+        self._assignments: dict[tuple[str, str], list[tuple[str, Assignment]]] = {}
         self.problems: list[Problem] = []
         self.said: list[Said] = []
         for file in files:
             self.problems += file.problems
             for assignment in file.assignments:
-                self._found.setdefault((assignment.section, assignment.key), []).append((file.path, assignment))
+                self._assignments.setdefault((assignment.section, assignment.key), []).append((file.path, assignment))
 
     def take(
-        self, section: str, key: str, convert: Callable[[str], Value], default: Value, *, secret: bool = False
-    ) -> Value:
+        self, section: str, key: str, convert: Callable[[str], Value], default: Default, *, secret: bool = False
+    ) -> Value | Default:
         """The value of a key; the default where it is not set, or ``convert`` raises ValueError.
 
         That is a problem, whose message repeats no ``secret``.
         """
-        found = self._taken(section, key)
-        values = self._convert(found[-1:], convert, secret=secret)
+        values = self._convert(self._taken(section, key)[-1:], convert, secret=secret)
         return values[0][0] if values else default
 
     def take_all(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:
@@ -182,11 +183,11 @@ class Keys:
         return tuple(self._convert(self._taken(section, key), convert, several=True))
 
     def _taken(self, section: str, key: str) -> list[tuple[str, Assignment]]:
-        return self._found.pop((section, key), [])
+        return self._assignments.pop((section, key), [])
 
     def _convert(
         self,
-        found: Sequence[tuple[str, Assignment]],
+        assignments: Sequence[tuple[str, Assignment]],
         convert: Callable[[str], Value],
         *,
         several: bool = False,
@@ -194,7 +195,7 @@ class Keys:
     ) -> list[tuple[Value, str]]:
         values: list[tuple[Value, str]] = []
         said: list[Said] = []
-        for path, assignment in found:
+        for path, assignment in assignments:
             if not assignment.value:
                 values.clear()
                 said.clear()
@@ -219,10 +220,10 @@ class Keys:
 
     def finish(self) -> tuple[Problem, ...]:
         """All problems, those of the keys that nobody took among them, in the order of the lines."""
-        for path, assignment in (item for found in self._found.values() for item in found):
+        for path, assignment in chain.from_iterable(self._assignments.values()):
             message = f"unknown key {excerpt(assignment.key)}= in [{excerpt(assignment.section)}], ignored"
             self.problems.append(Problem(file=path, line=assignment.line, message=message, fault=False))
-        self._found.clear()
+        self._assignments.clear()
         return tuple(sorted(self.problems, key=lambda problem: (problem.file, problem.line)))
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
@@ -108,21 +108,13 @@ def block_file(name: str) -> str:
     return f"/{CONFIGURATION[0]}/{MAIN}.d/block-{name}.conf"
 
 
-def _or_none(convert: Callable[[str], int]) -> Callable[[str], int | None]:
-    return convert
-
-
-def _text_or_none(convert: Callable[[str], str]) -> Callable[[str], str | None]:
-    return convert
-
-
 def load(tree: Tree) -> Configuration:
     """Read the configuration of a tree. Never raises for what stands in the files; a wrong value is the default."""
-    files, found = load_main(tree, MAIN)
+    files, main_problems = load_main(tree, MAIN)
     keys = Keys(*files)
     default = Settings()
     settings = Settings(
-        refuse_for=keys.take("Update", "RefuseFor", _or_none(time_span), None),
+        refuse_for=keys.take("Update", "RefuseFor", time_span, None),
         image_max=keys.take("Fetch", "ImageMax", size, default.image_max),
         network=_network(keys),
         grace=keys.take("Store", "Grace", time_span, default.grace),
@@ -133,12 +125,12 @@ def load(tree: Tree) -> Configuration:
             Blocked(name=name, version=version, origin=where)
             for (name, version), where in keys.take_where("Block", "Image", values.image_version)
         ),
-        metrics=keys.take("Metrics", "File", _text_or_none(values.metrics_file), None),
+        metrics=keys.take("Metrics", "File", values.metrics_file, None),
     )
-    problems = [*found, *keys.finish()]
+    problems = [*main_problems, *keys.finish()]
     trusted = not any(problem.fault for problem in problems)
-    folder, found = load_folder(tree, SOURCES)
-    problems += found
+    folder, folder_problems = load_folder(tree, SOURCES)
+    problems += folder_problems
     sources: dict[str, SourceSettings] = {}
     for name, file in folder.files.items():
         source, of_file = _source(tree, name, Keys(file), file.path)
@@ -166,7 +158,7 @@ def _network(keys: Keys) -> NetworkSettings:
         http_proxy=proxy,
         https_proxy=proxy,
         no_proxy=",".join(keys.take_all("Network", "NoProxy", str)),
-        ca_file=keys.take("Network", "CAFile", _text_or_none(absolute_path), None),
+        ca_file=keys.take("Network", "CAFile", absolute_path, None),
     )
 
 
@@ -177,19 +169,19 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         return None, (Problem(file=origin, line=0, message=f"the file's name: {error}"),)
     verify = keys.take("Source", "Verify", boolean, True)
     before = len(keys.problems)
-    named = keys.take("Source", "Keyring", _text_or_none(absolute_path), None)
+    named = keys.take("Source", "Keyring", absolute_path, None)
     problems: list[Problem] = []
-    found: Keyring | None = None
+    source_keyring: Keyring | None = None
     # who named a keyring, if wrongly, does not mean to trust another one
     if verify and len(keys.problems) == before:
         try:
-            found = keyring.load(tree, named)
+            source_keyring = keyring.load(tree, named)
         except UnknownState as error:
             problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
     before = len(keys.problems)
     pinned = keys.take_all("Source", "Fingerprint", fingerprint)
-    max_age = keys.take("Source", "MaxAge", _or_none(values.age), None)
-    named = keys.take("Source", "Credentials", _text_or_none(absolute_path), None, secret=True)
+    max_age = keys.take("Source", "MaxAge", values.age, None)
+    named = keys.take("Source", "Credentials", absolute_path, None, secret=True)
     doubts = list(keys.problems[before:])
     secret: Credentials | None = None
     try:
@@ -201,7 +193,7 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         message = "Fingerprint= and MaxAge= are about signatures, which Verify=no switches off"
         doubts.append(Problem(file=origin, line=0, message=message))
         problems.append(doubts[-1])
-    path = keys.take("Source", "Path", _text_or_none(absolute_path), None)
+    path = keys.take("Source", "Path", absolute_path, None)
     urls = keys.take_all("Source", "URL", url)
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
     problems += keys.finish()
@@ -211,7 +203,7 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         path=path,
         urls=urls,
         verify=verify,
-        keyring=found,
+        keyring=source_keyring,
         fingerprints=pinned or None,
         max_age=max_age,
         credentials=secret,

@@ -69,10 +69,10 @@ def size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError("expected a size in bytes, or with K, M, G or T behind it")
-    found = int(match[1]) << (" KMGT".index(match[2]) * 10 if match[2] else 0)
-    if found > _LARGEST:
+    count = int(match[1]) << (" KMGT".index(match[2]) * 10 if match[2] else 0)
+    if count > _LARGEST:
         raise ValueError("expected at most 8388607T")
-    return found
+    return count
 
 
 def component(text: str) -> str:
@@ -101,10 +101,10 @@ def url(text: str) -> str:
 
 def rate(text: str) -> int:
     """Bytes a second, up to 1G."""
-    found = size(text)
-    if found > 1 << 30:
+    count = size(text)
+    if count > 1 << 30:
         raise ValueError("expected at most 1G")
-    return found
+    return count
 
 
 def proxy(text: str) -> str:
@@ -154,10 +154,10 @@ def version(text: str) -> str:
 
 def image_version(text: str) -> tuple[str, str]:
     """An image's name and a version: ``gdb=15.1``."""
-    name, equals, found = text.partition("=")
-    if not equals or not found:
+    name, equals, stated = text.partition("=")
+    if not equals or not stated:
         raise ValueError("expected NAME=VERSION")
-    return component(name), version(found)
+    return component(name), version(stated)
 
 
 def share(text: str) -> Share:

@@ -15,7 +15,7 @@ State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -91,10 +91,6 @@ def _state(text: str) -> State:
         raise ValueError("expected wanted or removed") from None
 
 
-def _optional(convert: Callable[[str], str]) -> Callable[[str], str | None]:
-    return convert
-
-
 def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem, ...]]:
     """What a file says of an image, and what is wrong in it. Never raises for what stands in it."""
     keys = Keys(file)
@@ -102,9 +98,9 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         name=name,
         origin=file.path,
         policy=keys.take(SECTION, "Policy", _policy, Policy.REQUIRED),
-        source=keys.take(SECTION, "Source", _optional(component), None),
-        hold=keys.take(SECTION, "Hold", _optional(version), None),
-        constraint=keys.take(SECTION, "Version", _optional(check_specifier), None),
+        source=keys.take(SECTION, "Source", component, None),
+        hold=keys.take(SECTION, "Hold", version, None),
+        constraint=keys.take(SECTION, "Version", check_specifier, None),
         blocked=keys.take_all(SECTION, "Block", version),
         state=keys.take(SECTION, "State", _state, State.WANTED),
     )
@@ -115,8 +111,8 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
 
 def load(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
-    folder, found = load_folder(tree, FOLDER)
-    problems = list(found)
+    folder, folder_problems = load_folder(tree, FOLDER)
+    problems = list(folder_problems)
     images: dict[str, WantedImage] = {}
     for name, file in folder.files.items():
         try:

@@ -100,10 +100,10 @@ def _old_length(content: bytes, position: int, kind: int) -> tuple[int, int]:
 
 
 def _number(content: bytes, position: int, octets: int) -> int:
-    found = content[position : position + octets]
-    if len(found) != octets:
+    number = content[position : position + octets]
+    if len(number) != octets:
         raise ValueError("it is cut off")
-    return int.from_bytes(found, "big")
+    return int.from_bytes(number, "big")
 
 
 def _fingerprint_of(body: bytes) -> str:

@@ -219,27 +219,27 @@ class Attempt:
     def _words(self, code: int, message: str) -> str:
         """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
         if code == pycurl.E_UNSUPPORTED_PROTOCOL and self.handle.getinfo(pycurl.REDIRECT_COUNT):
-            told = "redirects to something else than HTTP or HTTPS"
+            words = "redirects to something else than HTTP or HTTPS"
         else:
-            told = _WORDS.get(code, f"libcurl's error {code}")
+            words = _WORDS.get(code, f"libcurl's error {code}")
         message = redacted_message(message)
-        return f"{told} ({message})" if message else told
+        return f"{words} ({message})" if message else words
 
     def _status(self, status: int) -> tuple[TukitSysextError, Next]:
-        told = f"{self.url}: the server answers with status {status}"
+        message = f"{self.url}: the server answers with status {status}"
         if status in _REDIRECTS:
-            return self._redirected(told)
+            return self._redirected(message)
         if status == _UNAUTHORIZED:
-            told += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
-            return SourceUnreachable(f"{told} (Credentials= of the source)"), Next.GIVE_UP
+            message += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
+            return SourceUnreachable(f"{message} (Credentials= of the source)"), Next.GIVE_UP
         if status in _TRANSIENT:
-            return SourceUnreachable(told), Next.RETRY
+            return SourceUnreachable(message), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
-            return SourceUnreachable(told), Next.RETRY
+            return SourceUnreachable(message), Next.RETRY
         kind = NotFound if status in _NOT_FOUND else SourceUnreachable
-        return kind(told), Next.GIVE_UP
+        return kind(message), Next.GIVE_UP
 
-    def _redirected(self, told: str) -> tuple[TukitSysextError, Next]:
+    def _redirected(self, message: str) -> tuple[TukitSysextError, Next]:
         """A redirect that libcurl does not follow by itself: of a file that has to come from the server itself, where
         it stays there, or of one that is asked for with credentials. The rules are those that libcurl is told.
         """
@@ -249,13 +249,13 @@ class Attempt:
             return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), Next.GIVE_UP
         allowed = ("https",) if self.url.startswith("https:") else ("http", "https")
         if origin(target)[0] not in allowed:
-            told = f"{self.url}: redirects to something else than {' or '.join(allowed).upper()}"
-            return SourceUnreachable(told), Next.GIVE_UP
+            message = f"{self.url}: redirects to something else than {' or '.join(allowed).upper()}"
+            return SourceUnreachable(message), Next.GIVE_UP
         hops = self._state.redirects.setdefault(self.url, [])
         hops.append(target)
         if len(hops) > _MOST_REDIRECTS:
             return SourceUnreachable(f"{self.url}: {_WORDS[pycurl.E_TOO_MANY_REDIRECTS]}"), Next.GIVE_UP
-        return SourceUnreachable(told), Next.REDIRECT
+        return SourceUnreachable(message), Next.REDIRECT
 
 
 _PERMANENT = frozenset(

@@ -125,8 +125,8 @@ class Transfers:
             transfer = Attempt(handle, state, url, self.settings, max(_SHORTEST, transfer_seconds))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
-            told = redacted_message(str(error))
-            return url, SourceUnreachable(f"{url}: cannot be asked for: {told}"), Next.GIVE_UP
+            message = redacted_message(str(error))
+            return url, SourceUnreachable(f"{url}: cannot be asked for: {message}"), Next.GIVE_UP
         self._multi.add_handle(handle)
         return transfer
 
@@ -213,10 +213,10 @@ class Transfers:
         if self._clock() >= state.ends - self.settings.connect_timeout or state.pause > FIRST_PAUSE:
             self._down.update(origin(url) for url in away)
         failures = list(state.failures.values())
-        told = "; ".join(dict.fromkeys(str(failure) for failure in failures))
+        message = "; ".join(dict.fromkeys(str(failure) for failure in failures))
         kinds = [type(failure) for failure in failures]
         if kinds[-1] not in (ImageBroken, SourceUnreachable, NotFound):
             return failures[-1]  # ours: the store cannot take it
         if ImageBroken in kinds:
-            return ImageBroken(told)
-        return SourceUnreachable(told) if SourceUnreachable in kinds else NotFound(told)
+            return ImageBroken(message)
+        return SourceUnreachable(message) if SourceUnreachable in kinds else NotFound(message)

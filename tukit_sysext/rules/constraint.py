@@ -14,10 +14,10 @@ def check_specifier(text: str) -> str:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        found = SpecifierSet(text)
+        specifier = SpecifierSet(text)
     except InvalidSpecifier:
-        found = None
-    if not text.strip() or found is None:
+        specifier = None
+    if not text.strip() or specifier is None:
         raise ValueError("expected a PEP 440 version specifier, such as ~=1.31.0 or >=2.40,<3")
     return text.strip()
 
@@ -38,7 +38,7 @@ def disallows(specifier: str, version: str) -> str:
     # said, as versions of packaging differ in it: pre-releases count where the specifier names one
     if allowed.contains(parsed, prereleases=bool(allowed.prereleases)):
         return ""
-    told = f"Version={specifier} does not allow it"
+    reason = f"Version={specifier} does not allow it"
     if allowed.contains(parsed, prereleases=True):
-        told += ": it is a pre-release, which it has to name, as >=1.0rc0 does"
-    return told
+        reason += ": it is a pre-release, which it has to name, as >=1.0rc0 does"
+    return reason

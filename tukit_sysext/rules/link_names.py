@@ -57,8 +57,8 @@ def _accepted(link_stem: str, release_files: Mapping[str, bool | None], version:
     if version < systemd.STRICT_XATTR_SINCE:
         return None
     cut = _CUT.split(name, maxsplit=1)[0] if version >= systemd.NAME_CUT_SINCE else None
-    found = [suffix for suffix, strict in release_files.items() if suffix == cut or strict is False]
-    return found[0] if len(found) == 1 else None
+    suffixes = [suffix for suffix, strict in release_files.items() if suffix == cut or strict is False]
+    return suffixes[0] if len(suffixes) == 1 else None
 
 
 def _image_name(link_stem: str, version: SystemdVersion) -> str:
@@ -85,8 +85,8 @@ def merge_name(release_files: Mapping[str, bool | None], preferred: str) -> str:
                 return check_component(name)
             except NameRefused as error:
                 raise MergeNameRefused(f"extension-release file of the image: {error}") from error
-    found = ", ".join(excerpt(name) for name in sorted(release_files))
+    known = ", ".join(excerpt(name) for name in sorted(release_files))
     raise MergeNameRefused(
-        f"the image has extension-release files for {found}, and systemd would take none for {excerpt(preferred)}",
-        next_step=f"the image's name has to be one of {found}",
+        f"the image has extension-release files for {known}, and systemd would take none for {excerpt(preferred)}",
+        next_step=f"the image's name has to be one of {known}",
     )

@@ -158,8 +158,8 @@ class _Check:
         self._note(rule, fits, self.scope, stated)
         if fits:
             return None
-        found = f"{key} is not set (system portable)" if stated is None else f"{key} is {excerpt(stated) or 'empty'}"
-        return _Decided(False, f"{found}, the image is to be used in scope {self.scope}")
+        scope = f"{key} is not set (system portable)" if stated is None else f"{key} is {excerpt(stated) or 'empty'}"
+        return _Decided(False, f"{scope}, the image is to be used in scope {self.scope}")
 
     def _architecture(self, rule: str) -> _Decided | None:
         if not self._has_stricter(systemd.ANY_SINCE):
@@ -242,6 +242,6 @@ class _Check:
 
 
 def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
-    found = f"{key} is {excerpt(stated)}" if stated else f"{key} is not set"
+    has = f"{key} is {excerpt(stated)}" if stated else f"{key} is not set"
     wanted = f"the system has {excerpt(expected)}" if expected else "the system has none"
-    return _Decided(False, f"{found}, {wanted}")
+    return _Decided(False, f"{has}, {wanted}")

@@ -36,11 +36,11 @@ def parse_systemd_version(text: str) -> SystemdVersion | None:
 
     A release candidate counts as the version before it, whose rule is the stricter one.
     """
-    found = _VERSION.match(text)
-    if not found:
+    match = _VERSION.match(text)
+    if not match:
         return None
-    major, stable = int(found[1]), int(found[2] or 0)
-    if re.match(r"[~-]rc", text[found.end() :]):
+    major, stable = int(match[1]), int(match[2] or 0)
+    if re.match(r"[~-]rc", text[match.end() :]):
         return SystemdVersion(major - 1, 0)
     return SystemdVersion(major, stable)
 

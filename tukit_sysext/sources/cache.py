@@ -36,8 +36,8 @@ class Cache:
         """Content by its SHA-256; None where it is not there, or is other content."""
         if not _SHA256.fullmatch(sha256):
             return None
-        found = self._read("by-hash", sha256)
-        return found if found is not None and hashlib.sha256(found).hexdigest() == sha256 else None
+        content = self._read("by-hash", sha256)
+        return content if content is not None and hashlib.sha256(content).hexdigest() == sha256 else None
 
     def put_content(self, content: bytes) -> str:
         """Keep content; its SHA-256."""
@@ -50,10 +50,10 @@ class Cache:
         """A note (a JSON object) of a kind under a key; None where there is none."""
         content = self._read(kind, key)
         try:
-            found = json.loads(content) if content is not None else None
+            note = json.loads(content) if content is not None else None
         except (ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
+        return note if isinstance(note, dict) else None
 
     def put_note(self, kind: str, key: str, note: dict[str, Any]) -> None:
         """Keep a note."""

@@ -35,13 +35,17 @@ class DirectorySource:
         where = f"{self._folder}/{listed.LIST}"
         content = self._read(listed.LIST, limit=checksums.LIMIT)
         believed = self._trust.check(content, self._signature, where=where)
-        found = checksums.parse(content, where=where)
-        listed.check_freshness(found, where)
+        checksum_list = checksums.parse(content, where=where)
+        listed.check_freshness(checksum_list, where)
         self._trust.remember(believed)
-        self._hashes = found.hashes
+        self._hashes = checksum_list.hashes
         signer = believed.fingerprint if believed is not None else None
         return listed.candidates(
-            found, self._settings, signer=signer, locations=lambda name: (str(self._folder / name),), size=self._size
+            checksum_list,
+            self._settings,
+            signer=signer,
+            locations=lambda name: (str(self._folder / name),),
+            size=self._size,
         )
 
     def _signature(self) -> bytes | None:

@@ -40,24 +40,26 @@ class Guarded:
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source."""
-        return self._asked("candidates", lambda: [self._checked(found) for found in self._source.candidates()])
+        return self._asked("candidates", lambda: [self._checked(candidate) for candidate in self._source.candidates()])
 
-    def _checked(self, found: object) -> Candidate:
+    def _checked(self, candidate: object) -> Candidate:
         """A candidate whose parts are what they are said to be. Raises ValueError, TypeError."""
-        if not isinstance(found, Candidate):
-            raise TypeError(f"expected a Candidate, found {type(found).__name__}")
-        check_component(found.name)
-        check_component(found.file_name)
-        if found.source != self.name:
-            raise ValueError(f"{found.file_name}: expected a candidate of {self.name}, found one of {found.source!r}")
-        if not _SHA256.fullmatch(found.sha256):
-            raise ValueError(f"{found.file_name}: expected a SHA-256, found {found.sha256!r}")
-        _check_types(found)
-        return found
+        if not isinstance(candidate, Candidate):
+            raise TypeError(f"expected a Candidate, found {type(candidate).__name__}")
+        check_component(candidate.name)
+        check_component(candidate.file_name)
+        if candidate.source != self.name:
+            raise ValueError(
+                f"{candidate.file_name}: expected a candidate of {self.name}, found one of {candidate.source!r}"
+            )
+        if not _SHA256.fullmatch(candidate.sha256):
+            raise ValueError(f"{candidate.file_name}: expected a SHA-256, found {candidate.sha256!r}")
+        _check_types(candidate)
+        return candidate
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
-        return self._asked("describe", lambda: _all_known(dict(self._source.describe(candidates))))
+        return self._asked("describe", lambda: _all_descriptions(dict(self._source.describe(candidates))))
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
@@ -84,28 +86,28 @@ class Guarded:
             raise PluginFailed(f"plugin {self._plugin} failed in a source's {part}: {in_words(error)}") from error
 
 
-def _check_types(found: Candidate) -> None:
-    texts: tuple[object, ...] = (found.version, *found.locations)
-    maybe: tuple[object, ...] = (found.architecture, found.signer, found.description)
+def _check_types(candidate: Candidate) -> None:
+    texts: tuple[object, ...] = (candidate.version, *candidate.locations)
+    maybe: tuple[object, ...] = (candidate.architecture, candidate.signer, candidate.description)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(text, str | None) for text in maybe):
-        raise TypeError(f"{found.file_name}: expected texts, found {texts!r}, {maybe!r}")
-    numbers: tuple[object, ...] = (found.priority, found.size or 0)
+        raise TypeError(f"{candidate.file_name}: expected texts, found {texts!r}, {maybe!r}")
+    numbers: tuple[object, ...] = (candidate.priority, candidate.size or 0)
     if not all(isinstance(number, int) for number in numbers):
-        raise TypeError(f"{found.file_name}: expected numbers, found {numbers!r}")
+        raise TypeError(f"{candidate.file_name}: expected numbers, found {numbers!r}")
 
 
-def _all_known(found: dict[str, Description]) -> Mapping[str, Description]:
-    for known in found.values():
-        given: object = known
+def _all_descriptions(descriptions: dict[str, Description]) -> Mapping[str, Description]:
+    for description in descriptions.values():
+        given: object = description
         release: object = given.release if isinstance(given, Description) else given
         if not isinstance(given, Description) or not isinstance(release, ReleaseData | None):
             raise TypeError(f"expected a Description with ReleaseData, found {type(release).__name__}")
-    return found
+    return descriptions
 
 
-def _all_errors(found: dict[str, TukitSysextError]) -> Mapping[str, TukitSysextError]:
-    for error in found.values():
+def _all_errors(errors: dict[str, TukitSysextError]) -> Mapping[str, TukitSysextError]:
+    for error in errors.values():
         given: object = error
         if not isinstance(given, TukitSysextError):
             raise TypeError(f"expected errors, found {type(given).__name__}")
-    return found
+    return errors

@@ -47,12 +47,12 @@ def candidates(
     size: Callable[[str], int | None] = lambda _: None,
 ) -> list[Candidate]:
     """The images of a list; ``locations`` and ``size`` (bytes) by file name."""
-    found: list[Candidate] = []
+    offered: list[Candidate] = []
     for name in sorted(listed.hashes):
         hint = parse_image_name(name)
         if hint is None:
             continue
-        found.append(
+        offered.append(
             Candidate(
                 name=hint.name,
                 version=hint.version,
@@ -67,15 +67,15 @@ def candidates(
                 locations=tuple(locations(name)),
             )
         )
-    return found
+    return offered
 
 
 def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: str) -> None:
     """Raise ImageBroken where the list has another hash for a file; one that it does not name passes (threat N9)."""
     listed = hashes.get(name)
-    found = hashlib.sha256(content).hexdigest()
-    if listed is not None and listed != found:
-        raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {found[:16]}...")
+    actual = hashlib.sha256(content).hexdigest()
+    if listed is not None and listed != actual:
+        raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {actual[:16]}...")
 
 
 def known_from(content: bytes, name: str, *, image: str, where: str) -> Description:

@@ -79,14 +79,14 @@ class Trust:
         good = self._remembered(key.hexdigest())
         if good is None:
             good = self._ask(content, detached, keyring, where=where)
-            note = {"good": [[item.fingerprint, item.time] for item in good], "checked": int(time.time())}
+            note = {"good": [[each.fingerprint, each.time] for each in good], "checked": int(time.time())}
             self._cache.put_note(_KIND, key.hexdigest(), note)
         known = self._timely(self._pinned(good, where=where), where=where)
-        newest = max(known, key=lambda item: item.time)
+        newest = max(known, key=lambda each: each.time)
         self._check_replay(newest.time, self._counting(keyring), where=where)
         times: dict[str, int] = {}
-        for item in known:
-            times[item.fingerprint] = max(item.time, times.get(item.fingerprint, 0))
+        for each in known:
+            times[each.fingerprint] = max(each.time, times.get(each.fingerprint, 0))
         return Believed(fingerprint=newest.fingerprint, times=times)
 
     def remember(self, believed: Believed | None) -> None:
@@ -103,33 +103,33 @@ class Trust:
         pins = self._settings.fingerprints
         if pins is None:
             return good
-        found = [item for item in good if item.fingerprint in pins]
-        if not found:
-            told, expected = ", ".join(dict.fromkeys(item.fingerprint for item in good)), " or ".join(pins)
+        pinned = [signature for signature in good if signature.fingerprint in pins]
+        if not pinned:
+            keys, expected = ", ".join(dict.fromkeys(signature.fingerprint for signature in good)), " or ".join(pins)
             line = f"Fingerprint={good[0].fingerprint}"
             raise ImageBroken(
-                f"{where}: its signature is refused: it is by the key {told}, expected {expected} (Fingerprint=)",
+                f"{where}: its signature is refused: it is by the key {keys}, expected {expected} (Fingerprint=)",
                 next_step=f"where that key is right as well, add {line} to {self._settings.origin}",
             )
-        return found
+        return pinned
 
     def _timely(self, good: Sequence[Signature], *, where: str) -> Sequence[Signature]:
         """Those that are not from the future, the newest of them not too old. Raises ImageBroken."""
         now, longest = time.time(), self._settings.max_age
-        found = [item for item in good if item.time <= now + _CLOCK_TOLERANCE]
-        if not found:
+        timely = [signature for signature in good if signature.time <= now + _CLOCK_TOLERANCE]
+        if not timely:
             raise ImageBroken(
                 f"{where}: its signature is from the future, {time_text(good[0].time)}",
                 next_step="see whether the clock of this machine is right (timedatectl)",
             )
-        made = max(item.time for item in found)
+        made = max(signature.time for signature in timely)
         if longest is not None and now - made > longest:
             raise ImageBroken(
                 f"{where}: signed {time_text(made)}, {span_text(now - made)} ago; MaxAge= in "
                 f"{self._settings.origin} allows {span_text(longest)}",
                 next_step="ask the publisher for a list that is signed anew",
             )
-        return found
+        return timely
 
     def _check_replay(self, made: int, counting: Collection[str] | None, *, where: str) -> None:
         """Raise ImageBroken for a list that is older than one that was seen (threat N7), MemoryUnreadable."""
@@ -138,13 +138,13 @@ class Trust:
         newest = max(seen, default=made)
         if made >= newest:
             return
-        told = f"{where}: signed {time_text(made)}, older than the newest list seen of source {name}, "
-        told += f"signed {time_text(newest)}"
+        message = f"{where}: signed {time_text(made)}, older than the newest list seen of source {name}, "
+        message += f"signed {time_text(newest)}"
         if newest > time.time() + _CLOCK_TOLERANCE:
-            told += " (which is in the future of this machine's clock)"
+            message += " (which is in the future of this machine's clock)"
         command = f"tukit-sysext sources reset {name}"
         raise ImageBroken(
-            f"{told}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
+            f"{message}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
             next_step=f"ask another mirror, or go back to that list: {command}",
         )
 
@@ -164,14 +164,14 @@ class Trust:
             return None
         if not isinstance(good, list) or not good:
             return None
-        found: list[Signature] = []
-        for item in good:
-            match item:
+        signatures: list[Signature] = []
+        for entry in good:
+            match entry:
                 case [str(fingerprint), int(made)] if 0 <= made < LATEST:
-                    found.append(Signature(fingerprint=fingerprint, time=made))
+                    signatures.append(Signature(fingerprint=fingerprint, time=made))
                 case _:
                     return None
-        return found
+        return signatures
 
     def _ask(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
         """All good signatures. Raises ImageBroken where there is none, or one of other content beside them."""
@@ -179,14 +179,14 @@ class Trust:
             keys = dearmour(keyring.content)
         except ValueError as error:
             raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
-        judged = check_signature(content, detached, keys)
-        if judged.bad or not judged.good:
+        checked = check_signature(content, detached, keys)
+        if checked.bad or not checked.good:
             bring = _BRING_KEY.format(self._settings.name)
-            told = "; ".join(judged.reasons) or "gpgv finds no good signature"
-            if any(reason.endswith(NOT_IN_KEYRING) for reason in judged.reasons):
-                told += f" {keyring.path}; {bring}"
+            reasons = "; ".join(checked.reasons) or "gpgv finds no good signature"
+            if any(reason.endswith(NOT_IN_KEYRING) for reason in checked.reasons):
+                reasons += f" {keyring.path}; {bring}"
             raise ImageBroken(
-                f"{where}: its signature is refused: {told}",
+                f"{where}: its signature is refused: {reasons}",
                 next_step=f"see whether {keyring.path} is the keyring of this source; if not, {bring}",
             )
-        return list(judged.good)
+        return list(checked.good)

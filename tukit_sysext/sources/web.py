@@ -60,8 +60,8 @@ class WebSource:
             where = f"{base}{listed.LIST}"
             try:
                 believed = self._believed(answer, base, where=where)
-                found = checksums.parse(answer.body, where=where)
-                listed.check_freshness(found, where)
+                checksum_list = checksums.parse(answer.body, where=where)
+                listed.check_freshness(checksum_list, where)
             except (ImageBroken, SourceUnreachable) as error:
                 log.warning("%s", error)
                 if answer.unchanged and not fresh:
@@ -72,16 +72,16 @@ class WebSource:
             else:
                 self._keep(answer, base)
                 self._trust.remember(believed)
-                return self._offer(base, found, believed.fingerprint if believed is not None else None)
-        told = "; ".join(str(failure) for failure in failures)
+                return self._offer(base, checksum_list, believed.fingerprint if believed is not None else None)
+        why = "; ".join(str(failure) for failure in failures)
         refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
-        raise ImageBroken(told, next_step=refused.next_step) if refused is not None else SourceUnreachable(told)
+        raise ImageBroken(why, next_step=refused.next_step) if refused is not None else SourceUnreachable(why)
 
-    def _offer(self, base: str, found: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
+    def _offer(self, base: str, checksum_list: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
         # what this mirror has, the others may not have yet: it goes first from now on
         self._urls.sort(key=lambda url: url != base)
-        self._hashes = found.hashes
-        return listed.candidates(found, self._settings, signer=signer, locations=self._locations)
+        self._hashes = checksum_list.hashes
+        return listed.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
 
     def _believed(self, answer: Response, base: str, *, where: str) -> Believed | None:
         """Who signed the list, and when.
@@ -215,11 +215,11 @@ class WebSource:
             results = list(zip(left, names, self._bring(names), strict=True))
             left = []
             for candidate, name, result in results:
-                found = self._known(result, name, candidate)
+                description = self._known(result, name, candidate)
                 if not isinstance(result, Response | NotFound):
-                    known[candidate.sha256] = found
-                elif found.failure is None and found.release is not None:
-                    known[candidate.sha256] = found
+                    known[candidate.sha256] = description
+                elif description.failure is None and description.release is not None:
+                    known[candidate.sha256] = description
                     self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
                 else:
                     left.append(candidate)
@@ -248,11 +248,11 @@ class WebSource:
 
 def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
     """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
-    found = settings.credentials
-    if found is None:
+    credentials = settings.credentials
+    if credentials is None:
         return None
     secure = [url for url in urls if url.startswith("https:")]
-    return Login(user=found.user, password=found.password, origins=frozenset(map(origin, secure or urls)))
+    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, secure or urls)))
 
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:

@@ -89,13 +89,13 @@ def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | No
 
     Raises MergeNameRefused where that systemd takes it under another name only, else as inspect_image().
     """
-    found = _release_files(image, scratch)
-    suffix = link_name_accepted(stem, _strictness(found), systemd_version=systemd)
+    files = _release_files(image, scratch)
+    suffix = link_name_accepted(stem, _strictness(files), systemd_version=systemd)
     if suffix is not None:
-        release = found[suffix][0]
+        release = files[suffix][0]
         _refuse(release, suffix)
         return Inspection(merge_name=stem, release=release)
-    name = _choose(found, preferred=stem).merge_name
+    name = _choose(files, preferred=stem).merge_name
     raise MergeNameRefused(f"its content calls itself {name}, and systemd-sysext fails on it as {stem}.raw")
 
 
@@ -149,8 +149,8 @@ def _blame_machine(folder: Path, result: ProcessResult) -> None:
 
 
 def _not_written(scratch: Path, error: OSError) -> StoreError:
-    told = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return NoSpace(told, next_step=remedy(scratch, error)) if is_full(error) else StoreError(told)
+    message = f"{scratch}: images cannot be looked into: {error.strerror}"
+    return NoSpace(message, next_step=remedy(scratch, error)) if is_full(error) else StoreError(message)
 
 
 def _sweep(scratch: Path) -> None:
@@ -180,7 +180,7 @@ def inspect_directory(folder: Path, *, preferred: str) -> Inspection:
 
 
 def _read(folder: Path) -> _Found:
-    found: dict[str, tuple[ReleaseData, bool | None]] = {}
+    files: dict[str, tuple[ReleaseData, bool | None]] = {}
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -194,8 +194,8 @@ def _read(folder: Path) -> _Found:
             strict = _strict(file.fileno())
         if len(content) > _LIMIT:
             raise ImageBroken(f"{RELEASE_FOLDER}/{name}: larger than {_LIMIT} bytes")
-        found[name.removeprefix(PREFIX)] = (parse(content.decode("utf-8", "surrogateescape")), strict)
-    return found
+        files[name.removeprefix(PREFIX)] = (parse(content.decode("utf-8", "surrogateescape")), strict)
+    return files
 
 
 def _strict(descriptor: int) -> bool | None:
@@ -206,8 +206,8 @@ def _strict(descriptor: int) -> bool | None:
     return text not in ("0", "no", "n", "false", "f", "off")
 
 
-def _strictness(found: _Found) -> Mapping[str, bool | None]:
-    return {suffix: strict for suffix, (_, strict) in found.items()}
+def _strictness(files: _Found) -> Mapping[str, bool | None]:
+    return {suffix: strict for suffix, (_, strict) in files.items()}
 
 
 def _choose(found: _Found, *, preferred: str) -> Inspection:

@@ -24,11 +24,11 @@ def merged() -> frozenset[str] | None:
         return None
     if not isinstance(hierarchies, list):
         return None
-    found: set[str] = set()
+    merged_names: set[str] = set()
     for hierarchy in hierarchies:
         names = hierarchy.get("extensions") if isinstance(hierarchy, dict) else None
-        found |= {str(name) for name in names} if isinstance(names, list) else set()
-    return frozenset(found)
+        merged_names |= {str(name) for name in names} if isinstance(names, list) else set()
+    return frozenset(merged_names)
 
 
 def refresh() -> None:
@@ -39,5 +39,5 @@ def refresh() -> None:
     except (OSError, TimedOut) as error:
         raise TukitSysextError(f"{TOOL} refresh: {error}", next_step=step) from error
     if result.status != 0:
-        told = result.messages.strip() or result.output.strip() or f"status {result.status}"
-        raise TukitSysextError(f"{TOOL} refresh: {told}", next_step=step)
+        complaint = result.messages.strip() or result.output.strip() or f"status {result.status}"
+        raise TukitSysextError(f"{TOOL} refresh: {complaint}", next_step=step)

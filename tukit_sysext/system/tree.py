@@ -148,8 +148,8 @@ class Tree:
                 os.close(parent)
             return self._strict(path)
         except OSError as error:
-            told = f"{self.path / path}: cannot be made: {error.strerror}"
-            raise UnknownState(told, next_step=remedy(self.path, error)) from error
+            message = f"{self.path / path}: cannot be made: {error.strerror}"
+            raise UnknownState(message, next_step=remedy(self.path, error)) from error
 
     def _strict(self, path: str) -> int:
         try:

@@ -18,7 +18,7 @@ def masks(path: Path) -> bool:
 def other_plugins(layout: Layout) -> list[Path]:
     """Plugins that are another tool's for extension images, and not masked."""
     seen: set[str] = set()
-    found: list[Path] = []
+    plugins: list[Path] = []
     for folder in layout.tukit_plugins:
         try:
             paths = sorted(folder.iterdir())
@@ -30,8 +30,8 @@ def other_plugins(layout: Layout) -> list[Path]:
             seen.add(path.name)
             target = str(path.readlink()) if path.is_symlink() else ""
             if target != "/dev/null" and ("sysext" in path.name or "sysextmgr" in target):
-                found.append(path)
-    return found
+                plugins.append(path)
+    return plugins
 
 
 def command_to_stop(path: Path, layout: Layout) -> str:
