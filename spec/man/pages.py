@@ -86,7 +86,7 @@ def _key(section: str, name: str) -> str:
 
 
 def _commands(part: str) -> str:
-    found = next(each for each in grammar.PARTS if each.__name__.rpartition(".")[2] == part)
+    found = next(each for each in grammar.PARTS if each.__name__.rpartition(".")[2] == f"{part}_commands")
     return "\n".join(_command(command) for command in described.of_part(found))
 
 
@@ -119,7 +119,7 @@ def _examples(command: Command) -> Iterator[str]:
 
 
 def _description(command: Command) -> str:
-    return command.description.replace(grammar.change.BOTH, "").replace("  ", " ").strip()
+    return command.description.replace(grammar.change_commands.BOTH, "").replace("  ", " ").strip()
 
 
 def _synopsis(command: Command) -> str:

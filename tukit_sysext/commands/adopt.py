@@ -29,7 +29,7 @@ from tukit_sysext.update.local import LocalLook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Done:
+class _Adoption:
     """One entry of a tree that was taken over, and what it became."""
 
     target: Target
@@ -38,7 +38,7 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Failed:
+class _Failure:
     """Something that was not taken over, and why; ``target`` is None where no tree has it."""
 
     target: Target | None
@@ -48,7 +48,7 @@ class Failed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
+class _MadeSource:
     """The source that was made of a tree's sysextmgr.conf."""
 
     target: Target
@@ -85,7 +85,7 @@ class _Site:
         return frozenset((*(entry.removesuffix(".raw") for entry in self.entries), *images))
 
 
-Result = Done | Failed | Source
+_Result = _Adoption | _Failure | _MadeSource
 
 
 @alone
@@ -116,7 +116,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         )
     if not dry_run:
         tell_open_transactions(machine, arguments, out)
-    return ExitStatus.FAILED if any(isinstance(item, Failed) for item in results) else ExitStatus.DONE
+    return ExitStatus.FAILED if any(isinstance(item, _Failure) for item in results) else ExitStatus.DONE
 
 
 def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
@@ -143,29 +143,29 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
 
 def _results(
     sites: Sequence[_Site], names: Sequence[str], policy: Policy | None, *, dry_run: bool
-) -> Iterator[Done | Failed | Source]:
+) -> Iterator[_Result]:
     for site in sites:
         asked = [entry for name in names if (entry := site.named(name)) is not None]
         for entry in dict.fromkeys(asked) if names else sorted(site.entries.keys() - site.removed):
             yield _take(site, entry, policy, dry_run=dry_run)
     for name in names:
         if all(site.named(name) is None for site in sites):
-            yield Failed(target=None, entry=name, reason=_unknown(name, sites))
+            yield _Failure(target=None, entry=name, reason=_unknown(name, sites))
     for site in sites if not names else ():
         yield from _source(site, dry_run=dry_run)
 
 
-def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> Done | Failed:
+def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _Adoption | _Failure:
     item, _ = site.entries[entry]
     try:
         if item.complaint:
             raise TukitSysextError(f"{entry}: {item.complaint}")
         path = site.look.leads_to(item.entry)
         take = preview if dry_run else adopt
-        return Done(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
+        return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
     except (TukitSysextError, OSError) as error:
         step = error.next_step if isinstance(error, TukitSysextError) else None
-        return Failed(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", next_step=step)
+        return _Failure(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", next_step=step)
 
 
 def _unknown(name: str, sites: Sequence[_Site]) -> str:
@@ -175,46 +175,46 @@ def _unknown(name: str, sites: Sequence[_Site]) -> str:
     return f"{name}: expected an entry that is not ours, found {', '.join(there) or 'nothing'}{told}"
 
 
-def _source(site: _Site, *, dry_run: bool) -> Iterator[Source | Failed]:
+def _source(site: _Site, *, dry_run: bool) -> Iterator[_MadeSource | _Failure]:
     try:
         made = adopt_source(site.tree, dry_run=dry_run)
     except TukitSysextError as error:
         reason = f"no source is made of it: {error}"
-        yield Failed(target=site.target, entry="sysextmgr.conf", reason=reason, next_step=error.next_step)
+        yield _Failure(target=site.target, entry="sysextmgr.conf", reason=reason, next_step=error.next_step)
         return
     if made is not None:
-        yield Source(target=site.target, made=made)
+        yield _MadeSource(target=site.target, made=made)
 
 
-def _alone(results: Sequence[Result], sites: Sequence[_Site]) -> Iterator[tuple[Done, Target]]:
+def _alone(results: Sequence[_Result], sites: Sequence[_Site]) -> Iterator[tuple[_Adoption, Target]]:
     """What was taken over, and each other tree that has no such entry nor wants such an image."""
     for done in results:
-        if isinstance(done, Done):
+        if isinstance(done, _Adoption):
             for site in sites:
                 tried = _of_tree(results, site.target)
                 if done.entry not in tried and done.adopted.name not in site.facts.wanted:
                     yield done, site.target
 
 
-def _of_tree(results: Sequence[Result], target: Target) -> Collection[str]:
-    return {item.entry for item in results if isinstance(item, Done | Failed) and item.target == target}
+def _of_tree(results: Sequence[_Result], target: Target) -> Collection[str]:
+    return {item.entry for item in results if isinstance(item, _Adoption | _Failure) and item.target == target}
 
 
-def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: bool) -> None:
+def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bool) -> None:
     verb = "would be taken over" if dry_run else "taken over"
     say = out.teller(dry_run=dry_run)
     for item in results:
         where = f"{item.target}: " if several and item.target is not None else ""
         match item:
-            case Failed():
+            case _Failure():
                 out.warn(f"{where}{item.reason}", next_step=item.next_step or "")
-            case Done(adopted=adopted):
+            case _Adoption(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
                 told = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
                 say(f"{where}{told}")
                 if adopted.note:
                     out.warn(f"{where}{adopted.name}: {adopted.note}")
-            case Source(made=made):
+            case _MadeSource(made=made):
                 say(f"{where}{made.file} {'would be ' if dry_run else ''}written, as {made.origin} says: {made.url}")
                 for note in made.notes:
                     say(f"  {note}")
@@ -222,8 +222,8 @@ def _show(out: Output, results: Sequence[Result], *, dry_run: bool, several: boo
                     say(f"  next step: {made.next_step}")
 
 
-def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
-    sources = [item for item in results if isinstance(item, Source)]
+def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:
+    sources = [item for item in results if isinstance(item, _MadeSource)]
     return {
         "dry_run": dry_run,
         "adopted": [
@@ -238,7 +238,7 @@ def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
                 "note": item.adopted.note or None,
             }
             for item in results
-            if isinstance(item, Done)
+            if isinstance(item, _Adoption)
         ],
         "source": {
             "url": sources[0].made.url,
@@ -259,6 +259,6 @@ def _document(results: Sequence[Result], *, dry_run: bool) -> dict[str, Any]:
                 "hint": item.next_step,
             }
             for item in results
-            if isinstance(item, Failed)
+            if isinstance(item, _Failure)
         ],
     }

@@ -95,7 +95,7 @@ def _snapshots(machine: Machine) -> Iterator[str]:
     try:
         numbers = os.listdir(machine.layout.snapshots)
     except OSError:
-        from tukit_sysext.commands.common.memory import remembered
+        from tukit_sysext.commands.common.from_ledger import remembered
 
         numbers = [str(row.number) for row in remembered(machine).snapshots if row.gone is None]
     yield from (number for number in numbers if number.isdecimal())
@@ -103,7 +103,7 @@ def _snapshots(machine: Machine) -> Iterator[str]:
 
 def _trees(machine: Machine) -> Iterator[str]:
     """What ``diff`` compares: deleted snapshots too."""
-    from tukit_sysext.commands.common.memory import remembered
+    from tukit_sysext.commands.common.from_ledger import remembered
 
     yield "running\tthe running system"
     yield "default\twhat boots next"

@@ -25,7 +25,7 @@ from tukit_sysext.terminal.text import Tone, Toned
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class _Value:
     """One value: what says it (None: the default), and the line there (None: not known, or no line of a file)."""
 
     section: str
@@ -62,24 +62,24 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[Row]:
+def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[_Value]:
     """The values of one file, in the order of the list of keys; with ``everything`` the defaults too."""
     for key in of_file(file):
         found = [item for item in said if (item.section, item.key) == (key.section, key.name)]
         # two values of one key may be the same: both lines count
         yield from (
-            Row(section=key.section, key=key.name, value=redacted_value(item.text), file=item.file, line=item.line)
+            _Value(section=key.section, key=key.name, value=redacted_value(item.text), file=item.file, line=item.line)
             for item in found
         )
         if everything and not found:
             yield _default(key)
 
 
-def _default(key: Key) -> Row:
-    return Row(section=key.section, key=key.name, value=key.default or None)
+def _default(key: Key) -> _Value:
+    return _Value(section=key.section, key=key.name, value=key.default or None)
 
 
-def _with_system_proxy(machine: Machine, settings: Sequence[Row]) -> list[Row]:
+def _with_system_proxy(machine: Machine, settings: Sequence[_Value]) -> list[_Value]:
     """The proxy that the system is set up with counts where the configuration names none."""
     found = [row for row in settings if not (row.key in ("Proxy", "NoProxy") and row.default)]
     said = {row.key for row in found}
@@ -93,7 +93,7 @@ def _with_system_proxy(machine: Machine, settings: Sequence[Row]) -> list[Row]:
     if not values["Proxy"]:
         return list(settings)
     more = [
-        Row(section="Network", key=key, value=_hidden(value), file=f"/{SYSCONFIG}")
+        _Value(section="Network", key=key, value=_hidden(value), file=f"/{SYSCONFIG}")
         for key, value in values.items()
         if value
     ]
@@ -106,18 +106,18 @@ def _hidden(value: str) -> str:
 
 
 def document(
-    target: Target, settings: Iterable[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
+    target: Target, settings: Iterable[_Value], configuration: Configuration, wanted: WantedImages, *, everything: bool
 ) -> dict[str, Any]:
     """The configuration for ``--json``."""
     return {
         "tree": tree_document(target),
-        "settings": [_row(row) for row in settings],
+        "settings": [_value_document(row) for row in settings],
         "sources": [
             {
                 "name": name,
                 "file": source.origin,
                 "usable": source.trusted and not source.doubt,
-                "values": [_row(row) for row in rows(source.said, File.SOURCE, everything=everything)],
+                "values": [_value_document(row) for row in rows(source.said, File.SOURCE, everything=everything)],
             }
             for name, source in configuration.sources.items()
         ],
@@ -125,7 +125,7 @@ def document(
             {
                 "name": name,
                 "file": image.origin,
-                "values": [_row(row) for row in rows(image.said, File.IMAGE, everything=everything)],
+                "values": [_value_document(row) for row in rows(image.said, File.IMAGE, everything=everything)],
             }
             for name, image in wanted.images.items()
         ],
@@ -141,7 +141,7 @@ def document(
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _value_document(row: _Value) -> dict[str, Any]:
     return {**asdict(row), "default": row.default}
 
 
@@ -150,7 +150,7 @@ def _problems(configuration: Configuration, wanted: WantedImages) -> Sequence[Pr
 
 
 def _show(
-    out: Output, settings: Sequence[Row], configuration: Configuration, wanted: WantedImages, *, everything: bool
+    out: Output, settings: Sequence[_Value], configuration: Configuration, wanted: WantedImages, *, everything: bool
 ) -> None:
     if settings:
         out.tell(Toned("Settings", Tone.STRONG))
@@ -184,7 +184,7 @@ def _show(
         )
 
 
-def _table(out: Output, found: Sequence[Row]) -> None:
+def _table(out: Output, found: Sequence[_Value]) -> None:
     if not found:
         out.tell("  all keys have their defaults")
         return
@@ -196,5 +196,5 @@ def _table(out: Output, found: Sequence[Row]) -> None:
     )
 
 
-def _title(row: Row) -> str:
+def _title(row: _Value) -> str:
     return f"{row.key}=" if row.section in ("Source", "Image") else f"[{row.section}] {row.key}="

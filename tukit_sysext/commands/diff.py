@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tukit_sysext.commands.common.memory import Memory, Names, remembered
+from tukit_sysext.commands.common.from_ledger import Memory, Names, remembered
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

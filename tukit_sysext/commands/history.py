@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.commands.common.dates import ledger_time, snapper_time
-from tukit_sysext.commands.common.memory import Memory, Names, remembered
+from tukit_sysext.commands.common.from_ledger import Memory, Names, remembered
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.common.memory import ledger_faults_told
+from tukit_sysext.commands.common.from_ledger import ledger_faults_told
 from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.settling import settle

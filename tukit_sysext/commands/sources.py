@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.sources import key_document, key_lines, remembered
+from tukit_sysext.commands.common.known_sources import key_document, key_lines, remembered
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config.settings import Configuration, SourceSettings
@@ -26,7 +26,7 @@ from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class _SourceStatus:
     """One source: its settings, its keys (those that are pinned, where any is), and what was seen of it by key."""
 
     settings: SourceSettings
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class _TreeDifference:
     """What another tree has that the running system has not, lacks, or has with other settings: names of sources."""
 
     target: Target
@@ -90,11 +90,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _difference(here: Configuration, target: Target) -> Difference | None:
+def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
     """Where the sources of a tree are not those of the running system; None where they are."""
     with Tree(target.path) as tree:
         there = settings_files.load(tree).sources
-    found = Difference(
+    found = _TreeDifference(
         target=target,
         missing=tuple(sorted(here.sources.keys() - there.keys())),
         beside=tuple(sorted(there.keys() - here.sources.keys())),
@@ -103,7 +103,7 @@ def _difference(here: Configuration, target: Target) -> Difference | None:
     return found if found.missing or found.beside or found.different else None
 
 
-def _row(machine: Machine, configuration: Configuration, found: SourceSettings) -> Row:
+def _row(machine: Machine, configuration: Configuration, found: SourceSettings) -> _SourceStatus:
     problems = [str(problem) for problem in configuration.problems if problem.file == found.origin]
     trust = trusted_keys(found)
     problems += trust.problems
@@ -116,10 +116,12 @@ def _row(machine: Machine, configuration: Configuration, found: SourceSettings) 
         seen = Seen.of(machine).times(found.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return Row(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))
+    return _SourceStatus(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))
 
 
-def _lines(rows: Sequence[Row], others: Sequence[str], differences: Sequence[Difference]) -> Iterator[str | Table]:
+def _lines(
+    rows: Sequence[_SourceStatus], others: Sequence[str], differences: Sequence[_TreeDifference]
+) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
     else:
@@ -161,7 +163,7 @@ def _trust(found: SourceSettings) -> str:
     return f"signed by a key of {where}{pinned}{oldest}"
 
 
-def _document(row: Row) -> dict[str, Any]:
+def _document(row: _SourceStatus) -> dict[str, Any]:
     newest = row.newest
     return {
         "name": row.settings.name,

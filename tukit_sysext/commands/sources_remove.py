@@ -7,8 +7,8 @@ import argparse
 
 from tukit_sysext.change import source_files
 from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.known_sources import check_known
 from tukit_sysext.commands.common.privilege import require_root
-from tukit_sysext.commands.common.sources import check_known
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

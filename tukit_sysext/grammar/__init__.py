@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tukit_sysext import __version__
-from tukit_sysext.grammar import change, look, machine, past, sources, store
+from tukit_sysext.grammar import (
+    change_commands,
+    look_commands,
+    machine_commands,
+    past_commands,
+    source_commands,
+    store_commands,
+)
 from tukit_sysext.grammar.command import Commands, Parser, common
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
-PARTS = (look, change, past, store, sources, machine)
+PARTS = (look_commands, change_commands, past_commands, store_commands, source_commands, machine_commands)
 """The commands by subject, one module each."""
 
 
@@ -31,7 +38,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
     common(top, verbose=False, quiet=False)
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if words[:1] == ["complete"]:
-        machine.add_hidden(commands)
+        machine_commands.add_hidden(commands)
         return top
     for part in PARTS:
         part.add(commands)

@@ -11,7 +11,7 @@ import pytest
 from tests.trees import make_tree
 from tests.unit.commands.world import World
 from tukit_sysext import cli
-from tukit_sysext.grammar.machine import COMPLETED
+from tukit_sysext.grammar.machine_commands import COMPLETED
 from tukit_sysext.sources.cache import LISTS, Cache
 
 

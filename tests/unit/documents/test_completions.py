@@ -11,7 +11,7 @@ from spec.completions.kinds import DIRECTORY, FILE, NOTHING, kind
 from spec.man import described
 from tests.unit.documents.shells import SHELLS, offered
 from tukit_sysext.commands import complete
-from tukit_sysext.grammar.machine import COMPLETED
+from tukit_sysext.grammar.machine_commands import COMPLETED
 
 NAMES = {
     "wanted": "gdb\nstrace\n",

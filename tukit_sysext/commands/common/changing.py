@@ -12,9 +12,9 @@ from typing import Any
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.names import unknown_image
 from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.commands.common.unknown_names import unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

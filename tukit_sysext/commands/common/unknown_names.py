@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the commands have in common that tell what sources offer."""
+"""Names that nobody knows, and what was most likely meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import TukitSysextError
@@ -13,6 +13,7 @@ from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.offers import linked_names
 
 FAULTY = "tukit-sysext config tells what is wrong in the files"
+"""The next step where a source cannot be asked because of its configuration."""
 
 
 def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) -> TukitSysextError:
@@ -31,3 +32,10 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
         f"{excerpt(name)}: expected an image that a source offers, or that is wanted or linked{told}",
         next_step=f"did you mean {printable(near)}?" if near is not None else "tukit-sysext list shows what there is",
     )
+
+
+def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str = "") -> TukitSysextError:
+    """An error that says which names there are that look like this one."""
+    near = nearest(name, known)
+    meant = f"did you mean {near}?" if near is not None else next_step
+    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", next_step=meant or None)

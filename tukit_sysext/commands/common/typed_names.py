@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from tukit_sysext.config.values import image_version
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import UsageError
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.terminal.suggest import nearest
 
 
 def parse_name(text: str) -> str:
@@ -42,10 +41,3 @@ def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:
             raise UsageError(f"{text!r}: expected NAME=VERSION")
         found.setdefault(name, []).append(version)
     return found
-
-
-def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str = "") -> TukitSysextError:
-    """An error that says which names there are that look like this one."""
-    near = nearest(name, known)
-    meant = f"did you mean {near}?" if near is not None else next_step
-    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", next_step=meant or None)
