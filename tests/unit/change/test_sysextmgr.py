@@ -20,7 +20,7 @@ def url(place: str, more: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("files", "configured"),
     [
         ({USR: url("usr")}, ("https://usr.example/", f"/{USR}", True)),
         ({USR: url("usr"), RUN: url("run")}, ("https://run.example/", f"/{RUN}", True)),
@@ -41,12 +41,12 @@ def url(place: str, more: str = "") -> str:
         ({ETC: "[default]\nurl=\n"}, (None, None, True)),
     ],
 )
-def test_what_it_says(tmp_path: Path, files: Mapping[str, Content], found: tuple[object, ...]) -> None:
+def test_what_it_says(tmp_path: Path, files: Mapping[str, Content], configured: tuple[object, ...]) -> None:
     make_tree(tmp_path, files)
     with Tree(tmp_path) as tree:
         settings = load(tree)
     assert settings is not None
-    assert (settings.url, settings.origin, settings.verify) == found
+    assert (settings.url, settings.origin, settings.verify) == configured
     assert (settings.elsewhere, settings.sure) == ((), True)
 
 

@@ -21,8 +21,8 @@ SOURCE = "etc/tukit-sysext/sources.d/main.conf"
 
 def vendor_links() -> dict[str, Link]:
     """The links that start our units, as the RPM has them."""
-    found = re.findall(r"^%\{_unitdir\}/(\S+\.wants)/(\S+)$", (SPEC / "tukit-sysext.spec").read_text(), re.M)
-    return {f"{UNITS}/{folder}/{unit}": Link(f"../{unit}") for folder, unit in found}
+    links = re.findall(r"^%\{_unitdir\}/(\S+\.wants)/(\S+)$", (SPEC / "tukit-sysext.spec").read_text(), re.M)
+    return {f"{UNITS}/{folder}/{unit}": Link(f"../{unit}") for folder, unit in links}
 
 
 def healthy(folder: Path) -> World:

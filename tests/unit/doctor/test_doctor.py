@@ -42,16 +42,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return made
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
+def diagnose(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
     """Status, and what is not good."""
     status = cli.main(["doctor", "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert found["healthy"] == (status == 0)
-    return status, [item for item in found["results"] if item["severity"] != "good"]
+    document = json.loads(capsys.readouterr().out)
+    assert document["healthy"] == (status == 0)
+    return status, [result for result in document["results"] if result["severity"] != "good"]
 
 
 def test_nothing_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(capsys) == (0, [])
+    assert diagnose(capsys) == (0, [])
     assert cli.main(["doctor"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("no problems, no warnings, ") and len(shown.splitlines()) == 1
@@ -373,15 +373,15 @@ def test_one_thing_is_broken(
     mend: str,
 ) -> None:
     change(world)
-    status, found = told(capsys)
-    first = next((item for item in found if item["check"] == check), None)
-    assert first is not None, found
+    status, results = diagnose(capsys)
+    first = next((result for result in results if result["check"] == check), None)
+    assert first is not None, results
     assert (first["severity"], text in first["text"]) == (severity, True), first
     assert mend in (first["next_step"] or ""), first
     assert status == (1 if severity == "problem" else 0)
     # what else it tells is about the same
     related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
-    assert {item["check"] for item in found} <= {check, *related}, found
+    assert {result["check"] for result in results} <= {check, *related}, results
     assert cli.main(["doctor"]) == status
     shown = capsys.readouterr().out
     assert text in shown and (first["next_step"] or "") in shown
@@ -393,9 +393,9 @@ def test_a_clock_that_says_1970(
     monkeypatch.setattr(
         "tukit_sysext.doctor.clock.time", SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime)
     )
-    status, (found,) = told(capsys)
-    assert (status, found["check"]) == (1, "clock")
-    assert "1970-01-01, before tukit-sysext was built" in found["text"]
+    status, (result,) = diagnose(capsys)
+    assert (status, result["check"]) == (1, "clock")
+    assert "1970-01-01, before tukit-sysext was built" in result["text"]
 
 
 @pytest.mark.parametrize(
@@ -423,8 +423,8 @@ def test_a_clock_that_says_1970(
     ids=["read-only", "full", "link"],
 )
 def test_the_store(check: FoldersCheck, text: str) -> None:
-    (found,) = [result for result in check.judge() if result.severity is Severity.PROBLEM]
-    assert text in found.text and found.next_step
+    (result,) = [each for each in check.judge() if each.severity is Severity.PROBLEM]
+    assert text in result.text and result.next_step
 
 
 @pytest.mark.parametrize(
@@ -438,14 +438,14 @@ def test_what_is_not_ours_and_blocks(
     """Root looks into it; who may not look does not say that all is well."""
     fake_look_inside(monkeypatch, level=OLD)
     called_otherwise(linked=linked)(world)
-    status, found = told(capsys)
-    (problem,) = [item for item in found if item["check"] == "links"]
+    status, results = diagnose(capsys)
+    (problem,) = [result for result in results if result["check"] == "links"]
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
     assert problem["next_step"] == mend.format(world.site.root / "etc/extensions")
     with as_nobody(world):
-        _, found = told(capsys)
-    (doubt,) = [item for item in found if item["check"] == "links"]
+        _, results = diagnose(capsys)
+    (doubt,) = [result for result in results if result["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
 
@@ -463,9 +463,9 @@ def test_a_check_that_fails_keeps_no_other_from_being_done(
 
     monkeypatch.setattr("tukit_sysext.doctor.units.UnitsCheck.look", failing)
     remove(TUKIT)(world)
-    status, found = told(capsys)
+    status, results = diagnose(capsys)
     assert status == 1
-    assert {item["check"]: item["severity"] for item in found} == {"units": "unknown", "tukit-hook": "problem"}
+    assert {result["check"]: result["severity"] for result in results} == {"units": "unknown", "tukit-hook": "problem"}
 
 
 def test_a_machine_with_nothing_at_all(
@@ -473,14 +473,14 @@ def test_a_machine_with_nothing_at_all(
 ) -> None:
     world = World(tmp_path)
     monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
-    status, found = told(capsys)
+    status, results = diagnose(capsys)
     assert status == 1
-    assert all(item["text"] for item in found)
+    assert all(result["text"] for result in results)
 
 
 def test_it_writes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(world.site.root)
-    told(capsys)
+    diagnose(capsys)
     assert listing(world.site.root) == before
 
 
@@ -490,11 +490,13 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
     (world.site.root / "etc/secret").chmod(0o600)
     (world.site.root / "etc/snapper/configs/root").chmod(0o600)
     with as_nobody(world):
-        status, found = told(capsys)
+        status, results = diagnose(capsys)
     assert status == 0
-    unknown = {item["check"] for item in found if item["severity"] == "unknown"}
-    assert unknown == {"snapper", "configuration"}, found
-    assert {item["next_step"] for item in found if item["severity"] == "unknown"} == {"sudo tukit-sysext doctor"}
+    unknown = {result["check"] for result in results if result["severity"] == "unknown"}
+    assert unknown == {"snapper", "configuration"}, results
+    assert {result["next_step"] for result in results if result["severity"] == "unknown"} == {
+        "sudo tukit-sysext doctor"
+    }
 
 
 @contextmanager

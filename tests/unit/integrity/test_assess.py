@@ -26,8 +26,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
 def test_a_good_image_is_whole(site: VerifySite) -> None:
     site.store_image("1")
     site.link("1")
-    found = site.finding()
-    assert (found.condition, found.name, found.version, found.ours, found.wrong) == (
+    finding = site.finding()
+    assert (finding.condition, finding.name, finding.version, finding.ours, finding.wrong) == (
         Condition.WHOLE,
         "gdb",
         "1",
@@ -39,8 +39,8 @@ def test_a_good_image_is_whole(site: VerifySite) -> None:
 def test_an_image_that_is_gone_is_missing(site: VerifySite) -> None:
     site.store_image("1").unlink()
     site.link("1")
-    found = site.finding()
-    assert (found.condition, found.wrong, found.content_lost) == (Condition.MISSING, True, True)
+    finding = site.finding()
+    assert (finding.condition, finding.wrong, finding.content_lost) == (Condition.MISSING, True, True)
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -52,9 +52,9 @@ def test_damage_is_seen_by_both_checks(site: VerifySite, fault: str, full: bool)
         flip(path)
     else:
         path.write_bytes(path.read_bytes()[:2] if fault == "truncated" else path.read_bytes() + b"more")
-    found = site.finding(full=full)
-    assert (found.condition, found.wrong) == (Condition.DAMAGED, True)
-    assert "recorded is" in found.reason
+    finding = site.finding(full=full)
+    assert (finding.condition, finding.wrong) == (Condition.DAMAGED, True)
+    assert "recorded is" in finding.reason
 
 
 def test_rot_that_no_time_tells_is_seen_by_the_hash_and_then_by_everybody(site: VerifySite) -> None:
@@ -93,16 +93,16 @@ def test_each_image_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyPat
         return "0" * 64
 
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
-    assert {found.condition for found in site.assess().findings} == {Condition.DAMAGED}
+    assert {finding.condition for finding in site.assess().findings} == {Condition.DAMAGED}
     assert len(hashed) == 1
 
 
 def test_what_does_not_fit_the_tree(site: VerifySite) -> None:
     site.store_image("1", level="glibc-2.43")
     site.link("1")
-    found = site.finding()
-    assert (found.condition, found.wrong, found.blocks) == (Condition.DOES_NOT_FIT, True, False)
-    assert "glibc-2.43" in found.reason
+    finding = site.finding()
+    assert (finding.condition, finding.wrong, finding.blocks) == (Condition.DOES_NOT_FIT, True, False)
+    assert "glibc-2.43" in finding.reason
 
 
 def test_each_tree_is_held_against_its_own_system(site: VerifySite) -> None:
@@ -119,15 +119,15 @@ def test_a_link_under_a_wrong_name_blocks_the_merge(site: VerifySite) -> None:
     path.write_bytes(b"gdb 1 as gdb")
     site.machine.store().records.remove(path.name)
     site.link("1", as_name="other")
-    found = site.finding()
-    assert (found.condition, found.blocks, found.wrong) == (Condition.WRONGLY_NAMED, True, True)
+    finding = site.finding()
+    assert (finding.condition, finding.blocks, finding.wrong) == (Condition.WRONGLY_NAMED, True, True)
 
 
 def test_a_link_without_its_suffix_is_not_merged(site: VerifySite) -> None:
     site.store_image("1")
     make_tree(site.root, {"etc/extensions/gdb": Link(f"{STORE}/{file_of('1')}")})
-    found = site.finding()
-    assert (found.condition, found.blocks) == (Condition.WRONGLY_NAMED, False)
+    finding = site.finding()
+    assert (finding.condition, finding.blocks) == (Condition.WRONGLY_NAMED, False)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_without_a_record_the_content_is_looked_into(site: VerifySite, content: 
     site.store_image("1").write_bytes(content)
     site.machine.store().records.remove(file_of("1"))
     site.link("1")
-    found = site.finding()
-    assert found.condition is condition
-    assert found.wrong == (condition is not Condition.UNRECORDED)
+    finding = site.finding()
+    assert finding.condition is condition
+    assert finding.wrong == (condition is not Condition.UNRECORDED)
     unseen = site.finding(inside=False)
     assert (unseen.condition, unseen.wrong) == (Condition.UNRECORDED, False)
 
@@ -190,8 +190,8 @@ def test_what_is_not_ours(
     site: VerifySite, entries: dict[str, str | Link | None], condition: Condition, blocks: bool
 ) -> None:
     make_tree(site.root, entries)
-    found = site.finding()
-    assert (found.ours, found.condition, found.blocks, found.wrong) == (False, condition, blocks, blocks)
+    finding = site.finding()
+    assert (finding.ours, finding.condition, finding.blocks, finding.wrong) == (False, condition, blocks, blocks)
 
 
 def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(site: VerifySite) -> None:
@@ -201,10 +201,10 @@ def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(site: VerifySite) -> 
     site.store_image("1")
     site.link("1")
     examiner = Examiner(site.machine.store(), full=False)
-    (found,) = assess(
+    (finding,) = assess(
         site.machine, site.subject(), examiner, objection=lambda *_: "plugin x: too old a kernel"
     ).findings
-    assert (found.condition, found.reason) == (Condition.DOES_NOT_FIT, "plugin x: too old a kernel")
+    assert (finding.condition, finding.reason) == (Condition.DOES_NOT_FIT, "plugin x: too old a kernel")
 
 
 def test_without_os_release_nothing_is_said_of_fitting(site: VerifySite) -> None:
@@ -213,7 +213,7 @@ def test_without_os_release_nothing_is_said_of_fitting(site: VerifySite) -> None
     (site.root / "etc/os-release").unlink()
     assessment = site.assess()
     assert "os-release" in assessment.unknown
-    assert [found.condition for found in assessment.findings] == [Condition.WHOLE]
+    assert [finding.condition for finding in assessment.findings] == [Condition.WHOLE]
 
 
 def test_a_snapshot_without_etc_is_not_known(site: VerifySite) -> None:
@@ -242,6 +242,6 @@ def test_reading_changes_nothing(site: VerifySite) -> None:
     site.link("2", as_name="gdb2")
     before = listing(site.root)
     examiner = Examiner(site.machine.store(writable=False), full=True)
-    found = assess(site.machine, site.subject(), examiner, look_inside=False).findings
-    assert [item.condition for item in found] == [Condition.DAMAGED, Condition.DAMAGED]
+    findings = assess(site.machine, site.subject(), examiner, look_inside=False).findings
+    assert [finding.condition for finding in findings] == [Condition.DAMAGED, Condition.DAMAGED]
     assert listing(site.root) == before

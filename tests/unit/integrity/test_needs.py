@@ -68,7 +68,7 @@ def test_since_when_is_kept_when_more_goes_wrong(mark: Path) -> None:
     needs.update(mark, [7], [GDB], matter=[7])
     strace = replace(GDB, name="strace", link="strace.raw", since=2000)
     needs.update(mark, [7], [replace(GDB, since=2000), strace], matter=[7])
-    assert [(item.name, item.since) for item in needs.read(mark)] == [("gdb", 1000), ("strace", 2000)]
+    assert [(need.name, need.since) for need in needs.read(mark)] == [("gdb", 1000), ("strace", 2000)]
 
 
 def test_it_goes_when_all_is_well(mark: Path) -> None:

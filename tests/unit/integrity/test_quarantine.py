@@ -322,7 +322,7 @@ def test_killed_at_any_step(site: VerifySite, monkeypatch: pytest.MonkeyPatch, s
         try:
             with Tree(site.root) as tree:
                 count = 0
-                entry = next(found.entry for found in site.assess().findings if found.name == "gdb")
+                entry = next(finding.entry for finding in site.assess().findings if finding.name == "gdb")
                 count = 0
                 quarantine_folder.Quarantine(tree).take(entry, "missing", "2026-11-01T10:00:00Z")
         except Killed:

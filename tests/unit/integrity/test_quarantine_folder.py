@@ -90,8 +90,8 @@ def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
     }
     with tree_with(tmp_path, entries) as tree:
         assert Quarantine(tree).take(ENTRY, "why", "now") == "gdb.raw.2"
-        found = {link.name: (link.entry.target, link.reason) for link in quarantine_folder.quarantined(tree)}
-    assert found == {"gdb.raw": ("x", "older"), "gdb.raw.2": ("y", "why")}
+        links = {link.name: (link.entry.target, link.reason) for link in quarantine_folder.quarantined(tree)}
+    assert links == {"gdb.raw": ("x", "older"), "gdb.raw.2": ("y", "why")}
 
 
 def test_what_a_kill_left_is_swept(tmp_path: Path) -> None:

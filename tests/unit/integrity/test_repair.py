@@ -337,7 +337,7 @@ def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
     waiting.set()
     first.join(30)
     done.append(repair(site.machine, Plugins(), assessment.subject, assessment.wrong))
-    assert [item.outcome for repairs in done for item in repairs] == [RepairOutcome.REPLACED, RepairOutcome.REPLACED]
+    assert [each.outcome for repairs in done for each in repairs] == [RepairOutcome.REPLACED, RepairOutcome.REPLACED]
     assert site.finding().condition is Condition.WHOLE
 
 

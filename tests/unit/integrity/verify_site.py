@@ -108,8 +108,8 @@ class VerifySite(PlainMachine):
 
     def finding(self, number: int | None = None, *, full: bool = True, inside: bool | None = None) -> Finding:
         """The only finding."""
-        (found,) = self.assess(number, full=full, inside=inside).findings
-        return found
+        (finding,) = self.assess(number, full=full, inside=inside).findings
+        return finding
 
     def wanting_snapshot(self, number: int) -> Path:
         """A snapshot that wants gdb too, with the same source; its root."""

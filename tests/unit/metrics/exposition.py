@@ -13,7 +13,7 @@ _COMMENT = re.compile(r"# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)")
 def check(text: str) -> dict[tuple[str, str], float]:
     """The samples by name and labels. Fails for what promtool complains about."""
     assert text.endswith("\n")
-    found: dict[tuple[str, str], float] = {}
+    values: dict[tuple[str, str], float] = {}
     described: dict[str, set[str]] = {}
     last = ""
     for line in text.splitlines():
@@ -22,7 +22,7 @@ def check(text: str) -> dict[tuple[str, str], float]:
             assert comment, line
             kinds = described.setdefault(comment[2], set())
             assert comment[1] not in kinds, f"{line}: twice"
-            assert (comment[1], comment[3]) != ("TYPE", "") and comment[2] not in {name for name, _ in found}
+            assert (comment[1], comment[3]) != ("TYPE", "") and comment[2] not in {name for name, _ in values}
             kinds.add(comment[1])
             last = comment[2]
             continue
@@ -31,8 +31,8 @@ def check(text: str) -> dict[tuple[str, str], float]:
         assert sample[1] == last, f"{line}: apart from its HELP and TYPE"
         assert described[sample[1]] == {"HELP", "TYPE"}
         key = (sample[1], sample[2] or "")
-        assert key not in found, f"{line}: twice"
-        found[key] = float(sample[3])
+        assert key not in values, f"{line}: twice"
+        values[key] = float(sample[3])
     for name in described:
         assert not name.endswith(("_total", "_count", "_sum", "_bucket")), f"{name}: not the name of a gauge"
-    return found
+    return values

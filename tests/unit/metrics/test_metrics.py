@@ -46,8 +46,8 @@ def configure(world: World, path: str = f"/{FILE}") -> None:
 
 
 def samples(world: World) -> dict[tuple[str, str], float]:
-    found = check((world.site.root / FILE).read_text())
-    return {(name.removeprefix("tukit_sysext_"), labels): value for (name, labels), value in found.items()}
+    exposed = check((world.site.root / FILE).read_text())
+    return {(name.removeprefix("tukit_sysext_"), labels): value for (name, labels), value in exposed.items()}
 
 
 def test_nothing_is_written_unless_it_is_asked_for(world: World) -> None:
@@ -64,24 +64,24 @@ def test_what_is_measured(world: World) -> None:
         for time in ("2026-11-01T10:00:00Z", "2026-11-02T10:00:00Z"):
             ledger.add([LedgerEvent(time=time, kind="transaction finalized", snapshot=2, image=None, detail="")])
     metrics.update(world.site.machine)
-    found = samples(world)
-    assert (found["update_refused", ""], found["update_refusals", ""]) == (1, 2)
-    assert found["update_refused_since_timestamp_seconds", ""] == NOON
-    assert found["last_success_timestamp_seconds", ""] == 1_793_613_600
+    values = samples(world)
+    assert (values["update_refused", ""], values["update_refusals", ""]) == (1, 2)
+    assert values["update_refused_since_timestamp_seconds", ""] == NOON
+    assert values["last_success_timestamp_seconds", ""] == 1_793_613_600
     names = ("images_wanted", "images_good", "images_absent", "images_not_fitting", "images_lost", "links_blocking")
-    assert [found[name, 'tree="running"'] for name in names] == [3, 2, 1, 0, 0, 0]
-    assert [found[name, 'tree="next"'] for name in names] == [3, 1, 1, 1, 0, 0]
+    assert [values[name, 'tree="running"'] for name in names] == [3, 2, 1, 0, 0, 0]
+    assert [values[name, 'tree="next"'] for name in names] == [3, 1, 1, 1, 0, 0]
     sizes = [path.stat().st_blocks * 512 for path in world.site.layout.store.iterdir()]
-    assert (found["store_bytes", ""], found["store_files", ""]) == (sum(sizes), 3)
+    assert (values["store_bytes", ""], values["store_files", ""]) == (sum(sizes), 3)
     assert (world.site.root / FILE).stat().st_mode & 0o777 == 0o644
 
 
 def test_what_is_not_known_has_no_sample(world: World) -> None:
     configure(world)
     metrics.update(world.site.machine)
-    found = samples(world)
-    assert found["update_refused", ""] == 0
-    assert {name for name, _ in found} & {
+    values = samples(world)
+    assert values["update_refused", ""] == 0
+    assert {name for name, _ in values} & {
         "update_refused_since_timestamp_seconds",
         "last_success_timestamp_seconds",
     } == set()
@@ -92,8 +92,8 @@ def test_lost_images_and_links_that_block(world: World) -> None:
     (world.site.layout.store / "htop-3.4.x86-64.raw").unlink()
     make_tree(world.site.root, {"etc/extensions/round.raw": Link("round.raw")})
     metrics.update(world.site.machine)
-    found = samples(world)
-    assert found["images_lost", 'tree="running"'] == found["links_blocking", 'tree="running"'] == 1
+    values = samples(world)
+    assert values["images_lost", 'tree="running"'] == values["links_blocking", 'tree="running"'] == 1
 
 
 def test_it_is_written_only_when_something_changed(world: World) -> None:

@@ -32,14 +32,14 @@ class Notes:
     """A watcher that remembers what it was told, and may fail."""
 
     def __init__(self, *, fails: bool = False) -> None:
-        self.told: list[tuple[str, int, int, int | None]] = []
+        self.reports: list[tuple[str, int, int, int | None]] = []
         self.closed = 0
         self._fails = fails
 
     def show(self, report: Report) -> None:
         if self._fails:
             raise OSError("no room")
-        self.told.append((report.stage, report.done, report.got, report.size))
+        self.reports.append((report.stage, report.done, report.got, report.size))
 
     def close(self) -> None:
         self.closed += 1
@@ -86,7 +86,7 @@ def bring(progress: Progress, clock: Clock, *, refuses: bool = False) -> None:
 def test_what_is_told_and_how_often() -> None:
     clock, notes = Clock(), Notes()
     bring(Progress([notes], clock=clock), clock)
-    assert notes.told == [
+    assert notes.reports == [
         ("resolving", 0, 0, 0),
         ("fetching", 0, 0, None),
         ("fetching", 0, 10, 50),
@@ -100,7 +100,7 @@ def test_what_is_told_and_how_often() -> None:
 def test_who_fails_to_look_on_stops_nothing_and_nobody_else() -> None:
     clock, bad, good = Clock(), Notes(fails=True), Notes()
     bring(Progress([bad, good], clock=clock), clock)
-    assert good.told[-1] == ("linking", 1, 20, 50)
+    assert good.reports[-1] == ("linking", 1, 20, 50)
     assert (good.closed, bad.closed) == (1, 0)
 
 
@@ -114,11 +114,11 @@ def test_the_notice_tells_a_job_that_runs(tmp_path: Path) -> None:
     progress = Progress([ProgressFile(path, job="finalize-pre", snapshot=7)])
     progress.fetch([("a.raw", 10), ("b.raw", None)])
     progress.move("a.raw", add=10, done=True)
-    found = read(path)
-    assert found is not None
-    assert (found.pid, found.job, found.snapshot) == (os.getpid(), "finalize-pre", 7)
-    assert (found.report.stage, found.report.done, found.report.got, found.report.size) == ("fetching", 1, 10, None)
-    assert [item.file_name for item in found.report.downloads.values()] == ["a.raw", "b.raw"]
+    job = read(path)
+    assert job is not None
+    assert (job.pid, job.job, job.snapshot) == (os.getpid(), "finalize-pre", 7)
+    assert (job.report.stage, job.report.done, job.report.got, job.report.size) == ("fetching", 1, 10, None)
+    assert [download.file_name for download in job.report.downloads.values()] == ["a.raw", "b.raw"]
     assert os.stat(path).st_mode & 0o777 == 0o644
     progress.close()
     assert read(path) is None and list(path.parent.iterdir()) == []
@@ -167,6 +167,6 @@ def test_every_part_of_a_notice_may_be_missing_or_wrong(tmp_path: Path) -> None:
     for key in good:
         for wrong in ({name: value for name, value in good.items() if name != key}, {**good, key: [None]}):
             path.write_text(json.dumps(wrong))
-            found = read(path)
-            assert found is None or key in ("job",), (key, wrong)
+            job = read(path)
+            assert job is None or key in ("job",), (key, wrong)
     assert replace(Report()) == Report()
