@@ -20,12 +20,19 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.on_lab.site import NEW, OLD, STATE, STORE, Site, Web, installed_tree
 from tests.states import code, facts
-from tests.states.scenario import ANY, EARLIER, KEY_MADE, LATER, NEXT, damage, published
+from tests.states.scenario import ANY, EARLIER, KEY_MADE, LATER, NEXT, damage, published, put_by_hand
 from tests.states.state import COMMITS
 
 PACKAGE = "usr/lib/python3/dist-packages/tukit_sysext"
 FORMER, HERE = "former", "here"
-DEBUG, SHELL, TOOLS = "debug-1.1.x86-64.raw", "shell-1.0.x86-64.raw", "tools-1.0.x86-64.raw"
+SHELL = "shell-1.0.x86-64.raw"
+LINKS = {
+    "byhand.raw": "byhand-3.0.x86-64.raw",
+    "debug.raw": "debug-1.1.x86-64.raw",
+    "shell.raw": SHELL,
+    "tools.raw": "tools-1.0.x86-64.raw",
+}
+"""What the newest snapshots have."""
 
 
 @dataclass(kw_only=True)
@@ -126,12 +133,16 @@ def work(machine: Machine) -> None:
     """What the code that is here does; `editor` is left to the collection."""
     site = machine.site
     machine.repository.publish("debug", "1.1", {**NEW, **site.identity})
-    machine.repository.publish("tools", "1.1", ANY)
+    for name in ("shell", "tools"):
+        machine.repository.publish(name, "1.1", ANY)
     published(site, LATER)
     site.command("hold", "tools=1.0")
+    site.command("block", "shell=1.1")
+    put_by_hand(site, "byhand")
+    site.command("adopt", "byhand")
     assert site.update().returncode == 0
     machine.boot()
-    assert site.links() == {"debug.raw": DEBUG, "shell.raw": SHELL, "tools.raw": TOOLS}
+    assert site.links() == LINKS
     site.command("install", "editor")
     site.command("remove", "editor")
     site.command("gc")
@@ -162,7 +173,7 @@ def test_former_code_works_with_what_this_code_left(machine: Machine) -> None:
     status = site.command("status").stdout
     assert "REFUSED" in status and "quarantined: shell.raw" in status and "held at 1.0" in status
     assert site.lab.tukit("close", str(opened)).returncode == 0, "all fits"
-    assert site.links(opened) == {"debug.raw": DEBUG, "shell.raw": SHELL, "tools.raw": TOOLS}
+    assert site.links(opened) == LINKS
     assert site.lab.path(f"{STORE}/{SHELL}").read_bytes() == good, "fetched anew"
     assert "put back" in site.command("verify", "--boot").stdout
     for _ in range(2):
@@ -211,7 +222,7 @@ def test_a_rollback_brings_former_code_back(machine: Machine) -> None:
     site.lab.run(["snapper", "--no-dbus", "--ambit", "transactional", "rollback", str(latest)])
     machine.boot()
     assert machine.runs(HERE)
-    assert site.links() == {"debug.raw": DEBUG, "shell.raw": SHELL, "tools.raw": TOOLS}
+    assert site.links() == LINKS
     assert site.command("gc").returncode == 0
     assert site.command("verify", "--all").returncode == 0
     assert {path: machine.contents()[path] for path in kept} == kept

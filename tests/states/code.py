@@ -24,6 +24,7 @@ def take(commit: str, folder: Path, *, repository: Path = TOP) -> Path:
         raise NoHistory(f"{repository}: git archive {commit}: {archive.stderr.decode().strip()}")
     folder.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as members:
+        members.extraction_filter = lambda member, _: member  # newer versions of Python ask for it
         members.extractall(folder)  # noqa: S202  # our own
     return folder
 

@@ -51,8 +51,7 @@ def begin(site: Site) -> None:
     site.want("probe", policy="optional")
     site.command("install", "tools", "shell")
     for name in ("byhand", "foreign"):
-        make_image(site.lab.path(STORE), name, "3.0", release=ANY, manifest=None)
-        site.lab.path(f"/etc/extensions/{name}.raw").symlink_to(f"{STORE}/{name}-3.0.x86-64.raw")
+        put_by_hand(site, name)
     site.command("adopt", "byhand")
     site.lab.tukit("execute", "true", check=True)
     site.lab.reboot()
@@ -97,6 +96,12 @@ def end(site: Site) -> None:
     site.lab.path("/run/systemd/system").mkdir(parents=True)
     site.lab.run(["snapper", "--no-dbus", "create", "-p"])
     site.lab.path("/run/systemd/system").rmdir()
+
+
+def put_by_hand(site: Site, name: str) -> None:
+    """Put an image into the store and link it, as another tool does."""
+    make_image(site.lab.path(STORE), name, "3.0", release=ANY, manifest=None)
+    site.lab.path(f"/etc/extensions/{name}.raw").symlink_to(f"{STORE}/{name}-3.0.x86-64.raw")
 
 
 def damage(site: Site, file_name: str) -> None:

@@ -32,6 +32,8 @@ class LeftMachine:
 
     def __init__(self, commit: str, folder: Path) -> None:
         with tarfile.open(FOLDER / commit / ARCHIVE) as archive:
+            # newer versions of Python ask for it, and refuse links with an absolute path without it
+            archive.extraction_filter = lambda member, _: member
             archive.extractall(folder)  # noqa: S202  # our own
         self.machine: Any = json.loads((FOLDER / commit / MACHINE).read_text())
         self.facts: Any = json.loads((FOLDER / commit / FACTS).read_text())
