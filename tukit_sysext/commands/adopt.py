@@ -246,7 +246,7 @@ def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:
             "file": sources[0].made.file,
             "origin": sources[0].made.origin,
             "notes": list(sources[0].made.notes),
-            "hint": sources[0].made.next_step,
+            "next_step": sources[0].made.next_step,
             "trees": [tree_document(item.target) for item in sources],
         }
         if sources
@@ -256,7 +256,7 @@ def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:
                 "tree": tree_document(item.target) if item.target is not None else None,
                 "entry": item.entry,
                 "reason": item.reason,
-                "hint": item.next_step,
+                "next_step": item.next_step,
             }
             for item in results
             if isinstance(item, _Failure)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import tukit_sysext
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
@@ -33,7 +32,7 @@ class ClockCheck:
     unreadable: Mapping[str, str]
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> ClockCheck:
         """Look at the clock, our own files, and the signatures seen of sources."""
         seen: dict[str, int] = {}
         unreadable: dict[str, str] = {}

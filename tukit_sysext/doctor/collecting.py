@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.doctor.check import CheckResult, good, unknown, warning
@@ -21,7 +20,7 @@ class CollectionCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> CollectionCheck:
         """Look at the snapshots, and at what is mounted."""
         snapshots = scan(machine.layout, machine.subvolumes, releases=False)
         return cls(unknown=find_roots(machine.layout, snapshots).unknown, privileged=machine.privileged)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Problem
@@ -39,7 +38,7 @@ class ConfigurationCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> ConfigurationCheck:
         """Read the configuration, and look for the plugins that it names."""
         with Tree(machine.layout.root) as tree:
             configuration, images = settings.load(tree), wanted.load(tree)

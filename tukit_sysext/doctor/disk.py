@@ -7,7 +7,6 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
@@ -36,7 +35,7 @@ class SnapshotsCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> SnapshotsCheck:
         """Look at mounts, at the folder of snapshots and at snapper's configurations."""
         there, snapshots, unreadable = True, False, ""
         try:

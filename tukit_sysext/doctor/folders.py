@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from tukit_sysext.config import settings
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
@@ -57,7 +56,7 @@ class FoldersCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> FoldersCheck:
         """Look at the folders."""
         layout = machine.layout
         free: int | None = None

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown
 from tukit_sysext.doctor.packages import installs
@@ -59,7 +58,7 @@ class HooksCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> HooksCheck:
         """Look at the plugin directories, and ask tukit for its version."""
         layout = machine.layout
         etc, usr = layout.tukit_plugins

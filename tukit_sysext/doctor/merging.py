@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
@@ -34,7 +33,7 @@ class MergeCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> MergeCheck:
         """Assess the links cheaply: what is recorded is not hashed. Root looks into what has no record."""
         snapshots = scan(machine.layout, machine.subvolumes)
         store = machine.store(writable=False)

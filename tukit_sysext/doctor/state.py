@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.integrity import needs
@@ -41,7 +40,7 @@ class StateCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> StateCheck:
         """Look at the ledger, and at the marks in /run."""
         path, fault, unreadable = machine.layout.ledger, "", False
         newer: Sequence[str] = ()

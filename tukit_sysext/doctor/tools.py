@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, problem
 from tukit_sysext.doctor.packages import installs
@@ -29,7 +28,7 @@ class ProgramsCheck:
     missing: Mapping[str, str]
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> ProgramsCheck:
         """Look for them."""
         root = machine.layout.root
         return cls(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Self
 
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown
 from tukit_sysext.doctor.packages import installs
@@ -55,7 +54,7 @@ class UnitsCheck:
     privileged: bool
 
     @classmethod
-    def look(cls, machine: Machine) -> Self:
+    def look(cls, machine: Machine) -> UnitsCheck:
         """Look at the unit folders of the running system."""
         units: dict[str, Unit] = {}
         unknown = ""
