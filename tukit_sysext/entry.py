@@ -64,8 +64,8 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
         # the border: nothing of ours may stop an update, whatever it is
         log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
         status = ExitStatus.DONE if settling else ExitStatus.NOT_DONE
-    if faults.told:
-        told = f"tukit-sysext: FAULT: {'; '.join(faults.told)}"
+    if faults.messages:
+        told = f"tukit-sysext: FAULT: {'; '.join(faults.messages)}"
         # the hook goes on with the line where the job was not done
         ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
         print(told, end=ending, file=sys.stderr)

@@ -294,7 +294,7 @@ def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
         source.name
         for source in settings.load(tree).sources.values()
         if source.name != name
-        and any((said.key, os.path.normpath(said.text)) == ("Keyring", key) for said in source.said)
+        and any((value.key, os.path.normpath(value.text)) == ("Keyring", key) for value in source.effective)
     )
     images = wanted.load(tree).images.values() if not weaker else ()
     return Removed(

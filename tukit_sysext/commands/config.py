@@ -11,7 +11,7 @@ from typing import Any
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.config import settings as settings_files
 from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.files import Problem, Said, redacted_value
+from tukit_sysext.config.files import EffectiveValue, Problem, redacted_value
 from tukit_sysext.config.key_table import File, Key, of_file
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.config.wanted import WantedImages
@@ -52,7 +52,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     target = looked_at(machine, arguments)
     with Tree(target.path) as tree:
         configuration, wanted = settings_files.load(tree), wanted_files.load(tree)
-    settings = list(rows(configuration.said, File.MAIN, everything=arguments.all))
+    settings = list(rows(configuration.effective, File.MAIN, everything=arguments.all))
     settings = _with_system_proxy(target.machine, settings)
     out = Output.of(arguments)
     if out.wants_json:
@@ -62,7 +62,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def rows(said: Sequence[Said], file: File, *, everything: bool) -> Iterator[_Value]:
+def rows(said: Sequence[EffectiveValue], file: File, *, everything: bool) -> Iterator[_Value]:
     """The values of one file, in the order of the list of keys; with ``everything`` the defaults too."""
     for key in of_file(file):
         found = [item for item in said if (item.section, item.key) == (key.section, key.name)]
@@ -117,7 +117,7 @@ def document(
                 "name": name,
                 "file": source.origin,
                 "usable": source.trusted and not source.doubt,
-                "values": [_value_document(row) for row in rows(source.said, File.SOURCE, everything=everything)],
+                "values": [_value_document(row) for row in rows(source.effective, File.SOURCE, everything=everything)],
             }
             for name, source in configuration.sources.items()
         ],
@@ -125,7 +125,7 @@ def document(
             {
                 "name": name,
                 "file": image.origin,
-                "values": [_value_document(row) for row in rows(image.said, File.IMAGE, everything=everything)],
+                "values": [_value_document(row) for row in rows(image.effective, File.IMAGE, everything=everything)],
             }
             for name, image in wanted.images.items()
         ],
@@ -160,14 +160,14 @@ def _show(
     for name, source in configuration.sources.items():
         out.tell()
         out.tell(Toned(f"Source {name} ({source.origin})", Tone.STRONG))
-        _table(out, list(rows(source.said, File.SOURCE, everything=everything)))
+        _table(out, list(rows(source.effective, File.SOURCE, everything=everything)))
     if not configuration.sources:
         out.tell()
         out.tell("No source is configured.")
     for name, image in wanted.images.items():
         out.tell()
         out.tell(Toned(f"Wanted image {name} ({image.origin})", Tone.STRONG))
-        _table(out, list(rows(image.said, File.IMAGE, everything=everything)))
+        _table(out, list(rows(image.effective, File.IMAGE, everything=everything)))
     if not wanted.images:
         out.tell()
         out.tell("No image is wanted.")

@@ -44,7 +44,7 @@ class Problem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class EffectiveValue:
     """A value that counts, as it is written (several words are one each), with the file and line that says so."""
 
     section: str
@@ -151,14 +151,14 @@ class Keys:
     """The assignments of one or several files (the weakest first), taken one by one.
 
     The last assignment of a key counts, an empty value resets it to the default, as in systemd's files. What nobody
-    took is a key that this version does not know. ``said`` are the values that count, of the keys that were taken;
+    took is a key that this version does not know. ``effective`` are the values that count, of the keys that were taken;
     :mod:`tukit_sysext.config.key_table` describes each key.
     """
 
     def __init__(self, *files: ConfigurationFile) -> None:
         self._assignments: dict[tuple[str, str], list[tuple[str, Assignment]]] = {}
         self.problems: list[Problem] = []
-        self.said: list[Said] = []
+        self.effective: list[EffectiveValue] = []
         for file in files:
             self.problems += file.problems
             for assignment in file.assignments:
@@ -194,16 +194,16 @@ class Keys:
         secret: bool = False,
     ) -> list[tuple[Value, str]]:
         values: list[tuple[Value, str]] = []
-        said: list[Said] = []
+        effective: list[EffectiveValue] = []
         for path, assignment in assignments:
             if not assignment.value:
                 values.clear()
-                said.clear()
+                effective.clear()
             for text in assignment.value.split() if several else filter(None, [assignment.value]):
                 try:
                     values.append((convert(text), path))
-                    said.append(
-                        Said(
+                    effective.append(
+                        EffectiveValue(
                             section=assignment.section,
                             key=assignment.key,
                             text=text,
@@ -215,7 +215,7 @@ class Keys:
                     text = "..." if secret else redacted_value(text)
                     message = f"{excerpt(assignment.key)}={excerpt(text)}: {error}"
                     self.problems.append(Problem(file=path, line=assignment.line, message=message))
-        self.said += said
+        self.effective += effective
         return values
 
     def finish(self) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.files import Keys, Problem, Said, load_folder, load_main
+from tukit_sysext.config.files import EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
@@ -68,7 +68,7 @@ class SourceSettings:
     are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
-    fitting image. ``said`` has the values as they are written.
+    fitting image. ``effective`` has the values as they are written.
     """
 
     name: str
@@ -83,7 +83,7 @@ class SourceSettings:
     doubt: str = ""
     priority: int = DEFAULT_PRIORITY
     trusted: bool = True
-    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
+    effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +91,7 @@ class Configuration:
     """What the files of a tree say, and what is wrong in them.
 
     ``trusted`` is False where a file of the settings has a fault: the rest of it counts, but nothing is refused then,
-    because the fault may have been what limits refusals. ``said`` has the values of the settings as they are written,
+    because the fault may have been what limits refusals. ``effective`` has the values of the settings as they are written,
     ``masked`` names of sources that are masked with what masks them.
     """
 
@@ -99,7 +99,7 @@ class Configuration:
     sources: Mapping[str, SourceSettings]
     problems: tuple[Problem, ...]
     trusted: bool = True
-    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
+    effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
     masked: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -142,7 +142,7 @@ def load(tree: Tree) -> Configuration:
         trusted=trusted,
         sources=sources,
         problems=tuple(problems),
-        said=tuple(keys.said),
+        effective=tuple(keys.effective),
         masked=folder.masked,
     )
 
@@ -210,6 +210,6 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
         trusted=not any(problem.fault for problem in problems),
-        said=tuple(keys.said),
+        effective=tuple(keys.effective),
     )
     return source, tuple(problems)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tukit_sysext.config.files import ConfigurationFile, Keys, Problem, Said, load_folder
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
 from tukit_sysext.config.values import component, version
 from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -48,7 +48,7 @@ class WantedImage:
     """One wanted image.
 
     ``origin`` is the file that says so. ``trusted`` is False when that file has a fault: the rest of it counts, but it
-    cannot refuse an update, because the fault may have been the policy. ``said`` has the values as they are written.
+    cannot refuse an update, because the fault may have been the policy. ``effective`` has the values as they are written.
     """
 
     name: str
@@ -60,7 +60,7 @@ class WantedImage:
     blocked: tuple[str, ...] = ()
     state: State = State.WANTED
     trusted: bool = True
-    said: tuple[Said, ...] = field(default=(), compare=False, repr=False)
+    effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def may_refuse(self) -> bool:
@@ -106,7 +106,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
     )
     problems = keys.finish()
     trusted = not any(problem.fault for problem in problems)
-    return replace(image, trusted=trusted, said=tuple(keys.said)), problems
+    return replace(image, trusted=trusted, effective=tuple(keys.effective)), problems
 
 
 def load(tree: Tree) -> WantedImages:

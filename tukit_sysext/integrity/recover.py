@@ -18,8 +18,8 @@ from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.sources.protocol import Source
-from tukit_sysext.sources.watched import Watched
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.incoming import Incoming
@@ -112,7 +112,7 @@ class Recovery:
         where = f"{record.file_name} of source {source.name}"
         with self._store.receive(sha256=record.sha256, limit=record.size, where=where) as incoming:
             try:
-                sink = Watched(incoming, record.file_name, self._machine.progress)
+                sink = ProgressSink(incoming, record.file_name, self._machine.progress)
                 self._machine.progress.fetch([(record.file_name, record.size)])
                 failure = source.fetch([(candidate, sink)]).get(record.sha256)
                 if failure is None:

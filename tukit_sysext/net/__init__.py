@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The network: how bytes are brought from servers. What they are worth is decided elsewhere."""
+"""The network: how bytes are fetched from servers. Whether they are to be trusted is decided elsewhere."""

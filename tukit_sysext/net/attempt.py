@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One attempt to have a file from one URL, by libcurl; what came of it, and what to do next."""
+"""One attempt to fetch a file from one URL, by libcurl; what came of it, and what to do next."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is to be had from servers, and what came of it; how far one is. Values, and no libcurl."""
+"""Requests for files of servers, their responses, and the state in between. Values, and no libcurl."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Login:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One file to be had.
+    """One file to be fetched.
 
     ``urls`` say where, in the order of preference. ``limit`` is the most bytes that are taken. ``sink`` takes the
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """A file that was had: from where, its bytes (empty with a sink), and what the server said to recognise it again.
+    """A file that was fetched: from where, its bytes (empty with a sink), and what the server said to recognise it by.
 
     ``unchanged``: the server says that the one asked about is still the newest.
     """

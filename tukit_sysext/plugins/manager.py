@@ -295,9 +295,9 @@ def _file(plugin: object) -> str | None:
 
 
 def _guarded(plugin: str, source: Source, configuration: Configuration) -> Source:
-    from tukit_sysext.sources.guarded import Guarded
+    from tukit_sysext.sources.guarded import GuardedSource
 
-    return Guarded(plugin, source, limit=LIMIT, image_limit=configuration.settings.network.image_deadline)
+    return GuardedSource(plugin, source, limit=LIMIT, image_limit=configuration.settings.network.image_deadline)
 
 
 def _complete(result: Any) -> Any:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Sources of images: what they offer, what is known of it, and how its bytes are had."""
+"""Sources of images: what they offer, what is known of it, and how it is fetched."""

@@ -34,12 +34,12 @@ class DirectorySource:
         """See Source."""
         where = f"{self._folder}/{listed.LIST}"
         content = self._read(listed.LIST, limit=checksums.LIMIT)
-        believed = self._trust.check(content, self._signature, where=where)
+        verified = self._trust.check(content, self._signature, where=where)
         checksum_list = checksums.parse(content, where=where)
         listed.check_freshness(checksum_list, where)
-        self._trust.remember(believed)
+        self._trust.remember(verified)
         self._hashes = checksum_list.hashes
-        signer = believed.fingerprint if believed is not None else None
+        signer = verified.fingerprint if verified is not None else None
         return listed.candidates(
             checksum_list,
             self._settings,

@@ -23,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 Result = TypeVar("Result")
 
 
-class Guarded:
+class GuardedSource:
     """A source that says only what a source may say. ``plugin`` names it in messages.
 
     ``limit``: seconds for a list or for descriptions, ``image_limit`` for each image. Raises PluginFailed where

@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 _KIND = "signatures"
 _REMEMBERED_FOR = 3600
 """Seconds for which a check is remembered: a key may expire meanwhile."""
-_BRING_KEY = "tukit-sysext sources add {} URL --key FILE --force brings the publisher's key"
+_ADD_KEY = "tukit-sysext sources add {} URL --key FILE --force brings the publisher's key"
 _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Believed:
+class VerifiedSignature:
     """A signature that was found good: the primary key's fingerprint, and the time of each good signature by key."""
 
     fingerprint: str
@@ -52,7 +52,7 @@ class Trust:
         self._cache = cache
         self._seen = seen
 
-    def check(self, content: bytes, signature: Callable[[], bytes | None], *, where: str) -> Believed | None:
+    def check(self, content: bytes, signature: Callable[[], bytes | None], *, where: str) -> VerifiedSignature | None:
         """Who signed a list, and when; None where the configuration asks for no signature.
 
         ``signature`` brings the detached signature, None where there is none. Raises ImageBroken where the list is not
@@ -69,32 +69,32 @@ class Trust:
         name, origin = self._settings.name, self._settings.origin
         if keyring is None:
             raise ImageBroken(
-                f"{where}: there is no keyring to check its signature with; {_BRING_KEY.format(name)}",
-                next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_BRING_KEY.format(name)}",
+                f"{where}: there is no keyring to check its signature with; {_ADD_KEY.format(name)}",
+                next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_ADD_KEY.format(name)}",
             )
         detached = signature()
         if detached is None:
             raise ImageBroken(f"{where}: it is not signed, expected a signature beside it")
         key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (content, detached, keyring.content)))
-        good = self._remembered(key.hexdigest())
+        good = self._cached_check(key.hexdigest())
         if good is None:
-            good = self._ask(content, detached, keyring, where=where)
+            good = self._run_gpgv(content, detached, keyring, where=where)
             note = {"good": [[each.fingerprint, each.time] for each in good], "checked": int(time.time())}
             self._cache.put_note(_KIND, key.hexdigest(), note)
-        known = self._timely(self._pinned(good, where=where), where=where)
+        known = self._current(self._pinned(good, where=where), where=where)
         newest = max(known, key=lambda each: each.time)
-        self._check_replay(newest.time, self._counting(keyring), where=where)
+        self._check_replay(newest.time, self._trusted_fingerprints(keyring), where=where)
         times: dict[str, int] = {}
         for each in known:
             times[each.fingerprint] = max(each.time, times.get(each.fingerprint, 0))
-        return Believed(fingerprint=newest.fingerprint, times=times)
+        return VerifiedSignature(fingerprint=newest.fingerprint, times=times)
 
-    def remember(self, believed: Believed | None) -> None:
+    def remember(self, verified: VerifiedSignature | None) -> None:
         """Take in that a list was believed in every respect. Never raises: what cannot be remembered is told."""
-        if believed is None:
+        if verified is None:
             return
         try:
-            self._seen.remember(self._settings.name, believed.times)
+            self._seen.remember(self._settings.name, verified.times)
         except (OSError, Busy, MemoryUnreadable) as error:
             log.error("source %s: the time of its list cannot be remembered: %s", self._settings.name, error)
 
@@ -113,28 +113,28 @@ class Trust:
             )
         return pinned
 
-    def _timely(self, good: Sequence[Signature], *, where: str) -> Sequence[Signature]:
+    def _current(self, good: Sequence[Signature], *, where: str) -> Sequence[Signature]:
         """Those that are not from the future, the newest of them not too old. Raises ImageBroken."""
         now, longest = time.time(), self._settings.max_age
-        timely = [signature for signature in good if signature.time <= now + _CLOCK_TOLERANCE]
-        if not timely:
+        current = [signature for signature in good if signature.time <= now + _CLOCK_TOLERANCE]
+        if not current:
             raise ImageBroken(
                 f"{where}: its signature is from the future, {time_text(good[0].time)}",
                 next_step="see whether the clock of this machine is right (timedatectl)",
             )
-        made = max(signature.time for signature in timely)
+        made = max(signature.time for signature in current)
         if longest is not None and now - made > longest:
             raise ImageBroken(
                 f"{where}: signed {time_text(made)}, {span_text(now - made)} ago; MaxAge= in "
                 f"{self._settings.origin} allows {span_text(longest)}",
                 next_step="ask the publisher for a list that is signed anew",
             )
-        return timely
+        return current
 
-    def _check_replay(self, made: int, counting: Collection[str] | None, *, where: str) -> None:
+    def _check_replay(self, made: int, trusted: Collection[str] | None, *, where: str) -> None:
         """Raise ImageBroken for a list that is older than one that was seen (threat N7), MemoryUnreadable."""
         name = self._settings.name
-        seen = [when for key, when in self._seen.times(name).items() if counting is None or key in counting]
+        seen = [when for key, when in self._seen.times(name).items() if trusted is None or key in trusted]
         newest = max(seen, default=made)
         if made >= newest:
             return
@@ -148,7 +148,7 @@ class Trust:
             next_step=f"ask another mirror, or go back to that list: {command}",
         )
 
-    def _counting(self, keyring: Keyring) -> Collection[str] | None:
+    def _trusted_fingerprints(self, keyring: Keyring) -> Collection[str] | None:
         """The keys whose remembered times count: those that are trusted now; None for all."""
         if self._settings.fingerprints is not None:
             return self._settings.fingerprints
@@ -157,7 +157,7 @@ class Trust:
         except ValueError:
             return None  # gpgv reads more kinds of keyrings than we do
 
-    def _remembered(self, key: str) -> list[Signature] | None:
+    def _cached_check(self, key: str) -> list[Signature] | None:
         note = self._cache.note(_KIND, key) or {}
         good, checked = note.get("good"), note.get("checked")
         if not isinstance(checked, int) or not 0 <= int(time.time()) - checked <= _REMEMBERED_FOR:
@@ -173,7 +173,7 @@ class Trust:
                     return None
         return signatures
 
-    def _ask(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
+    def _run_gpgv(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
         """All good signatures. Raises ImageBroken where there is none, or one of other content beside them."""
         try:
             keys = dearmour(keyring.content)
@@ -181,12 +181,12 @@ class Trust:
             raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
         checked = check_signature(content, detached, keys)
         if checked.bad or not checked.good:
-            bring = _BRING_KEY.format(self._settings.name)
+            add_key = _ADD_KEY.format(self._settings.name)
             reasons = "; ".join(checked.reasons) or "gpgv finds no good signature"
             if any(reason.endswith(NOT_IN_KEYRING) for reason in checked.reasons):
-                reasons += f" {keyring.path}; {bring}"
+                reasons += f" {keyring.path}; {add_key}"
             raise ImageBroken(
                 f"{where}: its signature is refused: {reasons}",
-                next_step=f"see whether {keyring.path} is the keyring of this source; if not, {bring}",
+                next_step=f"see whether {keyring.path} is the keyring of this source; if not, {add_key}",
             )
         return list(checked.good)

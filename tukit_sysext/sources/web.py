@@ -21,7 +21,7 @@ from tukit_sysext.sources import listed
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.sources.trust import Believed, Trust
+from tukit_sysext.sources.trust import Trust, VerifiedSignature
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +52,14 @@ class WebSource:
         fresh = False
         while urls:
             try:
-                answer = self._list(urls, fresh=fresh)
+                answer = self._fetch_list(urls, fresh=fresh)
             except SourceUnreachable as error:
                 failures.append(error)
                 break
             base = answer.url.removesuffix(listed.LIST)
             where = f"{base}{listed.LIST}"
             try:
-                believed = self._believed(answer, base, where=where)
+                verified = self._verify_list(answer, base, where=where)
                 checksum_list = checksums.parse(answer.body, where=where)
                 listed.check_freshness(checksum_list, where)
             except (ImageBroken, SourceUnreachable) as error:
@@ -71,8 +71,8 @@ class WebSource:
                 urls.remove(base)
             else:
                 self._keep(answer, base)
-                self._trust.remember(believed)
-                return self._offer(base, checksum_list, believed.fingerprint if believed is not None else None)
+                self._trust.remember(verified)
+                return self._offer(base, checksum_list, verified.fingerprint if verified is not None else None)
         why = "; ".join(str(failure) for failure in failures)
         refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
         raise ImageBroken(why, next_step=refused.next_step) if refused is not None else SourceUnreachable(why)
@@ -83,7 +83,7 @@ class WebSource:
         self._hashes = checksum_list.hashes
         return listed.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
 
-    def _believed(self, answer: Response, base: str, *, where: str) -> Believed | None:
+    def _verify_list(self, answer: Response, base: str, *, where: str) -> VerifiedSignature | None:
         """Who signed the list, and when.
 
         A kept signature that is refused is asked for again: the list may be signed anew.
@@ -94,13 +94,13 @@ class WebSource:
                 return self._trust.check(answer.body, lambda: kept, where=where)
             except ImageBroken as error:
                 log.info("%s", error)
-        return self._trust.check(answer.body, lambda: self._bring_signature(base), where=where)
+        return self._trust.check(answer.body, lambda: self._fetch_signature(base), where=where)
 
     def _note(self) -> Mapping[str, object]:
         return self._cache.note(LISTS, self.name) or {}
 
     def _keep(self, answer: Response, base: str) -> None:
-        """Keep a list that is believed, with what the server said to recognise it by."""
+        """Keep a list that is verified, with what the server said to recognise it by."""
         note = dict(self._note()) if answer.unchanged else {}
         note |= {"url": base, "list": self._cache.put_content(answer.body)}
         note |= {"etag": answer.etag, "modified": answer.modified}
@@ -112,7 +112,7 @@ class WebSource:
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]
 
-    def _list(self, urls: Sequence[str], *, fresh: bool) -> Response:
+    def _fetch_list(self, urls: Sequence[str], *, fresh: bool) -> Response:
         """The list, from the first mirror that has it; with ``fresh`` whatever is kept. Raises SourceUnreachable."""
         note = self._note()
         kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
@@ -126,10 +126,10 @@ class WebSource:
             same_origin=True,
             login=self._login,
         )
-        answer = self._one(request)
+        answer = self._fetch_one(request)
         return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
 
-    def _bring_signature(self, base: str) -> bytes | None:
+    def _fetch_signature(self, base: str) -> bytes | None:
         """The signature of the list at one mirror; None where there is none."""
         for name in listed.SIGNATURES:
             request = Request(
@@ -140,13 +140,13 @@ class WebSource:
                 login=self._login,
             )
             try:
-                self._signature = self._one(request).body
+                self._signature = self._fetch_one(request).body
             except NotFound:
                 continue
             return self._signature
         return None
 
-    def _one(self, request: Request) -> Response:
+    def _fetch_one(self, request: Request) -> Response:
         (result,) = self._transfers.run([request], at_once=1)
         if isinstance(result, Response):
             return result
@@ -163,12 +163,12 @@ class WebSource:
                 known[candidate.sha256] = listed.known_from(content, name, image=candidate.file_name, where=name)
             elif name is not None:
                 ask.append((candidate, name))
-        for (candidate, name), result in zip(ask, self._bring([name for _, name in ask]), strict=True):
+        for (candidate, name), result in zip(ask, self._fetch_descriptions([name for _, name in ask]), strict=True):
             known[candidate.sha256] = self._known(result, name, candidate)
         unnamed = [candidate for candidate in candidates if candidate.description is None]
         return {**known, **self._describe_unnamed(unnamed)}
 
-    def _bring(self, names: Sequence[str]) -> Sequence[Outcome]:
+    def _fetch_descriptions(self, names: Sequence[str]) -> Sequence[Outcome]:
         requests = [
             Request(
                 urls=self._locations(name),
@@ -212,7 +212,7 @@ class WebSource:
         left = list(candidates)
         for kind in list(self._kinds):
             names = [listed.description_names(candidate.file_name)[kind] for candidate in left]
-            results = list(zip(left, names, self._bring(names), strict=True))
+            results = list(zip(left, names, self._fetch_descriptions(names), strict=True))
             left = []
             for candidate, name, result in results:
                 description = self._known(result, name, candidate)

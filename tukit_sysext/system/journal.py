@@ -30,12 +30,12 @@ class Faults(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())
-        if text not in self.told:
-            self.told.append(text)
+        if text not in self.messages:
+            self.messages.append(text)
 
 
 def kept_from_children(stream: TextIO) -> TextIO:

@@ -72,7 +72,7 @@ def _policy() -> _Policy | None:
 
 
 @cache
-def _tell_once(why: str) -> None:
+def _warn_once(why: str) -> None:
     log.warning("files are made with labels that the kernel chooses: %s; next step: restorecon -R", why)
 
 
@@ -92,7 +92,7 @@ def labelled(path: str | os.PathLike[str], kind: int = FILE) -> Iterator[None]:
         try:
             policy.create_as(None)
         except OSError as error:
-            _tell_once(f"it stays as it was: {error.strerror}")
+            _warn_once(f"it stays as it was: {error.strerror}")
 
 
 def _set(policy: _Policy, path: str, kind: int) -> bool:
@@ -101,6 +101,6 @@ def _set(policy: _Policy, path: str, kind: int) -> bool:
         if label is not None:
             policy.create_as(label)
     except (OSError, TypeError) as error:  # TypeError: a name that is no text for the bindings
-        _tell_once(f"{path}: {error}")
+        _warn_once(f"{path}: {error}")
         return False
     return label is not None

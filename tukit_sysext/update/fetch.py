@@ -16,7 +16,7 @@ from itertools import islice
 from tukit_sysext.errors import ImageBroken, NoSpace, PluginFailed, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import time_text
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
-from tukit_sysext.sources.watched import Watched
+from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.incoming import Incoming
@@ -117,7 +117,7 @@ class Fetching:
                 else:
                     arrivals.append(_Arrival(wanted, incoming, self))
             progress = self._resolver.machine.progress
-            sinks = [(each.candidate, Watched(each, each.candidate.file_name, progress)) for each in arrivals]
+            sinks = [(each.candidate, ProgressSink(each, each.candidate.file_name, progress)) for each in arrivals]
             failures: Mapping[str, TukitSysextError] = {}
             try:
                 failures = self._resolver.sources[source].fetch(sinks)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trees import make_tree
 from tukit_sysext.config import settings, wanted
-from tukit_sysext.config.files import Keys, Said
+from tukit_sysext.config.files import EffectiveValue, Keys
 from tukit_sysext.config.key_table import KEYS, File, of_file
 from tukit_sysext.system.tree import Tree
 
@@ -59,7 +59,7 @@ def test_the_defaults_are_what_counts_where_nothing_is_said(tmp_path: Path) -> N
     assert said.settings == settings.Settings()
     assert said.sources["main"] == settings.SourceSettings(name="main", origin=f"/{ETC}/sources.d/main.conf")
     assert images.images["gdb"] == wanted.WantedImage(name="gdb", origin=f"/{ETC}/images.d/gdb.conf")
-    assert {item.text for item in said.said} == {key.default for key in of_file(File.MAIN) if key.default}
+    assert {item.text for item in said.effective} == {key.default for key in of_file(File.MAIN) if key.default}
 
 
 def test_where_a_value_comes_from(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_where_a_value_comes_from(tmp_path: Path) -> None:
     with Tree(tmp_path) as tree:
         found = settings.load(tree)
     drop_in, wrong = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/10-site.conf", "/run/tukit-sysext/tukit-sysext.conf.d"
-    assert found.said == (
-        Said(section="Store", key="Grace", text="3d", file=drop_in, line=3),
-        Said(section="Plugins", key="Load", text="c", file=f"{wrong}/20-wrong.conf", line=5),
+    assert found.effective == (
+        EffectiveValue(section="Store", key="Grace", text="3d", file=drop_in, line=3),
+        EffectiveValue(section="Plugins", key="Load", text="c", file=f"{wrong}/20-wrong.conf", line=5),
     )

@@ -15,7 +15,7 @@ import pytest
 from tukit_sysext.errors import StoreError
 from tukit_sysext.progress.notice import ProgressFile, read
 from tukit_sysext.progress.progress import Progress, Report, Stage
-from tukit_sysext.sources.watched import Watched
+from tukit_sysext.sources.progress_sink import ProgressSink
 
 
 class Clock:
@@ -70,7 +70,7 @@ class Sink:
 def bring(progress: Progress, clock: Clock, *, refuses: bool = False) -> None:
     progress.stage(Stage.RESOLVING)
     progress.fetch([("a.raw", None), ("b.raw", 30)])
-    sink = Watched(Sink(refuses=refuses), "a.raw", progress)
+    sink = ProgressSink(Sink(refuses=refuses), "a.raw", progress)
     sink.expect(20)
     for _ in range(4):
         clock.now += 0.15

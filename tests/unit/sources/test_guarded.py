@@ -19,7 +19,7 @@ from tukit_sysext.errors import (
     TukitSysextError,
 )
 from tukit_sysext.sources.candidate import Candidate, Description
-from tukit_sysext.sources.guarded import Guarded
+from tukit_sysext.sources.guarded import GuardedSource
 from tukit_sysext.sources.protocol import Sink, Source
 
 ONE = candidate("1.0")
@@ -60,8 +60,8 @@ def ask(source: Source, part: str) -> Any:
             return source.fetch([(ONE, cast("Sink", None))])
 
 
-def guarded(source: Source, *, limit: float = 60) -> Guarded:
-    return Guarded("mine", source, limit=limit, image_limit=limit)
+def guarded(source: Source, *, limit: float = 60) -> GuardedSource:
+    return GuardedSource("mine", source, limit=limit, image_limit=limit)
 
 
 def hanging() -> None:

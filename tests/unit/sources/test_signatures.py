@@ -21,7 +21,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
-from tukit_sysext.sources.guarded import Guarded
+from tukit_sysext.sources.guarded import GuardedSource
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.sources.web import WebSource
 
@@ -48,7 +48,7 @@ def test_every_kind_of_source_is_tried() -> None:
         ):
             if all(hasattr(kind, part) for part in ("candidates", "describe", "fetch")):
                 found.add(kind)
-    assert found - {Source, Guarded} == BACKENDS.keys()
+    assert found - {Source, GuardedSource} == BACKENDS.keys()
 
 
 def test_no_row_is_there_twice() -> None:

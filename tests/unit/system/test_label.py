@@ -77,7 +77,7 @@ def forgotten() -> Iterator[None]:
 
     def forget() -> None:
         label._policy.cache_clear()
-        label._tell_once.cache_clear()
+        label._warn_once.cache_clear()
 
     forget()
     yield

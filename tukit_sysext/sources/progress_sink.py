@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sink whose bytes are counted for whoever watches the job."""
+"""A sink whose bytes are counted for whoever watches the progress."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from tukit_sysext.sources.protocol import Sink
 
 
-class Watched:
-    """A sink whose bytes are told to a :class:`Progress`."""
+class ProgressSink:
+    """A sink that reports each write to a :class:`Progress`, and passes it on."""
 
     def __init__(self, sink: Sink, file_name: str, progress: Progress) -> None:
         self._sink = sink
