@@ -91,8 +91,8 @@ class Configuration:
     """What the files of a tree say, and what is wrong in them.
 
     ``trusted`` is False where a file of the settings has a fault: the rest of it counts, but nothing is refused then,
-    because the fault may have been what limits refusals. ``effective`` has the values of the settings as they are written,
-    ``masked`` names of sources that are masked with what masks them.
+    because the fault may have been what limits refusals. ``effective`` has the values of the settings as they are
+    written, ``masked`` names of sources that are masked with what masks them.
     """
 
     settings: Settings

@@ -48,7 +48,8 @@ class WantedImage:
     """One wanted image.
 
     ``origin`` is the file that says so. ``trusted`` is False when that file has a fault: the rest of it counts, but it
-    cannot refuse an update, because the fault may have been the policy. ``effective`` has the values as they are written.
+    cannot refuse an update, because the fault may have been the policy. ``effective`` has the values as they are
+    written.
     """
 
     name: str
