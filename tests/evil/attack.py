@@ -21,8 +21,8 @@ from tests.lab.server import Server
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.time_limit import TimeUp, time_limit
+from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import LeftOut
 from tukit_sysext.update.transaction import Transaction
 
 DEADLINE = 30.0

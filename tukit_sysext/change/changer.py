@@ -206,7 +206,7 @@ def _spare(image: ImagePlan, facts: Facts) -> ImagePlan:
         return image
     # what is blocked has to go; what only differs from what is held or asked for stays
     linked = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
-    if linked is None or linked[1].standing is not Standing.FITS:
+    if linked is None or linked.standing is not Standing.FITS:
         return image
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
 

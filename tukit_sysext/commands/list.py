@@ -22,9 +22,9 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import explain
+from tukit_sysext.update.catalogue import Offer, catalogue, undecided_of_both, wanting_newest
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.offers import Offer, offers, undecided_of_both, wish
 from tukit_sysext.update.plan import Action
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.search import Resolver
@@ -43,9 +43,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             more = [one for name in facts.wanted for one in explain.undescribed(facts, name)] if arguments.all else []
             return more or undecided_of_both(facts, wanted)
 
-        facts = resolver.look_around(lambda found: wish(found, wanted, arguments.names), ask)
+        facts = resolver.look_around(lambda found: wanting_newest(found, wanted, arguments.names), ask)
     _check_names(facts, arguments.names, wanted)
-    shown = [offer for offer in offers(facts, wanted) if _is_asked_for(offer, arguments)]
+    shown = [offer for offer in catalogue(facts, wanted) if _is_asked_for(offer, arguments)]
     away = facts.not_asked
     versions = (
         {offer.name: explain.versions(facts, offer.name, offer.wanted) for offer in shown} if arguments.all else {}

@@ -24,9 +24,9 @@ from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import explain
+from tukit_sysext.update.catalogue import linked_names
 from tukit_sysext.update.explain import Explained, Rule, Side
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.offers import linked_names
 from tukit_sysext.update.plan import ImagePlan, decide
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.search import Resolver

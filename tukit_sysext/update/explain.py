@@ -24,7 +24,7 @@ from tukit_sysext.update.options import (
     damage,
     linked,
     newest_first,
-    offered,
+    published,
     spare,
 )
 
@@ -88,11 +88,11 @@ def relaxed(wanted: WantedImage) -> WantedImage:
 def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
     """Candidates of an image that nobody looked at yet, whatever the configuration says of them."""
     wanted = relaxed(facts.wanted[name]) if name in facts.wanted else WantedImage(name=name, origin="")
-    found = offered(replace(facts, blocked=()), wanted)
+    versions = published(replace(facts, blocked=()), wanted)
     return tuple(
-        item.option.candidate
-        for item in found
-        if item.standing is Standing.NOT_ASKED and item.option.candidate is not None
+        version.option.candidate
+        for version in versions
+        if version.standing is Standing.NOT_ASKED and version.option.candidate is not None
     )
 
 
@@ -138,13 +138,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
             # one that is not for this tree hides nothing of the store
             if wanted.source in (None, candidate.source) and candidate.architecture in (None, facts.tree.architecture):
                 seen.add((candidate.file_name, candidate.sha256))
-            yield Option(
-                version=candidate.version,
-                file_name=candidate.file_name,
-                sha256=candidate.sha256,
-                candidate=candidate,
-                stored=facts.stored.get(candidate.file_name),
-            )
+            yield Option.of_candidate(facts, candidate)
     for item in spare(facts, relaxed(wanted)):
         if (item.option.file_name, item.option.sha256) not in seen:
             seen.add((item.option.file_name, item.option.sha256))
@@ -152,16 +146,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
     names = {file_name for file_name, _ in seen}
     for stored in linked(facts, wanted).values():
         if stored.file_name not in names:
-            yield _of_link(stored)
-
-
-def _of_link(stored: Stored) -> Option:
-    return Option(
-        version=stored.version,
-        file_name=stored.file_name,
-        sha256=stored.record.sha256 if stored.record is not None else "",
-        stored=stored,
-    )
+            yield Option.of_stored(stored)
 
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:

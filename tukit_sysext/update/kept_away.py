@@ -15,7 +15,7 @@ from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Considered, Option, blocked_by, current, offered, spare
+from tukit_sysext.update.options import Considered, Option, blocked_by, current, published, spare
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
     if best is None:
         return None
     have = current(facts, wanted)
-    linked = have is not None and have[1].option.file_name == best.file_name
+    linked = have is not None and have.option.file_name == best.file_name
     found = list(_against(facts, wanted, best))
     which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
     return KeptAway(
@@ -47,8 +47,8 @@ def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
     )
 
 
-def undescribed(facts: Facts, wanted: WantedImage) -> Candidate | None:
-    """What has to be described next to know it; None where nothing has to be."""
+def first_undescribed(facts: Facts, wanted: WantedImage) -> Candidate | None:
+    """The candidate that has to be described next to know it; None where none has to be."""
     for item in _without_settings(facts, wanted):
         if item.usable:
             return None
@@ -61,7 +61,7 @@ def nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considered
     """Why no version can be had, where nothing but what is published is the reason."""
     if wanted.hold is not None:
         have = current(facts, wanted)
-        linked = have[1].option.version if have is not None else wanted.hold
+        linked = have.option.version if have is not None else wanted.hold
         also = f"; {linked} is linked" if linked != wanted.hold else ""
         return f"{_held(facts, wanted)}{also}"
     if considered:
@@ -76,7 +76,7 @@ def _without_settings(facts: Facts, wanted: WantedImage) -> Iterator[Considered]
     if freed == wanted and free.blocked == facts.blocked:
         return iter(())
     have = current(free, freed)
-    return chain(offered(free, freed), spare(free, freed), (have[1],) if have is not None else ())
+    return chain(published(free, freed), spare(free, freed), (have,) if have is not None else ())
 
 
 def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tuple[str, str]]:
@@ -98,7 +98,7 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
 
 def _held(facts: Facts, wanted: WantedImage) -> str:
     """That a version is held, and why it cannot be had."""
-    there = next(chain(offered(facts, wanted), spare(facts, wanted)), None)
+    there = next(chain(published(facts, wanted), spare(facts, wanted)), None)
     return f"{wanted.hold} is held: {there.reason if there is not None else _unpublished(facts, wanted)}"
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cmp_to_key
 
 from tukit_sysext.config.wanted import State, WantedImage
@@ -30,6 +30,23 @@ class Option:
     candidate: Candidate | None = None
     stored: Stored | None = None
 
+    @classmethod
+    def of_candidate(cls, facts: Facts, candidate: Candidate) -> Option:
+        """What a source offers, with the file of the store that has its name."""
+        return cls(
+            version=candidate.version,
+            file_name=candidate.file_name,
+            sha256=candidate.sha256,
+            candidate=candidate,
+            stored=facts.stored.get(candidate.file_name),
+        )
+
+    @classmethod
+    def of_stored(cls, stored: Stored) -> Option:
+        """A file of the store."""
+        sha256 = stored.record.sha256 if stored.record is not None else ""
+        return cls(version=stored.version, file_name=stored.file_name, sha256=sha256, stored=stored)
+
     @property
     def whole(self) -> bool:
         """Whether the store has just this content, whole."""
@@ -51,12 +68,16 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Considered:
-    """An option with what is known of it; ``verdict`` where systemd's rule could be asked."""
+    """An option with what is known of it; ``verdict`` where systemd's rule could be asked.
+
+    ``link`` is the name of the link that the tree has to it, where that is what was looked for.
+    """
 
     option: Option
     standing: Standing
     reason: str
     verdict: Compatibility | None = None
+    link: str | None = None
 
     @property
     def usable(self) -> bool:
@@ -83,18 +104,12 @@ def linked(facts: Facts, wanted: WantedImage) -> dict[str, Stored]:
     return {name: stored for name, stored in links if stored is not None and stored.name == wanted.name}
 
 
-def offered(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
+def published(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """What sources offer: the strongest source first, in it the newest version."""
     if wanted.state is State.REMOVED:
         return
     options = [
-        Option(
-            version=candidate.version,
-            file_name=candidate.file_name,
-            sha256=candidate.sha256,
-            candidate=candidate,
-            stored=facts.stored.get(candidate.file_name),
-        )
+        Option.of_candidate(facts, candidate)
         for candidate in sorted(facts.candidates, key=lambda candidate: (candidate.priority, candidate.source))
         if candidate.name == wanted.name
         and candidate.architecture in (None, facts.tree.architecture)
@@ -110,12 +125,7 @@ def offered(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
 def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """Whole images of the store, whether a source still offers them or not, the newest first."""
     options = [
-        Option(
-            version=stored.record.version,
-            file_name=stored.file_name,
-            sha256=stored.record.sha256,
-            stored=stored,
-        )
+        Option.of_stored(stored)
         for stored in facts.stored.values()
         if stored.record is not None
         and stored.condition is Condition.WHOLE
@@ -127,23 +137,18 @@ def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
         yield _choosable(facts, wanted, option)
 
 
-def current(facts: Facts, wanted: WantedImage) -> tuple[str, Considered] | None:
-    """The link that the tree has, and its image; of several (systemd would merge them all) the best one."""
-    found: list[tuple[str, Considered]] = []
+def current(facts: Facts, wanted: WantedImage) -> Considered | None:
+    """The image that the tree has a link to; of several (systemd would merge them all) the best one."""
+    images: list[Considered] = []
     for link, stored in linked(facts, wanted).items():
-        option = Option(
-            version=stored.version,
-            file_name=stored.file_name,
-            sha256=stored.record.sha256 if stored.record is not None else "",
-            stored=stored,
-        )
-        item = _choosable(facts, wanted, option)
+        option = Option.of_stored(stored)
+        image = _choosable(facts, wanted, option)
         if wanted.hold not in (None, option.version):
-            item = Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"{wanted.hold} is held")
-        found.append((link, item))
-    found.sort(key=lambda item: newest_first(item[1].option))
-    found.sort(key=lambda item: (item[1].standing is not Standing.FITS, not item[1].usable))
-    return found[0] if found else None
+            image = Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"{wanted.hold} is held")
+        images.append(replace(image, link=link))
+    images.sort(key=lambda image: newest_first(image.option))
+    images.sort(key=lambda image: (image.standing is not Standing.FITS, not image.usable))
+    return images[0] if images else None
 
 
 def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:

@@ -17,8 +17,8 @@ Order of preference for one image:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from tukit_sysext.config.files import Problem
@@ -27,8 +27,9 @@ from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
-from tukit_sysext.update.kept_away import kept_away, nothing_fits, undescribed
-from tukit_sysext.update.options import Considered, Option, current, linked, merge_name, offered, spare
+from tukit_sysext.update.kept_away import first_undescribed
+from tukit_sysext.update.left_out import LeftOut, Why, why_nothing
+from tukit_sysext.update.options import Considered, Option, current, linked, merge_name, published, spare
 
 
 class Action(StrEnum):
@@ -40,28 +41,6 @@ class Action(StrEnum):
     LEAVE_OUT = "leave out"
     REMOVE = "remove"
     LEAVE_ALONE = "leave alone"
-
-
-class LeftOut(StrEnum):
-    """Why no image can be had.
-
-    The first five are about the image, and each is mended in another way: by the publisher, by who configured this
-    machine, on the way to the source, at the source, by the publisher again. NO_PLACE is a tree that has something
-    else where the link belongs. The last two are faults on our side. They refuse nothing: they must not keep the
-    update away that mends them.
-    """
-
-    NOTHING_FITS = "nothing published fits"
-    KEPT_AWAY = "kept away by the configuration"
-    UNREACHABLE = "source not reachable"
-    LIST_REFUSED = "list refused"
-    BROKEN = "image broken"
-    NO_PLACE = "no place for its link"
-    NOT_STORED = "the store cannot take it"
-    FAULT = "a fault of the configuration or of a plugin"
-
-
-_FAULTS = (LeftOut.NOT_STORED, LeftOut.FAULT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,7 +122,7 @@ class Plan:
 
 def decide(facts: Facts) -> Plan:
     """Plan all wanted images of a tree."""
-    images = [_decide_one(facts, wanted) for _, wanted in sorted(facts.wanted.items())]
+    images = [_Case(facts, wanted).plan() for _, wanted in sorted(facts.wanted.items())]
     return Plan(
         tree=facts.tree,
         images=tuple(_without_twins(facts, images)),
@@ -161,210 +140,181 @@ def undecided(facts: Facts) -> tuple[Candidate, ...]:
     """
     ask: list[Candidate] = []
     for _, wanted in sorted(facts.wanted.items()):
-        for item in offered(facts, wanted):
-            if item.standing is Standing.NOT_ASKED and item.option.candidate is not None:
-                ask.append(item.option.candidate)
-            if item.usable or item.standing is Standing.NOT_ASKED:
+        for version in published(facts, wanted):
+            if version.standing is Standing.NOT_ASKED and version.option.candidate is not None:
+                ask.append(version.option.candidate)
+            if version.usable or version.standing is Standing.NOT_ASKED:
                 break
         else:
-            nothing = _decide_one(facts, wanted).left_out in (LeftOut.NOTHING_FITS, LeftOut.KEPT_AWAY)
-            more = undescribed(facts, wanted) if nothing else None
+            nothing = _Case(facts, wanted).plan().left_out in (LeftOut.NOTHING_FITS, LeftOut.KEPT_AWAY)
+            more = first_undescribed(facts, wanted) if nothing else None
             ask += [more] if more is not None else []
     return tuple(ask)
 
 
-def _decide_one(facts: Facts, wanted: WantedImage) -> ImagePlan:
-    if facts.tree.unusable:
-        return _left_out(facts, wanted, LeftOut.NO_PLACE, facts.tree.unusable)
-    if wanted.state is State.REMOVED:
-        return _removal(facts, wanted)
-    in_the_way = _foreign(facts, wanted.name)
-    if in_the_way is not None:
-        return _occupied(facts, wanted, in_the_way)
-    candidates = tuple(offered(facts, wanted))
-    best = next((item for item in candidates if item.usable), None)
-    have = current(facts, wanted)
-    if have is not None and have[1].standing is Standing.FITS and _stays(have[1].option, best, wanted):
-        return _keep(facts, wanted, *have, candidates)
-    if best is None:
-        best = next((item for item in spare(facts, wanted) if item.standing is Standing.FITS), None)
-    if best is not None:
-        return _take(facts, wanted, best, have, candidates)
-    if have is not None and have[1].usable:
-        return _keep(facts, wanted, *have, candidates)
-    if have is not None and not _among(have[1].option, candidates):
-        candidates = (*candidates, have[1])
-    return _nothing(facts, wanted, candidates)
+class _Case:
+    """One wanted image, with what decides about it: what is published, and the link that the tree has."""
 
+    def __init__(self, facts: Facts, wanted: WantedImage) -> None:
+        self._facts = facts
+        self._wanted = wanted
+        self._published = tuple(published(facts, wanted))
+        self._linked = linked(facts, wanted)
+        self._have = current(facts, wanted)
 
-def _stays(have: Option, best: Considered | None, wanted: WantedImage) -> bool:
-    if best is None:
-        return True
-    if _of_another_source(have, wanted) and best.option.file_name != have.file_name:
-        return False  # older or not: Source= says from where it is wanted
-    if wanted.hold is not None and have.whole:
-        return True
-    if not have.whole and best.option.file_name == have.file_name:
-        return False  # the source can tell whether this file of unknown origin is the published one
-    return compare(best.option.version, have.version) <= 0
+    def plan(self) -> ImagePlan:
+        """Decide, in the order of preference of this module."""
+        have, unusable = self._have, self._facts.tree.unusable
+        if unusable:
+            return self.left_out(Why(kind=LeftOut.NO_PLACE, reason=unusable))
+        if self._wanted.state is State.REMOVED:
+            return self._remove()
+        in_the_way = _foreign(self._facts, self._wanted.name)
+        if in_the_way is not None:
+            return self.occupied(in_the_way)
+        best = next((version for version in self._published if version.usable), None)
+        if have is not None and have.standing is Standing.FITS and self._stays(have.option, best):
+            return self._keep(have)
+        if best is None:
+            best = next((each for each in spare(self._facts, self._wanted) if each.standing is Standing.FITS), None)
+        if best is not None:
+            return self._take(best)
+        if have is not None and have.usable:
+            return self._keep(have)
+        considered = self._considered(have)
+        return self.left_out(why_nothing(self._facts, self._wanted, considered), considered)
 
+    def _stays(self, have: Option, best: Considered | None) -> bool:
+        """Whether the linked image, which fits, is kept rather than the best one that is published."""
+        if best is None:
+            return True
+        if self._is_of_another_source(have) and best.option.file_name != have.file_name:
+            return False  # older or not: Source= says from where it is wanted
+        if self._wanted.hold is not None and have.whole:
+            return True
+        if not have.whole and best.option.file_name == have.file_name:
+            return False  # the source can tell whether this file of unknown origin is the published one
+        return compare(best.option.version, have.version) <= 0
 
-def _of_another_source(have: Option, wanted: WantedImage) -> bool:
-    record = have.stored.record if have.stored is not None else None
-    return wanted.source is not None and record is not None and record.source != wanted.source
+    def _is_of_another_source(self, have: Option) -> bool:
+        record = have.stored.record if have.stored is not None else None
+        return self._wanted.source is not None and record is not None and record.source != self._wanted.source
 
-
-def _keep(
-    facts: Facts, wanted: WantedImage, link: str, have: Considered, candidates: tuple[Considered, ...]
-) -> ImagePlan:
-    option = have.option
-    warnings = [
-        f"{item.option.version} of {item.option.origin} is not taken: {item.reason}"
-        for item in candidates
-        if item.standing in (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
-        and compare(item.option.version, option.version) > 0
-    ]
-    if not option.whole:
-        warnings.append(f"{option.file_name} is kept, but {have.reason}")
-    if wanted.source is not None and wanted.source not in facts.sources and wanted.source not in facts.unusable:
-        warnings.append(f"source {wanted.source} is not configured, so that it gets no update")
-    same = next((item.option for item in candidates if item.option.file_name == option.file_name), None)
-    if same is not None and _of_another_source(option, wanted) and same.sha256 != option.sha256:
-        warnings.append(
-            f"{option.file_name} of {same.origin} has other content than the linked one, and cannot be had beside it: "
-            "ask its publisher for a new version"
+    def _keep(self, have: Considered) -> ImagePlan:
+        option = have.option
+        name = merge_name(self._facts, option)
+        link = have.link if name is None else f"{name}.raw"
+        there = self._linked.get(link or "")
+        return ImagePlan(
+            wanted=self._wanted,
+            action=Action.KEEP if there is not None and there.file_name == option.file_name else Action.LINK,
+            reason=have.reason,
+            chosen=self._published_as(option) or option,
+            link=link,
+            remove=self._links_but(link),
+            before=option.version,
+            warnings=tuple(self._warnings_of_kept(have)),
+            considered=self._considered(have),
         )
-    name = merge_name(facts, option)
-    right = link if name is None else f"{name}.raw"
-    ours = linked(facts, wanted)
-    there = ours.get(right)
-    return ImagePlan(
-        wanted=wanted,
-        action=Action.KEEP if there is not None and there.file_name == option.file_name else Action.LINK,
-        reason=have.reason,
-        chosen=next((item.option for item in candidates if item.option.file_name == option.file_name), option),
-        link=right,
-        remove=tuple(sorted(name for name in ours if name != right)),
-        before=option.version,
-        warnings=tuple(warnings),
-        considered=candidates if _among(option, candidates) else (*candidates, have),
-    )
 
+    def _warnings_of_kept(self, have: Considered) -> Iterator[str]:
+        """What is to be told of an image that stays, and of newer ones that cannot be had."""
+        option, source = have.option, self._wanted.source
+        for version in self._published:
+            failed = version.standing in (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
+            if failed and compare(version.option.version, option.version) > 0:
+                yield f"{version.option.version} of {version.option.origin} is not taken: {version.reason}"
+        if not option.whole:
+            yield f"{option.file_name} is kept, but {have.reason}"
+        if source is not None and source not in self._facts.sources and source not in self._facts.unusable:
+            yield f"source {source} is not configured, so that it gets no update"
+        same = self._published_as(option)
+        if same is not None and self._is_of_another_source(option) and same.sha256 != option.sha256:
+            yield (
+                f"{option.file_name} of {same.origin} has other content than the linked one, and cannot be had beside "
+                "it: ask its publisher for a new version"
+            )
 
-def _take(
-    facts: Facts,
-    wanted: WantedImage,
-    best: Considered,
-    have: tuple[str, Considered] | None,
-    candidates: tuple[Considered, ...],
-) -> ImagePlan:
-    option = best.option
-    name = merge_name(facts, option)
-    link = f"{name}.raw" if name is not None else None
-    warnings: list[str] = []
-    if have is not None and have[1].standing is Standing.BROKEN:
-        warnings.append(f"{have[1].option.file_name} is {have[1].reason}")
-    if not _among(option, candidates):
-        warnings.append(f"{option.version} is taken from the store: no source offers one that can be used")
-    return ImagePlan(
-        wanted=wanted,
-        action=Action.LINK if option.whole else Action.FETCH,
-        reason=best.reason,
-        chosen=option,
-        link=link,
-        remove=tuple(sorted(name for name in linked(facts, wanted) if name != link)) if link is not None else (),
-        before=have[1].option.version if have is not None else None,
-        warnings=tuple(warnings),
-        considered=candidates if _among(option, candidates) else (*candidates, best),
-    )
+    def _take(self, best: Considered) -> ImagePlan:
+        option, have = best.option, self._have
+        name = merge_name(self._facts, option)
+        link = f"{name}.raw" if name is not None else None
+        warnings: list[str] = []
+        if have is not None and have.standing is Standing.BROKEN:
+            warnings.append(f"{have.option.file_name} is {have.reason}")
+        if self._published_as(option) is None:
+            warnings.append(f"{option.version} is taken from the store: no source offers one that can be used")
+        return ImagePlan(
+            wanted=self._wanted,
+            action=Action.LINK if option.whole else Action.FETCH,
+            reason=best.reason,
+            chosen=option,
+            link=link,
+            remove=self._links_but(link) if link is not None else (),
+            before=self._before,
+            warnings=tuple(warnings),
+            considered=self._considered(best),
+        )
 
+    def _remove(self) -> ImagePlan:
+        return ImagePlan(
+            wanted=self._wanted,
+            action=Action.REMOVE,
+            reason=f"{self._wanted.origin} says State=removed",
+            remove=self._links_but(None),
+            before=self._before,
+        )
 
-def _among(option: Option, items: Iterable[Considered]) -> bool:
-    return any(item.option.file_name == option.file_name for item in items)
+    def left_out(self, why: Why, considered: tuple[Considered, ...] = ()) -> ImagePlan:
+        """Leave it out for a reason, which may refuse the update."""
+        facts, wanted = self._facts, self._wanted
+        age = facts.refused_for.get(wanted.name, 0)
+        over = facts.refuse_for is not None and age >= facts.refuse_for > 0
+        warning = f"it held back updates for {span_text(age)}, more than RefuseFor= allows: counted as optional"
+        return ImagePlan(
+            wanted=wanted,
+            action=Action.LEAVE_OUT,
+            reason=f"{why.kind}: {why.reason}",
+            remove=self._links_but(None) if why.kind is not LeftOut.NO_PLACE else (),
+            before=self._before,
+            left_out=why.kind,
+            next_step=why.next_step,
+            refuses=wanted.may_refuse and facts.policy_known and not over and not why.kind.is_fault,
+            warnings=(warning,) if wanted.may_refuse and over else (),
+            considered=considered,
+        )
 
+    def occupied(self, foreign: Foreign) -> ImagePlan:
+        """Something that is not ours has the name: it is never touched; where it would be merged it serves."""
+        reason = f"/etc/extensions/{foreign.entry.name} is not ours ({foreign.note or foreign.entry.kind})"
+        if foreign.complaint:
+            return self.left_out(Why(kind=LeftOut.NO_PLACE, reason=f"{reason}: {foreign.complaint}"))
+        warning = f"{reason} and is left as it is; move it away to have the published image"
+        return ImagePlan(wanted=self._wanted, action=Action.LEAVE_ALONE, reason=reason, warnings=(warning,))
 
-def _nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> ImagePlan:
-    """No image can be had: find out which of the reasons it is."""
-    unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if wanted.source in (None, name)]
-    if unusable:
-        return _left_out(facts, wanted, LeftOut.FAULT, "; ".join(unusable), considered)
-    away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
-    away += [item.reason for item in considered if item.standing is Standing.UNREACHABLE]
-    broken = [item for item in considered if item.standing is Standing.BROKEN]
-    refused = {name: why for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)}
-    not_stored = [item for item in considered if item.standing is Standing.NOT_STORED]
-    if not_stored:
-        return _left_out(facts, wanted, LeftOut.NOT_STORED, not_stored[0].reason, considered)
-    kept = kept_away(facts, wanted)
-    if away:
-        # what would fit without it is at hand: the network has its part in this alone
-        also, next_step = ([kept.reason], kept.next_step) if kept is not None else ([], "")
-        return _left_out(facts, wanted, LeftOut.UNREACHABLE, "; ".join((*away, *also)), considered, next_step=next_step)
-    if refused:
-        told = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        next_step = "; ".join(dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps))
-        return _left_out(facts, wanted, LeftOut.LIST_REFUSED, told, considered, next_step=next_step)
-    if broken:
-        told = f"{broken[0].option.version} of {broken[0].option.origin}: {broken[0].reason}"
-        return _left_out(facts, wanted, LeftOut.BROKEN, told, considered)
-    if kept is not None:
-        return _left_out(facts, wanted, LeftOut.KEPT_AWAY, kept.reason, considered, next_step=kept.next_step)
-    return _left_out(facts, wanted, LeftOut.NOTHING_FITS, nothing_fits(facts, wanted, considered), considered)
+    @property
+    def _before(self) -> str | None:
+        return self._have.option.version if self._have is not None else None
 
+    def _links_but(self, link: str | None) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._linked if name != link))
 
-def _left_out(
-    facts: Facts,
-    wanted: WantedImage,
-    left_out: LeftOut,
-    reason: str,
-    considered: tuple[Considered, ...] = (),
-    *,
-    next_step: str = "",
-) -> ImagePlan:
-    have = current(facts, wanted)
-    age = facts.refused_for.get(wanted.name, 0)
-    over = facts.refuse_for is not None and age >= facts.refuse_for > 0
-    warning = f"it held back updates for {span_text(age)}, more than RefuseFor= allows: counted as optional"
-    return ImagePlan(
-        wanted=wanted,
-        action=Action.LEAVE_OUT,
-        reason=f"{left_out}: {reason}",
-        remove=tuple(sorted(linked(facts, wanted))) if left_out is not LeftOut.NO_PLACE else (),
-        before=have[1].option.version if have is not None else None,
-        left_out=left_out,
-        next_step=next_step,
-        refuses=wanted.may_refuse and facts.policy_known and not over and left_out not in _FAULTS,
-        warnings=(warning,) if wanted.may_refuse and over else (),
-        considered=considered,
-    )
+    def _published_as(self, option: Option) -> Option | None:
+        """The first published version that has the same file name."""
+        return next((each.option for each in self._published if each.option.file_name == option.file_name), None)
 
-
-def _removal(facts: Facts, wanted: WantedImage) -> ImagePlan:
-    have = current(facts, wanted)
-    return ImagePlan(
-        wanted=wanted,
-        action=Action.REMOVE,
-        reason=f"{wanted.origin} says State=removed",
-        remove=tuple(sorted(linked(facts, wanted))),
-        before=have[1].option.version if have is not None else None,
-    )
+    def _considered(self, also: Considered | None) -> tuple[Considered, ...]:
+        """What is published, and one more version if that is not among it."""
+        more = also is not None and self._published_as(also.option) is None
+        return (*self._published, also) if also is not None and more else self._published
 
 
 def _foreign(facts: Facts, stem: str) -> Foreign | None:
     """The entry that is not ours and that systemd-sysext would see under this name."""
-    return next((item for item in facts.foreign if item.entry.name.removesuffix(".raw") == stem), None)
+    return next((foreign for foreign in facts.foreign if foreign.entry.stem == stem), None)
 
 
-def _occupied(facts: Facts, wanted: WantedImage, item: Foreign) -> ImagePlan:
-    """Something that is not ours has the name: it is never touched; where it would be merged it serves."""
-    told = f"/etc/extensions/{item.entry.name} is not ours ({item.note or item.entry.kind})"
-    if item.complaint:
-        return _left_out(facts, wanted, LeftOut.NO_PLACE, f"{told}: {item.complaint}")
-    warning = f"{told} and is left as it is; move it away to have the published image"
-    return ImagePlan(wanted=wanted, action=Action.LEAVE_ALONE, reason=told, warnings=(warning,))
-
-
-def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterable[ImagePlan]:
+def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterator[ImagePlan]:
     """Two images under one name, which only their contents told: the first has it, systemd would merge one alone."""
     taken: dict[str, str] = {}
     for image in images:
@@ -374,9 +324,10 @@ def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterable[ImageP
         stem = image.link.removesuffix(".raw")
         in_the_way = _foreign(facts, stem)
         if in_the_way is not None:
-            yield _occupied(facts, image.wanted, in_the_way)
+            yield _Case(facts, image.wanted).occupied(in_the_way)
         elif taken.setdefault(stem, image.name) != image.name:
-            told = f"its content calls itself {stem}, as that of {taken[stem]} does"
-            yield replace(_left_out(facts, image.wanted, LeftOut.BROKEN, told), considered=image.considered)
+            reason = f"its content calls itself {stem}, as that of {taken[stem]} does"
+            why = Why(kind=LeftOut.BROKEN, reason=reason)
+            yield _Case(facts, image.wanted).left_out(why, image.considered)
         else:
             yield image

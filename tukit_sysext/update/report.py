@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import ImagePlan, LeftOut, Plan
+from tukit_sysext.update.plan import ImagePlan, Plan
 
 _MOST = 5
 

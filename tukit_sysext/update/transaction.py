@@ -23,8 +23,9 @@ from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.fetch import Fetching, needed
+from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome, changes
-from tukit_sysext.update.plan import Action, ImagePlan, LeftOut, Plan
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def _log_faults(plan: Plan) -> None:
     for problem in plan.problems:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:
-        if image.left_out in (LeftOut.NOT_STORED, LeftOut.FAULT):
+        if image.left_out is not None and image.left_out.is_fault:
             log.error("%s: %s", image.name, image.reason)
         for warning in image.warnings:
             log.warning("%s: %s", image.name, warning)

@@ -26,7 +26,8 @@ from tukit_sysext.config.wanted import Policy
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, LeftOut
+from tukit_sysext.update.left_out import LeftOut
+from tukit_sysext.update.plan import Action
 
 KEEP, LINK, FETCH, REMOVE, ALONE = Action.KEEP, Action.LINK, Action.FETCH, Action.REMOVE, Action.LEAVE_ALONE
 ARM = candidate("9", architecture="arm64")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is explained agrees with what is chosen, and what is offered with what would be done."""
+"""What is explained agrees with what is chosen, and what is published with what would be done."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from tests.unit.update.samples import FITS, OTHER, broken, candidate, facts, link, plan_one, stored, unreachable, want
 from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.update.catalogue import Offer, catalogue, wanting_newest
 from tukit_sysext.update.explain import undescribed, versions
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.offers import Offer, offers, wish
-from tukit_sysext.update.options import offered
+from tukit_sysext.update.options import published
 
 
 def some_facts(chance: random.Random) -> Facts:
@@ -56,7 +56,7 @@ def test_what_may_be_taken_is_what_nothing_speaks_against(seed: int) -> None:
     wanted = given.wanted["gdb"]
     explained = versions(given, "gdb", wanted)
     usable = {(item.option.file_name, item.option.origin) for item in explained if item.usable}
-    for item in offered(given, wanted):
+    for item in published(given, wanted):
         key = (item.option.file_name, item.option.origin)
         looked_at = item.usable or item.standing.value != "not looked at"
         assert (key in usable) == item.usable or not looked_at
@@ -79,7 +79,7 @@ def test_everything_is_asked_for_however_it_is_configured(seed: int) -> None:
 
 def offer_of(given: Facts, wanted: WantedImage | None) -> Offer:
     real = {wanted.name: wanted} if wanted is not None else {}
-    (found,) = offers(replace(given, wanted=wish(given, real)), real)
+    (found,) = catalogue(replace(given, wanted=wanting_newest(given, real)), real)
     return found
 
 
@@ -106,6 +106,6 @@ def test_what_is_linked_by_hand_is_listed_and_has_no_update() -> None:
 
 def test_names_narrow_the_wish() -> None:
     given = facts(offers={candidate("1"): FITS, candidate("1", "vim"): FITS})
-    assert list(wish(given, {"htop": want("htop", hold="3")})) == ["gdb", "htop", "vim"]
-    assert list(wish(given, {}, ["vim", "none"])) == ["vim"]
-    assert wish(given, {"htop": want("htop", hold="3")})["htop"].hold is None
+    assert list(wanting_newest(given, {"htop": want("htop", hold="3")})) == ["gdb", "htop", "vim"]
+    assert list(wanting_newest(given, {}, ["vim", "none"])) == ["vim"]
+    assert wanting_newest(given, {"htop": want("htop", hold="3")})["htop"].hold is None

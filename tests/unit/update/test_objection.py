@@ -22,7 +22,8 @@ from tests.unit.update.samples import (
 )
 from tukit_sysext.sources.candidate import Description
 from tukit_sysext.update.facts import Facts, Objection
-from tukit_sysext.update.plan import Action, LeftOut, decide
+from tukit_sysext.update.left_out import LeftOut
+from tukit_sysext.update.plan import Action, decide
 
 
 def against(*versions: str) -> Objection:

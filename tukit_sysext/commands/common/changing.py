@@ -22,7 +22,8 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.system import merge
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.update.plan import Action, LeftOut
+from tukit_sysext.update.left_out import LeftOut
+from tukit_sysext.update.plan import Action
 
 
 def carry(

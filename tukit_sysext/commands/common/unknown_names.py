@@ -9,8 +9,8 @@ from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.terminal.suggest import nearest
+from tukit_sysext.update.catalogue import linked_names
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.offers import linked_names
 
 FAULTY = "tukit-sysext config tells what is wrong in the files"
 """The next step where a source cannot be asked because of its configuration."""

@@ -10,7 +10,7 @@ from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.update.facts import Facts, Foreign
-from tukit_sysext.update.options import Considered, current, damage, offered
+from tukit_sysext.update.options import Considered, current, damage, published
 from tukit_sysext.update.plan import Action, ImagePlan, decide, undecided
 
 
@@ -63,7 +63,9 @@ def linked_names(facts: Facts) -> frozenset[str]:
     return frozenset(name for item in stored if item is not None and (name := item.name) is not None)
 
 
-def wish(facts: Facts, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Mapping[str, WantedImage]:
+def wanting_newest(
+    facts: Facts, wanted: Mapping[str, WantedImage], names: Collection[str] = ()
+) -> Mapping[str, WantedImage]:
     """Every image as it would be wanted by who wants the newest: those that are offered, wanted or linked.
 
     ``wanted`` are those that really are; ``names`` narrows it to these.
@@ -84,7 +86,7 @@ def undecided_of_both(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[
     return tuple({candidate.key: candidate for candidate in found}.values())
 
 
-def offers(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Offer, ...]:
+def catalogue(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Offer, ...]:
     """Every image that is wished for in ``facts``, by name; ``wanted`` are those that really are."""
     planned = decide(replace(facts, wanted=_real(facts, wanted), foreign=_foreign(facts, wanted)))
     plans = {plan.name: plan for plan in planned.images}
@@ -92,16 +94,16 @@ def offers(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Offer, ...]
 
 
 def _offer(facts: Facts, wished: WantedImage, wanted: WantedImage | None, plan: ImagePlan | None) -> Offer:
-    considered = tuple(offered(facts, wished))
+    considered = tuple(published(facts, wished))
     have = current(facts, wished)
     return Offer(
         name=wished.name,
         wanted=wanted,
         plan=plan,
-        installed=have[1].option.version if have is not None else None,
-        newest=next((item for item in considered if item.usable), None),
+        installed=have.option.version if have is not None else None,
+        newest=next((version for version in considered if version.usable), None),
         considered=considered,
-        damage=damage(have[1].option.stored) if have is not None and have[1].option.stored is not None else "",
+        damage=damage(have.option.stored) if have is not None and have.option.stored is not None else "",
     )
 
 
