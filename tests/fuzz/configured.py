@@ -84,7 +84,7 @@ _FILES = (
 def check_configuration(data: bytes) -> None:
     """All files of a tree's configuration."""
     tree = scratch.tree(dict(zip(_FILES, data.split(_BETWEEN), strict=False)))
-    found = settings.load(tree)
+    found = settings.load_configuration(tree)
     for problem in found.problems:
         told(str(problem))
     assert found.trusted or any(problem.fault for problem in found.problems)
@@ -102,7 +102,7 @@ def check_configuration(data: bytes) -> None:
             for url in source.urls
         )
         assert source.path is None or (source.path.startswith("/") and ".." not in source.path.split("/"))
-    images = wanted.load(tree)
+    images = wanted.load_wanted(tree)
     for problem in images.problems:
         told(str(problem))
     for image in images.images.values():

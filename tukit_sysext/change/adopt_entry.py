@@ -17,8 +17,7 @@ from tukit_sysext.change.changeable import uninterrupted
 from tukit_sysext.change.import_image import Importer, check_packable, name_and_version
 from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
-from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.config.wanted import Policy, State, WantedImage, load_wanted
 from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
@@ -87,7 +86,7 @@ def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Poli
 
 def _wanted(target: Target, tree: Tree, name: str, policy: Policy | None) -> tuple[WantedImage, NewFile | None]:
     """What the tree will say of an image, and the file to be written for that (None: it says so already)."""
-    there = wanted_files.load(tree).images.get(name)
+    there = load_wanted(tree).images.get(name)
     if there is not None and there.state is State.WANTED and policy in (None, there.policy):
         return there, None
     keys = {"Policy": (policy,)} if policy is not None else {}

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from tukit_sysext.change import sysextmgr
 from tukit_sysext.change.source_files import find
-from tukit_sysext.config import keyring, own_files, settings, values
+from tukit_sysext.config import keyring, own_files, values
 from tukit_sysext.config.files import redacted_value
-from tukit_sysext.config.settings import SOURCES
+from tukit_sysext.config.settings import SOURCES, load_configuration
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.system.tree import Tree
 
@@ -53,7 +53,7 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
         raise TukitSysextError(
             f"{configured.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
         ) from error
-    if any(url in source.urls for source in settings.load(tree).sources.values()):
+    if any(url in source.urls for source in load_configuration(tree).sources.values()):
         return None
     there = find(tree, NAME)
     if there is not None:

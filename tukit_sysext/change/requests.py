@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tukit_sysext.config import own_files, settings
-from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.key_editing import Changes, edited
-from tukit_sysext.config.wanted import FOLDER, SECTION, State, WantedImage
+from tukit_sysext.config.wanted import IMAGES, SECTION, State, WantedImage, load_wanted
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
@@ -42,7 +41,7 @@ class NewFile:
 
 def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
     """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
-    file = NewFile(folder=FOLDER, name=f"{name}.conf", content=None if goes else content)
+    file = NewFile(folder=IMAGES, name=f"{name}.conf", content=None if goes else content)
     image, _ = read_image(name, read_file(file.path, content.encode()))
     return replace(file, image=image)
 
@@ -100,7 +99,7 @@ def installed(target: Target) -> Installed:
             name = stored.name if stored is not None else None
             if stored is not None and name is not None:
                 linked[name] = (*linked.get(name, ()), stored.version)
-        return Installed(wanted=wanted_files.load(tree).images, linked=linked, others=frozenset(others))
+        return Installed(wanted=load_wanted(tree).images, linked=linked, others=frozenset(others))
 
 
 def known_names(targets: Sequence[Target]) -> frozenset[str]:
@@ -121,11 +120,11 @@ def to_install(target: Target, changes: Mapping[str, Changes]) -> ChangeRequest:
     """
     files: list[NewFile] = []
     with Tree(target.path) as tree:
-        there = wanted_files.load(tree).images
+        there = load_wanted(tree).images
         for name, keys in changes.items():
-            text, _ = own_files.text(tree, FOLDER, f"{name}.conf")
+            text, _ = own_files.text(tree, IMAGES, f"{name}.conf")
             if name in there and there[name].state is State.REMOVED:
-                text = own_files.shipped_text(tree, FOLDER, f"{name}.conf")
+                text = own_files.shipped_text(tree, IMAGES, f"{name}.conf")
             # an empty file would mask the image
             new = {} if text.strip() else {"Policy": ("required",)}
             files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys})))
@@ -148,7 +147,7 @@ def to_remove(target: Target, names: Collection[str]) -> ChangeRequest:
     files: list[NewFile] = []
     with Tree(target.path) as tree:
         for name in names:
-            _, shipped = own_files.text(tree, FOLDER, f"{name}.conf")
+            _, shipped = own_files.text(tree, IMAGES, f"{name}.conf")
             tombstone = edited("", SECTION, {"State": ("removed",)})
             files.append(image_file(name, tombstone, goes=not shipped and _alone(target)))
     return ChangeRequest(target=target, files=tuple(files), names=tuple(names), ask=False)
@@ -192,5 +191,5 @@ def _blocks(
 
 
 def _image(tree: Tree, name: str, changes: Changes) -> NewFile:
-    text, _ = own_files.text(tree, FOLDER, f"{name}.conf")
+    text, _ = own_files.text(tree, IMAGES, f"{name}.conf")
     return image_file(name, edited(text, SECTION, changes))

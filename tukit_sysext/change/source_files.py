@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.change.changeable import check_changeable, uninterrupted
-from tukit_sysext.config import keyring, settings, values, wanted
+from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import load
 from tukit_sysext.config.own_files import ETC, delete, own_folder
-from tukit_sysext.config.settings import SOURCES
-from tukit_sysext.config.wanted import State
+from tukit_sysext.config.settings import SOURCES, load_configuration
+from tukit_sysext.config.wanted import State, load_wanted
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import armour, openpgp
 from tukit_sysext.formats.openpgp import PublicKey
@@ -242,7 +242,7 @@ def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
     Another place gets nothing of it: no password goes to a server that it is not for.
     """
     file = load(tree, before.lstrip("/"))
-    known = settings.load(tree).sources.get(new.name)
+    known = load_configuration(tree).sources.get(new.name)
     if file is None or known is None or (known.urls, known.path) != (new.urls, new.path):
         return []
     written = _WRITTEN if new.priority is None else {*_WRITTEN, "Priority"}
@@ -292,11 +292,11 @@ def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
     has_key = f"{name}.gpg" in (tree.names(f"{ETC}/{KEYRINGS}") or ())
     users = tuple(
         source.name
-        for source in settings.load(tree).sources.values()
+        for source in load_configuration(tree).sources.values()
         if source.name != name
         and any((value.key, os.path.normpath(value.text)) == ("Keyring", key) for value in source.effective)
     )
-    images = wanted.load(tree).images.values() if not weaker else ()
+    images = load_wanted(tree).images.values() if not weaker else ()
     return Removed(
         target=target,
         files=(_source_file(name), *((key,) if has_key and not users else ())),

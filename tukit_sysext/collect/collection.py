@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
 from tukit_sysext.collect.survey import survey
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config.settings import MAIN
+from tukit_sysext.config.settings import MAIN, load_configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.schema import NotWritten
@@ -102,7 +101,7 @@ def last(ledger: Ledger) -> int | None:
 class _Run:
     def __init__(self, machine: Machine, plugins: AllPlugins, options: CollectionOptions) -> None:
         with Tree(machine.layout.root) as tree:
-            configuration = settings_files.load(tree)
+            configuration = load_configuration(tree)
         self._machine = machine
         self._plugins = plugins
         self._settings = configuration.settings

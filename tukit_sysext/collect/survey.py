@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.roots import RootSet, find_roots
-from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.config.wanted import IMAGES, WantedImage, load_wanted
 from tukit_sysext.errors import PluginFailed, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots import snapper
@@ -75,8 +74,8 @@ def _holds(machine: Machine, scan: Scan, files: Sequence[StoreFile]) -> Iterator
 
 def _wanted(path: Path) -> Iterable[WantedImage]:
     with Tree(path) as tree:
-        wanted = wanted_files.load(tree)
+        wanted = load_wanted(tree)
     for problem in wanted.problems:
-        if problem.file.endswith(f"/{wanted_files.FOLDER}"):
+        if problem.file.endswith(f"/{IMAGES}"):
             raise UnknownState(f"{path}: which versions are held is not known: {problem}")
     return wanted.images.values()

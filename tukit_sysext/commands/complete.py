@@ -43,12 +43,12 @@ def _printable(found: Iterator[str]) -> Iterator[str]:
 
 
 def _wanted(machine: Machine) -> Iterator[str]:
-    from tukit_sysext.config import wanted
+    from tukit_sysext.config.wanted import State, load_wanted
 
     with Tree(machine.layout.root) as tree:
-        found = wanted.load(tree).images.values()
+        found = load_wanted(tree).images.values()
     # a tombstone makes nothing wanted
-    yield from (image.name for image in found if image.state is wanted.State.WANTED)
+    yield from (image.name for image in found if image.state is State.WANTED)
 
 
 def _sources(machine: Machine) -> Iterator[str]:
@@ -69,10 +69,10 @@ def _versions(machine: Machine) -> Iterator[str]:
 
 
 def _blocked(machine: Machine) -> Iterator[str]:
-    from tukit_sysext.config import settings
+    from tukit_sysext.config.settings import load_configuration
 
     with Tree(machine.layout.root) as tree:
-        yield from (f"{found.name}={found.version}" for found in settings.load(tree).settings.blocked)
+        yield from (f"{found.name}={found.version}" for found in load_configuration(tree).settings.blocked)
 
 
 def _stored(machine: Machine) -> Iterator[str]:
@@ -113,7 +113,7 @@ def _trees(machine: Machine) -> Iterator[str]:
 
 def _published(machine: Machine) -> Iterator[str]:
     """Files of the store, and those that the sources' lists had when they were fetched last."""
-    from tukit_sysext.config import settings
+    from tukit_sysext.config.settings import load_configuration
     from tukit_sysext.formats import checksums
     from tukit_sysext.sources.cache import LISTS, Cache
     from tukit_sysext.sources.listed import LIST
@@ -121,7 +121,7 @@ def _published(machine: Machine) -> Iterator[str]:
     yield from _names(machine.layout.store)
     cache = Cache(machine.layout.cache, writable=False)
     with Tree(machine.layout.root) as tree:
-        sources = settings.load(tree).sources
+        sources = load_configuration(tree).sources
     for name, source in sources.items():
         try:
             if source.path is not None:

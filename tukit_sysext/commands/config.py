@@ -9,12 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tukit_sysext.commands.common.trees import looked_at, tree_document
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import EffectiveValue, Problem, redacted_value
 from tukit_sysext.config.key_table import File, Key, of_file
-from tukit_sysext.config.settings import Configuration
-from tukit_sysext.config.wanted import WantedImages
+from tukit_sysext.config.settings import Configuration, load_configuration
+from tukit_sysext.config.wanted import WantedImages, load_wanted
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.net.network import SYSCONFIG, system_proxy
@@ -51,7 +49,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the configuration of a tree. 0."""
     target = looked_at(machine, arguments)
     with Tree(target.path) as tree:
-        configuration, wanted = settings_files.load(tree), wanted_files.load(tree)
+        configuration, wanted = load_configuration(tree), load_wanted(tree)
     settings = list(rows(configuration.effective, File.MAIN, everything=arguments.all))
     settings = _with_system_proxy(target.machine, settings)
     out = Output.of(arguments)

@@ -12,7 +12,7 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.changing import carry
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.commands.common.typed_names import parse_names
-from tukit_sysext.config import settings
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.values import component
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
@@ -49,7 +49,7 @@ def _check_source(name: str, targets: Sequence[Target]) -> None:
     known: set[str] = set()
     for target in targets:
         with Tree(target.path) as tree:
-            known |= settings.load(tree).sources.keys()
+            known |= load_configuration(tree).sources.keys()
     if name not in known:
         near = nearest(name, known)
         raise TukitSysextError(

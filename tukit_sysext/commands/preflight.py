@@ -42,7 +42,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _answer(machine: Machine) -> Answer:
-    from tukit_sysext.config import settings, wanted
+    from tukit_sysext.config.settings import load_configuration
+    from tukit_sysext.config.wanted import load_wanted
     from tukit_sysext.plugins.manager import Plugins
     from tukit_sysext.preflight.offered import of_release, offered
     from tukit_sysext.preflight.repositories import statements
@@ -52,14 +53,14 @@ def _answer(machine: Machine) -> Answer:
     from tukit_sysext.update.search import Resolver
 
     with Tree(machine.layout.root) as tree:
-        if not any(image.may_refuse for image in wanted.load(tree).images.values()):
+        if not any(image.may_refuse for image in load_wanted(tree).images.values()):
             return Answer(verdict=Verdict.PASSES, reason="no image is required")
         release = read_release(tree) or ReleaseData()
         running = of_release(release)
         found = None
         looking = replace(machine, read_only=True)
         if running is not None:
-            found = offered(running, statements(looking, tree, settings.load(tree), release))
+            found = offered(running, statements(looking, tree, load_configuration(tree), release))
         answer = without_plan(running, found)
         if answer is not None or running is None or found is None:
             return answer or Answer(verdict=Verdict.UNKNOWN, reason="not known")

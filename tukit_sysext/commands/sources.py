@@ -10,8 +10,7 @@ from typing import Any
 
 from tukit_sysext.commands.common.known_sources import key_document, key_lines, remembered
 from tukit_sysext.commands.common.trees import tree_document
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config.settings import Configuration, SourceSettings
+from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats.openpgp import PublicKey
@@ -67,7 +66,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
-        configuration = settings_files.load(tree)
+        configuration = load_configuration(tree)
     rows = [_row(machine, configuration, found) for _, found in sorted(configuration.sources.items())]
     others = sorted(set(remembered(machine)) - configuration.sources.keys())
     differences = [found for target in more if (found := _difference(configuration, target)) is not None]
@@ -93,7 +92,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
     """Where the sources of a tree are not those of the running system; None where they are."""
     with Tree(target.path) as tree:
-        there = settings_files.load(tree).sources
+        there = load_configuration(tree).sources
     found = _TreeDifference(
         target=target,
         missing=tuple(sorted(here.sources.keys() - there.keys())),

@@ -12,10 +12,9 @@ from typing import Any
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.entry_lines import Look, entry_document
 from tukit_sysext.commands.common.trees import target_in, tree_document
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config import wanted as wanted_files
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.wanted import State, WantedImage, WantedImages
+from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.wanted import State, WantedImage, WantedImages, load_wanted
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine_folder
@@ -132,7 +131,7 @@ def _tree(role: str, target: Target) -> _TreeStatus:
             quarantined = quarantine_folder.quarantined(tree)
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
-        wanted = wanted_files.load(tree)
+        wanted = load_wanted(tree)
         return _TreeStatus(
             role=role,
             target=target,
@@ -141,7 +140,7 @@ def _tree(role: str, target: Target) -> _TreeStatus:
             entries=entries,
             unknown=unknown,
             left_out=_left_out(target),
-            problems=(*settings_files.load(tree).problems, *wanted.problems),
+            problems=(*load_configuration(tree).problems, *wanted.problems),
             quarantined=quarantined,
         )
 

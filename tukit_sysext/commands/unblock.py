@@ -12,9 +12,8 @@ from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.file_changes import edit
 from tukit_sysext.commands.common.trees import acting
 from tukit_sysext.commands.common.typed_names import parse_versions
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.settings import Blocked, block_file
+from tukit_sysext.config.settings import Blocked, block_file, load_configuration
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -32,9 +31,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     found: list[Blocked] = []
     for target in acting(machine, arguments):
         with Tree(target.path) as tree:
-            images = wanted_files.load(tree).images.values()
+            images = load_wanted(tree).images.values()
             there = [Blocked(name=i.name, version=version, origin=i.origin) for i in images for version in i.blocked]
-            there += settings_files.load(tree).settings.blocked
+            there += load_configuration(tree).settings.blocked
         found += there
         ours: dict[str, list[str]] = {}
         texts: list[str] = []

@@ -108,7 +108,7 @@ def block_file(name: str) -> str:
     return f"/{CONFIGURATION[0]}/{MAIN}.d/block-{name}.conf"
 
 
-def load(tree: Tree) -> Configuration:
+def load_configuration(tree: Tree) -> Configuration:
     """Read the configuration of a tree. Never raises for what stands in the files; a wrong value is the default."""
     files, main_problems = load_main(tree, MAIN)
     keys = Keys(*files)

@@ -25,7 +25,7 @@ from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
 
-FOLDER = "images.d"
+IMAGES = "images.d"
 SECTION = "Image"
 
 
@@ -110,9 +110,9 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
     return replace(image, trusted=trusted, effective=tuple(keys.effective)), problems
 
 
-def load(tree: Tree) -> WantedImages:
+def load_wanted(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
-    folder, folder_problems = load_folder(tree, FOLDER)
+    folder, folder_problems = load_folder(tree, IMAGES)
     problems = list(folder_problems)
     images: dict[str, WantedImage] = {}
     for name, file in folder.files.items():

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.config.settings import SourceSettings, load_configuration
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
@@ -41,7 +41,7 @@ class ConfigurationCheck:
     def look(cls, machine: Machine) -> ConfigurationCheck:
         """Read the configuration, and look for the plugins that it names."""
         with Tree(machine.layout.root) as tree:
-            configuration, images = settings.load(tree), wanted.load(tree)
+            configuration, images = load_configuration(tree), load_wanted(tree)
         plugins = Plugins.of(machine)
         metrics = configuration.settings.metrics
         place = machine.layout.root / metrics.lstrip("/") if metrics is not None else None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.config import settings
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.doctor.disk import root_file_system
 from tukit_sysext.errors import UnknownState
@@ -65,7 +65,7 @@ class FoldersCheck:
             disk = os.statvfs(layout.store)
             free = disk.f_bavail * disk.f_frsize
             with Tree(layout.root) as tree:
-                most = settings.load(tree).settings.store_max.of(disk.f_blocks * disk.f_frsize)
+                most = load_configuration(tree).settings.store_max.of(disk.f_blocks * disk.f_frsize)
             with os.scandir(layout.store) as entries:
                 size = sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries)
         except (OSError, UnknownState):

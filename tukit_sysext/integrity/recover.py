@@ -12,8 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config.settings import Configuration, SourceSettings
+from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name
@@ -141,10 +140,10 @@ class Recovery:
             yield source, _candidate(record, source, settings)
 
     def _configurations(self) -> Iterator[Configuration]:
-        yield settings_files.load(self._tree)
+        yield load_configuration(self._tree)
         if self._tree.path != self._machine.layout.root:
             with Tree(self._machine.layout.root) as running:
-                yield settings_files.load(running)
+                yield load_configuration(running)
 
 
 def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:
@@ -162,7 +161,7 @@ def _candidate(record: Record, source: Source, settings: SourceSettings | None) 
         sha256=record.sha256,
         size=record.size,
         source=source.name,
-        priority=settings.priority if settings is not None else settings_files.DEFAULT_PRIORITY,
+        priority=settings.priority if settings is not None else DEFAULT_PRIORITY,
         signer=record.signer,
         description=None,
         locations=tuple(dict.fromkeys(places)),

@@ -19,8 +19,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config import wanted as wanted_files
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.wanted import State, WantedImage, load_wanted
 from tukit_sysext.errors import ToolMissing, TukitSysextError
 from tukit_sysext.integrity.assess import Subject
 from tukit_sysext.integrity.finding import Finding
@@ -115,7 +114,7 @@ class _Repairer:
             if origin.found:
                 return _repaired(finding, f"repaired from {origin.found}")
             lost = f"recorded content cannot be had any more ({'; '.join(origin.failures)})"
-        wanted = wanted_files.load(self._tree).images.get(finding.name)
+        wanted = load_wanted(self._tree).images.get(finding.name)
         if wanted is None or wanted.state is State.REMOVED:
             why = lost or f"{finding.condition}: {finding.reason}"
             link = self._subject.path / EXTENSIONS / finding.entry.name

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config import settings
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, settled
@@ -83,7 +83,7 @@ def _keep_books(machine: Machine, ledger: Ledger) -> None:
     ledger.enter_images(_records(machine), now, files=files)
     try:
         with Tree(machine.layout.root) as tree:
-            history = settings.load(tree).settings.history
+            history = load_configuration(tree).settings.history
     except UnknownState as error:
         log.warning("nothing is forgotten: %s", error)
         return

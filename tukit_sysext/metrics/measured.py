@@ -12,8 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from tukit_sysext import __version__
-from tukit_sysext.config import wanted
-from tukit_sysext.config.wanted import State
+from tukit_sysext.config.wanted import State, load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Assessment, assess, subjects
 from tukit_sysext.integrity.finding import Finding
@@ -91,7 +90,7 @@ def _counts(assessment: Assessment) -> dict[str, int] | None:
         return None
     try:
         with Tree(assessment.subject.path) as tree:
-            images = wanted.load(tree).images
+            images = load_wanted(tree).images
     except TukitSysextError:
         return None
     ours = [finding for finding in assessment.findings if finding.ours and finding.quarantined is None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tukit_sysext.config import settings
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.tree import Tree
@@ -21,7 +21,7 @@ def update(machine: Machine) -> None:
     """Write the file where the running system's configuration names one, and it would change. Never raises."""
     try:
         with Tree(machine.layout.root) as tree:
-            file = settings.load(tree).settings.metrics
+            file = load_configuration(tree).settings.metrics
         if file is not None and machine.privileged:
             _write(machine, machine.layout.root / file.lstrip("/"))
     except OSError as error:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tukit_sysext.config import settings as settings_files
-from tukit_sysext.config import wanted as wanted_files
+from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
@@ -56,11 +56,11 @@ class LocalLook:
         self.machine = machine
         self._tree = tree
         self.store = machine.store()
-        self.configuration = settings_files.load(tree)
+        self.configuration = load_configuration(tree)
 
     def facts(self, *, objection: Objection = no_objection, refused_for: Mapping[str, int] | None = None) -> Facts:
         """What the files of the tree say; the store is not looked at."""
-        wanted = wanted_files.load(self._tree)
+        wanted = load_wanted(self._tree)
         return Facts(
             tree=tree_facts(self._tree),
             wanted=wanted.images,

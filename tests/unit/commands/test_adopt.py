@@ -35,7 +35,7 @@ def configured(site: PlainMachine, more: str = "", url: str = URL) -> None:
 
 def source(site: PlainMachine) -> SourceSettings:
     with Tree(site.root) as tree:
-        found = settings.load(tree)
+        found = settings.load_configuration(tree)
     assert found.problems == ()
     return found.sources["sysextmgr"]
 

@@ -52,7 +52,7 @@ def key_file(tmp_path: Path, key: SigningKey, request: pytest.FixtureRequest) ->
 def source(site: PlainMachine, name: str = "web") -> SourceSettings:
     """The source as everybody else reads it, without any problem."""
     with Tree(site.root) as tree:
-        found = settings.load(tree)
+        found = settings.load_configuration(tree)
     assert found.problems == ()
     return found.sources[name]
 
@@ -102,7 +102,7 @@ def test_from_the_key_to_a_list_that_is_believed(
     publish(repository, key)
     tell(capsys, "add", "web", str(repository.folder), "--key", str(key_file), "--fingerprint", key.fingerprint)
     with Tree(site.root) as tree:
-        (found,) = Plugins().sources(site.machine, settings.load(tree))
+        (found,) = Plugins().sources(site.machine, settings.load_configuration(tree))
     assert [one.signer for one in found.candidates()] == [key.fingerprint]
     (row,) = document(capsys)["sources"]
     assert (row["name"], row["kind"], row["where"]) == ("web", "directory", [str(repository.folder)])

@@ -10,7 +10,7 @@ import pytest
 
 from tests.trees import Link, make_tree
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.settings import Configuration, load
+from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.system.tree import Tree
 
 PATH = "etc/tukit-sysext/credentials/web"
@@ -26,7 +26,7 @@ def configuration(
         if isinstance(content, bytes):
             (root / PATH).chmod(mode)
     with Tree(root) as tree:
-        return load(tree)
+        return load_configuration(tree)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def written(file: File) -> str:
 def test_every_key_of_the_loaders_is_listed_and_no_other(tmp_path: Path, asked: set[tuple[str, str]]) -> None:
     make_tree(tmp_path, {f"{ETC}/sources.d/main.conf": "[Source]\n", f"{ETC}/images.d/gdb.conf": "[Image]\n"})
     with Tree(tmp_path) as tree:
-        settings.load(tree)
-        wanted.load(tree)
+        settings.load_configuration(tree)
+        wanted.load_wanted(tree)
     assert asked == {(key.section, key.name) for key in KEYS}
     assert len(KEYS) == len(asked)
 
@@ -54,7 +54,7 @@ def test_the_defaults_are_what_counts_where_nothing_is_said(tmp_path: Path) -> N
         },
     )
     with Tree(tmp_path) as tree:
-        said, images = settings.load(tree), wanted.load(tree)
+        said, images = settings.load_configuration(tree), wanted.load_wanted(tree)
     assert said.problems == images.problems == ()
     assert said.settings == settings.Settings()
     assert said.sources["main"] == settings.SourceSettings(name="main", origin=f"/{ETC}/sources.d/main.conf")
@@ -72,7 +72,7 @@ def test_where_a_value_comes_from(tmp_path: Path) -> None:
         },
     )
     with Tree(tmp_path) as tree:
-        found = settings.load(tree)
+        found = settings.load_configuration(tree)
     drop_in, wrong = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/10-site.conf", "/run/tukit-sysext/tukit-sysext.conf.d"
     assert found.effective == (
         EffectiveValue(section="Store", key="Grace", text="3d", file=drop_in, line=3),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trees import make_tree
-from tukit_sysext.config.settings import Configuration, load
+from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.net.network import NetworkSettings, SystemProxy, system_proxy
 from tukit_sysext.system.tree import Tree
 
@@ -17,7 +17,7 @@ from tukit_sysext.system.tree import Tree
 def configuration(root: Path, *lines: str) -> Configuration:
     text = "\n".join(("[Network]", *lines, ""))
     with Tree(make_tree(root, {"etc/tukit-sysext/tukit-sysext.conf": text})) as tree:
-        return load(tree)
+        return load_configuration(tree)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Content, make_tree
-from tukit_sysext.config.settings import Configuration, Settings, load
+from tukit_sysext.config.settings import Configuration, Settings, load_configuration
 from tukit_sysext.system.tree import Tree
 
 ETC, USR = "etc/tukit-sysext", "usr/lib/tukit-sysext"
@@ -17,7 +17,7 @@ ETC, USR = "etc/tukit-sysext", "usr/lib/tukit-sysext"
 
 def configuration(root: Path, entries: Mapping[str, Content]) -> Configuration:
     with Tree(make_tree(root, entries)) as tree:
-        return load(tree)
+        return load_configuration(tree)
 
 
 def test_nothing_at_all_is_a_configuration(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.config.keyring import Keyring
-from tukit_sysext.config.settings import Configuration, SourceSettings, load
+from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.system.tree import Tree
 
 FOLDER = "etc/tukit-sysext/sources.d"
@@ -19,7 +19,7 @@ ETC, USR = "etc/systemd/import-pubring", "usr/lib/systemd/import-pubring"
 
 def configuration(root: Path, text: str, entries: Mapping[str, Content] | None = None) -> Configuration:
     with Tree(make_tree(root, {f"{FOLDER}/web.conf": f"[Source]\n{text}", **(entries or {})})) as tree:
-        return load(tree)
+        return load_configuration(tree)
 
 
 def source(root: Path, text: str, entries: Mapping[str, Content] | None = None) -> SourceSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Content, Link, make_tree
-from tukit_sysext.config.wanted import Policy, State, WantedImage, WantedImages, load
+from tukit_sysext.config.wanted import Policy, State, WantedImage, WantedImages, load_wanted
 from tukit_sysext.system.tree import Tree
 
 ETC, RUN, USR = (f"{folder}/tukit-sysext/images.d" for folder in ("etc", "run", "usr/lib"))
@@ -17,7 +17,7 @@ ETC, RUN, USR = (f"{folder}/tukit-sysext/images.d" for folder in ("etc", "run", 
 
 def wanted(root: Path, entries: Mapping[str, Content]) -> WantedImages:
     with Tree(make_tree(root, entries)) as tree:
-        return load(tree)
+        return load_wanted(tree)
 
 
 def one(root: Path, text: str) -> WantedImage:

@@ -182,7 +182,7 @@ def test_an_example_of_a_key_is_taken(key: Key, value: str, tmp_path: Path) -> N
     file = str(key.file).replace("NAME", "main")
     make_tree(tmp_path, {f"etc/tukit-sysext/{file}": f"[{key.section}]\n{key.name}={value}\n"})
     with Tree(tmp_path) as tree:
-        problems = [*settings.load(tree).problems, *wanted.load(tree).problems]
+        problems = [*settings.load_configuration(tree).problems, *wanted.load_wanted(tree).problems]
     assert [str(problem) for problem in problems] == []
 
 
@@ -193,7 +193,7 @@ def test_the_drop_ins_for_fleets_are_taken(tmp_path: Path) -> None:
     entries = {path.lstrip("/"): re.sub("^    ", "", content, flags=re.M) for path, content in files}
     make_tree(tmp_path, {**entries, "usr/lib/tukit-sysext/keyrings/fleet.gpg": "a key"})
     with Tree(tmp_path) as tree:
-        found, images = settings.load(tree), wanted.load(tree)
+        found, images = settings.load_configuration(tree), wanted.load_wanted(tree)
     assert [str(problem) for problem in (*found.problems, *images.problems)] == []
     assert (found.settings.refuse_for, list(found.sources), list(images.images)) == (None, ["fleet"], ["debug"])
 

@@ -45,7 +45,7 @@ def proxy() -> Iterator[Proxy]:
 
 def sources(site: PlainMachine) -> dict[str, Source]:
     with Tree(site.root) as tree:
-        found = Sources().tukit_sysext_sources(site.machine, settings.load(tree))
+        found = Sources().tukit_sysext_sources(site.machine, settings.load_configuration(tree))
     return {source.name: source for source in found}
 
 
@@ -128,10 +128,11 @@ def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: Pl
     code = (
         "import sys; from pathlib import Path; from tests.machine import PlainMachine\n"
         "from tukit_sysext.layout import Layout; from tukit_sysext.machine import Machine\n"
-        "from tukit_sysext.config import settings; from tukit_sysext.system.tree import Tree\n"
+        "from tukit_sysext.config.settings import load_configuration; from tukit_sysext.system.tree import Tree\n"
         "from tukit_sysext.plugins.builtin.sources import Sources\n"
         "root = Path(sys.argv[1])\n"
-        "found = Sources().tukit_sysext_sources(Machine(layout=Layout(root=root)), settings.load(Tree(root)))\n"
+        "configuration = load_configuration(Tree(root))\n"
+        "found = Sources().tukit_sysext_sources(Machine(layout=Layout(root=root)), configuration)\n"
         "assert [source.name for source in found] == ['disk']\n"
         "print(sorted({'pycurl', 'tukit_sysext.net.transfer', 'tukit_sysext.sources.web'} & set(sys.modules)))\n"
     )
@@ -146,7 +147,8 @@ def test_who_only_looks_does_not_wait_for_a_server_that_is_away(
     make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={unused_url()}\n", MAIN: "[Network]\nDeadline=1h\n"})
     caplog.set_level(logging.INFO)
     with Tree(site.root) as tree:
-        (source,) = Sources().tukit_sysext_sources(replace(site.machine, read_only=True), settings.load(tree))
+        configuration = settings.load_configuration(tree)
+    (source,) = Sources().tukit_sysext_sources(replace(site.machine, read_only=True), configuration)
     with pytest.raises(SourceUnreachable, match="no connection"):
         source.candidates()
     assert len(caplog.messages) == 1

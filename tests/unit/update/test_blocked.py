@@ -113,8 +113,8 @@ def test_where_versions_are_blocked(tmp_path: Path) -> None:
         },
     )
     with Tree(tmp_path) as tree:
-        assert wanted.load(tree).images["gdb"].blocked == ("2", "3~rc1", "4")
-        found = settings.load(tree)
+        assert wanted.load_wanted(tree).images["gdb"].blocked == ("2", "3~rc1", "4")
+        found = settings.load_configuration(tree)
     assert found.problems == ()
     assert [(item.name, item.version, item.origin) for item in found.settings.blocked] == [
         ("gdb", "9999", DROP_IN),
@@ -127,7 +127,7 @@ def test_where_versions_are_blocked(tmp_path: Path) -> None:
 def test_what_blocks_nothing_is_a_problem(tmp_path: Path, text: str) -> None:
     make_tree(tmp_path, {DROP_IN.lstrip("/"): f"[Block]\nImage={text} strace=1\n"})
     with Tree(tmp_path) as tree:
-        found = settings.load(tree)
+        found = settings.load_configuration(tree)
     assert [item.name for item in found.settings.blocked] == ["strace"]
     assert [(problem.file, problem.line) for problem in found.problems] == [(DROP_IN, 2)]
     assert not found.trusted  # it may be what keeps a required image away

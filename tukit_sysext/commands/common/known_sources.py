@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tukit_sysext.config import settings
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
@@ -42,7 +42,7 @@ def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     known = {*remembered(machine)}
     for target in targets:
         with Tree(target.path) as tree:
-            known |= settings.load(tree).sources.keys()
+            known |= load_configuration(tree).sources.keys()
     if name in known:
         return
     near = nearest(name, known)
