@@ -214,7 +214,8 @@ class Attempt:
 
     def _asked(self) -> bool:
         """Whether the server was reached: its name known, connected, and its certificate seen where it has one."""
-        return bool(self.handle.getinfo(pycurl.PRETRANSFER_TIME))
+        # newer libcurl has the first of these for what failed before that, too, older libcurl the second of a proxy
+        return bool(self.handle.getinfo(pycurl.PRETRANSFER_TIME) and self.handle.getinfo(pycurl.REQUEST_SIZE))
 
     def _words(self, code: int, message: str) -> str:
         """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
