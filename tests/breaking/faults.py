@@ -29,7 +29,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L9",
         what="the full hash is not taken",
-        edits=(("tukit_sysext/store/examine.py", "if found == record.sha256:", "if True:"),),
+        edits=(("tukit_sysext/store/examine.py", "if sha256 == record.sha256:", "if True:"),),
         tests=("tests/unit/integrity/test_assess.py",),
     ),
     Defence(

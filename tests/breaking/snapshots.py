@@ -117,7 +117,7 @@ DEFENCES = (
     Defence(
         row="C5",
         what="an info.xml without a tree is skipped",
-        edits=((_SNAPSHOTS, 'if os.path.lexists(layout.snapshots / str(number) / "info.xml"):', "if False:"),),
+        edits=((_SNAPSHOTS, 'elif os.path.lexists(tree.parent / "info.xml"):', "elif False:"),),
         tests=_unknown("half_deleted"),
     ),
     Defence(
@@ -150,7 +150,7 @@ DEFENCES = (
     Defence(
         row="C7",
         what="what boots next need not be among the snapshots",
-        edits=((_SNAPSHOTS, "not any(item.default for item in snapshots)", "False"),),
+        edits=((_SNAPSHOTS, "not any(snapshot.default for snapshot in snapshots)", "False"),),
         tests=_unknown("not_those_that_boot"),
     ),
     Defence(
@@ -165,8 +165,8 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/ledger/deduce.py",
-                'if row.state == "open" and key not in before.ended:\n',
-                "if False:\n",
+                "            if open_:\n",
+                "            if False:\n",
             ),
         ),
         tests=("tests/unit/ledger/test_deduce.py",),

@@ -156,7 +156,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N14",
         "the hash does not decide",
         _INCOMING,
-        "if found != self._sha256:",
+        "if sha256 != self._sha256:",
         "if False:",
         f"{_RECEIVE}::test_a_wrong_hash_is_refused",
     ),

@@ -117,7 +117,7 @@ def settle(world: World, *, kill_at: int | None = None, booted: bool = False) ->
     found = [SnapshotEvent(kind=EventKind.BOOTED, number=world.model.running)] if booted else []
 
     def work() -> None:
-        settling.settle(world.machine, world.plugins, found=found)
+        settling.settle(world.machine, world.plugins, noticed=found)
 
     done = run(world, "settling", work, before, kill_at=kill_at)
     if done and not world.faults.full:

@@ -17,15 +17,7 @@ def check_changeable(target: Target, tree: Tree) -> None:
     snapshot = target.snapshot
     # the running system is no transaction, whatever its snapshot's userdata says
     open_ = snapshot is not None and snapshot.open and not target.running
-    machine = target.machine
-    why = obstacle(
-        tree,
-        machine.layout,
-        called=str(target),
-        running=target.running,
-        open_=open_,
-        privileged=machine.privileged,
-    )
+    why = obstacle(target.machine, tree, called=str(target), running=target.running, open_=open_)
     if not why:
         return
     next_step = "try it after the reboot"

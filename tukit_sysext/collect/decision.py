@@ -9,7 +9,7 @@ Rules, in this order:
    seen before it came here was another file, and a clock that went back makes no negative age
 4. where room is lacking, what has been here for an hour goes at once
 5. an image of unknown origin goes only where systemd could not use it either, or where it is asked for
-6. where a place could not be looked at nothing goes, and no time is told at which it will
+6. where a place could not be looked at nothing goes, and it is not said when it will
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _with(roots: RootSet, *unknown: str) -> RootSet:
 def _holds(machine: Machine, scan: Scan, files: Sequence[StoreFile]) -> Iterator[Root]:
     """Versions that are held (Hold=) in the running system, in what boots next, or in an open transaction."""
     trees = {machine.layout.root: "the running system"}
-    trees |= {item.path: f"snapshot {item.number}" for item in scan.snapshots if item.default or item.open}
+    trees |= {each.path: f"snapshot {each.number}" for each in scan.snapshots if each.default or each.open}
     for path, where in trees.items():
         for image in _wanted(path):
             for file in files:

@@ -182,8 +182,7 @@ class _Repairer:
             return f"its link {', '.join(others & plan.links.keys())} is another image's"
         subject = self._subject
         running = subject.entries is None
-        layout = self._machine.layout
-        return obstacle(self._tree, layout, called=subject.called, running=running, open_=subject.open)
+        return obstacle(self._machine, self._tree, called=subject.called, running=running, open_=subject.open)
 
     @property
     def _next_step(self) -> str:

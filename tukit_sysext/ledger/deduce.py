@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happened to the snapshots, from the ledger as it was and the disk as it is. Decides only; no input or output.
 
-An event may come twice, out of order, or not at all. What the disk tells is an event too; what it contradicts is none.
+An event may come twice, out of order, or not at all. What the disk shows is an event too; what it contradicts is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
-from tukit_sysext.snapshots.snapper import Scan, SnapshotKey
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, SnapshotKey
 
 ENDS = (EventKind.TRANSACTION_DISCARDED, EventKind.TRANSACTION_ABORTED, EventKind.TRANSACTION_FINALIZED)
 """How a transaction can end."""
@@ -29,7 +29,7 @@ ORDER = (
     EventKind.ROLLED_BACK,
     EventKind.BOOTED,
 )
-"""In which order events are told that were settled together; those of one kind by number."""
+"""The order in which events of one settling are passed on; those of one kind by number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,36 +49,42 @@ class Before:
         return {row.key: row for row in self.snapshots if row.gone is None}
 
 
-def settled(told: Iterable[SnapshotEvent], before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
-    """All that happened: what was told, as far as the disk agrees, and what nobody told. Each once, as in ORDER."""
-    believed = {event for event in told if not _contradicted(event, before, scan)}
+def deduce(reported: Iterable[SnapshotEvent], before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
+    """All that happened: reported events that the disk agrees with, and what it shows beyond; each once, in ORDER."""
+    believed = {event for event in reported if not _contradicted(event, before, scan)}
     ended = {event.number for event in believed if event.kind in ENDS}
-    found = {event for event in observed(before, scan) if event.kind not in ENDS or event.number not in ended}
-    return sorted(believed | found, key=lambda event: (ORDER.index(event.kind), event.number))
+    seen = {event for event in observed(before, scan) if event.kind not in ENDS or event.number not in ended}
+    return sorted(believed | seen, key=lambda event: (ORDER.index(event.kind), event.number))
 
 
 def observed(before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
-    """What the disk alone tells."""
+    """What the disk alone shows."""
     if not before.snapshots:
         return []
     here, disk = before.here(), scan.by_key
-    events = [SnapshotEvent(kind=EventKind.SNAPSHOT_CREATED, number=key[0]) for key in disk if key not in here]
+    created = (number for number, uuid in disk if (number, uuid) not in here)
+    events = [SnapshotEvent(kind=EventKind.SNAPSHOT_CREATED, number=number) for number in created]
     for key, row in here.items():
-        snapshot = disk.get(key)
-        if snapshot is None:
-            if _is_gone(row, scan):
-                events.append(SnapshotEvent(kind=EventKind.SNAPSHOT_DELETED, number=row.number))
-                if row.state == "open" and key not in before.ended:
-                    events.append(SnapshotEvent(kind=EventKind.TRANSACTION_ABORTED, number=row.number))
-            continue
-        if snapshot.subvolume.read_only != row.read_only:
-            events.append(SnapshotEvent(kind=EventKind.READ_ONLY_CHANGED, number=row.number))
-        if row.state == "open" and not snapshot.open and not snapshot.unknown and key not in before.ended:
-            events.append(SnapshotEvent(kind=EventKind.TRANSACTION_FINALIZED, number=row.number))
+        kinds = _kinds(row, disk.get(key), scan, open_=row.state == "open" and key not in before.ended)
+        events += [SnapshotEvent(kind=kind, number=row.number) for kind in kinds]
     default = scan.default
     if default is not None and before.default not in (None, key_of(default)):
         events.append(SnapshotEvent(kind=EventKind.DEFAULT_CHANGED, number=default.number))
     return events
+
+
+def _kinds(row: LedgerSnapshot, snapshot: Snapshot | None, scan: Scan, *, open_: bool) -> Iterator[EventKind]:
+    """What happened to a snapshot that existed; ``open_`` tells a transaction whose end is not known yet."""
+    if snapshot is None:
+        if _is_gone(row, scan):
+            yield EventKind.SNAPSHOT_DELETED
+            if open_:
+                yield EventKind.TRANSACTION_ABORTED
+        return
+    if snapshot.subvolume.read_only != row.read_only:
+        yield EventKind.READ_ONLY_CHANGED
+    if open_ and not snapshot.open and not snapshot.unknown:
+        yield EventKind.TRANSACTION_FINALIZED
 
 
 def _is_gone(row: LedgerSnapshot, scan: Scan) -> bool:

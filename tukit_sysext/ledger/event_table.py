@@ -15,7 +15,7 @@ REFUSAL_OVER = "refusal over"
 
 
 class Repeat(Enum):
-    """When an event that is told is no other than one that is remembered already."""
+    """When an event is the repetition of one that is remembered already."""
 
     IN_A_ROW = "nothing else happened since"
     OF_ITS_KIND = "the last one of its kind is the same"
@@ -59,7 +59,7 @@ class EventTable(Database):
         detail: str | None = None,
         repeat: Repeat = Repeat.IN_A_ROW,
     ) -> None:
-        """Remember an event of a snapshot, once: it may be told again (old and new stage names, two settlings)."""
+        """Remember an event of a snapshot, once: it may be reported twice (old and new stage names, two settlings)."""
         of = (kind, snapshot, uuid)
         with self._transaction() as connection:
             last = connection.execute(

@@ -46,7 +46,7 @@ class Ledger(EventTable, ImageTable):
 
     @mending
     def turn(self) -> int:
-        """A number that is another one whenever the ledger was brought in line with another state of the disk."""
+        """A number that changes whenever the ledger is brought in line with another state of the disk."""
         return int(self.recall(_TURN) or 0)
 
     @mending
@@ -54,8 +54,8 @@ class Ledger(EventTable, ImageTable):
         """Bring the ledger in line with the disk: what is there is entered, what is gone is marked.
 
         A snapshot is marked as gone only when everything could be read, or when its number has another subvolume now.
-        Writes nothing when nothing changed. With ``since``, the turn() from before the scan, nothing is done and False
-        returned where somebody else was faster: the scan may be older than what he saw.
+        Writes nothing when nothing changed. With ``since``, the turn() from before the scan, does nothing and returns
+        False where another process was faster: the scan may be older than what that one saw.
         """
         here = {row.key: row for row in self.snapshots() if row.gone is None}
         changed = [snapshot for snapshot in scan.snapshots if _differs(snapshot, here.get(snapshot.key))]
@@ -83,7 +83,7 @@ class Ledger(EventTable, ImageTable):
 
     @mending
     def enter(self, snapshot: Snapshot, left_out: Mapping[str, str]) -> None:
-        """Enter one snapshot with the images that it has now, and why it has others not (reason by image)."""
+        """Enter one snapshot with the images that it has now, and the reasons for those left out, by image."""
         with self._transaction() as connection:
             key = self._enter(connection, snapshot)
             connection.execute("DELETE FROM left_out WHERE snapshot = ?", (key,))
@@ -95,7 +95,7 @@ class Ledger(EventTable, ImageTable):
 
     @mending
     def left_out(self, number: int, uuid: str) -> Mapping[str, str]:
-        """Why a snapshot has not the images that were wanted, by image."""
+        """Why wanted images were left out of a snapshot, by image."""
         return {
             image: reason or ""
             for image, reason in self._connection.execute(
@@ -203,22 +203,19 @@ class Ledger(EventTable, ImageTable):
             ("image", "gone < ?1", (then,)),
             ("event", f"time < ?1 AND NOT ({kept})", (then, REFUSED, REFUSAL_OVER)),
         )
-        found = [
+        expired = [
             (table, condition, values)
             for table, condition, values in old
             if self._connection.execute(f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1", values).fetchone()  # noqa: S608 (written above)
         ]
-        if found:
+        if expired:
             with self._transaction() as connection:
-                for table, condition, values in found:
+                for table, condition, values in expired:
                     connection.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608 (written above)
 
 
 def write_or_log(path: Path, write: Callable[[Ledger], None], lost: str) -> None:
-    """Write to the ledger at ``path``; where that fails, log that ``lost`` is not remembered.
-
-    For what was done already, whether it can be remembered or not.
-    """
+    """Write to the ledger at ``path`` what is done already; where that fails, log that ``lost`` is not remembered."""
     try:
         with Ledger(path) as ledger:
             write(ledger)

@@ -16,10 +16,11 @@ _RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LedgerSnapshot:
-    """A snapshot as the ledger remembers it; ``gone`` is when it was found missing (UTC, RFC 3339).
+    """A snapshot as the ledger remembers it.
 
-    None while it exists. ``images`` are pairs of a link's name and a file of the store, ``release`` the keys of its
-    os-release that tell it from others, ``created`` as snapper has it.
+    ``gone`` is the time (UTC, RFC 3339) at which it was missing first, None while it exists. ``images`` are pairs of a
+    link's name and a file of the store, ``release`` the keys of its os-release that tell it from others, ``created`` as
+    snapper has it.
     """
 
     number: int
@@ -61,7 +62,7 @@ class LedgerImage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LedgerEvent:
-    """Something that happened: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
+    """An event: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
 
     ``uuid`` tells snapshots of one number apart, where it is known.
     """
@@ -81,8 +82,8 @@ def clean(text: str) -> str:
 
 def images_of(entries: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
     """The links into the store as the ledger has them, sorted; a link's name stands once."""
-    found = {clean(entry.name): clean(entry.image) for entry in entries if entry.image is not None}
-    return tuple(sorted(found.items()))
+    images = {clean(entry.name): clean(entry.image) for entry in entries if entry.image is not None}
+    return tuple(sorted(images.items()))
 
 
 def state_of(snapshot: Snapshot) -> str:

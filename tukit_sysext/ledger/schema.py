@@ -90,22 +90,22 @@ _UNUSABLE = frozenset(
 
 
 _NOT_WRITTEN = frozenset((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY))
-"""What SQLite says where the file system takes nothing: which of them depends on the call that fails, none says why."""
+"""SQLite's errors for a file system that is full or read-only: which one depends on the call, none says why."""
 
 
 class Unusable(sqlite3.DatabaseError):
-    """It can be opened, and is no ledger."""
+    """The file can be opened, but is no ledger."""
 
 
 class NotWritten(sqlite3.OperationalError):
-    """The file system takes nothing, and this is why."""
+    """The ledger cannot be written, and this is why."""
 
     def __init__(self, fault: OSError) -> None:
         folder = Path(str(fault.filename))
         self.full = is_full(fault)
         step = remedy(folder, fault)
-        told = f"the ledger cannot be written: {fault.strerror} in {folder}"
-        super().__init__(f"{told}; next step: {step}" if step else told)
+        reason = f"the ledger cannot be written: {fault.strerror} in {folder}"
+        super().__init__(f"{reason}; next step: {step}" if step else reason)
 
 
 def explained(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> sqlite3.Error | UnicodeDecodeError:
@@ -195,7 +195,7 @@ def _grow(connection: sqlite3.Connection) -> None:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    """One of an older version is read as it is: what it has not got is empty, without a write to it."""
+    """Open a ledger, which may be of an older version, without writing to it: columns that it lacks are NULL."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
     )
@@ -206,7 +206,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_to_blame(error):
                 raise
-            return connection  # whoever asks it something is told
+            return connection  # the first question to it raises
         for table, columns in missing.items():
             shown = ", ".join(f"NULL AS {column}" if column in columns else column for column in _TABLES[table])
             empty = len(columns) == len(_TABLES[table])
@@ -228,7 +228,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _set_aside(path: Path, broken: tuple[int, int] | None, reason: object) -> None:
-    """Rename what is no ledger, unless somebody else did so meanwhile and a new one is there. Raises OSError."""
+    """Rename a broken ledger, unless another process did so and made a new one meanwhile. Raises OSError."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -250,7 +250,7 @@ def _set_aside(path: Path, broken: tuple[int, int] | None, reason: object) -> No
 
 
 class Database:
-    """An open ledger's connection, a context manager. A new one is made in the place of one that is none."""
+    """The connection of an open ledger, a context manager. A broken one is replaced by a new one."""
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
         """Open the ledger, making it where it is missing. With ``writable`` false nothing is written or set aside.
@@ -276,13 +276,13 @@ class Database:
 
     def beyond(self) -> Sequence[str]:
         """Tables, and columns of ours, that a newer version has put there, by name. Raises sqlite3.Error."""
-        found = self._connection.execute(
+        columns = self._connection.execute(
             "SELECT m.name, c.name FROM main.sqlite_master AS m, pragma_table_info (m.name, 'main') AS c "
             "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 2"
         )
         named = (
             table if table not in _TABLES else f"{table}.{column}"
-            for table, column in found
+            for table, column in columns
             if column not in _TABLES.get(table, ())
         )
         return tuple(dict.fromkeys(named))
@@ -316,7 +316,7 @@ class Database:
 
 
 def mending(method: Callable[Concatenate[_D, _P], _R]) -> Callable[Concatenate[_D, _P], _R]:
-    """Of a method of a Database: where the ledger turns out to be none, it is made anew and the method runs again.
+    """Decorate a method of a Database: where the ledger turns out to be broken, make it anew and run the method again.
 
     Only the outermost such method does so, because what it did before is lost too.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Settling: what happened to the snapshots is found out, told to the plugins, and the ledger follows the disk.
+"""Settling: deduce what happened to the snapshots, pass it on to the plugins, bring the ledger in line with the disk.
 
 The disk is looked at whether there are events or not: one that was lost is no loss.
 """
@@ -15,7 +15,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
-from tukit_sysext.ledger.deduce import ENDS, Before, settled
+from tukit_sysext.ledger.deduce import ENDS, Before, deduce
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
@@ -29,24 +29,24 @@ log = logging.getLogger(__name__)
 _TRIES = 5
 
 
-def settle(machine: Machine, plugins: AllPlugins, *, found: Iterable[SnapshotEvent] = ()) -> int:
-    """Settle everything that was written down; how many events that were. Raises OSError, sqlite3.Error.
+def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotEvent] = ()) -> int:
+    """Settle all events that were written down; returns their number. Raises OSError, sqlite3.Error.
 
-    ``found`` are events that the caller found by himself. Any number of settlings may run at once: an event is taken
+    ``noticed`` are events that the caller saw himself. Any number of settlings may run at once: an event is taken
     by one of them, and the ledger follows the disk as the last one saw it.
     """
-    told, count = list(found), 0
+    events, count = list(noticed), 0
     for _ in range(_TRIES):
         taken = spool.take(machine.layout.events)
         count += len(taken)
-        told += [event for event in taken if event is not None]
+        events += [event for event in taken if event is not None]
         before, turn = _before(machine)
         scan = snapper.scan(machine.layout, machine.subvolumes)
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
-        for event in settled(told, before, scan):
+        for event in deduce(events, before, scan):
             plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
-        told.clear()
+        events.clear()
         with Ledger(machine.layout.ledger) as ledger:
             if ledger.reconcile(scan, since=turn):
                 _keep_books(machine, ledger)
@@ -57,7 +57,7 @@ def settle(machine: Machine, plugins: AllPlugins, *, found: Iterable[SnapshotEve
 
 
 def _before(machine: Machine) -> tuple[Before, int | None]:
-    """What the ledger remembers, and its turn. Without a ledger, what was told is settled all the same."""
+    """What the ledger remembers, and its turn. Without a ledger, reported events are settled all the same."""
     try:
         with Ledger(machine.layout.ledger) as ledger:
             turn = ledger.turn()
@@ -69,7 +69,7 @@ def _before(machine: Machine) -> tuple[Before, int | None]:
             )
             return Before(snapshots=ledger.snapshots(), default=ledger.recall(DEFAULT), ended=ended), turn
     except (OSError, sqlite3.Error) as error:
-        log.error("%s: %s; only what was told is settled", machine.layout.ledger, error)
+        log.error("%s: %s; only reported events are settled", machine.layout.ledger, error)
         return Before(), None
 
 

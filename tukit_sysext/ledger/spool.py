@@ -77,7 +77,7 @@ def snapshot_number(text: str) -> int:
 
 
 def parse(caller: str, argv: Sequence[str]) -> SnapshotEvent | None:
-    """The event that ``caller`` ("tukit" or "snapper") tells with these arguments; None where it is none of ours.
+    """The event that ``caller`` ("tukit" or "snapper") reports with these arguments; None where it is none of ours.
 
     Raises UsageError where a stage of ours has arguments that it cannot have.
     """
@@ -99,10 +99,7 @@ def parse(caller: str, argv: Sequence[str]) -> SnapshotEvent | None:
 
 
 def spooled(folder: Path) -> Sequence[tuple[Path, SnapshotEvent | None]]:
-    """The events that were written down, in the order of their names, each with its file.
-
-    None for one that says nothing.
-    """
+    """The events that were written down, each with its file, in the order of their names; None for an empty one."""
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except FileNotFoundError:
@@ -111,7 +108,7 @@ def spooled(folder: Path) -> Sequence[tuple[Path, SnapshotEvent | None]]:
 
 
 def take(folder: Path) -> Sequence[SnapshotEvent | None]:
-    """The same, less their files: what is taken nobody else gets. One that cannot be removed counts all the same."""
+    """Take the events that were written down: their files are removed, or cannot be; nobody else gets them."""
     taken: list[SnapshotEvent | None] = []
     for path, event in spooled(folder):
         try:

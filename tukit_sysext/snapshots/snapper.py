@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Snapshot:
     """One snapshot.
 
     ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
-    entries of lower layers of an /etc that is an overlay: they are not merged, but may come to light again.
+    entries of lower layers of an /etc that is an overlay: they are not merged, but may show again.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """All snapshots by number, and what could not be told: nothing may be concluded from its absence then."""
+    """All snapshots by number, and what could not be read: nothing may be concluded from an absence then."""
 
     snapshots: tuple[Snapshot, ...]
     unknown: tuple[str, ...]
@@ -89,8 +89,8 @@ class Scan:
 
 def rfc3339(date: str) -> str | None:
     """The date of a snapshot (snapper writes it in UTC) as records and ledger have times; None where it is none."""
-    found = _DATE.fullmatch(date)
-    return f"{found[1]}T{found[2]}Z" if found is not None else None
+    match = _DATE.fullmatch(date)
+    return f"{match[1]}T{match[2]}Z" if match is not None else None
 
 
 def listed(layout: Layout, subvolumes: Subvolumes) -> set[SnapshotKey]:
@@ -115,34 +115,57 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
     if not mounted:
         # what is beneath the place where the snapshots belong
         unknown.append(f"{layout.snapshots}: expected a btrfs subvolume, is it mounted?")
-    default = running = None
-    try:
-        default = subvolumes.default(layout.snapshots)
-    except OSError as error:
-        unknown.append(f"{layout.snapshots}: the default subvolume is not known: {error.strerror}")
-    try:
-        root = subvolumes.find(layout.root)
-        running = root.identifier if root is not None else None
-    except OSError as error:
-        unknown.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
+    in_use, faults = _in_use(layout, subvolumes)
+    unknown += faults
     snapshots: list[Snapshot] = []
     for number in numbers:
         try:
-            snapshot = look(layout, subvolumes, number, default=default, running=running, releases=releases)
+            snapshot = look(layout, subvolumes, number, in_use=in_use, releases=releases)
         except OSError as error:
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
         if snapshot is None:
-            if os.path.lexists(_tree(layout, number)):
-                unknown.append(f"snapshot {number}: {_tree(layout, number)}: expected a btrfs subvolume")
-            elif os.path.lexists(layout.snapshots / str(number) / "info.xml"):
-                unknown.append(f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)")
+            unknown += _without_subvolume(layout, number)
         else:
             snapshots.append(snapshot)
             unknown += [f"snapshot {number}: {snapshot.unknown}"] if snapshot.unknown else []
-    if default is not None and default not in (running, _TOP_LEVEL) and not any(item.default for item in snapshots):
+    default = in_use.default
+    if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
         unknown.append(f"{layout.snapshots}: what boots next (subvolume {default}) is none of the snapshots in it")
     return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _InUse:
+    """Identifiers of the subvolumes that boot next and that run, None where they are not known."""
+
+    default: int | None = None
+    running: int | None = None
+
+
+def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[str]]:
+    """What boots next and what runs, and why one of them is not known."""
+    default = running = None
+    faults: list[str] = []
+    try:
+        default = subvolumes.default(layout.snapshots)
+    except OSError as error:
+        faults.append(f"{layout.snapshots}: the default subvolume is not known: {error.strerror}")
+    try:
+        root = subvolumes.find(layout.root)
+        running = root.identifier if root is not None else None
+    except OSError as error:
+        faults.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
+    return _InUse(default=default, running=running), faults
+
+
+def _without_subvolume(layout: Layout, number: int) -> Iterator[str]:
+    """What is unknown of a number without a subvolume: nothing where its folder is empty."""
+    tree = _tree(layout, number)
+    if os.path.lexists(tree):
+        yield f"snapshot {number}: {tree}: expected a btrfs subvolume"
+    elif os.path.lexists(tree.parent / "info.xml"):
+        yield f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)"
 
 
 def _numbers(layout: Layout) -> list[int]:
@@ -158,8 +181,7 @@ def look(
     subvolumes: Subvolumes,
     number: int,
     *,
-    default: int | None = None,
-    running: int | None = None,
+    in_use: _InUse = _InUse(),
     releases: bool = True,
 ) -> Snapshot | None:
     """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError."""
@@ -180,8 +202,8 @@ def look(
         date=info.date if info else "",
         description=info.description if info else "",
         open=info.open if info else False,
-        default=subvolume.identifier == default,
-        running=subvolume.identifier == running,
+        default=subvolume.identifier == in_use.default,
+        running=subvolume.identifier == in_use.running,
     )
 
 

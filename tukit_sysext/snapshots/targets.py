@@ -49,10 +49,10 @@ def running_and_next(machine: Machine) -> tuple[Target, ...]:
     layout = machine.layout
     if not layout.snapshots.is_dir():
         return (Target(machine=machine, path=layout.root, running=True, next=True),)
-    found = scan(layout, machine.subvolumes)
-    running, default = found.running, found.default
-    if default is None and running is None and found.unknown:
-        log.warning("what boots next is not known: %s", "; ".join(found.unknown))
+    snapshots = scan(layout, machine.subvolumes)
+    running, default = snapshots.running, snapshots.default
+    if default is None and running is None and snapshots.unknown:
+        log.warning("what boots next is not known: %s", "; ".join(snapshots.unknown))
     same = default is None or (running is not None and default.number == running.number)
     trees = [Target(machine=machine, path=layout.root, snapshot=running, running=True, next=same)]
     if default is not None and not same:
@@ -64,8 +64,8 @@ def open_transactions(machine: Machine) -> tuple[int, ...]:
     """Snapshots that a transaction has open: nobody else changes them."""
     if not machine.layout.snapshots.is_dir():
         return ()
-    found = scan(machine.layout, machine.subvolumes, releases=False).snapshots
-    return tuple(item.number for item in found if item.open and not item.running and not item.default)
+    snapshots = scan(machine.layout, machine.subvolumes, releases=False).snapshots
+    return tuple(each.number for each in snapshots if each.open and not each.running and not each.default)
 
 
 def of_snapshot(machine: Machine, number: int) -> Target:
@@ -75,20 +75,21 @@ def of_snapshot(machine: Machine, number: int) -> Target:
     return Target(machine=machine, path=path, snapshot=snapshot, running=snapshot.running, next=snapshot.default)
 
 
-def snapshot_of(machine: Machine, found: Scan, number: int) -> Snapshot:
+def snapshot_of(machine: Machine, snapshots: Scan, number: int) -> Snapshot:
     """The snapshot of a number.
 
     Raises NeedsRoot, or UnknownState, where it may be there but cannot be read, TukitSysextError where there is none.
     """
-    snapshot = found.get(number)
+    snapshot = snapshots.get(number)
     if snapshot is not None:
         return snapshot
     # one that cannot be read is named by its number; without any nothing is known of this one
-    unknown = [told for told in found.unknown if not found.snapshots or told.startswith(f"snapshot {number}: ")]
+    named = f"snapshot {number}: "
+    unknown = [reason for reason in snapshots.unknown if not snapshots.snapshots or reason.startswith(named)]
     if unknown:
         kind = UnknownState if machine.privileged else NeedsRoot
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
-    there = ", ".join(str(item.number) for item in found.snapshots) or "none"
+    there = ", ".join(str(each.number) for each in snapshots.snapshots) or "none"
     raise TukitSysextError(
         f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots lists them"
     )
@@ -117,17 +118,17 @@ def of_root(machine: Machine, path: Path) -> Target:
     return Target(machine=own, path=path)
 
 
-def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: bool, privileged: bool = True) -> str:
+def obstacle(machine: Machine, tree: Tree, *, called: str, running: bool, open_: bool) -> str:
     """Why a tree cannot be changed; empty where nothing speaks against it.
 
     ``called`` is how the tree is named, ``running`` tells the running system (an /etc that is an overlay is mounted
-    there), ``open_`` a transaction that is not closed yet. Who is not ``privileged`` cannot write anywhere: a dry run
-    asks for the rest.
+    there), ``open_`` a transaction that is not closed yet. An ordinary user cannot write anywhere: in a dry run only
+    the rest is asked.
     """
     if open_:
         return "a transaction has the tree open, which links what fits when it is closed"
     try:
-        if not running and read_overlaid(tree, layout) is not None:
+        if not running and read_overlaid(tree, machine.layout) is not None:
             return "the tree's /etc is an overlay, whose links are not changed from here"
         descriptor = tree.directory(EXTENSIONS) or tree.directory("etc")
     except (OutsideTree, UnknownState) as error:
@@ -135,7 +136,7 @@ def obstacle(tree: Tree, layout: Layout, *, called: str, running: bool, open_: b
     if descriptor is None:
         return f"{tree.path}/etc is not there"
     try:
-        writable = not privileged or os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
+        writable = not machine.privileged or os.access(f"/proc/self/fd/{descriptor}", os.W_OK)
     finally:
         os.close(descriptor)
     return "" if writable else f"{called} is read-only, so that its link cannot be changed"

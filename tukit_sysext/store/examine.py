@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Examiner:
     """Remembers what it saw. With ``full`` every recorded image is read and hashed.
 
-    ``contents`` is for who looks into images: what was found, by file, name of the link and systemd's version.
+    ``contents`` has what inspections of images returned, by file, name of the link and systemd's version.
     """
 
     def __init__(self, store: Store, *, full: bool, writable: bool = False) -> None:
@@ -46,15 +46,15 @@ class Examiner:
             return stored  # what is not whole by the cheap check was hashed by it, or has nothing to be held against
         try:
             with self.store.opened(file_name) as descriptor:
-                found = hash_of(descriptor)
+                sha256 = hash_of(descriptor)
         except OSError as error:
             reason = f"it cannot be read: {error.strerror}"
             if error.errno not in ROT:
                 return replace(stored, condition=Condition.UNREADABLE, reason=reason)
         else:
-            if found == record.sha256:
+            if sha256 == record.sha256:
                 return stored
-            reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
+            reason = f"its SHA-256 is {sha256[:16]}..., recorded is {record.sha256[:16]}..."
         self._distrust(stored)
         return replace(stored, condition=Condition.DAMAGED, reason=reason)
 

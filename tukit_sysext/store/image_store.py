@@ -24,7 +24,6 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
-from tukit_sysext.system.label import labelled
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +115,13 @@ class Store:
     def inventory(self) -> Sequence[StoreFile]:
         """Everything in the store, and records whose file is gone, by name. Raises OSError."""
         with os.scandir(self._folder) as entries:
-            found = {entry.name: self._file(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
+            files = {entry.name: self._file(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
         for name in self.records.names():
-            if name not in found and (record := self._record(name)) is not None:
-                found[name] = StoreFile(
+            if name not in files and (record := self._record(name)) is not None:
+                files[name] = StoreFile(
                     file_name=name, size=0, born=seconds_of(record.time) or 0, record=record, missing=True
                 )
-        return [found[name] for name in sorted(found)]
+        return [files[name] for name in sorted(files)]
 
     def _file(self, name: str, status: os.stat_result) -> StoreFile:
         record = self._record(name)
@@ -191,12 +190,12 @@ class Store:
         name = record.file_name
         try:
             with self.opened(name) as descriptor:
-                found = hash_of(descriptor)
+                sha256 = hash_of(descriptor)
                 status = os.fstat(descriptor)
         except OSError as error:
             return Stored(file_name=name, condition=_unread(error), reason=str(error.strerror), record=record)
-        if found != record.sha256:
-            reason = f"its SHA-256 is {found[:16]}..., recorded is {record.sha256[:16]}..."
+        if sha256 != record.sha256:
+            reason = f"its SHA-256 is {sha256[:16]}..., recorded is {record.sha256[:16]}..."
             return Stored(file_name=name, condition=Condition.DAMAGED, reason=reason, record=record)
         if self._writable:
             try:
@@ -225,11 +224,9 @@ class Store:
         """
         try:
             make_directory(self._folder)
-            with labelled(self._folder / "image.raw"):  # it has no name yet
-                descriptor = os.open(self._folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            incoming = Incoming(self._folder, self._incoming, sha256=sha256, limit=limit, where=where)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
-        incoming = Incoming(self._folder, descriptor, self._incoming, sha256=sha256, limit=limit, where=where)
         self._incoming.append(incoming)
         try:
             yield incoming
@@ -276,7 +273,7 @@ class Store:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else looks at a name and then gives it away: between transactions that publish at once (flock(2))."""
+        """Serialise publishing: no other transaction looks at a name and then gives it away meanwhile (flock(2))."""
         directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(directory, fcntl.LOCK_EX)

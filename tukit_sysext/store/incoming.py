@@ -9,15 +9,16 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, NoSpace, StoreError
 from tukit_sysext.store.digest import CHUNK, Digest
 from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
+from tukit_sysext.system.label import labelled
 
 
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(
-        self, folder: Path, descriptor: int, others: list[Incoming], *, sha256: str, limit: int, where: str
-    ) -> None:
-        self.descriptor = descriptor
+    def __init__(self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str) -> None:
+        """Open a file without a name in the store's folder. Raises OSError."""
+        with labelled(folder / "image.raw"):  # it has no name yet
+            self.descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self.size = 0
         self.expected = 0
         self._others = others
@@ -96,10 +97,10 @@ class Incoming:
     def finish(self) -> None:
         """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
         self._flush()
-        found = self._digest.hexdigest()
-        if found != self._sha256:
-            told = f"expected SHA-256 {self._sha256[:16]}..., found {found[:16]}... in {self.size} bytes"
-            raise ImageBroken(f"{self._where}: {told}")
+        sha256 = self._digest.hexdigest()
+        if sha256 != self._sha256:
+            contents = f"expected SHA-256 {self._sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
+            raise ImageBroken(f"{self._where}: {contents}")
         try:
             os.fchmod(self.descriptor, 0o644)
             os.fsync(self.descriptor)
@@ -107,9 +108,9 @@ class Incoming:
             raise not_written(self._folder, "cannot be written to", error) from error
 
 
-def not_written(path: Path, told: str, error: OSError) -> StoreError:
+def not_written(path: Path, what: str, error: OSError) -> StoreError:
     """Why the store takes nothing: NoSpace where it is full."""
-    told = f"{path}: {told}: {error.strerror}"
+    message = f"{path}: {what}: {error.strerror}"
     if is_full(error):
-        return NoSpace(told, next_step=remedy(path if path.is_dir() else path.parent, error))
-    return StoreError(told)
+        return NoSpace(message, next_step=remedy(path if path.is_dir() else path.parent, error))
+    return StoreError(message)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tukit_sysext.ledger.deduce import ORDER, Before, observed, settled
+from tukit_sysext.ledger.deduce import ORDER, Before, deduce, observed
 from tukit_sysext.ledger.ledger import LedgerSnapshot
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
@@ -74,7 +74,7 @@ class TestObserved:
     def test_a_number_that_is_used_again(self) -> None:
         """C3: the old one is deleted, the new one made, also while something else is unknown."""
         for unknown in ((), ("snapshot 9: no readable info.xml",)):
-            assert names(settled((), before(row(2, "old")), disk(there(2, "new"), unknown=unknown))) == [
+            assert names(deduce((), before(row(2, "old")), disk(there(2, "new"), unknown=unknown))) == [
                 "snapshot_deleted 2",
                 "snapshot_created 2",
             ]
@@ -103,19 +103,19 @@ class TestObserved:
     def test_a_transaction_that_went(self) -> None:
         """C9: tukit was killed, nobody called abort-post, and somebody deleted what it left."""
         known = before(row(1), row(5, state="open"))
-        assert names(settled((), known, disk(there(1)))) == ["transaction_aborted 5", "snapshot_deleted 5"]
+        assert names(deduce((), known, disk(there(1)))) == ["transaction_aborted 5", "snapshot_deleted 5"]
 
     @pytest.mark.parametrize("kind", ["transaction_aborted", "transaction_discarded"])
     def test_a_transaction_whose_end_was_told(self, kind: str) -> None:
         known = before(row(1), row(5, state="open"))
-        assert names(settled(told(f"{kind} 5"), known, disk(there(1)))) == [f"{kind} 5", "snapshot_deleted 5"]
-        kept = names(settled(told(f"{kind} 5"), known, disk(there(1), there(5))))
+        assert names(deduce(told(f"{kind} 5"), known, disk(there(1)))) == [f"{kind} 5", "snapshot_deleted 5"]
+        kept = names(deduce(told(f"{kind} 5"), known, disk(there(1), there(5))))
         assert kept == [f"{kind} 5"], "tukit --keep"
 
     def test_a_transaction_whose_end_is_remembered(self) -> None:
         known = before(row(1), row(5, state="open"), ended=frozenset({(5, "uuid-5")}))
-        assert names(settled((), known, disk(there(1)))) == ["snapshot_deleted 5"]
-        assert settled((), known, disk(there(1), there(5))) == []
+        assert names(deduce((), known, disk(there(1)))) == ["snapshot_deleted 5"]
+        assert deduce((), known, disk(there(1), there(5))) == []
 
 
 class TestBelieved:
@@ -133,7 +133,7 @@ class TestBelieved:
     )
     def test_what_the_disk_contradicts_is_not_told(self, event: str, snapshots: list[Snapshot]) -> None:
         unknown = () if snapshots else ("/.snapshots: empty, is it mounted?",)
-        assert settled(told(event), before(row(1), row(2)), disk(*snapshots, unknown=unknown)) == []
+        assert deduce(told(event), before(row(1), row(2)), disk(*snapshots, unknown=unknown)) == []
 
     @pytest.mark.parametrize(
         ("event", "snapshots"),
@@ -152,15 +152,15 @@ class TestBelieved:
     )
     def test_what_it_does_not_contradict_is(self, event: str, snapshots: list[Snapshot]) -> None:
         known = before(row(1), row(2))
-        assert names(settled(told(event, event), known, disk(*snapshots))) == [event]
+        assert names(deduce(told(event, event), known, disk(*snapshots))) == [event]
 
     def test_a_default_that_is_not_known_contradicts_nothing(self) -> None:
         scan = disk(there(1), there(2), unknown=("the default subvolume is not known",))
-        assert names(settled(told("default_changed 2"), before(row(1), row(2)), scan)) == ["default_changed 2"]
+        assert names(deduce(told("default_changed 2"), before(row(1), row(2)), scan)) == ["default_changed 2"]
 
     def test_deleted_and_made_again(self) -> None:
         events = told("snapshot_created 2", "snapshot_deleted 2", "snapshot_created 2", "snapshot_deleted 2")
-        assert names(settled(events, before(row(2, "old")), disk(there(2, "new")))) == [
+        assert names(deduce(events, before(row(2, "old")), disk(there(2, "new")))) == [
             "snapshot_deleted 2",
             "snapshot_created 2",
         ]
@@ -172,4 +172,4 @@ def test_the_order_is_fixed() -> None:
     scan = disk(there(1), there(2, default=True), there(7))
     known = before(row(1), row(2), row(7))
     expected = ["snapshot_modified 2", "snapshot_modified 7", "default_changed 2", "rolled_back 2", "booted 1"]
-    assert names(settled(events, known, scan)) == names(settled(reversed(events), known, scan)) == expected
+    assert names(deduce(events, known, scan)) == names(deduce(reversed(events), known, scan)) == expected

@@ -74,7 +74,7 @@ class Site(PlainMachine):
 
     def settle(self, *found: SnapshotEvent) -> list[str]:
         """Settle; what the plugins were told."""
-        settle(self.machine, self.plugins, found=found)
+        settle(self.machine, self.plugins, noticed=found)
         assert list(self.layout.events.glob("*")) == []
         return self.told.take()
 

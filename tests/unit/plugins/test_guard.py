@@ -107,7 +107,7 @@ def test_one_rollback_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
     rollback = EventKind.DEFAULT_CHANGED, EventKind.ROLLED_BACK
     events = [SnapshotEvent(kind=kind, number=7) for kind in rollback]
-    settle(site.machine, Plugins(), found=events)
+    settle(site.machine, Plugins(), noticed=events)
     assert len(hashed) == 1
     assert kinds(site) == [("image damaged", 7)]
 
