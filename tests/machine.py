@@ -75,7 +75,7 @@ class PlainMachine:
         self.running = self.subvolumes.create(root)
         self.subvolumes.set_default(self.running.identifier)
         self.layout = Layout(root=root)
-        self.machine = open_machine(root, privileged=True)
+        self.machine = Machine(layout=self.layout, subvolumes=self.subvolumes, privileged=True)
         make_tree(root, {"etc/os-release": OS_RELEASE, "sys/block": None, "proc/self/mountinfo": ""})
         self.subvolumes.create(root / ".snapshots")
 

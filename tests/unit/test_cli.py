@@ -167,6 +167,7 @@ def started(root: Path, stdout: int, *, environment: dict[str, str] | None = Non
     return done.returncode, done.stderr
 
 
+@pytest.mark.btrfsutil
 def test_a_reader_that_goes_away(site: PlainMachine) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -176,6 +177,7 @@ def test_a_reader_that_goes_away(site: PlainMachine) -> None:
         os.close(writer)
 
 
+@pytest.mark.btrfsutil
 def test_names_that_the_terminal_cannot_show(site: PlainMachine) -> None:
     os.makedirs(os.fsencode(site.tree(7)) + b"/etc/extensions/\xff")
     assert started(site.tree(7), subprocess.DEVNULL, environment={"PYTHONIOENCODING": "ascii:strict"}) == (0, "")

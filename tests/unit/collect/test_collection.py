@@ -527,6 +527,7 @@ def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(site: Site) -> N
     assert site.store.records.names() == [A], "with it the image can be fetched again by its hash"
 
 
+@pytest.mark.root
 def test_leavings_where_nothing_was_ever_recorded(site: Site) -> None:
     """A machine that had another tool alone: no folder of records, and several files that go."""
     shutil.rmtree(site.layout.records)

@@ -84,6 +84,7 @@ class TestUpdate:
         assert "1.0 left out" in run("update", status=1)
         assert linked(world) is None
 
+    @pytest.mark.root
     def test_a_source_that_is_asked_for_gives_an_older_one_too(self, world: World, run: Run, tmp_path: Path) -> None:
         folder = tmp_path / "second"
         folder.mkdir()
@@ -141,6 +142,7 @@ class TestUpdate:
 
 
 class TestInstall:
+    @pytest.mark.root
     def test_after_a_removal_nothing_of_before_counts(self, world: World, run: Run) -> None:
         world.snapshot(2, {"gdb": "1.0"}, default=True)
         run("install", "--optional", "gdb=1.0")
@@ -160,6 +162,7 @@ class TestInstall:
         assert linked(world) == "gdb-1.0.x86-64.raw"
         assert wanted(world) == "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"
 
+    @pytest.mark.root
     def test_what_is_not_ours_stands_in_the_way(self, world: World, run: Run) -> None:
         publish(world, "htop", "1.0")
         image = (world.repository / "htop-1.0.x86-64.raw").read_bytes()
@@ -176,6 +179,7 @@ class TestInstall:
         assert "nothing was changed; tukit-sysext list --all gdb" in text
         assert "Hold=" not in wanted(world) and "Version=" not in wanted(world)
 
+    @pytest.mark.root
     def test_another_snapshot_is_about_to_boot_when_it_has_fetched(
         self, world: World, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -202,6 +206,7 @@ class TestHold:
         assert "next step: tukit-sysext unhold gdb" in text
         assert "update gdb brings it" not in text
 
+    @pytest.mark.root
     def test_one_that_an_update_brings(self, world: World, run: Run) -> None:
         assert "tukit-sysext update gdb brings it." in run("hold", "gdb=1.1")
         run("update", "gdb")
@@ -257,6 +262,7 @@ _IN_PROGRESS = "<userdata><key>transactional-update-in-progress</key><value>yes<
 
 
 class TestAdopt:
+    @pytest.mark.root
     def test_a_directory_gives_the_same_image_whenever_it_is_packed(self, world: World, run: Run) -> None:
         """As when it stands in two trees, or comes back with a rollback: one name of the store has one content."""
         release = f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"
@@ -269,6 +275,7 @@ class TestAdopt:
         image = (world.site.layout.store / str(linked(world, "tool"))).read_bytes()
         assert image[8:12] == bytes(4), "when it was made (the superblock of squashfs)"
 
+    @pytest.mark.root
     def test_two_contents_of_one_version(self, world: World, run: Run) -> None:
         publish(world, "tool", "1.0")
         image = (world.repository / "tool-1.0.x86-64.raw").read_bytes()
@@ -288,6 +295,7 @@ class TestUnblock:
         text = run("unblock", "gdb=1.1", status=1)
         assert "gdb=1.1: blocked by /etc/tukit-sysext/images.d/gdb.conf" in text
 
+    @pytest.mark.root
     def test_a_block_that_a_package_ships_does_not_come_to_light_again(self, world: World, run: Run) -> None:
         make_tree(
             world.site.root,

@@ -104,6 +104,7 @@ def test_nothing_is_written_for_an_ordinary_user(
     assert sorted(path for path in world.site.root.rglob("*")) == before
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("argv", "told", "next_step"),
@@ -130,6 +131,7 @@ def rules(found: Any, version: str) -> dict[str, tuple[bool | None, str | None, 
     return {rule["rule"]: (rule["fits"], rule["system"], rule["image"]) for rule in item["rules"]}
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("world")
 def test_why_not_tells_every_rule_with_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
     found = document(capsys, "why-not", "gdb")
@@ -142,6 +144,7 @@ def test_why_not_tells_every_rule_with_both_sides(capsys: pytest.CaptureFixture[
     assert found["versions"][2]["link"] == "gdb.raw"
 
 
+@pytest.mark.root
 def test_why_not_tells_what_the_configuration_says(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
     found = document(capsys, "why-not", "gdb")
@@ -157,6 +160,7 @@ def test_why_not_tells_what_the_configuration_says(world: World, capsys: pytest.
     assert rules(found, "1.0")["hold"][0]
 
 
+@pytest.mark.root
 def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(world.site.root, {"etc/extensions/other/usr/file": ""})
     assert cli.main(["why-not", "other"]) == 1
@@ -171,6 +175,7 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsy
     assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
     ("image", "status", "told"),
@@ -214,6 +219,7 @@ def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
     assert [item["damage"] for item in document(capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
 
 
+@pytest.mark.root
 def test_what_the_configuration_is_against_is_not_said_not_to_fit(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -237,6 +243,7 @@ def test_a_linked_version_that_is_blocked_is_why_it_goes(world: World, capsys: p
     assert state.startswith("would refuse an update: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
 
 
+@pytest.mark.root
 def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -248,6 +255,7 @@ def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
         assert reason in capsys.readouterr().out, argv
 
 
+@pytest.mark.root
 def test_a_tombstone_without_links_is_nothing_to_tell(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.want("newtool", State="removed")
     for argv in (["check"], ["check", "--json"], ["list"], ["list", "-i"], ["list", "--all", "--json"]):
@@ -260,6 +268,7 @@ def test_a_tombstone_without_links_is_nothing_to_tell(world: World, capsys: pyte
     assert "to be taken out" in capsys.readouterr().out
 
 
+@pytest.mark.root
 def test_why_not_of_what_is_masked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(world.site.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
     assert cli.main(["why-not", "tool"]) == 1

@@ -39,6 +39,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return "".join(capsys.readouterr())
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("command", ["list", "why-not"])
 @pytest.mark.parametrize(("name", "entry"), [("odd", "odd.raw"), ("folder", "folder")])
@@ -67,6 +68,7 @@ def test_a_link_to_nothing_is_not_installed(capsys: pytest.CaptureFixture[str]) 
     assert "adopt" not in text
 
 
+@pytest.mark.root
 def test_what_cannot_be_taken_over_is_not_offered_for_that(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     lines = told(capsys, "check").splitlines()
     rest = lines[lines.index("Not ours, never changed:") :]

@@ -168,7 +168,17 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("columns", [80, 160])
-@pytest.mark.parametrize("command", ["list", "list --all", "snapshots", "status", "check", "why-not gdb"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list",
+        "list --all",
+        "snapshots",
+        "status",
+        pytest.param("check", marks=pytest.mark.root),
+        pytest.param("why-not gdb", marks=pytest.mark.root),
+    ],
+)
 def test_screens_fit_and_no_name_or_version_is_cut(world: World, command: str, columns: int) -> None:
     status, screen = world.on_terminal(*command.split(), columns=columns)
     lines = plain(screen).splitlines()

@@ -226,6 +226,7 @@ def test_nothing_is_replaced_without_force(
     assert source(site).urls == (URL,)
 
 
+@pytest.mark.root
 def test_another_key_for_the_same_place_keeps_the_rest(
     site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,15 +167,18 @@ def test_every_key_is_described() -> None:
     ]
 
 
-def examples() -> Iterator[tuple[Key, str]]:
+def examples() -> Iterator[Any]:
     """Each key with the example of it that the page has."""
     for section, name, value in re.findall(
         r"^\.\. key:: (\S+) (\S+) (.+)$", pages.templates()[CONFIGURATION].read_text(), re.M
     ):
-        yield next(key for key in KEYS if (key.section, key.name) == (section, name)), value
+        key = next(key for key in KEYS if (key.section, key.name) == (section, name))
+        # the file has to be root's
+        marks = [pytest.mark.root] if key.name == "Credentials" else []
+        yield pytest.param(key, value, marks=marks, id=key.title)
 
 
-@pytest.mark.parametrize(("key", "value"), list(examples()), ids=lambda item: getattr(item, "title", None))
+@pytest.mark.parametrize(("key", "value"), examples())
 def test_an_example_of_a_key_is_taken(key: Key, value: str, tmp_path: Path) -> None:
     if key.name in ("Keyring", "Credentials"):
         path = make_tree(tmp_path, {value.lstrip("/"): "user:password\n"}) / value.lstrip("/")
