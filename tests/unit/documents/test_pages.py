@@ -178,7 +178,7 @@ def examples() -> Iterator[Any]:
         yield pytest.param(key, value, marks=marks, id=key.title)
 
 
-@pytest.mark.parametrize(("key", "value"), examples())
+@pytest.mark.parametrize(("key", "value"), list(examples()))
 def test_an_example_of_a_key_is_taken(key: Key, value: str, tmp_path: Path) -> None:
     if key.name in ("Keyring", "Credentials"):
         path = make_tree(tmp_path, {value.lstrip("/"): "user:password\n"}) / value.lstrip("/")
