@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The rooms of the package in the order of their imports: each uses those above it in the table, none below.
 
-Every import counts: that of a type checker, and that inside of a function. Each check is a function from what modules
-import to what is wrong there, tried on this package and on made-up ones with one fault each.
+Every import counts: that of a type checker, that inside of a function, and that of a module whose name is a string.
+Each check is a function from what modules import to what is wrong there, tried on this package and on made-up ones with
+one fault each.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -24,7 +26,6 @@ ROOMS = {
     "exit_status": "how the command line and the hooks end",
     "quantities": "sizes, time spans and times as text",
     "layout": "where things lie on a machine",
-    "grammar": "the command line: commands, options, help; imports nothing that does their work",
     "rules": "what systemd and the specifications say: versions, matching, names",
     "formats": "files that others write: lists, descriptions, signatures, configuration syntax",
     "system": "files, processes, locks, subvolumes",
@@ -48,6 +49,7 @@ ROOMS = {
     "plugins/builtin": "our own plugins",
     "plugins": "the manager, which calls the hooks; loading of third-party plugins",
     "doctor": "what is wrong with this machine, and the next step",
+    "grammar": "the command line: commands, options, help; imports nothing that does their work",
     "terminal": "tables, bars, colours",
     "commands/common": "what several commands use",
     "commands": "one module for each command",
@@ -71,6 +73,7 @@ def _module(file: Path, package: Path) -> str:
 
 
 def _imported(file: Path, package: Path, modules: Set[str]) -> Iterator[str]:
+    wholes = {f"{package.name}/{module}" for module in modules}  # for import_module()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -78,6 +81,8 @@ def _imported(file: Path, package: Path, modules: Set[str]) -> Iterator[str]:
             here = [package.name, *file.relative_to(package).parent.parts]
             origin = ".".join([*here[: len(here) - node.level + 1], *filter(None, [node.module])])
             names = [f"{origin if node.level else node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and str(node.value).replace(".", "/") in wholes:
+            names = [str(node.value)]
         else:
             continue
         for name in names:
@@ -143,6 +148,20 @@ def test_the_package_keeps_to_it(check: Callable[[Imports], list[str]]) -> None:
     assert check(package_imports(TOP / PACKAGE)) == []
 
 
+def test_readme_has_the_map() -> None:
+    """Each folder at the top of the package is in the table of the section for who changes it, in the same order."""
+    hacking = (TOP / "README.md").read_text().split("\n## Hacking\n")[1].split("\n## ")[0]
+    named = [
+        name
+        for line in hacking.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([a-z]+)/`", line.split("|")[1])
+    ]
+    order = list(dict.fromkeys(name.partition("/")[0] for name in ROOMS))
+    assert set(named) == {path.parent.name for path in (TOP / PACKAGE).glob("*/__init__.py")}
+    assert named == sorted(named, key=order.index)
+
+
 def with_all_rooms(**modules: Set[str]) -> Imports:
     """A made-up package of which nothing is wrong but what is given; names with __ for /."""
     modules_beside = {
@@ -194,6 +213,7 @@ def test_each_check_can_fail(check: Callable[[Imports], list[str]], fault: Impor
         "from ..store import other\n",
         "from ..store.other import Thing\n",
         "def late() -> None:\n    from tukit_sysext.store.other import Thing\n",
+        "from importlib import import_module\nother = import_module('tukit_sysext.store.other')\n",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tukit_sysext.store.other import Thing\n",
     ],
 )
