@@ -2,7 +2,15 @@
 """What the hook executables start: arguments to an event, the event to the plugins, whatever happens to an exit status.
 
 This is the one place where an exception becomes a status. Only a refusal by policy is told to tukit; a fault of ours
-lets the transaction pass with one loud line, because the update may be the one that mends us.
+lets the transaction pass with one loud line, because the update may be the one that mends us. That is why what does
+the work is imported where it starts: a module that is missing or broken becomes a status too.
+
+An update goes this way:
+
+* event: :func:`_finalize` reads ``finalize-pre PATH ID``
+* look, search, decide, fetch, link: :func:`tukit_sysext.update.transaction.finalize`, called as our plugin ``fetcher``
+* record: our plugin ``recorder``, and the mark of a refusal (:mod:`tukit_sysext.update.refusal`)
+* status: :func:`_finalize_tree`, and :func:`main` where something fails
 """
 
 from __future__ import annotations
@@ -17,12 +25,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.system.journal import Faults, Journal, kept_from_children
 
 if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
+    from tukit_sysext.update.outcome import Outcome
 
 log = logging.getLogger("tukit_sysext")
 
@@ -94,16 +104,15 @@ def _measure(machine: Machine) -> None:
 
 def _finalize(arguments: Sequence[str], machine: Machine | None) -> ExitStatus:
     """finalize-pre PATH ID: the main job. Returns the exit status."""
-    from tukit_sysext.errors import UsageError
     from tukit_sysext.ledger.spool import snapshot_number
     from tukit_sysext.machine import Machine
 
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
         raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
-    number, now = snapshot_number(arguments[2]), int(time.time())
+    number = snapshot_number(arguments[2])
     machine = _watched(machine or Machine(), number)
     try:
-        return _finalize_tree(machine, Path(arguments[1]), number, now)
+        return _finalize_tree(machine, Path(arguments[1]), number)
     finally:
         machine.progress.close()
 
@@ -121,25 +130,18 @@ def _watched(machine: Machine, number: int) -> Machine:
         return machine
 
 
-def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> ExitStatus:
+def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
     from tukit_sysext.plugins.manager import Plugins
     from tukit_sysext.update import refusal
-    from tukit_sysext.update.report import change_lines, refusal_lines
     from tukit_sysext.update.transaction import Transaction
 
-    plugins = Plugins.of(machine)
+    plugins, now = Plugins.of(machine), int(time.time())
     before = refusal.known(machine)
     transaction = Transaction(machine=machine, path=path, number=number, refused_for=refusal.ages(before, now=now))
-    _check_tree(machine.layout.snapshots / str(number) / "snapshot", transaction.path)
-    outcomes = plugins.finalizing(transaction)
-    for outcome in outcomes:
-        for line in change_lines(outcome):
-            log.info("%s", line)
-            # a refused tree goes, unless tukit was told to keep it
-            print(f"{line} (in the refused tree)" if outcome.refusals else line)
-        for line in refusal_lines(outcome):
-            print(line, file=sys.stderr)
-            syslog.syslog(syslog.LOG_ERR, printable(line))
+    _check_tree(machine.layout.snapshots / str(number) / "snapshot", path)
+    outcome = plugins.finalizing(transaction)
+    if outcome is not None:
+        _report(outcome)
         plugins.judged(transaction, outcome)
         try:
             refusal.note(machine, outcome, before, now=now)
@@ -147,15 +149,26 @@ def _finalize_tree(machine: Machine, path: Path, number: int, now: int) -> ExitS
             # the mark is a notice: without it the refusal still counts
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)
     _measure(machine)
-    if not outcomes:
+    if outcome is None:
         return ExitStatus.NOT_DONE
-    return ExitStatus.REFUSED if any(outcome.refusals for outcome in outcomes) else ExitStatus.DONE
+    return ExitStatus.REFUSED if outcome.refusals else ExitStatus.DONE
+
+
+def _report(outcome: Outcome) -> None:
+    """Print what changed, for tukit's log, and why the update is refused, for whoever reads it."""
+    from tukit_sysext.update.report import change_lines, refusal_lines
+
+    for line in change_lines(outcome):
+        log.info("%s", line)
+        # a refused tree goes, unless tukit was told to keep it
+        print(f"{line} (in the refused tree)" if outcome.refusals else line)
+    for line in refusal_lines(outcome):
+        print(line, file=sys.stderr)
+        syslog.syslog(syslog.LOG_ERR, printable(line))
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:
     """The tree must be that of the snapshot: we would write into something else otherwise (threat L5)."""
-    from tukit_sysext.errors import UsageError
-
     try:
         same = os.path.samefile(snapshot, path)
     except OSError as error:

@@ -177,18 +177,18 @@ def _transaction(victim: Victim, number: int, run: Run) -> Outcome | None:
     """Have the main job done for an open snapshot, with the plugins, sources and network of a real machine."""
     tree = victim.tree(number)
     started = time.monotonic()
-    outcomes: Sequence[Outcome] = ()
+    outcome: Outcome | None = None
     try:
         with time_limit(DEADLINE):
-            outcomes = Plugins().finalizing(Transaction(machine=victim.machine, path=tree, number=number))
+            outcome = Plugins().finalizing(Transaction(machine=victim.machine, path=tree, number=number))
     except TimeUp as error:
         run.wrong.append(f"snapshot {number}: no end: {error}")
     run.seconds = time.monotonic() - started
-    if len(outcomes) != 1:
+    if outcome is None:
         run.wrong.append(f"snapshot {number}: the main job came to no outcome")
         return None
-    run.outcome = ", ".join(f"{image.name} {image.action}" for image in outcomes[0].plan.images)
-    return outcomes[0]
+    run.outcome = ", ".join(f"{image.name} {image.action}" for image in outcome.plan.images)
+    return outcome
 
 
 def _whole(victim: Victim, outcome: Outcome | None) -> Iterator[str]:

@@ -56,24 +56,24 @@ def finalize(
             world.seen["a collection that found a transaction at work"] += 1
 
     before = before_run(world, collects=world.faults.full or collect_at is not None, hurried=True, tree=snap)
-    outcomes: list[Any] = []
+    outcome: Any = None
 
     def work() -> None:
-        nonlocal at_work
+        nonlocal at_work, outcome
         transaction = Transaction(machine=world.machine, path=world.tree(number), number=number)
         at_work = True
-        outcomes[:] = world.plugins.finalizing(transaction)
+        outcome = world.plugins.finalizing(transaction)
         at_work = False
-        for outcome in outcomes:
+        if outcome is not None:
             world.plugins.judged(transaction, outcome)
 
     happening = (collect_at, between) if collect_at is not None else None
     done = run(world, "transaction", work, before, kill_at=kill_at, between=happening)
     if not done and kill_at is not None and again:
         done = run(world, "transaction", work, before_run(world, collects=world.faults.full, hurried=True, tree=snap))
-    if not done or not outcomes:
+    if not done or outcome is None:
         return True
-    if any(outcome.refusals for outcome in outcomes):
+    if outcome.refusals:
         world.seen["refused"] += 1
         if snap in model.removable():
             snapper.remove(world, snap)

@@ -110,7 +110,7 @@ class Plugins:
         try:
             from tukit_sysext.plugins import loading
         except ImportError as error:
-            self._tell_failed(name, f"plugins cannot be loaded: {error}")
+            self._not_loaded(name, f"plugins cannot be loaded: {error}")
             return
         try:
             # first alone, so that one that is wrong leaves nothing behind
@@ -118,13 +118,13 @@ class Plugins:
             self.register(loaded.plugin, name=name)
         except loading.NotLoadable as error:
             # what the plugin raised is traced; that it is not there, or too old, is told in one line
-            self._tell_failed(name, str(error), error.__cause__)
+            self._not_loaded(name, str(error), error.__cause__)
         except ValueError as error:
-            self._tell_failed(name, in_words(error), error)
+            self._not_loaded(name, in_words(error), error)
         else:
             self._loaded[name] = loaded
 
-    def _tell_failed(self, name: str, reason: str, error: BaseException | None = None) -> None:
+    def _not_loaded(self, name: str, reason: str, error: BaseException | None = None) -> None:
         self._failed[name] = reason
         log.error("plugin %s is not loaded: %s", name, reason, exc_info=error)
 
@@ -138,21 +138,18 @@ class Plugins:
 
     def registered(self) -> Sequence[Registered]:
         """The plugins that are there, in the order in which they are called."""
-        found: list[Registered] = []
-        for name, plugin in self._manager.list_name_plugin():
-            hooks = tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ()))
-            loaded = self._loaded.get(name)
-            found.append(
-                Registered(
-                    name=name,
-                    built_in=name in self._built_in,
-                    hooks=hooks,
-                    distribution=loaded.distribution if loaded is not None else None,
-                    version=loaded.version if loaded is not None else None,
-                    file=loaded.file if loaded is not None else _file(plugin),
-                )
-            )
-        return found
+        return [self._registered(name, plugin) for name, plugin in self._manager.list_name_plugin()]
+
+    def _registered(self, name: str, plugin: object) -> Registered:
+        loaded = self._loaded.get(name)
+        return Registered(
+            name=name,
+            built_in=name in self._built_in,
+            hooks=tuple(sorted(caller.name for caller in self._manager.get_hookcallers(plugin) or ())),
+            distribution=loaded.distribution if loaded is not None else None,
+            version=loaded.version if loaded is not None else None,
+            file=loaded.file if loaded is not None else _file(plugin),
+        )
 
     def _each(self, hook: str, **arguments: object) -> Iterator[tuple[str, Any]]:
         """What plugins return from a hook, by the plugin's name, in the order of their registration.
@@ -164,29 +161,34 @@ class Plugins:
         for name, plugin in plugins:
             others = [other for _, other in plugins if other is not plugin]
             caller = self._manager.subset_hook_caller(hook, others)
-            if not caller.get_hookimpls():
-                continue
-            results: list[Any]
-            if name in self._slow:
-                # one limit is waited for, not one for each image
-                yield name, PluginFailed(f"plugin {name} is not asked in {hook}: it lasted too long before")
-                continue
-            try:
-                with nullcontext() if name in self._built_in else time_limit(LIMIT):
-                    results = [_complete(result) for result in caller(**arguments)]
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                # whatever a plugin raises: this is the border that keeps it from the others
-                told = f"plugin {name} failed in {hook}: {in_words(error)}"
-                # of a plugin of ours, where the machine is to blame, a trace tells nothing
-                expected = name in self._built_in and isinstance(error, _MACHINE)
-                log.error("%s", told, exc_info=None if expected else error)
-                results = [PluginFailed(told)]
-                if isinstance(error, TimeUp):
-                    self._slow.add(name)
-            for result in results:
-                yield name, result
+            if caller.get_hookimpls():
+                for result in self._results(name, caller, arguments):
+                    yield name, result
+
+    def _results(self, name: str, caller: pluggy.HookCaller, arguments: Mapping[str, object]) -> list[Any]:
+        """Call one plugin: this is the border that keeps whatever it raises from the others."""
+        ours = name in self._built_in
+        if name in self._slow:
+            # one limit is waited for, not one for each image
+            return [PluginFailed(f"plugin {name} is not asked in {caller.name}: it lasted too long before")]
+        try:
+            with nullcontext() if ours else time_limit(LIMIT):
+                return [_complete(result) for result in caller(**arguments)]
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            failure = PluginFailed(f"plugin {name} failed in {caller.name}: {in_words(error)}")
+            # of a plugin of ours, where the machine is to blame, a trace tells nothing
+            log.error("%s", failure, exc_info=None if ours and isinstance(error, _MACHINE) else error)
+            if isinstance(error, TimeUp):
+                self._slow.add(name)
+            return [failure]
+
+    def _answers(self, hook: str, **arguments: object) -> Iterator[tuple[str, Any]]:
+        """What plugins return that did not fail, by the plugin's name."""
+        return (
+            (name, result) for name, result in self._each(hook, **arguments) if not isinstance(result, PluginFailed)
+        )
 
     def _call(self, hook: str, **arguments: object) -> None:
         for _ in self._each(hook, **arguments):
@@ -194,21 +196,19 @@ class Plugins:
 
     def sources(self, machine: Machine, configuration: Configuration) -> list[Source]:
         """The sources of a configuration, from all plugins. One that is none, or that has a name twice, is left out."""
-        found: dict[str, Source] = {}
-        for plugin, offered in self._each("tukit_sysext_sources", machine=machine, configuration=configuration):
-            if isinstance(offered, PluginFailed):
-                continue
-            for source in offered if isinstance(offered, list) else [offered]:
+        sources: dict[str, Source] = {}
+        for plugin, answer in self._answers("tukit_sysext_sources", machine=machine, configuration=configuration):
+            for source in answer if isinstance(answer, list) else [answer]:
                 try:
                     ours = source if plugin in self._built_in else _guarded(plugin, source, configuration)
                 except PluginFailed as error:
                     log.error("%s", error, exc_info=error)
                     continue
-                if ours.name in found:
+                if ours.name in sources:
                     log.error("plugin %s: source %s is another plugin's already", plugin, ours.name)
                     continue
-                found[ours.name] = ours
-        return list(found.values())
+                sources[ours.name] = ours
+        return list(sources.values())
 
     def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
         """Why an image that fits must not be used (empty: nobody objects); each plugin is asked once for each image.
@@ -225,9 +225,7 @@ class Plugins:
     def _ask(self, system: dict[str, str], image: dict[str, str], name: str, version: str) -> str:
         given = {"system": MappingProxyType(system), "image": MappingProxyType(image), "name": name, "version": version}
         first = ""
-        for plugin, reason in self._each("tukit_sysext_check", **given):
-            if isinstance(reason, PluginFailed):
-                continue
+        for plugin, reason in self._answers("tukit_sysext_check", **given):
             if not isinstance(reason, str):
                 log.error("plugin %s: check: expected a reason or None, found %s", plugin, type(reason).__name__)
             elif reason.strip() and not first:
@@ -239,11 +237,11 @@ class Plugins:
         problems = [f"plugin {name} is not loaded: {reason}" for name, reason in self._failed.items()]
         problems += [f"which plugins are named is not known: {self.unsure}"] if self.unsure else []
         roots: list[Root] = []
-        for plugin, found in self._each("tukit_sysext_references", machine=machine):
-            if isinstance(found, PluginFailed):
-                problems.append(str(found))
+        for plugin, answer in self._each("tukit_sysext_references", machine=machine):
+            if isinstance(answer, PluginFailed):
+                problems.append(str(answer))
                 continue
-            for root in found if isinstance(found, list) else [found]:
+            for root in answer if isinstance(answer, list) else [answer]:
                 image: object = root.image if isinstance(root, Root) else None
                 if isinstance(image, str) and image:
                     roots.append(Root(image=image, where=_place(plugin, str(root.where))))
@@ -262,17 +260,18 @@ class Plugins:
 
         return free_space(machine, self, needed)
 
-    def finalizing(self, transaction: Transaction) -> Sequence[Outcome]:
-        """Have a transaction finalized. The outcome is that of the main job: no other plugin refuses an update here."""
-        outcomes: list[Outcome] = []
-        for plugin, outcome in self._each("tukit_sysext_transaction_finalizing", transaction=transaction):
-            if isinstance(outcome, PluginFailed):
-                continue
+    def finalizing(self, transaction: Transaction) -> Outcome | None:
+        """Have a transaction finalized; what came of the main job, None where that failed.
+
+        No other plugin refuses an update here.
+        """
+        done: Outcome | None = None
+        for plugin, outcome in self._answers("tukit_sysext_transaction_finalizing", transaction=transaction):
             if plugin in self._built_in:
-                outcomes.append(outcome)
+                done = outcome
             else:
                 log.error("plugin %s: transaction_finalizing: expected None, found %s", plugin, type(outcome).__name__)
-        return outcomes
+        return done
 
     def judged(self, transaction: Transaction, outcome: Outcome) -> None:
         """Tell what came of a transaction."""

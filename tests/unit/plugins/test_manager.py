@@ -344,7 +344,7 @@ def test_hook_transaction_finalizing(plugins: Plugins, site: PlainMachine, caplo
             return "refused"
 
     plugins.register(Mine(), name="mine")
-    (ours,) = call(plugins, site, "tukit_sysext_transaction_finalizing")
+    ours = call(plugins, site, "tukit_sysext_transaction_finalizing")
     assert isinstance(ours, Outcome)
     assert seen == [site.tree(7)]
     (record,) = caplog.records

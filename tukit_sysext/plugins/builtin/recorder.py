@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.event_table import REFUSED
@@ -47,37 +48,37 @@ class Recorder:
     @hookimpl
     def tukit_sysext_transaction_finalized(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "transaction finalized", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+        _note(machine, scan, number, _Event("transaction finalized", repeat=Repeat.OF_ITS_SNAPSHOT))
 
     @hookimpl
     def tukit_sysext_transaction_discarded(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "transaction discarded", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+        _note(machine, scan, number, _Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
 
     @hookimpl
     def tukit_sysext_transaction_aborted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "transaction aborted", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+        _note(machine, scan, number, _Event("transaction aborted", repeat=Repeat.OF_ITS_SNAPSHOT))
 
     @hookimpl
     def tukit_sysext_transaction_kept(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "transaction kept", number)
+        _note(machine, scan, number, _Event("transaction kept"))
 
     @hookimpl
     def tukit_sysext_snapshot_created(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "snapshot created", number, repeat=Repeat.OF_ITS_SNAPSHOT)
+        _note(machine, scan, number, _Event("snapshot created", repeat=Repeat.OF_ITS_SNAPSHOT))
 
     @hookimpl
     def tukit_sysext_snapshot_modified(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "snapshot modified", number)
+        _note(machine, scan, number, _Event("snapshot modified"))
 
     @hookimpl
     def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "snapshot deleted", number, repeat=Repeat.OF_ITS_SNAPSHOT, former=True)
+        _note(machine, scan, number, _Event("snapshot deleted", repeat=Repeat.OF_ITS_SNAPSHOT, former=True))
 
     @hookimpl
     def tukit_sysext_read_only_changed(self, machine: Machine, scan: Scan, number: int) -> None:
@@ -85,39 +86,41 @@ class Recorder:
         snapshot = scan.get(number)
         if snapshot is not None:
             now = "read-only" if snapshot.subvolume.read_only else "writable"
-            _note(machine, scan, "read-only changed", number, detail=now, repeat=Repeat.OF_ITS_SNAPSHOT)
+            _note(machine, scan, number, _Event("read-only changed", detail=now, repeat=Repeat.OF_ITS_SNAPSHOT))
 
     @hookimpl
     def tukit_sysext_default_changed(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "default changed", number, repeat=Repeat.OF_ITS_KIND)
+        _note(machine, scan, number, _Event("default changed", repeat=Repeat.OF_ITS_KIND))
 
     @hookimpl
     def tukit_sysext_rolled_back(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "rolled back", number)
+        _note(machine, scan, number, _Event("rolled back"))
 
     @hookimpl
     def tukit_sysext_booted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
-        _note(machine, scan, "booted", number)
+        _note(machine, scan, number, _Event("booted"))
 
 
-def _note(
-    machine: Machine,
-    scan: Scan,
-    kind: str,
-    number: int,
-    *,
-    detail: str | None = None,
-    repeat: Repeat = Repeat.IN_A_ROW,
-    former: bool = False,
-) -> None:
-    """Remember an event of the snapshot that has the number, or had it last; with ``former``, of one that had it."""
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before."""
+
+    kind: str
+    detail: str | None = None
+    repeat: Repeat = Repeat.IN_A_ROW
+    former: bool = False
+
+
+def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
+    """Remember an event of the snapshot that has the number, or had it last."""
     snapshot = scan.get(number)
     present = snapshot.subvolume.uuid if snapshot is not None else None
     with Ledger(machine.layout.ledger) as ledger:
         known = [uuid for uuid in ledger.uuids(number) if uuid != present]
-        uuid = present if present is not None and not former else next(reversed(known), None)
+        uuid = present if present is not None and not event.former else next(reversed(known), None)
         # nothing tells two unknown snapshots of one number apart
-        ledger.note(kind, number, uuid=uuid, detail=detail, repeat=repeat if uuid is not None else Repeat.IN_A_ROW)
+        repeat = event.repeat if uuid is not None else Repeat.IN_A_ROW
+        ledger.note(event.kind, number, uuid=uuid, detail=event.detail, repeat=repeat)
