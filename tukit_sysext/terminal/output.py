@@ -17,14 +17,13 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from tukit_sysext.machine import Machine
+from tukit_sysext.progress.notice import ProgressFile
+from tukit_sysext.progress.progress import Progress, Report, Watcher
 from tukit_sysext.rules.printable import printable
-
-if TYPE_CHECKING:
-    from tukit_sysext.progress.progress import Report, Watcher
-from tukit_sysext.terminal.text import Table, Tone, Toned
+from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
 
 _NARROWEST = 40
 
@@ -88,31 +87,24 @@ class Output:
         """
         if self.wants_json:
             return
-        all_rows = [tuple(row) for row in rows]
-        sides = {index % len(head) for index in right}
-        plain = [f"{' ' * indent}{line}".rstrip() for line in table(head, all_rows, right=sides)]
-        if self.width is None or (not self.colours and max(map(len, plain)) <= self.width):
-            print("\n".join(plain), file=self.stream)
-            return
-        try:
-            from tukit_sysext.terminal.tables import draw
-        except ImportError:
-            print("\n".join(plain), file=self.stream)
-            return
-        wrapping = {index % len(head) for index in wraps}
-        print(
-            draw(
-                head,
-                all_rows,
-                wraps=wrapping,
-                right=sides,
-                indent=indent,
-                width=self.width,
-                colours=self.colours,
-            ),
-            end="",
-            file=self.stream,
+        size = len(head)
+        table = Table(
+            head=head,
+            rows=[tuple(row) for row in rows],
+            wraps={index % size for index in wraps},
+            right={index % size for index in right},
+            indent=indent,
         )
+        plain = list(_plain_lines(table))
+        if self.width is not None and (self.colours or max(map(len, plain)) > self.width):
+            try:
+                from tukit_sysext.terminal.tables import draw
+            except ImportError:
+                pass
+            else:
+                print(draw(table, width=self.width, colours=self.colours), end="", file=self.stream)
+                return
+        print("\n".join(plain), file=self.stream)
 
     def show(self, items: Iterable[str | Table]) -> None:
         """Lines and tables of what was asked for, see :meth:`tell` and :meth:`table`."""
@@ -152,13 +144,9 @@ class Output:
 
         ``job`` is the command, as ``status`` names it; None for no notice (a dry run).
         """
-        from tukit_sysext.progress.progress import Progress
-
         with self.progress_bars(self.errors) as bars:
             watchers: list[Watcher] = [bars] if bars is not None else []
             if job is not None and machine.privileged:
-                from tukit_sysext.progress.notice import ProgressFile
-
                 watchers.append(ProgressFile(machine.layout.progress, job=job))
             progress = Progress(watchers)
             try:
@@ -236,16 +224,13 @@ def has_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return is_terminal(stream) and not environment.get("NO_COLOR") and environment.get("TERM") not in (None, "", "dumb")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
-    """Lines of a plain table with columns as wide as they need to be; the last one is not padded.
-
-    ``right`` are the columns that are aligned to the right.
-    """
-    all_rows = [tuple(head), *(tuple(map(printable, row)) for row in rows)]
-    widths = [max(len(row[column]) for row in all_rows) for column in range(len(head))]
-    for row in all_rows:
+def _plain_lines(table: Table) -> Iterator[str]:
+    """Lines of a table with columns as wide as they need to be; the last one is not padded."""
+    rows = [tuple(table.head), *(tuple(map(printable, row)) for row in table.rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.head))]
+    for row in rows:
         cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=False))
+            cell.rjust(width) if column in table.right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        yield "  ".join(cells).rstrip()
+        yield f"{' ' * table.indent}{(' ' * GAP).join(cells)}".rstrip()
