@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
@@ -22,7 +22,7 @@ from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Tone, Toned
+from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
 from tukit_sysext.update.explain import Explained, Rule, Side
@@ -35,11 +35,49 @@ _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Explanation:
+    """What was asked for in a tree: ``versions`` of the image that are meant, ``general`` what holds for them all.
+
+    ``version`` is that of the question, empty where it was about all; ``plan`` is what the tree would get.
+    """
+
+    target: Target
+    facts: Facts
+    name: str
+    version: str
+    wanted: bool
+    versions: Sequence[Explained]
+    general: Sequence[Rule]
+    plan: ImagePlan
+
+    @property
+    def taken(self) -> str | None:
+        """The version that the tree would get."""
+        return self.plan.chosen.version if self.plan.chosen is not None else None
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing speaks against the image, or one of the versions."""
+        taken = self.plan.chosen.file_name if self.plan.chosen is not None else None
+        return not self.general and any(each.usable or each.option.file_name == taken for each in self.versions)
+
+
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0 where nothing speaks against the image (or version), else 1."""
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
-    target = looked_at(machine, arguments)
+    explanation = _explain(machine, looked_at(machine, arguments), name, version)
+    output.json(_document(explanation))
+    output.show(_lines(explanation, every=bool(version) or getattr(arguments, "verbose", False)))
+    facts = explanation.facts
+    for source, reason in facts.not_asked.items():
+        output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
+    return ExitStatus.DONE if explanation.usable else ExitStatus.FAILED
+
+
+def _explain(machine: Machine, target: Target, name: str, version: str) -> _Explanation:
+    """Raises TukitSysextError for an image, or a version, that nobody knows."""
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:
         resolver = Resolver(local, tree, Plugins.of(machine))
@@ -51,36 +89,27 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask)
-    found = explain.versions(facts, name, wanted.get(name))
-    if not found and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
+    versions = explain.versions(facts, name, wanted.get(name))
+    if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)
-    chosen = [item for item in found if not version or compare(item.option.version, version) == 0]
+    chosen = [each for each in versions if not version or compare(each.option.version, version) == 0]
     if version and not chosen:
-        raise _no_such_version(name, version, found)
-    general = explain.of_tree(facts, name, wanted.get(name))
+        raise _no_such_version(name, version, versions)
     (plan,) = decide(facts).images
-    taken = plan.chosen.file_name if plan.chosen is not None else None
-    against = bool(general) or not any(item.usable or item.option.file_name == taken for item in chosen)
-    if output.wants_json:
-        output.json(_document(target, facts, name, chosen, general, plan, against=against))
-    else:
-        shown = chosen if version or getattr(arguments, "verbose", False) else chosen[:_SHOWN]
-        _print(output, target, facts, name, shown, general)
-        if len(shown) < len(chosen):
-            output.tell(f"and {len(chosen) - len(shown)} older versions; -v shows them all")
-        output.tell()
-        output.tell(_conclusion(name, version, chosen, general, plan, is_wanted=name in wanted))
-        for item in chosen:
-            if item.damage:
-                told = f"{item.option.version} is linked, but {item.damage}; next step: tukit-sysext verify --repair"
-                output.tell(Toned(told, Tone.BAD))
-    for source, reason in facts.not_asked.items():
-        output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
-    return ExitStatus.FAILED if against else ExitStatus.DONE
+    return _Explanation(
+        target=target,
+        facts=facts,
+        name=name,
+        version=version,
+        wanted=name in wanted,
+        versions=chosen,
+        general=explain.of_tree(facts, name, wanted.get(name)),
+        plan=plan,
+    )
 
 
 def _no_such_version(name: str, version: str, found: Sequence[Explained]) -> TukitSysextError:
-    there = list(dict.fromkeys(item.option.version for item in found))
+    there = list(dict.fromkeys(each.option.version for each in found))
     near = nearest(version, there)
     told = f"there are {', '.join(there[:8])}" + (", ..." if len(there) > 8 else "") if there else "there is none"
     return TukitSysextError(
@@ -89,25 +118,28 @@ def _no_such_version(name: str, version: str, found: Sequence[Explained]) -> Tuk
     )
 
 
-def _print(
-    output: Output,
-    target: Target,
-    facts: Facts,
-    name: str,
-    shown: Sequence[Explained],
-    general: Sequence[Rule],
-) -> None:
-    tree = facts.tree
+def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
+    """The answer as text, all versions with ``every``."""
+    tree = explanation.facts.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
-    output.tell(f"{name} for {target}: {system_name(tree.release)}, {tree.architecture}, {systemd}")
-    for rule in general:
-        output.tell(Toned(f"  {rule.system}", Tone.BAD))
-    if not shown:
-        output.tell("No version of it is offered, stored or linked.")
-        return
-    output.tell()
-    rows = [row for item in shown for row in _rows(item)]
-    output.table(("Version", "Rule", "", "System", "Image"), rows, wraps=(-2, -1))
+    system = f"{system_name(tree.release)}, {tree.architecture}, {systemd}"
+    yield f"{explanation.name} for {explanation.target}: {system}"
+    yield from (Toned(f"  {rule.system}", Tone.BAD) for rule in explanation.general)
+    shown = explanation.versions if every else explanation.versions[:_SHOWN]
+    if shown:
+        yield ""
+        rows = [row for each in shown for row in _rows(each)]
+        yield Table(("Version", "Rule", "", "System", "Image"), rows, wraps=(-2, -1))
+    else:
+        yield "No version of it is offered, stored or linked."
+    if len(shown) < len(explanation.versions):
+        yield f"and {len(explanation.versions) - len(shown)} older versions; -v shows them all"
+    yield ""
+    yield _conclusion(explanation)
+    for each in explanation.versions:
+        if each.damage:
+            damage = f"{each.option.version} is linked, but {each.damage}"
+            yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
 
 
 _NAMES = {
@@ -150,68 +182,51 @@ def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
         yield "", f"  {_NAMES.get(rule.rule, rule.rule)}", verdict, rule.system or "-", rule.image or "-"
 
 
-def _conclusion(
-    name: str,
-    version: str,
-    chosen: Sequence[Explained],
-    general: Sequence[Rule],
-    plan: ImagePlan,
-    *,
-    is_wanted: bool,
-) -> str:
-    if general:
-        return Toned(f"{name} cannot be used, whatever its version: {general[0].system}", Tone.BAD)
-    usable = [item for item in chosen if item.usable]
+def _conclusion(explanation: _Explanation) -> str:
+    name, version, chosen, taken = explanation.name, explanation.version, explanation.versions, explanation.taken
+    if explanation.general:
+        return Toned(f"{name} cannot be used, whatever its version: {explanation.general[0].system}", Tone.BAD)
+    usable = [each for each in chosen if each.usable]
     what = f"{name} {version}".rstrip() if version else name
-    taken = plan.chosen.version if plan.chosen is not None else None
-    if not usable and any(item.option.version == taken for item in chosen):
+    if not usable and any(each.option.version == taken for each in chosen):
         return f"{name} {taken} stays, as it is linked and fits; it would not be chosen now"
     if not usable:
         which = "it" if version or len(chosen) == 1 else "every version"
         first = f": {chosen[0].reason}" if len(chosen) == 1 else ""
         return Toned(f"{what} is not used, something speaks against {which}{first}", Tone.BAD)
-    if not is_wanted:
+    if not explanation.wanted:
         install = f"{name}={version}" if version else name
         return f"Nothing speaks against {what}; it is not wanted: tukit-sysext install {install}"
-    if taken is not None and not any(item.option.version == taken for item in usable):
+    if taken is not None and not any(each.option.version == taken for each in usable):
         return f"Nothing speaks against {what}, but {taken} is taken: it is preferred (newer, or of a stronger source)"
     return f"Nothing speaks against {what}" + (f": {taken} is taken" if taken is not None else "")
 
 
-def _document(
-    target: Target,
-    facts: Facts,
-    name: str,
-    chosen: Sequence[Explained],
-    general: Sequence[Rule],
-    plan: ImagePlan,
-    *,
-    against: bool,
-) -> dict[str, Any]:
+def _document(explanation: _Explanation) -> dict[str, Any]:
     return {
-        "name": name,
-        "tree": tree_document(target),
-        "system": system_name(facts.tree.release),
-        "host": host_document(facts.tree),
-        "usable": not against,
-        "against": [{"rule": rule.rule, "reason": rule.system} for rule in general],
-        "taken": plan.chosen.version if plan.chosen is not None else None,
+        "name": explanation.name,
+        "tree": tree_document(explanation.target),
+        "system": system_name(explanation.facts.tree.release),
+        "host": host_document(explanation.facts.tree),
+        "usable": explanation.usable,
+        "against": [{"rule": rule.rule, "reason": rule.system} for rule in explanation.general],
+        "taken": explanation.taken,
         "versions": [
             {
-                "version": item.option.version,
-                "file": item.option.file_name,
-                "source": item.option.candidate.source if item.option.candidate is not None else None,
-                "link": item.link,
-                "damage": item.damage or None,
-                "usable": item.usable,
-                "standing": item.standing,
-                "reason": item.reason,
+                "version": each.option.version,
+                "file": each.option.file_name,
+                "source": each.option.candidate.source if each.option.candidate is not None else None,
+                "link": each.link,
+                "damage": each.damage or None,
+                "usable": each.usable,
+                "standing": each.standing,
+                "reason": each.reason,
                 "rules": [
                     {"rule": rule.rule, "fits": rule.fits, "system": rule.system, "image": rule.image}
-                    for rule in item.rules
+                    for rule in each.rules
                 ],
             }
-            for item in chosen
+            for each in explanation.versions
         ],
-        "not_asked": [{"source": source, "reason": reason} for source, reason in facts.not_asked.items()],
+        "not_asked": [{"source": source, "reason": reason} for source, reason in explanation.facts.not_asked.items()],
     }
