@@ -75,10 +75,10 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
         log.error("%s", f"{type(error).__name__}: {error}", exc_info=error)
         status = ExitStatus.DONE if settling else ExitStatus.NOT_DONE
     if faults.messages:
-        told = f"tukit-sysext: FAULT: {'; '.join(faults.messages)}"
+        line = f"tukit-sysext: FAULT: {'; '.join(faults.messages)}"
         # the hook goes on with the line where the job was not done
         ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
-        print(told, end=ending, file=sys.stderr)
+        print(line, end=ending, file=sys.stderr)
     return status
 
 

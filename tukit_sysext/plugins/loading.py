@@ -60,25 +60,25 @@ def load(name: str, *, trial: pluggy.PluginManager, limit: float) -> Loaded:
 def _refuse_wrappers(manager: pluggy.PluginManager, plugin: object) -> None:
     """Each plugin is called by itself, so that a wrapper would have nothing to wrap."""
     for caller in manager.get_hookcallers(plugin) or ():
-        if any(found.hookwrapper or getattr(found, "wrapper", False) for found in caller.get_hookimpls()):
+        if any(each.hookwrapper or getattr(each, "wrapper", False) for each in caller.get_hookimpls()):
             raise NotLoadable(f"{caller.name}: expected a plain implementation, found a hook wrapper")
 
 
 def _find(name: str) -> EntryPoint:
-    found = list(entry_points(group=PROJECT, name=name))
-    if not found:
+    points = list(entry_points(group=PROJECT, name=name))
+    if not points:
         raise NotLoadable(f"no installed distribution has an entry point {name} in the group {PROJECT}")
-    if len(found) > 1:
-        named = ", ".join(sorted(_distribution(point.dist)[0] for point in found))
+    if len(points) > 1:
+        named = ", ".join(sorted(_distribution(point.dist)[0] for point in points))
         raise NotLoadable(f"expected one distribution with this entry point, found {named}")
-    return found[0]
+    return points[0]
 
 
 def _load(point: EntryPoint) -> Loaded:
-    found = point.load()
+    loaded = point.load()
     module = sys.modules.get(point.module)
-    _check_interface(_stated(found, module))
-    plugin = found() if isinstance(found, type) else found
+    _check_interface(_stated(loaded, module))
+    plugin = loaded() if isinstance(loaded, type) else loaded
     distribution, version = _distribution(point.dist)
     file = str(getattr(module, "__file__", None) or point.value)
     return Loaded(plugin=plugin, distribution=distribution, version=version, file=file)

@@ -46,7 +46,7 @@ _MACHINE = (OSError, OperationalError, TukitSysextError)
 """What goes wrong with a machine, not with the code: a full disk, a ledger that another process holds."""
 
 _LONGEST = 500
-"""The most characters of a plugin's reason that are told."""
+"""The most characters of a plugin's reason that are shown."""
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -117,7 +117,7 @@ class Plugins:
             loaded = loading.load(name, trial=_manager(), limit=LIMIT)
             self.register(loaded.plugin, name=name)
         except loading.NotLoadable as error:
-            # what the plugin raised is traced; that it is not there, or too old, is told in one line
+            # what the plugin raised is traced; that it is not there, or too old, takes one line
             self._not_loaded(name, str(error), error.__cause__)
         except ValueError as error:
             self._not_loaded(name, in_words(error), error)
@@ -213,7 +213,7 @@ class Plugins:
     def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
         """Why an image that fits must not be used (empty: nobody objects); each plugin is asked once for each image.
 
-        A check that fails is told loudly and counts as none.
+        A check that fails is logged as an error and counts as no objection.
         """
         if not self._manager.hook.tukit_sysext_check.get_hookimpls():
             return ""

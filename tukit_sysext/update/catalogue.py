@@ -60,7 +60,7 @@ class Offer:
 def linked_names(facts: Facts) -> frozenset[str]:
     """Images that the tree has links to, wanted or not, as far as their files tell."""
     stored = (facts.stored.get(entry.image) for entry in facts.tree.entries if entry.image is not None)
-    return frozenset(name for item in stored if item is not None and (name := item.name) is not None)
+    return frozenset(name for file in stored if file is not None and (name := file.name) is not None)
 
 
 def wanting_newest(
@@ -70,20 +70,20 @@ def wanting_newest(
 
     ``wanted`` are those that really are; ``names`` narrows it to these.
     """
-    found = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
+    names_known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     return {
         name: replace(wanted[name], hold=None, state=State.WANTED)
         if name in wanted
         else WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
-        for name in sorted(found)
+        for name in sorted(names_known)
         if not names or name in names
     }
 
 
 def undecided_of_both(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Candidate, ...]:
     """What has to be described next: for the wish, and for what is really wanted (a held version may be another)."""
-    found = (*undecided(facts), *undecided(replace(facts, wanted=_real(facts, wanted))))
-    return tuple({candidate.key: candidate for candidate in found}.values())
+    candidates = (*undecided(facts), *undecided(replace(facts, wanted=_real(facts, wanted))))
+    return tuple({candidate.key: candidate for candidate in candidates}.values())
 
 
 def catalogue(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Offer, ...]:
@@ -113,9 +113,9 @@ def _real(facts: Facts, wanted: Mapping[str, WantedImage]) -> Mapping[str, Wante
 
 def _foreign(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Foreign, ...]:
     """Entries that are not ours, not looked into: whether systemd would merge them takes long to find out."""
-    found: list[Foreign] = []
+    foreign: list[Foreign] = []
     for entry in facts.tree.entries:
         stored = facts.stored.get(entry.image) if entry.image is not None else None
         if stored is None or stored.name not in wanted:
-            found.append(Foreign(entry=entry, note=f"link to {entry.target}" if entry.target else str(entry.kind)))
-    return tuple(found)
+            foreign.append(Foreign(entry=entry, note=f"link to {entry.target}" if entry.target else str(entry.kind)))
+    return tuple(foreign)

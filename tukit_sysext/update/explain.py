@@ -2,7 +2,7 @@
 """Everything that speaks for or against each version of an image in a tree, with the values of both sides. Pure.
 
 What :mod:`tukit_sysext.update.options` leaves out without a word (another source, another architecture, not the version
-that is held) is told here as well.
+that is held) is explained here as well.
 """
 
 from __future__ import annotations
@@ -97,19 +97,19 @@ def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
 
 
 def of_tree(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Rule, ...]:
-    """What speaks against the image whatever its version; rules that are fulfilled are not told."""
-    found: list[Rule] = []
+    """What speaks against the image whatever its version; rules that are fulfilled are left out."""
+    rules: list[Rule] = []
     if facts.tree.unusable:
-        found.append(Rule(rule=Side.PLACE, fits=False, system=facts.tree.unusable))
+        rules.append(Rule(rule=Side.PLACE, fits=False, system=facts.tree.unusable))
     if name in facts.masked:
-        found.append(Rule(rule=Side.STATE, fits=False, system=f"masked by {facts.masked[name]}"))
+        rules.append(Rule(rule=Side.STATE, fits=False, system=f"masked by {facts.masked[name]}"))
     if wanted is not None and wanted.state is State.REMOVED:
-        found.append(Rule(rule=Side.STATE, fits=False, system=f"State=removed in {wanted.origin}"))
-    in_the_way = next((item for item in facts.foreign if item.entry.name.removesuffix(".raw") == name), None)
+        rules.append(Rule(rule=Side.STATE, fits=False, system=f"State=removed in {wanted.origin}"))
+    in_the_way = next((foreign for foreign in facts.foreign if foreign.entry.stem == name), None)
     if in_the_way is not None:
-        told = f"/etc/extensions/{in_the_way.entry.name} is not ours ({in_the_way.note or in_the_way.entry.kind})"
-        found.append(Rule(rule=Side.PLACE, fits=False, system=told))
-    return tuple(found)
+        reason = f"/etc/extensions/{in_the_way.entry.name} is not ours ({in_the_way.note or in_the_way.entry.kind})"
+        rules.append(Rule(rule=Side.PLACE, fits=False, system=reason))
+    return tuple(rules)
 
 
 def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Explained, ...]:
@@ -123,8 +123,8 @@ def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Expla
     options.sort(key=newest_first)
     # another content under the same name is not the one that is linked; where nothing tells, the name has to do
     keys = [((option.file_name, option.sha256), (option.file_name, "")) for option in options]
-    found = [links.get(key) or links.get(without) or (None, "") for key, without in keys]
-    return tuple(_explained(facts, meant, option, *link) for option, link in zip(options, found, strict=True))
+    link_of = [links.get(key) or links.get(without) or (None, "") for key, without in keys]
+    return tuple(_explained(facts, meant, option, *link) for option, link in zip(options, link_of, strict=True))
 
 
 def _sha256(stored: Stored) -> str:
@@ -139,10 +139,10 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
             if wanted.source in (None, candidate.source) and candidate.architecture in (None, facts.tree.architecture):
                 seen.add((candidate.file_name, candidate.sha256))
             yield Option.of_candidate(facts, candidate)
-    for item in spare(facts, relaxed(wanted)):
-        if (item.option.file_name, item.option.sha256) not in seen:
-            seen.add((item.option.file_name, item.option.sha256))
-            yield item.option
+    for option in (version.option for version in spare(facts, relaxed(wanted))):
+        if (option.file_name, option.sha256) not in seen:
+            seen.add((option.file_name, option.sha256))
+            yield option
     names = {file_name for file_name, _ in seen}
     for stored in linked(facts, wanted).values():
         if stored.file_name not in names:
@@ -150,18 +150,18 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
-    found = consider(facts, option)
+    considered = consider(facts, option)
     configured = tuple(_configured(facts, wanted, option))
-    rules = (*configured, *_of_content(found))
+    rules = (*configured, *_of_content(considered))
     against = next((rule for rule in configured if rule.fits is False), None)
-    standing = found.standing
+    standing = considered.standing
     if against is not None:
         standing = Standing.DOES_NOT_FIT if against.rule == Side.FILE else Standing.NOT_ALLOWED
     return Explained(
         option=option,
         standing=standing,
         rules=rules,
-        reason=_told(against) if against is not None else found.reason,
+        reason=_in_words(against) if against is not None else considered.reason,
         link=link,
         damage=wrong,
     )
@@ -187,19 +187,19 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
         yield Rule(rule=Side.BLOCK, fits=False, system=origin, image=option.version)
 
 
-def _of_content(found: Considered) -> Iterator[Rule]:
-    verdict = found.verdict
+def _of_content(considered: Considered) -> Iterator[Rule]:
+    verdict = considered.verdict
     if verdict is None:
-        fits = None if found.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
-        yield Rule(rule=Side.CONTENT, fits=fits, image=found.reason)
+        fits = None if considered.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
+        yield Rule(rule=Side.CONTENT, fits=fits, image=considered.reason)
         return
     for result in verdict.results:
         yield Rule(rule=result.rule, fits=result.fits, system=result.host, image=result.extension)
-    if verdict.fits and found.standing is not Standing.FITS:
-        yield Rule(rule=Side.PLUGIN, fits=False, image=found.reason)
+    if verdict.fits and considered.standing is not Standing.FITS:
+        yield Rule(rule=Side.PLUGIN, fits=False, image=considered.reason)
 
 
-def _told(rule: Rule) -> str:
+def _in_words(rule: Rule) -> str:
     match rule.rule:
         case Side.SOURCE:
             return f"it is of {rule.image or 'no source'}, Source= is {rule.system}"

@@ -19,9 +19,9 @@ from tukit_sysext.store.image_store import Stored
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Foreign:
-    """An entry of /etc/extensions that is not ours, and why it would not be merged (empty: it would.
+    """An entry of /etc/extensions that is not ours.
 
-    Or nobody knows).
+    ``complaint`` says why it would not be merged; empty if it would, or if unknown. ``note`` says what it is.
     """
 
     entry: Entry
@@ -46,9 +46,9 @@ class TreeFacts:
 
 
 Objection = Callable[[Mapping[str, str], Mapping[str, str], str, str], str]
-"""Why an image must not be used in a tree although it would fit (empty: nothing speaks against it).
+"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
 
-Of the tree's os-release, the image's extension-release, its name and its version.
+Takes the tree's os-release, the image's extension-release, its name and its version.
 """
 
 

@@ -20,7 +20,7 @@ from tukit_sysext.update.options import Considered, Option, blocked_by, current,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptAway:
-    """A version that would fit: which one and what speaks against it, and what lets it in, both in words."""
+    """A version that would fit: which one and what speaks against it, and what lets it in."""
 
     reason: str
     next_step: str
@@ -34,26 +34,26 @@ def kept_away(facts: Facts, wanted: WantedImage) -> KeptAway | None:
     if wanted.source is not None and facts.sources and wanted.source not in facts.sources:
         next_step = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
         return KeptAway(reason=f"source {wanted.source} is not configured", next_step=next_step)
-    best = next((item.option for item in _without_settings(facts, wanted) if item.usable), None)
+    best = next((version.option for version in _without_settings(facts, wanted) if version.usable), None)
     if best is None:
         return None
     have = current(facts, wanted)
     linked = have is not None and have.option.file_name == best.file_name
-    found = list(_against(facts, wanted, best))
+    against = list(_against(facts, wanted, best))
     which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
     return KeptAway(
-        reason=f"{which} would fit, but {', and '.join(told for told, _ in found)}",
-        next_step=", and ".join(step for _, step in found),
+        reason=f"{which} would fit, but {', and '.join(reason for reason, _ in against)}",
+        next_step=", and ".join(step for _, step in against),
     )
 
 
 def first_undescribed(facts: Facts, wanted: WantedImage) -> Candidate | None:
     """The candidate that has to be described next to know it; None where none has to be."""
-    for item in _without_settings(facts, wanted):
-        if item.usable:
+    for version in _without_settings(facts, wanted):
+        if version.usable:
             return None
-        if item.standing is Standing.NOT_ASKED:
-            return item.option.candidate
+        if version.standing is Standing.NOT_ASKED:
+            return version.option.candidate
     return None
 
 
@@ -72,7 +72,7 @@ def nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considered
 def _without_settings(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """What could be had if nothing narrowed the choice; nothing where nothing does."""
     freed = replace(wanted, hold=None, constraint=None, blocked=())
-    free = replace(facts, blocked=tuple(item for item in facts.blocked if item.name != wanted.name))
+    free = replace(facts, blocked=tuple(blocked for blocked in facts.blocked if blocked.name != wanted.name))
     if freed == wanted and free.blocked == facts.blocked:
         return iter(())
     have = current(free, freed)
@@ -83,9 +83,9 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
     """What the configuration says against a version, and what takes that back."""
     if wanted.hold not in (None, option.version):
         yield _held(facts, wanted), f"tukit-sysext unhold {wanted.name}"
-    told = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
-    if told:
-        yield told, f"change Version= in {wanted.origin}"
+    disallowed = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    if disallowed:
+        yield disallowed, f"change Version= in {wanted.origin}"
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         unblock = f"tukit-sysext unblock {wanted.name}={option.version}"
@@ -116,7 +116,7 @@ def _unpublished(facts: Facts, wanted: WantedImage) -> str:
         and wanted.hold in (None, candidate.version)
     }
     if others:
-        told = ", ".join(sorted(architecture or "?" for architecture in others))
-        return f"it is published for {told} only, the system is {facts.tree.architecture}"
+        known = ", ".join(sorted(architecture or "?" for architecture in others))
+        return f"it is published for {known} only, the system is {facts.tree.architecture}"
     what = "such version" if wanted.hold is not None else "version"
     return f"no {what} is published by {wanted.source or ', '.join(facts.sources)}"

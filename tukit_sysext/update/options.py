@@ -96,10 +96,7 @@ newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: i
 
 
 def linked(facts: Facts, wanted: WantedImage) -> dict[str, Stored]:
-    """The links of the tree that are ours for this image: those into the store, to a file of the image.
-
-    By link name.
-    """
+    """The links of the tree into the store, to a file of this image, by the name of the link."""
     links = ((entry.name, facts.stored.get(entry.image)) for entry in facts.tree.entries if entry.image is not None)
     return {name: stored for name, stored in links if stored is not None and stored.name == wanted.name}
 
@@ -169,8 +166,8 @@ def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
     """The file that blocks a version; versions that UAPI.10 holds for equal are the same."""
     if any(compare(version, option.version) == 0 for version in wanted.blocked):
         return wanted.origin
-    found = (item for item in facts.blocked if item.name == wanted.name)
-    return next((item.origin for item in found if compare(item.version, option.version) == 0), None)
+    versions = (blocked for blocked in facts.blocked if blocked.name == wanted.name)
+    return next((blocked.origin for blocked in versions if compare(blocked.version, option.version) == 0), None)
 
 
 def consider(facts: Facts, option: Option) -> Considered:

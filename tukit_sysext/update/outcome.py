@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What changed in a tree, image by image, as it is told and remembered. Pure."""
+"""What changed in a tree, image by image, as it is reported and recorded. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
-
-if TYPE_CHECKING:
-    pass
 
 
 class ChangeKind(StrEnum):
@@ -26,7 +22,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """One changed image, with the line that tells it."""
+    """One changed image, with a line for people."""
 
     kind: ChangeKind
     image: str
@@ -34,13 +30,13 @@ class Change:
 
 
 def changes(plan: Plan, fetched: Collection[str], *, dry_run: bool = False) -> tuple[Change, ...]:
-    """What a plan changes; ``fetched`` are the files that had to be fetched. A dry run tells what would be."""
+    """What a plan changes; ``fetched`` are the files that had to be fetched."""
     be = "would be " if dry_run else ""
-    return tuple(found for image in plan.images if (found := _change(image, fetched, be)) is not None)
+    return tuple(change for image in plan.images if (change := _change(image, fetched, be)) is not None)
 
 
 def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | None:
-    """What is to be told of an image; None where it is as it was."""
+    """The change of one image; None where it is as it was."""
     if image.action is Action.LINK and image.chosen is not None:
         version, origin = image.chosen.version, image.chosen.origin
         if image.before is None:

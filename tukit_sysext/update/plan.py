@@ -218,7 +218,7 @@ class _Case:
         )
 
     def _warnings_of_kept(self, have: Considered) -> Iterator[str]:
-        """What is to be told of an image that stays, and of newer ones that cannot be had."""
+        """What people have to know of an image that stays, and of newer ones that cannot be had."""
         option, source = have.option, self._wanted.source
         for version in self._published:
             failed = version.standing in (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
@@ -315,7 +315,7 @@ def _foreign(facts: Facts, stem: str) -> Foreign | None:
 
 
 def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterator[ImagePlan]:
-    """Two images under one name, which only their contents told: the first has it, systemd would merge one alone."""
+    """Let one image alone have a name: of two that turn out to share it, systemd would merge one."""
     taken: dict[str, str] = {}
     for image in images:
         if image.link is None:

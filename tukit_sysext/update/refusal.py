@@ -22,8 +22,8 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.system_release import label, running_label
+from tukit_sysext.update import report
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.report import next_steps
 
 _LIMIT = 256 * 1024
 
@@ -65,7 +65,7 @@ class Refusal:
 
 
 def read(path: Path) -> Refusal | None:
-    """The mark; None where there is none, or where it is not one."""
+    """The mark; None if there is none, or if it cannot be read as one."""
     try:
         with open(path, "rb") as file:
             document = json.loads(file.read(_LIMIT))
@@ -112,7 +112,12 @@ def clear(path: Path) -> None:
 
 
 def again(
-    before: Refusal | None, *, now: int, system: str, images: Mapping[str, str], steps: Mapping[str, str] | None = None
+    before: Refusal | None,
+    *,
+    now: int,
+    system: str,
+    images: Mapping[str, str],
+    next_steps: Mapping[str, str] | None = None,
 ) -> Refusal:
     """The mark after one more refusal: reason and next step by image.
 
@@ -123,7 +128,7 @@ def again(
         name: HeldBack(
             reason=reason,
             since=min(now, known[name].since) if name in known else now,
-            next_step=(steps or {}).get(name, ""),
+            next_step=(next_steps or {}).get(name, ""),
         )
         for name, reason in images.items()
     }
@@ -141,7 +146,7 @@ def is_over(refusal: Refusal, *, passed: str, running: str, still_required: froz
 
 
 def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
-    """The refusal that is going on: from its mark in /run, else, after a reboot, from the ledger.
+    """The refusal that is in force: from its mark in /run, else, after a reboot, from the ledger.
 
     With ``writable`` false the ledger is only read.
     """
@@ -182,8 +187,10 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     path = machine.layout.refused
     system = label(outcome.plan.tree.release)
     if outcome.refusals:
-        steps = next_steps(outcome.plan)
-        write(path, again(before, now=now, system=system, images=outcome.refusals, steps=steps))
+        refusal = again(
+            before, now=now, system=system, images=outcome.refusals, next_steps=report.next_steps(outcome.plan)
+        )
+        write(path, refusal)
         return
     if before is None or any(image.wanted.may_refuse and image.left_out is not None for image in outcome.plan.images):
         return  # none, or RefuseFor= let it pass without the image: it is held back still

@@ -74,7 +74,7 @@ _NEXT_STEP = {
 
 def _looked_at(image: ImagePlan) -> Iterator[str]:
     shown = image.considered[:_MOST]
-    for item in shown[1:]:
-        yield f"    {item.option.version} of {item.option.origin}: {item.reason}"
+    for version in shown[1:]:
+        yield f"    {version.option.version} of {version.option.origin}: {version.reason}"
     if len(image.considered) > _MOST:
         yield f"    and {len(image.considered) - _MOST} more"

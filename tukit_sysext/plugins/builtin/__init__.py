@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Plugins that come with tukit-sysext. They register through the same hook specifications as anybody's.
 
-Each is made by itself: one that cannot be (a module that is missing or has a fault) is told, and costs only what it
-does. An update that brings no images is told of as such, one that is not written down goes through.
+Each is made by itself: one that cannot be (a module that is missing or has a fault) is logged, and costs only what it
+does. That is why each is imported where it is made.
 """
 
 from __future__ import annotations

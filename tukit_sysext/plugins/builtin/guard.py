@@ -69,7 +69,9 @@ class Guard:
             log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)
         for finding in assessment.wrong:
             if not finding.content_lost:
-                told = f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
-                log.error("%s: %s", assessment.subject.called, told)
+                wrong = (
+                    f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
+                )
+                log.error("%s: %s", assessment.subject.called, wrong)
         needs.tell(assessment)
         needs.enter(machine, [assessment], matter=scan.in_use)

@@ -32,7 +32,7 @@ class Sources:
 
         cache = Cache(machine.layout.cache, writable=machine.privileged)
         seen = Seen.of(machine)
-        found: list[Source] = [
+        sources: list[Source] = [
             DirectorySource(settings, Path(settings.path), Trust(settings, cache, seen=seen))
             for settings in configuration.sources.values()
             if settings.path is not None
@@ -48,11 +48,11 @@ class Sources:
             except ImportError as error:
                 # the local directories are of use without it
                 log.error("sources on servers cannot be used: %s", error)
-                return found
+                return sources
 
             network = network_of(machine.layout.root, configuration.settings.network, patient=not machine.read_only)
             transfers = Transfers(network)
-            found += [
+            sources += [
                 WebSource(
                     settings,
                     transfers,
@@ -62,4 +62,4 @@ class Sources:
                 )
                 for settings in on_the_web
             ]
-        return found
+        return sources
