@@ -7,7 +7,7 @@ from tests.breaking.defence import Defence, broken
 
 _WEB = "tukit_sysext/sources/web.py"
 _TRUST = "tukit_sysext/sources/trust.py"
-_LISTED = "tukit_sysext/sources/listed.py"
+_LISTED = "tukit_sysext/sources/repository.py"
 _LIST = "tukit_sysext/formats/checksums.py"
 _STATUS = "tukit_sysext/formats/gpgv_status.py"
 _SEEN = "tukit_sysext/sources/seen.py"

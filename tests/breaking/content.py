@@ -8,7 +8,7 @@ from tests.breaking.defence import Defence, broken
 _ATTEMPT = "tukit_sysext/net/attempt.py"
 _TRANSFER = "tukit_sysext/net/transfer.py"
 _WEB = "tukit_sysext/sources/web.py"
-_LISTED = "tukit_sysext/sources/listed.py"
+_LISTED = "tukit_sysext/sources/repository.py"
 _LIST = "tukit_sysext/formats/checksums.py"
 _MANIFEST = "tukit_sysext/formats/manifest.py"
 _NAMES = "tukit_sysext/rules/names.py"
@@ -145,7 +145,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N4",
         "no limit of a signature",
         _WEB,
-        "limit=listed.SIGNATURE_LIMIT,",
+        "limit=repository.SIGNATURE_LIMIT,",
         _MUCH,
         f"{_SIGNED}::test_an_endless_signature",
     ),

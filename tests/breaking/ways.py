@@ -37,9 +37,9 @@ DEFENCES: tuple[Defence, ...] = (
         "N12",
         "a source asks for its list as for an image",
         _WEB,
-        "            asked_at=f\"{note['url']}{listed.LIST}\" if kept is not None else None,\n"
+        "            asked_at=f\"{note['url']}{repository.LIST}\" if kept is not None else None,\n"
         "            same_origin=True,\n",
-        "            asked_at=f\"{note['url']}{listed.LIST}\" if kept is not None else None,\n",
+        "            asked_at=f\"{note['url']}{repository.LIST}\" if kept is not None else None,\n",
         f"{_U}/sources/test_web_requests.py::test_list_and_signature_come_from_the_origin_alone[SHA256SUMS]",
     ),
     broken(

@@ -22,7 +22,7 @@ from tukit_sysext.rules.names import NameRefused, check_component, parse_image_n
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
-from tukit_sysext.sources import listed
+from tukit_sysext.sources import repository
 from tukit_sysext.sources.candidate import Standing
 
 IMAGE = "gdb-15.2.x86-64.raw"
@@ -58,7 +58,7 @@ def check_list(data: bytes) -> None:
         assert re.fullmatch("[0-9a-f]{64}", value)
     printed = "".join(f"{value} *{name}\n" for name, value in found.hashes.items()).encode()
     assert checksums.parse(printed, where="list") == found
-    for candidate in listed.candidates(found, _SETTINGS, signer=None, locations=lambda name: [f"http://x/{name}"]):
+    for candidate in repository.candidates(found, _SETTINGS, signer=None, locations=lambda name: [f"http://x/{name}"]):
         assert found.hashes[candidate.file_name] == candidate.sha256
         assert candidate.name and candidate.version and candidate.name in candidate.file_name
         assert candidate.description is None or candidate.description in found.hashes
@@ -98,7 +98,7 @@ def check_description(data: bytes) -> None:
     else:
         assert {type(each) for pair in keys.items() for each in pair} <= {str}
         _judged(ReleaseData(keys))
-    known = listed.known_from(data, "x.manifest", image=IMAGE, where="description")
+    known = repository.known_from(data, "x.manifest", image=IMAGE, where="description")
     assert (known.failure is None) or (known.failure is Standing.BROKEN and known.release is None)
     told(known.reason)
     assert known.merge_name is None
@@ -111,7 +111,7 @@ def check_packed_description(data: bytes) -> None:
         told(str(error))
     else:
         assert len(plain) <= manifest.LIMIT
-    told(listed.known_from(data, "x.manifest.gz", image=IMAGE, where="description").reason)
+    told(repository.known_from(data, "x.manifest.gz", image=IMAGE, where="description").reason)
 
 
 def _value(random: Random, depth: int = 0) -> object:

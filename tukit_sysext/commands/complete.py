@@ -116,7 +116,7 @@ def _published(machine: Machine) -> Iterator[str]:
     from tukit_sysext.config.settings import load_configuration
     from tukit_sysext.formats import checksums
     from tukit_sysext.sources.cache import LISTS, Cache
-    from tukit_sysext.sources.listed import LIST
+    from tukit_sysext.sources.repository import LIST
 
     yield from _names(machine.layout.store)
     cache = Cache(machine.layout.cache, writable=False)

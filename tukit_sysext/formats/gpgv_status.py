@@ -16,7 +16,7 @@ _PREFIX = "[GNUPG:] "
 _STRONG = {"8": "SHA256", "9": "SHA384", "10": "SHA512", "12": "SHA3-256", "14": "SHA3-512"}
 _BINARY_DOCUMENT = "00"
 NOT_IN_KEYRING = "is not in the keyring"
-"""How the reason of a signature ends whose key nobody has."""
+"""How the reason ends where the key of a signature is not known."""
 _VALIDSIG_FIELDS = 10
 _MOST_DIGITS = 15
 

@@ -81,7 +81,7 @@ class NotFound(SourceUnreachable):
     """Every server says that it does not have the file."""
 
 
-Outcome = Response | TukitSysextError
+FetchResult = Response | TukitSysextError
 
 
 class Next(Enum):

@@ -23,7 +23,7 @@ import pycurl
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.attempt import Attempt, origin, redacted_message
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import FIRST_PAUSE, Next, NotFound, Origin, Outcome, Request, RequestState, Response
+from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, NotFound, Origin, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
 
@@ -61,46 +61,48 @@ class Transfers:
         self._idle.clear()
         self._multi.close()
 
-    def run(self, requests: Sequence[Request], *, at_once: int) -> list[Outcome]:
+    def run(self, requests: Sequence[Request], *, at_once: int) -> list[FetchResult]:
         """Carry out requests, ``at_once`` of them at a time; the result of each in their order.
 
         A result is an Answer, or why there is none: SourceUnreachable, ImageBroken, or what a sink raised (StoreError).
         """
-        results: list[Outcome | None] = [None] * len(requests)
+        results: list[FetchResult | None] = [None] * len(requests)
         now = self._clock()
         queue: list[tuple[float, int]] = [(now, number) for number in range(len(requests))]
         states = [RequestState(request=request, remaining=list(dict.fromkeys(request.urls))) for request in requests]
         active: dict[pycurl.Curl, tuple[int, Attempt]] = {}
+
+        def failed(number: int, url: str, error: TukitSysextError, what: Next) -> None:
+            again = self._after_failure(states[number], url, error, what)
+            if again is None:
+                results[number] = self._verdict(states[number])
+            else:
+                heapq.heappush(queue, (again, number))
+
         try:
             while queue or active:
                 while queue and len(active) < at_once and queue[0][0] <= self._clock():
                     number = heapq.heappop(queue)[1]
-                    transfer = self._start(states[number])
-                    if isinstance(transfer, Attempt):
-                        active[transfer.handle] = (number, transfer)
-                    elif (again := self._after_failure(states[number], *transfer)) is not None:
-                        heapq.heappush(queue, (again, number))
+                    attempt = self._start(states[number])
+                    if isinstance(attempt, Attempt):
+                        active[attempt.handle] = (number, attempt)
                     else:
-                        results[number] = self._verdict(states[number])
+                        failed(number, *attempt)
                 if not active and not queue:
                     break
                 pause = _SELECT if len(active) >= at_once or not queue else queue[0][0] - self._clock()
                 for handle, code, message in self._finished(min(_SELECT, max(0.0, pause)), idle=not active):
-                    number, transfer = active.pop(handle)
+                    number, attempt = active.pop(handle)
                     self._multi.remove_handle(handle)
-                    outcome = transfer.outcome(code, message)
+                    outcome = attempt.outcome(code, message)
                     if code == pycurl.E_OK:
                         self._idle.append(handle)
                     else:
                         handle.close()  # libcurl may not let it be set up again; its connections are not its own
                     if isinstance(outcome, Response):
                         results[number] = outcome
-                        continue
-                    again = self._after_failure(states[number], transfer.url, *outcome)
-                    if again is None:
-                        results[number] = self._verdict(states[number])
                     else:
-                        heapq.heappush(queue, (again, number))
+                        failed(number, attempt.url, *outcome)
         finally:
             for handle in active:
                 self._multi.remove_handle(handle)
@@ -120,15 +122,14 @@ class Transfers:
         else:
             state.forget()
             url = state.remaining[state.turn]
-        transfer_seconds = self._seconds(state, url)
         try:
-            transfer = Attempt(handle, state, url, self.settings, max(_SHORTEST, transfer_seconds))
+            attempt = Attempt(handle, state, url, self.settings, max(_SHORTEST, self._seconds(state, url)))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
             message = redacted_message(str(error))
             return url, SourceUnreachable(f"{url}: cannot be asked for: {message}"), Next.GIVE_UP
         self._multi.add_handle(handle)
-        return transfer
+        return attempt
 
     def _seconds(self, state: RequestState, url: str) -> float:
         """How long an attempt may take: one server that hangs must leave time for the others."""

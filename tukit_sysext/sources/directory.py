@@ -12,7 +12,7 @@ from pathlib import Path
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
-from tukit_sysext.sources import listed
+from tukit_sysext.sources import repository
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
@@ -32,15 +32,15 @@ class DirectorySource:
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source."""
-        where = f"{self._folder}/{listed.LIST}"
-        content = self._read(listed.LIST, limit=checksums.LIMIT)
+        where = f"{self._folder}/{repository.LIST}"
+        content = self._read(repository.LIST, limit=checksums.LIMIT)
         verified = self._trust.check(content, self._signature, where=where)
         checksum_list = checksums.parse(content, where=where)
-        listed.check_freshness(checksum_list, where)
+        repository.check_freshness(checksum_list, where)
         self._trust.remember(verified)
         self._hashes = checksum_list.hashes
         signer = verified.fingerprint if verified is not None else None
-        return listed.candidates(
+        return repository.candidates(
             checksum_list,
             self._settings,
             signer=signer,
@@ -49,9 +49,9 @@ class DirectorySource:
         )
 
     def _signature(self) -> bytes | None:
-        for name in listed.SIGNATURES:
+        for name in repository.SIGNATURES:
             if os.path.lexists(self._folder / name):
-                return self._read(name, limit=listed.SIGNATURE_LIMIT)
+                return self._read(name, limit=repository.SIGNATURE_LIMIT)
         return None
 
     def _size(self, name: str) -> int | None:
@@ -65,20 +65,20 @@ class DirectorySource:
         return {candidate.sha256: self._describe(candidate) for candidate in candidates}
 
     def _describe(self, candidate: Candidate) -> Description:
-        names = [candidate.description] if candidate.description else listed.description_names(candidate.file_name)
+        names = [candidate.description] if candidate.description else repository.description_names(candidate.file_name)
         for name in names:
             if candidate.description is None and not (self._folder / name).is_file():
                 continue
             where = f"{self._folder}/{name}"
             try:
                 content = self._read(name, limit=manifest.LIMIT)
-                listed.check_hash(self._hashes, name, content, where=where)
+                repository.check_hash(self._hashes, name, content, where=where)
             except SourceUnreachable as error:
                 return Description(failure=Standing.UNREACHABLE, reason=str(error))
             except ImageBroken as error:
                 return Description(failure=Standing.BROKEN, reason=str(error))
-            return listed.known_from(content, name, image=candidate.file_name, where=where)
-        return listed.NOT_DESCRIBED
+            return repository.known_from(content, name, image=candidate.file_name, where=where)
+        return repository.NOT_DESCRIBED
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sink whose bytes are counted for whoever watches the progress."""
+"""A sink whose bytes are counted for the progress."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tukit_sysext.progress.progress import Progress
-    from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.progress.progress import Progress
+from tukit_sysext.sources.protocol import Sink
 
 
 class ProgressSink:

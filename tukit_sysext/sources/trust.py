@@ -90,7 +90,7 @@ class Trust:
         return VerifiedSignature(fingerprint=newest.fingerprint, times=times)
 
     def remember(self, verified: VerifiedSignature | None) -> None:
-        """Take in that a list was believed in every respect. Never raises: what cannot be remembered is told."""
+        """Take in that a list was believed in every respect. Never raises: what cannot be remembered is logged."""
         if verified is None:
             return
         try:

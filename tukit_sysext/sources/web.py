@@ -15,9 +15,9 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.request import Login, NotFound, Outcome, Request, Response
+from tukit_sysext.net.request import FetchResult, Login, NotFound, Request, Response
 from tukit_sysext.net.transfer import Transfers
-from tukit_sysext.sources import listed
+from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
@@ -43,7 +43,7 @@ class WebSource:
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
         self._signature: bytes | None = None
-        self._kinds = list(range(len(listed.description_names(""))))
+        self._kinds = list(range(len(repository.description_names(""))))
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source. The list and its signature come from one mirror; one whose list is refused is passed over."""
@@ -56,12 +56,12 @@ class WebSource:
             except SourceUnreachable as error:
                 failures.append(error)
                 break
-            base = answer.url.removesuffix(listed.LIST)
-            where = f"{base}{listed.LIST}"
+            base = answer.url.removesuffix(repository.LIST)
+            where = f"{base}{repository.LIST}"
             try:
                 verified = self._verify_list(answer, base, where=where)
                 checksum_list = checksums.parse(answer.body, where=where)
-                listed.check_freshness(checksum_list, where)
+                repository.check_freshness(checksum_list, where)
             except (ImageBroken, SourceUnreachable) as error:
                 log.warning("%s", error)
                 if answer.unchanged and not fresh:
@@ -81,7 +81,7 @@ class WebSource:
         # what this mirror has, the others may not have yet: it goes first from now on
         self._urls.sort(key=lambda url: url != base)
         self._hashes = checksum_list.hashes
-        return listed.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
+        return repository.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
 
     def _verify_list(self, answer: Response, base: str, *, where: str) -> VerifiedSignature | None:
         """Who signed the list, and when.
@@ -117,12 +117,12 @@ class WebSource:
         note = self._note()
         kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
         request = Request(
-            urls=[base + listed.LIST for base in urls],
+            urls=[base + repository.LIST for base in urls],
             limit=checksums.LIMIT,
             deadline=self._network.deadline,
             etag=_text(note.get("etag")) if kept is not None else None,
             modified=_text(note.get("modified")) if kept is not None else None,
-            asked_at=f"{note['url']}{listed.LIST}" if kept is not None else None,
+            asked_at=f"{note['url']}{repository.LIST}" if kept is not None else None,
             same_origin=True,
             login=self._login,
         )
@@ -131,10 +131,10 @@ class WebSource:
 
     def _fetch_signature(self, base: str) -> bytes | None:
         """The signature of the list at one mirror; None where there is none."""
-        for name in listed.SIGNATURES:
+        for name in repository.SIGNATURES:
             request = Request(
                 urls=[base + name],
-                limit=listed.SIGNATURE_LIMIT,
+                limit=repository.SIGNATURE_LIMIT,
                 deadline=self._network.deadline,
                 same_origin=True,
                 login=self._login,
@@ -160,7 +160,7 @@ class WebSource:
             name = candidate.description
             content = self._cache.content(self._hashes.get(name, "")) if name is not None else None
             if name is not None and content is not None:
-                known[candidate.sha256] = listed.known_from(content, name, image=candidate.file_name, where=name)
+                known[candidate.sha256] = repository.known_from(content, name, image=candidate.file_name, where=name)
             elif name is not None:
                 ask.append((candidate, name))
         for (candidate, name), result in zip(ask, self._fetch_descriptions([name for _, name in ask]), strict=True):
@@ -168,7 +168,7 @@ class WebSource:
         unnamed = [candidate for candidate in candidates if candidate.description is None]
         return {**known, **self._describe_unnamed(unnamed)}
 
-    def _fetch_descriptions(self, names: Sequence[str]) -> Sequence[Outcome]:
+    def _fetch_descriptions(self, names: Sequence[str]) -> Sequence[FetchResult]:
         requests = [
             Request(
                 urls=self._locations(name),
@@ -185,13 +185,13 @@ class WebSource:
 
     def _accept(self, name: str) -> Callable[[bytes], None]:
         def accept(body: bytes) -> None:
-            listed.check_hash(self._hashes, name, body, where=name)
+            repository.check_hash(self._hashes, name, body, where=name)
 
         return accept
 
-    def _known(self, result: Outcome, name: str, candidate: Candidate) -> Description:
+    def _known(self, result: FetchResult, name: str, candidate: Candidate) -> Description:
         if isinstance(result, Response):
-            known = listed.known_from(result.body, name, image=candidate.file_name, where=result.url)
+            known = repository.known_from(result.body, name, image=candidate.file_name, where=result.url)
             if known.failure is None:
                 self._cache.put_content(result.body)
             return known
@@ -211,7 +211,7 @@ class WebSource:
         known: dict[str, Description] = {}
         left = list(candidates)
         for kind in list(self._kinds):
-            names = [listed.description_names(candidate.file_name)[kind] for candidate in left]
+            names = [repository.description_names(candidate.file_name)[kind] for candidate in left]
             results = list(zip(left, names, self._fetch_descriptions(names), strict=True))
             left = []
             for candidate, name, result in results:
@@ -223,7 +223,7 @@ class WebSource:
                     self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
                 else:
                     left.append(candidate)
-        return {**known, **{candidate.sha256: listed.NOT_DESCRIBED for candidate in left}}
+        return {**known, **{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}}
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""

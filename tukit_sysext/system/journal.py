@@ -26,7 +26,7 @@ class Journal(logging.Handler):
 
 
 class Faults(logging.Handler):
-    """Collects what was logged as an error: all of it is told in one loud line at the end."""
+    """Collects what was logged as an error: all of it goes into one loud line at the end."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import Outcome, Request, Response
+from tukit_sysext.net.request import FetchResult, Request, Response
 from tukit_sysext.net.transfer import Transfers
 
 LIST = b"hello\n"
@@ -51,7 +51,7 @@ def request_for(*urls: str, **changes: Any) -> Request:
     return Request(urls=urls, **{"limit": 1_000_000, "deadline": 10.0, **changes})
 
 
-def run(*requests: Request, at_once: int = 1, **settings: Any) -> list[Outcome]:
+def run(*requests: Request, at_once: int = 1, **settings: Any) -> list[FetchResult]:
     """Carry out requests over connections of their own."""
     with Transfers(replace(QUICK, **settings)) as transfers:
         return transfers.run(requests, at_once=at_once)

@@ -334,7 +334,7 @@ def in_1970(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def begin() -> None:
         monkeypatch.setattr("time.time", lambda: 100.0)
-        monkeypatch.setattr("tukit_sysext.sources.listed.datetime", Beginning)
+        monkeypatch.setattr("tukit_sysext.sources.repository.datetime", Beginning)
 
     return begin
 

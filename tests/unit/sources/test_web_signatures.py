@@ -227,7 +227,7 @@ def test_a_list_that_goes_stale_in_the_cache(
         def now(cls, tz: object = None) -> Later:
             return cls.fromtimestamp(datetime.now(UTC).timestamp() + 11 * 86400, UTC)
 
-    monkeypatch.setattr("tukit_sysext.sources.listed.datetime", Later)
+    monkeypatch.setattr("tukit_sysext.sources.repository.datetime", Later)
     with Run([server.url], settings(key), cache) as run, pytest.raises(ImageBroken, match="stale since"):
         run.candidates()
     assert [request.status for request in server.requests if request.path == "/SHA256SUMS"] == [200, 304, 200]
