@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.update.samples import facts
 from tukit_sysext.change.changer import TreeChange
-from tukit_sysext.commands.common.changing import lines
+from tukit_sysext.commands.common.tree_changes import lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.update.plan import decide

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the commands that change trees have in common: plan, fetch, change, tell."""
+"""What the commands that change trees have in common: plan, fetch, change."""
 
 from __future__ import annotations
 
 import argparse
-import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.privilege import require_root
-from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.commands.common.tree_changes import document, lines, next_step
+from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.commands.common.unknown_names import unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
@@ -41,7 +40,6 @@ def carry(
     if now and not any(request.target.running for request in requests):
         raise UsageError("--now is about the running system, which this does not change")
     plugins = Plugins.of(machine)
-    refreshed = False
     booting = _booting(machine, arguments)
     with (
         output.progress(machine, None if dry_run else arguments.command) as watched,
@@ -60,36 +58,51 @@ def carry(
         if not dry_run:
             trees = changer.carry_out()
         away = changer.not_asked()
-    for line in lines(trees, dry_run=dry_run):
-        output.tell(line)
-    if now and not dry_run:
+    output.show(lines(trees, dry_run=dry_run))
+    refreshed = now and not dry_run
+    if refreshed:
         merge.refresh()
-        refreshed = True
     elif dry_run:
         output.say("Dry run: nothing was changed.")
     elif any(tree.target.running and tree.changes for tree in trees):
         output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
     output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
+    _warn_missing(output, trees, away)
+    if not dry_run:
+        _warn_other_trees(machine, arguments, output, trees, booting)
+    return ExitStatus.FAILED if any(tree.missing for tree in trees) or (away and not needed) else ExitStatus.DONE
+
+
+def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str, str]) -> None:
+    """Tell which images cannot be had, and of which sources nobody knows what they have."""
     for tree in trees:
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", next_step=next_step(tree, name))
-    told = [image.reason for tree in trees for image in tree.plan.images]
+    reasons = [image.reason for tree in trees for image in tree.plan.images]
     for source, reason in away.items():
-        if not any(reason in text for text in told):
+        if not any(reason in text for text in reasons):
             output.warn(f"source {source}, whether it has something newer is not known: {reason}")
-    if not dry_run:
-        if any(tree.target.running and not tree.target.next for tree in trees) and not booting:
-            output.warn(
-                "another snapshot boots next, to which the copying of /etc at the reboot may bring this",
-                next_step="without --root and --snapshot both trees are changed",
-            )
-        tell_open_transactions(machine, arguments, output)
-        if _booting(machine, arguments) != booting:
-            output.warn(
-                "another snapshot boots next than when this began, and was not changed",
-                next_step="run it once more",
-            )
-    return ExitStatus.FAILED if any(tree.missing for tree in trees) or (away and not needed) else ExitStatus.DONE
+
+
+def _warn_other_trees(
+    machine: Machine,
+    arguments: argparse.Namespace,
+    output: Output,
+    trees: Sequence[TreeChange],
+    booting: frozenset[Path],
+) -> None:
+    """Tell which trees that will matter do not have what was changed; ``booting`` are those that did at first."""
+    if any(tree.target.running and not tree.target.next for tree in trees) and not booting:
+        output.warn(
+            "another snapshot boots next, to which the copying of /etc at the reboot may bring this",
+            next_step="without --root and --snapshot both trees are changed",
+        )
+    tell_open_transactions(machine, arguments, output)
+    if _booting(machine, arguments) != booting:
+        output.warn(
+            "another snapshot boots next than when this began, and was not changed",
+            next_step="run it once more",
+        )
 
 
 def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]:
@@ -97,21 +110,6 @@ def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]
     if arguments.root is not None or arguments.snapshot is not None:
         return frozenset()
     return frozenset(target.path for target in running_and_next(machine))
-
-
-def next_step(tree: TreeChange, name: str) -> str:
-    """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
-    target = tree.target
-    (image,) = (image for image in tree.plan.images if image.name == name)
-    if image.next_step:
-        return image.next_step
-    known = {item.option.version for item in image.considered}
-    asked = f"{name}={image.wanted.hold}" if image.wanted.hold in known else name
-    if target.running:
-        return f"tukit-sysext why-not {asked}"
-    if target.snapshot is not None:
-        return f"tukit-sysext why-not --snapshot {target.snapshot.number} {asked}"
-    return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
 
 
 def _watched(request: ChangeRequest, watched: Machine) -> ChangeRequest:
@@ -163,7 +161,7 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
         output.say("What is merged into the running /usr now is not known.")
         return
     plan = tree.plan
-    bad = {item.entry.name for item in plan.foreign if item.complaint}
+    bad = {foreign.entry.name for foreign in plan.foreign if foreign.complaint}
     links = {entry.name for entry in plan.tree.entries} - set(plan.remove) - bad | {
         # the name of what is not fetched yet is a guess, which nearly always comes true
         image.link or f"{image.name}.raw"
@@ -176,72 +174,8 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
         for image in plan.images
         if image.link is not None and image.chosen is not None and image.before not in (None, image.chosen.version)
     }
-    told = [f"{name} comes" for name in sorted(after - before)]
-    told += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]
-    told += [f"{name} goes" for name in sorted(before - after)]
+    changes = [f"{name} comes" for name in sorted(after - before)]
+    changes += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]
+    changes += [f"{name} goes" for name in sorted(before - after)]
     would = "would change" if dry_run else "changes"
-    output.say(f"systemd-sysext refresh {would} the running /usr: {'; '.join(told) or 'nothing'}")
-
-
-def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
-    """What was done, tree by tree; the tree is named where it is not only the running one."""
-    several = len(trees) > 1 or not trees[0].target.running
-    for tree in trees:
-        found = list(_tree_lines(tree, dry_run=dry_run))
-        if several:
-            called = str(tree.target)
-            # a path stays what it is
-            yield f"{called if called == str(tree.target.path) else called[:1].upper() + called[1:]}:"
-        yield from (f"  {line}" if several else line for line in found)
-
-
-def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
-    changed = {change.image for change in tree.changes}
-    for image in tree.plan.images:
-        if image.name in changed:
-            yield from (change.text for change in tree.changes if change.image == image.name)
-        elif dry_run and image.action is Action.FETCH and image.chosen is not None:
-            before = f"{image.before} -> " if image.before not in (None, image.chosen.version) else ""
-            again = " again" if image.before == image.chosen.version else ""
-            yield f"{image.name}: {before}{image.chosen.version} would be fetched{again} from {image.chosen.origin}"
-        elif image.action is Action.LEAVE_OUT:
-            yield f"{image.name}: {image.reason}"
-        elif image.action is Action.KEEP and image.chosen is not None:
-            yield f"{image.name}: {image.chosen.version} is linked already"
-        elif image.action is Action.LEAVE_ALONE:
-            yield f"{image.name}:"
-        elif image.action is Action.REMOVE and image.name in tree.names:
-            yield f"{image.name}: not wanted any more; it had no link"
-        yield from (f"  {warning}" for warning in image.warnings)
-    if not tree.plan.images:
-        yield "nothing is wanted"
-
-
-def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
-    """What was done for ``--json``; ``away`` are the sources that could not be asked, with the reason."""
-    return {
-        "dry_run": dry_run,
-        "refreshed": refreshed,
-        "trees": [
-            {
-                "tree": tree_document(tree.target),
-                "images": [
-                    {
-                        "name": image.name,
-                        "action": image.action,
-                        "before": image.before,
-                        "version": image.chosen.version if image.chosen is not None else None,
-                        "link": image.link,
-                        "reason": image.reason,
-                        "missing": image.left_out,
-                        "warnings": list(image.warnings),
-                    }
-                    for image in tree.plan.images
-                    if tree.links
-                ],
-                "files": [{"path": file.path, "written": file.content is not None} for file in tree.files],
-            }
-            for tree in trees
-        ],
-        "not_asked": [{"source": name, "reason": reason} for name, reason in sorted(away.items())],
-    }
+    output.say(f"systemd-sysext refresh {would} the running /usr: {'; '.join(changes) or 'nothing'}")

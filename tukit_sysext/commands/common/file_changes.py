@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from tukit_sysext.change.changer import Changer
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.changing import document, next_step
 from tukit_sysext.commands.common.privilege import require_root
+from tukit_sysext.commands.common.tree_changes import document, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

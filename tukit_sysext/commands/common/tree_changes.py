@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What was changed in trees, or would be, as commands tell it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tukit_sysext.change.changer import TreeChange
+from tukit_sysext.commands.common.trees import tree_document
+from tukit_sysext.update.plan import Action
+
+
+def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
+    """What was done, tree by tree; the tree is named where it is not only the running one."""
+    several = len(trees) > 1 or not trees[0].target.running
+    for tree in trees:
+        texts = list(_tree_lines(tree, dry_run=dry_run))
+        if several:
+            called = str(tree.target)
+            # a path stays what it is
+            yield f"{called if called == str(tree.target.path) else called[:1].upper() + called[1:]}:"
+        yield from (f"  {line}" if several else line for line in texts)
+
+
+def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
+    changed = {change.image for change in tree.changes}
+    for image in tree.plan.images:
+        if image.name in changed:
+            yield from (change.text for change in tree.changes if change.image == image.name)
+        elif dry_run and image.action is Action.FETCH and image.chosen is not None:
+            before = f"{image.before} -> " if image.before not in (None, image.chosen.version) else ""
+            again = " again" if image.before == image.chosen.version else ""
+            yield f"{image.name}: {before}{image.chosen.version} would be fetched{again} from {image.chosen.origin}"
+        elif image.action is Action.LEAVE_OUT:
+            yield f"{image.name}: {image.reason}"
+        elif image.action is Action.KEEP and image.chosen is not None:
+            yield f"{image.name}: {image.chosen.version} is linked already"
+        elif image.action is Action.LEAVE_ALONE:
+            yield f"{image.name}:"
+        elif image.action is Action.REMOVE and image.name in tree.names:
+            yield f"{image.name}: not wanted any more; it had no link"
+        yield from (f"  {warning}" for warning in image.warnings)
+    if not tree.plan.images:
+        yield "nothing is wanted"
+
+
+def next_step(tree: TreeChange, name: str) -> str:
+    """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
+    target = tree.target
+    (image,) = (image for image in tree.plan.images if image.name == name)
+    if image.next_step:
+        return image.next_step
+    known = {each.option.version for each in image.considered}
+    asked = f"{name}={image.wanted.hold}" if image.wanted.hold in known else name
+    if target.running:
+        return f"tukit-sysext why-not {asked}"
+    if target.snapshot is not None:
+        return f"tukit-sysext why-not --snapshot {target.snapshot.number} {asked}"
+    return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
+
+
+def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
+    """What was done for ``--json``; ``away`` are the sources that could not be asked, with the reason."""
+    return {
+        "dry_run": dry_run,
+        "refreshed": refreshed,
+        "trees": [
+            {
+                "tree": tree_document(tree.target),
+                "images": [
+                    {
+                        "name": image.name,
+                        "action": image.action,
+                        "before": image.before,
+                        "version": image.chosen.version if image.chosen is not None else None,
+                        "link": image.link,
+                        "reason": image.reason,
+                        "missing": image.left_out,
+                        "warnings": list(image.warnings),
+                    }
+                    for image in tree.plan.images
+                    if tree.links
+                ],
+                "files": [{"path": file.path, "written": file.content is not None} for file in tree.files],
+            }
+            for tree in trees
+        ],
+        "not_asked": [{"source": name, "reason": reason} for name, reason in sorted(away.items())],
+    }
