@@ -14,8 +14,13 @@ from typing import Protocol
 import pytest
 
 from tests.lab import Flavour, Lab
+from tests.surroundings import make_usual
 
 _ON_LAB = Path(__file__).parent / "on_lab"
+
+
+def pytest_configure() -> None:
+    make_usual()
 
 
 class StartLab(Protocol):

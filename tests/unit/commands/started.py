@@ -81,7 +81,7 @@ def commands() -> Iterator[Commands]:
 
 
 _RUN = """
-import importlib, json, os, pkgutil, signal, subprocess, sys, tempfile, traceback
+import importlib, json, os, pkgutil, subprocess, sys, tempfile, traceback
 from pathlib import Path
 import tukit_sysext
 from tests.machine import open_machine
@@ -90,8 +90,6 @@ from tukit_sysext import cli
 # an ordinary user may not be able to read the folder that they are in
 for module in pkgutil.walk_packages(tukit_sysext.__path__, "tukit_sysext."):
     importlib.import_module(module.name)
-# whoever started the tests may have Ctrl-C ignored
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def run(root, argv, user, closed, out, err):
     if closed:

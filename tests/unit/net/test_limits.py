@@ -214,6 +214,15 @@ class Interrupting(Collected):
         super().write(data)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT is an exception, as where nobody has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_it(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt):
         bring(f"{server.url}/image.raw", sink=Interrupting())
