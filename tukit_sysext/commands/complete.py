@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from tukit_sysext.config import files as configuration_files
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused, parse_image_name
 from tukit_sysext.system.tree import Tree
@@ -84,8 +85,6 @@ def _stored(machine: Machine) -> Iterator[str]:
 
 def _entries(machine: Machine) -> Iterator[str]:
     """Entries of the running /etc/extensions."""
-    from tukit_sysext.layout import EXTENSIONS
-
     with Tree(machine.layout.root) as tree:
         yield from tree.names(EXTENSIONS) or ()
 
@@ -95,20 +94,20 @@ def _snapshots(machine: Machine) -> Iterator[str]:
     try:
         numbers = os.listdir(machine.layout.snapshots)
     except OSError:
-        from tukit_sysext.commands.common.from_ledger import remembered
+        from tukit_sysext.commands.common.from_ledger import read_ledger
 
-        numbers = [str(row.number) for row in remembered(machine).snapshots if row.gone is None]
+        numbers = [str(row.number) for row in read_ledger(machine).snapshots if row.gone is None]
     yield from (number for number in numbers if number.isdecimal())
 
 
 def _trees(machine: Machine) -> Iterator[str]:
     """What ``diff`` compares: deleted snapshots too."""
-    from tukit_sysext.commands.common.from_ledger import remembered
+    from tukit_sysext.commands.common.from_ledger import read_ledger
 
     yield "running\tthe running system"
     yield "default\twhat boots next"
     yield from _printable(_snapshots(machine))
-    yield from (str(row.number) for row in remembered(machine).snapshots)
+    yield from (str(row.number) for row in read_ledger(machine).snapshots)
 
 
 def _published(machine: Machine) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tukit_sysext.commands.common.from_ledger import Memory, Names, remembered
+from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -37,7 +37,7 @@ Images = Mapping[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Side:
-    """One of the two: its images, its other entries by name, and in ``told`` where that comes from.
+    """One of the two: its images, its other entries by name, and in ``origin`` where that comes from.
 
     ``others`` is None where nobody remembers them, ``number`` where that of the running system is not known.
     """
@@ -48,7 +48,7 @@ class _Side:
     images: Images
     others: Mapping[str, str] | None
     gone: str | None = None
-    told: str = ""
+    origin: str = ""
 
     @property
     def called(self) -> str:
@@ -74,52 +74,51 @@ class _Difference:
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
     output = Output.of(arguments)
-    found = scan(machine.layout, machine.subvolumes)
+    snapshots = scan(machine.layout, machine.subvolumes)
     words = (arguments.a, arguments.b)
-    memory = _memory(machine, output, needed=any(not _is_on_disk(found, word) for word in words))
-    names = Names(machine, memory)
-    before, after = (_side(machine, names, found, memory, word) for word in words)
+    ledger = _ledger(machine, output, needed=any(not _is_on_disk(snapshots, word) for word in words))
+    names = Names(machine, ledger)
+    before, after = (_side(machine, names, snapshots, ledger, word) for word in words)
     differences = [*_images(before, after), *_others(before, after)]
     output.json(_document(before, after, differences))
     output.show(_lines(before, after, differences))
     return ExitStatus.DONE
 
 
-def _memory(machine: Machine, output: Output, *, needed: bool) -> Memory:
+def _ledger(machine: Machine, output: Output, *, needed: bool) -> LedgerContent:
     """What the ledger remembers. Of what is on the disk it only tells names of images whose record is gone."""
     try:
-        return remembered(machine)
+        return read_ledger(machine)
     except TukitSysextError as error:
         if needed:
             raise
         output.warn(str(error), next_step=error.next_step or "")
-        return Memory()
+        return LedgerContent()
 
 
-def _side(machine: Machine, names: Names, found: Scan, memory: Memory, word: str) -> _Side:
-    snapshot = _on_disk(found, word)
+def _side(machine: Machine, names: Names, snapshots: Scan, ledger: LedgerContent, word: str) -> _Side:
+    snapshot = _on_disk(snapshots, word)
     if snapshot is not None:
         return _from_disk(names, snapshot)
     if word == _RUNNING:
-        return _from_root(machine, names, memory)
-    number = memory.default if word == _DEFAULT and not found.snapshots else None
+        return _from_root(machine, names, ledger)
+    number = ledger.default if word == _DEFAULT and not snapshots.snapshots else None
     number = int(word) if number is None and word.isdecimal() else number
     # the last one that had the number; one that should be there is asked of the ledger only where no disk can be asked
-    for row in reversed(memory.snapshots):
-        if row.number == number and (row.gone is not None or not found.snapshots):
-            return _from_ledger(names, row, found)
-    raise _no_such_snapshot(word, found, memory, privileged=machine.privileged)
+    for row in reversed(ledger.snapshots):
+        if row.number == number and (row.gone is not None or not snapshots.snapshots):
+            return _from_ledger(names, row, snapshots)
+    raise _no_such_snapshot(word, snapshots, ledger, privileged=machine.privileged)
 
 
-def _is_on_disk(found: Scan, word: str) -> bool:
-    return word == _RUNNING or _on_disk(found, word) is not None
+def _is_on_disk(snapshots: Scan, word: str) -> bool:
+    return word == _RUNNING or _on_disk(snapshots, word) is not None
 
 
-def _on_disk(found: Scan, word: str) -> Snapshot | None:
-    for snapshot in found.snapshots:
-        if word in (str(snapshot.number), snapshot.running and _RUNNING, snapshot.default and _DEFAULT):
-            return snapshot
-    return None
+def _on_disk(snapshots: Scan, word: str) -> Snapshot | None:
+    if word in (_RUNNING, _DEFAULT):
+        return snapshots.running if word == _RUNNING else snapshots.default
+    return snapshots.get(int(word)) if word.isdecimal() else None
 
 
 def _from_disk(names: Names, snapshot: Snapshot) -> _Side:
@@ -130,7 +129,7 @@ def _from_disk(names: Names, snapshot: Snapshot) -> _Side:
     )
 
 
-def _from_root(machine: Machine, names: Names, memory: Memory) -> _Side:
+def _from_root(machine: Machine, names: Names, ledger: LedgerContent) -> _Side:
     """The running system as it is mounted, where its snapshot cannot be looked for; the ledger may know its number."""
     uuid = ""
     try:
@@ -138,7 +137,7 @@ def _from_root(machine: Machine, names: Names, memory: Memory) -> _Side:
         uuid = subvolume.uuid if subvolume is not None else ""
     except OSError as error:
         log.info("%s: which subvolume it is cannot be told: %s", machine.layout.root, error)
-    number = next((row.number for row in memory.snapshots if row.uuid == uuid and row.gone is None), None)
+    number = next((row.number for row in ledger.snapshots if row.uuid == uuid and row.gone is None), None)
     with Tree(machine.layout.root) as tree:
         return _from_entries(names, read_entries(tree), read_release(tree), number=number, uuid=uuid)
 
@@ -155,10 +154,10 @@ def _from_entries(
     )
 
 
-def _from_ledger(names: Names, row: LedgerSnapshot, found: Scan) -> _Side:
+def _from_ledger(names: Names, row: LedgerSnapshot, snapshots: Scan) -> _Side:
     seconds = seconds_of(row.gone or "")
     when = f" ({local_time(seconds)} or before)" if seconds is not None else ""
-    told = f"deleted{when}" if row.gone is not None else f"not read ({'; '.join(found.unknown)})"
+    state = f"deleted{when}" if row.gone is not None else f"not read ({'; '.join(snapshots.unknown)})"
     return _Side(
         number=row.number,
         uuid=row.uuid,
@@ -166,7 +165,7 @@ def _from_ledger(names: Names, row: LedgerSnapshot, found: Scan) -> _Side:
         images=_by_name(names, row.images),
         others=None,
         gone=row.gone,
-        told=f"{told}, from the ledger",
+        origin=f"{state}, from the ledger",
     )
 
 
@@ -200,12 +199,12 @@ def _others(before: _Side, after: _Side) -> Iterator[_Difference]:
             )
 
 
-def _no_such_snapshot(word: str, found: Scan, memory: Memory, *, privileged: bool) -> TukitSysextError:
-    if not found.snapshots and not privileged and (word == _DEFAULT or word.isdecimal()):
-        return NeedsRoot(f"{word[:40]!r}: which snapshots there are is not known: {'; '.join(found.unknown)}")
-    here = sorted(snapshot.number for snapshot in found.snapshots)
-    gone = sorted({row.number for row in memory.snapshots if row.gone is not None} - set(here))
-    told = [f"there are {', '.join(map(str, here))}"] if here else [*found.unknown]
+def _no_such_snapshot(word: str, snapshots: Scan, ledger: LedgerContent, *, privileged: bool) -> TukitSysextError:
+    if not snapshots.snapshots and not privileged and (word == _DEFAULT or word.isdecimal()):
+        return NeedsRoot(f"{word[:40]!r}: which snapshots there are is not known: {'; '.join(snapshots.unknown)}")
+    here = sorted(snapshot.number for snapshot in snapshots.snapshots)
+    gone = sorted({row.number for row in ledger.snapshots if row.gone is not None} - set(here))
+    told = [f"there are {', '.join(map(str, here))}"] if here else [*snapshots.unknown]
     told += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []
     near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
@@ -216,7 +215,7 @@ def _no_such_snapshot(word: str, found: Scan, memory: Memory, *, privileged: boo
 
 def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Iterator[str | Table]:
     for word, side in (("From", before), ("To", after)):
-        yield f"{word:4} {side.called}: {side.system}{f' ({side.told})' if side.told else ''}"
+        yield f"{word:4} {side.called}: {side.system}{f' ({side.origin})' if side.origin else ''}"
     yield ""
     if not differences:
         yield "They have the same images."
@@ -226,7 +225,7 @@ def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Itera
         yield Table(("Image", *heads, "What happened"), rows)
     if before.others is None or after.others is None:
         yield ""
-        yield "Entries that lead nowhere into the image store are not remembered, so they are not compared."
+        yield "Entries that lead nowhere into the image store are not read_ledger, so they are not compared."
 
 
 _TONES = {"came": Tone.GOOD, "changed": Tone.NOTICE, "went": Tone.BAD}
@@ -285,5 +284,5 @@ def _side_document(side: _Side) -> dict[str, Any]:
         "uuid": side.uuid or None,
         "system": side.system,
         "gone": side.gone,
-        "from_ledger": bool(side.told),
+        "from_ledger": bool(side.origin),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.commands.common.dates import ledger_time, snapper_time
-from tukit_sysext.commands.common.from_ledger import Memory, Names, remembered
+from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot
@@ -33,26 +33,26 @@ class _Place:
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError for an image that nobody remembers."""
-    memory = remembered(machine)
-    events, places = memory.events, list[_Place]()
+    ledger = read_ledger(machine)
+    events, places = ledger.events, list[_Place]()
     if arguments.image is not None:
-        names = Names(machine, memory)
-        name = _resolved(names, memory, arguments.image)
-        events = [event for event in events if name in (event.image, _by_file(event, names, memory))]
-        places = list(_places(names, memory, name))
+        names = Names(machine, ledger)
+        name = _resolved(names, ledger, arguments.image)
+        events = [event for event in events if name in (event.image, _by_file(event, names, ledger))]
+        places = list(_places(names, ledger, name))
     output = Output.of(arguments)
     output.json(_document(events, None if arguments.image is None else places))
     output.show(_lines(events, places, of_image=arguments.image is not None))
     return ExitStatus.DONE
 
 
-def _resolved(names_of: Names, memory: Memory, word: str) -> str:
+def _resolved(names_of: Names, ledger: LedgerContent, word: str) -> str:
     """The image that is meant: by its name, or by that of a file or link."""
-    names = {image.name or image.file for image in memory.images.values()}
-    names |= {event.image for event in memory.events if event.image is not None}
-    names |= {image for reasons in memory.left_out.values() for image in reasons}
-    by_file = {image.file: image.name for image in memory.images.values() if image.name}
-    for row in memory.snapshots:
+    names = {image.name or image.file for image in ledger.images.values()}
+    names |= {event.image for event in ledger.events if event.image is not None}
+    names |= {image for reasons in ledger.left_out.values() for image in reasons}
+    by_file = {image.file: image.name for image in ledger.images.values() if image.name}
+    for row in ledger.snapshots:
         for link, file in row.images:
             name, _ = names_of.of(file, link)
             names.add(name)
@@ -64,7 +64,7 @@ def _resolved(names_of: Names, memory: Memory, word: str) -> str:
         return by_file[word]
     near = nearest(word, [*names, *by_file])
     raise TukitSysextError(
-        f"{word[:80]}: expected an image that is remembered, found "
+        f"{word[:80]}: expected an image that is read_ledger, found "
         + (f"{', '.join(sorted(names)[:20])}" if names else "none: no image was settled yet"),
         next_step=f"did you mean {near}?"
         if near is not None
@@ -72,20 +72,20 @@ def _resolved(names_of: Names, memory: Memory, word: str) -> str:
     )
 
 
-def _by_file(event: LedgerEvent, names: Names, memory: Memory) -> str | None:
+def _by_file(event: LedgerEvent, names: Names, ledger: LedgerContent) -> str | None:
     """The image of an event that names it by its file."""
-    return names.of(event.image)[0] if event.image is not None and event.image in memory.images else None
+    return names.of(event.image)[0] if event.image is not None and event.image in ledger.images else None
 
 
-def _places(names: Names, memory: Memory, name: str) -> Iterator[_Place]:
-    for row in memory.snapshots:
+def _places(names: Names, ledger: LedgerContent, name: str) -> Iterator[_Place]:
+    for row in ledger.snapshots:
         found = False
         for link, file in row.images:
             known, version = names.of(file, link)
             if known == name:
                 found = True
                 yield _Place(snapshot=row, link=link, file=file, version=version)
-        reason = memory.left_out.get((row.number, row.uuid), {}).get(name)
+        reason = ledger.left_out.get((row.number, row.uuid), {}).get(name)
         if reason is not None and not found:
             yield _Place(snapshot=row, left_out=reason)
 

@@ -42,6 +42,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _answer(machine: Machine) -> Answer:
+    # in here, so that an installation that is broken has an answer too, see the top
     from tukit_sysext.config.settings import load_configuration
     from tukit_sysext.config.wanted import load_wanted
     from tukit_sysext.plugins.manager import Plugins

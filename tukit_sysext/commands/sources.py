@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import key_document, key_lines, remembered
+from tukit_sysext.commands.common.known_sources import key_document, key_lines, seen_sources
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import MemoryUnreadable
@@ -68,7 +68,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with Tree(running.path) as tree:
         configuration = load_configuration(tree)
     rows = [_row(machine, configuration, found) for _, found in sorted(configuration.sources.items())]
-    others = sorted(set(remembered(machine)) - configuration.sources.keys())
+    others = sorted(set(seen_sources(machine)) - configuration.sources.keys())
     differences = [found for target in more if (found := _difference(configuration, target)) is not None]
     output.json(
         {

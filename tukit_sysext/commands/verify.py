@@ -190,12 +190,11 @@ def _boot_planned(machine: Machine) -> ExitStatus:
 
 def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
     scan = snapper.scan(machine.layout, machine.subvolumes)
-    for snapshot in scan.snapshots:
-        if snapshot.running:
-            plugins.settled("tukit_sysext_booted", machine, scan, snapshot.number)
-            return ExitStatus.DONE
-    log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
-    return ExitStatus.FAILED
+    if scan.running is None:
+        log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
+        return ExitStatus.FAILED
+    plugins.settled("tukit_sysext_booted", machine, scan, scan.running.number)
+    return ExitStatus.DONE
 
 
 def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """zypper's repositories: where they are, and what zypper had from them last (libzypp's /etc/zypp and /var/cache/zypp).
 
-Of what libzypp can do, what says where a repository is: the first of its URLs may be a server, or a directory of this
-machine. A URL with a password in it, or with options behind a question mark, is left to libzypp.
+Only what says where a repository is: URLs of servers, or a directory of this machine. A URL with a password in it, or
+with options behind a question mark, is left to libzypp.
 """
 
 from __future__ import annotations

@@ -24,13 +24,13 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def openat2(directory: int, path: str, flags: int, *, resolve: int, mode: int = 0) -> int:
+def openat2(directory: int, path: str, flags: int, *, resolve: int) -> int:
     """Open ``path`` below the descriptor ``directory`` and return a new descriptor (close-on-exec).
 
     Raises OSError: ELOOP for a symbolic link where ``resolve`` forbids one, EXDEV for a way out of the directory, else
     as open(2).
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
     raw = os.fsencode(path)
     if b"\0" in raw:
         raise ValueError(f"path with a NUL byte: {path!r}")

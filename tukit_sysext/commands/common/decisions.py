@@ -12,7 +12,7 @@ from tukit_sysext.terminal.text import local_time
 _SHOWN = 3
 
 
-def decision_text(item: Decision, *, dry_run: bool = False) -> str:
+def decision_text(item: Decision, *, dry_run: bool) -> str:
     """What keeps a file, or what becomes of it, in a few words."""
     match item.disposition:
         case Disposition.NEEDED:

@@ -18,7 +18,7 @@ from tukit_sysext.store.record import RecordUnreadable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Memory:
+class LedgerContent:
     """All that the ledger remembers; ``left_out`` has reasons by image for a snapshot's number and UUID.
 
     ``default`` is the number of the snapshot that boots next, None where it is not known.
@@ -46,16 +46,16 @@ def ledger_faults_told(machine: Machine) -> Iterator[None]:
         ) from error
 
 
-def remembered(machine: Machine) -> Memory:
+def read_ledger(machine: Machine) -> LedgerContent:
     """Read the ledger; empty where there is none yet. Raises TukitSysextError where it cannot be read."""
     path = machine.layout.ledger
     try:
         if not path.exists():
-            return Memory()
+            return LedgerContent()
         with Ledger(path, writable=False) as ledger:
             snapshots = ledger.snapshots()
             number, _, _ = (ledger.recall(DEFAULT) or "").partition(" ")
-            return Memory(
+            return LedgerContent(
                 snapshots=snapshots,
                 images={image.file: image for image in ledger.images()},
                 events=ledger.events(),
@@ -72,19 +72,19 @@ def remembered(machine: Machine) -> Memory:
 class Names:
     """Which image a file of the store is, or was. Each is asked for once."""
 
-    def __init__(self, machine: Machine, memory: Memory) -> None:
+    def __init__(self, machine: Machine, ledger: LedgerContent) -> None:
         self._records = machine.store(writable=False).records
-        self._images = memory.images
-        self._found: dict[str, tuple[str, str] | None] = {}
+        self._images = ledger.images
+        self._asked: dict[str, tuple[str, str] | None] = {}
 
     def of(self, file_name: str, link: str = "") -> tuple[str, str]:
         """Name and version (UAPI.10) of the image; "?" for a version that nothing tells.
 
         The file's record says it, else the ledger, else its name, else that of the link to it.
         """
-        if file_name not in self._found:
-            self._found[file_name] = self._ask(file_name)
-        return self._found[file_name] or ((link or file_name).removesuffix(".raw"), "?")
+        if file_name not in self._asked:
+            self._asked[file_name] = self._ask(file_name)
+        return self._asked[file_name] or ((link or file_name).removesuffix(".raw"), "?")
 
     def _ask(self, file_name: str) -> tuple[str, str] | None:
         try:

@@ -16,7 +16,7 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
 
 
-def remembered(machine: Machine) -> Sequence[str]:
+def seen_sources(machine: Machine) -> Sequence[str]:
     """Sources of which a list was seen. Raises TukitSysextError."""
     try:
         return Seen.of(machine).sources()
@@ -39,7 +39,7 @@ def key_document(key: PublicKey) -> dict[str, Any]:
 
 def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     """Raises UsageError for a source that is neither configured in any tree nor remembered."""
-    known = {*remembered(machine)}
+    known = {*seen_sources(machine)}
     for target in targets:
         with Tree(target.path) as tree:
             known |= load_configuration(tree).sources.keys()

@@ -34,7 +34,7 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     )
 
 
-def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str = "") -> TukitSysextError:
+def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str) -> TukitSysextError:
     """An error that says which names there are that look like this one."""
     near = nearest(name, known)
     meant = f"did you mean {near}?" if near is not None else next_step
