@@ -204,11 +204,11 @@ def _no_such_snapshot(word: str, snapshots: Scan, ledger: LedgerContent, *, priv
         return NeedsRoot(f"{word[:40]!r}: which snapshots there are is not known: {'; '.join(snapshots.unknown)}")
     here = sorted(snapshot.number for snapshot in snapshots.snapshots)
     gone = sorted({row.number for row in ledger.snapshots if row.gone is not None} - set(here))
-    told = [f"there are {', '.join(map(str, here))}"] if here else [*snapshots.unknown]
-    told += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []
+    there = [f"there are {', '.join(map(str, here))}"] if here else [*snapshots.unknown]
+    there += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []
     near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
-        f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(told)}",
+        f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(there)}",
         next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
     )
 
@@ -225,7 +225,7 @@ def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Itera
         yield Table(("Image", *heads, "What happened"), rows)
     if before.others is None or after.others is None:
         yield ""
-        yield "Entries that lead nowhere into the image store are not read_ledger, so they are not compared."
+        yield "Entries that lead nowhere into the image store are not remembered, so they are not compared."
 
 
 _TONES = {"came": Tone.GOOD, "changed": Tone.NOTICE, "went": Tone.BAD}

@@ -64,7 +64,7 @@ def _resolved(names_of: Names, ledger: LedgerContent, word: str) -> str:
         return by_file[word]
     near = nearest(word, [*names, *by_file])
     raise TukitSysextError(
-        f"{word[:80]}: expected an image that is read_ledger, found "
+        f"{word[:80]}: expected an image that is remembered, found "
         + (f"{', '.join(sorted(names)[:20])}" if names else "none: no image was settled yet"),
         next_step=f"did you mean {near}?"
         if near is not None
