@@ -17,17 +17,17 @@ TEMPORARY_PREFIX = ".tukit-sysext."
 """How every temporary name of ours starts, so that what a power cut left behind can be told from other tools' files."""
 
 
-def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Make a directory and its parents with exactly ``mode``, durably; one that exists is left as it is."""
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents with mode 0755, durably; one that exists is left as it is."""
     if path.is_dir():
         return
     make_directory(path.parent)
     try:
         with labelled(path, FOLDER):
-            path.mkdir(mode)
+            path.mkdir()
     except FileExistsError:
         return
-    path.chmod(mode)
+    path.chmod(0o755)
     sync_directory(path.parent)
 
 
@@ -44,9 +44,9 @@ def sync_directory(path: Path | int) -> None:
 
 
 def write_file(
-    path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True, known_as: str | None = None
+    path: Path, content: bytes, *, durable: bool = True, known_as: str | None = None
 ) -> None:
-    """Replace ``path`` by a file with ``content``. Raises OSError; the old file is whole then.
+    """Replace ``path`` by a file with ``content`` and mode 0644. Raises OSError; the old file is whole then.
 
     ``durable`` is False for files on tmpfs, where fsync means nothing. ``known_as`` is the path that it has in the
     system that it is for, where that is another one: the path that its label is for.
@@ -55,13 +55,13 @@ def write_file(
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with labelled(known_as or path):
-            descriptor = os.open(temporary, flags, mode)
+            descriptor = os.open(temporary, flags, 0o644)
     except KeyboardInterrupt:
         temporary.unlink(missing_ok=True)  # it may have been made already
         raise
     try:
         try:
-            os.fchmod(descriptor, mode)
+            os.fchmod(descriptor, 0o644)
             view = memoryview(content)
             while view:
                 view = view[os.write(descriptor, view) :]
