@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""COLLECT: what keeps an image, a look at everything, and what goes."""
+"""COLLECT: find all roots, decide on each file of the store, delete what no snapshot needs."""

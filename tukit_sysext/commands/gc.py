@@ -26,47 +26,49 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     require_root(machine, "gc")
     with ledger_faults_told(machine):
         options = CollectionOptions(unknown_origin=arguments.unknown_origin)
-        found = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
+        collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     if not arguments.dry_run:
         metrics.update(machine)
     output = Output.of(arguments)
-    output.json(_document(found, dry_run=arguments.dry_run))
-    output.show(_lines(found, dry_run=arguments.dry_run))
+    output.json(_document(collection, dry_run=arguments.dry_run))
+    output.show(_lines(collection, dry_run=arguments.dry_run))
     if not output.wants_json:
-        for unknown in found.unknown:
+        for unknown in collection.unknown:
             output.warn(f"nothing is deleted, not known: {unknown}")
-    if found.fault:
-        output.warn(f"what was deleted is not written down: {found.fault}")
-    return ExitStatus.FAILED if found.unknown or found.fault else ExitStatus.DONE
+    if collection.fault:
+        output.warn(f"what was deleted is not written down: {collection.fault}")
+    return ExitStatus.FAILED if collection.unknown or collection.fault else ExitStatus.DONE
 
 
-def _lines(found: Collection, *, dry_run: bool) -> Iterator[str | Table]:
+def _lines(collection: Collection, *, dry_run: bool) -> Iterator[str | Table]:
     rows = [
         (each.file.file_name, size_text(each.file.size), decision_text(each, dry_run=dry_run))
-        for each in found.decisions
+        for each in collection.decisions
     ]
-    rows += [(item.file.file_name, size_text(item.file.size), f"deleted: {item.reason}") for item in found.gone]
+    rows += [(each.file.file_name, size_text(each.file.size), f"deleted: {each.reason}") for each in collection.gone]
     if not rows:
         yield "The image store is empty."
         return
     yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
-    going = [item for item in found.decisions if item.disposition is Disposition.GOES] if dry_run else found.gone
-    freed = size_text(sum(item.file.size for item in going))
+    going = collection.gone
+    if dry_run:
+        going = tuple(each for each in collection.decisions if each.disposition is Disposition.GOES)
+    freed = size_text(sum(each.file.size for each in going))
     told = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
     yield ""
-    yield f"{told}; the store has {size_text(found.store_bytes)}"
-    if found.too_large:
-        yield Toned(f"Problem: that is more than StoreMax= ({size_text(found.store_max)})", Tone.BAD)
+    yield f"{told}; the store has {size_text(collection.store_bytes)}"
+    if collection.too_large:
+        yield Toned(f"Problem: that is more than StoreMax= ({size_text(collection.store_max)})", Tone.BAD)
         yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
 
 
-def _document(found: Collection, *, dry_run: bool) -> dict[str, Any]:
+def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "images": [decision_document(item) for item in found.decisions],
-        "deleted": [decision_document(item) for item in found.gone],
-        "unknown": list(found.unknown),
-        "fault": found.fault or None,
-        "store_bytes": found.store_bytes,
-        "store_max": found.store_max,
+        "images": [decision_document(each) for each in collection.decisions],
+        "deleted": [decision_document(each) for each in collection.gone],
+        "unknown": list(collection.unknown),
+        "fault": collection.fault or None,
+        "store_bytes": collection.store_bytes,
+        "store_max": collection.store_max,
     }

@@ -27,20 +27,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     def asked_for(file: StoreFile) -> bool:
         return arguments.image in _names(file)
 
-    found = collect(machine, Plugins.of(machine), CollectionOptions(about=asked_for), dry_run=True)
-    chosen = [item for item in found.decisions if asked_for(item.file)]
+    collection = collect(machine, Plugins.of(machine), CollectionOptions(about=asked_for), dry_run=True)
+    chosen = [decision for decision in collection.decisions if asked_for(decision.file)]
     if not chosen:
-        raise _no_such_image(arguments.image, found.decisions)
+        raise _no_such_image(arguments.image, collection.decisions)
     output = Output.of(arguments)
-    output.json({"images": [decision_document(item) for item in chosen], "unknown": list(found.unknown)})
-    for item in chosen:
-        output.tell(Toned(f"{item.file.file_name}:", Tone.STRONG))
-        for line in item.needed_by if item.disposition is Disposition.NEEDED else (decision_text(item, dry_run=True),):
+    output.json({"images": [decision_document(decision) for decision in chosen], "unknown": list(collection.unknown)})
+    for decision in chosen:
+        output.tell(Toned(f"{decision.file.file_name}:", Tone.STRONG))
+        needed = decision.disposition is Disposition.NEEDED
+        for line in decision.needed_by if needed else (decision_text(decision, dry_run=True),):
             output.tell(f"  {line}")
     if not output.wants_json:
-        for unknown in found.unknown:
+        for unknown in collection.unknown:
             output.warn(f"not known: {unknown}")
-    return ExitStatus.FAILED if found.unknown else ExitStatus.DONE
+    return ExitStatus.FAILED if collection.unknown else ExitStatus.DONE
 
 
 def _names(file: StoreFile) -> tuple[str, ...]:
@@ -50,7 +51,7 @@ def _names(file: StoreFile) -> tuple[str, ...]:
 
 
 def _no_such_image(name: str, decisions: tuple[Decision, ...]) -> TukitSysextError:
-    known = sorted({other for item in decisions for other in _names(item.file)})
+    known = sorted({other for decision in decisions for other in _names(decision.file)})
     near = difflib.get_close_matches(name, known, n=1)
     step = f"did you mean {printable(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
     return TukitSysextError(f"{excerpt(name)}: no such image in the store", next_step=step)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""RECORD: which image belongs to which snapshot; events, settling, history."""
+"""RECORD: the ledger of snapshots, images and events; events are spooled, settled with the disk, and remembered."""

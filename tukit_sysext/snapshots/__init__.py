@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Snapshots with their links."""
+"""Snapshots with the entries of their /etc/extensions, and the trees that a command acts on."""

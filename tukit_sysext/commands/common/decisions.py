@@ -12,34 +12,34 @@ from tukit_sysext.terminal.text import local_time
 _SHOWN = 3
 
 
-def decision_text(item: Decision, *, dry_run: bool) -> str:
+def decision_text(decision: Decision, *, dry_run: bool) -> str:
     """What keeps a file, or what becomes of it, in a few words."""
-    match item.disposition:
+    match decision.disposition:
         case Disposition.NEEDED:
-            more = len(item.needed_by) - _SHOWN
-            return ", ".join(item.needed_by[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+            more = len(decision.needed_by) - _SHOWN
+            return ", ".join(decision.needed_by[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         case Disposition.STAYS:
-            return f"stays: {item.reason}"
+            return f"stays: {decision.reason}"
         case Disposition.UNKNOWN_ORIGIN:
-            return f"{item.reason}; gc --unknown-origin collects it"
+            return f"{decision.reason}; gc --unknown-origin collects it"
         case Disposition.GOES:
-            return f"{'would be deleted' if dry_run else 'goes with the next run'}: {item.reason}"
-    if item.since is None or item.goes_at is None:
-        return item.reason
-    return f"{item.reason} since {local_time(item.since)}, goes after {local_time(item.goes_at)}"
+            return f"{'would be deleted' if dry_run else 'goes with the next run'}: {decision.reason}"
+    if decision.since is None or decision.goes_at is None:
+        return decision.reason
+    return f"{decision.reason} since {local_time(decision.since)}, goes after {local_time(decision.goes_at)}"
 
 
-def decision_document(item: Decision) -> dict[str, Any]:
+def decision_document(decision: Decision) -> dict[str, Any]:
     """One file of the store for ``--json``."""
-    record = item.file.record
+    record = decision.file.record
     return {
-        "file": item.file.file_name,
+        "file": decision.file.file_name,
         "image": record.name if record is not None else None,
         "version": record.version if record is not None else None,
-        "size": item.file.size,
-        "fate": item.disposition,
-        "reason": item.reason or None,
-        "needed_by": list(item.needed_by),
-        "unreferenced_since": time_text(item.since) if item.since is not None else None,
-        "goes_after": time_text(item.goes_at) if item.goes_at is not None else None,
+        "size": decision.file.size,
+        "fate": decision.disposition,
+        "reason": decision.reason or None,
+        "needed_by": list(decision.needed_by),
+        "unreferenced_since": time_text(decision.since) if decision.since is not None else None,
+        "goes_after": time_text(decision.goes_at) if decision.goes_at is not None else None,
     }
