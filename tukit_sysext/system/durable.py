@@ -43,9 +43,7 @@ def sync_directory(path: Path | int) -> None:
         os.close(descriptor)
 
 
-def write_file(
-    path: Path, content: bytes, *, durable: bool = True, known_as: str | None = None
-) -> None:
+def write_file(path: Path, content: bytes, *, durable: bool = True, known_as: str | None = None) -> None:
     """Replace ``path`` by a file with ``content`` and mode 0644. Raises OSError; the old file is whole then.
 
     ``durable`` is False for files on tmpfs, where fsync means nothing. ``known_as`` is the path that it has in the
