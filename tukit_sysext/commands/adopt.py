@@ -116,7 +116,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         )
     if not dry_run:
         tell_open_transactions(machine, arguments, out)
-    return ExitStatus.FAILED if any(isinstance(item, _Failure) for item in results) else ExitStatus.DONE
+    return ExitStatus.FAILED if any(isinstance(result, _Failure) for result in results) else ExitStatus.DONE
 
 
 def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
@@ -128,9 +128,9 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     kept = {name: image for name, image in wanted.items() if image.state is State.WANTED}
     facts = look.with_links(replace(facts, wanted=kept))
     entries: dict[str, tuple[Foreign, str | None]] = {}
-    for item in facts.foreign:
-        stored = facts.stored.get(item.entry.image) if item.entry.image is not None else None
-        entries[item.entry.name] = item, stored.name if stored is not None else None
+    for foreign in facts.foreign:
+        stored = facts.stored.get(foreign.entry.image) if foreign.entry.image is not None else None
+        entries[foreign.entry.name] = foreign, stored.name if stored is not None else None
     return _Site(
         target=target,
         tree=tree,
@@ -156,13 +156,13 @@ def _results(
 
 
 def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _Adoption | _Failure:
-    item, _ = site.entries[entry]
+    foreign, _ = site.entries[entry]
     try:
-        if item.complaint:
-            raise TukitSysextError(f"{entry}: {item.complaint}")
-        path = site.look.leads_to(item.entry)
+        if foreign.complaint:
+            raise TukitSysextError(f"{entry}: {foreign.complaint}")
+        path = site.look.leads_to(foreign.entry)
         take = preview if dry_run else adopt
-        return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, item, path, policy))
+        return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:
         step = error.next_step if isinstance(error, TukitSysextError) else None
         return _Failure(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", next_step=step)
@@ -171,8 +171,8 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _
 def _unknown(name: str, sites: Sequence[_Site]) -> str:
     near = nearest(name.removesuffix(".raw"), frozenset().union(*(site.names for site in sites)))
     there = sorted({entry for site in sites for entry in site.entries.keys() - site.removed})
-    told = f"; did you mean {near}?" if near is not None else ""
-    return f"{name}: expected an entry that is not ours, found {', '.join(there) or 'nothing'}{told}"
+    meant = f"; did you mean {near}?" if near is not None else ""
+    return f"{name}: expected an entry that is not ours, found {', '.join(there) or 'nothing'}{meant}"
 
 
 def _source(site: _Site, *, dry_run: bool) -> Iterator[_MadeSource | _Failure]:
@@ -197,21 +197,21 @@ def _alone(results: Sequence[_Result], sites: Sequence[_Site]) -> Iterator[tuple
 
 
 def _of_tree(results: Sequence[_Result], target: Target) -> Collection[str]:
-    return {item.entry for item in results if isinstance(item, _Adoption | _Failure) and item.target == target}
+    return {result.entry for result in results if isinstance(result, _Adoption | _Failure) and result.target == target}
 
 
 def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bool) -> None:
     verb = "would be taken over" if dry_run else "taken over"
     say = out.teller(dry_run=dry_run)
-    for item in results:
-        where = f"{item.target}: " if several and item.target is not None else ""
-        match item:
+    for result in results:
+        where = f"{result.target}: " if several and result.target is not None else ""
+        match result:
             case _Failure():
-                out.warn(f"{where}{item.reason}", next_step=item.next_step or "")
+                out.warn(f"{where}{result.reason}", next_step=result.next_step or "")
             case _Adoption(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
-                told = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
-                say(f"{where}{told}")
+                text = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
+                say(f"{where}{text}")
                 if adopted.note:
                     out.warn(f"{where}{adopted.name}: {adopted.note}")
             case _MadeSource(made=made):
@@ -223,22 +223,22 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
 
 
 def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:
-    sources = [item for item in results if isinstance(item, _MadeSource)]
+    sources = [result for result in results if isinstance(result, _MadeSource)]
     return {
         "dry_run": dry_run,
         "adopted": [
             {
-                "tree": tree_document(item.target),
-                "entry": item.entry,
-                "name": item.adopted.name,
-                "version": None if item.adopted.version == "?" else item.adopted.version,
-                "link": item.adopted.link,
-                "policy": item.adopted.policy,
-                "kept": str(item.adopted.kept) if item.adopted.kept is not None else None,
-                "note": item.adopted.note or None,
+                "tree": tree_document(result.target),
+                "entry": result.entry,
+                "name": result.adopted.name,
+                "version": None if result.adopted.version == "?" else result.adopted.version,
+                "link": result.adopted.link,
+                "policy": result.adopted.policy,
+                "kept": str(result.adopted.kept) if result.adopted.kept is not None else None,
+                "note": result.adopted.note or None,
             }
-            for item in results
-            if isinstance(item, _Adoption)
+            for result in results
+            if isinstance(result, _Adoption)
         ],
         "source": {
             "url": sources[0].made.url,
@@ -247,18 +247,18 @@ def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:
             "origin": sources[0].made.origin,
             "notes": list(sources[0].made.notes),
             "next_step": sources[0].made.next_step,
-            "trees": [tree_document(item.target) for item in sources],
+            "trees": [tree_document(result.target) for result in sources],
         }
         if sources
         else None,
         "failed": [
             {
-                "tree": tree_document(item.target) if item.target is not None else None,
-                "entry": item.entry,
-                "reason": item.reason,
-                "next_step": item.next_step,
+                "tree": tree_document(result.target) if result.target is not None else None,
+                "entry": result.entry,
+                "reason": result.reason,
+                "next_step": result.next_step,
             }
-            for item in results
-            if isinstance(item, _Failure)
+            for result in results
+            if isinstance(result, _Failure)
         ],
     }

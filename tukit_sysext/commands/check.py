@@ -50,12 +50,12 @@ def document(target: Target, plan: Plan) -> dict[str, Any]:
         "images": [_image(image) for image in _shown(plan)],
         "foreign": [
             {
-                "name": item.entry.name,
-                "kind": item.entry.kind,
-                "target": item.entry.target,
-                "complaint": item.complaint or None,
+                "name": foreign.entry.name,
+                "kind": foreign.entry.kind,
+                "target": foreign.entry.target,
+                "complaint": foreign.complaint or None,
             }
-            for item in plan.foreign
+            for foreign in plan.foreign
         ],
         "masked": dict(plan.masked),
         "unreachable": dict(plan.unreachable),
@@ -91,21 +91,22 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "warnings": list(image.warnings),
         "considered": [
             {
-                "version": item.option.version,
-                "file": item.option.file_name,
-                "source": item.option.candidate.source if item.option.candidate is not None else None,
-                "standing": item.standing,
-                "reason": item.reason,
+                "version": considered.option.version,
+                "file": considered.option.file_name,
+                "source": considered.option.candidate.source if considered.option.candidate is not None else None,
+                "standing": considered.standing,
+                "reason": considered.reason,
                 "rules": [
                     {"rule": result.rule, "fits": result.fits, "system": result.host, "image": result.extension}
-                    for result in (item.verdict.results if item.verdict is not None else ())
+                    for result in (considered.verdict.results if considered.verdict is not None else ())
                 ],
             }
-            for item in image.considered
+            for considered in image.considered
         ],
     }
 
 
+_ADOPT = "tukit-sysext adopt takes it over"
 _WORDS = {
     Action.KEEP: "stays",
     Action.LINK: "to be linked",
@@ -137,9 +138,9 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
     if plan.foreign:
         yield ""
         yield "Not ours, never changed:"
-        for item in plan.foreign:
-            told = f"would not be merged: {item.complaint}" if item.complaint else "tukit-sysext adopt takes it over"
-            yield f"  {item.entry.name}: {item.note}; {told}"
+        for foreign in plan.foreign:
+            step = f"would not be merged: {foreign.complaint}" if foreign.complaint else _ADOPT
+            yield f"  {foreign.entry.name}: {foreign.note}; {step}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
     notes += [str(problem) for problem in plan.problems]
@@ -150,7 +151,7 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
 
 def _preferred(image: ImagePlan) -> list[Considered]:
     """What would be taken before the chosen one, if it could be."""
-    return list(takewhile(lambda item: item.option != image.chosen, image.considered))
+    return list(takewhile(lambda considered: considered.option != image.chosen, image.considered))
 
 
 def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
@@ -163,9 +164,9 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     yield Toned(f"{image.name}: {_WORDS[image.action]}{refuses}", Tone.BAD if refuses else Tone.STRONG)
     yield f"  {image.reason}"
     yield from (f"  {warning}" for warning in image.warnings)
-    for item in image.considered[: len(before) + 1]:
-        why = "" if item.reason in (image.reason, item.standing) else f", {item.reason}"
-        yield f"    {item.option.version} of {item.option.origin}: {item.standing}{why}"
+    for considered in image.considered[: len(before) + 1]:
+        why = "" if considered.reason in (image.reason, considered.standing) else f", {considered.reason}"
+        yield f"    {considered.option.version} of {considered.option.origin}: {considered.standing}{why}"
     more = len(image.considered) - len(before) - 1
     if more > 0:
         yield f"    and {more} more: tukit-sysext why-not {image.name}"

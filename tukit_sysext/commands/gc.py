@@ -54,9 +54,9 @@ def _lines(collection: Collection, *, dry_run: bool) -> Iterator[str | Table]:
     if dry_run:
         going = tuple(each for each in collection.decisions if each.disposition is Disposition.GOES)
     freed = size_text(sum(each.file.size for each in going))
-    told = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
+    summary = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
     yield ""
-    yield f"{told}; the store has {size_text(collection.store_bytes)}"
+    yield f"{summary}; the store has {size_text(collection.store_bytes)}"
     if collection.too_large:
         yield Toned(f"Problem: that is more than StoreMax= ({size_text(collection.store_max)})", Tone.BAD)
         yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="

@@ -29,18 +29,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     dry_run: bool = arguments.dry_run
     if not dry_run:
         require_root(machine, "purge")
-    found = purge_preview(machine) if dry_run else purge(machine)
+    folders_gone = purge_preview(machine) if dry_run else purge(machine)
     out = Output.of(arguments)
     if out.wants_json:
-        folders = [{"path": str(item.path), "files": item.files, "bytes": item.size} for item in found]
+        folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
         out.json({"dry_run": dry_run, "folders": folders})
         return ExitStatus.DONE
     verb = "would go" if dry_run else "gone"
-    for item in found:
-        if item.files:
-            files = "1 file" if item.files == 1 else f"{item.files} files"
-            out.say(f"{item.path}: {files} {verb} ({size_text(item.size)})")
-    if not any(item.files for item in found):
+    for folder in folders_gone:
+        if folder.files:
+            files = "1 file" if folder.files == 1 else f"{folder.files} files"
+            out.say(f"{folder.path}: {files} {verb} ({size_text(folder.size)})")
+    if not any(folder.files for folder in folders_gone):
         out.say("There is nothing of ours to remove.")
         return ExitStatus.DONE
     for text in _MEANS:

@@ -37,34 +37,34 @@ _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print all snapshots. 0, or 1 where there is something that could not be read."""
     output = Output.of(arguments)
-    found = scan(machine.layout, machine.subvolumes)
+    snapshots = scan(machine.layout, machine.subvolumes)
     look = Examiner(machine.store(writable=False), full=False).look
-    if arguments.names and (found.snapshots or not found.unknown):
-        _check_names(found, look, arguments.names)
+    if arguments.names and (snapshots.snapshots or not snapshots.unknown):
+        _check_names(snapshots, look, arguments.names)
     if output.wants_json:
-        documents = [document(snapshot, look, only=arguments.names) for snapshot in found.snapshots]
-        output.json({"snapshots": documents, "unknown": found.unknown})
-    elif found.snapshots:
-        _print(output, found, look, arguments.names)
+        documents = [document(snapshot, look, only=arguments.names) for snapshot in snapshots.snapshots]
+        output.json({"snapshots": documents, "unknown": snapshots.unknown})
+    elif snapshots.snapshots:
+        _print(output, snapshots, look, arguments.names)
     if not output.wants_json:
-        if not found.snapshots and not found.unknown:
+        if not snapshots.snapshots and not snapshots.unknown:
             output.tell("No snapshot was found.")
-        for unknown in found.unknown:
-            as_root = unknown == found.unknown[-1] and not machine.privileged
+        for unknown in snapshots.unknown:
+            as_root = unknown == snapshots.unknown[-1] and not machine.privileged
             output.warn(f"not known: {unknown}", next_step=f"sudo {arguments.typed}" if as_root else "")
-    return ExitStatus.FAILED if found.unknown and not found.snapshots else ExitStatus.DONE
+    return ExitStatus.FAILED if snapshots.unknown and not snapshots.snapshots else ExitStatus.DONE
 
 
-def _check_names(found: Scan, look: Look, names: Sequence[str]) -> None:
+def _check_names(snapshots: Scan, look: Look, names: Sequence[str]) -> None:
     """Raises TukitSysextError for an image that no snapshot has."""
-    known = {_name(entry, look) for snapshot in found.snapshots for entry in snapshot.entries or ()}
+    known = {_name(entry, look) for snapshot in snapshots.snapshots for entry in snapshot.entries or ()}
     for name in names:
         if name not in known:
             near = nearest(name, known)
             meant = f"did you mean {printable(near)}?" if near is not None else "tukit-sysext snapshots shows all"
             raise TukitSysextError(
                 f"{excerpt(name)}: expected an image that a snapshot has, found none"
-                + (f"; not all is known: {'; '.join(found.unknown)}" if found.unknown else ""),
+                + (f"; not all is known: {'; '.join(snapshots.unknown)}" if snapshots.unknown else ""),
                 next_step=meant,
             )
 
@@ -89,15 +89,15 @@ def document(snapshot: Snapshot, look: Look, *, only: Collection[str] = ()) -> d
     }
 
 
-def _print(output: Output, found: Scan, look: Look, only: Collection[str]) -> None:
+def _print(output: Output, snapshots: Scan, look: Look, only: Collection[str]) -> None:
     head = ("#", "Date", "System")
-    short = len({_of_system(snapshot.release) for snapshot in found.snapshots}) == 1
+    short = len({_of_system(snapshot.release) for snapshot in snapshots.snapshots}) == 1
     lines = [
         Line(
             cells=(mark(snapshot), snapper_time(snapshot.date), _system(snapshot.release, short=short)),
             has=None if snapshot.entries is None else _versions(snapshot.entries, look, only),
         )
-        for snapshot in found.snapshots
+        for snapshot in snapshots.snapshots
     ]
     same = {} if output.width is None or only else unchanged(lines)
     shown = [name for name in names(lines) if name not in same]
@@ -132,34 +132,34 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
     if same:
         output.say("In all of them: " + ", ".join(f"{name}={version}" for name, version in sorted(same.items())))
     there = "".join(line.cells[0] for line in lines)
-    told = [f"{sign} {what}" for sign, what in _NUMBER_MARKS.items() if sign in there]
-    if told:
-        output.say(f"#: {', '.join(told)}")
-    told = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
+    signs = [f"{sign} {what}" for sign, what in _NUMBER_MARKS.items() if sign in there]
+    if signs:
+        output.say(f"#: {', '.join(signs)}")
+    signs = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
     if any(cell.strip() == UNKNOWN.strip() for cell in cells):
-        told.append(f"{UNKNOWN.strip()} not known")
+        signs.append(f"{UNKNOWN.strip()} not known")
     if any(NOT_WHOLE in cell for cell in (*cells, *same.values())):
-        told.append(f"{NOT_WHOLE} not whole, or missing")
+        signs.append(f"{NOT_WHOLE} not whole, or missing")
     if any(name.startswith("(") for line in lines for name in line.has or ()):
-        told.append("(...) not ours")
-    if told:
-        output.say(f"Images: {', '.join(told)}")
+        signs.append("(...) not ours")
+    if signs:
+        output.say(f"Images: {', '.join(signs)}")
 
 
 def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Versions:
     """The version of each image; of what is not ours that it is there. Several links to an image tell all versions."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for entry in entries:
         name = _name(entry, look)
         if only and name not in only:
             continue
         if entry.image is None:
-            found[f"({name})"] = str(entry.kind)
+            versions[f"({name})"] = str(entry.kind)
             continue
         stored = look(entry.image)
-        told = stored.version + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
-        found[name] = f"{found[name]}{BETWEEN}{told}" if name in found else told
-    return found
+        version = stored.version + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
+        versions[name] = f"{versions[name]}{BETWEEN}{version}" if name in versions else version
+    return versions
 
 
 def _name(entry: Entry, look: Look) -> str:
@@ -258,8 +258,8 @@ def cell(before: Versions | None, has: Versions | None, name: str) -> str:
 
 def _newest(versions: str) -> str:
     """Of the versions of a cell the newest: where there are several, systemd would merge them all."""
-    found = (version.removesuffix(NOT_WHOLE) for version in versions.split(BETWEEN))
-    return max(found, key=cmp_to_key(compare))
+    plain = (version.removesuffix(NOT_WHOLE) for version in versions.split(BETWEEN))
+    return max(plain, key=cmp_to_key(compare))
 
 
 def column(lines: Sequence[Line], name: str) -> list[str]:
@@ -278,20 +278,20 @@ def blocks(head: Sequence[str], lines: Sequence[Line], shown: Sequence[str], wid
     The first block has all of ``head``, the others its first column alone.
     """
     base = [[title, *(line.cells[index] for line in lines)] for index, title in enumerate(head)]
-    found: list[Block] = []
+    done: list[Block] = []
     current, used = list(base), _width(base)
     fresh = True
     for name in shown:
         cells = [f" {printable(name)}", *column(lines, name)]
         size = GAP + max(map(len, cells))
         if width is not None and not fresh and used + size > width:
-            found.append(_block(current))
+            done.append(_block(current))
             current, used = base[:1], _width(base[:1])
         current.append(cells)
         used += size
         fresh = False
-    found.append(_block(current))
-    return found
+    done.append(_block(current))
+    return done
 
 
 def _width(columns: Sequence[Sequence[str]]) -> int:

@@ -67,21 +67,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
         configuration = load_configuration(tree)
-    rows = [_row(machine, configuration, found) for _, found in sorted(configuration.sources.items())]
+    rows = [_row(machine, configuration, source) for _, source in sorted(configuration.sources.items())]
     others = sorted(set(seen_sources(machine)) - configuration.sources.keys())
-    differences = [found for target in more if (found := _difference(configuration, target)) is not None]
+    differences = [difference for target in more if (difference := _difference(configuration, target)) is not None]
     output.json(
         {
             "sources": [_document(row) for row in rows],
             "seen_only": others,
             "differences": [
                 {
-                    "tree": tree_document(found.target),
-                    "missing": list(found.missing),
-                    "beside": list(found.beside),
-                    "different": list(found.different),
+                    "tree": tree_document(difference.target),
+                    "missing": list(difference.missing),
+                    "beside": list(difference.beside),
+                    "different": list(difference.different),
                 }
-                for found in differences
+                for difference in differences
             ],
         }
     )
@@ -93,29 +93,29 @@ def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
     """Where the sources of a tree are not those of the running system; None where they are."""
     with Tree(target.path) as tree:
         there = load_configuration(tree).sources
-    found = _TreeDifference(
+    difference = _TreeDifference(
         target=target,
         missing=tuple(sorted(here.sources.keys() - there.keys())),
         beside=tuple(sorted(there.keys() - here.sources.keys())),
         different=tuple(name for name, source in sorted(here.sources.items()) if there.get(name, source) != source),
     )
-    return found if found.missing or found.beside or found.different else None
+    return difference if difference.missing or difference.beside or difference.different else None
 
 
-def _row(machine: Machine, configuration: Configuration, found: SourceSettings) -> _SourceStatus:
-    problems = [str(problem) for problem in configuration.problems if problem.file == found.origin]
-    trust = trusted_keys(found)
+def _row(machine: Machine, configuration: Configuration, source: SourceSettings) -> _SourceStatus:
+    problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
+    trust = trusted_keys(source)
     problems += trust.problems
-    if found.verify and found.keyring is None:
-        problems.append(f"next step: tukit-sysext sources add {found.name} URL --key FILE --force")
-    if found.credentials is not None and not any(url.startswith("https:") for url in found.urls):
-        problems.append(f"{found.credentials.path} goes over the network in the clear, as there is no https:// URL")
+    if source.verify and source.keyring is None:
+        problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
+    if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
+        problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no https:// URL")
     seen: Mapping[str, int] = {}
     try:
-        seen = Seen.of(machine).times(found.name)
+        seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return _SourceStatus(settings=found, keys=trust.keys, seen=seen, problems=tuple(problems))
+    return _SourceStatus(settings=source, keys=trust.keys, seen=seen, problems=tuple(problems))
 
 
 def _lines(
@@ -145,20 +145,20 @@ def _lines(
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
-    for found in differences:
-        told = [f"lacks {', '.join(found.missing)}"] if found.missing else []
-        told += [f"has {', '.join(found.beside)} beside"] if found.beside else []
-        told += [f"says something else of {', '.join(found.different)}"] if found.different else []
+    for difference in differences:
+        parts = [f"lacks {', '.join(difference.missing)}"] if difference.missing else []
+        parts += [f"has {', '.join(difference.beside)} beside"] if difference.beside else []
+        parts += [f"says something else of {', '.join(difference.different)}"] if difference.different else []
         yield ""
-        yield Toned(f"Other sources count in {found.target}: it {', '.join(told)}", Tone.NOTICE)
+        yield Toned(f"Other sources count in {difference.target}: it {', '.join(parts)}", Tone.NOTICE)
 
 
-def _trust(found: SourceSettings) -> str:
-    if not found.verify:
+def _trust(source: SourceSettings) -> str:
+    if not source.verify:
         return "not verified (Verify=no): whoever is on the way can put anything there"
-    where = found.keyring.path if found.keyring is not None else "no keyring"
-    pinned = ", pinned" if found.fingerprints is not None else ""
-    oldest = f", signed at most {span_text(found.max_age)} ago" if found.max_age is not None else ""
+    where = source.keyring.path if source.keyring is not None else "no keyring"
+    pinned = ", pinned" if source.fingerprints is not None else ""
+    oldest = f", signed at most {span_text(source.max_age)} ago" if source.max_age is not None else ""
     return f"signed by a key of {where}{pinned}{oldest}"
 
 

@@ -67,8 +67,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         for line in _refusal_lines(mark):
             output.tell(line)
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
-    found = scan(machine.layout, machine.subvolumes)
-    trees = list(_trees(machine, found))
+    snapshots = scan(machine.layout, machine.subvolumes)
+    trees = list(_trees(machine, snapshots))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
     if output.wants_json:
@@ -79,20 +79,20 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 "trees": [_document(tree, look) for tree in trees],
                 "refused": None if mark is None else _refused(mark),
                 "repair": [
-                    {**asdict(item), "since": time_text(item.since)} for item in needs.read(machine.layout.repair)
+                    {**asdict(need), "since": time_text(need.since)} for need in needs.read(machine.layout.repair)
                 ],
                 "other_plugins": [str(path) for path in others],
-                "unknown": list(found.unknown),
+                "unknown": list(snapshots.unknown),
             }
         )
         return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
     _print(output, machine, trees, look, mark)
-    if others or found.unknown:
+    if others or snapshots.unknown:
         output.tell()
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
-    for unknown in found.unknown:
+    for unknown in snapshots.unknown:
         output.tell(f"Not known: {unknown}")
     return ExitStatus.DONE
 
@@ -204,12 +204,12 @@ def _version(entry: Entry, look: Look) -> str:
 
 def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:
     stored = look(entry.image or "")
-    told = [] if stored.condition is Condition.WHOLE else [f"{stored.condition}: {stored.reason}"]
+    parts = [] if stored.condition is Condition.WHOLE else [f"{stored.condition}: {stored.reason}"]
     right = f"{stored.record.merge_name if stored.record is not None else wanted.name}.raw"
-    told += [f"linked as {entry.name}, has to be {right}"] if entry.name != right else []
-    told += [f"held at {wanted.hold}"] if wanted.hold is not None else []
-    told += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
-    return ", ".join(told) or "whole"
+    parts += [f"linked as {entry.name}, has to be {right}"] if entry.name != right else []
+    parts += [f"held at {wanted.hold}"] if wanted.hold is not None else []
+    parts += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
+    return ", ".join(parts) or "whole"
 
 
 def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
@@ -226,8 +226,8 @@ def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
             output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
     elif not tree.unknown:
         output.tell("  no extension image, and none wanted")
-    for item in tree.quarantined:
-        output.tell(f"  quarantined: {item.entry.name}, {item.reason or 'nobody knows why'}")
+    for link in tree.quarantined:
+        output.tell(f"  quarantined: {link.entry.name}, {link.reason or 'nobody knows why'}")
     for name, path in sorted(tree.wanted.masked.items()):
         output.tell(f"  {name} is masked by {path}")
     for problem in tree.problems:
@@ -261,12 +261,12 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
         "links": None if tree.entries is None else [entry_document(entry, look) for entry in tree.entries],
         "quarantined": [
             {
-                "link": item.entry.name,
-                "target": item.entry.target,
-                "reason": item.reason or None,
-                "since": item.since or None,
+                "link": link.entry.name,
+                "target": link.entry.target,
+                "reason": link.reason or None,
+                "since": link.since or None,
             }
-            for item in tree.quarantined
+            for link in tree.quarantined
         ],
         "masked": dict(tree.wanted.masked),
         "unknown": tree.unknown or None,
@@ -275,19 +275,19 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
 
 
 def _refused(mark: Refusal) -> dict[str, Any]:
-    found = refusal.document(mark)
-    images = {name: {**held, "since": time_text(held["since"])} for name, held in found["images"].items()}
-    return {**found, "since": time_text(mark.since), "last": time_text(mark.last), "images": images}
+    document = refusal.document(mark)
+    images = {name: {**held, "since": time_text(held["since"])} for name, held in document["images"].items()}
+    return {**document, "since": time_text(mark.since), "last": time_text(mark.last), "images": images}
 
 
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     if not needs:
         return
     yield Toned("IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair", Tone.BAD)
-    for item in needs:
-        since = local_time(item.since)
-        where = f"snapshot {item.snapshot}" if item.snapshot is not None else "the running system"
-        yield f"  {where}: {item.name} {item.version} is {item.condition} since {since}: {item.reason}"
+    for need in needs:
+        since = local_time(need.since)
+        where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
+        yield f"  {where}: {need.name} {need.version} is {need.condition} since {since}: {need.reason}"
     yield ""
 
 

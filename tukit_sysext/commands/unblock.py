@@ -27,38 +27,38 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Take a block back in each tree that has it. 0; what other files block all the same is told."""
     versions = parse_versions(arguments.versions)
     be = "would no longer be" if arguments.dry_run else "is no longer"
-    told: list[tuple[ChangeRequest, list[str]]] = []
-    found: list[Blocked] = []
+    changes: list[tuple[ChangeRequest, list[str]]] = []
+    everywhere: list[Blocked] = []
     for target in acting(machine, arguments):
         with Tree(target.path) as tree:
             images = load_wanted(tree).images.values()
             there = [Blocked(name=i.name, version=version, origin=i.origin) for i in images for version in i.blocked]
             there += load_configuration(tree).settings.blocked
-        found += there
+        everywhere += there
         ours: dict[str, list[str]] = {}
         texts: list[str] = []
         for name, version in _each(versions):
-            for item in _matching(name, version, there):
-                if item.origin == block_file(name):
-                    ours.setdefault(name, []).append(item.version)
-                    others = sorted({other.origin for other in _matching(name, version, there)} - {item.origin})
+            for block in _matching(name, version, there):
+                if block.origin == block_file(name):
+                    ours.setdefault(name, []).append(block.version)
+                    others = sorted({other.origin for other in _matching(name, version, there)} - {block.origin})
                     still = f" here, but by {', '.join(others)} all the same" if others else ""
-                    texts.append(f"{name}: {item.version} {be} blocked{still}")
+                    texts.append(f"{name}: {block.version} {be} blocked{still}")
         if texts:
-            told.append((requests.to_unblock(target, ours), texts))
+            changes.append((requests.to_unblock(target, ours), texts))
     for name, version in _each(versions):
-        matching = _matching(name, version, found)
+        matching = _matching(name, version, everywhere)
         if not matching:
-            near = nearest(f"{name}={version}", [f"{item.name}={item.version}" for item in found])
+            near = nearest(f"{name}={version}", [f"{block.name}={block.version}" for block in everywhere])
             raise TukitSysextError(
-                f"{name}={version}: expected a blocked version, found {_blocked(name, found)}",
+                f"{name}={version}: expected a blocked version, found {_blocked(name, everywhere)}",
                 next_step=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
             )
-        if all(item.origin != block_file(name) for item in matching):
+        if all(block.origin != block_file(name) for block in matching):
             raise TukitSysextError(
                 f"{name}={version}: blocked by {matching[0].origin}", next_step="change that file, or mask it in /etc"
             )
-    return edit(machine, arguments, told)
+    return edit(machine, arguments, changes)
 
 
 def _each(versions: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
@@ -67,9 +67,9 @@ def _each(versions: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
 
 def _matching(name: str, version: str, blocked: Iterable[Blocked]) -> list[Blocked]:
     """The blocks of a version; versions that UAPI.10 holds for equal are the same."""
-    return [item for item in blocked if item.name == name and compare(item.version, version) == 0]
+    return [block for block in blocked if block.name == name and compare(block.version, version) == 0]
 
 
-def _blocked(name: str, found: Iterable[Blocked]) -> str:
-    versions = sorted({item.version for item in found if item.name == name})
+def _blocked(name: str, blocks: Iterable[Blocked]) -> str:
+    versions = sorted({block.version for block in blocks if block.name == name})
     return f"{name} blocked in {', '.join(versions)}" if versions else f"no blocked version of {name}"

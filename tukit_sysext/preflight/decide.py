@@ -63,17 +63,17 @@ class Answer:
     images: tuple[ImageAnswer, ...] = ()
 
 
-def without_plan(running: System | None, found: Statement | None) -> Answer | None:
+def without_plan(running: System | None, offer: Statement | None) -> Answer | None:
     """The answer where no image has to be looked at; None where there is an update to be judged."""
     if running is None:
         return Answer(verdict=Verdict.UNKNOWN, reason="os-release has no VERSION_ID, or no CPE_NAME to compare with")
     answer = Answer(verdict=Verdict.UNKNOWN, reason="", running=running.version)
-    if found is None:
+    if offer is None:
         return replace(answer, reason="no repository says which release of this system it has")
-    answer = replace(answer, offered=found.system.version, repository=found.repository)
-    if found.system.version != running.version:
+    answer = replace(answer, offered=offer.system.version, repository=offer.repository)
+    if offer.system.version != running.version:
         return None
-    if not found.fresh:
+    if not offer.fresh:
         return replace(answer, reason="repositories cannot be asked now, and the last time they had nothing newer")
     # a release with a date changes with every update; another one may get updates within itself
     if running.dated:
@@ -81,16 +81,16 @@ def without_plan(running: System | None, found: Statement | None) -> Answer | No
     return None
 
 
-def judge(resolver: Resolver, running: System, found: Statement) -> Answer:
+def judge(resolver: Resolver, running: System, offer: Statement) -> Answer:
     """The answer for an update to what a repository offers. The sources are asked, and no image is fetched."""
     release = resolver.facts.tree.release or ReleaseData()
-    plans = {"": _plan(resolver, release, found.system.version, level=None, first=True)}
-    if release.get(_LEVEL) and found.system.version != running.version and _levels(resolver):
+    plans = {"": _plan(resolver, release, offer.system.version, level=None, first=True)}
+    if release.get(_LEVEL) and offer.system.version != running.version and _levels(resolver):
         plans = {release[_LEVEL]: plans[""]}
-        plans[_ANOTHER] = _plan(resolver, release, found.system.version, level=_ANOTHER)
+        plans[_ANOTHER] = _plan(resolver, release, offer.system.version, level=_ANOTHER)
         for level in sorted(_levels(resolver) - plans.keys()):
-            plans[level] = _plan(resolver, release, found.system.version, level=level)
-    return _together(plans, running, found)
+            plans[level] = _plan(resolver, release, offer.system.version, level=level)
+    return _together(plans, running, offer)
 
 
 def _plan(resolver: Resolver, release: ReleaseData, version: str, *, level: str | None, first: bool = False) -> Plan:
@@ -109,11 +109,11 @@ def _levels(resolver: Resolver) -> set[str]:
     facts = resolver.facts
     releases = [known.release for known in facts.known.values() if known.release is not None]
     levels = {release.get(_LEVEL, "") for release in releases}
-    levels |= {item.record.release.get(_LEVEL, "") for item in facts.stored.values() if item.record is not None}
+    levels |= {stored.record.release.get(_LEVEL, "") for stored in facts.stored.values() if stored.record is not None}
     return levels - {""}
 
 
-def _together(plans: dict[str, Plan], running: System, found: Statement) -> Answer:
+def _together(plans: dict[str, Plan], running: System, offer: Statement) -> Answer:
     names = [image.name for image in next(iter(plans.values())).images if image.wanted.may_refuse]
     images = tuple(_image(name, plans) for name in names)
     refused = [
@@ -121,20 +121,20 @@ def _together(plans: dict[str, Plan], running: System, found: Statement) -> Answ
     ]
     if len(refused) == len(plans):
         verdict = Verdict.REFUSED
-        told = ", ".join(image.name for image in images if image.verdict is Verdict.REFUSED) or "required images"
-        reason = f"because of {told}"
+        listed = ", ".join(image.name for image in images if image.verdict is Verdict.REFUSED) or "required images"
+        reason = f"because of {listed}"
     elif all(image.verdict is Verdict.PASSES for image in images):
         verdict, reason = Verdict.PASSES, "every required image fits" if images else "no image is required"
     else:
         verdict = Verdict.UNKNOWN
-        told = ", ".join(image.name for image in images if image.verdict is not Verdict.PASSES)
-        reason = f"it cannot be told of {told}"
+        listed = ", ".join(image.name for image in images if image.verdict is not Verdict.PASSES)
+        reason = f"it cannot be told of {listed}"
     return Answer(
         verdict=verdict,
         reason=reason,
         running=running.version,
-        offered=found.system.version,
-        repository=found.repository,
+        offered=offer.system.version,
+        repository=offer.repository,
         images=images,
     )
 
@@ -145,14 +145,14 @@ def _required(plan: Plan) -> Iterator[ImagePlan]:
 
 def _image(name: str, plans: dict[str, Plan]) -> ImageAnswer:
     """One image in all plans."""
-    found = {level: next(image for image in plan.images if image.name == name) for level, plan in plans.items()}
-    verdicts = {level: _of(image) for level, image in found.items()}
+    by_level = {level: next(image for image in plan.images if image.name == name) for level, plan in plans.items()}
+    verdicts = {level: _of(image) for level, image in by_level.items()}
     if len(set(verdicts.values())) == 1:
-        first = next(iter(found.values()))
+        first = next(iter(by_level.values()))
         return ImageAnswer(name=name, verdict=verdicts[next(iter(verdicts))], reason=first.reason)
     fits = [level for level, verdict in verdicts.items() if verdict is Verdict.PASSES]
-    told = f"it depends on {_LEVEL} of the new release, which no metadata says: {_listed(fits)} fits"
-    return ImageAnswer(name=name, verdict=Verdict.UNKNOWN, reason=told if fits else f"it depends on {_LEVEL}")
+    reason = f"it depends on {_LEVEL} of the new release, which no metadata says: {_listed(fits)} fits"
+    return ImageAnswer(name=name, verdict=Verdict.UNKNOWN, reason=reason if fits else f"it depends on {_LEVEL}")
 
 
 def _listed(levels: Sequence[str]) -> str:
@@ -166,7 +166,7 @@ def _of(image: ImagePlan) -> Verdict:
     if image.refuses:
         # a source that is away now may be there when the update is tried
         return Verdict.UNKNOWN if image.left_out is LeftOut.UNREACHABLE else Verdict.REFUSED
-    chosen = next((item for item in image.considered if item.option == image.chosen), None)
+    chosen = next((considered for considered in image.considered if considered.option == image.chosen), None)
     if image.action is Action.FETCH and chosen is not None and chosen.standing is Standing.ONLY_CONTENT_TELLS:
         return Verdict.UNKNOWN
     return Verdict.PASSES
