@@ -63,13 +63,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 def rows(said: Sequence[EffectiveValue], file: File, *, everything: bool) -> Iterator[_Value]:
     """The values of one file, in the order of the list of keys; with ``everything`` the defaults too."""
     for key in of_file(file):
-        found = [item for item in said if (item.section, item.key) == (key.section, key.name)]
+        values = [each for each in said if (each.section, each.key) == (key.section, key.name)]
         # two values of one key may be the same: both lines count
         yield from (
-            _Value(section=key.section, key=key.name, value=redacted_value(item.text), file=item.file, line=item.line)
-            for item in found
+            _Value(section=key.section, key=key.name, value=redacted_value(each.text), file=each.file, line=each.line)
+            for each in values
         )
-        if everything and not found:
+        if everything and not values:
             yield _default(key)
 
 
@@ -133,8 +133,8 @@ def document(
             for name, by in sorted(masked.items())
         ],
         "problems": [
-            {"file": item.file, "line": item.line or None, "message": item.message, "fault": item.fault}
-            for item in _problems(configuration, wanted)
+            {"file": problem.file, "line": problem.line or None, "message": problem.message, "fault": problem.fault}
+            for problem in _problems(configuration, wanted)
         ],
     }
 
@@ -182,13 +182,13 @@ def _show(
         )
 
 
-def _table(out: Output, found: Sequence[_Value]) -> None:
-    if not found:
+def _table(out: Output, values: Sequence[_Value]) -> None:
+    if not values:
         out.tell("  all keys have their defaults")
         return
     out.table(
         ("Key", "Value", "From"),
-        [(_title(row), "-" if row.value is None else row.value, row.where) for row in found],
+        [(_title(row), "-" if row.value is None else row.value, row.where) for row in values],
         wraps=(1, 2),
         indent=2,
     )

@@ -114,7 +114,7 @@ def _row(offer: Offer, facts: Facts) -> tuple[str, str, str, str]:
 def _state(offer: Offer, facts: Facts) -> str:
     """Where an image stands in the tree, in a few words."""
     wanted, plan = offer.wanted, offer.plan
-    told: str
+    text: str
     if wanted is not None and wanted.state is State.REMOVED:
         return Toned("removed: its links go with the next update", Tone.FAINT) if offer.installed else "removed"
     if wanted is None and offer.installed is not None:
@@ -135,13 +135,13 @@ def _state(offer: Offer, facts: Facts) -> str:
         return Toned(plan.reason, Tone.NOTICE)
     if offer.installed is None:
         return Toned(_NOT_LINKED, Tone.NOTICE)
-    told = f"installed, but {offer.damage}" if offer.damage else "installed"
+    text = f"installed, but {offer.damage}" if offer.damage else "installed"
     if not offer.considered:
-        told = f"{told}, not offered any more" if not facts.not_asked else f"{told}, its source could not be asked"
+        text = f"{text}, not offered any more" if not facts.not_asked else f"{text}, its source could not be asked"
     if wanted.hold is not None:
         newer = f"; {offer.held_back} fits too" if offer.held_back is not None else ""
-        return Toned(f"{told}, held at {wanted.hold}{newer}", Tone.BAD if offer.damage else Tone.NOTICE)
-    return Toned(told, Tone.BAD if offer.damage else Tone.GOOD)
+        return Toned(f"{text}, held at {wanted.hold}{newer}", Tone.BAD if offer.damage else Tone.NOTICE)
+    return Toned(text, Tone.BAD if offer.damage else Tone.GOOD)
 
 
 def _why_none(offer: Offer) -> str:
@@ -168,26 +168,26 @@ def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[st
 
 def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> Iterator[Sequence[str]]:
     for offer in shown:
-        for item in versions[offer.name]:
-            candidate = item.option.candidate
+        for version in versions[offer.name]:
+            candidate = version.option.candidate
             size = candidate.size if candidate is not None else None
             origin = candidate.source if candidate is not None else "(store)"
-            told = size_text(size) if size is not None else "-"
-            yield offer.name, item.option.version, origin, told, _version_state(offer, item)
+            shown_size = size_text(size) if size is not None else "-"
+            yield offer.name, version.option.version, origin, shown_size, _version_state(offer, version)
 
 
-def _version_state(offer: Offer, item: Explained) -> str:
-    if item.link is not None:
+def _version_state(offer: Offer, version: Explained) -> str:
+    if version.link is not None:
         # what has no record, and nobody offers, has nothing but its damage for a reason
-        wrong = list(dict.fromkeys([item.damage, *([] if item.usable else [item.reason])]))
+        wrong = list(dict.fromkeys([version.damage, *([] if version.usable else [version.reason])]))
         against = f", but {'; '.join(filter(None, wrong))}" if any(wrong) else ""
         return Toned(f"installed{against}", Tone.BAD if against else Tone.GOOD)
-    if not item.usable:
-        judged = item.standing in (Standing.DOES_NOT_FIT, Standing.NOT_ALLOWED)
-        return Toned(f"{item.standing}: {item.reason}" if judged else item.reason, Tone.FAINT)
-    if item.option.version == offer.update:
+    if not version.usable:
+        judged = version.standing in (Standing.DOES_NOT_FIT, Standing.NOT_ALLOWED)
+        return Toned(f"{version.standing}: {version.reason}" if judged else version.reason, Tone.FAINT)
+    if version.option.version == offer.update:
         return Toned("fits, the update", Tone.STRONG)
-    return "fits" if item.standing is Standing.FITS else str(item.standing)
+    return "fits" if version.standing is Standing.FITS else str(version.standing)
 
 
 def _document(
@@ -223,18 +223,18 @@ def _document(
     }
 
 
-def _version(item: Explained) -> dict[str, Any]:
-    candidate = item.option.candidate
+def _version(version: Explained) -> dict[str, Any]:
+    candidate = version.option.candidate
     return {
-        "version": item.option.version,
-        "file": item.option.file_name,
+        "version": version.option.version,
+        "file": version.option.file_name,
         "source": candidate.source if candidate is not None else None,
         "size": candidate.size if candidate is not None else None,
-        "sha256": item.option.sha256 or None,
-        "stored": item.option.whole,
-        "link": item.link,
-        "damage": item.damage or None,
-        "usable": item.usable,
-        "standing": item.standing,
-        "reason": item.reason,
+        "sha256": version.option.sha256 or None,
+        "stored": version.option.whole,
+        "link": version.link,
+        "damage": version.damage or None,
+        "usable": version.usable,
+        "standing": version.standing,
+        "reason": version.reason,
     }

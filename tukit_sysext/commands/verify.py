@@ -124,9 +124,9 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
     """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
     now = time_text()
     events = [
-        LedgerEvent(time=now, kind=item.outcome, snapshot=subject.number, image=item.finding.name, detail=_told(item))
-        for item in repairs
-        if item.outcome is not RepairOutcome.FAILED
+        LedgerEvent(time=now, kind=done.outcome, snapshot=subject.number, image=done.finding.name, detail=_told(done))
+        for done in repairs
+        if done.outcome is not RepairOutcome.FAILED
     ]
     if events:
         write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what was repaired")
@@ -217,10 +217,10 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
         rows = [(finding.name, finding.version, _place(finding), _toned(finding)) for finding in assessment.findings]
         if rows:
             yield Table(("Image", "Version", "Link", "State"), rows, wraps=(2, 3), indent=2)
-        for item in result.repairs:
-            yield f"  {_told(item)}"
-            if item.next_step is not None:
-                yield f"    next step: {item.next_step}"
+        for done in result.repairs:
+            yield f"  {_told(done)}"
+            if done.next_step is not None:
+                yield f"    next step: {done.next_step}"
         yield from (f"  {move.text}" for move in result.moves)
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
@@ -254,14 +254,14 @@ def _toned(finding: Finding) -> str:
 
 
 def _state(finding: Finding) -> str:
-    told = f"{finding.condition}: {finding.reason}" if finding.reason else str(finding.condition)
-    told += "; it blocks the whole merge" if finding.blocks else ""
-    told += f"; not needed any more: {finding.obsolete}" if finding.obsolete else ""
-    return told if finding.ours else f"not ours, {told}"
+    text = f"{finding.condition}: {finding.reason}" if finding.reason else str(finding.condition)
+    text += "; it blocks the whole merge" if finding.blocks else ""
+    text += f"; not needed any more: {finding.obsolete}" if finding.obsolete else ""
+    return text if finding.ours else f"not ours, {text}"
 
 
-def _told(item: Repair) -> str:
-    return f"{item.finding.name} {item.finding.version}: {item.text}"
+def _told(done: Repair) -> str:
+    return f"{done.finding.name} {done.finding.version}: {done.text}"
 
 
 def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]:
@@ -291,15 +291,15 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
         ],
         "repairs": [
             {
-                "image": item.finding.name,
-                "version": item.finding.version,
-                "link": item.finding.entry.name,
-                "file": item.finding.file_name,
-                "done": item.outcome,
-                "told": item.text,
-                "next_step": item.next_step,
+                "image": done.finding.name,
+                "version": done.finding.version,
+                "link": done.finding.entry.name,
+                "file": done.finding.file_name,
+                "done": done.outcome,
+                "told": done.text,
+                "next_step": done.next_step,
             }
-            for item in result.repairs
+            for done in result.repairs
         ],
         "moved": [{"link": move.link, "action": move.outcome, "reason": move.reason} for move in result.moves],
     }

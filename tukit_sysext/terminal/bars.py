@@ -55,8 +55,8 @@ class Bars:
         """See Watcher."""
         many = len(report.downloads)
         alone = many == 1 and report.stage is Stage.FETCHING
-        moving = [item for item in report.downloads.values() if alone or (item.begun and not item.done)]
-        shown = {item.file_name: item for item in moving[:_MOST]}
+        moving = [download for download in report.downloads.values() if alone or (download.begun and not download.done)]
+        shown = {download.file_name: download for download in moving[:_MOST]}
         for name in [name for name in self._tasks if (name or alone) and name not in shown]:
             self._progress.remove_task(self._tasks.pop(name))
         if not alone:
@@ -64,8 +64,8 @@ class Bars:
             if report.stage is Stage.FETCHING:
                 title = f"{title} {min(report.done + 1, many)} of {many}"
             self._update("", title, report.got, report.size if many else None)
-        for name, item in shown.items():
-            self._update(name, _shortened(printable(item.file_name), self._longest), item.got, item.size)
+        for name, download in shown.items():
+            self._update(name, _shortened(printable(download.file_name), self._longest), download.got, download.size)
         self._progress.refresh()
 
     def _update(self, key: str, title: str, got: int, size: int | None) -> None:

@@ -28,7 +28,7 @@ def lines(machine: Machine) -> Iterator[str]:
     running = running_job(machine)
     if running is None:
         return
-    yield Toned(f"{_called(running)} since {local_time(running.since)}: {told(running.report)}", Tone.STRONG)
+    yield Toned(f"{_called(running)} since {local_time(running.since)}: {progress_text(running.report)}", Tone.STRONG)
     yield "  tukit-sysext status --follow watches it"
     yield ""
 
@@ -40,11 +40,11 @@ def _called(running: RunningJob) -> str:
     return f"AN UPDATE GETS ITS IMAGES{number}"
 
 
-def told(report: Report) -> str:
+def progress_text(report: Report) -> str:
     """How far it is, in one line."""
     if report.stage is not Stage.FETCHING or not report.downloads:
         return str(report.stage)
-    names = [item.file_name for item in report.downloads.values() if item.begun and not item.done]
+    names = [download.file_name for download in report.downloads.values() if download.begun and not download.done]
     size = report.size
     of_size = f" of {size_text(size)}" if size is not None else ""
     number = min(report.done + 1, len(report.downloads))
@@ -64,8 +64,8 @@ def document(running: RunningJob) -> dict[str, Any]:
         "bytes": report.got,
         "size": report.size,
         "files": [
-            {"file": item.file_name, "bytes": item.got, "size": item.size, "done": item.done}
-            for item in report.downloads.values()
+            {"file": download.file_name, "bytes": download.got, "size": download.size, "done": download.done}
+            for download in report.downloads.values()
         ],
     }
 
@@ -92,7 +92,7 @@ def follow(machine: Machine, output: Output) -> None:
                 if output.wants_json:
                     print(line, file=output.stream, flush=True)
                 elif bars is None:
-                    output.tell(told(running.report))
+                    output.tell(progress_text(running.report))
                     output.stream.flush()
             before = line
             if bars is not None:
