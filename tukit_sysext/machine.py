@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from tukit_sysext.errors import NeedsRoot
 from tukit_sysext.layout import Layout
 from tukit_sysext.progress.progress import Progress
 from tukit_sysext.store.image_store import Store
@@ -26,6 +27,11 @@ class Machine:
     read_only: bool = False
     privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
     progress: Progress = field(default_factory=Progress, compare=False)
+
+    def require_root(self, command: str) -> None:
+        """Raise NeedsRoot for an ordinary user, before anything is touched (threat L8)."""
+        if not self.privileged:
+            raise NeedsRoot(f"{command} needs root")
 
     def store(self, *, writable: bool = True) -> Store:
         """The image store; nothing of it or of its records is written where we only look, or if not ``writable``."""

@@ -13,7 +13,6 @@ from tukit_sysext.change.adopt_entry import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
 from tukit_sysext.change.changeable import check_changeable
 from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
@@ -96,7 +95,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """
     dry_run: bool = arguments.dry_run
     if not dry_run:
-        require_root(machine, "adopt")
+        machine.require_root("adopt")
     policy = Policy(arguments.policy) if arguments.policy is not None else None
     targets = running_and_next(machine)
     with ExitStack() as stack:
@@ -114,8 +113,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",
             next_step=f"tukit-sysext install {done.adopted.name}, to have the image there too",
         )
-    if not dry_run:
-        tell_open_transactions(machine, arguments, out)
+    tell_open_transactions(machine, arguments, out)
     return ExitStatus.FAILED if any(isinstance(result, _Failure) for result in results) else ExitStatus.DONE
 
 

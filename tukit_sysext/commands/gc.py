@@ -11,7 +11,6 @@ from tukit_sysext.collect.collection import Collection, CollectionOptions, colle
 from tukit_sysext.collect.decision import Disposition
 from tukit_sysext.commands.common.decisions import decision_document, decision_text
 from tukit_sysext.commands.common.from_ledger import ledger_faults_told
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
@@ -23,7 +22,7 @@ from tukit_sysext.terminal.text import Table, Tone, Toned
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Collect. 0, or 1 where nothing could be deleted because something is not known, or not all could be written."""
-    require_root(machine, "gc")
+    machine.require_root("gc")
     with ledger_faults_told(machine):
         options = CollectionOptions(unknown_origin=arguments.unknown_origin)
         collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)

@@ -7,7 +7,6 @@ import argparse
 
 from tukit_sysext.change.purge import purge, purge_preview
 from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import size_text
@@ -28,7 +27,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Purge, or tell what would go. 0."""
     dry_run: bool = arguments.dry_run
     if not dry_run:
-        require_root(machine, "purge")
+        machine.require_root("purge")
     folders_gone = purge_preview(machine) if dry_run else purge(machine)
     out = Output.of(arguments)
     if out.wants_json:

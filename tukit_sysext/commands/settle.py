@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.commands.common.from_ledger import ledger_faults_told
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine
@@ -16,7 +15,7 @@ from tukit_sysext.plugins.manager import Plugins
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Settle. 0."""
-    require_root(machine, "settle")
+    machine.require_root("settle")
     with ledger_faults_told(machine):
         settle(machine, Plugins.of(machine))
     metrics.update(machine)

@@ -10,7 +10,6 @@ from tukit_sysext.change import source_files
 from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
@@ -26,7 +25,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     # before a next step repeats what was typed: an address with a password in it is refused
     urls, path = source_files.places(arguments.where)
     if not arguments.dry_run:
-        require_root(machine, f"sources {arguments.action}")
+        machine.require_root(f"sources {arguments.action}")
     output = Output.of(arguments)
     if arguments.key is None and not arguments.fingerprint:
         raise UsageError(
@@ -78,8 +77,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    if not arguments.dry_run:
-        tell_open_transactions(machine, arguments, output)
+    tell_open_transactions(machine, arguments, output)
     return ExitStatus.DONE
 
 

@@ -8,7 +8,6 @@ import argparse
 from tukit_sysext.change import source_files
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import check_known
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -20,7 +19,7 @@ from tukit_sysext.terminal.output import Output
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Remove a source, or with ``--dry-run`` tell what would be done. 0."""
     if not arguments.dry_run:
-        require_root(machine, f"sources {arguments.action}")
+        machine.require_root(f"sources {arguments.action}")
     output = Output.of(arguments)
     name, dry_run = arguments.name, arguments.dry_run
     targets = running_and_next(machine)
@@ -54,6 +53,5 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    if not arguments.dry_run:
-        tell_open_transactions(machine, arguments, output)
+    tell_open_transactions(machine, arguments, output)
     return ExitStatus.DONE

@@ -7,7 +7,6 @@ import argparse
 
 from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import check_known
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -22,7 +21,7 @@ from tukit_sysext.terminal.text import local_time
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Reset a source, or with ``--dry-run`` tell what would be done. 0."""
     if not arguments.dry_run:
-        require_root(machine, f"sources {arguments.action}")
+        machine.require_root(f"sources {arguments.action}")
     output = Output.of(arguments)
     name, dry_run = arguments.name, arguments.dry_run
     check_known(machine, running_and_next(machine), name)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.trees import target_in, tree_document
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
@@ -54,11 +53,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
         if arguments.dry_run:
             return _boot_planned(machine)
-        require_root(machine, "verify --boot")
+        machine.require_root("verify --boot")
         return _boot(machine)
     mend = arguments.repair and not arguments.dry_run
     if mend:
-        require_root(machine, "verify --repair")
+        machine.require_root("verify --repair")
     scan = snapper.scan(machine.layout, machine.subvolumes)
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once

@@ -9,7 +9,6 @@ import difflib
 from tukit_sysext.collect.collection import CollectionOptions, collect
 from tukit_sysext.collect.decision import Decision, Disposition
 from tukit_sysext.commands.common.decisions import decision_document, decision_text
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -22,7 +21,7 @@ from tukit_sysext.terminal.text import Tone, Toned
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0, or 1 where something is not known."""
-    require_root(machine, "why")
+    machine.require_root("why")
 
     def asked_for(file: StoreFile) -> bool:
         return arguments.image in _names(file)

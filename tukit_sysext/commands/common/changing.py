@@ -10,7 +10,6 @@ from pathlib import Path
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.tree_changes import document, lines, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.commands.common.unknown_names import unknown_image
@@ -35,7 +34,7 @@ def carry(
     output = Output.of(arguments)
     dry_run = arguments.dry_run
     if not dry_run:
-        require_root(machine, arguments.command)
+        machine.require_root(arguments.command)
     now = getattr(arguments, "now", False)
     if now and not any(request.target.running for request in requests):
         raise UsageError("--now is about the running system, which this does not change")

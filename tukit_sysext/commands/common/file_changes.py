@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from tukit_sysext.change.changer import Changer
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.privilege import require_root
 from tukit_sysext.commands.common.tree_changes import document, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.exit_status import ExitStatus
@@ -24,7 +23,7 @@ def edit(
     """Change files of trees, or tell what would be changed; each request comes with the lines that tell it. 0."""
     output = Output.of(arguments)
     if not arguments.dry_run:
-        require_root(machine, arguments.command)
+        machine.require_root(arguments.command)
     with Changer([request for request, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
         trees = changer.plans() if arguments.dry_run else changer.carry_out()
         away = changer.not_asked()
@@ -45,6 +44,5 @@ def edit(
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
-    if not arguments.dry_run:
-        tell_open_transactions(machine, arguments, output)
+    tell_open_transactions(machine, arguments, output)
     return ExitStatus.DONE

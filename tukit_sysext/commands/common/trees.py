@@ -32,7 +32,8 @@ def looked_at(machine: Machine, arguments: argparse.Namespace) -> Target:
 
 def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, output: Output) -> None:
     """Say that a transaction goes on, whose tree has its own /etc: what was changed may not be in it."""
-    if getattr(arguments, "root", None) is None and getattr(arguments, "snapshot", None) is None:
+    named = getattr(arguments, "root", None) is not None or getattr(arguments, "snapshot", None) is not None
+    if not arguments.dry_run and not named:
         for number in open_transactions(machine):
             output.warn(
                 f"snapshot {number} is open in a transaction and was not changed",
