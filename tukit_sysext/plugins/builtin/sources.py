@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tukit_sysext.plugin_api import hookimpl
-from tukit_sysext.sources.seen import Seen
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
@@ -28,6 +27,7 @@ class Sources:
         """See the specification. What speaks to the network is imported only where there is such a source."""
         from tukit_sysext.sources.cache import Cache
         from tukit_sysext.sources.directory import DirectorySource
+        from tukit_sysext.sources.seen import Seen
         from tukit_sysext.sources.trust import Trust
 
         cache = Cache(machine.layout.cache, writable=machine.privileged)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is known of a tree without asking a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.machine import PlainMachine
+from tests.trees import Link, make_tree
+from tukit_sysext.errors import StoreError
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.snapshots.entries import read_entries
+from tukit_sysext.store.image_store import Store
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.local import LocalLook
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> PlainMachine:
+    site = PlainMachine(tmp_path / "machine")
+    make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    return site
+
+
+def look(site: PlainMachine) -> Facts:
+    with Tree(site.root) as tree:
+        local = LocalLook(site.machine, tree)
+        return local.with_links(local.facts())
+
+
+def test_no_plugin_and_no_source_is_asked(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=https://no.such.host.invalid/\n"})
+    monkeypatch.delattr(Plugins, "__init__")
+    facts = look(site)
+    assert (facts.sources, facts.candidates, facts.unreachable) == (("web",), (), {})
+    assert facts.wanted.keys() == {"gdb"}
+
+
+def test_a_store_that_cannot_be_read_is_logged_and_has_nothing(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unreadable(_: Store) -> list[str]:
+        raise StoreError("the store cannot be read")
+
+    monkeypatch.setattr(Store, "names", unreadable)
+    assert look(site).stored == {}
+    assert "the store cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("target", "inside"),
+    [("/usr/share/x.raw", True), ("/etc/x.raw", True), ("x.raw", True), ("/var/x.raw", False), ("/home/x.raw", False)],
+)
+def test_where_a_link_leads_to(site: PlainMachine, target: str, inside: bool) -> None:
+    tree_path = site.root.parent / "tree"
+    make_tree(tree_path, {"etc/extensions/x.raw": Link(target)})
+    with Tree(tree_path) as tree:
+        (entry,) = read_entries(tree)
+        path = LocalLook(site.machine, tree).leads_to(entry)
+    assert path.is_relative_to(tree_path if inside else site.root)
+    assert path.name == "x.raw"
