@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 
 from tests.lab import Flavour, Lab
+from tests.lab.images import ToolMissing
 from tests.surroundings import make_usual
 
 _ON_LAB = Path(__file__).parent / "on_lab"
@@ -50,6 +51,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.root)
         for reason in _missing(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Iterator[None]:
+    return (yield from _without_tools())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    return (yield from _without_tools())
+
+
+def _without_tools() -> Iterator[None]:
+    """A test, or its fixture, that makes something with a tool that is not installed is skipped."""
+    try:
+        return (yield)
+    except ToolMissing as error:
+        pytest.skip(str(error))
 
 
 def _missing(item: pytest.Item) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.lab.images import ToolFailed
+from tests.lab.images import ToolFailed, ToolMissing
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -105,7 +105,7 @@ def _make(
     try:
         done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=60, check=False)
     except FileNotFoundError as error:
-        raise ToolFailed(f"openssl: not installed (PATH {_PATH})") from error
+        raise ToolMissing(f"openssl: not installed (PATH {_PATH})") from error
     if done.returncode != 0:
         raise ToolFailed(f"{' '.join(argv)}: status {done.returncode}\n{done.stderr}")
     return made

@@ -43,6 +43,10 @@ class ToolFailed(Exception):
     """A tool that makes images is missing or has failed; the message has its words."""
 
 
+class ToolMissing(ToolFailed):
+    """It is not installed."""
+
+
 def release_text(keys: Mapping[str, str]) -> str:
     """Keys and values as an os-release(5) or extension-release file."""
     lines = []
@@ -264,6 +268,6 @@ def _run(argv: list[str], text: str = "") -> None:
             argv, input=text, capture_output=True, text=True, env=environment, timeout=120, check=False
         )
     except FileNotFoundError as error:
-        raise ToolFailed(f"{argv[0]}: not installed (PATH {search})") from error
+        raise ToolMissing(f"{argv[0]}: not installed (PATH {search})") from error
     if done.returncode != 0:
         raise ToolFailed(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")

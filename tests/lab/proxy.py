@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.images import ToolFailed
+from tests.lab.images import ToolFailed, ToolMissing
 from tests.lab.ports import accepts, unused_port
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -95,7 +95,7 @@ class Proxy:
         configuration.write_text(_CONFIGURATION.format(port=port, folder=folder, credentials=self._credentials))
         tinyproxy = shutil.which("tinyproxy", path=_PATH)
         if tinyproxy is None:
-            raise ToolFailed(f"tinyproxy: not installed (PATH {_PATH})")
+            raise ToolMissing(f"tinyproxy: not installed (PATH {_PATH})")
         with open(folder / "output", "wb") as output:
             process = self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", tinyproxy, "-d", "-c", str(configuration)],

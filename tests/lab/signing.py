@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from tests.lab.images import ToolFailed
+from tests.lab.images import ToolFailed, ToolMissing
 
 KeyAlgorithm = Literal["ed25519", "rsa2048", "rsa3072", "rsa4096"]
 Digest = Literal["MD5", "SHA1", "SHA256", "SHA384", "SHA512"]
@@ -174,7 +174,7 @@ def _gpg(folder: Path, arguments: list[str], content: bytes = b"", *, time: date
             )
             _end_agent(environment)
         except FileNotFoundError as error:
-            raise ToolFailed(f"{error.filename}: not installed (PATH {_PATH})") from error
+            raise ToolMissing(f"{error.filename}: not installed (PATH {_PATH})") from error
     if done.returncode != 0:
         raise ToolFailed(f"gpg {' '.join(arguments)}: status {done.returncode}\n{done.stderr.decode()}")
     return done.stdout

@@ -392,6 +392,7 @@ def test_each_check_can_fail(
     assert check(top) != []
 
 
+@pytest.mark.tool("rpmbuild")
 def test_the_rpm_holds_each_file_as_it_is(tmp_path: Path) -> None:
     """What the spec says is what comes out, with content, mode and place."""
     with tarfile.open(fileobj=io.BytesIO(payload(build_rpm(tmp_path)))) as archive:
@@ -415,6 +416,7 @@ def test_the_rpm_holds_each_file_as_it_is(tmp_path: Path) -> None:
     assert not [name for name in members if name.endswith(".pyc") or name.startswith(("/var/", "/run/"))]
 
 
+@pytest.mark.tool("rpmbuild")
 def test_the_same_tree_is_built_once(tmp_path: Path) -> None:
     first, second = build_rpm(tmp_path / "first"), build_rpm(tmp_path / "second")
     assert first.read_bytes() == second.read_bytes()

@@ -13,6 +13,8 @@ import pytest
 
 from tests.rpm import build_rpm, payload
 
+pytestmark = pytest.mark.tool("systemd-analyze", "rpmbuild")
+
 UNITS = Path("usr/lib/systemd/system")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import pytest
 
 from spec.completions import bash, fish, zsh
 
@@ -68,12 +69,12 @@ def of_fish(scripts: Path, line: str) -> list[str]:
     return [word.split("\t")[0] for word in told.split("\n")]
 
 
-SHELLS: Mapping[str, Callable[[Path, str], list[str]]] = {"bash": of_bash, "zsh": of_zsh, "fish": of_fish}
+_SHELLS: Mapping[str, Callable[[Path, str], list[str]]] = {"bash": of_bash, "zsh": of_zsh, "fish": of_fish}
+SHELLS = [pytest.param(shell, marks=pytest.mark.tool(shell)) for shell in _SHELLS]
 
 
 def offered(shell: str, folder: Path, line: str, names: Mapping[str, str]) -> list[str]:
     """What a shell offers at the end of ``line``, where the helper knows these names (lines by kind)."""
-    assert shutil.which(shell), f"{shell} is not installed: tests/setup.sh does that"
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     for kind, text in names.items():
@@ -81,7 +82,7 @@ def offered(shell: str, folder: Path, line: str, names: Mapping[str, str]) -> li
     helper = programs / "tukit-sysext"
     helper.write_text(f'#!/bin/sh\n[ "$1" = complete ] && cat {shlex.quote(str(programs))}/"$2"\n')
     helper.chmod(0o755)
-    found = {word.rstrip() for word in SHELLS[shell](folder, line) if word}
+    found = {word.rstrip() for word in _SHELLS[shell](folder, line) if word}
     # zsh offers options where there is nothing else
     return sorted(word for word in found if line.split(" ")[-1] or not word.startswith("-"))
 

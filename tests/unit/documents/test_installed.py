@@ -14,6 +14,8 @@ from spec.completions import bash, fish, zsh
 from spec.man import pages, schemas
 from tests.rpm import build_rpm, payload
 
+pytestmark = pytest.mark.tool("rpmbuild")
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:

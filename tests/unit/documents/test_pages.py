@@ -56,6 +56,7 @@ def test_the_pages_are_these() -> None:
     assert sorted(pages.templates()) == sorted((TOOL, CONFIGURATION, JSON, HOOKS))
 
 
+@pytest.mark.tool("groff")
 def test_a_page_is_sound_roff(page: str) -> None:
     """docutils raises for a fault in the source; groff's own warnings count too, but for long words at a line's end."""
     text, warnings = shown(pages.roff(page))
@@ -111,6 +112,7 @@ def statuses() -> Iterator[str]:
                         yield ast.unparse(inner.value)
 
 
+@pytest.mark.tool("groff")
 def test_every_exit_status_is_described() -> None:
     returned = " ".join(statuses())
     assert re.search(r"\b[0-9]+\b", returned) is None, "a number, not a name"
@@ -129,6 +131,7 @@ def test_every_hook_is_described() -> None:
         assert f"\n{name}\n---" in text and first in text
 
 
+@pytest.mark.tool("groff")
 def test_every_document_is_described() -> None:
     text, _ = shown(pages.roff(JSON))
     assert re.findall(r"^   ([a-z-]+)$", text, re.M) == sorted(COMMANDS)

@@ -131,10 +131,7 @@ def ours(text: str) -> int | str | None:
         return "refused"
 
 
-needs_systemd = pytest.mark.skipif(not ANALYZE.exists(), reason=f"there is no {ANALYZE} on this machine")
-
-
-@needs_systemd
+@pytest.mark.tool("systemd-analyze")
 @pytest.mark.parametrize("text", [*SPANS, *REFUSED])
 def test_systemd_takes_it_for_the_same(text: str) -> None:
     assert ours(text) == systemds(text)
@@ -143,7 +140,7 @@ def test_systemd_takes_it_for_the_same(text: str) -> None:
 _WORDS = ["1", "2.5", ".25", "30", "0", "s", "ms", "m", "M", "min", "month", "d", "w", "y", " ", "\t", "+", "-", "."]
 
 
-@needs_systemd
+@pytest.mark.tool("systemd-analyze")
 def test_systemd_takes_anything_made_of_these_for_the_same() -> None:
     """Random words, put together: 150 of them, the same with each run."""
     chance = random.Random(7)

@@ -36,6 +36,8 @@ from tests.lab.server import Server
 from tests.unit.lab.clients import CURL_NOTHING, CURL_PARTIAL, CURL_RECEIVE, CURL_TIMEOUT, Client, curl
 from tests.unit.lab.conftest import CONTENT
 
+pytestmark = pytest.mark.tool("curl")
+
 LENGTH = len(CONTENT)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.lab.authority import Authority
 from tests.lab.ports import accepts, unused_url
 from tests.lab.proxy import Proxy
 from tests.lab.server import Server
 from tests.unit.lab.clients import CURL_CONNECT, CURL_RECEIVE, curl
 from tests.unit.lab.conftest import CONTENT
+
+pytestmark = pytest.mark.tool("curl")
 
 
 def test_http_and_https_through_a_proxy(folder: Path, tmp_path: Path) -> None:

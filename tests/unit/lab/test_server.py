@@ -21,6 +21,8 @@ from tests.lab.server import Server
 from tests.unit.lab.clients import CURL_CONNECT, CURL_TLS_UNTRUSTED, Client, curl
 from tests.unit.lab.conftest import CONTENT
 
+pytestmark = pytest.mark.tool("curl")
+
 TOP = Path(__file__).parents[3]
 
 
