@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 
+from tukit_sysext.config.settings import block_file
 from tukit_sysext.config.wanted import WantedImage
-from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.kept_away import kept_away, nothing_fits
-from tukit_sysext.update.options import Considered
+from tukit_sysext.update.options import Considered, Option, blocked_by, current, published, spare
 
 
 class LeftOut(StrEnum):
@@ -50,12 +53,12 @@ def why_nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered,
     """Why none of the versions that were considered can be had: of several reasons the one to be mended first."""
     return (
         _fault(facts, wanted)
-        or _not_stored(considered)
+        or _of_version(LeftOut.NOT_STORED, Standing.NOT_STORED, considered)
         or _unreachable(facts, wanted, considered)
         or _list_refused(facts, wanted)
-        or _broken(considered)
+        or _of_version(LeftOut.BROKEN, Standing.BROKEN, considered)
         or _kept_away(facts, wanted)
-        or Why(kind=LeftOut.NOTHING_FITS, reason=nothing_fits(facts, wanted, considered))
+        or Why(kind=LeftOut.NOTHING_FITS, reason=_nothing_fits(facts, wanted, considered))
     )
 
 
@@ -64,21 +67,15 @@ def _fault(facts: Facts, wanted: WantedImage) -> Why | None:
     return Why(kind=LeftOut.FAULT, reason="; ".join(unusable)) if unusable else None
 
 
-def _not_stored(considered: tuple[Considered, ...]) -> Why | None:
-    first = next((each for each in considered if each.standing is Standing.NOT_STORED), None)
-    return Why(kind=LeftOut.NOT_STORED, reason=first.reason) if first is not None else None
-
-
 def _unreachable(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> Why | None:
     away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
     away += [each.reason for each in considered if each.standing is Standing.UNREACHABLE]
     if not away:
         return None
     # what would fit without the configuration is at hand: the network has its part in this alone
-    kept = kept_away(facts, wanted)
-    if kept is None:
-        return Why(kind=LeftOut.UNREACHABLE, reason="; ".join(away))
-    return Why(kind=LeftOut.UNREACHABLE, reason="; ".join((*away, kept.reason)), next_step=kept.next_step)
+    kept = _kept_away(facts, wanted)
+    reasons, next_step = ((*away, kept.reason), kept.next_step) if kept is not None else (away, "")
+    return Why(kind=LeftOut.UNREACHABLE, reason="; ".join(reasons), next_step=next_step)
 
 
 def _list_refused(facts: Facts, wanted: WantedImage) -> Why | None:
@@ -90,13 +87,108 @@ def _list_refused(facts: Facts, wanted: WantedImage) -> Why | None:
     return Why(kind=LeftOut.LIST_REFUSED, reason=reason, next_step="; ".join(steps))
 
 
-def _broken(considered: tuple[Considered, ...]) -> Why | None:
-    first = next((each for each in considered if each.standing is Standing.BROKEN), None)
+def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered, ...]) -> Why | None:
+    """The reason of the first version of this standing."""
+    first = next((each for each in considered if each.standing is standing), None)
     if first is None:
         return None
-    return Why(kind=LeftOut.BROKEN, reason=f"{first.option.version} of {first.option.origin}: {first.reason}")
+    which = f"{first.option.version} of {first.option.origin}: " if kind is LeftOut.BROKEN else ""
+    return Why(kind=kind, reason=f"{which}{first.reason}")
 
 
 def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
-    kept = kept_away(facts, wanted)
-    return Why(kind=LeftOut.KEPT_AWAY, reason=kept.reason, next_step=kept.next_step) if kept is not None else None
+    """Which version would fit, what of the configuration keeps it away, and what lets it in; None where none would.
+
+    Only Hold=, Version= and Block= count, and a source that is not there any more, which keeps all of them away: whose
+    images are believed is another question than which of them are liked.
+    """
+    if wanted.source is not None and facts.sources and wanted.source not in facts.sources:
+        next_step = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
+        return Why(kind=LeftOut.KEPT_AWAY, reason=f"source {wanted.source} is not configured", next_step=next_step)
+    best = next((version.option for version in _without_settings(facts, wanted) if version.usable), None)
+    if best is None:
+        return None
+    have = current(facts, wanted)
+    linked = have is not None and have.option.file_name == best.file_name
+    against = list(_against(facts, wanted, best))
+    which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
+    return Why(
+        kind=LeftOut.KEPT_AWAY,
+        reason=f"{which} would fit, but {', and '.join(reason for reason, _ in against)}",
+        next_step=", and ".join(step for _, step in against),
+    )
+
+
+def first_undescribed(facts: Facts, wanted: WantedImage) -> Candidate | None:
+    """The candidate that has to be described next to know it; None where none has to be."""
+    for version in _without_settings(facts, wanted):
+        if version.usable:
+            return None
+        if version.standing is Standing.NOT_ASKED:
+            return version.option.candidate
+    return None
+
+
+def _nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> str:
+    """Why no version can be had, where nothing but what is published is the reason."""
+    if wanted.hold is not None:
+        have = current(facts, wanted)
+        linked = have.option.version if have is not None else wanted.hold
+        also = f"; {linked} is linked" if linked != wanted.hold else ""
+        return f"{_held(facts, wanted)}{also}"
+    if considered:
+        return f"{considered[0].option.version} is the newest, {considered[0].reason}"
+    return _unpublished(facts, wanted)
+
+
+def _without_settings(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
+    """What could be had if nothing narrowed the choice; nothing where nothing does."""
+    freed = replace(wanted, hold=None, constraint=None, blocked=())
+    free = replace(facts, blocked=tuple(blocked for blocked in facts.blocked if blocked.name != wanted.name))
+    if freed == wanted and free.blocked == facts.blocked:
+        return iter(())
+    have = current(free, freed)
+    return chain(published(free, freed), spare(free, freed), (have,) if have is not None else ())
+
+
+def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tuple[str, str]]:
+    """What the configuration says against a version, and what takes that back."""
+    if wanted.hold not in (None, option.version):
+        yield _held(facts, wanted), f"tukit-sysext unhold {wanted.name}"
+    disallowed = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    if disallowed:
+        yield disallowed, f"change Version= in {wanted.origin}"
+    origin = blocked_by(facts, wanted, option)
+    if origin is not None:
+        unblock = f"tukit-sysext unblock {wanted.name}={option.version}"
+        by_command = origin == block_file(wanted.name)
+        yield (
+            f"it is blocked by {origin}",
+            unblock if by_command else f"take {option.version} out of Block= in {origin}",
+        )
+
+
+def _held(facts: Facts, wanted: WantedImage) -> str:
+    """That a version is held, and why it cannot be had."""
+    there = next(chain(published(facts, wanted), spare(facts, wanted)), None)
+    return f"{wanted.hold} is held: {there.reason if there is not None else _unpublished(facts, wanted)}"
+
+
+def _unpublished(facts: Facts, wanted: WantedImage) -> str:
+    """Why there is no version at all (of those that are held) that this system could have."""
+    if not facts.sources:
+        return "no source is configured"
+    if wanted.source is not None and wanted.source not in facts.sources:
+        return f"source {wanted.source} is not configured"
+    others = {
+        candidate.architecture
+        for candidate in facts.candidates
+        if candidate.name == wanted.name
+        and wanted.source in (None, candidate.source)
+        and wanted.hold in (None, candidate.version)
+    }
+    if others:
+        known = ", ".join(sorted(architecture or "?" for architecture in others))
+        return f"it is published for {known} only, the system is {facts.tree.architecture}"
+    what = "such version" if wanted.hold is not None else "version"
+    return f"no {what} is published by {wanted.source or ', '.join(facts.sources)}"

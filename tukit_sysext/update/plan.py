@@ -27,8 +27,7 @@ from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
-from tukit_sysext.update.kept_away import first_undescribed
-from tukit_sysext.update.left_out import LeftOut, Why, why_nothing
+from tukit_sysext.update.left_out import LeftOut, Why, first_undescribed, why_nothing
 from tukit_sysext.update.options import Considered, Option, current, linked, merge_name, published, spare
 
 
