@@ -26,10 +26,9 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
     site.snapshot(7)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -70,11 +69,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("command", ["adopt", "settle"])
 def test_what_changes_something_needs_root(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """Threat L8: said before anything is touched."""
     site.as_user()
-    assert cli.main([command]) == 1
+    assert cli.main([command], machine=site.machine) == 1
     err = capsys.readouterr().err
     assert f"{command} needs root" in err
     assert f"sudo tukit-sysext {command}" in err
@@ -102,27 +101,33 @@ def test_who_is_told_to_be_root_is_told_all_that_he_typed(
     site.as_user()
     monkeypatch.chdir(make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
     make_tree(site.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
-    assert cli.main(shlex.split(line)) == 1
+    assert cli.main(shlex.split(line), machine=site.machine) == 1
     assert capsys.readouterr().err.endswith(f" needs root\n  next step: sudo tukit-sysext {line}\n")
 
 
 def test_a_password_that_was_typed_is_not_told_in_a_next_step(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Such an address is refused to root, too."""
     site.as_user()
-    assert cli.main(["sources", "add", "web", "https://lab:geheim@images.example.org/", "--fingerprint", "F" * 40]) == 2
+    assert (
+        cli.main(
+            ["sources", "add", "web", "https://lab:geheim@images.example.org/", "--fingerprint", "F" * 40],
+            machine=site.machine,
+        )
+        == 2
+    )
     assert "geheim" not in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("argv", [["check"], ["check", "--json"], ["status"], ["status", "--json"], ["snapshots"]])
 def test_what_reads_works_for_everybody_and_writes_nothing(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
     site.as_user()
     before = sorted(site.root.rglob("*"))
     argv = [*argv, "--root", str(site.tree(7))] if argv[0] == "check" else argv
-    assert cli.main(argv) == 0
+    assert cli.main(argv, machine=site.machine) == 0
     out, err = capsys.readouterr()
     assert out
     assert err == ""
@@ -131,12 +136,12 @@ def test_what_reads_works_for_everybody_and_writes_nothing(
 
 def test_check_tells_a_refusal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
-    assert cli.main(["check", "--root", str(site.tree(7))]) == 75
+    assert cli.main(["check", "--root", str(site.tree(7))], machine=site.machine) == 75
     assert "REFUSES THE UPDATE" in capsys.readouterr().out
 
 
 def test_a_tree_that_is_none(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", "--root", "/nowhere"]) == 1
+    assert cli.main(["check", "--root", "/nowhere"], machine=site.machine) == 1
     assert "/nowhere" in capsys.readouterr().err
 
 
@@ -147,7 +152,7 @@ def test_a_fault_of_ours_is_1_without_a_traceback(
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.commands.status.scan", failing)
-    assert cli.main(["status"]) == 1
+    assert cli.main(["status"], machine=site.machine) == 1
     err = capsys.readouterr().err
     assert "injected" in err
     assert "Traceback" not in err
@@ -187,9 +192,9 @@ def test_names_that_would_command_the_terminal(site: PlainMachine, capsys: pytes
     site.layout.store.mkdir(parents=True)
     for name in ("a\nb.raw", "\x1b[31mred.raw"):
         (site.layout.store / name).touch()
-    assert cli.main(["gc"]) == 0
-    assert cli.main(["why", "\x1b[31mred.raw"]) == 0
-    assert cli.main(["why", "\x1b[31mgreen.raw"]) == 1
+    assert cli.main(["gc"], machine=site.machine) == 0
+    assert cli.main(["why", "\x1b[31mred.raw"], machine=site.machine) == 0
+    assert cli.main(["why", "\x1b[31mgreen.raw"], machine=site.machine) == 1
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
     assert "\\x1b[31mred.raw" in out and "a\\nb.raw" in out and "\\x1b[31mgreen.raw" in err
@@ -200,11 +205,11 @@ def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     site.layout.store.mkdir(parents=True)
-    assert cli.main([command]) == 0
+    assert cli.main([command], machine=site.machine) == 0
     monkeypatch.setattr("tukit_sysext.ledger.schema._BUSY_SECONDS", 0.0)
     with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert cli.main([command]) == 1
+        assert cli.main([command], machine=site.machine) == 1
     err = capsys.readouterr().err
     assert "ledger.db: cannot be used: database is locked" in err
     assert "next step: " in err and "fault of tukit-sysext" not in err
@@ -217,5 +222,5 @@ def test_a_full_disk_is_no_fault_of_ours(
         raise OSError(28, "No space left on device", "/run/lock")
 
     monkeypatch.setattr("tukit_sysext.commands.gc.collect", full)
-    assert cli.main(["gc"]) == 1
+    assert cli.main(["gc"], machine=site.machine) == 1
     assert capsys.readouterr().err == "tukit-sysext: /run/lock: No space left on device\n"

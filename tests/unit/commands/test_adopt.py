@@ -23,9 +23,8 @@ URL = "https://images.example.org/sysext/"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -40,32 +39,32 @@ def source(site: PlainMachine) -> SourceSettings:
     return found.sources["sysextmgr"]
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
-    assert cli.main(["adopt", *arguments]) == status
+def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    assert cli.main(["adopt", *arguments], machine=site.machine) == status
     return "".join(capsys.readouterr())
 
 
-def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    cli.main(["adopt", "--json", *arguments])
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    cli.main(["adopt", "--json", *arguments], machine=site.machine)
     return json.loads(capsys.readouterr().out)
 
 
 def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site)
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": SigningKey.shared().public()})
-    assert f"/{OURS} written, as /{CONF} says: {URL}" in (text := told(capsys))
+    assert f"/{OURS} written, as /{CONF} says: {URL}" in (text := told(site, capsys))
     assert "signed by a key of /etc/systemd/import-pubring.gpg" in text
     found = source(site)
     assert (found.urls, found.verify) == ((URL,), True)
     assert found.keyring is not None
     before = listing(site.root)
-    assert "Nothing to take over" in told(capsys)
+    assert "Nothing to take over" in told(site, capsys)
     assert listing(site.root) == before, "there is a source with this URL now"
 
 
 def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site, url=URL.rstrip("/"))
-    text = told(capsys)
+    text = told(site, capsys)
     assert "no key is known" in text
     assert f"next step: tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
     assert source(site).verify
@@ -73,7 +72,7 @@ def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -
 
 def test_it_is_verified_as_it_was_meant(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site, "verify_signature=false\n")
-    assert "signatures are not verified (Verify=no), as sysextmgr did not" in told(capsys)
+    assert "signatures are not verified (Verify=no), as sysextmgr did not" in told(site, capsys)
     assert not source(site).verify
 
 
@@ -81,7 +80,7 @@ def test_it_is_verified_as_it_was_meant(site: PlainMachine, capsys: pytest.Captu
 def test_a_source_with_this_url_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str], there: str) -> None:
     configured(site)
     make_tree(site.root, {"usr/lib/tukit-sysext/sources.d/vendor.conf": f"[Source]\nURL={there}\n"})
-    told(capsys)
+    told(site, capsys)
     assert not (site.root / OURS).exists()
 
 
@@ -97,7 +96,7 @@ def test_what_cannot_be_taken_over(
     site: PlainMachine, capsys: pytest.CaptureFixture[str], more: str, url: str, text: str
 ) -> None:
     configured(site, more, url)
-    shown = told(capsys, status=1)
+    shown = told(site, capsys, status=1)
     assert text in shown and "next step: " in shown and "geheim" not in shown
     assert not (site.root / OURS).exists()
 
@@ -109,13 +108,13 @@ def test_a_source_of_this_name_is_left_alone(
     configured(site)
     make_tree(site.root, {OURS: content})
     before = listing(site.root)
-    assert "there is a source sysextmgr already" in told(capsys, status=1)
+    assert "there is a source sysextmgr already" in told(site, capsys, status=1)
     assert {name: text for name, text in listing(site.root).items() if name in before} == before
 
 
 def test_with_a_name_the_source_is_not_looked_at(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site)
-    told(capsys, "gdb", status=1)
+    told(site, capsys, "gdb", status=1)
     assert not (site.root / OURS).exists()
 
 
@@ -138,11 +137,11 @@ def test_a_dry_run_tells_and_changes_nothing(
     entries(site)
     monkeypatch.setattr("tukit_sysext.change.import_image._PACK", "/bin/true")
     before = listing(site.root)
-    text = told(capsys, "--dry-run", status=1)
+    text = told(site, capsys, "--dry-run", status=1)
     assert "tools: 3 would be taken over, required, linked as tools.raw" in text
     assert "gone.raw is not taken over" in text and "other is not taken over" in text
     assert f"/{OURS} would be written" in text
-    found = document(capsys, "--dry-run", "--policy", "optional")
+    found = document(site, capsys, "--dry-run", "--policy", "optional")
     assert (found["dry_run"], found["source"]["url"], found["source"]["verify"]) == (True, URL, True)
     (done,) = found["adopted"]
     assert (done["name"], done["version"], done["link"], done["policy"]) == ("tools", "3", "tools.raw", "optional")
@@ -150,15 +149,13 @@ def test_a_dry_run_tells_and_changes_nothing(
     assert listing(site.root) == before
 
 
-def test_a_dry_run_is_for_everybody(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_is_for_everybody(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site)
     site.as_user()
-    assert "would be written" in told(capsys, "--dry-run")
-    assert "sudo tukit-sysext adopt" in told(capsys, status=1)
+    assert "would be written" in told(site, capsys, "--dry-run")
+    assert "sudo tukit-sysext adopt" in told(site, capsys, status=1)
 
 
 def test_a_name_that_is_nearly_right(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     entries(site)
-    assert "did you mean tools?" in told(capsys, "tolls", status=1)
+    assert "did you mean tools?" in told(site, capsys, "tolls", status=1)

@@ -24,7 +24,7 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     """One snapshot, which runs; gdb 1.0 is linked, 1.1 offered, for the same system."""
     world = World(tmp_path)
     publish(world, "gdb", "1.0")
@@ -32,7 +32,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world.want("gdb")
     world.snapshot(1, {"gdb": "1.0"}, default=True)
     world.boot(1)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
@@ -49,7 +48,7 @@ def publish(world: World, name: str, version: str, level: str = OLD) -> None:
 @pytest.fixture
 def run(world: World, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str, status: int = 0) -> str:
-        assert cli.main([*arguments]) == status, "".join(capsys.readouterr())
+        assert cli.main([*arguments], machine=world.site.machine) == status, "".join(capsys.readouterr())
         return "".join(capsys.readouterr())
 
     return run

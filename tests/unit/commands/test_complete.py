@@ -16,7 +16,7 @@ from tukit_sysext.sources.cache import LISTS, Cache
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     world.publish("gdb", "15.1")
     world.publish("gdb", "15.2")
@@ -24,12 +24,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world.want("gone", State="removed")
     world.snapshot(1, {"htop": "3.4"})
     world.snapshot(12, {})
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
-def names(capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
-    assert cli.main(["complete", kind]) == 0
+def names(world: World, capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
+    assert cli.main(["complete", kind], machine=world.site.machine) == 0
     out, err = capsys.readouterr()
     assert err == ""
     return [str(line) for line in out.splitlines()]
@@ -50,7 +49,7 @@ def names(capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
     ],
 )
 def test_names(world: World, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
-    assert names(capsys, kind) == expected
+    assert names(world, capsys, kind) == expected
 
 
 def test_the_list_of_a_server_is_the_one_that_was_fetched_last(
@@ -61,13 +60,11 @@ def test_the_list_of_a_server_is_the_one_that_was_fetched_last(
     cache = Cache(world.site.layout.cache, writable=True)
     line = f"{hashlib.sha256(b'').hexdigest()}  perf-6.12.x86-64.raw\n"
     cache.put_note(LISTS, "web", {"list": cache.put_content(line.encode())})
-    assert "perf=6.12" in names(capsys, "versions")
+    assert "perf=6.12" in names(world, capsys, "versions")
 
 
 @pytest.mark.parametrize("kind", COMPLETED)
-def test_what_cannot_be_read_has_no_names(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_what_cannot_be_read_has_no_names(world: World, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     """An ordinary user, a store that is none, a ledger that is damaged, a source that is away, odd names."""
     world.site.as_user()
     world.away()
@@ -77,11 +74,11 @@ def test_what_cannot_be_read_has_no_names(
     world.site.layout.store.write_text("a file")
     make_tree(world.site.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
     before = sorted(world.site.root.rglob("*"))
-    assert all(line.isprintable() or "\t" in line for line in names(capsys, kind))
+    assert all(line.isprintable() or "\t" in line for line in names(world, capsys, kind))
     assert sorted(world.site.root.rglob("*")) == before
 
 
-def test_it_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_not_shown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["--help"])
+        cli.main(["--help"], machine=world.site.machine)
     assert "complete" not in capsys.readouterr().out

@@ -18,31 +18,30 @@ MAIN = "etc/tukit-sysext/tukit-sysext.conf"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
     site.snapshot(7)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
-def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    assert cli.main(["config", "--json", *arguments]) == 0
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert cli.main(["config", "--json", *arguments], machine=site.machine) == 0
     return json.loads(capsys.readouterr().out)
 
 
-def text(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert cli.main(["config", *arguments]) == 0
+def text(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert cli.main(["config", *arguments], machine=site.machine) == 0
     return capsys.readouterr().out
 
 
 def test_nothing_is_configured(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    told = text(capsys)
+    told = text(site, capsys)
     assert "the defaults alone" in told and "No source" in told and "No image is wanted" in told
-    assert document(capsys)["settings"] == []
+    assert document(site, capsys)["settings"] == []
 
 
 def test_all_has_every_key_of_the_settings(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = document(capsys, "--all")["settings"]
+    rows = document(site, capsys, "--all")["settings"]
     assert [(row["section"], row["key"]) for row in rows] == [(key.section, key.name) for key in of_file(File.MAIN)]
     assert all(row["default"] and row["file"] is None for row in rows)
     assert {row["key"]: row["value"] for row in rows}["Grace"] == "7d"
@@ -60,7 +59,7 @@ def test_where_each_value_comes_from(site: PlainMachine, capsys: pytest.CaptureF
             "etc/tukit-sysext/images.d/htop.conf": "",
         },
     )
-    found = document(capsys)
+    found = document(site, capsys)
     drop_in = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/50-site.conf"
     rows = [(row["key"], row["value"], row["file"], row["line"]) for row in found["settings"]]
     assert rows == [("RefuseFor", "14d", drop_in, 4), ("Grace", "3d", drop_in, 2)]
@@ -72,16 +71,16 @@ def test_where_each_value_comes_from(site: PlainMachine, capsys: pytest.CaptureF
     (image,) = found["images"]
     assert (image["name"], image["file"]) == ("gdb", "/usr/lib/tukit-sysext/images.d/gdb.conf")
     assert found["masked"] == [{"kind": "image", "name": "htop", "by": "/etc/tukit-sysext/images.d/htop.conf"}]
-    told = text(capsys)
+    told = text(site, capsys)
     assert f"{drop_in}:4" in told and "Image htop is masked by" in told
 
 
 def test_faults_are_told_with_their_line(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(site.root, {MAIN: "[Store]\nGrace=soon\nGarce=3d\n"})
-    found = document(capsys)
+    found = document(site, capsys)
     assert found["settings"] == []
     assert [(item["line"], item["fault"]) for item in found["problems"]] == [(2, True), (3, False)]
-    told = text(capsys)
+    told = text(site, capsys)
     assert f"Problem: /{MAIN}:2: Grace=soon" in told and f"Warning: /{MAIN}:3: unknown key Garce=" in told
 
 
@@ -97,7 +96,7 @@ def test_no_password_is_shown(site: PlainMachine, capsys: pytest.CaptureFixture[
     )
     (site.root / "etc/secret").chmod(0o600)
     for arguments in ((), ("--all",), ("--json",)):
-        assert cli.main(["config", *arguments]) == 0
+        assert cli.main(["config", *arguments], machine=site.machine) == 0
         told = "".join(capsys.readouterr())
         assert "geheim" not in told
         assert "...@proxy.example:3128" in told and "/etc/secret" in told
@@ -108,19 +107,19 @@ def test_the_proxy_of_the_system_counts_where_none_is_named(
 ) -> None:
     proxy = 'PROXY_ENABLED="yes"\nHTTP_PROXY="http://lab:geheim@p.example:8080/"\nNO_PROXY="localhost"\n'
     make_tree(site.root, {"etc/sysconfig/proxy": proxy})
-    rows = {row["key"]: (row["value"], row["file"]) for row in document(capsys)["settings"]}
+    rows = {row["key"]: (row["value"], row["file"]) for row in document(site, capsys)["settings"]}
     where = "/etc/sysconfig/proxy"
     assert rows == {"Proxy": ("...@p.example:8080/", where), "NoProxy": ("localhost", where)}
     make_tree(site.root, {MAIN: "[Network]\nProxy=http://own.example:1\n"})
-    rows = {row["key"]: (row["value"], row["file"]) for row in document(capsys)["settings"]}
+    rows = {row["key"]: (row["value"], row["file"]) for row in document(site, capsys)["settings"]}
     assert rows == {"Proxy": ("http://own.example:1", f"/{MAIN}")}
 
 
 def test_another_tree(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
-    assert document(capsys)["images"] == []
+    assert document(site, capsys)["images"] == []
     for arguments in (("--snapshot", "7"), ("--root", str(site.tree(7)))):
-        found = document(capsys, *arguments)
+        found = document(site, capsys, *arguments)
         assert [image["name"] for image in found["images"]] == ["gdb"]
         assert found["tree"]["path"] == str(site.tree(7))
 
@@ -130,5 +129,5 @@ def test_every_key_can_be_shown(site: PlainMachine, capsys: pytest.CaptureFixtur
         site.root,
         {"etc/tukit-sysext/sources.d/main.conf": "[Source]\n", "etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"},
     )
-    told = text(capsys, "--all")
+    told = text(site, capsys, "--all")
     assert [key.title for key in KEYS if key.name not in told] == []

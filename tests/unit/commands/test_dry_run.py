@@ -18,19 +18,18 @@ IMAGE = "gdb-1.0.x86-64.raw"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     world.want("gdb")
     world.snapshot(1, {"gdb": "1.0"}, default=True)
     world.boot(1)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     world.site.as_user()
     return world
 
 
 def told(world: World, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     before = listing(world.site.root)
-    assert cli.main([*arguments]) == status
+    assert cli.main([*arguments], machine=world.site.machine) == status
     assert listing(world.site.root) == before
     return "".join(capsys.readouterr())
 

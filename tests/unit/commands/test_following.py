@@ -20,11 +20,10 @@ from tukit_sysext.update.refusal import HeldBack, Refusal
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     world.snapshot(1, {"gdb": "1.0"}, default=True)
     world.boot(1)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
@@ -38,22 +37,22 @@ def test_status_tells_it(world: World, progress: Progress, capsys: pytest.Captur
     progress.fetch([("gdb-2.x86-64.raw", 40 * 2**20), ("vim-9.x86-64.raw", 2**20)])
     progress.move("gdb-2.x86-64.raw", add=10 * 2**20)
     progress.stage(Stage.FETCHING)
-    assert cli.main(["status"]) == 0
+    assert cli.main(["status"], machine=world.site.machine) == 0
     told = capsys.readouterr().out
     assert told.startswith("AN UPDATE GETS ITS IMAGES (snapshot 7) since ")
     assert "fetching gdb-2.x86-64.raw (1 of 2), 10.0 MiB of 41.0 MiB" in told
-    assert cli.main(["status", "--json"]) == 0
+    assert cli.main(["status", "--json"], machine=world.site.machine) == 0
     found = json.loads(capsys.readouterr().out)["running_job"]
     assert (found["job"], found["snapshot"], found["stage"]) == ("finalize-pre", 7, "fetching")
     assert (found["bytes"], found["size"], len(found["files"])) == (10 * 2**20, 41 * 2**20, 2)
     progress.close()
-    assert cli.main(["status"]) == 0
+    assert cli.main(["status"], machine=world.site.machine) == 0
     assert "UPDATE" not in capsys.readouterr().out
 
 
 def test_nothing_to_follow(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(world.site.root, {"run/tukit-sysext/progress.json": '{"pid": 1, "started": "no"}'})
-    assert cli.main(["status", "--follow"]) == 0
+    assert cli.main(["status", "--follow"], machine=world.site.machine) == 0
     assert capsys.readouterr().out == "Nothing is running that fetches or links images.\n"
 
 
@@ -138,7 +137,7 @@ def test_the_hook_tells_how_far_it_is_and_takes_the_notice_away(world: World, mo
     world.want("gdb", Policy="optional")
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
     monkeypatch.chdir("/")
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"]) == 0
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=world.site.machine) == 0
     assert told == [("resolving", True), ("linking", True)]
     assert not site.layout.progress.exists()
 
@@ -152,4 +151,4 @@ def test_a_fault_of_progress_stops_no_update(world: World, monkeypatch: pytest.M
     site.snapshot(7)
     monkeypatch.setattr(ProgressFile, broken, fails)
     monkeypatch.chdir("/")
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"]) == 0
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=world.site.machine) == 0

@@ -15,7 +15,7 @@ OLD, GONE = "gdb-1.0.x86-64.raw", "gdb-0.9.x86-64.raw"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     """gdb 2.0 runs, 1.0 is in snapshot 1 alone, and 0.9 was in a snapshot that is gone."""
     made = World(tmp_path)
     made.snapshot(1, {"gdb": "1.0"})
@@ -23,7 +23,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made.boot(2)
     made.snapshot(3, {"gdb": "0.9"})
     made.site.layout.snapshots.joinpath("3").rename(tmp_path / "gone")
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: made.site.machine)
     return made
 
 
@@ -32,9 +31,9 @@ def hide(world: World) -> None:
     etc.rename(etc.with_name("elsewhere"))
 
 
-def told(capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
+def told(world: World, capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
     capsys.readouterr()
-    assert cli.main([*argv]) == status
+    assert cli.main([*argv], machine=world.site.machine) == status
     return capsys.readouterr().out
 
 
@@ -43,30 +42,30 @@ def row(text: str, name: str) -> str:
 
 
 def test_a_dry_run_says_what_would_go(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(capsys, "gc", "-n")
+    text = told(world, capsys, "gc", "-n")
     assert "0 would be deleted, 0 B; the store has " in text and " freed" not in text
     world.site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    assert "0 deleted, 0 B freed; " in told(capsys, "gc")
+    assert "0 deleted, 0 B freed; " in told(world, capsys, "gc")
     size = (world.site.layout.store / GONE).stat().st_blocks * 512
-    text = told(capsys, "gc", "-n")
+    text = told(world, capsys, "gc", "-n")
     assert f"1 would be deleted, {size / 1024:.1f} KiB; the store has " in text and " freed" not in text
     assert "would be deleted: nothing needs it" in row(text, GONE)
-    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(capsys, "gc")
+    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(world, capsys, "gc")
 
 
 @pytest.mark.parametrize("argv", [("gc",), ("gc", "-n")])
 def test_while_a_place_is_not_known_no_date_is_told(
     world: World, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
 ) -> None:
-    told(capsys, "gc")
-    assert "goes after 2" in row(told(capsys, "gc", "-n"), GONE)
+    told(world, capsys, "gc")
+    assert "goes after 2" in row(told(world, capsys, "gc", "-n"), GONE)
     hide(world)
-    text = told(capsys, *argv, status=1)
+    text = told(world, capsys, *argv, status=1)
     for name in (OLD, GONE):
         assert row(text, name).endswith("  nothing that is known needs it")
-    text = told(capsys, "why", OLD, status=1)
+    text = told(world, capsys, "why", OLD, status=1)
     assert text == f"{OLD}:\n  nothing that is known needs it\n"
-    found = json.loads(told(capsys, *argv, "--json", status=1))
+    found = json.loads(told(world, capsys, *argv, "--json", status=1))
     assert {image["file"]: (image["fate"], image["goes_after"]) for image in found["images"]} == {
         "gdb-2.0.x86-64.raw": ("needed", None),
         OLD: ("waits", None),
@@ -76,7 +75,7 @@ def test_while_a_place_is_not_known_no_date_is_told(
 
 def test_what_would_go_waits_while_a_place_is_not_known(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    told(capsys, "gc")
+    told(world, capsys, "gc")
     hide(world)
-    text = told(capsys, "gc", "-n", status=1)
+    text = told(world, capsys, "gc", "-n", status=1)
     assert "would be deleted:" not in text and "0 would be deleted" in text

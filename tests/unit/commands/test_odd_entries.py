@@ -15,7 +15,7 @@ STORE = "/var/lib/sysext-store"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     """A link to a file of the store whose name says nothing, one to none, and a directory."""
     world = World(tmp_path)
     world.snapshot(1, {"gdb": "1.0"})
@@ -30,39 +30,35 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     )
     make_tree(world.site.layout.store, {"odd.raw": "no image"})
     world.boot(2)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    cli.main([*arguments])
+def told(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    cli.main([*arguments], machine=world.site.machine)
     return "".join(capsys.readouterr())
 
 
 @pytest.mark.root
-@pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("command", ["list", "why-not"])
 @pytest.mark.parametrize(("name", "entry"), [("odd", "odd.raw"), ("folder", "folder")])
 def test_who_asks_for_one_is_told_that_it_is_there(
-    capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
+    world: World, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
 ) -> None:
-    text = told(capsys, command, name)
+    text = told(world, capsys, command, name)
     assert f"{name}: /etc/extensions/{entry} is there, and nothing tells of which image" in text
     assert f"next step: tukit-sysext adopt --dry-run {name}" in text
 
 
-@pytest.mark.usefixtures("world")
-def test_they_have_one_name(capsys: pytest.CaptureFixture[str]) -> None:
-    head = told(capsys, "snapshots").splitlines()[0].split()
+def test_they_have_one_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    head = told(world, capsys, "snapshots").splitlines()[0].split()
     assert {"missing", "odd", "(folder)"} <= set(head)
     assert not {"odd.raw", "missing.raw"} & set(head)
-    difference = {line.split()[0] for line in told(capsys, "diff", "1", "2").splitlines()[4:]}
+    difference = {line.split()[0] for line in told(world, capsys, "diff", "1", "2").splitlines()[4:]}
     assert {"missing", "odd", "folder"} <= difference
 
 
-@pytest.mark.usefixtures("world")
-def test_a_link_to_nothing_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(capsys, "list", "missing")
+def test_a_link_to_nothing_is_not_installed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(world, capsys, "list", "missing")
     assert "linked, not wanted, but missing" in text
     assert "1 images, 0 installed" in text
     assert "adopt" not in text
@@ -70,12 +66,12 @@ def test_a_link_to_nothing_is_not_installed(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.root
 def test_what_cannot_be_taken_over_is_not_offered_for_that(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = told(capsys, "check").splitlines()
+    lines = told(world, capsys, "check").splitlines()
     rest = lines[lines.index("Not ours, never changed:") :]
     assert any(line.startswith("  missing.raw: ") and "would not be merged" in line for line in rest)
     assert not [line for line in rest if "would not be merged" in line and "adopt" in line]
     # an ordinary user cannot look into images: nothing speaks against this one
     world.site.as_user()
-    lines = told(capsys, "check").splitlines()
+    lines = told(world, capsys, "check").splitlines()
     (fine,) = (line for line in lines if line.startswith("  fine.raw: "))
     assert fine.endswith("; tukit-sysext adopt takes it over")

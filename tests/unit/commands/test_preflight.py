@@ -24,13 +24,12 @@ SPEC = Path(__file__).resolve().parents[3] / "spec"
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     world = World(tmp_path)
     running(world, SYSEXT_LEVEL="glibc-2.42")
     repositories(world, "dir:///srv/repo")
     offers(world, NEXT)
     make_tree(world.site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Network]\nDeadline=1\nConnectTimeout=1\n"})
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
@@ -58,15 +57,15 @@ def publish(world: World, name: str, version: str, **release: str) -> None:
     world._list()
 
 
-def ask(capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
-    status = cli.main(["preflight", "--json"])
+def ask(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    status = cli.main(["preflight", "--json"], machine=world.site.machine)
     found = json.loads(capsys.readouterr().out)
     assert status == (75 if found["verdict"] == "would be refused" else 0)
     return status, found
 
 
-def verdict(capsys: pytest.CaptureFixture[str]) -> str:
-    found: str = ask(capsys)[1]["verdict"]
+def verdict(world: World, capsys: pytest.CaptureFixture[str]) -> str:
+    found: str = ask(world, capsys)[1]["verdict"]
     return found
 
 
@@ -74,7 +73,7 @@ def test_an_image_for_the_new_version_is_there(world: World, capsys: pytest.Capt
     publish(world, "gdb", "1", VERSION_ID=RUNNING)
     publish(world, "gdb", "2", VERSION_ID=NEXT)
     world.want("gdb")
-    _, found = ask(capsys)
+    _, found = ask(world, capsys)
     assert (found["verdict"], found["running"], found["offered"], found["repository"]) == (
         "passes",
         RUNNING,
@@ -82,41 +81,41 @@ def test_an_image_for_the_new_version_is_there(world: World, capsys: pytest.Capt
         "oss",
     )
     assert [image["verdict"] for image in found["images"]] == ["passes"]
-    assert cli.main(["preflight"]) == 0
+    assert cli.main(["preflight"], machine=world.site.machine) == 0
     assert f"An update to {NEXT} would pass" in capsys.readouterr().out
 
 
 def test_none_for_the_new_version_is_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     publish(world, "gdb", "1", VERSION_ID=RUNNING)
     world.want("gdb")
-    status, found = ask(capsys)
+    status, found = ask(world, capsys)
     assert (status, found["verdict"]) == (75, "would be refused")
     assert (
         found["images"][0]["reason"]
         == f"nothing published fits: 1 is the newest, VERSION_ID is {RUNNING}, the system has {NEXT}"
     )
-    assert cli.main(["preflight", "--quiet"]) == 75
+    assert cli.main(["preflight", "--quiet"], machine=world.site.machine) == 75
     assert f"An update to {NEXT} would be REFUSED, because of gdb" in capsys.readouterr().out
 
 
 def test_only_required_images_count(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     publish(world, "gdb", "1", VERSION_ID=RUNNING)
     world.want("gdb", Policy="optional")
-    _, found = ask(capsys)
+    _, found = ask(world, capsys)
     assert (found["verdict"], found["offered"]) == ("passes", None), "no repository had to be asked"
 
 
 def test_a_level_that_nobody_knows_yet(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.publish("gdb", "1", "glibc-2.42")
     world.want("gdb")
-    _, found = ask(capsys)
+    _, found = ask(world, capsys)
     assert found["verdict"] == "unknown"
     assert (
         "it depends on SYSEXT_LEVEL of the new release, which no metadata says: glibc-2.42 fits"
         in found["images"][0]["reason"]
     )
     world.publish("gdb", "2", "glibc-2.43")
-    _, found = ask(capsys)
+    _, found = ask(world, capsys)
     assert (found["verdict"], "glibc-2.43 or glibc-2.42 fits" in found["images"][0]["reason"]) == ("unknown", True)
 
 
@@ -124,7 +123,7 @@ def test_what_fits_no_level_at_all_is_refused(world: World, capsys: pytest.Captu
     world.publish("strace", "1", "glibc-2.42")
     world.want("strace")
     world.want("gdb")
-    status, found = ask(capsys)
+    status, found = ask(world, capsys)
     assert status == 75
     assert {image["name"]: image["verdict"] for image in found["images"]} == {
         "gdb": "would be refused",
@@ -136,7 +135,7 @@ def test_two_images_that_no_level_fits_together(world: World, capsys: pytest.Cap
     for name, level in (("gdb", "glibc-2.42"), ("strace", "glibc-2.43")):
         world.publish(name, "1", level)
         world.want(name)
-    status, found = ask(capsys)
+    status, found = ask(world, capsys)
     assert status == 75
     assert {image["verdict"] for image in found["images"]} == {"unknown"}
 
@@ -145,14 +144,14 @@ def test_a_system_without_a_level(world: World, capsys: pytest.CaptureFixture[st
     running(world)
     publish(world, "gdb", "1", VERSION_ID=NEXT, SYSEXT_LEVEL="glibc-2.43")
     world.want("gdb")
-    assert verdict(capsys) == "passes"
+    assert verdict(world, capsys) == "passes"
 
 
 def test_nothing_newer_is_offered(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     offers(world, RUNNING)
     world.want("gdb")
-    assert verdict(capsys) == "no update"
-    assert cli.main(["preflight"]) == 0
+    assert verdict(world, capsys) == "no update"
+    assert cli.main(["preflight"], machine=world.site.machine) == 0
     assert capsys.readouterr().out.startswith("No update: ")
 
 
@@ -161,9 +160,9 @@ def test_a_release_that_gets_updates_within_itself(world: World, capsys: pytest.
     make_tree(world.site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
     world.publish("gdb", "1", "glibc-2.42")
     world.want("gdb")
-    assert verdict(capsys) == "passes"
+    assert verdict(world, capsys) == "passes"
     world.want("strace")
-    assert verdict(capsys) == "would be refused"
+    assert verdict(world, capsys) == "would be refused"
 
 
 @pytest.mark.parametrize(
@@ -192,8 +191,8 @@ def test_a_release_that_gets_updates_within_itself(world: World, capsys: pytest.
 def test_what_cannot_be_told_is_unknown(world: World, capsys: pytest.CaptureFixture[str], make: Any) -> None:
     world.want("gdb")
     make(world)
-    assert verdict(capsys) == "unknown"
-    assert cli.main(["preflight"]) == 0
+    assert verdict(world, capsys) == "unknown"
+    assert cli.main(["preflight"], machine=world.site.machine) == 0
     assert "is not known: " in capsys.readouterr().out
 
 
@@ -205,7 +204,7 @@ def test_a_fault_of_ours_keeps_no_update_away(
 
     world.want("gdb")
     monkeypatch.setattr("tukit_sysext.preflight.repositories.statements", failing)
-    assert cli.main(["preflight"]) == 0
+    assert cli.main(["preflight"], machine=world.site.machine) == 0
     assert "RuntimeError: injected" in "".join(capsys.readouterr())
 
 
@@ -213,7 +212,7 @@ def test_it_writes_nothing_but_the_cache(world: World, capsys: pytest.CaptureFix
     publish(world, "gdb", "1", VERSION_ID=NEXT)
     world.want("gdb")
     before = listing(world.site.root)
-    verdict(capsys)
+    verdict(world, capsys)
     assert {name for name in listing(world.site.root).keys() - before.keys() if not name.startswith("var")} == set()
     assert [name for name in listing(world.site.root) if name.startswith("var/lib")] == []
 
@@ -240,7 +239,7 @@ def test_a_repository_on_a_server_is_asked(
     make_tree(world.site.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
     publish(world, "gdb", "1", VERSION_ID=RUNNING)
     world.want("gdb")
-    _, found = ask(capsys)
+    _, found = ask(world, capsys)
     assert (found["verdict"], found["offered"]) == ("would be refused", NEXT)
 
 
@@ -255,7 +254,7 @@ def test_a_server_that_is_away(
         make_tree(world.site.root, {path: REPOMD.format(f"{CPE}{kept}")})
     publish(world, "gdb", "1", VERSION_ID=RUNNING)
     world.want("gdb")
-    assert verdict(capsys) == expected
+    assert verdict(world, capsys) == expected
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,9 @@ GOES: dict[str, Content] = {
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
     make_tree(site.root, {**STAYS, **GOES})
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -49,7 +48,7 @@ def files(site: PlainMachine) -> set[str]:
 @pytest.mark.root
 def test_what_is_ours_goes_and_the_rest_stays(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(site)
-    assert cli.main(["purge"]) == 0
+    assert cli.main(["purge"], machine=site.machine) == 0
     # two processes could hold locks on two files of one name
     assert files(site) == (before - GOES.keys()) | {"run/tukit-sysext/lock", "run/tukit-sysext/changes.lock"}
     for folder in ("var/lib/tukit-sysext/images", "var/lib/tukit-sysext/seen", "run/tukit-sysext/events"):
@@ -57,15 +56,15 @@ def test_what_is_ours_goes_and_the_rest_stays(site: PlainMachine, capsys: pytest
     assert not (site.root / "var/cache/tukit-sysext/lists").exists()
     told = capsys.readouterr().out
     assert "4 files gone" in told and "of unknown origin" in told and "older list would be believed" in told
-    assert cli.main(["purge"]) == 0
+    assert cli.main(["purge"], machine=site.machine) == 0
     assert "nothing of ours" in capsys.readouterr().out
 
 
 def test_a_dry_run_changes_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(site.root)
-    assert cli.main(["purge", "--dry-run"]) == 0
+    assert cli.main(["purge", "--dry-run"], machine=site.machine) == 0
     assert "4 files would go" in capsys.readouterr().out
-    assert cli.main(["purge", "--dry-run", "--json"]) == 0
+    assert cli.main(["purge", "--dry-run", "--json"], machine=site.machine) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["dry_run"] is True
     assert sum(item["files"] for item in found["folders"]) == len(GOES)
@@ -79,7 +78,7 @@ def test_no_link_is_followed(site: PlainMachine) -> None:
         site.root,
         {"var/lib/tukit-sysext/images/out": Link("/home"), "var/cache/tukit-sysext/out": Link(str(site.root / "home"))},
     )
-    assert cli.main(["purge"]) == 0
+    assert cli.main(["purge"], machine=site.machine) == 0
     assert (site.root / "home/mine").read_text() == "mine"
     assert not os.path.lexists(site.root / "var/cache/tukit-sysext/out")
 
@@ -89,7 +88,7 @@ def test_a_folder_that_is_a_link_is_left_alone(site: PlainMachine, capsys: pytes
     cache = site.root / "var/cache/tukit-sysext"
     cache.rename(site.root / "elsewhere")
     cache.symlink_to(site.root / "elsewhere")
-    assert cli.main(["purge"]) == 1
+    assert cli.main(["purge"], machine=site.machine) == 1
     err = capsys.readouterr().err
     assert f"{cache}: expected a directory of ours" in err and "next step" in err
     assert (site.root / "elsewhere/lists/deep/er").exists()
@@ -99,14 +98,14 @@ def test_a_folder_that_is_a_link_is_left_alone(site: PlainMachine, capsys: pytes
 @pytest.mark.root
 def test_not_while_a_transaction_runs(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     with shared(site.layout.lock):
-        assert cli.main(["purge"]) == 1
+        assert cli.main(["purge"], machine=site.machine) == 1
     assert "held by a transaction" in capsys.readouterr().err
     assert GOES.keys() <= files(site)
 
 
-def test_it_needs_root(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_needs_root(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     site.as_user()
     before = listing(site.root)
-    assert cli.main(["purge"]) == 1
+    assert cli.main(["purge"], machine=site.machine) == 1
     assert "sudo tukit-sysext purge" in capsys.readouterr().err
     assert listing(site.root) == before

@@ -22,14 +22,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for number, images in enumerate(({"gdb": "1.9"}, {"gdb": "1.10", "vim": "9"}, {"gdb": "1.9"}, {"gdb": "1.9"}), 1):
         world.snapshot(number, {**images, "same": "1"}, default=number == 4)
     world.boot(3)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     monkeypatch.setenv("TZ", "UTC")
     return world
 
 
-@pytest.mark.usefixtures("world")
-def test_changes_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["snapshots"]) == 0
+def test_changes_are_marked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snapshots"], machine=world.site.machine) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["#", "Date", "System", "gdb", "same", "vim"]
     assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4*"]
@@ -48,7 +46,7 @@ def test_what_is_missing_not_ours_or_not_known(world: World, capsys: pytest.Capt
     next(world.site.layout.store.glob("gdb-1.10*")).unlink()
     (world.site.layout.snapshots / "3" / "info.xml").unlink()
     world.site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
-    cli.main(["snapshots"])
+    cli.main(["snapshots"], machine=world.site.machine)
     told = capsys.readouterr()
     rows = {line.split()[0]: line for line in told.out.splitlines()[1:6]}
     assert ">1.10!" in rows["2"] and "+link" in rows["4*"] and "?" in rows["5"]
@@ -70,31 +68,29 @@ def test_what_could_not_be_read_has_nothing_in_common(world: World) -> None:
 def test_a_second_link_is_no_newer_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     again = world.site.tree(4) / "etc/extensions/gdb-again.raw"
     again.symlink_to((world.site.tree(4) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"])
+    cli.main(["snapshots", "gdb"], machine=world.site.machine)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[1:5]] == ["1.9", ">1.10", "<1.9", "1.9,1.9"]
     again.unlink()
     again.symlink_to((world.site.tree(2) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"])
+    cli.main(["snapshots", "gdb"], machine=world.site.machine)
     assert capsys.readouterr().out.splitlines()[4].split()[-1] in (">1.9,1.10", ">1.10,1.9")
 
 
-def test_no_snapshot_and_none_that_can_be_read(
-    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_snapshot_and_none_that_can_be_read(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.site.as_user()
     world.site.layout.snapshots.rename(world.site.root / "hidden")
     for argv in (["snapshots"], ["snapshots", "gdb"]):
-        assert cli.main(argv) == 1
+        assert cli.main(argv, machine=world.site.machine) == 1
         told = capsys.readouterr()
         assert told.out == ""
         assert "not known: " in told.err and f"next step: sudo tukit-sysext {' '.join(argv)}" in told.err
 
 
 def test_some_images_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["snapshots", "vim"])
+    cli.main(["snapshots", "vim"], machine=world.site.machine)
     assert capsys.readouterr().out.splitlines()[0].split()[3:] == ["vim"]
-    cli.main(["snapshots", "vim", "--json"])
+    cli.main(["snapshots", "vim", "--json"], machine=world.site.machine)
     found = json.loads(capsys.readouterr().out)["snapshots"]
     assert [[image["image"] for image in snapshot["images"]] for snapshot in found] == [[], ["vim"], [], []]
     assert found[0]["date"] == "2026-11-01T10:00:00Z"

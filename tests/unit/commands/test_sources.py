@@ -31,9 +31,8 @@ IMPORT = "etc/systemd/import-pubring.gpg"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -57,15 +56,15 @@ def source(site: PlainMachine, name: str = "web") -> SourceSettings:
     return found.sources[name]
 
 
-def tell(capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
+def tell(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
     """Output and messages of a command that ends with this status."""
-    assert cli.main(["sources", *argv]) == status, capsys.readouterr()
+    assert cli.main(["sources", *argv], machine=site.machine) == status, capsys.readouterr()
     out, err = capsys.readouterr()
     return out + err
 
 
-def document(capsys: pytest.CaptureFixture[str]) -> Any:
-    assert cli.main(["sources", "--json"]) == 0
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Any:
+    assert cli.main(["sources", "--json"], machine=site.machine) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -81,7 +80,7 @@ def grouped(fingerprint: str) -> str:
 def test_a_server_with_its_key(
     site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = tell(capsys, "add", "web", URL, "http://mirror.example.org", "--key", str(key_file), "--priority", "5")
+    told = tell(site, capsys, "add", "web", URL, "http://mirror.example.org", "--key", str(key_file), "--priority", "5")
     assert grouped(key.fingerprint) in told
     assert key.name in told
     assert "compare this fingerprint" in told
@@ -100,16 +99,16 @@ def test_from_the_key_to_a_list_that_is_believed(
     repository = Repository(tmp_path / "images")
     offer(repository, "gdb", "1")
     publish(repository, key)
-    tell(capsys, "add", "web", str(repository.folder), "--key", str(key_file), "--fingerprint", key.fingerprint)
+    tell(site, capsys, "add", "web", str(repository.folder), "--key", str(key_file), "--fingerprint", key.fingerprint)
     with Tree(site.root) as tree:
         (found,) = Plugins().sources(site.machine, settings.load_configuration(tree))
     assert [one.signer for one in found.candidates()] == [key.fingerprint]
-    (row,) = document(capsys)["sources"]
+    (row,) = document(site, capsys)["sources"]
     assert (row["name"], row["kind"], row["where"]) == ("web", "directory", [str(repository.folder)])
     assert row["keys"] == [{"fingerprint": key.fingerprint, "user_ids": [key.name]}]
     assert (row["pinned"], row["newest_seen_key"], row["problems"]) == ([key.fingerprint], key.fingerprint, [])
     assert row["newest_seen"].endswith("Z")
-    told = tell(capsys)
+    told = tell(site, capsys)
     assert grouped(key.fingerprint) in told
     assert "pinned" in told
 
@@ -118,17 +117,17 @@ def test_a_key_from_standard_input(
     site: PlainMachine, key: SigningKey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(key.public(True))))
-    tell(capsys, "add", "web", URL, "--key", "-")
+    tell(site, capsys, "add", "web", URL, "--key", "-")
     assert (site.root / KEYS).read_bytes() == key.public()
 
 
 def test_a_fingerprint_of_a_key_of_the_system(
     site: PlainMachine, key: SigningKey, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = tell(capsys, "add", "web", URL, "--fingerprint", key.fingerprint, status=1)
+    told = tell(site, capsys, "add", "web", URL, "--fingerprint", key.fingerprint, status=1)
     assert "--key FILE" in told
     make_tree(site.root, {IMPORT: key.public()})
-    told = tell(capsys, "add", "web", URL, "--fingerprint", grouped(key.fingerprint).lower())
+    told = tell(site, capsys, "add", "web", URL, "--fingerprint", grouped(key.fingerprint).lower())
     assert grouped(key.fingerprint) in told
     found = source(site)
     assert found.fingerprints == (key.fingerprint,)
@@ -152,12 +151,14 @@ def test_a_file_without_a_public_key(
 ) -> None:
     (tmp_path / "key").write_bytes(content)
     before = files(site)
-    assert "key" in tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), status=1)
+    assert "key" in tell(site, capsys, "add", "web", URL, "--key", str(tmp_path / "key"), status=1)
     assert files(site) == before
 
 
 def test_no_file_at_all(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "/none: the key cannot be read: No such file" in tell(capsys, "add", "web", URL, "--key", "/none", status=1)
+    assert "/none: the key cannot be read: No such file" in tell(
+        site, capsys, "add", "web", URL, "--key", "/none", status=1
+    )
 
 
 def test_a_key_that_is_not_the_pinned_one(
@@ -167,9 +168,11 @@ def test_a_key_that_is_not_the_pinned_one(
     subkey = other.add_subkey()
     (tmp_path / "key").write_bytes(other.public())
     before = files(site)
-    told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", key.fingerprint, status=1)
+    told = tell(
+        site, capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", key.fingerprint, status=1
+    )
     assert f"expected a key with the fingerprint {key.fingerprint}, found {other.fingerprint}" in told
-    told = tell(capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", subkey, status=1)
+    told = tell(site, capsys, "add", "web", URL, "--key", str(tmp_path / "key"), "--fingerprint", subkey, status=1)
     assert f"{subkey} is a subkey of {other.fingerprint}" in told
     assert files(site) == before
 
@@ -192,7 +195,7 @@ def test_wrong_words(
 ) -> None:
     before = files(site)
     try:
-        status = cli.main(["sources", "add", "--key", str(key_file), *argv])
+        status = cli.main(["sources", "add", "--key", str(key_file), *argv], machine=site.machine)
     except SystemExit as ended:
         status = int(str(ended.code))
     assert status == 2
@@ -202,7 +205,7 @@ def test_wrong_words(
 
 @pytest.mark.parametrize("more", [[], ["--fingerprint", "ABCD1234"]])
 def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
-    assert "fingerprint" in tell(capsys, "add", "web", URL, *more, status=2)
+    assert "fingerprint" in tell(site, capsys, "add", "web", URL, *more, status=2)
     assert not (site.root / "etc/tukit-sysext").exists()
 
 
@@ -218,11 +221,11 @@ def test_nothing_is_replaced_without_force(
 ) -> None:
     make_tree(site.root, {there: content})
     before = files(site)
-    told = tell(capsys, "add", "web", URL, "--key", str(key_file), status=1)
+    told = tell(site, capsys, "add", "web", URL, "--key", str(key_file), status=1)
     assert f"/{there}: there is a source web already" in told
     assert "--force" in told
     assert files(site) == before
-    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force")
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file), "--force")
     assert source(site).urls == (URL,)
 
 
@@ -234,13 +237,13 @@ def test_another_key_for_the_same_place_keeps_the_rest(
     more = f"Verify=no\nFingerprint={'F' * 40}\nMaxAge=30d\nPriority=7\nCredentials=/etc/c\n"
     make_tree(site.root, {CONF: f"[Source]\nURL={URL}\n{more}", "etc/c": "lab:geheim\n"})
     (site.root / "etc/c").chmod(0o600)
-    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force")
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file), "--force")
     found = source(site)
     assert (found.verify, found.fingerprints, found.max_age, found.priority) == (True, None, 30 * 86400, 7)
     assert found.credentials is not None and found.credentials.password == "geheim"  # noqa: S105
-    tell(capsys, "add", "web", URL, "--key", str(key_file), "--force", "--priority", "8")
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file), "--force", "--priority", "8")
     assert source(site).priority == 8
-    tell(capsys, "add", "web", "https://elsewhere.example/", "--key", str(key_file), "--force")
+    tell(site, capsys, "add", "web", "https://elsewhere.example/", "--key", str(key_file), "--force")
     assert (source(site).credentials, source(site).max_age, source(site).priority) == (None, None, 99)
 
 
@@ -250,29 +253,25 @@ def test_nothing_is_written_through_a_link(
     """Threat L4."""
     (tmp_path / "elsewhere").mkdir()
     make_tree(site.root, {"etc/tukit-sysext/keyrings": Link(str(tmp_path / "elsewhere"))})
-    tell(capsys, "add", "web", URL, "--key", str(key_file), status=1)
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file), status=1)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert not (site.root / CONF).exists()
 
 
 @pytest.mark.parametrize("argv", [["add", "web", URL, "--key", "/key"], ["reset", "web"], ["remove", "web"]])
-def test_changes_need_root(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
-) -> None:
+def test_changes_need_root(site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
     site.as_user()
     before = files(site)
-    assert f"sudo tukit-sysext sources {argv[0]}" in tell(capsys, *argv, status=1)
+    assert f"sudo tukit-sysext sources {argv[0]}" in tell(site, capsys, *argv, status=1)
     assert files(site) == before
 
 
-def test_everybody_may_list(
-    site: PlainMachine, key_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert "tukit-sysext sources add NAME URL --key FILE" in tell(capsys)
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
+def test_everybody_may_list(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "tukit-sysext sources add NAME URL --key FILE" in tell(site, capsys)
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
     site.as_user()
     before = files(site)
-    assert URL in tell(capsys)
+    assert URL in tell(site, capsys)
     assert files(site) == before
 
 
@@ -291,7 +290,7 @@ def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pyte
             "var/lib/tukit-sysext/seen/gone": json.dumps({"keys": {key.fingerprint: 1793527200}}),
         },
     )
-    found = document(capsys)
+    found = document(site, capsys)
     problems = {row["name"]: " ".join(row["problems"]) for row in found["sources"]}
     assert "tukit-sysext sources add keyless URL --key FILE --force" in problems["keyless"]
     assert problems["open"] == ""
@@ -299,7 +298,7 @@ def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pyte
     assert "MaxAge=soon" in problems["typo"]
     assert "tukit-sysext sources reset typo" in problems["typo"]
     assert found["seen_only"] == ["gone"]
-    told = tell(capsys)
+    told = tell(site, capsys)
     assert "not verified (Verify=no)" in told
     assert all(problem in told for problem in problems.values() if problem and " " not in problem)
 
@@ -307,63 +306,63 @@ def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pyte
 def test_a_reset_forgets_what_was_seen(
     site: PlainMachine, key: SigningKey, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
-    assert "no list of it was seen yet" in tell(capsys, "reset", "web")
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
+    assert "no list of it was seen yet" in tell(site, capsys, "reset", "web")
     Seen.of(site.machine).remember("web", {key.fingerprint: 1793527200})
     Seen.of(site.machine).remember("other", {key.fingerprint: 1793527200})
-    assert "web: forgotten; the newest list seen was signed 2026-11-01" in tell(capsys, "reset", "web")
+    assert "web: forgotten; the newest list seen was signed 2026-11-01" in tell(site, capsys, "reset", "web")
     assert Seen.of(site.machine).times("web") == {}
     assert Seen.of(site.machine).times("other") != {}
     # of a source that is not configured any more too, and of one whose memory is damaged
     (site.layout.seen / "web").write_bytes(b"\0")
     for name in ("other", "web"):
-        assert f"{name}: forgotten" in tell(capsys, "reset", name)
+        assert f"{name}: forgotten" in tell(site, capsys, "reset", name)
     assert Seen.of(site.machine).sources() == []
 
 
 @pytest.mark.parametrize("action", ["reset", "remove"])
 def test_an_unknown_name(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str], action: str) -> None:
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
-    assert "wep: no such source; did you mean web?" in tell(capsys, action, "wep", status=2)
-    assert "known: web" in tell(capsys, action, "../../etc/shadow", status=2)
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
+    assert "wep: no such source; did you mean web?" in tell(site, capsys, action, "wep", status=2)
+    assert "known: web" in tell(site, capsys, action, "../../etc/shadow", status=2)
 
 
 def test_a_source_and_its_key_go(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(site.root, {"usr/lib/tukit-sysext/sources.d/vendor.conf": f"[Source]\nURL={URL}\n"})
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
-    told = tell(capsys, "remove", "web")
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
+    told = tell(site, capsys, "remove", "web")
     assert f"/{CONF} removed" in told
     assert f"/{KEYS} removed" in told
     assert not (site.root / CONF).exists()
     assert not (site.root / KEYS).exists()
-    assert "ln -s /dev/null" in tell(capsys, "remove", "vendor", status=1)
+    assert "ln -s /dev/null" in tell(site, capsys, "remove", "vendor", status=1)
 
 
 def test_keys_that_another_source_names_stay(
     site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
     other = f"[Source]\nURL={URL}\nKeyring=/{KEYS}\n"
     make_tree(site.root, {"etc/tukit-sysext/sources.d/other.conf": other})
     for option in ("--dry-run", "--verbose"):
-        told = tell(capsys, "remove", option, "web")
+        told = tell(site, capsys, "remove", option, "web")
         assert f"/{KEYS} stays, as other has it too" in told
         assert f"/{KEYS} removed" not in told and f"/{KEYS} would be removed" not in told
     assert source(site, "other").keyring is not None
-    tell(capsys, "remove", "other")
+    tell(site, capsys, "remove", "other")
     assert (site.root / KEYS).exists(), "it is not called as that source is"
 
 
 def test_images_that_are_wanted_from_it_are_told(
     site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(capsys, "add", "web", URL, "--key", str(key_file))
+    tell(site, capsys, "add", "web", URL, "--key", str(key_file))
     images = {"gdb": "Source=web\n", "strace": "Source=main\n", "htop": "Source=web\nState=removed\n"}
     make_tree(
         site.root, {f"etc/tukit-sysext/images.d/{name}.conf": f"[Image]\n{text}" for name, text in images.items()}
     )
     for option in ("--dry-run", "--quiet"):
-        told = tell(capsys, "remove", option, "web")
+        told = tell(site, capsys, "remove", option, "web")
         assert "gdb is wanted from source web alone" in told and "install --source SOURCE gdb" in told
         assert "strace" not in told and "htop" not in told
 
@@ -382,16 +381,16 @@ def test_what_is_done_as_json_or_in_silence(
 ) -> None:
     argv = [str(key_file) if word == "KEY" else word for word in argv]
     if argv[0] != "add":
-        tell(capsys, "add", "web", URL, "--key", str(key_file))
+        tell(site, capsys, "add", "web", URL, "--key", str(key_file))
         Seen.of(site.machine).remember("web", {key.fingerprint: 1793527200})
     documents: list[Any] = []
     for words in (["sources", "--json", *argv, "-n"], ["sources", *argv, "--json", "-n"]):
-        assert cli.main(words) == 0
+        assert cli.main(words, machine=site.machine) == 0
         documents.append(json.loads(capsys.readouterr().out))
     assert documents[0] == documents[1]
-    assert cli.main(["sources", *argv, "--dry-run", "-q"]) == 0
+    assert cli.main(["sources", *argv, "--dry-run", "-q"], machine=site.machine) == 0
     assert "web" in capsys.readouterr().out, "a dry run is there to be told"
-    assert cli.main(["sources", *argv, "--json"]) == 0
+    assert cli.main(["sources", *argv, "--json"], machine=site.machine) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == {**documents[0], "dry_run": False}
     assert faults("sources", found) == []
@@ -406,7 +405,7 @@ def test_what_is_done_as_json_or_in_silence(
 
 
 def test_quiet(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tell(capsys, "add", "-q", "web", URL, "--key", str(key_file)) == ""
-    assert tell(capsys, "reset", "-q", "web") == ""
-    assert tell(capsys, "remove", "-q", "web") == ""
+    assert tell(site, capsys, "add", "-q", "web", URL, "--key", str(key_file)) == ""
+    assert tell(site, capsys, "reset", "-q", "web") == ""
+    assert tell(site, capsys, "remove", "-q", "web") == ""
     assert not (site.root / CONF).exists()

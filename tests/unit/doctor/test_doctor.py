@@ -36,26 +36,25 @@ KEY = "F" * 40
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     made = healthy(tmp_path)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: made.site.machine)
     return made
 
 
-def diagnose(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
+def diagnose(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
     """Status, and what is not good."""
-    status = cli.main(["doctor", "--json"])
+    status = cli.main(["doctor", "--json"], machine=world.site.machine)
     document = json.loads(capsys.readouterr().out)
     assert document["healthy"] == (status == 0)
     return status, [result for result in document["results"] if result["severity"] != "good"]
 
 
 def test_nothing_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert diagnose(capsys) == (0, [])
-    assert cli.main(["doctor"]) == 0
+    assert diagnose(world, capsys) == (0, [])
+    assert cli.main(["doctor"], machine=world.site.machine) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("no problems, no warnings, ") and len(shown.splitlines()) == 1
-    assert cli.main(["doctor", "-v"]) == 0
+    assert cli.main(["doctor", "-v"], machine=world.site.machine) == 0
     assert "good: tukit runs " in capsys.readouterr().out
 
 
@@ -373,7 +372,7 @@ def test_one_thing_is_broken(
     mend: str,
 ) -> None:
     change(world)
-    status, results = diagnose(capsys)
+    status, results = diagnose(world, capsys)
     first = next((result for result in results if result["check"] == check), None)
     assert first is not None, results
     assert (first["severity"], text in first["text"]) == (severity, True), first
@@ -382,7 +381,7 @@ def test_one_thing_is_broken(
     # what else it tells is about the same
     related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
     assert {result["check"] for result in results} <= {check, *related}, results
-    assert cli.main(["doctor"]) == status
+    assert cli.main(["doctor"], machine=world.site.machine) == status
     shown = capsys.readouterr().out
     assert text in shown and (first["next_step"] or "") in shown
 
@@ -393,7 +392,7 @@ def test_a_clock_that_says_1970(
     monkeypatch.setattr(
         "tukit_sysext.doctor.clock.time", SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime)
     )
-    status, (result,) = diagnose(capsys)
+    status, (result,) = diagnose(world, capsys)
     assert (status, result["check"]) == (1, "clock")
     assert "1970-01-01, before tukit-sysext was built" in result["text"]
 
@@ -438,13 +437,13 @@ def test_what_is_not_ours_and_blocks(
     """Root looks into it; who may not look does not say that all is well."""
     fake_look_inside(monkeypatch, level=OLD)
     called_otherwise(linked=linked)(world)
-    status, results = diagnose(capsys)
+    status, results = diagnose(world, capsys)
     (problem,) = [result for result in results if result["check"] == "links"]
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
     assert problem["next_step"] == mend.format(world.site.root / "etc/extensions")
     with as_nobody(world):
-        _, results = diagnose(capsys)
+        _, results = diagnose(world, capsys)
     (doubt,) = [result for result in results if result["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
@@ -463,24 +462,21 @@ def test_a_check_that_fails_keeps_no_other_from_being_done(
 
     monkeypatch.setattr("tukit_sysext.doctor.units.UnitsCheck.look", failing)
     remove(TUKIT)(world)
-    status, results = diagnose(capsys)
+    status, results = diagnose(world, capsys)
     assert status == 1
     assert {result["check"]: result["severity"] for result in results} == {"units": "unknown", "tukit-hook": "problem"}
 
 
-def test_a_machine_with_nothing_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_machine_with_nothing_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(tmp_path)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
-    status, results = diagnose(capsys)
+    status, results = diagnose(world, capsys)
     assert status == 1
     assert all(result["text"] for result in results)
 
 
 def test_it_writes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(world.site.root)
-    diagnose(capsys)
+    diagnose(world, capsys)
     assert listing(world.site.root) == before
 
 
@@ -490,7 +486,7 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
     (world.site.root / "etc/secret").chmod(0o600)
     (world.site.root / "etc/snapper/configs/root").chmod(0o600)
     with as_nobody(world):
-        status, results = diagnose(capsys)
+        status, results = diagnose(world, capsys)
     assert status == 0
     unknown = {result["check"] for result in results if result["severity"] == "unknown"}
     assert unknown == {"snapper", "configuration"}, results

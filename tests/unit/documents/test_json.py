@@ -108,17 +108,15 @@ def _objects(part: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(("command", "arguments"), calls())
 def test_what_is_printed_is_as_the_schema_says(
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     machine: str,
     command: str,
     arguments: str,
 ) -> None:
     site: PlainMachine = request.getfixturevalue(machine)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     if machine == "full":
-        assert cli.main(["settle"]) == 0
-    status = cli.main([command, *arguments.split(), "--json"])
+        assert cli.main(["settle"], machine=site.machine) == 0
+    status = cli.main([command, *arguments.split(), "--json"], machine=site.machine)
     told = capsys.readouterr()
     if not told.out:
         # who knows no gdb, no snapshots, has nothing to print, and says so

@@ -25,7 +25,7 @@ NOON = 1_793_534_400
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path) -> World:
     """gdb fits in both systems, htop in the running one alone, strace is not there."""
     world = World(tmp_path)
     for name in ("gdb", "htop", "strace"):
@@ -37,7 +37,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in ("gdb", "htop", "strace"):
         make_tree(world.site.tree(2), {f"etc/tukit-sysext/images.d/{name}.conf": "[Image]\n"})
     make_tree(world.site.root, {"var/metrics": None})
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     return world
 
 
@@ -111,13 +110,13 @@ def test_it_is_written_only_when_something_changed(world: World) -> None:
 @pytest.mark.parametrize("argv", [["settle"], ["gc"], ["verify"], ["verify", "--boot"]], ids=" ".join)
 def test_after_what(world: World, argv: list[str]) -> None:
     configure(world)
-    cli.main(argv)
+    cli.main(argv, machine=world.site.machine)
     assert samples(world)["images_wanted", 'tree="running"'] == 3
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:
     configure(world)
-    cli.main(["gc", "--dry-run"])
+    cli.main(["gc", "--dry-run"], machine=world.site.machine)
     assert not (world.site.root / FILE).exists()
 
 

@@ -33,7 +33,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     site.store_image("1")
     root = site.wanting_snapshot(7)
     site.link("1", root=root)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     boots_next(site, 7)
     return site
 
@@ -127,36 +126,36 @@ def test_a_tree_that_cannot_be_read_is_not_all_well(site: VerifySite) -> None:
     assert [item.snapshot for item in needs.read(site.layout.repair)] == [7]
 
 
-def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    status = cli.main(["verify", *arguments])
+def command(site: VerifySite, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    status = cli.main(["verify", *arguments], machine=site.machine)
     return status, capsys.readouterr().out
 
 
-def as_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    return json.loads(command(capsys, *arguments, "--json")[1])
+def as_json(site: VerifySite, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    return json.loads(command(site, capsys, *arguments, "--json")[1])
 
 
 def test_the_command_tells_and_repairs(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(capsys)[0] == 0
+    assert command(site, capsys)[0] == 0
     rot(site, image(site))
     tell(site, EventKind.DEFAULT_CHANGED)
-    status, out = command(capsys)
+    status, out = command(site, capsys)
     assert status == 1
     assert "snapshot 7 (boots next): 1 of 1 images are wrong" in out
     assert "damaged: its SHA-256 is" in out
     assert out.endswith("Next step: tukit-sysext verify --repair\n")
-    assert "IMAGES HAVE TO BE REPAIRED" in (cli.main(["status"]), capsys.readouterr().out)[1]
+    assert "IMAGES HAVE TO BE REPAIRED" in (cli.main(["status"], machine=site.machine), capsys.readouterr().out)[1]
 
-    status, out = command(capsys, "--repair")
+    status, out = command(site, capsys, "--repair")
     assert status == 1
     assert "gdb 1: cannot be repaired: recorded content cannot be had any more" in out
     assert "next step: " in out
     before = os.stat(site.layout.repair).st_ino
-    command(capsys, "--repair")
+    command(site, capsys, "--repair")
     assert os.stat(site.layout.repair).st_ino == before, "it would start itself again"
 
     site.offer("1", listed=False)
-    status, out = command(capsys, "--repair")
+    status, out = command(site, capsys, "--repair")
     assert status == 0
     assert "gdb 1: repaired from source local" in out
     assert not site.layout.repair.exists()
@@ -167,7 +166,7 @@ def test_the_command_tells_and_repairs(site: VerifySite, capsys: pytest.CaptureF
 def test_json_is_flat(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
     image(site).unlink()
     site.offer("1")
-    document = as_json(capsys, "--snapshot", "7", "--repair")
+    document = as_json(site, capsys, "--snapshot", "7", "--repair")
     (tree,) = document["trees"]
     assert tree["tree"]["snapshot"] == 7
     (found,) = tree["images"]
@@ -181,27 +180,25 @@ def test_other_snapshots_do_not_make_the_mark(site: VerifySite, capsys: pytest.C
     root = site.wanting_snapshot(8)
     site.link("2", root=root)
     (root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nHold=2\n")
-    assert command(capsys)[0] == 0
-    assert command(capsys, "--all", "--repair")[0] == 1
+    assert command(site, capsys)[0] == 0
+    assert command(site, capsys, "--all", "--repair")[0] == 1
     assert not site.layout.repair.exists()
 
 
 def test_what_is_not_there(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", "--snapshot", "9"]) == 1
+    assert cli.main(["verify", "--snapshot", "9"], machine=site.machine) == 1
     assert "snapshot 9: expected one that is there, found 7" in capsys.readouterr().err
-    assert cli.main(["verify", "--boot", "--repair"]) == 2
-    assert cli.main(["verify", "--boot", "--json"]) == 2, "it would print no JSON"
+    assert cli.main(["verify", "--boot", "--repair"], machine=site.machine) == 2
+    assert cli.main(["verify", "--boot", "--json"], machine=site.machine) == 2, "it would print no JSON"
 
 
 @pytest.mark.parametrize("option", ["--repair", "--boot"])
-def test_an_ordinary_user_changes_nothing(
-    site: VerifySite, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
-) -> None:
+def test_an_ordinary_user_changes_nothing(site: VerifySite, capsys: pytest.CaptureFixture[str], option: str) -> None:
     """L8."""
     image(site).unlink()
     site.as_user()
     before = sorted(site.root.rglob("*"))
-    assert cli.main(["verify", option]) == 1
+    assert cli.main(["verify", option], machine=site.machine) == 1
     assert f"verify {option} needs root" in capsys.readouterr().err
     assert sorted(site.root.rglob("*")) == before
 
@@ -218,17 +215,17 @@ def test_before_the_merge(site: VerifySite, capsys: pytest.CaptureFixture[str]) 
     site.link("1")
     image(site).unlink()
     site.store_image("2", "other")
-    status = cli.main(["verify", "--boot"])
+    status = cli.main(["verify", "--boot"], machine=site.machine)
     told = capsys.readouterr()
     assert (status, told.out) == (0, "gdb.raw: quarantined: missing: not in the store\n")
     assert "quarantined" not in told.err, "the journal has both"
     assert [(item.snapshot, item.link) for item in needs.read(site.layout.repair)] == [(7, "gdb.raw")]
     with Ledger(site.layout.ledger) as ledger:
         assert [event.kind for event in ledger.events()] == ["booted", "image missing"]
-    assert "quarantined: gdb.raw, missing" in (cli.main(["status"]), capsys.readouterr().out)[1]
+    assert "quarantined: gdb.raw, missing" in (cli.main(["status"], machine=site.machine), capsys.readouterr().out)[1]
 
     site.offer("1")
-    status, out = command(capsys, "--repair")
+    status, out = command(site, capsys, "--repair")
     assert "gdb.raw: put back: gdb 1 is whole and fits" in out
     assert (site.root / "etc/extensions/gdb.raw").is_symlink()
     assert not site.layout.repair.exists()
@@ -239,7 +236,7 @@ def test_an_error_page_without_a_record_is_repaired_too(site: VerifySite, capsys
     site.link("1")
     image(site).write_bytes(b"<html>")
     site.machine.store().records.remove(file_of("1"))
-    assert command(capsys, "--boot")[1].startswith("gdb.raw: quarantined: broken")
+    assert command(site, capsys, "--boot")[1].startswith("gdb.raw: quarantined: broken")
     assert [item.condition for item in needs.read(site.layout.repair)] == ["broken"]
 
 
@@ -254,7 +251,7 @@ def test_each_step_before_the_merge_is_taken_though_another_fails(
     image(site).unlink()
     site.store_image("2", "other")
     monkeypatch.setattr("tukit_sysext.commands.verify.quarantine.isolate", failing)
-    assert command(capsys, "--boot")[0] == 1
+    assert command(site, capsys, "--boot")[0] == 1
     assert needs.read(site.layout.repair)
 
 
@@ -266,14 +263,14 @@ def test_a_refusal_that_goes_on_shows_again(site: VerifySite, capsys: pytest.Cap
         ledger.add(
             [LedgerEvent(time="2026-11-01T10:00:00Z", kind="refused", snapshot=7, image="gdb", detail="nothing fits")]
         )
-    assert command(capsys, "--boot")[0] == 0
+    assert command(site, capsys, "--boot")[0] == 0
     mark = refusal.read(site.layout.refused)
     assert mark is not None
     assert mark.images["gdb"].reason == "nothing fits"
     # a mark that is there is newer than the ledger
     newer = Refusal(last=5, times=3, system="x", images={"gdb": HeldBack(reason="newer", since=1)})
     refusal.write(site.layout.refused, newer)
-    command(capsys, "--boot")
+    command(site, capsys, "--boot")
     assert refusal.read(site.layout.refused) == newer
 
 
@@ -282,7 +279,7 @@ def test_nothing_moves_without_os_release(site: VerifySite, capsys: pytest.Captu
     site.link("1")
     image(site).unlink()
     (site.root / "etc/os-release").unlink()
-    assert command(capsys, "--boot") == (1, "")
+    assert command(site, capsys, "--boot") == (1, "")
     assert (site.root / "etc/extensions/gdb.raw").is_symlink()
 
 
@@ -308,7 +305,7 @@ def test_an_image_is_read_once_for_all_snapshots(
     for what, place in (("hashed", "store.examine.hash_of"), ("looked into", "integrity.assess.inspect_linked")):
         module, name = f"tukit_sysext.{place}".rsplit(".", 1)
         monkeypatch.setattr(f"{module}.{name}", counted(what, getattr(import_module(module), name)))
-    assert command(capsys, "--all")[0] == 0
+    assert command(site, capsys, "--all")[0] == 0
     assert sorted(read) == ["hashed", "looked into"]
 
 
@@ -318,7 +315,7 @@ def test_a_repaired_image_is_looked_at_again_for_the_next_snapshot(
     site.link("1", root=site.wanting_snapshot(8))
     rot(site, image(site))
     site.offer("1")
-    document = as_json(capsys, "--all", "--repair")
+    document = as_json(site, capsys, "--all", "--repair")
     assert [tree["images"][0]["condition"] for tree in document["trees"]] == ["whole", "whole"]
     assert [len(tree["repairs"]) for tree in document["trees"]] == [1, 0]
 
@@ -331,7 +328,7 @@ def test_what_cannot_be_repaired_asks_for_no_repair(
     link = site.tree(7) / "etc/extensions/x.raw"
     link.symlink_to(f"/{STORE}/x.raw".replace("//", "/"))
     (link.parent / "y.raw").write_bytes(b"<html>")
-    status, out = command(capsys)
+    status, out = command(site, capsys)
     assert status == 1
     assert "it blocks the whole merge" in out
     assert "verify --repair" not in out and "verify --boot" in out

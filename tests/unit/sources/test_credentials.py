@@ -39,7 +39,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> Ve
     (site.root / "etc/tukit-sysext/tukit-sysext.conf").write_text("[Network]\nDeadline=1\n")
     site.offer("1")
     Repository(site.source).sign(key)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -85,7 +84,7 @@ def test_an_image_comes_and_the_credentials_are_nowhere_else(
     assert authorizations(server) == {f"Basic {CODED}"}
     for argv in (["check", "--root", str(site.root)], ["status"], ["sources"], ["history"]):
         for more in ([], ["--json"]):
-            cli.main([*argv, *more])
+            cli.main([*argv, *more], machine=site.machine)
     record = json.loads((site.layout.records / f"{file_of('1')}.json").read_text())
     assert record["url"] == f"{server.url}/{file_of('1')}"
     nowhere(site, *capsys.readouterr(), caplog.text, repr(outcome))
@@ -152,8 +151,8 @@ def test_every_mirror_of_the_source_is_told(site: VerifySite, server: Server) ->
 
 
 def test_the_clear_is_told_of(site: VerifySite, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["sources"]) == 0
+    assert cli.main(["sources"], machine=site.machine) == 0
     assert f"/{FILE} goes over the network in the clear" in capsys.readouterr().out
     configure(site, "https://127.0.0.1:1/", server.url)
-    assert cli.main(["sources"]) == 0
+    assert cli.main(["sources"], machine=site.machine) == 0
     assert "in the clear" not in capsys.readouterr().out

@@ -23,9 +23,8 @@ NEW = candidate("2")
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def site(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path)
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: site.machine)
     return site
 
 
@@ -62,7 +61,7 @@ def test_the_hook_and_status_say_what_to_do(
     assert lines[-1] == f"  or do without: set Policy=optional in {FILE}"
     refusal.note(site.machine, outcome, None, now=1000)
     for argv in (["status"], ["status", "--refused"]):
-        assert cli.main(argv) == (1 if "--refused" in argv else 0)
+        assert cli.main(argv, machine=site.machine) == (1 if "--refused" in argv else 0)
         told = capsys.readouterr().out
         assert f"\n{lines[1]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
 
@@ -71,5 +70,5 @@ def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.Cap
     """The ledger has the reason alone."""
     with Ledger(site.layout.ledger) as ledger:
         ledger.add([LedgerEvent(time=time_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
-    assert cli.main(["status", "--refused"]) == 1
+    assert cli.main(["status", "--refused"], machine=site.machine) == 1
     assert "\n  next step: see what keeps the next update away (tukit-sysext preflight),\n" in capsys.readouterr().out
