@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-
-from tukit_sysext.grammar.command import Commands, command, dry_run, json, now, policy, tree
+from tukit_sysext.grammar.command import (
+    Commands,
+    argument,
+    command,
+    dry_run,
+    json,
+    now,
+    policy,
+    tree,
+)
 
 BOTH = (
     "Acts on the running system and, where another snapshot boots next, on that one too; each gets the images that fit "
@@ -15,7 +22,7 @@ BOTH = (
 
 def add(commands: Commands) -> None:
     """Add them."""
-    install = command(
+    command(
         commands,
         "install",
         help="want images, fetch and link them",
@@ -28,33 +35,47 @@ def add(commands: Commands) -> None:
             ("install gdb=15.2", "this version, held"),
             ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
         ),
+        arguments=(
+            argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)"),
+            policy,
+            argument(
+                "--optional",
+                dest="policy",
+                action="store_const",
+                const="optional",
+                help="the same as --policy optional",
+            ),
+            argument("--source", metavar="SOURCE", help="from this source alone (Source=)"),
+            argument(
+                "--version",
+                dest="constraint",
+                metavar="SPECIFIER",
+                help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
+            ),
+            tree,
+            now,
+            dry_run,
+            json,
+        ),
     )
-    install.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)")
-    policy(install)
-    install.add_argument(
-        "--optional", dest="policy", action="store_const", const="optional", help="the same as --policy optional"
-    )
-    install.add_argument("--source", metavar="SOURCE", help="from this source alone (Source=)")
-    install.add_argument(
-        "--version",
-        dest="constraint",
-        metavar="SPECIFIER",
-        help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
-    )
-    _acting(install)
 
-    remove = command(
+    command(
         commands,
         "remove",
         help="stop wanting images, and take their links out",
         description="Takes images.d/NAME.conf and the links away. The files stay in the store while anything needs "
         f"them. {BOTH}",
         examples=(("remove gdb", ""), ("remove --now gdb", "and out of the running /usr at once")),
+        arguments=(
+            argument("names", nargs="+", metavar="NAME", help="wanted images"),
+            tree,
+            now,
+            dry_run,
+            json,
+        ),
     )
-    remove.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
-    _acting(remove)
 
-    update = command(
+    command(
         commands,
         "update",
         help="bring images to the newest version that fits",
@@ -62,53 +83,74 @@ def add(commands: Commands) -> None:
         "An image that fits stays linked where what is wanted instead of it cannot be had, unless it is blocked. "
         f"Ends with 1 where a source could not be asked. {BOTH}",
         examples=(("update", "all wanted images"), ("update --dry-run gdb", "what would be done with one")),
+        arguments=(
+            argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)"),
+            tree,
+            now,
+            dry_run,
+            json,
+        ),
     )
-    update.add_argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)")
-    _acting(update)
 
-    hold = command(
+    command(
         commands,
         "hold",
         help="keep images at a version",
         description="Fixes the version of wanted images (Hold=): the one that each tree has, or VERSION. What happens "
         f"when it no longer fits, is up to the policy. {BOTH}",
         examples=(("hold gdb", "at the version it has"), ("hold gdb=15.2", "at another one; update brings it")),
+        arguments=(
+            argument("names", nargs="+", metavar="NAME[=VERSION]", help="wanted images"),
+            tree,
+            dry_run,
+            json,
+        ),
     )
-    hold.add_argument("names", nargs="+", metavar="NAME[=VERSION]", help="wanted images")
-    _editing(hold)
 
-    unhold = command(
+    command(
         commands,
         "unhold",
         help="let held images go on",
         description=f"Takes Hold= away: updates bring newer versions again. {BOTH}",
         examples=(("unhold gdb", ""),),
+        arguments=(
+            argument("names", nargs="+", metavar="NAME", help="wanted images"),
+            tree,
+            dry_run,
+            json,
+        ),
     )
-    unhold.add_argument("names", nargs="+", metavar="NAME", help="wanted images")
-    _editing(unhold)
 
-    block = command(
+    command(
         commands,
         "block",
         help="never use a version",
         description="Blocks versions for all that choose images: they count as not fitting, where they are linked too. "
         f"Written to tukit-sysext.conf.d/block-NAME.conf. {BOTH}",
         examples=(("block gdb=15.3", "a version that is broken"),),
+        arguments=(
+            argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images"),
+            tree,
+            dry_run,
+            json,
+        ),
     )
-    block.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")
-    _editing(block)
 
-    unblock = command(
+    command(
         commands,
         "unblock",
         help="allow a blocked version again",
         description=f"Takes back what tukit-sysext block wrote. {BOTH}",
         examples=(("unblock gdb=15.3", ""),),
+        arguments=(
+            argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images"),
+            tree,
+            dry_run,
+            json,
+        ),
     )
-    unblock.add_argument("versions", nargs="+", metavar="NAME=VERSION", help="versions of images")
-    _editing(unblock)
 
-    adopt = command(
+    command(
         commands,
         "adopt",
         help="take over images that another tool, or a hand, linked",
@@ -116,21 +158,10 @@ def add(commands: Commands) -> None:
         "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
         "sysextmgr.conf says of the source.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
+        arguments=(
+            argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)"),
+            policy,
+            dry_run,
+            json,
+        ),
     )
-    adopt.add_argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)")
-    policy(adopt)
-    dry_run(adopt)
-    json(adopt)
-
-
-def _acting(parser: ArgumentParser) -> None:
-    tree(parser)
-    now(parser)
-    dry_run(parser)
-    json(parser)
-
-
-def _editing(parser: ArgumentParser) -> None:
-    tree(parser)
-    dry_run(parser)
-    json(parser)

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 Example = tuple[str, str]
 """A command line after ``tukit-sysext``, and what it does."""
+
+Argument = Callable[[argparse._ActionsContainer], object]
+"""Adds an argument, or an option, to a command or to a group of options."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,8 +27,16 @@ else:
     Commands = argparse._SubParsersAction  # generic in the stubs alone
 
 
-def command(commands: Commands, name: str, *, help: str, description: str, examples: Sequence[Example]) -> Parser:
-    """Add one command, with ``-v`` and ``-q``."""
+def command(
+    commands: Commands,
+    name: str,
+    *,
+    help: str,
+    description: str,
+    examples: Sequence[Example],
+    arguments: Sequence[Argument] = (),
+) -> Parser:
+    """Add one command, with ``-v``, ``-q`` and its arguments, in the order in which help shows them."""
     shown = [f"tukit-sysext {line}" for line, _ in examples]
     width = max(map(len, shown), default=0)
     lines = [f"  {line:{width}}  {what}".rstrip() for line, (_, what) in zip(shown, examples, strict=True)]
@@ -38,7 +49,25 @@ def command(commands: Commands, name: str, *, help: str, description: str, examp
     )
     made.examples = tuple(examples)
     common(made)
+    for add in arguments:
+        add(made)
     return made
+
+
+def argument(*names: str, **settings: Any) -> Argument:
+    """An argument, as ``add_argument()`` of argparse takes it."""
+    return lambda parser: parser.add_argument(*names, **settings)
+
+
+def one_of(*options: Argument) -> Argument:
+    """Options that exclude each other."""
+
+    def add(parser: argparse._ActionsContainer) -> None:
+        group = parser.add_mutually_exclusive_group()
+        for option in options:
+            option(group)
+
+    return add
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -68,47 +97,30 @@ def common(parser: argparse.ArgumentParser, **defaults: Any) -> None:
     )
 
 
-def json(parser: argparse.ArgumentParser, *, action: bool = False) -> None:
-    """``--json``; of an action of a command that has it too: before the action or after it."""
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        default=argparse.SUPPRESS if action else False,
-        help="print JSON; tukit-sysext-json(5) describes it",
-    )
-
-
-def dry_run(parser: argparse.ArgumentParser) -> None:
-    """``--dry-run``."""
-    parser.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
-
-
-def tree(parser: argparse.ArgumentParser) -> None:
-    """``--root`` and ``--snapshot``: another tree than the running system and what boots next."""
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--root",
-        type=Path,
-        metavar="DIR",
-        help="the tree below this directory; a root that is no snapshot of this machine has its own image store",
-    )
-    which.add_argument("--snapshot", type=number, metavar="N", help="the tree of this snapshot")
-
-
-def now(parser: argparse.ArgumentParser) -> None:
-    """``--now``."""
-    parser.add_argument("--now", action="store_true", help="merge it into the running /usr: systemd-sysext refresh")
-
-
-def policy(parser: argparse.ArgumentParser) -> None:
-    """``--policy`` and its short form."""
-    parser.add_argument(
-        "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
-    )
-
-
 def number(text: str) -> int:
     """A whole number from 0."""
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise argparse.ArgumentTypeError("expected a whole number from 0")
     return int(text)
+
+
+json = argument("--json", action="store_true", help="print JSON; tukit-sysext-json(5) describes it")
+json_of_action = argument(
+    "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON; tukit-sysext-json(5) describes it"
+)
+"""Of an action of a command that has it too: before the action or after it."""
+dry_run = argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
+now = argument("--now", action="store_true", help="merge it into the running /usr: systemd-sysext refresh")
+policy = argument(
+    "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
+)
+tree = one_of(
+    argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="the tree below this directory; a root that is no snapshot of this machine has its own image store",
+    ),
+    argument("--snapshot", type=number, metavar="N", help="the tree of this snapshot"),
+)
+"""Another tree than the running system and what boots next."""

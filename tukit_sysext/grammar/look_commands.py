@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, json, tree
+from tukit_sysext.grammar.command import Commands, argument, command, json, one_of, tree
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    found = command(
+    command(
         commands,
         "list",
         help="what the sources offer, and what of it fits, is installed, or has an update",
@@ -19,15 +19,17 @@ def add(commands: Commands) -> None:
             ("list --all gdb", "every version of gdb, and why one does not fit"),
             ("list --updates", "installed images that have an update"),
         ),
+        arguments=(
+            argument("names", nargs="*", metavar="NAME", help="images (default: all)"),
+            argument("-a", "--all", action="store_true", help="all versions, with the reason where one does not fit"),
+            argument("-i", "--installed", action="store_true", help="only images that are wanted or linked"),
+            argument("-u", "--updates", action="store_true", help="only images that have an update"),
+            tree,
+            json,
+        ),
     )
-    found.add_argument("names", nargs="*", metavar="NAME", help="images (default: all)")
-    found.add_argument("-a", "--all", action="store_true", help="all versions, with the reason where one does not fit")
-    found.add_argument("-i", "--installed", action="store_true", help="only images that are wanted or linked")
-    found.add_argument("-u", "--updates", action="store_true", help="only images that have an update")
-    tree(found)
-    json(found)
 
-    status = command(
+    command(
         commands,
         "status",
         help="which images the running system and the one that boots next have, and what is wrong",
@@ -37,43 +39,54 @@ def add(commands: Commands) -> None:
             ("status --follow", "watch an update that is running"),
             ("status --refused || mail -s refused root", "for scripts: is an update refused?"),
         ),
+        arguments=(
+            one_of(
+                argument("--refused", action="store_true", help="only tell whether an update is refused (1: it is)"),
+                argument(
+                    "-f", "--follow", action="store_true", help="watch what a running update does until it is over"
+                ),
+            ),
+            json,
+        ),
     )
-    what = status.add_mutually_exclusive_group()
-    what.add_argument("--refused", action="store_true", help="only tell whether an update is refused (1: it is)")
-    what.add_argument("-f", "--follow", action="store_true", help="watch what a running update does until it is over")
-    json(status)
 
-    check = command(
+    command(
         commands,
         "check",
         help="what a transaction would do with the images of a tree, and why",
         description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
         "an update with this tree would be refused.",
         examples=(("check", "the running system"), ("check --snapshot 42", "another snapshot")),
+        arguments=(
+            tree,
+            json,
+        ),
     )
-    tree(check)
-    json(check)
 
-    why_not = command(
+    command(
         commands,
         "why-not",
         help="why an image, or a version of it, is not used: every rule with the values of both sides",
         description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
         "what the system has, what the image has, and whether that fits. Ends with 0 where nothing speaks against it.",
         examples=(("why-not gdb", "the newest versions"), ("why-not gdb=15.2", "this version")),
+        arguments=(
+            argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it"),
+            tree,
+            json,
+        ),
     )
-    why_not.add_argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it")
-    tree(why_not)
-    json(why_not)
 
-    config = command(
+    command(
         commands,
         "config",
         help="the effective configuration, and which file each value comes from",
         description="Prints settings, sources and wanted images as they count, each value with the file and line that "
         "says so, and what is wrong in the files.",
         examples=(("config", "everything"), ("config --snapshot 42", "as another snapshot has it")),
+        arguments=(
+            argument("--all", action="store_true", help="also what no file says, with its default"),
+            tree,
+            json,
+        ),
     )
-    config.add_argument("--all", action="store_true", help="also what no file says, with its default")
-    tree(config)
-    json(config)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, common, dry_run, json
+from tukit_sysext.grammar.command import Commands, argument, command, common, dry_run, json
 
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
@@ -11,7 +11,7 @@ COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "
 
 def add(commands: Commands) -> None:
     """Add them."""
-    doctor = command(
+    command(
         commands,
         "doctor",
         help="what is wrong with this machine's set-up, and the command that mends it",
@@ -22,10 +22,10 @@ def add(commands: Commands) -> None:
             ("doctor -v", "all that was checked"),
             ("doctor --json", "for monitoring"),
         ),
+        arguments=(json,),
     )
-    json(doctor)
 
-    preflight = command(
+    command(
         commands,
         "preflight",
         help="would an update to what the repositories offer now be refused",
@@ -37,29 +37,33 @@ def add(commands: Commands) -> None:
             ("preflight", "what an update would do now"),
             ("preflight --quiet; test $? -ne 75", "as in ExecCondition= of transactional-update.service"),
         ),
+        arguments=(json,),
     )
-    json(preflight)
 
-    plugins = command(
+    command(
         commands,
         "plugins",
         help="which plugins are loaded, and what they implement",
         description="Lists the built-in plugins and those that [Plugins] Load= in tukit-sysext.conf names.",
         examples=(("plugins", ""), ("plugins --hooks", "what a plugin can implement")),
+        arguments=(
+            argument("--hooks", action="store_true", help="print the specifications of all hooks"),
+            json,
+        ),
     )
-    plugins.add_argument("--hooks", action="store_true", help="print the specifications of all hooks")
-    json(plugins)
 
-    purge = command(
+    command(
         commands,
         "purge",
         help="remove our own state; images, links and configuration stay",
         description="Removes /var/lib/tukit-sysext (records, ledger, memory of signatures), /var/cache/tukit-sysext "
         "and /run/tukit-sysext. Images, links and configuration stay; images are of unknown origin from then on.",
         examples=(("purge --dry-run", "what would go"), ("purge", "")),
+        arguments=(
+            dry_run,
+            json,
+        ),
     )
-    dry_run(purge)
-    json(purge)
 
     command(
         commands,

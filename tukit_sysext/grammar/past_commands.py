@@ -3,39 +3,45 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, json
+from tukit_sysext.grammar.command import Commands, argument, command, json
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    snapshots = command(
+    command(
         commands,
         "snapshots",
         help="the images of every snapshot",
         description="Shows snapshots downwards, images across, and versions in the cells; marks the default and the "
         "running one, and what changed from one to the next.",
         examples=(("snapshots", ""), ("snapshots gdb", "of one image alone")),
+        arguments=(
+            argument("names", nargs="*", metavar="NAME", help="images (default: all)"),
+            json,
+        ),
     )
-    snapshots.add_argument("names", nargs="*", metavar="NAME", help="images (default: all)")
-    json(snapshots)
 
-    diff = command(
+    command(
         commands,
         "diff",
         help="images that came, went or changed version between two snapshots",
         description="Compares the images of two snapshots. Of a deleted snapshot the ledger tells them.",
         examples=(("diff running default", "what the reboot brings"), ("diff 41 42", "")),
+        arguments=(
+            argument("a", metavar="A", help="number of a snapshot, running, or default"),
+            argument("b", metavar="B", help="number of a snapshot, running, or default"),
+            json,
+        ),
     )
-    for name in ("a", "b"):
-        diff.add_argument(name, metavar=name.upper(), help="number of a snapshot, running, or default")
-    json(diff)
 
-    history = command(
+    command(
         commands,
         "history",
         help="what happened to snapshots and images",
         description="Shows what the ledger remembers, the newest last. With IMAGE also which snapshots had it.",
         examples=(("history", ""), ("history gdb", "and which snapshots had it")),
+        arguments=(
+            argument("image", nargs="?", metavar="IMAGE", help="an image, or a file of the store"),
+            json,
+        ),
     )
-    history.add_argument("image", nargs="?", metavar="IMAGE", help="an image, or a file of the store")
-    json(history)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, dry_run, json, number
+from tukit_sysext.grammar.command import Commands, argument, command, dry_run, json, json_of_action, number
 
 
 def add(commands: Commands) -> None:
@@ -19,50 +19,56 @@ def add(commands: Commands) -> None:
             ("sources add main https://images.example.org/microos/ --key main.asc", ""),
             ("sources add stick /run/media/stick/images --key main.asc", "without a network"),
         ),
+        arguments=(json,),
     )
-    json(sources)
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
-    add = command(
+    command(
         actions,
         "add",
         help="add a source with the key that signs its lists",
         description="Writes /etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps "
         "the key as keyrings/NAME.gpg. Shows the key's fingerprint.",
         examples=(("sources add main https://images.example.org/microos/ --key main.asc", ""),),
+        arguments=(
+            argument("name", metavar="NAME", help="how the source is called from now on"),
+            argument("where", metavar="URL|DIR", nargs="+", help="URLs that mirror each other, or one directory"),
+            argument("--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input"),
+            argument(
+                "--fingerprint",
+                metavar="FINGERPRINT",
+                action="append",
+                default=[],
+                help="believe this (primary) key alone; without --key it is one of the system's import keyring",
+            ),
+            argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)"),
+            argument("--force", action="store_true", help="replace a source of this name"),
+            json_of_action,
+            dry_run,
+        ),
     )
-    add.add_argument("name", metavar="NAME", help="how the source is called from now on")
-    add.add_argument("where", metavar="URL|DIR", nargs="+", help="URLs that mirror each other, or one directory")
-    add.add_argument("--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input")
-    add.add_argument(
-        "--fingerprint",
-        metavar="FINGERPRINT",
-        action="append",
-        default=[],
-        help="believe this (primary) key alone; without --key it is one of the system's import keyring",
-    )
-    add.add_argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)")
-    add.add_argument("--force", action="store_true", help="replace a source of this name")
-    json(add, action=True)
-    dry_run(add)
-    reset = command(
+    command(
         actions,
         "reset",
         help="forget which lists were seen, to go back to an older one",
         description="An older list than the newest one seen is refused, as it may be served again by an attacker. "
         "This forgets the newest one: the next good list is believed, whenever it was signed.",
         examples=(("sources reset main", ""),),
+        arguments=(
+            argument("name", metavar="NAME", help="a source"),
+            json_of_action,
+            dry_run,
+        ),
     )
-    reset.add_argument("name", metavar="NAME", help="a source")
-    json(reset, action=True)
-    dry_run(reset)
-    remove = command(
+    command(
         actions,
         "remove",
         help="take a source and its key away",
         description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "
         "names it, in the running system and what boots next. Its images stay.",
         examples=(("sources remove main", ""),),
+        arguments=(
+            argument("name", metavar="NAME", help="a source"),
+            json_of_action,
+            dry_run,
+        ),
     )
-    remove.add_argument("name", metavar="NAME", help="a source")
-    json(remove, action=True)
-    dry_run(remove)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, command, dry_run, json, number
+from tukit_sysext.grammar.command import Commands, argument, command, dry_run, json, number, one_of
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    verify = command(
+    command(
         commands,
         "verify",
         help="are the images of snapshots present, whole and fitting",
@@ -19,40 +19,49 @@ def add(commands: Commands) -> None:
             ("verify --all", "of all snapshots"),
             ("verify --repair", "bring back what is not whole"),
         ),
+        arguments=(
+            one_of(
+                argument("--snapshot", type=number, metavar="N", help="the images of this snapshot"),
+                argument("--all", action="store_true", help="the images of all snapshots"),
+                argument(
+                    "--boot",
+                    action="store_true",
+                    help="what a unit runs before the merge: put links that would harm it into quarantine, and take "
+                    "out what is whole again",
+                ),
+            ),
+            argument("--repair", action="store_true", help="bring back what is missing or damaged"),
+            dry_run,
+            json,
+        ),
     )
-    scope = verify.add_mutually_exclusive_group()
-    scope.add_argument("--snapshot", type=number, metavar="N", help="the images of this snapshot")
-    scope.add_argument("--all", action="store_true", help="the images of all snapshots")
-    scope.add_argument(
-        "--boot",
-        action="store_true",
-        help="what a unit runs before the merge: put links that would harm it into quarantine, and take out what is "
-        "whole again",
-    )
-    verify.add_argument("--repair", action="store_true", help="bring back what is missing or damaged")
-    dry_run(verify)
-    json(verify)
 
-    gc = command(
+    command(
         commands,
         "gc",
         help="collect images that no snapshot needs",
         description="Deletes images of the store that nothing needed in two runs and for the grace time ([Store] "
         "Grace=, a week unless set). Deletes nothing where anything is not known: it ends with 1 then.",
         examples=(("gc --dry-run", "what keeps each image, and what would go"), ("gc", "")),
+        arguments=(
+            argument("-n", "--dry-run", action="store_true", help="only tell what keeps each image, and what would go"),
+            argument(
+                "--unknown-origin",
+                action="store_true",
+                help="also collect good images that have no record (another tool's)",
+            ),
+            json,
+        ),
     )
-    gc.add_argument("-n", "--dry-run", action="store_true", help="only tell what keeps each image, and what would go")
-    gc.add_argument(
-        "--unknown-origin", action="store_true", help="also collect good images that have no record (another tool's)"
-    )
-    json(gc)
 
-    why = command(
+    command(
         commands,
         "why",
         help="what keeps an image",
         description="Names everything that needs an image of the store: snapshots, the running system, holds, mounts.",
         examples=(("why gdb", "all its versions"), ("why gdb-15.2.x86-64.raw", "a file of the store")),
+        arguments=(
+            argument("image", metavar="IMAGE", help="an image (all its versions), or a file of the store"),
+            json,
+        ),
     )
-    why.add_argument("image", metavar="IMAGE", help="an image (all its versions), or a file of the store")
-    json(why)
