@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tests.trees import Content, make_tree
 from tukit_sysext.layout import Layout
 from tukit_sysext.machine import Machine
+from tukit_sysext.store.record import Record, Records
 from tukit_sysext.system.subvolume import Subvolume
 
+TOP = Path(__file__).resolve().parents[1]
+OLD = "glibc-2.42"
+NEW = "glibc-2.43"
 OS_RELEASE = "ID=opensuse-microos\nVERSION_ID=20261101\nSYSEXT_LEVEL=glibc-2.42\n"
 
 
@@ -78,6 +88,8 @@ class PlainMachine:
         self.machine = Machine(layout=self.layout, subvolumes=self.subvolumes, privileged=True)
         make_tree(root, {"etc/os-release": OS_RELEASE, "sys/block": None, "proc/self/mountinfo": ""})
         self.subvolumes.create(root / ".snapshots")
+        self.source = root.parent / "source"
+        self._hashes: dict[str, str] = {}
 
     def as_user(self) -> None:
         """From now on an ordinary user looks at it."""
@@ -110,6 +122,127 @@ class PlainMachine:
         """Root of a snapshot."""
         return self.layout.snapshots / str(number) / "snapshot"
 
+    def add_source(self) -> None:
+        """A source named main: a directory beside the machine, which offers nothing yet."""
+        self.source.mkdir()
+        make_tree(self.root, {"etc/tukit-sysext/sources.d/main.conf": f"[Source]\nPath={self.source}\nVerify=no\n"})
+        self._list()
+
+    def want(self, name: str, **keys: str) -> None:
+        """Make an image wanted in the running system."""
+        lines = "".join(f"{key}={value}\n" for key, value in keys.items())
+        make_tree(self.root, {f"etc/tukit-sysext/images.d/{name}.conf": f"[Image]\n{lines}"})
+
+    def publish(self, name: str, version: str, level: str = OLD, *, content: bytes | None = None) -> None:
+        """Put an image for systems of this level into the repository, and list it."""
+        file = _file(name, version)
+        image = content if content is not None else f"{name} {version}".encode() * 1000
+        release = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
+        described = json.dumps([{"image_name": file, "sysext": release}]).encode()
+        for listed, content in ((file, image), (f"{file}.json", described)):
+            (self.source / listed).write_bytes(content)
+            self._hashes[listed] = hashlib.sha256(content).hexdigest()
+        self._list()
+
+    def unpublish(self, name: str, version: str) -> None:
+        """Take it out of the list."""
+        for listed in (_file(name, version), f"{_file(name, version)}.json"):
+            del self._hashes[listed]
+        self._list()
+
+    def away(self) -> None:
+        """From now on the source does not answer."""
+        self.source.rename(self.source.with_name("away"))
+
+    def _list(self) -> None:
+        lines = "".join(f"{value}  {name}\n" for name, value in sorted(self._hashes.items()))
+        (self.source / "SHA256SUMS").write_text(lines)
+
+    def link_image(self, root: Path, name: str, version: str, level: str = OLD) -> None:
+        """Link an image into a tree, and put it whole and recorded into the store."""
+        file = _file(name, version)
+        content = f"{name} {version}".encode() * 1000
+        path = self.layout.store / file
+        if not path.exists():
+            make_tree(self.layout.store, {file: content})
+            made = Record(
+                file_name=file,
+                name=name,
+                version=version,
+                sha256=hashlib.sha256(content).hexdigest(),
+                size=len(content),
+                source="main",
+                url=str(self.source / file),
+                signer=None,
+                time="2026-11-01T10:00:00Z",
+                merge_name=name,
+                release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
+            )
+            Records(self.layout.records).write(made.sealed(path.stat()))
+        link = root / "etc/extensions" / f"{name}.raw"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"/var/lib/sysext-store/{file}")
+
+    def snapshot_with(
+        self, number: int, images: Mapping[str, str], *, level: str = OLD, default: bool = False
+    ) -> Subvolume:
+        """A snapshot with these versions of images."""
+        system = f"NAME=MicroOS\nID=opensuse-microos\nVERSION_ID=202611{number % 28 + 1:02}\nSYSEXT_LEVEL={level}\n"
+        made = self.snapshot(number, {"etc/os-release": system}, info=snapper_info(number))
+        for name, version in images.items():
+            self.link_image(self.tree(number), name, version, level)
+        if default:
+            self.subvolumes.set_default(made.identifier)
+        return made
+
+    def boot(self, number: int) -> None:
+        """The running system is that of a snapshot from now on, and has its links."""
+        shutil.copy(self.tree(number) / PlainSubvolumes.FILE, self.root / PlainSubvolumes.FILE)
+        for part in ("etc/os-release", "etc/extensions"):
+            subprocess.run(["cp", "-rT", self.tree(number) / part, self.root / part], check=True)
+
+    def argv(self, *arguments: str) -> list[str]:
+        """What runs a command on this machine as a process of its own, in :data:`TOP`."""
+        return [sys.executable, "-c", _RUN, str(self.root), *arguments]
+
+    def command(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command into pipes."""
+        return subprocess.run(
+            self.argv(*arguments),
+            env={**_environment(), **(environment or {})},
+            cwd=TOP,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    def on_terminal(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        environment: Mapping[str, str] | None = None,
+        argv: Sequence[str] = (),
+    ) -> tuple[int, str]:
+        """Run a command (or ``argv``) on a terminal: its status, and all that it wrote there, lines ended by newlines.
+
+        The terminal is the only place that it can write to.
+        """
+        own, theirs = pty.openpty()
+        told = {**_environment(), "COLUMNS": str(columns), "TERM": "xterm-256color", **(environment or {})}
+        with subprocess.Popen(
+            argv or self.argv(*arguments), env=told, cwd=TOP, stdin=theirs, stdout=theirs, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            content = b""
+            while piece := _read(own):
+                content += piece
+            os.close(own)
+            status = process.wait()
+        return status, content.decode().replace("\r\n", "\n")
+
 
 def snapper_info(number: int, *, in_progress: bool = False) -> str:
     """What snapper writes for a snapshot."""
@@ -120,3 +253,34 @@ def snapper_info(number: int, *, in_progress: bool = False) -> str:
         f'<?xml version="1.0"?>\n<snapshot><type>single</type><num>{number}</num><date>2026-11-01 10:00:00</date>'
         f"<description>Snapshot Update of #1</description>{userdata}</snapshot>\n"
     )
+
+
+def with_source(folder: Path) -> PlainMachine:
+    """One with a source, in a folder for both."""
+    made = PlainMachine(folder / "machine")
+    made.add_source()
+    return made
+
+
+def _file(name: str, version: str) -> str:
+    return f"{name}-{version}.x86-64.raw"
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""  # Linux says EIO when nobody has the other side of a terminal any more
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+_RUN = """
+import sys
+from pathlib import Path
+from tests.machine import open_machine
+from tukit_sysext import cli
+cli.leave(cli.main(sys.argv[2:], machine=open_machine(Path(sys.argv[1]), privileged=True)))
+"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
@@ -34,3 +35,8 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:
         return b""  # Linux says EIO when nobody has the other side of a terminal any more
+
+
+def plain(text: str) -> str:
+    """What a terminal shows, without colours and commands."""
+    return re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", text)

@@ -26,8 +26,7 @@ def commands() -> list[str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(7)
     return site
 

@@ -45,14 +45,14 @@ class Site(PlainMachine):
         monkeypatch.setattr(time, "time", lambda: self.now)
         self.store = Store(self.layout)
         for name in (A, B):
-            self.publish(name)
+            self.store_image(name)
         self.snapshot(1, self.linked(A))
 
     def linked(self, *images: str) -> dict[str, Content]:
         links: dict[str, Content] = {f"etc/extensions/{name[0]}.raw": Link(f"{STORE}/{name}") for name in images}
         return {"etc/os-release": OS_RELEASE, **links}
 
-    def publish(self, name: str, content: bytes = b"image") -> None:
+    def store_image(self, name: str, content: bytes = b"image") -> None:
         entry = record(content, file_name=name, name=name[0], version="1.0", merge_name=name[0])
         with self.store.receive(sha256=sha256(content), limit=1000, where="test") as incoming:
             incoming.write(content)
@@ -341,7 +341,7 @@ def test_where_the_file_that_may_hold_it_has_a_fault_every_version_stays(site: S
 
 
 def test_one_file_that_cannot_be_deleted_keeps_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.publish("0-1.0.x86-64.raw")
+    site.store_image("0-1.0.x86-64.raw")
     site.collect()
     site.let_pass()
     real = Store.remove
@@ -483,7 +483,7 @@ def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setattr("tukit_sysext.collect.collection.inspect_image", look)
     others = [f"{letter}-1.0.x86-64.raw" for letter in "cd"]
     for name in others:
-        site.publish(name)
+        site.store_image(name)
         site.store.records.remove(name)
     site.collect()
     site.let_pass()

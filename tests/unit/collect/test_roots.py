@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,7 @@ STORE = "/var/lib/sysext-store"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(1)
     return site
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +19,6 @@ from tukit_sysext.system.tree import Tree
 CONF = "etc/sysextmgr/sysextmgr.conf"
 OURS = "etc/tukit-sysext/sources.d/sysextmgr.conf"
 URL = "https://images.example.org/sysext/"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
-    return site
 
 
 def configured(site: PlainMachine, more: str = "", url: str = URL) -> None:

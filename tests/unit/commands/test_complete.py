@@ -8,27 +8,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import PlainMachine, with_source
 from tests.trees import make_tree
-from tests.unit.commands.world import World
 from tukit_sysext import cli
 from tukit_sysext.grammar.machine_commands import COMPLETED
 from tukit_sysext.sources.cache import LISTS, Cache
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.publish("gdb", "15.1")
-    world.publish("gdb", "15.2")
-    world.want("strace")
-    world.want("gone", State="removed")
-    world.snapshot(1, {"htop": "3.4"})
-    world.snapshot(12, {})
-    return world
+def site(tmp_path: Path) -> PlainMachine:
+    site = with_source(tmp_path)
+    site.publish("gdb", "15.1")
+    site.publish("gdb", "15.2")
+    site.want("strace")
+    site.want("gone", State="removed")
+    site.snapshot_with(1, {"htop": "3.4"})
+    site.snapshot_with(12, {})
+    return site
 
 
-def names(world: World, capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
-    assert cli.main(["complete", kind], machine=world.site.machine) == 0
+def names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str) -> list[str]:
+    assert cli.main(["complete", kind], machine=site.machine) == 0
     out, err = capsys.readouterr()
     assert err == ""
     return [str(line) for line in out.splitlines()]
@@ -48,37 +48,37 @@ def names(world: World, capsys: pytest.CaptureFixture[str], kind: str) -> list[s
         ("blocked", []),
     ],
 )
-def test_names(world: World, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
-    assert names(world, capsys, kind) == expected
+def test_names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
+    assert names(site, capsys, kind) == expected
 
 
 def test_the_list_of_a_server_is_the_one_that_was_fetched_last(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody is asked: the server of this source does not exist."""
-    make_tree(world.site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=http://192.0.2.1/\n"})
-    cache = Cache(world.site.layout.cache, writable=True)
+    make_tree(site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=http://192.0.2.1/\n"})
+    cache = Cache(site.layout.cache, writable=True)
     line = f"{hashlib.sha256(b'').hexdigest()}  perf-6.12.x86-64.raw\n"
     cache.put_note(LISTS, "web", {"list": cache.put_content(line.encode())})
-    assert "perf=6.12" in names(world, capsys, "versions")
+    assert "perf=6.12" in names(site, capsys, "versions")
 
 
 @pytest.mark.parametrize("kind", COMPLETED)
-def test_what_cannot_be_read_has_no_names(world: World, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_what_cannot_be_read_has_no_names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     """An ordinary user, a store that is none, a ledger that is damaged, a source that is away, odd names."""
-    world.site.as_user()
-    world.away()
-    world.site.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
-    world.site.layout.ledger.write_text("no ledger")
-    world.site.layout.store.rename(world.site.root / "store")
-    world.site.layout.store.write_text("a file")
-    make_tree(world.site.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
-    before = sorted(world.site.root.rglob("*"))
-    assert all(line.isprintable() or "\t" in line for line in names(world, capsys, kind))
-    assert sorted(world.site.root.rglob("*")) == before
+    site.as_user()
+    site.away()
+    site.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
+    site.layout.ledger.write_text("no ledger")
+    site.layout.store.rename(site.root / "store")
+    site.layout.store.write_text("a file")
+    make_tree(site.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
+    before = sorted(site.root.rglob("*"))
+    assert all(line.isprintable() or "\t" in line for line in names(site, capsys, kind))
+    assert sorted(site.root.rglob("*")) == before
 
 
-def test_it_is_not_shown(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_not_shown(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["--help"], machine=world.site.machine)
+        cli.main(["--help"], machine=site.machine)
     assert "complete" not in capsys.readouterr().out

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,7 @@ MAIN = "etc/tukit-sysext/tukit-sysext.conf"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(7)
     return site
 

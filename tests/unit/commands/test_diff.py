@@ -30,8 +30,7 @@ def tree(**links: str) -> dict[str, Content]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(
         1, tree(gdb="gdb-15.1.x86-64.raw", old="old-1.x86-64.raw", same="same-1.x86-64.raw", by_hand="/opt/x")
     )

@@ -8,32 +8,32 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.commands.world import World
+from tests.machine import PlainMachine, with_source
 from tukit_sysext import cli
 
 OLD, GONE = "gdb-1.0.x86-64.raw", "gdb-0.9.x86-64.raw"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def site(tmp_path: Path) -> PlainMachine:
     """gdb 2.0 runs, 1.0 is in snapshot 1 alone, and 0.9 was in a snapshot that is gone."""
-    made = World(tmp_path)
-    made.snapshot(1, {"gdb": "1.0"})
-    made.snapshot(2, {"gdb": "2.0"}, default=True)
+    made = with_source(tmp_path)
+    made.snapshot_with(1, {"gdb": "1.0"})
+    made.snapshot_with(2, {"gdb": "2.0"}, default=True)
     made.boot(2)
-    made.snapshot(3, {"gdb": "0.9"})
-    made.site.layout.snapshots.joinpath("3").rename(tmp_path / "gone")
+    made.snapshot_with(3, {"gdb": "0.9"})
+    made.layout.snapshots.joinpath("3").rename(tmp_path / "gone")
     return made
 
 
-def hide(world: World) -> None:
-    etc = world.site.tree(1) / "etc"
+def hide(site: PlainMachine) -> None:
+    etc = site.tree(1) / "etc"
     etc.rename(etc.with_name("elsewhere"))
 
 
-def told(world: World, capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
+def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
     capsys.readouterr()
-    assert cli.main([*argv], machine=world.site.machine) == status
+    assert cli.main([*argv], machine=site.machine) == status
     return capsys.readouterr().out
 
 
@@ -41,31 +41,31 @@ def row(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(name))
 
 
-def test_a_dry_run_says_what_would_go(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(world, capsys, "gc", "-n")
+def test_a_dry_run_says_what_would_go(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(site, capsys, "gc", "-n")
     assert "0 would be deleted, 0 B; the store has " in text and " freed" not in text
-    world.site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    assert "0 deleted, 0 B freed; " in told(world, capsys, "gc")
-    size = (world.site.layout.store / GONE).stat().st_blocks * 512
-    text = told(world, capsys, "gc", "-n")
+    site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    assert "0 deleted, 0 B freed; " in told(site, capsys, "gc")
+    size = (site.layout.store / GONE).stat().st_blocks * 512
+    text = told(site, capsys, "gc", "-n")
     assert f"1 would be deleted, {size / 1024:.1f} KiB; the store has " in text and " freed" not in text
     assert "would be deleted: nothing needs it" in row(text, GONE)
-    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(world, capsys, "gc")
+    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(site, capsys, "gc")
 
 
 @pytest.mark.parametrize("argv", [("gc",), ("gc", "-n")])
 def test_while_a_place_is_not_known_no_date_is_told(
-    world: World, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
 ) -> None:
-    told(world, capsys, "gc")
-    assert "goes after 2" in row(told(world, capsys, "gc", "-n"), GONE)
-    hide(world)
-    text = told(world, capsys, *argv, status=1)
+    told(site, capsys, "gc")
+    assert "goes after 2" in row(told(site, capsys, "gc", "-n"), GONE)
+    hide(site)
+    text = told(site, capsys, *argv, status=1)
     for name in (OLD, GONE):
         assert row(text, name).endswith("  nothing that is known needs it")
-    text = told(world, capsys, "why", OLD, status=1)
+    text = told(site, capsys, "why", OLD, status=1)
     assert text == f"{OLD}:\n  nothing that is known needs it\n"
-    found = json.loads(told(world, capsys, *argv, "--json", status=1))
+    found = json.loads(told(site, capsys, *argv, "--json", status=1))
     assert {image["file"]: (image["fate"], image["goes_after"]) for image in found["images"]} == {
         "gdb-2.0.x86-64.raw": ("needed", None),
         OLD: ("waits", None),
@@ -73,9 +73,9 @@ def test_while_a_place_is_not_known_no_date_is_told(
     }
 
 
-def test_what_would_go_waits_while_a_place_is_not_known(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    told(world, capsys, "gc")
-    hide(world)
-    text = told(world, capsys, "gc", "-n", status=1)
+def test_what_would_go_waits_while_a_place_is_not_known(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    told(site, capsys, "gc")
+    hide(site)
+    text = told(site, capsys, "gc", "-n", status=1)
     assert "would be deleted:" not in text and "0 would be deleted" in text

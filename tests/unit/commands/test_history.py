@@ -36,9 +36,8 @@ def _five_hours_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def site(site: PlainMachine) -> PlainMachine:
     """Snapshot 1 with gdb 15.1, which is gone, 2 with gdb 15.2, and 3, where it was left out."""
-    site = PlainMachine(tmp_path)
     for number, version in ((1, "15.1"), (2, "15.2")):
         link = Link(f"/var/lib/sysext-store/gdb-{version}.x86-64.raw")
         site.snapshot(number, {"etc/os-release": OS_RELEASE, "etc/extensions/gdb.raw": link})

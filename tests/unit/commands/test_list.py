@@ -9,41 +9,41 @@ from typing import Any
 
 import pytest
 
+from tests.machine import NEW, PlainMachine, with_source
 from tests.trees import Link, make_tree
-from tests.unit.commands.world import NEW, World
 from tukit_sysext import cli
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def site(tmp_path: Path) -> PlainMachine:
     """Snapshot 1 runs: gdb and held are wanted and linked, late is wanted, by-hand is linked by hand."""
-    world = World(tmp_path)
+    site = with_source(tmp_path)
     for name in ("gdb", "held", "late", "other"):
-        world.publish(name, "1.0")
-        world.publish(name, "1.1")
-    world.publish("gdb", "1.2", NEW)
-    world.publish("future", "2.0", NEW)
+        site.publish(name, "1.0")
+        site.publish(name, "1.1")
+    site.publish("gdb", "1.2", NEW)
+    site.publish("future", "2.0", NEW)
     for name in ("gdb", "held", "late"):
-        world.want(name, **({"Hold": "1.0"} if name == "held" else {}))
-    world.snapshot(1, {"gdb": "1.0", "held": "1.0", "by-hand": "7"}, default=True)
-    world.boot(1)
-    return world
+        site.want(name, **({"Hold": "1.0"} if name == "held" else {}))
+    site.snapshot_with(1, {"gdb": "1.0", "held": "1.0", "by-hand": "7"}, default=True)
+    site.boot(1)
+    return site
 
 
-def rows(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[str]]:
+def rows(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[str]]:
     """The rows of ``list``, by image."""
-    cli.main(["--quiet", "list", *arguments], machine=world.site.machine)
+    cli.main(["--quiet", "list", *arguments], machine=site.machine)
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     return {line.split()[0]: line.split(maxsplit=3)[1:] for line in lines[1:]}
 
 
-def document(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    cli.main([*arguments, "--json"], machine=world.site.machine)
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    cli.main([*arguments, "--json"], machine=site.machine)
     return json.loads(capsys.readouterr().out)
 
 
-def test_what_is_listed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rows(world, capsys) == {
+def test_what_is_listed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows(site, capsys) == {
         "by-hand": ["7", "-", "linked, not wanted"],
         "future": ["-", "-", "does not fit: 2.0: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42"],
         "gdb": ["1.0", "1.1", "update to 1.1"],
@@ -51,13 +51,13 @@ def test_what_is_listed(world: World, capsys: pytest.CaptureFixture[str]) -> Non
         "late": ["-", "1.1", "wanted, not linked"],
         "other": ["-", "1.1", "available"],
     }
-    assert set(rows(world, capsys, "-i")) == {"by-hand", "gdb", "held", "late"}
-    assert set(rows(world, capsys, "-u")) == {"gdb"}
-    assert set(rows(world, capsys, "other", "gdb")) == {"gdb", "other"}
+    assert set(rows(site, capsys, "-i")) == {"by-hand", "gdb", "held", "late"}
+    assert set(rows(site, capsys, "-u")) == {"gdb"}
+    assert set(rows(site, capsys, "other", "gdb")) == {"gdb", "other"}
 
 
-def test_all_versions_with_reasons(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["list", "--all", "gdb", "held"], machine=world.site.machine) == 0
+def test_all_versions_with_reasons(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "--all", "gdb", "held"], machine=site.machine) == 0
     found = [line.split(maxsplit=5) for line in capsys.readouterr().out.splitlines()[1:]]
     states = {(row[0], row[1]): row[5] for row in found}
     assert states == {
@@ -70,33 +70,35 @@ def test_all_versions_with_reasons(world: World, capsys: pytest.CaptureFixture[s
 
 
 def test_what_is_not_offered_any_more_and_what_is_held_elsewhere(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for version in ("1.0", "1.1", "1.2"):
-        world.unpublish("gdb", version)
-    world.want("held", Hold="1.1")
-    world.link(world.site.root, "held", "1.2")
-    assert rows(world, capsys)["gdb"] == ["1.0", "-", "installed, not offered any more"]
-    assert rows(world, capsys)["held"] == ["1.2", "1.1", "1.1 is held, update goes back to it"]
+        site.unpublish("gdb", version)
+    site.want("held", Hold="1.1")
+    site.link_image(site.root, "held", "1.2")
+    assert rows(site, capsys)["gdb"] == ["1.0", "-", "installed, not offered any more"]
+    assert rows(site, capsys)["held"] == ["1.2", "1.1", "1.1 is held, update goes back to it"]
 
 
-def test_a_source_that_is_away_is_told_and_the_rest_is_listed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.away()
-    assert cli.main(["list"], machine=world.site.machine) == 1
+def test_a_source_that_is_away_is_told_and_the_rest_is_listed(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.away()
+    assert cli.main(["list"], machine=site.machine) == 1
     told = capsys.readouterr()
     assert "source main, what it offers is not listed" in told.err
     assert "installed, its source could not be asked" in told.out
     assert {line.split()[0] for line in told.out.splitlines()[1:5]} == {"by-hand", "gdb", "held", "late"}
-    assert cli.main(["list", "nothing"], machine=world.site.machine) == 1
+    assert cli.main(["list", "nothing"], machine=site.machine) == 1
     assert "not all is known, as source main could not be asked" in capsys.readouterr().err
 
 
-def test_nothing_is_written_for_an_ordinary_user(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.site.as_user()
-    before = sorted(path for path in world.site.root.rglob("*"))
-    assert rows(world, capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
-    assert cli.main(["why-not", "gdb"], machine=world.site.machine) == 0
-    assert sorted(path for path in world.site.root.rglob("*")) == before
+def test_nothing_is_written_for_an_ordinary_user(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.as_user()
+    before = sorted(path for path in site.root.rglob("*"))
+    assert rows(site, capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
+    assert cli.main(["why-not", "gdb"], machine=site.machine) == 0
+    assert sorted(path for path in site.root.rglob("*")) == before
 
 
 @pytest.mark.root
@@ -113,9 +115,9 @@ def test_nothing_is_written_for_an_ordinary_user(world: World, capsys: pytest.Ca
     ],
 )
 def test_unknown_names(
-    world: World, capsys: pytest.CaptureFixture[str], argv: list[str], told: str, next_step: str
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str], told: str, next_step: str
 ) -> None:
-    assert cli.main(argv, machine=world.site.machine) == 1
+    assert cli.main(argv, machine=site.machine) == 1
     err = capsys.readouterr().err
     assert told in err and next_step in err
     assert "\x1b" not in err
@@ -128,8 +130,8 @@ def rules(found: Any, version: str) -> dict[str, tuple[bool | None, str | None, 
 
 
 @pytest.mark.root
-def test_why_not_tells_every_rule_with_both_sides(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    found = document(world, capsys, "why-not", "gdb")
+def test_why_not_tells_every_rule_with_both_sides(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(site, capsys, "why-not", "gdb")
     assert found["usable"] and found["taken"] == "1.1"
     assert [item["version"] for item in found["versions"]] == ["1.2", "1.1", "1.0"]
     assert [item["usable"] for item in found["versions"]] == [False, True, True]
@@ -140,9 +142,9 @@ def test_why_not_tells_every_rule_with_both_sides(world: World, capsys: pytest.C
 
 
 @pytest.mark.root
-def test_why_not_tells_what_the_configuration_says(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
-    found = document(world, capsys, "why-not", "gdb")
+def test_why_not_tells_what_the_configuration_says(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
+    found = document(site, capsys, "why-not", "gdb")
     assert found["usable"] and found["taken"] == "1.0", "what fits is kept, whatever would be chosen now"
     assert not any(item["usable"] for item in found["versions"])
     assert rules(found, "1.1") | {
@@ -156,16 +158,18 @@ def test_why_not_tells_what_the_configuration_says(world: World, capsys: pytest.
 
 
 @pytest.mark.root
-def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(world.site.root, {"etc/extensions/other/usr/file": ""})
-    assert cli.main(["why-not", "other"], machine=world.site.machine) == 1
+def test_why_not_tells_what_has_nothing_to_do_with_a_version(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(site.root, {"etc/extensions/other/usr/file": ""})
+    assert cli.main(["why-not", "other"], machine=site.machine) == 1
     assert "/etc/extensions/other is not ours (directory)" in capsys.readouterr().out
-    world.want("late", State="removed")
-    assert cli.main(["why-not", "late"], machine=world.site.machine) == 1
+    site.want("late", State="removed")
+    assert cli.main(["why-not", "late"], machine=site.machine) == 1
     assert "State=removed" in capsys.readouterr().out
-    broken = world.repository / "other-1.1.x86-64.raw.json"
+    broken = site.source / "other-1.1.x86-64.raw.json"
     broken.write_text("{")
-    found = document(world, capsys, "why-not", "other=1.1")
+    found = document(site, capsys, "why-not", "other=1.1")
     assert found["versions"][0]["standing"] == "broken"
     assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
 
@@ -183,91 +187,93 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(world: World, capsy
     ],
 )
 def test_what_why_not_concludes(
-    world: World, capsys: pytest.CaptureFixture[str], image: str, status: int, told: str
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], image: str, status: int, told: str
 ) -> None:
-    assert cli.main(["why-not", image], machine=world.site.machine) == status
+    assert cli.main(["why-not", image], machine=site.machine) == status
     assert told in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("gdb", "held", "by-hand"):
-        next(world.site.layout.store.glob(f"{name}-*")).unlink()
+        next(site.layout.store.glob(f"{name}-*")).unlink()
     lost = "missing: not in the store"
-    assert {name: row[-1] for name, row in rows(world, capsys, "-i").items()} == {
+    assert {name: row[-1] for name, row in rows(site, capsys, "-i").items()} == {
         "by-hand": f"linked, not wanted, but {lost}",
         "gdb": f"update to 1.1; 1.0 is {lost}",
         "held": f"installed, but {lost}, held at 1.0; 1.1 fits too",
         "late": "wanted, not linked",
     }
-    assert cli.main(["list"], machine=world.site.machine) == 0
+    assert cli.main(["list"], machine=site.machine) == 0
     assert "tukit-sysext verify --repair" in capsys.readouterr().out
-    assert cli.main(["list", "--all", "gdb"], machine=world.site.machine) == 0
+    assert cli.main(["list", "--all", "gdb"], machine=site.machine) == 0
     assert f"installed, but {lost}" in capsys.readouterr().out
-    assert cli.main(["why-not", "gdb=1.0"], machine=world.site.machine) == 0
+    assert cli.main(["why-not", "gdb=1.0"], machine=site.machine) == 0
     told = capsys.readouterr().out
     assert "main, linked, but missing" in told
     assert f"1.0 is linked, but {lost}; next step: tukit-sysext verify --repair" in told
-    found = {image["name"]: image for image in document(world, capsys, "list", "--all")["images"]}
+    found = {image["name"]: image for image in document(site, capsys, "list", "--all")["images"]}
     assert (found["gdb"]["damage"], found["late"]["damage"]) == (lost, None)
     assert [item["damage"] for item in found["gdb"]["versions"]] == [None, None, lost]
-    assert [item["damage"] for item in document(world, capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
+    assert [item["damage"] for item in document(site, capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
 
 
 @pytest.mark.root
 def test_what_the_configuration_is_against_is_not_said_not_to_fit(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert document(world, capsys, "why-not", "held=1.1")["versions"][0]["standing"] == "not allowed"
-    assert cli.main(["why-not", "held=1.1"], machine=world.site.machine) == 1
+    assert document(site, capsys, "why-not", "held=1.1")["versions"][0]["standing"] == "not allowed"
+    assert cli.main(["why-not", "held=1.1"], machine=site.machine) == 1
     assert "not allowed" in capsys.readouterr().out
-    assert cli.main(["check"], machine=world.site.machine) == 0
+    assert cli.main(["check"], machine=site.machine) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "held 1.0 1.0 stays, held at 1.0" in lines
-    world.want("gdb", Block="1.1")
-    assert cli.main(["list", "--all", "gdb"], machine=world.site.machine) == 0
+    site.want("gdb", Block="1.1")
+    assert cli.main(["list", "--all", "gdb"], machine=site.machine) == 0
     assert "not allowed: blocked by /etc/tukit-sysext/images.d/gdb.conf" in capsys.readouterr().out
-    assert cli.main(["check"], machine=world.site.machine) == 0
+    assert cli.main(["check"], machine=site.machine) == 0
     assert "gdb 1.0 1.0 stays; 1.2: does not fit" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_linked_version_that_is_blocked_is_why_it_goes(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.unpublish("gdb", "1.1")
-    world.want("gdb", Block="1.0")
-    state = rows(world, capsys)["gdb"][-1]
+def test_a_linked_version_that_is_blocked_is_why_it_goes(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.unpublish("gdb", "1.1")
+    site.want("gdb", Block="1.0")
+    state = rows(site, capsys)["gdb"][-1]
     assert state.startswith("would refuse an update: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
 
 
 @pytest.mark.root
 def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.publish("late", "2.43~rc1")
-    world.want("late", Version=">=2.40,<3")
+    site.publish("late", "2.43~rc1")
+    site.want("late", Version=">=2.40,<3")
     reason = "Version=>=2.40,<3 cannot be asked about 2.43~rc1, which is no version after PEP 440"
     for argv in (["check"], ["list", "--all", "late"], ["why-not", "late=2.43~rc1"]):
-        cli.main(argv, machine=world.site.machine)
+        cli.main(argv, machine=site.machine)
         assert reason in capsys.readouterr().out, argv
 
 
 @pytest.mark.root
-def test_a_tombstone_without_links_is_nothing_to_tell(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.want("newtool", State="removed")
+def test_a_tombstone_without_links_is_nothing_to_tell(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.want("newtool", State="removed")
     for argv in (["check"], ["check", "--json"], ["list"], ["list", "-i"], ["list", "--all", "--json"]):
-        cli.main(argv, machine=world.site.machine)
+        cli.main(argv, machine=site.machine)
         assert "newtool" not in capsys.readouterr().out, argv
-    assert rows(world, capsys, "newtool") == {"newtool": ["-", "-", "removed"]}
-    world.link(world.site.root, "newtool", "1")
-    assert rows(world, capsys)["newtool"][-1] == "removed: its links go with the next update"
-    cli.main(["check"], machine=world.site.machine)
+    assert rows(site, capsys, "newtool") == {"newtool": ["-", "-", "removed"]}
+    site.link_image(site.root, "newtool", "1")
+    assert rows(site, capsys)["newtool"][-1] == "removed: its links go with the next update"
+    cli.main(["check"], machine=site.machine)
     assert "to be taken out" in capsys.readouterr().out
 
 
 @pytest.mark.root
-def test_why_not_of_what_is_masked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(world.site.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
-    assert cli.main(["why-not", "tool"], machine=world.site.machine) == 1
+def test_why_not_of_what_is_masked(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(site.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
+    assert cli.main(["why-not", "tool"], machine=site.machine) == 1
     assert "tool cannot be used, whatever its version: masked by /etc/tukit-sysext/images.d/tool.conf" in (
         capsys.readouterr().out
     )
@@ -275,13 +281,13 @@ def test_why_not_of_what_is_masked(world: World, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("argv", [["list", "--snapshot", "1"], ["verify", "--snapshot", "1"], ["diff", "1", "default"]])
 def test_what_an_ordinary_user_cannot_read_is_not_said_to_be_missing(
-    world: World, capsys: pytest.CaptureFixture[str], argv: list[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    world.site.as_user()
-    world.site.layout.snapshots.rename(world.site.root / "hidden")
-    world.site.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
-    (world.site.root / "snapshots").symlink_to(".snapshots")
-    assert cli.main(argv, machine=world.site.machine) == 1
+    site.as_user()
+    site.layout.snapshots.rename(site.root / "hidden")
+    site.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
+    (site.root / "snapshots").symlink_to(".snapshots")
+    assert cli.main(argv, machine=site.machine) == 1
     told = capsys.readouterr().err
     assert "not known: " in told and "cannot be read" in told and "none" not in told
     assert f"next step: sudo tukit-sysext {' '.join(argv)}" in told

@@ -7,34 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import PlainMachine, with_source
 from tests.trees import Link, make_tree
-from tests.unit.commands.world import World
 from tukit_sysext import cli
 
 STORE = "/var/lib/sysext-store"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def site(tmp_path: Path) -> PlainMachine:
     """A link to a file of the store whose name says nothing, one to none, and a directory."""
-    world = World(tmp_path)
-    world.snapshot(1, {"gdb": "1.0"})
-    world.snapshot(2, {"gdb": "1.0", "fine": "1.0"}, default=True)
+    site = with_source(tmp_path)
+    site.snapshot_with(1, {"gdb": "1.0"})
+    site.snapshot_with(2, {"gdb": "1.0", "fine": "1.0"}, default=True)
     make_tree(
-        world.site.tree(2),
+        site.tree(2),
         {
             "etc/extensions/odd.raw": Link(f"{STORE}/odd.raw"),
             "etc/extensions/missing.raw": Link(f"{STORE}/missing-1.0.x86-64.raw"),
             "etc/extensions/folder/usr/file": "",
         },
     )
-    make_tree(world.site.layout.store, {"odd.raw": "no image"})
-    world.boot(2)
-    return world
+    make_tree(site.layout.store, {"odd.raw": "no image"})
+    site.boot(2)
+    return site
 
 
-def told(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    cli.main([*arguments], machine=world.site.machine)
+def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    cli.main([*arguments], machine=site.machine)
     return "".join(capsys.readouterr())
 
 
@@ -42,36 +42,38 @@ def told(world: World, capsys: pytest.CaptureFixture[str], *arguments: str) -> s
 @pytest.mark.parametrize("command", ["list", "why-not"])
 @pytest.mark.parametrize(("name", "entry"), [("odd", "odd.raw"), ("folder", "folder")])
 def test_who_asks_for_one_is_told_that_it_is_there(
-    world: World, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
 ) -> None:
-    text = told(world, capsys, command, name)
+    text = told(site, capsys, command, name)
     assert f"{name}: /etc/extensions/{entry} is there, and nothing tells of which image" in text
     assert f"next step: tukit-sysext adopt --dry-run {name}" in text
 
 
-def test_they_have_one_name(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    head = told(world, capsys, "snapshots").splitlines()[0].split()
+def test_they_have_one_name(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    head = told(site, capsys, "snapshots").splitlines()[0].split()
     assert {"missing", "odd", "(folder)"} <= set(head)
     assert not {"odd.raw", "missing.raw"} & set(head)
-    difference = {line.split()[0] for line in told(world, capsys, "diff", "1", "2").splitlines()[4:]}
+    difference = {line.split()[0] for line in told(site, capsys, "diff", "1", "2").splitlines()[4:]}
     assert {"missing", "odd", "folder"} <= difference
 
 
-def test_a_link_to_nothing_is_not_installed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(world, capsys, "list", "missing")
+def test_a_link_to_nothing_is_not_installed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(site, capsys, "list", "missing")
     assert "linked, not wanted, but missing" in text
     assert "1 images, 0 installed" in text
     assert "adopt" not in text
 
 
 @pytest.mark.root
-def test_what_cannot_be_taken_over_is_not_offered_for_that(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = told(world, capsys, "check").splitlines()
+def test_what_cannot_be_taken_over_is_not_offered_for_that(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = told(site, capsys, "check").splitlines()
     rest = lines[lines.index("Not ours, never changed:") :]
     assert any(line.startswith("  missing.raw: ") and "would not be merged" in line for line in rest)
     assert not [line for line in rest if "would not be merged" in line and "adopt" in line]
     # an ordinary user cannot look into images: nothing speaks against this one
-    world.site.as_user()
-    lines = told(world, capsys, "check").splitlines()
+    site.as_user()
+    lines = told(site, capsys, "check").splitlines()
     (fine,) = (line for line in lines if line.startswith("  fine.raw: "))
     assert fine.endswith("; tukit-sysext adopt takes it over")

@@ -12,11 +12,20 @@ import sys
 
 import pytest
 
-from tests.unit.commands.world import NAMES, NEW, OLD, World, plain
+from tests.machine import NEW, OLD, PlainMachine, with_source
+from tests.terminal import plain
 from tukit_sysext.quantities import size_text
 from tukit_sysext.terminal import output as output_module
 from tukit_sysext.terminal.output import Output, has_colours
 from tukit_sysext.terminal.text import Table, Tone, Toned
+
+_NAMES = """
+gdb strace k3s docker-ce htop debugtools incus tailscale nvidia-open-driver-G06 podman-next crun vim wireshark-cli
+bpftrace perf neovim cockpit fail2ban zfs-kmp ceph-common kubernetes1.31-client sysstat tcpdump iperf nmap ethtool
+mosh tmux zsh fish emacs-nox git-lfs rclone restic borgbackup syncthing wireguard-tools chrony-ng systemd-devel-257
+a-very-long-name-of-an-extension-image-for-tests
+"""
+NAMES = tuple(_NAMES.split())
 
 LONG = "SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42, and more words than a line of a terminal has room for"
 HEAD = ("Image", "Version", "State")
@@ -151,20 +160,20 @@ def test_sizes_are_in_binary_units() -> None:
 
 
 @pytest.fixture(scope="module", params=[3, 40])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlainMachine:
     """Images, some of which changed in eight snapshots, some of which are wanted."""
-    world = World(tmp_path_factory.mktemp("world"))
+    site = with_source(tmp_path_factory.mktemp("site"))
     names = NAMES[: request.param]
     for number, name in enumerate(names):
-        world.publish(name, "1.1")
-        world.publish(name, f"v1.{number}.2+k3s1", OLD if number % 3 else NEW)
+        site.publish(name, "1.1")
+        site.publish(name, f"v1.{number}.2+k3s1", OLD if number % 3 else NEW)
         if number % 4:
-            world.want(name, **({"Hold": "1.1"} if number % 4 == 1 else {}))
+            site.want(name, **({"Hold": "1.1"} if number % 4 == 1 else {}))
     for number in range(1, 9):
         images = {name: f"1.{(number + place) // 5}" for place, name in enumerate(names) if (number + place) % 7}
-        world.snapshot(number, images, default=number == 8)
-    world.boot(7)
-    return world
+        site.snapshot_with(number, images, default=number == 8)
+    site.boot(7)
+    return site
 
 
 @pytest.mark.parametrize("columns", [80, 160])
@@ -179,10 +188,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.param("why-not gdb", marks=pytest.mark.root),
     ],
 )
-def test_screens_fit_and_no_name_or_version_is_cut(world: World, command: str, columns: int) -> None:
-    status, screen = world.on_terminal(*command.split(), columns=columns)
+def test_screens_fit_and_no_name_or_version_is_cut(site: PlainMachine, command: str, columns: int) -> None:
+    status, screen = site.on_terminal(*command.split(), columns=columns)
     lines = plain(screen).splitlines()
-    piped = world.command(*command.split())
+    piped = site.command(*command.split())
     assert status == piped.returncode
     assert not [line for line in lines if len(line) > columns or line != line.rstrip()]
     words = {word for word in re.findall(r"[\w.+-]{3,}", piped.stdout) if word in NAMES or "+k3s1" in word}
@@ -192,9 +201,9 @@ def test_screens_fit_and_no_name_or_version_is_cut(world: World, command: str, c
     assert "…" not in screen
 
 
-def test_no_color_and_dumb_terminals(world: World) -> None:
+def test_no_color_and_dumb_terminals(site: PlainMachine) -> None:
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        _, screen = world.on_terminal("list", environment=environment)
+        _, screen = site.on_terminal("list", environment=environment)
         assert "\033[" not in screen
         assert "Installed" in screen
 
@@ -225,7 +234,7 @@ def test_the_hooks_import_neither_rich_nor_commands() -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "status", "snapshots"])
-def test_a_pipe_needs_no_rich(world: World, command: str) -> None:
-    done = world.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+def test_a_pipe_needs_no_rich(site: PlainMachine, command: str) -> None:
+    done = site.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert "tukit_sysext.terminal.output" in done.stderr
     assert not re.search(r"\brich\b", done.stderr)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-from pathlib import Path
 
 import pytest
 
@@ -17,11 +16,6 @@ from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins.spec import INTERFACE, Specifications
 
 HOOKS = [name for name in vars(Specifications) if name.startswith(f"{PROJECT}_")]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    return PlainMachine(tmp_path)
 
 
 def run(site: PlainMachine, *, hooks: bool = False, as_json: bool = False) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.lab.server import Server
+from tests.machine import PlainMachine, with_source
 from tests.trees import listing, make_tree
-from tests.unit.commands.world import World
 from tukit_sysext import cli
 
 RUNNING, NEXT = "20261101", "20261115"
@@ -24,56 +24,56 @@ SPEC = Path(__file__).resolve().parents[3] / "spec"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    running(world, SYSEXT_LEVEL="glibc-2.42")
-    repositories(world, "dir:///srv/repo")
-    offers(world, NEXT)
-    make_tree(world.site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Network]\nDeadline=1\nConnectTimeout=1\n"})
-    return world
+def site(tmp_path: Path) -> PlainMachine:
+    site = with_source(tmp_path)
+    running(site, SYSEXT_LEVEL="glibc-2.42")
+    repositories(site, "dir:///srv/repo")
+    offers(site, NEXT)
+    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Network]\nDeadline=1\nConnectTimeout=1\n"})
+    return site
 
 
-def running(world: World, **keys: str) -> None:
+def running(site: PlainMachine, **keys: str) -> None:
     said = {"ID": "opensuse-microos", "VERSION_ID": RUNNING, "CPE_NAME": f"cpe:/o:opensuse:microos:{RUNNING}", **keys}
     text = "".join(f"{key}={value}\n" for key, value in said.items())
-    (world.site.root / "etc/os-release").write_text(text)
+    (site.root / "etc/os-release").write_text(text)
 
 
-def repositories(world: World, url: str) -> None:
-    make_tree(world.site.root, {"etc/zypp/repos.d/oss.repo": f"[oss]\nenabled=1\nbaseurl={url}\n"})
+def repositories(site: PlainMachine, url: str) -> None:
+    make_tree(site.root, {"etc/zypp/repos.d/oss.repo": f"[oss]\nenabled=1\nbaseurl={url}\n"})
 
 
-def offers(world: World, version: str, folder: str = "srv/repo") -> None:
-    make_tree(world.site.root, {f"{folder}/repodata/repomd.xml": REPOMD.format(f"{CPE}{version}")})
+def offers(site: PlainMachine, version: str, folder: str = "srv/repo") -> None:
+    make_tree(site.root, {f"{folder}/repodata/repomd.xml": REPOMD.format(f"{CPE}{version}")})
 
 
-def publish(world: World, name: str, version: str, **release: str) -> None:
+def publish(site: PlainMachine, name: str, version: str, **release: str) -> None:
     """An image that states other keys than a level."""
-    world.publish(name, version)
+    site.publish(name, version)
     file = f"{name}-{version}.x86-64.raw"
     described = json.dumps([{"image_name": file, "sysext": {"ID": "opensuse-microos", **release}}]).encode()
-    (world.repository / f"{file}.json").write_bytes(described)
-    world._hashes[f"{file}.json"] = hashlib.sha256(described).hexdigest()
-    world._list()
+    (site.source / f"{file}.json").write_bytes(described)
+    site._hashes[f"{file}.json"] = hashlib.sha256(described).hexdigest()
+    site._list()
 
 
-def ask(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
-    status = cli.main(["preflight", "--json"], machine=world.site.machine)
+def ask(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    status = cli.main(["preflight", "--json"], machine=site.machine)
     found = json.loads(capsys.readouterr().out)
     assert status == (75 if found["verdict"] == "would be refused" else 0)
     return status, found
 
 
-def verdict(world: World, capsys: pytest.CaptureFixture[str]) -> str:
-    found: str = ask(world, capsys)[1]["verdict"]
+def verdict(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> str:
+    found: str = ask(site, capsys)[1]["verdict"]
     return found
 
 
-def test_an_image_for_the_new_version_is_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(world, "gdb", "1", VERSION_ID=RUNNING)
-    publish(world, "gdb", "2", VERSION_ID=NEXT)
-    world.want("gdb")
-    _, found = ask(world, capsys)
+def test_an_image_for_the_new_version_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(site, "gdb", "1", VERSION_ID=RUNNING)
+    publish(site, "gdb", "2", VERSION_ID=NEXT)
+    site.want("gdb")
+    _, found = ask(site, capsys)
     assert (found["verdict"], found["running"], found["offered"], found["repository"]) == (
         "passes",
         RUNNING,
@@ -81,49 +81,49 @@ def test_an_image_for_the_new_version_is_there(world: World, capsys: pytest.Capt
         "oss",
     )
     assert [image["verdict"] for image in found["images"]] == ["passes"]
-    assert cli.main(["preflight"], machine=world.site.machine) == 0
+    assert cli.main(["preflight"], machine=site.machine) == 0
     assert f"An update to {NEXT} would pass" in capsys.readouterr().out
 
 
-def test_none_for_the_new_version_is_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(world, "gdb", "1", VERSION_ID=RUNNING)
-    world.want("gdb")
-    status, found = ask(world, capsys)
+def test_none_for_the_new_version_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(site, "gdb", "1", VERSION_ID=RUNNING)
+    site.want("gdb")
+    status, found = ask(site, capsys)
     assert (status, found["verdict"]) == (75, "would be refused")
     assert (
         found["images"][0]["reason"]
         == f"nothing published fits: 1 is the newest, VERSION_ID is {RUNNING}, the system has {NEXT}"
     )
-    assert cli.main(["preflight", "--quiet"], machine=world.site.machine) == 75
+    assert cli.main(["preflight", "--quiet"], machine=site.machine) == 75
     assert f"An update to {NEXT} would be REFUSED, because of gdb" in capsys.readouterr().out
 
 
-def test_only_required_images_count(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(world, "gdb", "1", VERSION_ID=RUNNING)
-    world.want("gdb", Policy="optional")
-    _, found = ask(world, capsys)
+def test_only_required_images_count(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(site, "gdb", "1", VERSION_ID=RUNNING)
+    site.want("gdb", Policy="optional")
+    _, found = ask(site, capsys)
     assert (found["verdict"], found["offered"]) == ("passes", None), "no repository had to be asked"
 
 
-def test_a_level_that_nobody_knows_yet(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.publish("gdb", "1", "glibc-2.42")
-    world.want("gdb")
-    _, found = ask(world, capsys)
+def test_a_level_that_nobody_knows_yet(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.publish("gdb", "1", "glibc-2.42")
+    site.want("gdb")
+    _, found = ask(site, capsys)
     assert found["verdict"] == "unknown"
     assert (
         "it depends on SYSEXT_LEVEL of the new release, which no metadata says: glibc-2.42 fits"
         in found["images"][0]["reason"]
     )
-    world.publish("gdb", "2", "glibc-2.43")
-    _, found = ask(world, capsys)
+    site.publish("gdb", "2", "glibc-2.43")
+    _, found = ask(site, capsys)
     assert (found["verdict"], "glibc-2.43 or glibc-2.42 fits" in found["images"][0]["reason"]) == ("unknown", True)
 
 
-def test_what_fits_no_level_at_all_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.publish("strace", "1", "glibc-2.42")
-    world.want("strace")
-    world.want("gdb")
-    status, found = ask(world, capsys)
+def test_what_fits_no_level_at_all_is_refused(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.publish("strace", "1", "glibc-2.42")
+    site.want("strace")
+    site.want("gdb")
+    status, found = ask(site, capsys)
     assert status == 75
     assert {image["name"]: image["verdict"] for image in found["images"]} == {
         "gdb": "would be refused",
@@ -131,52 +131,50 @@ def test_what_fits_no_level_at_all_is_refused(world: World, capsys: pytest.Captu
     }
 
 
-def test_two_images_that_no_level_fits_together(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_images_that_no_level_fits_together(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     for name, level in (("gdb", "glibc-2.42"), ("strace", "glibc-2.43")):
-        world.publish(name, "1", level)
-        world.want(name)
-    status, found = ask(world, capsys)
+        site.publish(name, "1", level)
+        site.want(name)
+    status, found = ask(site, capsys)
     assert status == 75
     assert {image["verdict"] for image in found["images"]} == {"unknown"}
 
 
-def test_a_system_without_a_level(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    running(world)
-    publish(world, "gdb", "1", VERSION_ID=NEXT, SYSEXT_LEVEL="glibc-2.43")
-    world.want("gdb")
-    assert verdict(world, capsys) == "passes"
+def test_a_system_without_a_level(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    running(site)
+    publish(site, "gdb", "1", VERSION_ID=NEXT, SYSEXT_LEVEL="glibc-2.43")
+    site.want("gdb")
+    assert verdict(site, capsys) == "passes"
 
 
-def test_nothing_newer_is_offered(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    offers(world, RUNNING)
-    world.want("gdb")
-    assert verdict(world, capsys) == "no update"
-    assert cli.main(["preflight"], machine=world.site.machine) == 0
+def test_nothing_newer_is_offered(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    offers(site, RUNNING)
+    site.want("gdb")
+    assert verdict(site, capsys) == "no update"
+    assert cli.main(["preflight"], machine=site.machine) == 0
     assert capsys.readouterr().out.startswith("No update: ")
 
 
-def test_a_release_that_gets_updates_within_itself(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    running(world, VERSION_ID="6.1", CPE_NAME="cpe:/o:suse:sl-micro:6.1", SYSEXT_LEVEL="glibc-2.42")
-    make_tree(world.site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
-    world.publish("gdb", "1", "glibc-2.42")
-    world.want("gdb")
-    assert verdict(world, capsys) == "passes"
-    world.want("strace")
-    assert verdict(world, capsys) == "would be refused"
+def test_a_release_that_gets_updates_within_itself(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    running(site, VERSION_ID="6.1", CPE_NAME="cpe:/o:suse:sl-micro:6.1", SYSEXT_LEVEL="glibc-2.42")
+    make_tree(site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
+    site.publish("gdb", "1", "glibc-2.42")
+    site.want("gdb")
+    assert verdict(site, capsys) == "passes"
+    site.want("strace")
+    assert verdict(site, capsys) == "would be refused"
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda world: repositories(world, "https://lab:geheim@images.example/"),
-        lambda world: make_tree(world.site.root, {"srv/repo/repodata/repomd.xml": "<html>"}),
-        lambda world: make_tree(
-            world.site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sles:16")}
-        ),
-        lambda world: running(world, ID="custom", CPE_NAME=""),
-        lambda world: (world.site.root / "etc/os-release").unlink(),
-        lambda world: world.away(),
-        lambda world: make_tree(world.site.root, {"etc/zypp/repos.d/more.repo/folder": ""}),
+        lambda site: repositories(site, "https://lab:geheim@images.example/"),
+        lambda site: make_tree(site.root, {"srv/repo/repodata/repomd.xml": "<html>"}),
+        lambda site: make_tree(site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sles:16")}),
+        lambda site: running(site, ID="custom", CPE_NAME=""),
+        lambda site: (site.root / "etc/os-release").unlink(),
+        lambda site: site.away(),
+        lambda site: make_tree(site.root, {"etc/zypp/repos.d/more.repo/folder": ""}),
     ],
     ids=[
         "unreadable",
@@ -188,33 +186,33 @@ def test_a_release_that_gets_updates_within_itself(world: World, capsys: pytest.
         "no repository file",
     ],
 )
-def test_what_cannot_be_told_is_unknown(world: World, capsys: pytest.CaptureFixture[str], make: Any) -> None:
-    world.want("gdb")
-    make(world)
-    assert verdict(world, capsys) == "unknown"
-    assert cli.main(["preflight"], machine=world.site.machine) == 0
+def test_what_cannot_be_told_is_unknown(site: PlainMachine, capsys: pytest.CaptureFixture[str], make: Any) -> None:
+    site.want("gdb")
+    make(site)
+    assert verdict(site, capsys) == "unknown"
+    assert cli.main(["preflight"], machine=site.machine) == 0
     assert "is not known: " in capsys.readouterr().out
 
 
 def test_a_fault_of_ours_keeps_no_update_away(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
-    world.want("gdb")
+    site.want("gdb")
     monkeypatch.setattr("tukit_sysext.preflight.repositories.statements", failing)
-    assert cli.main(["preflight"], machine=world.site.machine) == 0
+    assert cli.main(["preflight"], machine=site.machine) == 0
     assert "RuntimeError: injected" in "".join(capsys.readouterr())
 
 
-def test_it_writes_nothing_but_the_cache(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(world, "gdb", "1", VERSION_ID=NEXT)
-    world.want("gdb")
-    before = listing(world.site.root)
-    verdict(world, capsys)
-    assert {name for name in listing(world.site.root).keys() - before.keys() if not name.startswith("var")} == set()
-    assert [name for name in listing(world.site.root) if name.startswith("var/lib")] == []
+def test_it_writes_nothing_but_the_cache(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(site, "gdb", "1", VERSION_ID=NEXT)
+    site.want("gdb")
+    before = listing(site.root)
+    verdict(site, capsys)
+    assert {name for name in listing(site.root).keys() - before.keys() if not name.startswith("var")} == set()
+    assert [name for name in listing(site.root) if name.startswith("var/lib")] == []
 
 
 @pytest.fixture
@@ -232,29 +230,29 @@ def server(tmp_path: Path) -> Iterator[Server]:
     ],
 )
 def test_a_repository_on_a_server_is_asked(
-    world: World, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str
+    site: PlainMachine, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str
 ) -> None:
     make_tree(tmp_path / "web", {"repodata/repomd.xml": "<repomd><tags/></repomd>", file: content})
-    repositories(world, server.url)
-    make_tree(world.site.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
-    publish(world, "gdb", "1", VERSION_ID=RUNNING)
-    world.want("gdb")
-    _, found = ask(world, capsys)
+    repositories(site, server.url)
+    make_tree(site.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
+    publish(site, "gdb", "1", VERSION_ID=RUNNING)
+    site.want("gdb")
+    _, found = ask(site, capsys)
     assert (found["verdict"], found["offered"]) == ("would be refused", NEXT)
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(NEXT, "would be refused"), (RUNNING, "unknown"), (None, "unknown")])
 def test_a_server_that_is_away(
-    world: World, server: Server, capsys: pytest.CaptureFixture[str], kept: str | None, expected: str
+    site: PlainMachine, server: Server, capsys: pytest.CaptureFixture[str], kept: str | None, expected: str
 ) -> None:
     """What zypper had last counts where it is newer; that it had nothing newer then says nothing of today."""
-    repositories(world, f"{server.url}/nothing/")
+    repositories(site, f"{server.url}/nothing/")
     if kept is not None:
         path = "var/cache/zypp/raw/oss/repodata/repomd.xml"
-        make_tree(world.site.root, {path: REPOMD.format(f"{CPE}{kept}")})
-    publish(world, "gdb", "1", VERSION_ID=RUNNING)
-    world.want("gdb")
-    assert verdict(world, capsys) == expected
+        make_tree(site.root, {path: REPOMD.format(f"{CPE}{kept}")})
+    publish(site, "gdb", "1", VERSION_ID=RUNNING)
+    site.want("gdb")
+    assert verdict(site, capsys) == expected
 
 
 @pytest.mark.parametrize(

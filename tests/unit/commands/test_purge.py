@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
@@ -35,8 +34,7 @@ GOES: dict[str, Content] = {
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
+def site(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {**STAYS, **GOES})
     return site
 

@@ -9,25 +9,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import PlainMachine, with_source
+from tests.terminal import plain
 from tests.trees import Link, make_tree
-from tests.unit.commands.world import World, plain
 from tukit_sysext import cli
 from tukit_sysext.commands import snapshots as matrix
 from tukit_sysext.commands.snapshots import Line
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(tmp_path)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    site = with_source(tmp_path)
     for number, images in enumerate(({"gdb": "1.9"}, {"gdb": "1.10", "vim": "9"}, {"gdb": "1.9"}, {"gdb": "1.9"}), 1):
-        world.snapshot(number, {**images, "same": "1"}, default=number == 4)
-    world.boot(3)
+        site.snapshot_with(number, {**images, "same": "1"}, default=number == 4)
+    site.boot(3)
     monkeypatch.setenv("TZ", "UTC")
-    return world
+    return site
 
 
-def test_changes_are_marked(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["snapshots"], machine=world.site.machine) == 0
+def test_changes_are_marked(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snapshots"], machine=site.machine) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["#", "Date", "System", "gdb", "same", "vim"]
     assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4*"]
@@ -41,12 +42,12 @@ def test_changes_are_marked(world: World, capsys: pytest.CaptureFixture[str]) ->
     assert lines[7] == "Images: + came, > newer than before, < older than before, - went"
 
 
-def test_what_is_missing_not_ours_or_not_known(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(world.site.tree(4), {"etc/extensions/by-hand.raw": Link("/opt/x")})
-    next(world.site.layout.store.glob("gdb-1.10*")).unlink()
-    (world.site.layout.snapshots / "3" / "info.xml").unlink()
-    world.site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
-    cli.main(["snapshots"], machine=world.site.machine)
+def test_what_is_missing_not_ours_or_not_known(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(site.tree(4), {"etc/extensions/by-hand.raw": Link("/opt/x")})
+    next(site.layout.store.glob("gdb-1.10*")).unlink()
+    (site.layout.snapshots / "3" / "info.xml").unlink()
+    site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    cli.main(["snapshots"], machine=site.machine)
     told = capsys.readouterr()
     rows = {line.split()[0]: line for line in told.out.splitlines()[1:6]}
     assert ">1.10!" in rows["2"] and "+link" in rows["4*"] and "?" in rows["5"]
@@ -55,9 +56,9 @@ def test_what_is_missing_not_ours_or_not_known(world: World, capsys: pytest.Capt
     assert "snapshot 5" in told.err
 
 
-def test_what_could_not_be_read_has_nothing_in_common(world: World) -> None:
-    world.site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
-    _, screen = world.on_terminal("snapshots")
+def test_what_could_not_be_read_has_nothing_in_common(site: PlainMachine) -> None:
+    site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    _, screen = site.on_terminal("snapshots")
     lines = plain(screen).splitlines()
     assert "In all of them" not in plain(screen)
     assert lines[0].split()[3:] == ["gdb", "same", "vim"]
@@ -65,39 +66,39 @@ def test_what_could_not_be_read_has_nothing_in_common(world: World) -> None:
     assert "? not known" in plain(screen)
 
 
-def test_a_second_link_is_no_newer_version(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    again = world.site.tree(4) / "etc/extensions/gdb-again.raw"
-    again.symlink_to((world.site.tree(4) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"], machine=world.site.machine)
+def test_a_second_link_is_no_newer_version(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    again = site.tree(4) / "etc/extensions/gdb-again.raw"
+    again.symlink_to((site.tree(4) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"], machine=site.machine)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[1:5]] == ["1.9", ">1.10", "<1.9", "1.9,1.9"]
     again.unlink()
-    again.symlink_to((world.site.tree(2) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"], machine=world.site.machine)
+    again.symlink_to((site.tree(2) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"], machine=site.machine)
     assert capsys.readouterr().out.splitlines()[4].split()[-1] in (">1.9,1.10", ">1.10,1.9")
 
 
-def test_no_snapshot_and_none_that_can_be_read(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.site.as_user()
-    world.site.layout.snapshots.rename(world.site.root / "hidden")
+def test_no_snapshot_and_none_that_can_be_read(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.as_user()
+    site.layout.snapshots.rename(site.root / "hidden")
     for argv in (["snapshots"], ["snapshots", "gdb"]):
-        assert cli.main(argv, machine=world.site.machine) == 1
+        assert cli.main(argv, machine=site.machine) == 1
         told = capsys.readouterr()
         assert told.out == ""
         assert "not known: " in told.err and f"next step: sudo tukit-sysext {' '.join(argv)}" in told.err
 
 
-def test_some_images_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["snapshots", "vim"], machine=world.site.machine)
+def test_some_images_alone(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["snapshots", "vim"], machine=site.machine)
     assert capsys.readouterr().out.splitlines()[0].split()[3:] == ["vim"]
-    cli.main(["snapshots", "vim", "--json"], machine=world.site.machine)
+    cli.main(["snapshots", "vim", "--json"], machine=site.machine)
     found = json.loads(capsys.readouterr().out)["snapshots"]
     assert [[image["image"] for image in snapshot["images"]] for snapshot in found] == [[], ["vim"], [], []]
     assert found[0]["date"] == "2026-11-01T10:00:00Z"
 
 
-def test_a_terminal_is_told_once_what_never_changed(world: World) -> None:
-    _, screen = world.on_terminal("snapshots")
+def test_a_terminal_is_told_once_what_never_changed(site: PlainMachine) -> None:
+    _, screen = site.on_terminal("snapshots")
     assert "In all of them: same=1" in plain(screen)
     assert plain(screen).splitlines()[0].split()[3:] == ["gdb", "vim"]
 

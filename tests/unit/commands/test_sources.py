@@ -31,12 +31,6 @@ IMPORT = "etc/systemd/import-pubring.gpg"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
-    return site
-
-
-@pytest.fixture
 def key() -> SigningKey:
     return SigningKey.shared()
 

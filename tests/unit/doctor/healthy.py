@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from tests.lab.signing import SigningKey
+from tests.machine import PlainMachine, with_source
 from tests.trees import Link, make_tree
-from tests.unit.commands.world import World
 from tukit_sysext.doctor.tools import NEEDED
 from tukit_sysext.ledger.ledger import Ledger
 
@@ -25,10 +25,10 @@ def vendor_links() -> dict[str, Link]:
     return {f"{UNITS}/{folder}/{unit}": Link(f"../{unit}") for folder, unit in links}
 
 
-def healthy(folder: Path) -> World:
+def healthy(folder: Path) -> PlainMachine:
     """Everything installed, enabled, signed and linked."""
-    world = World(folder)
-    root = world.site.root
+    site = with_source(folder)
+    root = site.root
     (root / SOURCE).unlink()
     make_tree(
         root,
@@ -58,10 +58,10 @@ def healthy(folder: Path) -> World:
     )
     for name in (*(path.lstrip("/") for path in NEEDED), TUKIT, SNAPPER, "usr/sbin/tukit"):
         (root / name).chmod(0o755)
-    world.site.subvolumes.create(root / "var")
-    world.want("gdb")
-    world.snapshot(1, {"gdb": "1.0"}, default=True)
-    world.boot(1)
-    with Ledger(world.site.layout.ledger):
+    site.subvolumes.create(root / "var")
+    site.want("gdb")
+    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
+    site.boot(1)
+    with Ledger(site.layout.ledger):
         pass
-    return world
+    return site

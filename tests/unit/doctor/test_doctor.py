@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.machine import OLD, PlainMachine, with_source
 from tests.trees import Link, listing, make_tree
-from tests.unit.commands.world import OLD, World
 from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli
@@ -36,75 +36,75 @@ KEY = "F" * 40
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def site(tmp_path: Path) -> PlainMachine:
     made = healthy(tmp_path)
     return made
 
 
-def diagnose(world: World, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
+def diagnose(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[Any]]:
     """Status, and what is not good."""
-    status = cli.main(["doctor", "--json"], machine=world.site.machine)
+    status = cli.main(["doctor", "--json"], machine=site.machine)
     document = json.loads(capsys.readouterr().out)
     assert document["healthy"] == (status == 0)
     return status, [result for result in document["results"] if result["severity"] != "good"]
 
 
-def test_nothing_is_wrong(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert diagnose(world, capsys) == (0, [])
-    assert cli.main(["doctor"], machine=world.site.machine) == 0
+def test_nothing_is_wrong(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert diagnose(site, capsys) == (0, [])
+    assert cli.main(["doctor"], machine=site.machine) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("no problems, no warnings, ") and len(shown.splitlines()) == 1
-    assert cli.main(["doctor", "-v"], machine=world.site.machine) == 0
+    assert cli.main(["doctor", "-v"], machine=site.machine) == 0
     assert "good: tukit runs " in capsys.readouterr().out
 
 
-def write(path: str, text: str | Link) -> Callable[[World], object]:
-    def change(world: World) -> None:
-        (world.site.root / path).unlink(missing_ok=True)
-        make_tree(world.site.root, {path: text})
+def write(path: str, text: str | Link) -> Callable[[PlainMachine], object]:
+    def change(site: PlainMachine) -> None:
+        (site.root / path).unlink(missing_ok=True)
+        make_tree(site.root, {path: text})
 
     return change
 
 
-def remove(path: str) -> Callable[[World], object]:
-    return lambda world: (world.site.root / path).unlink()
+def remove(path: str) -> Callable[[PlainMachine], object]:
+    return lambda site: (site.root / path).unlink()
 
 
-def mode(path: str, number: int) -> Callable[[World], object]:
-    return lambda world: (world.site.root / path).chmod(number)
+def mode(path: str, number: int) -> Callable[[PlainMachine], object]:
+    return lambda site: (site.root / path).chmod(number)
 
 
-def tukit(says: str) -> Callable[[World], object]:
-    def change(world: World) -> None:
-        (world.site.root / "usr/sbin/tukit").write_text(f"#!/bin/sh\n{says}\n")
+def tukit(says: str) -> Callable[[PlainMachine], object]:
+    def change(site: PlainMachine) -> None:
+        (site.root / "usr/sbin/tukit").write_text(f"#!/bin/sh\n{says}\n")
 
     return change
 
 
-def owner(world: World) -> None:
-    os.chown(world.site.layout.store, 1000, 1000)
+def owner(site: PlainMachine) -> None:
+    os.chown(site.layout.store, 1000, 1000)
 
 
-def not_apart(world: World) -> None:
-    (world.site.root / "var/.subvolume").unlink()
+def not_apart(site: PlainMachine) -> None:
+    (site.root / "var/.subvolume").unlink()
 
 
-def unmounted(world: World) -> None:
-    for path in world.site.layout.snapshots.iterdir():
-        path.rename(world.site.root / f"elsewhere-{path.name}")
+def unmounted(site: PlainMachine) -> None:
+    for path in site.layout.snapshots.iterdir():
+        path.rename(site.root / f"elsewhere-{path.name}")
 
 
-def refused(days: int, step: str = "") -> Callable[[World], object]:
-    def change(world: World) -> None:
+def refused(days: int, step: str = "") -> Callable[[PlainMachine], object]:
+    def change(site: PlainMachine) -> None:
         since = int(time.time()) - days * DAY - 60
         held = HeldBack(reason="none fits", since=since, next_step=step)
         mark = Refusal(last=since, times=1, system="os 2", images={"gdb": held})
-        refusal.write(world.site.layout.refused, mark)
+        refusal.write(site.layout.refused, mark)
 
     return change
 
 
-def waits_for_repair(world: World) -> None:
+def waits_for_repair(site: PlainMachine) -> None:
     keys = {
         "link": "gdb.raw",
         "file_name": IMAGE,
@@ -113,59 +113,57 @@ def waits_for_repair(world: World) -> None:
         "condition": "missing",
         "reason": "?",
     }
-    needs.update(world.site.layout.repair, [1], [Need(snapshot=1, since=1, **keys)], matter=[1])
+    needs.update(site.layout.repair, [1], [Need(snapshot=1, since=1, **keys)], matter=[1])
 
 
-def ledger(statement: str) -> Callable[[World], object]:
-    def change(world: World) -> None:
-        with closing(sqlite3.connect(world.site.layout.ledger)) as connection:
+def ledger(statement: str) -> Callable[[PlainMachine], object]:
+    def change(site: PlainMachine) -> None:
+        with closing(sqlite3.connect(site.layout.ledger)) as connection:
             connection.execute(statement)
             connection.commit()
 
     return change
 
 
-def signed_tomorrow(world: World) -> None:
+def signed_tomorrow(site: PlainMachine) -> None:
     times = {"keys": {KEY: int(time.time()) + 3 * DAY}}
-    make_tree(world.site.layout.seen, {"main": json.dumps(times)})
+    make_tree(site.layout.seen, {"main": json.dumps(times)})
 
 
-def not_ours(world: World) -> None:
-    make_tree(
-        world.site.root, {"etc/extensions/tools/usr/lib/extension-release.d/extension-release.tools": "ID=_any\n"}
-    )
+def not_ours(site: PlainMachine) -> None:
+    make_tree(site.root, {"etc/extensions/tools/usr/lib/extension-release.d/extension-release.tools": "ID=_any\n"})
 
 
-def open_secret(world: World) -> None:
-    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(world)
-    make_tree(world.site.root, {"etc/secret": "lab:geheim\n"})
-    (world.site.root / "etc/secret").chmod(0o644)
+def open_secret(site: PlainMachine) -> None:
+    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(site)
+    make_tree(site.root, {"etc/secret": "lab:geheim\n"})
+    (site.root / "etc/secret").chmod(0o644)
 
 
-def blocks(world: World) -> None:
+def blocks(site: PlainMachine) -> None:
     """A link in circles, on which systemd-sysext fails."""
-    make_tree(world.site.root, {"etc/extensions/round.raw": Link("round.raw")})
+    make_tree(site.root, {"etc/extensions/round.raw": Link("round.raw")})
 
 
-def hidden(world: World) -> None:
+def hidden(site: PlainMachine) -> None:
     """A snapshot whose links nobody can read."""
-    world.snapshot(2, {"gdb": "1.0"})
-    (world.site.tree(2) / "etc").rename(world.site.tree(2) / "elsewhere")
+    site.snapshot_with(2, {"gdb": "1.0"})
+    (site.tree(2) / "etc").rename(site.tree(2) / "elsewhere")
 
 
-def called_otherwise(*, linked: bool) -> Callable[[World], object]:
+def called_otherwise(*, linked: bool) -> Callable[[PlainMachine], object]:
     """An image that is not ours, and whose content has another name than it: systemd-sysext fails on that."""
 
-    def change(world: World) -> None:
+    def change(site: PlainMachine) -> None:
         at = "var/lib/sysext-store/odd.raw" if linked else "etc/extensions/odd one.raw"
-        make_tree(world.site.root, {at: "odd 1 as gdb"})
+        make_tree(site.root, {at: "odd 1 as gdb"})
         if linked:
-            make_tree(world.site.root, {"etc/extensions/odd.raw": Link("/var/lib/sysext-store/odd.raw")})
+            make_tree(site.root, {"etc/extensions/odd.raw": Link("/var/lib/sysext-store/odd.raw")})
 
     return change
 
 
-CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
+CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = {
     "no hook": (remove(TUKIT), "tukit-hook", "problem", "is missing", "pkg install --force tukit-sysext"),
     "hook not executable": (mode(TUKIT, 0o644), "tukit-hook", "problem", "not executable", "--force tukit-sysext"),
     "hook masked": (
@@ -250,7 +248,7 @@ CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
     "store of another user": (owner, "store", "problem", "belongs to user 1000", "chown root:root"),
     "store open to others": (mode("var/lib/sysext-store", 0o777), "store", "problem", "mode 0777", "chmod 0755"),
     "no cache": (
-        lambda world: world.site.layout.cache.rmdir(),
+        lambda site: site.layout.cache.rmdir(),
         "folders",
         "problem",
         "/var/cache/tukit-sysext is missing",
@@ -363,16 +361,16 @@ CASES: dict[str, tuple[Callable[[World], object], str, str, str, str]] = {
 
 @pytest.mark.parametrize(("change", "check", "severity", "text", "mend"), CASES.values(), ids=CASES)
 def test_one_thing_is_broken(
-    world: World,
+    site: PlainMachine,
     capsys: pytest.CaptureFixture[str],
-    change: Callable[[World], object],
+    change: Callable[[PlainMachine], object],
     check: str,
     severity: str,
     text: str,
     mend: str,
 ) -> None:
-    change(world)
-    status, results = diagnose(world, capsys)
+    change(site)
+    status, results = diagnose(site, capsys)
     first = next((result for result in results if result["check"] == check), None)
     assert first is not None, results
     assert (first["severity"], text in first["text"]) == (severity, True), first
@@ -381,18 +379,18 @@ def test_one_thing_is_broken(
     # what else it tells is about the same
     related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
     assert {result["check"] for result in results} <= {check, *related}, results
-    assert cli.main(["doctor"], machine=world.site.machine) == status
+    assert cli.main(["doctor"], machine=site.machine) == status
     shown = capsys.readouterr().out
     assert text in shown and (first["next_step"] or "") in shown
 
 
 def test_a_clock_that_says_1970(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
         "tukit_sysext.doctor.clock.time", SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime)
     )
-    status, (result,) = diagnose(world, capsys)
+    status, (result,) = diagnose(site, capsys)
     assert (status, result["check"]) == (1, "clock")
     assert "1970-01-01, before tukit-sysext was built" in result["text"]
 
@@ -432,61 +430,61 @@ def test_the_store(check: FoldersCheck, text: str) -> None:
     ids=["link", "file"],
 )
 def test_what_is_not_ours_and_blocks(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], linked: bool, mend: str
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], linked: bool, mend: str
 ) -> None:
     """Root looks into it; who may not look does not say that all is well."""
     fake_look_inside(monkeypatch, level=OLD)
-    called_otherwise(linked=linked)(world)
-    status, results = diagnose(world, capsys)
+    called_otherwise(linked=linked)(site)
+    status, results = diagnose(site, capsys)
     (problem,) = [result for result in results if result["check"] == "links"]
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
-    assert problem["next_step"] == mend.format(world.site.root / "etc/extensions")
-    with as_nobody(world):
-        _, results = diagnose(world, capsys)
+    assert problem["next_step"] == mend.format(site.root / "etc/extensions")
+    with as_nobody(site):
+        _, results = diagnose(site, capsys)
     (doubt,) = [result for result in results if result["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
 
 
-def test_the_units_are_those_that_the_rpm_starts(world: World) -> None:
+def test_the_units_are_those_that_the_rpm_starts(site: PlainMachine) -> None:
     links = {path.rpartition("/")[2]: path.split("/")[-2].removesuffix(".wants") for path in vendor_links()}
     assert links == {name: target for name, (target, _) in units.OURS.items()}
 
 
 def test_a_check_that_fails_keeps_no_other_from_being_done(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.doctor.units.UnitsCheck.look", failing)
-    remove(TUKIT)(world)
-    status, results = diagnose(world, capsys)
+    remove(TUKIT)(site)
+    status, results = diagnose(site, capsys)
     assert status == 1
     assert {result["check"]: result["severity"] for result in results} == {"units": "unknown", "tukit-hook": "problem"}
 
 
 def test_a_machine_with_nothing_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    world = World(tmp_path)
-    status, results = diagnose(world, capsys)
+    site = with_source(tmp_path)
+    status, results = diagnose(site, capsys)
     assert status == 1
     assert all(result["text"] for result in results)
 
 
-def test_it_writes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    before = listing(world.site.root)
-    diagnose(world, capsys)
-    assert listing(world.site.root) == before
+def test_it_writes_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(site.root)
+    diagnose(site, capsys)
+    assert listing(site.root) == before
 
 
-def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(world)
-    make_tree(world.site.root, {"etc/secret": "lab:geheim\n"})
-    (world.site.root / "etc/secret").chmod(0o600)
-    (world.site.root / "etc/snapper/configs/root").chmod(0o600)
-    with as_nobody(world):
-        status, results = diagnose(world, capsys)
+def test_an_ordinary_user_is_told_what_he_cannot_see(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(site)
+    make_tree(site.root, {"etc/secret": "lab:geheim\n"})
+    (site.root / "etc/secret").chmod(0o600)
+    (site.root / "etc/snapper/configs/root").chmod(0o600)
+    with as_nobody(site):
+        status, results = diagnose(site, capsys)
     assert status == 0
     unknown = {result["check"] for result in results if result["severity"] == "unknown"}
     assert unknown == {"snapper", "configuration"}, results
@@ -496,10 +494,10 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(world: World, capsys: pytes
 
 
 @contextmanager
-def as_nobody(world: World) -> Iterator[None]:
+def as_nobody(site: PlainMachine) -> Iterator[None]:
     """An ordinary user, in a folder that everybody may reach."""
-    root = world.site.root
-    world.site.as_user()
+    root = site.root
+    site.as_user()
     for path in (root, *root.parents):
         if path == Path(path.anchor):
             break

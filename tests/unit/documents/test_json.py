@@ -12,9 +12,8 @@ from jsonschema import Draft202012Validator
 
 from spec.man import schemas
 from tests.documents import CALLS, COMMANDS, calls, faults, read
-from tests.machine import PlainMachine
+from tests.machine import NEW, PlainMachine, with_source
 from tests.trees import make_tree
-from tests.unit.commands.world import NEW, World
 from tukit_sysext import cli
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
@@ -31,18 +30,17 @@ def empty(tmp_path: Path) -> PlainMachine:
 @pytest.fixture
 def full(tmp_path: Path) -> PlainMachine:
     """A machine between an update and the reboot, with a fault of nearly every kind."""
-    world = World(tmp_path)
-    site = world.site
+    site = with_source(tmp_path)
     for version, level in (("1.0", "glibc-2.42"), ("1.1", NEW), ("1.2", "glibc-2.44")):
-        world.publish("gdb", version, level)
-    world.publish("strace", "6.1", NEW)
-    world.want("gdb", Hold="1.0")
-    world.want("strace", Policy="optional", Nonsense="yes")
-    world.want("nowhere", Source="away")
-    world.want("htop")
-    world.snapshot(1, {"gdb": "1.0", "htop": "3.4"})
-    world.boot(1)
-    world.snapshot(2, {"gdb": "1.1", "htop": "3.4"}, level=NEW, default=True)
+        site.publish("gdb", version, level)
+    site.publish("strace", "6.1", NEW)
+    site.want("gdb", Hold="1.0")
+    site.want("strace", Policy="optional", Nonsense="yes")
+    site.want("nowhere", Source="away")
+    site.want("htop")
+    site.snapshot_with(1, {"gdb": "1.0", "htop": "3.4"})
+    site.boot(1)
+    site.snapshot_with(2, {"gdb": "1.1", "htop": "3.4"}, level=NEW, default=True)
     site.snapshot_folder(3, "<snapshot>")
     (site.layout.store / "htop-3.4.x86-64.raw").write_bytes(b"half")
     make_tree(

@@ -24,8 +24,7 @@ WITH_A: dict[str, Content] = {
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(1, WITH_A)
     return site
 

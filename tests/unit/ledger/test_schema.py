@@ -30,8 +30,7 @@ def an_event(kind: str, snapshot: int = 1) -> LedgerEvent:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(1, WITH_A)
     return site
 

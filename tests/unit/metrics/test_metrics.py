@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import NEW, PlainMachine, with_source
 from tests.trees import Link, listing, make_tree
-from tests.unit.commands.world import NEW, World
 from tests.unit.metrics.exposition import check
 from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
@@ -25,60 +25,60 @@ NOON = 1_793_534_400
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def site(tmp_path: Path) -> PlainMachine:
     """gdb fits in both systems, htop in the running one alone, strace is not there."""
-    world = World(tmp_path)
+    site = with_source(tmp_path)
     for name in ("gdb", "htop", "strace"):
-        world.want(name)
-    world.snapshot(1, {"gdb": "1.0", "htop": "3.4"})
-    world.boot(1)
-    world.snapshot(2, {"gdb": "1.1"}, level=NEW, default=True)
-    world.link(world.site.tree(2), "htop", "3.4")
+        site.want(name)
+    site.snapshot_with(1, {"gdb": "1.0", "htop": "3.4"})
+    site.boot(1)
+    site.snapshot_with(2, {"gdb": "1.1"}, level=NEW, default=True)
+    site.link_image(site.tree(2), "htop", "3.4")
     for name in ("gdb", "htop", "strace"):
-        make_tree(world.site.tree(2), {f"etc/tukit-sysext/images.d/{name}.conf": "[Image]\n"})
-    make_tree(world.site.root, {"var/metrics": None})
-    return world
+        make_tree(site.tree(2), {f"etc/tukit-sysext/images.d/{name}.conf": "[Image]\n"})
+    make_tree(site.root, {"var/metrics": None})
+    return site
 
 
-def configure(world: World, path: str = f"/{FILE}") -> None:
-    make_tree(world.site.root, {"etc/tukit-sysext/tukit-sysext.conf": f"[Metrics]\nFile={path}\n"})
+def configure(site: PlainMachine, path: str = f"/{FILE}") -> None:
+    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": f"[Metrics]\nFile={path}\n"})
 
 
-def samples(world: World) -> dict[tuple[str, str], float]:
-    exposed = check((world.site.root / FILE).read_text())
+def samples(site: PlainMachine) -> dict[tuple[str, str], float]:
+    exposed = check((site.root / FILE).read_text())
     return {(name.removeprefix("tukit_sysext_"), labels): value for (name, labels), value in exposed.items()}
 
 
-def test_nothing_is_written_unless_it_is_asked_for(world: World) -> None:
-    before = listing(world.site.root)
-    metrics.update(world.site.machine)
-    assert listing(world.site.root) == before
+def test_nothing_is_written_unless_it_is_asked_for(site: PlainMachine) -> None:
+    before = listing(site.root)
+    metrics.update(site.machine)
+    assert listing(site.root) == before
 
 
-def test_what_is_measured(world: World) -> None:
-    configure(world)
+def test_what_is_measured(site: PlainMachine) -> None:
+    configure(site)
     mark = Refusal(last=NOON + 60, times=2, system="os 2", images={"gdb": HeldBack(reason="none", since=NOON)})
-    refusal.write(world.site.layout.refused, mark)
-    with Ledger(world.site.layout.ledger) as ledger:
+    refusal.write(site.layout.refused, mark)
+    with Ledger(site.layout.ledger) as ledger:
         for time in ("2026-11-01T10:00:00Z", "2026-11-02T10:00:00Z"):
             ledger.add([LedgerEvent(time=time, kind="transaction finalized", snapshot=2, image=None, detail="")])
-    metrics.update(world.site.machine)
-    values = samples(world)
+    metrics.update(site.machine)
+    values = samples(site)
     assert (values["update_refused", ""], values["update_refusals", ""]) == (1, 2)
     assert values["update_refused_since_timestamp_seconds", ""] == NOON
     assert values["last_success_timestamp_seconds", ""] == 1_793_613_600
     names = ("images_wanted", "images_good", "images_absent", "images_not_fitting", "images_lost", "links_blocking")
     assert [values[name, 'tree="running"'] for name in names] == [3, 2, 1, 0, 0, 0]
     assert [values[name, 'tree="next"'] for name in names] == [3, 1, 1, 1, 0, 0]
-    sizes = [path.stat().st_blocks * 512 for path in world.site.layout.store.iterdir()]
+    sizes = [path.stat().st_blocks * 512 for path in site.layout.store.iterdir()]
     assert (values["store_bytes", ""], values["store_files", ""]) == (sum(sizes), 3)
-    assert (world.site.root / FILE).stat().st_mode & 0o777 == 0o644
+    assert (site.root / FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_what_is_not_known_has_no_sample(world: World) -> None:
-    configure(world)
-    metrics.update(world.site.machine)
-    values = samples(world)
+def test_what_is_not_known_has_no_sample(site: PlainMachine) -> None:
+    configure(site)
+    metrics.update(site.machine)
+    values = samples(site)
     assert values["update_refused", ""] == 0
     assert {name for name, _ in values} & {
         "update_refused_since_timestamp_seconds",
@@ -86,58 +86,58 @@ def test_what_is_not_known_has_no_sample(world: World) -> None:
     } == set()
 
 
-def test_lost_images_and_links_that_block(world: World) -> None:
-    configure(world)
-    (world.site.layout.store / "htop-3.4.x86-64.raw").unlink()
-    make_tree(world.site.root, {"etc/extensions/round.raw": Link("round.raw")})
-    metrics.update(world.site.machine)
-    values = samples(world)
+def test_lost_images_and_links_that_block(site: PlainMachine) -> None:
+    configure(site)
+    (site.layout.store / "htop-3.4.x86-64.raw").unlink()
+    make_tree(site.root, {"etc/extensions/round.raw": Link("round.raw")})
+    metrics.update(site.machine)
+    values = samples(site)
     assert values["images_lost", 'tree="running"'] == values["links_blocking", 'tree="running"'] == 1
 
 
-def test_it_is_written_only_when_something_changed(world: World) -> None:
-    configure(world)
-    metrics.update(world.site.machine)
-    before = os.stat(world.site.root / FILE)
-    metrics.update(world.site.machine)
-    after = os.stat(world.site.root / FILE)
+def test_it_is_written_only_when_something_changed(site: PlainMachine) -> None:
+    configure(site)
+    metrics.update(site.machine)
+    before = os.stat(site.root / FILE)
+    metrics.update(site.machine)
+    after = os.stat(site.root / FILE)
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    (world.site.layout.store / "gdb-1.1.x86-64.raw").unlink()
-    metrics.update(world.site.machine)
-    assert os.stat(world.site.root / FILE).st_ino != before.st_ino, "readers see one file or the other"
+    (site.layout.store / "gdb-1.1.x86-64.raw").unlink()
+    metrics.update(site.machine)
+    assert os.stat(site.root / FILE).st_ino != before.st_ino, "readers see one file or the other"
 
 
 @pytest.mark.parametrize("argv", [["settle"], ["gc"], ["verify"], ["verify", "--boot"]], ids=" ".join)
-def test_after_what(world: World, argv: list[str]) -> None:
-    configure(world)
-    cli.main(argv, machine=world.site.machine)
-    assert samples(world)["images_wanted", 'tree="running"'] == 3
+def test_after_what(site: PlainMachine, argv: list[str]) -> None:
+    configure(site)
+    cli.main(argv, machine=site.machine)
+    assert samples(site)["images_wanted", 'tree="running"'] == 3
 
 
-def test_a_dry_run_writes_nothing(world: World) -> None:
-    configure(world)
-    cli.main(["gc", "--dry-run"], machine=world.site.machine)
-    assert not (world.site.root / FILE).exists()
+def test_a_dry_run_writes_nothing(site: PlainMachine) -> None:
+    configure(site)
+    cli.main(["gc", "--dry-run"], machine=site.machine)
+    assert not (site.root / FILE).exists()
 
 
 @pytest.mark.parametrize("path", ["/var/nowhere/a.prom", "/etc/os-release/a.prom", "/var/metrics/folder.prom"])
 def test_a_place_that_cannot_be_written_fails_nothing(
-    world: World, caplog: pytest.LogCaptureFixture, path: str
+    site: PlainMachine, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    make_tree(world.site.root, {"var/metrics/folder.prom": None})
-    configure(world, path)
-    metrics.update(world.site.machine)
+    make_tree(site.root, {"var/metrics/folder.prom": None})
+    configure(site, path)
+    metrics.update(site.machine)
     assert "the metrics are not written" in caplog.text
     assert all(record.levelno < logging.ERROR for record in caplog.records), "an error would be a fault of the update"
 
 
 def test_a_fault_in_measuring_fails_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.metrics.measured.measured", failing)
-    configure(world)
-    metrics.update(world.site.machine)
+    configure(site)
+    metrics.update(site.machine)
     assert "RuntimeError: injected" in caplog.text

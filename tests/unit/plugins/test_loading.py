@@ -28,11 +28,6 @@ Install = Callable[..., Path]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    return PlainMachine(tmp_path / "machine")
-
-
-@pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """A function that installs a distribution with one module of the same name."""
     before = set(sys.modules)

@@ -88,8 +88,7 @@ def recording(
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
     site.snapshot(7)
     return site
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,8 @@ def image(name: str) -> Link:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def site(site: PlainMachine) -> PlainMachine:
     """Snapshot 2 of an old system: its own /etc, that of the overlay of snapshot 1, and its own overlay on top."""
-    site = PlainMachine(tmp_path)
     own: dict[str, Content] = {
         "etc/os-release": OS_RELEASE,
         "etc/fstab": FSTAB,

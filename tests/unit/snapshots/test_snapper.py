@@ -3,18 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine, snapper_info
 from tests.trees import Link
 from tukit_sysext.snapshots.snapper import Scan, scan
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    return PlainMachine(tmp_path)
 
 
 def look(site: PlainMachine) -> Scan:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.machine import PlainMachine
@@ -19,8 +17,7 @@ from tukit_sysext.update.local import LocalLook
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
+def site(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
     return site
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.machine import PlainMachine
@@ -15,12 +13,6 @@ from tukit_sysext.update import refusal
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import decide
 from tukit_sysext.update.refusal import HeldBack, Refusal
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    return PlainMachine(tmp_path)
-
 
 REFUSED = Outcome(plan=decide(facts(want(), offers={candidate("2"): OTHER})), changes=())
 PASSED = Outcome(plan=decide(facts()), changes=())

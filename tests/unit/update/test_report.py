@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.machine import PlainMachine
@@ -20,12 +18,6 @@ from tukit_sysext.update.report import refusal_lines
 
 FILE = "/etc/tukit-sysext/images.d/gdb.conf"
 NEW = candidate("2")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
-    return site
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -27,8 +26,7 @@ KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path / "machine")
+def site(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {f"{IMAGES}/gdb.conf": "[Image]\n"})
     return site
 
