@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import urlsplit
 
@@ -74,7 +75,7 @@ class Attempt:
         handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))
         handle.setopt(pycurl.NOPROXY, settings.no_proxy)
         if settings.ca_file is not None:
-            handle.setopt(pycurl.CAINFO, settings.ca_file)
+            handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
         headers = ["Accept-Encoding: identity", "Accept:"]
         if self._resume_from:
             headers.append(f"If-Range: {self._state.recognised_by}")

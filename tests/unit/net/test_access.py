@@ -42,6 +42,12 @@ def test_https_with_the_own_authority(secure: Server, authority: Authority) -> N
     assert bring(f"{secure.url}/list", settings={"ca_file": str(authority.certificate_path)}).body == LIST
 
 
+def test_the_file_of_authorities_may_be_anywhere(secure: Server, authority: Authority, tmp_path: Path) -> None:
+    path = tmp_path / "autorité"
+    path.write_bytes(authority.certificate_path.read_bytes())
+    assert bring(f"{secure.url}/list", settings={"ca_file": str(path)}).body == LIST
+
+
 def test_https_without_the_own_authority_is_refused(secure: Server) -> None:
     with pytest.raises(SourceUnreachable, match=f"{secure.url}/list: its certificate is not trusted"):
         bring(f"{secure.url}/list")

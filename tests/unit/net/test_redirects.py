@@ -113,7 +113,7 @@ def test_other_schemes_are_not_followed(server: Server, tmp_path: Path, scheme: 
 def test_other_schemes_are_not_spoken_at_all(tmp_path: Path) -> None:
     (tmp_path / "list").write_bytes(LIST)
     with pytest.raises(SourceUnreachable, match="speaks no HTTP"):
-        bring(f"file://{tmp_path}/list", deadline=0.3)
+        bring((tmp_path / "list").as_uri(), deadline=0.3)
 
 
 def test_from_https_to_http_is_not_followed(secure: Server, server: Server, authority: Authority) -> None:

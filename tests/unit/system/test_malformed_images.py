@@ -283,7 +283,7 @@ def test_the_limits_of_the_reader(
 ) -> None:
     said = tmp_path / "said"
     asking = tmp_path / "dissect"
-    asking.write_text(f"#!/bin/sh\nulimit -t >>{said}\nulimit -f >>{said}\nulimit -c >>{said}\nexit 1\n")
+    asking.write_text(f"#!/bin/sh\nexec >'{said}'\nulimit -t\nulimit -f\nulimit -c\nexit 1\n")
     asking.chmod(0o755)
     monkeypatch.setattr(inspection_module, "DISSECT", str(asking))
     with pytest.raises(ImageBroken):
