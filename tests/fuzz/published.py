@@ -14,8 +14,8 @@ from tests.fuzz.target import Target, told
 from tests.lab.images import SHA256_OF_NOTHING, release_text
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import checksums, manifest, openpgp
-from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import judge
+from tukit_sysext.formats.openpgp import dearmour
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name

@@ -218,7 +218,7 @@ class Faults:
         import tukit_sysext.integrity.quarantine_folder
         import tukit_sysext.update.fetch
         import tukit_sysext.update.local
-        from tukit_sysext.system.rename import rename_new
+        from tukit_sysext.system.syscalls import rename_new
 
         self._connection = self._make_connection()
 

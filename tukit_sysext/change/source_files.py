@@ -20,7 +20,7 @@ from tukit_sysext.config.own_files import ETC, delete, own_folder
 from tukit_sysext.config.settings import SOURCES, load_configuration
 from tukit_sysext.config.wanted import State, load_wanted
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
-from tukit_sysext.formats import armour, openpgp
+from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -204,7 +204,7 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
             )
         content, where = system.content, system.path
     try:
-        binary = armour.dearmour(content)
+        binary = openpgp.dearmour(content)
         return binary if new.key is not None else None, openpgp.public_keys(binary)
     except ValueError as error:
         raise TukitSysextError(

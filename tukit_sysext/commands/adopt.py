@@ -12,8 +12,7 @@ from typing import Any
 from tukit_sysext.change.adopt_entry import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
 from tukit_sysext.change.changeable import check_changeable
-from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

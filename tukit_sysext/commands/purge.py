@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.change.purge import purge, purge_preview
-from tukit_sysext.commands.common.alone import alone
+from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import size_text

@@ -14,7 +14,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from tukit_sysext.commands.common.dates import snapper_time
-from tukit_sysext.commands.common.entry_lines import Look, entry_document
+from tukit_sysext.commands.common.trees import Look, entry_document
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

@@ -8,9 +8,8 @@ import sys
 
 from tukit_sysext.change import source_files
 from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
-from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
-from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats import openpgp

@@ -6,9 +6,8 @@ from __future__ import annotations
 import argparse
 
 from tukit_sysext.change import source_files
-from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import check_known
-from tukit_sysext.commands.common.trees import tell_open_transactions, tree_document
+from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import running_and_next

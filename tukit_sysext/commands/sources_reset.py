@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.common.alone import alone
 from tukit_sysext.commands.common.known_sources import check_known
+from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

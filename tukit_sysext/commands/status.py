@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tukit_sysext.commands.common import running_job
-from tukit_sysext.commands.common.entry_lines import Look, entry_document
-from tukit_sysext.commands.common.trees import target_in, tree_document
+from tukit_sysext.commands.common.trees import Look, entry_document, target_in, tree_document
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import State, WantedImage, WantedImages, load_wanted

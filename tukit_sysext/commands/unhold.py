@@ -7,11 +7,9 @@ import argparse
 
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.alone import alone
-from tukit_sysext.commands.common.file_changes import edit
-from tukit_sysext.commands.common.trees import acting
-from tukit_sysext.commands.common.typed_names import parse_name
-from tukit_sysext.commands.common.unknown_names import unknown_image
+from tukit_sysext.commands.common.changing import edit
+from tukit_sysext.commands.common.names import parse_name, unknown_image
+from tukit_sysext.commands.common.trees import acting, alone
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 

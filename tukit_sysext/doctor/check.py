@@ -70,3 +70,11 @@ def unknown(check: str, text: str, *, privileged: bool) -> CheckResult:
     """It could not be looked at; an ordinary user is told that root could."""
     next_step = None if privileged else "sudo tukit-sysext doctor"
     return CheckResult(check=check, severity=Severity.UNKNOWN, text=text, next_step=next_step)
+
+
+def installs(machine: Machine, what: str, *, again: bool = False) -> str:
+    """The command that installs a package, or whatever has a file; with ``again`` one that is installed already."""
+    option = " --force" if again else ""
+    transactional = (machine.layout.root / "usr/sbin/transactional-update").exists()
+    zypper = "transactional-update pkg install" if transactional else "zypper install"
+    return f"{zypper}{option} {what}"

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator, Mapping
 
 from tukit_sysext.doctor.check import Check, CheckResult, unknown
-from tukit_sysext.doctor.clock import ClockCheck
 from tukit_sysext.doctor.collecting import CollectionCheck
 from tukit_sysext.doctor.configuration import ConfigurationCheck
 from tukit_sysext.doctor.disk import SnapshotsCheck
@@ -15,7 +14,7 @@ from tukit_sysext.doctor.folders import FoldersCheck
 from tukit_sysext.doctor.hooks import HooksCheck
 from tukit_sysext.doctor.merging import MergeCheck
 from tukit_sysext.doctor.state import StateCheck
-from tukit_sysext.doctor.tools import ProgramsCheck
+from tukit_sysext.doctor.system import ClockCheck, ProgramsCheck
 from tukit_sysext.doctor.units import UnitsCheck
 from tukit_sysext.errors import in_words
 from tukit_sysext.machine import Machine

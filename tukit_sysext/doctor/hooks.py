@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown
-from tukit_sysext.doctor.packages import installs
+from tukit_sysext.doctor.check import CheckResult, good, hint, installs, problem, unknown
 from tukit_sysext.errors import ToolMissing
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.process import TimedOut, run

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tukit_sysext.doctor.check import CheckResult, good, problem, unknown
-from tukit_sysext.doctor.packages import installs
+from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.tree import Tree

@@ -19,7 +19,7 @@ from tukit_sysext.layout import EXTENSIONS, QUARANTINE
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, image_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
-from tukit_sysext.system.rename import rename_new
+from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is measured: refusals, images per tree, the store.
+"""What is measured: refusals, images per tree, the store; in Prometheus' text format.
 
 There are few samples, whatever the machine has: per tree (the running one, and the one that boots next), not per image.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tukit_sysext import __version__
 from tukit_sysext.config.wanted import State, load_wanted
@@ -19,7 +20,6 @@ from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics.textfile import Metric, Sample
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
@@ -126,3 +126,46 @@ def _single(name: str, text: str, value: float | None) -> Metric:
 
 def _gauge(name: str, text: str, *samples: Sample) -> Metric:
     return Metric(name=f"tukit_sysext_{name}", text=text, samples=samples)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One value with its labels."""
+
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metric:
+    """A gauge: its name, what it is, and its samples (none where it is not known)."""
+
+    name: str
+    text: str
+    samples: tuple[Sample, ...]
+
+
+def rendered(metrics: Iterable[Metric]) -> str:
+    """The content of the file."""
+    lines: list[str] = []
+    for metric in metrics:
+        if not metric.samples:
+            continue
+        text = metric.text.replace("\\", "\\\\").replace("\n", "\\n")
+        lines += [f"# HELP {metric.name} {text}", f"# TYPE {metric.name} gauge"]
+        lines += [f"{metric.name}{_labels(sample.labels)} {_value(sample.value)}" for sample in metric.samples]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _value(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -32,8 +32,7 @@ def update(machine: Machine) -> None:
 
 def _write(machine: Machine, path: Path) -> None:
     # 5 ms, of which a machine without such a file is spared in every transaction
-    from tukit_sysext.metrics.measured import measured
-    from tukit_sysext.metrics.textfile import rendered
+    from tukit_sysext.metrics.measured import measured, rendered
 
     content = rendered(measured(machine)).encode()
     try:

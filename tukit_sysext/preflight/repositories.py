@@ -17,7 +17,7 @@ from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.net.network import network_of
-from tukit_sysext.preflight import repomd, zypp
+from tukit_sysext.preflight import zypp
 from tukit_sysext.preflight.offered import Statement, System, of_cpe, of_product
 from tukit_sysext.preflight.zypp import Repository
 from tukit_sysext.rules.release import ReleaseData
@@ -79,7 +79,7 @@ def _have(
     from tukit_sysext.net.request import Request, Response
 
     requests = [
-        Request(urls=[f"{url}{file}" for url in each.urls], limit=repomd.LIMIT, deadline=deadline) for each in found
+        Request(urls=[f"{url}{file}" for url in each.urls], limit=zypp.LIMIT, deadline=deadline) for each in found
     ]
     results = transfers.run(requests, at_once=at_once)
     bodies: dict[str, bytes] = {}
@@ -93,10 +93,10 @@ def _have(
 
 def _local(tree: Tree, each: Repository) -> Iterator[System]:
     try:
-        content = tree.read(f"{each.folder}/{_REPOMD}", limit=repomd.LIMIT)
+        content = tree.read(f"{each.folder}/{_REPOMD}", limit=zypp.LIMIT)
         systems = [] if content is None else list(_of_repomd(content, each.alias))
         yield from systems
-        if not systems and (content := tree.read(f"{each.folder}/{_PRODUCTS}", limit=repomd.LIMIT)):
+        if not systems and (content := tree.read(f"{each.folder}/{_PRODUCTS}", limit=zypp.LIMIT)):
             yield from _of_products(content)
     except UnknownState as error:
         log.info("repository %s: %s", each.alias, error)
@@ -104,7 +104,7 @@ def _local(tree: Tree, each: Repository) -> Iterator[System]:
 
 def _of_repomd(content: bytes, alias: str) -> Iterator[System]:
     try:
-        names = repomd.cpe_names(content)
+        names = zypp.cpe_names(content)
     except ValueError as error:
         log.warning("repository %s: its repomd.xml cannot be read: %s", alias, error)
         return
@@ -114,6 +114,6 @@ def _of_repomd(content: bytes, alias: str) -> Iterator[System]:
 
 
 def _of_products(content: bytes) -> Iterator[System]:
-    for name, version in repomd.products(content):
+    for name, version in zypp.products(content):
         if (system := of_product(name, version)) is not None:
             yield system

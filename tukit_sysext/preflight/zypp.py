@@ -3,6 +3,10 @@
 
 Only what says where a repository is: URLs of servers, or a directory of this machine. A URL with a password in it, or
 with options behind a question mark, is left to libzypp.
+
+Which system a repository is for its metadata says: createrepo writes a line like
+``<tags><distro cpeid="cpe:/o:opensuse:opensuse:20260801">...</distro></tags>`` into repodata/repomd.xml, openSUSE's
+product builder ``/ openSUSE 20260801-0`` into media.1/products.
 """
 
 from __future__ import annotations
@@ -11,11 +15,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
+from xml.parsers import expat
 
 from tukit_sysext.config import values
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.ini import parse
-from tukit_sysext.preflight.repomd import LIMIT
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.tree import Tree
 
@@ -108,3 +112,50 @@ def _repository(tree: Tree, alias: str, keys: Mapping[str, str], variables: Mapp
 def _expanded(text: str, variables: Mapping[str, str]) -> str:
     """A text with libzypp's variables in it; one that nobody knows stays as it is, and leads nowhere."""
     return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), text)
+
+
+LIMIT = 1024 * 1024
+"""The most bytes that are read of one of them; real ones have a few thousand."""
+
+
+def cpe_names(content: bytes) -> Sequence[str]:
+    """The CPE names of a repomd.xml, in their order. Raises ValueError where it is none.
+
+    A document type is refused: it is where entities come from, and no repomd.xml has one.
+    """
+    names: list[str] = []
+    path: list[str] = []
+    parser = expat.ParserCreate()
+
+    def start(name: str, attributes: Mapping[str, str]) -> None:
+        path.append(name)
+        if path == ["repomd", "tags", "distro"] and attributes.get("cpeid"):
+            names.append(attributes["cpeid"])
+
+    def end(_: str) -> None:
+        path.pop()
+
+    def refuse(*_: object) -> None:
+        raise ValueError("it has a document type")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise ValueError(f"no XML: {error}") from error
+    if b"repomd" not in content:
+        raise ValueError("no repomd.xml")
+    return names
+
+
+def products(content: bytes) -> Sequence[tuple[str, str]]:
+    """Names and versions of the products of a media.1/products: folder, name, version and release in each line."""
+    found: list[tuple[str, str]] = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0].startswith("/"):
+            version, hyphen, _ = words[2].rpartition("-")
+            found.append((words[1], version if hyphen else words[2]))
+    return found

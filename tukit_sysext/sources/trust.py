@@ -19,8 +19,8 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
 from tukit_sysext.formats import openpgp
-from tukit_sysext.formats.armour import dearmour
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
+from tukit_sysext.formats.openpgp import dearmour
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.seen import LATEST, Seen

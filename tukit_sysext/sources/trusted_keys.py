@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.formats import armour, openpgp
+from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 
 
@@ -25,7 +25,7 @@ def trusted_keys(source: SourceSettings) -> TrustedKeys:
     if source.keyring is None:
         return TrustedKeys(problems=("no keyring, so that no signature can be checked",))
     try:
-        keys = openpgp.public_keys(armour.dearmour(source.keyring.content))
+        keys = openpgp.public_keys(openpgp.dearmour(source.keyring.content))
     except ValueError as error:
         return TrustedKeys(problems=(f"{source.keyring.path}: whose keys they are cannot be told: {error}",))
     if source.fingerprints is None:

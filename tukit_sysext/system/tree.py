@@ -16,7 +16,7 @@ from types import TracebackType
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.label import FOLDER, labelled
-from tukit_sysext.system.openat2 import (
+from tukit_sysext.system.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_IN_ROOT,
     RESOLVE_NO_MAGICLINKS,

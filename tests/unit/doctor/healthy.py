@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.lab.signing import SigningKey
 from tests.machine import PlainMachine, with_source
 from tests.trees import Link, make_tree
-from tukit_sysext.doctor.tools import NEEDED
+from tukit_sysext.doctor.system import NEEDED
 from tukit_sysext.ledger.ledger import Ledger
 
 SPEC = Path(__file__).resolve().parents[3] / "spec"

@@ -388,7 +388,8 @@ def test_a_clock_that_says_1970(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "tukit_sysext.doctor.clock.time", SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime)
+        "tukit_sysext.doctor.system.time",
+        SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime),
     )
     status, (result,) = diagnose(site, capsys)
     assert (status, result["check"]) == (1, "clock")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.lab.signing import SigningKey
-from tukit_sysext.formats.armour import dearmour
+from tukit_sysext.formats.openpgp import dearmour
 
 BEGIN, END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----"
 KEYS = bytes(range(256))

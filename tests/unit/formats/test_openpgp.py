@@ -11,8 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.lab.signing import SigningKey
-from tukit_sysext.formats.armour import dearmour
-from tukit_sysext.formats.openpgp import fingerprint, public_keys
+from tukit_sysext.formats.openpgp import dearmour, fingerprint, public_keys
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "rsa2048"])

@@ -18,7 +18,7 @@ from tukit_sysext.integrity.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.image_store import Condition
-from tukit_sysext.system.rename import rename_new
+from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
 
 

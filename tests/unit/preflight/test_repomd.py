@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tukit_sysext.preflight.repomd import cpe_names, products
+from tukit_sysext.preflight.zypp import cpe_names, products
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<repomd xmlns="http://linux.duke.edu/metadata/repo">'
 DATA = '<data type="primary"><location href="repodata/x-primary.xml.zst"/><distro cpeid="cpe:/o:no:no:1"/></data>'

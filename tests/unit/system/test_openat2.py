@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Link, make_tree
-from tukit_sysext.system.openat2 import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
+from tukit_sysext.system.syscalls import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the commands that change trees have in common: plan, fetch, change."""
+"""What the commands that change trees have in common: plan, fetch, change; or the files of trees alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
+from tukit_sysext.commands.common.names import unknown_image
 from tukit_sysext.commands.common.tree_changes import document, lines, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
-from tukit_sysext.commands.common.unknown_names import unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -178,3 +178,34 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
     changes += [f"{name} goes" for name in sorted(before - after)]
     would = "would change" if dry_run else "changes"
     output.say(f"systemd-sysext refresh {would} the running /usr: {'; '.join(changes) or 'nothing'}")
+
+
+def edit(
+    machine: Machine, arguments: argparse.Namespace, told: Sequence[tuple[ChangeRequest, Sequence[str]]]
+) -> ExitStatus:
+    """Change files of trees, or tell what would be changed; each request comes with the lines that tell it. 0."""
+    output = Output.of(arguments)
+    if not arguments.dry_run:
+        machine.require_root(arguments.command)
+    with Changer([request for request, _ in told], Plugins.of(machine), dry_run=arguments.dry_run) as changer:
+        trees = changer.plans() if arguments.dry_run else changer.carry_out()
+        away = changer.not_asked()
+    several = len(told) > 1 or any(not request.target.running for request, _ in told)
+    for request, texts in told:
+        for text in texts:
+            output.tell(f"{request.target}: {text}" if several else text)
+    # where no source was asked nothing can be said of what will come
+    for tree in (tree for tree, (request, _) in zip(trees, told, strict=True) if request.ask):
+        for image in tree.plan.images:
+            if image.left_out is not None:
+                output.warn(
+                    f"{tree.target}: no update has a version of {image.name} then: {image.reason}",
+                    next_step=next_step(tree, image.name),
+                )
+            elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
+                output.say(f"tukit-sysext update {image.name} brings it.")
+    if arguments.dry_run:
+        output.say("Dry run: nothing was changed.")
+    output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
+    tell_open_transactions(machine, arguments, output)
+    return ExitStatus.DONE

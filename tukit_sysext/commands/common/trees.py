@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which trees ``--root`` and ``--snapshot`` mean."""
+"""The trees that a command acts on, one such command after the other; how trees are told."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
+from tukit_sysext.store.image_store import Stored
+from tukit_sysext.system.lock import queued
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.update.facts import TreeFacts
 
@@ -73,4 +80,46 @@ def host_document(tree: TreeFacts) -> dict[str, str | None]:
         "sysext_level": release.get("SYSEXT_LEVEL"),
         "architecture": tree.architecture,
         "systemd": str(tree.systemd) if tree.systemd is not None else None,
+    }
+
+
+Run = Callable[[Machine, argparse.Namespace], ExitStatus]
+
+
+def alone(run: Run) -> Run:
+    """The ``run`` of a command, which waits for another one that it could come across, but for a dry run."""
+
+    @wraps(run)
+    def guarded(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
+        if getattr(arguments, "dry_run", True) or not machine.privileged:
+            return run(machine, arguments)
+        with queued(machine.layout.changes_lock, _tell):
+            return run(machine, arguments)
+
+    return guarded
+
+
+def _tell() -> None:
+    print("tukit-sysext: another tukit-sysext changes images, waiting for it", file=sys.stderr, flush=True)
+
+
+Look = Callable[[str], Stored]
+"""Looks at a file of the store."""
+
+
+def entry_document(entry: Entry, look: Look) -> dict[str, Any]:
+    """One entry of a snapshot's /etc/extensions for ``--json``."""
+    stored = look(entry.image) if entry.image is not None else None
+    record = stored.record if stored is not None else None
+    version = stored.version if stored is not None else "?"
+    return {
+        "link": entry.name,
+        "kind": entry.kind,
+        "target": entry.target,
+        "image": stored.name if stored is not None else None,
+        "version": None if version == "?" else version,
+        "file": entry.image,
+        "condition": stored.condition if stored is not None else None,
+        "source": record.source if record is not None else None,
+        "url": record.url if record is not None else None,
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""openat2(2), which Python's os module does not have.
+"""System calls that Python's os module does not have: openat2(2), and renameat2(2) with RENAME_NOREPLACE.
 
-The kernel resolves a path below a directory in one step, so nobody can swap a component between a check and its use.
+The kernel does in one step what would else be a check and its use, between which somebody can swap a file.
 """
 
 from __future__ import annotations
@@ -42,3 +42,17 @@ def openat2(directory: int, path: str, flags: int, *, resolve: int) -> int:
         # EAGAIN: the kernel saw a rename race while it resolved ".." and asks to try again, openat2(2)
         if number not in (11, 4):
             raise OSError(number, os.strerror(number), path)
+
+
+_RENAME_NOREPLACE = 1
+
+
+def rename_new(source: int, name: str, target: int, new_name: str) -> None:
+    """Move ``name`` of the directory ``source`` (a descriptor) to ``target``, as ``new_name``.
+
+    Raises OSError: FileExistsError where that name is taken, else as rename(2).
+    """
+    done = _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE)
+    if done != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name, None, new_name)
