@@ -19,7 +19,7 @@ from tukit_sysext.net.network import SYSCONFIG, system_proxy
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import Tone, Toned
+from tukit_sysext.terminal.text import Table, Tone, Toned
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,11 +52,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         configuration, wanted = load_configuration(tree), load_wanted(tree)
     settings = list(rows(configuration.effective, File.MAIN, everything=arguments.all))
     settings = _with_system_proxy(target.machine, settings)
-    out = Output.of(arguments)
-    if out.wants_json:
-        out.json(document(target, settings, configuration, wanted, everything=arguments.all))
-    else:
-        _show(out, settings, configuration, wanted, everything=arguments.all)
+    output = Output.of(arguments)
+    output.json(document(target, settings, configuration, wanted, everything=arguments.all))
+    output.show(_lines(settings, configuration, wanted, everything=arguments.all))
     return ExitStatus.DONE
 
 
@@ -147,51 +145,41 @@ def _problems(configuration: Configuration, wanted: WantedImages) -> Sequence[Pr
     return (*configuration.problems, *wanted.problems)
 
 
-def _show(
-    out: Output, settings: Sequence[_Value], configuration: Configuration, wanted: WantedImages, *, everything: bool
-) -> None:
+def _lines(
+    settings: Sequence[_Value], configuration: Configuration, wanted: WantedImages, *, everything: bool
+) -> Iterator[str | Table]:
     if settings:
-        out.tell(Toned("Settings", Tone.STRONG))
-        _table(out, settings)
+        yield from _part("Settings", settings)
     else:
-        out.tell("Settings: the defaults alone (--all shows them)")
+        yield "Settings: the defaults alone (--all shows them)"
     for name, source in configuration.sources.items():
-        out.tell()
-        out.tell(Toned(f"Source {name} ({source.origin})", Tone.STRONG))
-        _table(out, list(rows(source.effective, File.SOURCE, everything=everything)))
+        yield ""
+        values = list(rows(source.effective, File.SOURCE, everything=everything))
+        yield from _part(f"Source {name} ({source.origin})", values)
     if not configuration.sources:
-        out.tell()
-        out.tell("No source is configured.")
+        yield from ("", "No source is configured.")
     for name, image in wanted.images.items():
-        out.tell()
-        out.tell(Toned(f"Wanted image {name} ({image.origin})", Tone.STRONG))
-        _table(out, list(rows(image.effective, File.IMAGE, everything=everything)))
+        yield ""
+        values = list(rows(image.effective, File.IMAGE, everything=everything))
+        yield from _part(f"Wanted image {name} ({image.origin})", values)
     if not wanted.images:
-        out.tell()
-        out.tell("No image is wanted.")
-    masked = [f"Source {name} is masked by {by}." for name, by in sorted(configuration.masked.items())]
-    masked += [f"Image {name} is masked by {by}." for name, by in sorted(wanted.masked.items())]
-    problems = _problems(configuration, wanted)
-    if masked or problems:
-        out.tell()
-    for text in masked:
-        out.tell(text)
-    for problem in problems:
-        out.tell(
-            Toned(f"{'Problem' if problem.fault else 'Warning'}: {problem}", Tone.BAD if problem.fault else Tone.NOTICE)
-        )
+        yield from ("", "No image is wanted.")
+    notes = [f"Source {name} is masked by {by}." for name, by in sorted(configuration.masked.items())]
+    notes += [f"Image {name} is masked by {by}." for name, by in sorted(wanted.masked.items())]
+    notes += [
+        Toned(f"Problem: {problem}", Tone.BAD) if problem.fault else Toned(f"Warning: {problem}", Tone.NOTICE)
+        for problem in _problems(configuration, wanted)
+    ]
+    yield from ("", *notes) if notes else ()
 
 
-def _table(out: Output, values: Sequence[_Value]) -> None:
-    if not values:
-        out.tell("  all keys have their defaults")
-        return
-    out.table(
-        ("Key", "Value", "From"),
-        [(_title(row), "-" if row.value is None else row.value, row.where) for row in values],
-        wraps=(1, 2),
-        indent=2,
-    )
+def _part(title: str, values: Sequence[_Value]) -> Iterator[str | Table]:
+    yield Toned(title, Tone.STRONG)
+    if values:
+        cells = [(_title(row), "-" if row.value is None else row.value, row.where) for row in values]
+        yield Table(("Key", "Value", "From"), cells, wraps=(1, 2), indent=2)
+    else:
+        yield "  all keys have their defaults"
 
 
 def _title(row: _Value) -> str:

@@ -33,11 +33,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with nullcontext() if arguments.verbose else _silence():
         results = list(examine(machine))
     problems = sum(result.severity is Severity.PROBLEM for result in results)
-    out = Output.of(arguments)
-    if out.wants_json:
-        out.json({"healthy": problems == 0, "results": [asdict(result) for result in results]})
-    else:
-        _show(out, results, everything=arguments.verbose)
+    output = Output.of(arguments)
+    output.json({"healthy": problems == 0, "results": [asdict(result) for result in results]})
+    output.show(_lines(results, everything=arguments.verbose))
     return ExitStatus.FAILED if problems else ExitStatus.DONE
 
 
@@ -53,20 +51,18 @@ def _silence() -> Iterator[None]:
         ours.setLevel(before)
 
 
-def _show(out: Output, results: Sequence[CheckResult], *, everything: bool) -> None:
+def _lines(results: Sequence[CheckResult], *, everything: bool) -> Iterator[str]:
     order = list(Severity)
     shown = [result for result in results if everything or result.severity in _SHOWN]
     shown.sort(key=lambda result: order.index(result.severity))
     for result, following in zip_longest(shown, shown[1:]):
         word = _WORDS[result.severity]
         text = f"{word}: {result.text}"
-        out.tell(Toned(text, word.tone) if result.severity is Severity.PROBLEM else text)
+        yield Toned(text, word.tone) if result.severity is Severity.PROBLEM else text
         # one command may help with several results
         if result.next_step is not None and (following is None or following.next_step != result.next_step):
-            out.tell(f"  next step: {result.next_step}")
-    if shown:
-        out.tell()
-    out.tell(_summary(results))
+            yield f"  next step: {result.next_step}"
+    yield from ("", _summary(results)) if shown else (_summary(results),)
 
 
 def _summary(results: Sequence[CheckResult]) -> str:
