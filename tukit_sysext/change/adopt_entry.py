@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.changeable import uninterrupted
 from tukit_sysext.change.import_image import Importer, check_packable, name_and_version
 from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
@@ -25,7 +24,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.names import parse_image_name
 from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, changing
-from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.snapshots.targets import Target, uninterrupted
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.durable import sync_directory

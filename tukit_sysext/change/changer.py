@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
@@ -28,7 +27,7 @@ from tukit_sysext.progress.progress import Stage
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import LinkWriter, changing
 from tukit_sysext.snapshots.snapper import look
-from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.snapshots.targets import Target, check_changeable, uninterrupted
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label

@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.change.changeable import check_changeable, uninterrupted
 from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import load
 from tukit_sysext.config.own_files import ETC, delete, own_folder
@@ -24,7 +23,7 @@ from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.rules.names import NameRefused, check_component
-from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.snapshots.targets import Target, check_changeable, uninterrupted
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.tree import Tree

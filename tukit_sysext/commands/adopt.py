@@ -11,13 +11,12 @@ from typing import Any
 
 from tukit_sysext.change.adopt_entry import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
-from tukit_sysext.change.changeable import check_changeable
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.snapshots.targets import Target, check_changeable, running_and_next
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output

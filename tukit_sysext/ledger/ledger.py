@@ -13,8 +13,6 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED, EventTable, Repeat
-from tukit_sysext.ledger.image_table import ImageTable
 from tukit_sysext.ledger.rows import (
     LedgerEvent,
     LedgerImage,
@@ -27,6 +25,7 @@ from tukit_sysext.ledger.rows import (
     state_of,
 )
 from tukit_sysext.ledger.schema import mending
+from tukit_sysext.ledger.tables import REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.system_release import label

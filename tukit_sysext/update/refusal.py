@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.ledger.event_table import REFUSAL_OVER, REFUSED
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
+from tukit_sysext.ledger.tables import REFUSAL_OVER, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tukit_sysext.ledger.event_table import REFUSED
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
+from tukit_sysext.ledger.tables import REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
@@ -16,6 +17,38 @@ from tukit_sysext.snapshots.snapper import Scan, look
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
     from tukit_sysext.update.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before."""
+
+    kind: str
+    detail: str | None = None
+    repeat: Repeat = Repeat.IN_A_ROW
+    former: bool = False
+
+
+def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
+    """Remember an event of the snapshot that has the number, or had it last."""
+    snapshot = scan.get(number)
+    present = snapshot.subvolume.uuid if snapshot is not None else None
+    with Ledger(machine.layout.ledger) as ledger:
+        known = [uuid for uuid in ledger.uuids(number) if uuid != present]
+        uuid = present if present is not None and not event.former else next(reversed(known), None)
+        # nothing tells two unknown snapshots of one number apart
+        repeat = event.repeat if uuid is not None else Repeat.IN_A_ROW
+        ledger.note(event.kind, number, uuid=uuid, detail=event.detail, repeat=repeat)
+
+
+def _noting(event: _Event) -> Callable[[Recorder, Machine, Scan, int], None]:
+    """The implementation of an event's hook, which remembers it."""
+
+    @hookimpl
+    def note(self: Recorder, machine: Machine, scan: Scan, number: int) -> None:
+        _note(machine, scan, number, event)
+
+    return note
 
 
 class Recorder:
@@ -45,40 +78,13 @@ class Recorder:
                 for image, reason in outcome.refusals.items()
             )
 
-    @hookimpl
-    def tukit_sysext_transaction_finalized(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("transaction finalized", repeat=Repeat.OF_ITS_SNAPSHOT))
-
-    @hookimpl
-    def tukit_sysext_transaction_discarded(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
-
-    @hookimpl
-    def tukit_sysext_transaction_aborted(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("transaction aborted", repeat=Repeat.OF_ITS_SNAPSHOT))
-
-    @hookimpl
-    def tukit_sysext_transaction_kept(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("transaction kept"))
-
-    @hookimpl
-    def tukit_sysext_snapshot_created(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("snapshot created", repeat=Repeat.OF_ITS_SNAPSHOT))
-
-    @hookimpl
-    def tukit_sysext_snapshot_modified(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("snapshot modified"))
-
-    @hookimpl
-    def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("snapshot deleted", repeat=Repeat.OF_ITS_SNAPSHOT, former=True))
+    tukit_sysext_transaction_finalized = _noting(_Event("transaction finalized", repeat=Repeat.OF_ITS_SNAPSHOT))
+    tukit_sysext_transaction_discarded = _noting(_Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
+    tukit_sysext_transaction_aborted = _noting(_Event("transaction aborted", repeat=Repeat.OF_ITS_SNAPSHOT))
+    tukit_sysext_transaction_kept = _noting(_Event("transaction kept"))
+    tukit_sysext_snapshot_created = _noting(_Event("snapshot created", repeat=Repeat.OF_ITS_SNAPSHOT))
+    tukit_sysext_snapshot_modified = _noting(_Event("snapshot modified"))
+    tukit_sysext_snapshot_deleted = _noting(_Event("snapshot deleted", repeat=Repeat.OF_ITS_SNAPSHOT, former=True))
 
     @hookimpl
     def tukit_sysext_read_only_changed(self, machine: Machine, scan: Scan, number: int) -> None:
@@ -88,39 +94,6 @@ class Recorder:
             now = "read-only" if snapshot.subvolume.read_only else "writable"
             _note(machine, scan, number, _Event("read-only changed", detail=now, repeat=Repeat.OF_ITS_SNAPSHOT))
 
-    @hookimpl
-    def tukit_sysext_default_changed(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("default changed", repeat=Repeat.OF_ITS_KIND))
-
-    @hookimpl
-    def tukit_sysext_rolled_back(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("rolled back"))
-
-    @hookimpl
-    def tukit_sysext_booted(self, machine: Machine, scan: Scan, number: int) -> None:
-        """See the specification."""
-        _note(machine, scan, number, _Event("booted"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before."""
-
-    kind: str
-    detail: str | None = None
-    repeat: Repeat = Repeat.IN_A_ROW
-    former: bool = False
-
-
-def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
-    """Remember an event of the snapshot that has the number, or had it last."""
-    snapshot = scan.get(number)
-    present = snapshot.subvolume.uuid if snapshot is not None else None
-    with Ledger(machine.layout.ledger) as ledger:
-        known = [uuid for uuid in ledger.uuids(number) if uuid != present]
-        uuid = present if present is not None and not event.former else next(reversed(known), None)
-        # nothing tells two unknown snapshots of one number apart
-        repeat = event.repeat if uuid is not None else Repeat.IN_A_ROW
-        ledger.note(event.kind, number, uuid=uuid, detail=event.detail, repeat=repeat)
+    tukit_sysext_default_changed = _noting(_Event("default changed", repeat=Repeat.OF_ITS_KIND))
+    tukit_sysext_rolled_back = _noting(_Event("rolled back"))
+    tukit_sysext_booted = _noting(_Event("booted"))
