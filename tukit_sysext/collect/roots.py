@@ -7,18 +7,20 @@ too often is kept too long, what is missed is lost.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tukit_sysext.all_plugins import Root
+from tukit_sysext.collect import unit_files
+from tukit_sysext.collect.chains import VERSIONS, Chains
+from tukit_sysext.collect.in_use import in_use
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
-from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapper import NUMBER, Scan
 from tukit_sysext.system.tree import Tree
 
 CONFEXTS = "etc/confexts"
@@ -27,23 +29,15 @@ CONFEXTS = "etc/confexts"
 _OF_A_TREE = (
     CONFEXTS,
     QUARANTINE,
-    "usr/lib/extensions",
-    "usr/local/lib/extensions",
-    "usr/lib/confexts",
-    "usr/local/lib/confexts",
+    *(f"{folder}/{kind}" for kind in ("extensions", "confexts") for folder in ("usr/lib", "usr/local/lib")),
+    *(f"{folder}/{kind}" for kind in ("portables", "machines") for folder in ("etc", "usr/lib", "usr/local/lib")),
 )
 """Where links are that belong to a tree, beside /etc/extensions (systemd-sysext(8)), relative to its root."""
 
-_SHARED = ("run/extensions", "var/lib/extensions", "run/confexts", "var/lib/confexts")
+_SHARED = tuple(
+    f"{folder}/{kind}" for kind in ("extensions", "confexts", "portables", "machines") for folder in ("run", "var/lib")
+)
 """Where those are that all trees have in common, relative to the root of the running system."""
-
-_VERSIONS = ".v"
-"""Ending of a directory of versions, of which systemd takes the newest (systemd.v(7))."""
-
-_MOST_PATHS = 256
-"""How many paths one link may lead over; the kernel gives up after 40 links, and a folder of versions has several."""
-
-_ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,128 +70,101 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
         except OSError as error:
             unknown.append(f"{error.filename or 'a link'}: cannot be read: {error.strerror}")
 
+    try:
+        finder = _Finder(layout)
+    except OSError as error:
+        return RootSet(by_image={}, unknown=(*unknown, f"{error.filename}: cannot be read: {error.strerror}"))
     for snapshot in scan.snapshots:
         where = f"snapshot {snapshot.number}"
-        add(_named((*(snapshot.entries or ()), *snapshot.hidden), where, snapshot.path, layout))
-        add(_other(snapshot.path, _OF_A_TREE, where, layout))
-    add(_running(layout))
-    add(_other(layout.root, (*_OF_A_TREE, *_SHARED), "the running system", layout))
-    add(_linked_in_the_store(layout))
-    add(_overlays(layout))
-    add(_mounted(layout))
+        add(finder.named((*(snapshot.entries or ()), *snapshot.hidden), where, snapshot.path))
+        add(finder.linked(snapshot.path, _OF_A_TREE, where))
+        add(finder.in_units(snapshot.path, where))
+    add(finder.running())
+    add(finder.without_number())
+    add(finder.in_the_store())
+    add(finder.overlays())
+    add(Root(image=name, where=where) for name, where in in_use(layout))
     add(iter(others))
     return RootSet(by_image=by_image, unknown=tuple(dict.fromkeys(unknown)))
 
 
-def _running(layout: Layout) -> Iterator[Root]:
-    with Tree(layout.root) as tree:
-        yield from _named(read_entries(tree), "the running system", layout.root, layout)
+class _Finder:
+    """Finds the images that links and units name, over whatever chain of links they are reached."""
 
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._chains = Chains(layout)
 
-def _other(path: Path, folders: Iterable[str], where: str, layout: Layout) -> Iterator[Root]:
-    """What is linked in further folders of a tree, where they exist."""
-    with Tree(path) as tree:
+    def running(self) -> Iterator[Root]:
+        where, root = "the running system", self._layout.root
+        with Tree(root) as tree:
+            yield from self.named(read_entries(tree), where, root)
+        for folder in (*_OF_A_TREE, *_SHARED):
+            for _ in self._chains.names(f"/{folder}", root):
+                pass  # a folder that is not there may be in a place that cannot be seen
+        yield from self.linked(root, (*_OF_A_TREE, *_SHARED), where)
+        yield from self.in_units(root, where)
+
+    def linked(self, path: Path, folders: Iterable[str], where: str) -> Iterator[Root]:
+        """What is linked in further folders of a tree, where they exist."""
+        with Tree(path) as tree:
+            for folder in folders:
+                descriptor = tree.find(folder)
+                if descriptor is None:
+                    continue
+                try:
+                    entries = entries_of(descriptor)
+                finally:
+                    os.close(descriptor)
+                yield from self.named(entries, f"{where} (/{folder})", path, folder)
+
+    def named(self, entries: Iterable[Entry], where: str, tree: Path, folder: str = EXTENSIONS) -> Iterator[Root]:
+        """What entries of a folder name: the file that a link says, and what it leads over.
+
+        A file may be one of the store by another name, bound there.
+        """
+        for entry in entries:
+            if entry.image is not None or entry.kind is EntryKind.FILE:
+                yield Root(image=entry.image or entry.name, where=where)
+            # a plain path means what it says (".." may follow a link), but for a folder of versions
+            plain = entry.target == f"{STORE}/{entry.image}" and not entry.name.endswith(VERSIONS)
+            if entry.kind in (EntryKind.LINK, EntryKind.DIRECTORY) and not plain:
+                names = self._chains.names(f"/{folder}/{entry.name}", tree)
+                yield from (Root(image=name, where=where) for name in islice(names, 1, None))
+
+    def in_units(self, tree: Path, where: str) -> Iterator[Root]:
+        """What units of a tree name, and its fstab."""
+        for path in unit_files.images(tree, running=tree == self._layout.root):
+            for name in self._chains.names(path, tree):
+                yield Root(image=name, where=f"a unit of {where}")
+
+    def without_number(self) -> Iterator[Root]:
+        """Links of snapshots that somebody made beside those of snapper."""
+        with os.scandir(self._layout.snapshots) as names:
+            folders = sorted(name.path for name in names if not NUMBER.fullmatch(name.name) and name.is_dir())
         for folder in folders:
-            descriptor = tree.find(folder)
-            if descriptor is None:
-                continue
-            try:
-                entries = entries_of(descriptor)
-            finally:
-                os.close(descriptor)
-            yield from _named(entries, f"{where} (/{folder})", path, layout, folder)
+            for path in (Path(folder), Path(folder, "snapshot")):
+                if path.is_dir():
+                    yield from self.linked(path, (EXTENSIONS, *_OF_A_TREE), str(path))
 
-
-def _overlays(layout: Layout) -> Iterator[Root]:
-    """Upper layers of /etc of old systems, whether a snapshot says that it uses them or not."""
-    try:
-        names = sorted(os.listdir(layout.overlays))
-    except FileNotFoundError:
-        return
-    for name in names:
-        if (layout.overlays / name).is_dir():
-            path = layout.overlays / name
-            yield from _other(path, (EXTENSIONS, CONFEXTS, QUARANTINE), f"overlay {path}", layout)
-
-
-def _linked_in_the_store(layout: Layout) -> Iterator[Root]:
-    """What links in the store lead to, whether something needs them or not: they stay, and so does what they name."""
-    try:
-        names = [entry.name for entry in os.scandir(layout.store) if entry.is_symlink()]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        target = os.readlink(layout.store / name)
-        for image in _hops(target, layout.root, STORE.lstrip("/"), layout):
-            yield Root(image=image, where=f"link {name} in the store")
-
-
-def _named(
-    entries: Iterable[Entry], where: str, tree: Path, layout: Layout, folder: str = EXTENSIONS
-) -> Iterator[Root]:
-    """What entries name: the file that a link says, and what it leads over."""
-    for entry in entries:
-        if entry.image is not None:
-            yield Root(image=entry.image, where=where)
-        elif entry.target is not None or (entry.kind is EntryKind.DIRECTORY and entry.name.endswith(_VERSIONS)):
-            for name in _hops(entry.target or entry.name, tree, folder, layout):
-                yield Root(image=name, where=where)
-
-
-def _hops(target: str, tree: Path, folder: str, layout: Layout) -> Iterator[str]:
-    """The last components of all paths that a link in a folder of a tree leads over; whether it may is not asked.
-
-    What the paths of a snapshot mean when it runs depends on what is mounted then (of /var there is only one): each is
-    followed in the snapshot and in the running system.
-    """
-    waiting, seen = [os.path.join(f"/{folder}", target)], set[str]()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        if len(seen) == _MOST_PATHS:
-            raise UnknownState(f"{tree / folder}: a link to {target} leads over more than {_MOST_PATHS} paths")
-        seen.add(path)
-        yield os.path.basename(os.path.normpath(path))
-        for root in {tree, layout.root}:
-            waiting += _next(root, path)
-
-
-def _next(root: Path, path: str) -> list[str]:
-    """Where a path leads when its first link is followed, or the entries of the folder of versions that it is."""
-    here: list[str] = []
-    rest = path.split("/")
-    while rest:
-        name = rest.pop(0)
-        if name == "..":
-            del here[-1:]
-        elif name not in ("", "."):
-            here.append(name)
-            try:
-                target = os.readlink(root.joinpath(*here))
-            except OSError as error:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                    return []
-                if error.errno != errno.EINVAL:  # no link
-                    raise
-                continue
-            return [os.path.join("/", *here[:-1], target, *rest)]
-    folder = root.joinpath(*here)
-    return [f"{path}/{name}" for name in os.listdir(folder)] if path.endswith(_VERSIONS) and folder.is_dir() else []
-
-
-def _mounted(layout: Layout) -> Iterator[Root]:
-    """Images that are in use right now, linked or not: behind loop devices, or mounted as files (loop(4), proc(5))."""
-    for device in sorted(os.listdir(layout.root / "sys/block")):
+    def overlays(self) -> Iterator[Root]:
+        """Upper layers of /etc of old systems, whether a snapshot says that it uses them or not."""
         try:
-            with open(layout.root / "sys/block" / device / "loop/backing_file", "rb") as file:
-                name = os.fsdecode(file.read()).rstrip("\n").removesuffix(" (deleted)")
-        except OSError:
-            continue  # no loop device, or one without a file
-        yield Root(image=os.path.basename(name), where=f"mounted (/dev/{device})")
-    with open(layout.root / "proc/self/mountinfo", "rb") as file:
-        for line in file.read().splitlines():
-            fields = line.partition(b" - ")[2].split(b" ")
-            if len(fields) > 1 and fields[1].startswith(b"/") and not fields[1].startswith(b"/dev/"):
-                source = _ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 8)]), fields[1])
-                yield Root(image=os.path.basename(os.fsdecode(source)), where="mounted")
+            names = sorted(os.listdir(self._layout.overlays))
+        except FileNotFoundError:
+            return
+        for name in names:
+            if (self._layout.overlays / name).is_dir():
+                path = self._layout.overlays / name
+                yield from self.linked(path, (EXTENSIONS, CONFEXTS, QUARANTINE), f"overlay {path}")
+
+    def in_the_store(self) -> Iterator[Root]:
+        """What links in the store lead to, whether something needs them or not, as they stay."""
+        try:
+            with os.scandir(self._layout.store) as entries:
+                names = [entry.name for entry in entries if entry.is_symlink()]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in names:
+            images = self._chains.names(f"{STORE}/{name}", self._layout.root)
+            yield from (Root(image=image, where=f"link {name} in the store") for image in islice(images, 1, None))

@@ -18,7 +18,9 @@ from tukit_sysext.system.subvolume import Subvolume, Subvolumes
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 
-_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+NUMBER = re.compile(r"[1-9][0-9]{0,9}")
+"""How a folder of snapper is called."""
+
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _INFO_LIMIT = 1024 * 1024
 _TOP_LEVEL = 5
@@ -169,7 +171,7 @@ def _without_subvolume(layout: Layout, number: int) -> Iterator[str]:
 
 
 def _numbers(layout: Layout) -> list[int]:
-    return sorted(int(name) for name in os.listdir(layout.snapshots) if _NUMBER.fullmatch(name))
+    return sorted(int(name) for name in os.listdir(layout.snapshots) if NUMBER.fullmatch(name))
 
 
 def _tree(layout: Layout, number: int) -> Path:

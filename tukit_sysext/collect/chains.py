@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where links lead: every name on the way, as what an image is called last is what counts.
+
+Also what lies behind a folder of versions: systemd takes one of its entries, whatever the folder is called
+(systemd.v(7)).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tukit_sysext.collect.mounts import Unseen
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.layout import Layout
+
+VERSIONS = ".v"
+"""Ending of a folder of versions, of which systemd takes the newest (systemd.v(7))."""
+
+_SUFFIXES = (VERSIONS, ".raw", ".sysext", ".confext")
+
+_MOST_PATHS = 256
+"""How many paths one link may lead over; the kernel gives up after 40 links, and a folder of versions has several."""
+
+
+class Chains:
+    """Follows the links of a machine.
+
+    What the paths of a snapshot mean when it runs depends on what is mounted then (of /var there is only one): each is
+    followed in the snapshot and in the running system.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._root = layout.root
+        self._unseen = Unseen(layout)
+
+    def names(self, start: str, tree: Path) -> Iterator[str]:
+        """The last components of all paths that an absolute path of a tree leads over.
+
+        Raises UnknownState where one leads over a place that cannot be seen, or over too many, OSError.
+        """
+        stems = _stems(start)
+        waiting, seen = [start], set[str]()
+        while waiting:
+            path = waiting.pop()
+            if path in seen:
+                continue
+            if len(seen) == _MOST_PATHS:
+                raise UnknownState(
+                    f"{tree}{start}: leads over more than {_MOST_PATHS} paths; which images is not known"
+                )
+            seen.add(path)
+            yield os.path.basename(os.path.normpath(path))
+            for root in {tree, self._root}:
+                waiting += self._next(root, path, stems)
+
+    def _next(self, root: Path, path: str, stems: tuple[str, ...]) -> list[str]:
+        """Where a path leads when its first link is followed, or the versions in the folder that it is."""
+        here, rest = "", path.split("/")
+        while rest:
+            name = rest.pop(0)
+            if name == "..":
+                here = here.rpartition("/")[0]
+            elif name not in ("", "."):
+                here = f"{here}/{name}"
+                self._unseen.check(root, here)
+                try:
+                    target = os.readlink(f"{root}{here}")
+                except OSError as error:
+                    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                        self._unseen.check_missing(root, here)
+                        return []
+                    if error.errno != errno.EINVAL:  # no link
+                        raise
+                    continue
+                return [os.path.join(os.path.dirname(here), target, *rest)]
+        stems = (*stems, *_stems(here))
+        if not stems or not os.path.isdir(f"{root}{here}"):
+            return []
+        return [f"{here}/{name}" for name in os.listdir(f"{root}{here}") if name.startswith(stems)]
+
+
+def _stems(path: str) -> tuple[str, ...]:
+    """How versions in a folder begin, when it is given by this path; none where it is no folder of versions."""
+    name = os.path.basename(path.rstrip("/"))
+    if not name.endswith(VERSIONS):
+        return ()
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return (name,)
