@@ -14,6 +14,10 @@ _SURVEY = "tukit_sysext/collect/survey.py"
 _RULES = "tukit_sysext/collect/decision.py"
 _RUN = "tukit_sysext/collect/collection.py"
 
+_LEFTOVERS = "tukit_sysext/collect/leftovers.py"
+_SETTLED = "return seen.boot != self._boot or time.monotonic() - seen.seconds >= _DAY"
+_IN_USE = "tests/unit/collect/test_in_use.py"
+
 
 def _unknown(name: str) -> tuple[str, ...]:
     return (f"{_COLLECT}::test_where_anything_is_unknown_nothing_is_deleted[{name}]",)
@@ -117,8 +121,32 @@ DEFENCES = (
     Defence(
         row="C5",
         what="an info.xml without a tree is skipped",
-        edits=((_SNAPSHOTS, 'elif os.path.lexists(tree.parent / "info.xml"):', "elif False:"),),
+        edits=((_SNAPSHOTS, 'elif os.path.lexists(folder / "info.xml"):', "elif False:"),),
         tests=_unknown("half_deleted"),
+    ),
+    Defence(
+        row="C5",
+        what="what is left over stops nothing from the second run on",
+        edits=((_LEFTOVERS, _SETTLED, "return True"),),
+        tests=("tests/unit/collect/test_leftovers.py::test_after_a_day_it_stops_nothing",),
+    ),
+    Defence(
+        row="C5",
+        what="what is left over stops for ever",
+        edits=((_LEFTOVERS, _SETTLED, "return False"),),
+        tests=("tests/unit/collect/test_leftovers.py::test_after_a_boot_it_stops_nothing",),
+    ),
+    Defence(
+        row="C5",
+        what="what is left over may change meanwhile",
+        edits=((_LEFTOVERS, "not leftover.state or seen.state != leftover.state", "not leftover.state"),),
+        tests=("tests/unit/collect/test_leftovers.py::test_what_changes_is_seen_for_the_first_time",),
+    ),
+    Defence(
+        row="C5",
+        what="what stops a collection does not name what settles it",
+        edits=((_SNAPSHOTS, 'return f"; what settles it: {command}"', 'return ""'),),
+        tests=("tests/on_lab/test_leftovers.py::test_what_stops_a_collection_names_what_settles_it[no_etc]",),
     ),
     Defence(
         row="C6",
@@ -174,13 +202,31 @@ DEFENCES = (
     Defence(
         row="C10",
         what="what is mounted does not count",
-        edits=(("tukit_sysext/collect/roots.py", "    add(_mounted(layout))\n", ""),),
+        edits=(
+            (
+                "tukit_sysext/collect/roots.py",
+                "    add(Root(image=name, where=where) for name, where in in_use(layout))\n",
+                "",
+            ),
+        ),
         tests=(f"{_ROOTS}::test_an_image_behind_a_loop_device",),
+    ),
+    Defence(
+        row="C10",
+        what="a loop device counts by the name of its file",
+        edits=(
+            (
+                "tukit_sysext/collect/in_use.py",
+                "return stored.get(_DEVICE_AND_INODE.unpack_from(status))",
+                "return os.path.basename(path)",
+            ),
+        ),
+        tests=(f"{_IN_USE}::test_by_device_and_inode_where_the_loop_device_tells_them",),
     ),
     Defence(
         row="C11",
         what="overlays do not count",
-        edits=(("tukit_sysext/collect/roots.py", "    add(_overlays(layout))\n", ""),),
+        edits=(("tukit_sysext/collect/roots.py", "    add(finder.overlays())\n", ""),),
         tests=(_LAYERS,),
     ),
     Defence(
@@ -276,7 +322,7 @@ DEFENCES = (
                 "gone: Sequence[Decision] = ()\n            if True:\n",
             ),
             (_RUN, "doubtful=bool(unknown)", "doubtful=False"),
-            (_RUN, "        if roots.unknown:\n", "        if False:\n"),
+            (_RUN, "        if unknown:\n", "        if False:\n"),
         ),
         tests=_unknown("no_etc"),
     ),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, content, faults, machine, snapshots, ways
+from tests.breaking import belief, content, faults, machine, reaching, snapshots, ways
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -13,4 +13,5 @@ DEFENCES: tuple[Defence, ...] = (
     *machine.DEFENCES,
     *faults.DEFENCES,
     *snapshots.DEFENCES,
+    *reaching.DEFENCES,
 )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
+from tukit_sysext.collect.leftovers import Leftovers
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.settings import MAIN, load_configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
@@ -119,6 +120,7 @@ class _Run:
         self._about = options.about
         self._looks_until = time.monotonic() + LOOKING
         self._store = machine.store()
+        self._leftovers = Leftovers(machine.layout, None)
 
     def preview(self) -> Collection:
         """What a collection would do now."""
@@ -131,6 +133,7 @@ class _Run:
         try:
             if path.exists():
                 with Ledger(path, writable=False) as ledger:
+                    self._leftovers = Leftovers(self._machine.layout, ledger)
                     return _unreferenced(ledger)
         except (OSError, sqlite3.Error) as error:
             log.error("%s: %s; since when images are needed by nothing is not known", path, error)
@@ -178,7 +181,9 @@ class _Run:
 
     def _mark_and_delete(self) -> Collection:
         with Ledger(self._machine.layout.ledger) as ledger:
+            self._leftovers = Leftovers(self._machine.layout, ledger)
             decisions, unknown = self._assess(_unreferenced(ledger), self._rules)
+            self._leftovers.remember(ledger)
             self._enter(ledger, decisions)
             gone: Sequence[Decision] = ()
             if not unknown:
@@ -213,7 +218,7 @@ class _Run:
         """Decide on all files of the store; nothing may go where something is unknown."""
         files = self._store.inventory()
         roots = survey(self._machine, self._plugins, files, self._needed)
-        unknown = (*self._unknown, *roots.unknown)
+        unknown = (*self._unknown, *self._leftovers.what_stops(roots))
         decisions = decide(files, roots.by_image, before, replace(rules, doubtful=bool(unknown)))
         return [self._with_content(decision) for decision in decisions], unknown
 
@@ -243,8 +248,9 @@ class _Run:
         if not going:
             return (), ()
         roots = survey(self._machine, self._plugins, [decision.file for decision in going], self._needed)
-        if roots.unknown:
-            return (), roots.unknown
+        unknown = self._leftovers.what_stops(roots)
+        if unknown:
+            return (), unknown
         gone: list[Decision] = []
         for decision in going:
             name = decision.file.file_name

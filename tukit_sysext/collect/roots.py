@@ -8,7 +8,7 @@ too often is kept too long, what is missed is lost.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from tukit_sysext.collect.in_use import in_use
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
-from tukit_sysext.snapshots.snapper import NUMBER, Scan
+from tukit_sysext.snapshots.snapper import NUMBER, Leftover, Scan
 from tukit_sysext.system.tree import Tree
 
 CONFEXTS = "etc/confexts"
@@ -44,11 +44,13 @@ _SHARED = tuple(
 class RootSet:
     """All roots: the places that need an image, by its file and in the order in which they were found.
 
-    ``unknown`` is what could not be read: an image that no root names may be needed all the same then.
+    ``unknown`` is what could not be read: an image that no root names may be needed all the same then. It has what
+    ``leftovers`` tell, too, whether they are settled or not.
     """
 
     by_image: Mapping[str, Sequence[str]]
     unknown: tuple[str, ...]
+    leftovers: tuple[Leftover, ...] = ()
 
 
 def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootSet:
@@ -80,12 +82,12 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
         add(finder.linked(snapshot.path, _OF_A_TREE, where))
         add(finder.in_units(snapshot.path, where))
     add(finder.running())
-    add(finder.without_number())
+    add(finder.without_snapper({str(leftover.number) for leftover in scan.leftovers}))
     add(finder.in_the_store())
     add(finder.overlays())
     add(Root(image=name, where=where) for name, where in in_use(layout))
     add(iter(others))
-    return RootSet(by_image=by_image, unknown=tuple(dict.fromkeys(unknown)))
+    return RootSet(by_image=by_image, unknown=tuple(dict.fromkeys(unknown)), leftovers=scan.leftovers)
 
 
 class _Finder:
@@ -138,11 +140,11 @@ class _Finder:
             for name in self._chains.names(path, tree):
                 yield Root(image=name, where=f"a unit of {where}")
 
-    def without_number(self) -> Iterator[Root]:
-        """Links of snapshots that somebody made beside those of snapper."""
-        with os.scandir(self._layout.snapshots) as names:
-            folders = sorted(name.path for name in names if not NUMBER.fullmatch(name.name) and name.is_dir())
-        for folder in folders:
+    def without_snapper(self, leftovers: Set[str]) -> Iterator[Root]:
+        """Links of trees among the snapshots that snapper does not know: made by hand, or left over."""
+        with os.scandir(self._layout.snapshots) as entries:
+            folders = [entry for entry in entries if entry.name in leftovers or not NUMBER.fullmatch(entry.name)]
+        for folder in sorted(entry.path for entry in folders if entry.is_dir()):
             for path in (Path(folder), Path(folder, "snapshot")):
                 if path.is_dir():
                     yield from self.linked(path, (EXTENSIONS, *_OF_A_TREE), str(path))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tukit_sysext.collect.leftovers import recalled
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.doctor.check import CheckResult, good, unknown, warning
 from tukit_sysext.machine import Machine
@@ -23,7 +24,8 @@ class CollectionCheck:
     def look(cls, machine: Machine) -> CollectionCheck:
         """Look at the snapshots, and at what is mounted."""
         snapshots = scan(machine.layout, machine.subvolumes, releases=False)
-        return cls(unknown=find_roots(machine.layout, snapshots).unknown, privileged=machine.privileged)
+        roots = find_roots(machine.layout, snapshots)
+        return cls(unknown=recalled(machine.layout).what_stops(roots), privileged=machine.privileged)
 
     def judge(self) -> Iterator[CheckResult]:
         for place in self.unknown:

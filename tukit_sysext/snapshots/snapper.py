@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _INFO_LIMIT = 1024 * 1024
+_MOST_FOLDERS = 1000
+"""How many folders of a number without a subvolume are looked through: a whole system is nothing that is left over."""
 _TOP_LEVEL = 5
 """Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
 
@@ -58,11 +61,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Leftover:
+    """A number that has no subvolume: a snapshot that is being made, or what is left of one.
+
+    ``reason`` stands among what is unknown; ``state`` differs when something in the folder changed. It is empty where
+    there is a subvolume after all, deeper in it, or more than is looked through.
+    """
+
+    number: int
+    reason: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
     """All snapshots by number, and what could not be read: nothing may be concluded from an absence then."""
 
     snapshots: tuple[Snapshot, ...]
     unknown: tuple[str, ...]
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def running(self) -> Snapshot | None:
@@ -119,7 +136,7 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
         unknown.append(f"{layout.snapshots}: expected a btrfs subvolume, is it mounted?")
     in_use, faults = _in_use(layout, subvolumes)
     unknown += faults
-    snapshots: list[Snapshot] = []
+    snapshots, leftovers = list[Snapshot](), list[Leftover]()
     for number in numbers:
         try:
             snapshot = look(layout, subvolumes, number, in_use=in_use, releases=releases)
@@ -127,14 +144,64 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
         if snapshot is None:
-            unknown += _without_subvolume(layout, number)
+            leftover = _leftover(layout, subvolumes, number)
+            if leftover is not None:
+                leftovers.append(leftover)
+                unknown.append(leftover.reason)
         else:
             snapshots.append(snapshot)
-            unknown += [f"snapshot {number}: {snapshot.unknown}"] if snapshot.unknown else []
+            if snapshot.unknown:
+                unknown.append(f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}")
     default = in_use.default
     if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
         unknown.append(f"{layout.snapshots}: what boots next (subvolume {default}) is none of the snapshots in it")
-    return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown))
+    return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown), leftovers=tuple(leftovers))
+
+
+def _settled_by(snapshot: Snapshot) -> str:
+    """What to do with a snapshot of which something is not known, unless it is in use.
+
+    snapper deletes what it lists, which is what has an info.xml.
+    """
+    if snapshot.running or snapshot.default:
+        return ""
+    command = f"snapper delete {snapshot.number}"
+    if _info(snapshot.path.parent / "info.xml") is None:
+        command = f"btrfs property set -f -ts {snapshot.path} ro false; rm -r {snapshot.path.parent}"
+    return f"; what settles it: {command}"
+
+
+def _leftover(layout: Layout, subvolumes: Subvolumes, number: int) -> Leftover | None:
+    """What a number without a subvolume has; None where it only keeps the number."""
+    folder, tree = layout.snapshots / str(number), _tree(layout, number)
+    if os.path.lexists(tree):
+        reason = f"{tree}: expected a btrfs subvolume; what settles it: rm -r {folder}"
+    elif os.path.lexists(folder / "info.xml"):
+        reason = f"it has info.xml, but no tree (being made, or half deleted); what settles it: rm {folder}/info.xml"
+    else:
+        return None
+    return Leftover(number=number, reason=f"snapshot {number}: {reason}", state=_state(folder, subvolumes))
+
+
+def _state(folder: Path, subvolumes: Subvolumes) -> str:
+    """What is below a folder, in a form that differs when it changes."""
+    state = hashlib.sha256()
+    looked_through = 0
+    try:
+        for path, folders, files in os.walk(folder):
+            for name in (".", *folders, *files):
+                status = os.lstat(os.path.join(path, name))
+                state.update(
+                    f"{path}/{name}\0{status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}\0".encode(
+                        errors="surrogateescape"
+                    )
+                )
+            looked_through += 1
+            if looked_through > _MOST_FOLDERS or subvolumes.find(Path(path)) is not None:
+                return ""
+    except OSError:
+        return ""
+    return state.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,15 +226,6 @@ def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[st
     except OSError as error:
         faults.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
     return _InUse(default=default, running=running), faults
-
-
-def _without_subvolume(layout: Layout, number: int) -> Iterator[str]:
-    """What is unknown of a number without a subvolume: nothing where its folder is empty."""
-    tree = _tree(layout, number)
-    if os.path.lexists(tree):
-        yield f"snapshot {number}: {tree}: expected a btrfs subvolume"
-    elif os.path.lexists(tree.parent / "info.xml"):
-        yield f"snapshot {number}: it has info.xml, but no tree (being made, or half deleted)"
 
 
 def _numbers(layout: Layout) -> list[int]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
-from tukit_sysext.collect.roots import Marks, mark
+from tukit_sysext.collect.roots import RootSet, find_roots
 from tukit_sysext.snapshots.snapper import scan
 
 STORE = "/var/lib/sysext-store"
@@ -25,11 +25,11 @@ def site(tmp_path: Path) -> PlainMachine:
     return site
 
 
-def look(site: PlainMachine, entries: Mapping[str, Content], *mounts: str) -> Marks:
+def look(site: PlainMachine, entries: Mapping[str, Content], *mounts: str) -> RootSet:
     """What is found after ``entries`` were made, with these lines of mountinfo."""
     make_tree(site.root, entries)
     (site.root / "proc/self/mountinfo").write_text("".join(f"{line}\n" for line in (ROOT, *mounts)))
-    return mark(site.layout, scan(site.layout, site.subvolumes))
+    return find_roots(site.layout, scan(site.layout, site.subvolumes))
 
 
 def over(folder: str) -> dict[str, Content]:
@@ -102,7 +102,7 @@ def test_versions_of_a_folder_by_any_name_are_those_of_its_link(site: PlainMachi
     versions: dict[str, Content] = {
         f"opt/all/{name}_{number}.raw": Link(f"{STORE}/{name}-{number}.raw") for name in "ab" for number in (1, 2)
     }
-    found = look(site, {**versions, "etc/extensions/a.raw.v": Link("/opt/all/")}).roots
+    found = look(site, {**versions, "etc/extensions/a.raw.v": Link("/opt/all/")}).by_image
     assert {"a-1.raw", "a-2.raw"} <= found.keys()
     assert not {"b-1.raw", "b-2.raw"} & found.keys()
 
@@ -122,7 +122,7 @@ def test_versions_of_a_folder_by_any_name_are_those_of_its_link(site: PlainMachi
 @pytest.mark.parametrize("name", ["x.service", "x.service.d/10-x.conf"])
 def test_a_unit_that_names_an_image(site: PlainMachine, folder: str, name: str, text: str) -> None:
     found = look(site, {f"{folder}/{name}": text})
-    assert (found.roots.get("a-1.raw"), found.unknown) == (["a unit of the running system"], ())
+    assert (found.by_image.get("a-1.raw"), found.unknown) == (["a unit of the running system"], ())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_unit_that_names_an_image(site: PlainMachine, folder: str, name: str, 
 )
 def test_a_unit_that_names_none(site: PlainMachine, entries: dict[str, Content]) -> None:
     found = look(site, entries)
-    assert ("a-1.raw" in found.roots, found.unknown) == (False, ())
+    assert ("a-1.raw" in found.by_image, found.unknown) == (False, ())
 
 
 def test_a_unit_that_cannot_be_read_is_not_known(site: PlainMachine) -> None:
@@ -148,7 +148,7 @@ def test_a_unit_that_cannot_be_read_is_not_known(site: PlainMachine) -> None:
 def test_an_image_that_is_bound_elsewhere(site: PlainMachine) -> None:
     line = f"41 21 0:31 /@{STORE}/a-1.raw /srv/a.img rw - btrfs /dev/vda2 rw"
     store = STORE.lstrip("/")
-    assert "a-1.raw" in look(site, {f"{store}/a-1.raw": "image"}, line).roots
+    assert "a-1.raw" in look(site, {f"{store}/a-1.raw": "image"}, line).by_image
 
 
 def test_a_folder_among_the_snapshots_that_is_not_one_of_snapper(site: PlainMachine) -> None:
@@ -159,4 +159,4 @@ def test_a_folder_among_the_snapshots_that_is_not_one_of_snapper(site: PlainMach
         ".snapshots/grub-snapshot.cfg": "",
     }
     found = look(site, links)
-    assert ({"a-1.raw", "b-1.raw", "c-1.raw"} <= found.roots.keys(), found.unknown) == (True, ())
+    assert ({"a-1.raw", "b-1.raw", "c-1.raw"} <= found.by_image.keys(), found.unknown) == (True, ())

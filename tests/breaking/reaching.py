@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What reaches an image, and what cannot be seen from where a collection runs: the rows C15 and C16."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence
+
+_CHAINS = "tests/unit/collect/test_chains.py"
+_REACHED = "tests/on_lab/test_reached.py"
+_HIDDEN = "tests/on_lab/test_hidden.py"
+_ROOTS = "tukit_sysext/collect/roots.py"
+_MOUNTS = "tukit_sysext/collect/mounts.py"
+
+DEFENCES = (
+    Defence(
+        row="C15",
+        what="a folder of versions is one by its own name alone, not by that of its link",
+        edits=(("tukit_sysext/collect/chains.py", "stems = _stems(start)", "stems: tuple[str, ...] = ()"),),
+        tests=(
+            f"{_CHAINS}::test_versions_of_a_folder_by_any_name_are_those_of_its_link",
+            f"{_REACHED}::test_a_folder_of_versions",
+        ),
+    ),
+    Defence(
+        row="C15",
+        what="a link into the store is no folder of versions",
+        edits=((_ROOTS, "and not entry.name.endswith(VERSIONS)", ""),),
+        tests=(f"{_REACHED}::test_a_folder_of_versions[versions-in-the-store]",),
+    ),
+    Defence(
+        row="C15",
+        what="the text of a link is believed, whatever it leads over",
+        edits=((_ROOTS, 'entry.target == f"{STORE}/{entry.image}"', "entry.image is not None"),),
+        tests=(f"{_REACHED}::test_a_link[dots-that-only-seem-to-lead-to-the-store]",),
+    ),
+    Defence(
+        row="C15",
+        what="a file that is bound into a folder of links does not count",
+        edits=(
+            (_ROOTS, "if entry.image is not None or entry.kind is EntryKind.FILE:", "if entry.image is not None:"),
+            ("tukit_sysext/collect/in_use.py", "if os.path.basename(mount.root) in stored.values():", "if False:"),
+        ),
+        tests=(f"{_REACHED}::test_another_place[a-bind-mount]", f"{_CHAINS}::test_an_image_that_is_bound_elsewhere"),
+    ),
+    Defence(
+        row="C15",
+        what="units do not count",
+        edits=((_ROOTS, "        yield from self.in_units(root, where)\n", ""),),
+        tests=(f"{_CHAINS}::test_a_unit_that_names_an_image",),
+    ),
+    Defence(
+        row="C15",
+        what="trees among the snapshots that snapper does not know do not count",
+        edits=(
+            (_ROOTS, "    add(finder.without_snapper({str(leftover.number) for leftover in scan.leftovers}))\n", ""),
+        ),
+        tests=(f"{_CHAINS}::test_a_folder_among_the_snapshots_that_is_not_one_of_snapper",),
+    ),
+    Defence(
+        row="C16",
+        what="in a place that is hidden is nothing",
+        edits=((_MOUNTS, "_HIDDEN.fullmatch(mount.root)", "False"),),
+        tests=(f"{_CHAINS}::test_a_place_that_the_unit_hides_is_not_known",),
+    ),
+    Defence(
+        row="C16",
+        what="where nothing is mounted now is nothing",
+        edits=((_MOUNTS, "if path in self._not_mounted(of):", "if False:"),),
+        tests=(f"{_CHAINS}::test_what_is_not_mounted_now_is_not_known",),
+    ),
+    Defence(
+        row="C16",
+        what="what an automounter did not mount is not there",
+        edits=((_MOUNTS, "if kinds.get(path) in _ON_DEMAND:", "if False:"),),
+        tests=(f"{_CHAINS}::test_what_comes_when_it_is_asked_for_is_not_known",),
+    ),
+    Defence(
+        row="C16",
+        what="the unit of the collection hides /home and /root",
+        edits=(("spec/tukit-sysext-gc.service", "ProtectHome=read-only", "ProtectHome=yes"),),
+        tests=(f"{_HIDDEN}::test_the_units_see_every_place[gc]",),
+    ),
+    Defence(
+        row="C16",
+        what="the unit that settles hides /tmp and /var/tmp",
+        edits=(("spec/tukit-sysext-settle.service", "ProtectHome=read-only", "ProtectHome=read-only\nPrivateTmp=yes"),),
+        tests=(f"{_HIDDEN}::test_the_units_see_every_place[settle]",),
+    ),
+)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is left of snapshots stops a collection until nobody can be at work on it any more (threat C5)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.machine import PlainMachine
+from tests.trees import Content, Link, make_tree
+from tukit_sysext.collect.collection import Collection, collect
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.plugins.manager import Plugins
+
+DAY = 86400
+LEFT = ".debug-1.0.x86-64.raw.Xy12Zz"
+"""A file of the store that goes as soon as nothing stops a collection."""
+
+
+class Site(PlainMachine):
+    """A machine that can be booted, and whose monotonic clock can be moved."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(root)
+        self.seconds = 1000.0
+        monkeypatch.setattr("tukit_sysext.collect.leftovers.time", SimpleNamespace(monotonic=lambda: self.seconds))
+        self.snapshot(1)
+        store = self.layout.store.relative_to(root)
+        make_tree(root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0s\n", f"{store}/{LEFT}": ""})
+        os.utime(self.layout.store / LEFT, (0, 0))
+        self.boot("first")
+        self.collect()  # needed by nothing in one run
+
+    def boot(self, name: str) -> None:
+        path = self.root / "proc/sys/kernel/random/boot_id"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}\n")
+        self.seconds = 10.0
+
+    def collect(self, *, dry_run: bool = False) -> Collection:
+        return collect(self.machine, Plugins(), dry_run=dry_run)
+
+    def stopped(self) -> bool:
+        """Whether a collection tells of number 77, and deletes nothing then."""
+        found = self.collect()
+        assert bool(found.unknown) == (self.layout.store / LEFT).exists()
+        assert all("snapshot 77" in reason for reason in found.unknown)
+        return bool(found.unknown)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path, monkeypatch)
+
+
+def info_alone(site: Site) -> None:
+    site.snapshot_folder(77, "<snapshot/>")
+
+
+def a_folder(site: Site) -> None:
+    make_tree(site.root, {".snapshots/77/info.xml": "", ".snapshots/77/snapshot/var/log/x": ""})
+
+
+LEFTOVERS: list[Callable[[Site], None]] = [info_alone, a_folder]
+
+each = pytest.mark.parametrize("leave", LEFTOVERS)
+
+
+@each
+def test_after_a_day_it_stops_nothing(site: Site, leave: Callable[[Site], None]) -> None:
+    leave(site)
+    assert site.stopped()
+    site.seconds += DAY - 1
+    assert site.stopped()
+    site.seconds += 1
+    assert site.collect(dry_run=True).unknown == ()
+    assert not site.stopped()
+
+
+@each
+def test_after_a_boot_it_stops_nothing(site: Site, leave: Callable[[Site], None]) -> None:
+    leave(site)
+    assert site.stopped()
+    site.boot("second")
+    assert not site.stopped()
+
+
+@each
+def test_seen_once_is_not_enough(site: Site, leave: Callable[[Site], None]) -> None:
+    leave(site)
+    site.boot("second")
+    site.seconds += 9 * DAY
+    assert site.stopped()
+
+
+@pytest.mark.parametrize("name", ["info.xml", "snapshot/var/log/x", "new", "snapshot/var/new"])
+def test_what_changes_is_seen_for_the_first_time(site: Site, name: str) -> None:
+    a_folder(site)
+    assert site.stopped()
+    (site.layout.snapshots / "77" / name).write_text("changed")
+    site.seconds += DAY
+    assert site.stopped()
+    site.seconds += DAY
+    assert not site.stopped()
+
+
+def test_a_subvolume_somewhere_below_may_be_a_snapshot(site: Site) -> None:
+    a_folder(site)
+    site.subvolumes.create(site.layout.snapshots / "77/snapshot/etc")
+    assert site.stopped()
+    site.boot("second")
+    assert site.stopped()
+
+
+def test_a_clock_that_cannot_tell_the_boot_settles_nothing(site: Site) -> None:
+    info_alone(site)
+    (site.root / "proc/sys/kernel/random/boot_id").unlink()
+    assert site.stopped()
+    site.seconds += 9 * DAY
+    assert site.stopped()
+
+
+def test_another_one_under_the_same_number_starts_anew(site: Site) -> None:
+    info_alone(site)
+    assert site.stopped()
+    (site.layout.snapshots / "77/info.xml").unlink()
+    (site.layout.snapshots / "77").rmdir()
+    with Ledger(site.layout.ledger) as ledger:
+        assert "77" in (ledger.recall("leftovers") or "")
+    site.layout.store.joinpath(LEFT).unlink()
+    assert not site.stopped()
+    with Ledger(site.layout.ledger) as ledger:
+        assert ledger.recall("leftovers") == "{}"
+
+
+def test_what_is_remembered_and_damaged_is_forgotten(site: Site) -> None:
+    info_alone(site)
+    with Ledger(site.layout.ledger) as ledger:
+        ledger.remember("leftovers", '{"77": ["damaged"]}')
+    assert site.stopped()
+    site.boot("second")
+    assert not site.stopped()
+
+
+def test_links_of_what_is_left_over_count(site: Site) -> None:
+    """Copied back by hand, it may be made a snapshot again."""
+    a_folder(site)
+    link: dict[str, Content] = {".snapshots/77/snapshot/etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")}
+    make_tree(site.root, link)
+    assert site.stopped()
+    site.boot("second")
+    assert site.collect().unknown == ()
+    assert (site.layout.store / LEFT).exists()

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Which leftovers of snapshots stop a collection: those that may become a snapshot still, or are being deleted.
+
+What nobody has changed for a day, or since before the last boot, is neither: no process is at work on it. The day is
+one of the monotonic clock, which nobody sets.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from tukit_sysext.collect.roots import RootSet
+from tukit_sysext.layout import Layout
+from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.snapshots.snapper import Leftover
+
+_KEY = "leftovers"
+_DAY = 86400
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sight:
+    """A leftover as it was when it was first seen like this: in which boot, and when by the monotonic clock."""
+
+    state: str
+    boot: str
+    seconds: float
+
+
+class Leftovers:
+    """What is remembered of leftovers, by their numbers."""
+
+    def __init__(self, layout: Layout, ledger: Ledger | None) -> None:
+        try:
+            self._boot = (layout.root / "proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            self._boot = ""  # nothing is settled then
+        self._seen = _read(ledger.recall(_KEY) if ledger is not None else None)
+        self._there: Sequence[Leftover] = ()
+
+    def what_stops(self, roots: RootSet) -> tuple[str, ...]:
+        """What is unknown, without the leftovers that are settled."""
+        self._there = roots.leftovers
+        settled = {leftover.reason for leftover in roots.leftovers if self._settled(leftover)}
+        return tuple(reason for reason in roots.unknown if reason not in settled)
+
+    def _settled(self, leftover: Leftover) -> bool:
+        seen = self._seen.get(leftover.number)
+        if seen is None or not self._boot or not leftover.state or seen.state != leftover.state:
+            return False
+        return seen.boot != self._boot or time.monotonic() - seen.seconds >= _DAY
+
+    def remember(self, ledger: Ledger) -> None:
+        """Keep when the leftovers that there are now were first seen as they are. Raises NotWritten."""
+        now = time.monotonic()
+        sights = {}
+        for leftover in self._there:
+            seen = self._seen.get(leftover.number)
+            if seen is None or seen.state != leftover.state:
+                seen = _Sight(state=leftover.state, boot=self._boot, seconds=now)
+            sights[leftover.number] = asdict(seen)
+        if sights or self._seen:
+            ledger.remember(_KEY, json.dumps(sights))
+
+
+def recalled(layout: Layout) -> Leftovers:
+    """What is remembered, read only; nothing where the ledger cannot be read."""
+    try:
+        if layout.ledger.exists():
+            with Ledger(layout.ledger, writable=False) as ledger:
+                return Leftovers(layout, ledger)
+    except (OSError, sqlite3.Error):
+        pass
+    return Leftovers(layout, None)
+
+
+def _read(text: str | None) -> Mapping[int, _Sight]:
+    try:
+        return {int(number): _Sight(**sight) for number, sight in json.loads(text or "{}").items()}
+    except (AttributeError, TypeError, ValueError):
+        return {}  # it is as if they were seen for the first time
