@@ -19,6 +19,9 @@ from tukit_sysext.system.tree import Tree
 _OF_A_TREE = ("etc/systemd/system", "etc/systemd/system.attached", "etc/systemd/system.control")
 _RUNNING = ("run/systemd/system", "run/systemd/system.attached", "run/systemd/system.control", "run/systemd/transient")
 
+_NOT_OURS = (os.devnull, "/usr/lib/", "/lib/")
+"""Where the links of units lead that are masked, or an alias of one of a package."""
+
 _LIMIT = 1024 * 1024
 _CONTINUED = re.compile(r"\\\n\s*(?:[#;].*\n\s*)*")
 _NAMES_IMAGES = re.compile(r"^\s*(?:RootImage|ExtensionImages|MountImages|What)\s*=(.*)$", re.M)
@@ -40,8 +43,8 @@ def images(path: Path, *, running: bool) -> Iterator[str]:
 
 
 def _of_a_file(tree: Tree, path: str) -> Iterator[str]:
-    if tree.link_text(path) == os.devnull:
-        return  # masked
+    if (tree.link_text(path) or "").startswith(_NOT_OURS):
+        return
     text = (tree.read(path, limit=_LIMIT) or b"").decode("utf-8", "surrogateescape")
     for value in _NAMES_IMAGES.findall(_CONTINUED.sub(" ", text)):
         try:
