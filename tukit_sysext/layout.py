@@ -78,6 +78,11 @@ class Layout:
         return self.runtime / "changes.lock"
 
     @property
+    def locks(self) -> Path:
+        """Locks of one step each, in a folder that only root can enter."""
+        return self.runtime / "locks"
+
+    @property
     def events(self) -> Path:
         """Events that the hooks wrote down, one file each."""
         return self.runtime / "events"

@@ -138,8 +138,8 @@ DEFENCES: tuple[Defence, ...] = (
         "L12",
         "a folder's name need not be on the disk",
         _DURABLE,
-        "    path.chmod(0o755)\n    sync_directory(path.parent)\n",
-        "    path.chmod(0o755)\n",
+        "    path.chmod(mode)\n    sync_directory(path.parent)\n",
+        "    path.chmod(mode)\n",
         f"{_FILES}::test_the_order_of_the_calls",
     ),
     broken(

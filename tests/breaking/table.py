@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, content, faults, machine, reaching, snapshots, ways
+from tests.breaking import belief, content, faults, locks, machine, reaching, snapshots, ways
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -14,4 +14,5 @@ DEFENCES: tuple[Defence, ...] = (
     *faults.DEFENCES,
     *snapshots.DEFENCES,
     *reaching.DEFENCES,
+    *locks.DEFENCES,
 )

@@ -68,7 +68,7 @@ SYNCS = (
              "there is no folder of records at all\n        sync_directory(self._folder)"),
     _without("content of a record", "update", _DURABLE, "if durable:\n                os.fsync(descriptor)"),
     _without("name of a record", "update", _DURABLE, "if durable:\n        sync_directory(path.parent)"),
-    _without("a new folder", "first", _DURABLE, "path.chmod(0o755)\n    sync_directory(path.parent)",
+    _without("a new folder", "first", _DURABLE, "path.chmod(mode)\n    sync_directory(path.parent)",
              spare=_NEW_FOLDERS),
     _without("a new folder of links", "first", "system/tree.py",
              "# as every directory in /etc\n                os.fsync(parent)",

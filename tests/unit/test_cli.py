@@ -210,7 +210,7 @@ def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
         other.execute("BEGIN EXCLUSIVE")
         assert cli.main([command], machine=site.machine) == 1
     err = capsys.readouterr().err
-    assert "ledger.db: cannot be used: database is locked" in err
+    assert "ledger.db: cannot be used: database is locked for more than 0 s by" in err
     assert "next step: " in err and "fault of tukit-sysext" not in err
 
 

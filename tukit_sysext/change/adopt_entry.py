@@ -66,7 +66,7 @@ def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Poli
     else:
         record = importer.of_file(path, _called(entry, path), entry.stem)
     link = f"{record.merge_name}.raw"
-    with uninterrupted(), changing(tree):
+    with uninterrupted(), changing(tree, target.machine.layout.locks):
         _check_free(tree, entry.name, link)
         wanted, file = _wanted(target, tree, record.name, policy)
         if file is not None and file.content is not None:

@@ -165,7 +165,7 @@ class Changer:
 
     def _carry_out(self, opened: _OpenTree) -> TreeChange:
         plan, tree, target = opened.plan, opened.tree, opened.request.target
-        with changing(tree):
+        with changing(tree, target.machine.layout.locks):
             for file in opened.request.files:
                 if file.content is not None:
                     own_files.write(tree, file.folder, file.name, file.content)

@@ -43,7 +43,8 @@ def purge(machine: Machine) -> Sequence[Purged]:
 
 def _purge(machine: Machine, *, delete: bool) -> Iterator[Purged]:
     layout = machine.layout
-    stays = {layout.records, layout.seen, layout.events, layout.lock, layout.changes_lock}
+    stays = {layout.records, layout.seen, layout.events, layout.locks, layout.lock, layout.changes_lock}
+    stays |= set(layout.locks.glob("*"))  # a lock that somebody holds stays one
     # what shows that something is wrong goes last
     for folder in (layout.state, layout.cache, layout.runtime):
         yield _Folder(folder, stays, delete=delete).run()

@@ -89,7 +89,7 @@ def _recorded(machine: Machine) -> bool:
 def isolate(machine: Machine, assessment: Assessment) -> Sequence[Move]:
     """Put back what is good again, then take what would harm the merge out of /etc/extensions."""
     # the collection must not look while a link is on its way from one place to the other
-    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
+    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree, machine.layout.locks):
         mover = _Mover(tree, assessment)
         return (*mover.put_back(), *mover.take())
 
@@ -98,7 +98,7 @@ def put_back(machine: Machine, assessment: Assessment) -> Sequence[Move]:
     """Put back what is good again."""
     if all(finding.quarantined is None for finding in assessment.findings):
         return ()
-    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree):
+    with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree, machine.layout.locks):
         return _Mover(tree, assessment).put_back()
 
 

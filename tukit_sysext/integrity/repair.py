@@ -62,7 +62,7 @@ def repair(machine: Machine, plugins: AllPlugins, subject: Subject, findings: Se
 
     The shared lock is held from before the first look at the store until the links are there.
     """
-    with shared(machine.layout.lock), Tree(subject.path) as tree, changing(tree):
+    with shared(machine.layout.lock), Tree(subject.path) as tree, changing(tree, machine.layout.locks):
         repairer = _Repairer(machine, plugins, subject, tree)
         return tuple(repairer.repair(finding) for finding in findings if finding.repairable)
 

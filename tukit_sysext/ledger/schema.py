@@ -8,7 +8,6 @@ every statement names the columns that it uses: an older version works with a ne
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import sqlite3
@@ -20,9 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, TypeVar
 
+from tukit_sysext.errors import Busy
+from tukit_sysext.ledger.readable import lock_of, publish, readable
 from tukit_sysext.system.disk_space import is_full, not_writable, remedy
-from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.durable import make_directory, sync_directory
+from tukit_sysext.system.holders import holders
 from tukit_sysext.system.label import labelled
+from tukit_sysext.system.lock import alone
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +112,10 @@ class NotWritten(sqlite3.OperationalError):
 
 
 def explained(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> sqlite3.Error | UnicodeDecodeError:
-    """The error, or in its place one that says why the ledger at ``path`` cannot be written."""
+    """The error, or in its place one that says why the ledger at ``path`` cannot be written, or who holds it."""
     code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return sqlite3.OperationalError(f"{error} for more than {_BUSY_SECONDS:g} s by {holders(path)}")
     if code is None or code & 0xFF not in _NOT_WRITTEN:
         return error
     fault = not_writable(path.parent)
@@ -137,11 +142,13 @@ def _open(path: Path) -> sqlite3.Connection:
     if not path.exists():
         # made here, so that it is not SQLite that makes it, at some later time
         with labelled(path):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    elif path.stat().st_mode & 0o077:
+        path.chmod(0o600)  # of a former version; who can open it can lock it
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        # a rollback journal, so that a user who may only read can; its removal is what commits, so that is synced too
+        # a rollback journal, so that its copy is whole without other files; its removal commits, so that is synced too
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         (state,) = connection.execute("PRAGMA quick_check (1)").fetchone()
@@ -197,7 +204,7 @@ def _grow(connection: sqlite3.Connection) -> None:
 def _open_to_read(path: Path) -> sqlite3.Connection:
     """Open a ledger, which may be of an older version, without writing to it: columns that it lacks are NULL."""
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+        f"{readable(path).absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
     )
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -228,20 +235,22 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _set_aside(path: Path, broken: tuple[int, int] | None, reason: object) -> None:
-    """Rename a broken ledger, unless another process did so and made a new one meanwhile. Raises OSError."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Rename a broken ledger, unless another process did so and made a new one meanwhile.
+
+    Raises OSError, and sqlite3.OperationalError where another process is at it for too long.
+    """
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        if broken is None or _identity(path) != broken:
-            return
-        aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
-        with suppress(FileNotFoundError):
-            # before the ledger: SQLite would play it into a new one
-            os.rename(f"{path}-journal", f"{aside}-journal")
-        os.rename(path, aside)
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with alone(lock_of(path), patience=_BUSY_SECONDS):
+            if broken is None or _identity(path) != broken:
+                return
+            aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}")
+            with suppress(FileNotFoundError):
+                # before the ledger: SQLite would play it into a new one
+                os.rename(f"{path}-journal", f"{aside}-journal")
+            os.rename(path, aside)
+            sync_directory(path.parent)
+    except Busy as error:
+        raise sqlite3.OperationalError(str(error)) from error
     log.error("%s: not a readable ledger (%s); set aside as %s and made anew from the disk", path, reason, aside.name)
     for old in sorted(path.parent.glob(f"{path.name}.broken-????????-??????"))[:-_KEPT_ASIDE]:
         with suppress(OSError):
@@ -293,6 +302,8 @@ class Database:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._writable:
+            publish(self.path, self._connection)
         self._connection.close()
 
     @contextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import posixpath
 import stat
@@ -11,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import LINK, labelled
-from tukit_sysext.system.lock import wait
+from tukit_sysext.system.lock import alone
 from tukit_sysext.system.tree import Tree
 
 
@@ -115,20 +115,22 @@ def _changed(directory: int, name: str) -> int | None:
 
 
 @contextmanager
-def changing(tree: Tree) -> Iterator[None]:
-    """No other repair and no quarantine changes the links of this tree meanwhile, but waits (flock(2)).
+def changing(tree: Tree, locks: Path) -> Iterator[None]:
+    """No other repair and no quarantine changes the links of this tree meanwhile, but waits.
 
-    Raises UnknownState where the tree has no /etc, OutsideTree, TukitSysextError where another one takes too long,
-    OSError.
+    The lock is a file in ``locks``, named after the tree's /etc by whichever path that was reached: /etc itself could
+    be locked by everybody. Raises UnknownState where the tree has no /etc, OutsideTree, Busy where another one takes
+    too long, OSError.
     """
     etc = tree.directory("etc")
     if etc is None:
         raise UnknownState(f"{tree.path}/etc: not there; its links cannot be changed")
     try:
-        wait(etc, fcntl.LOCK_EX, tree.path / "etc")
-        yield
+        status = os.fstat(etc)
     finally:
         os.close(etc)
+    with alone(locks / f"links-{status.st_dev:x}-{status.st_ino}"):
+        yield
 
 
 class LinkWriter:

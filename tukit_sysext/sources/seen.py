@@ -14,26 +14,23 @@ One file for each source, apart from the ledger: losing that must not make old l
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tukit_sysext.errors import Busy, MemoryUnreadable
+from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
-from tukit_sysext.system.label import labelled
+from tukit_sysext.system.lock import alone
 
 _LIMIT = 64 * 1024
 LATEST = 10**15
 """Seconds since the epoch that no signature is from: gpgv's status is read up to there."""
 _PATIENCE = 5.0
-_PAUSE = 0.05
 _LOCK = ".lock"
 
 
@@ -100,22 +97,8 @@ class Seen:
     def _alone(self) -> Iterator[None]:
         """Hold the folder's lock: who reads, compares and writes must be alone, or a time could go down."""
         make_directory(self._folder)
-        # of mode 0600: who may not remember may not keep others from it
-        with labelled(self._folder / _LOCK):
-            descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            ends = time.monotonic() + _PATIENCE
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > ends:
-                        raise Busy(f"{self._folder}: held by another process for more than {_PATIENCE:g} s") from None
-                    time.sleep(_PAUSE)
+        with alone(self._folder / _LOCK, patience=_PATIENCE):
             yield
-        finally:
-            os.close(descriptor)
 
 
 def _newer(known: Mapping[str, int], times: Mapping[str, int]) -> dict[str, int]:

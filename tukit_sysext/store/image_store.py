@@ -8,7 +8,6 @@ stands under a name is whole (invariant 2 of the collection).
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import stat
@@ -24,6 +23,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
+from tukit_sysext.system.lock import alone, former_lock
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class Store:
 
     def __init__(self, layout: Layout, *, writable: bool = True) -> None:
         self._folder = layout.store
+        self._publish_lock = layout.locks / "publish"
         self.records = Records(layout.records)
         self._writable = writable
         self._incoming: list[Incoming] = []
@@ -239,12 +240,13 @@ class Store:
 
         A name never changes its content: only content that does not match its record is replaced by content that does,
         and content of unknown origin only where ``replaceable`` says of the name that it is good for nothing. Returns
-        the record with the file's identity. Raises StoreError.
+        the record with the file's identity. Raises StoreError, and Busy where another process is at it for too long.
         """
         name = check_component(record.file_name)
         sealed = False
         try:
-            with self._alone():
+            # no other transaction looks at a name and then gives it away meanwhile
+            with alone(self._publish_lock), former_lock(self._folder):
                 while True:
                     there = self.look(name)
                     if there.condition is Condition.WHOLE and there.record and there.record.sha256 == record.sha256:
@@ -271,24 +273,14 @@ class Store:
         except OSError as error:
             raise not_written(self._folder / name, "cannot be published", error) from error
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Serialise publishing: no other transaction looks at a name and then gives it away meanwhile (flock(2))."""
-        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(directory)
-
     def take_over(self, record: Record, descriptor: int) -> Record:
         """Record a file of unknown origin in the store; its content was read through ``descriptor``.
 
-        Raises StoreError.
+        Raises StoreError, Busy.
         """
         try:
             os.fsync(descriptor)  # whoever wrote it may not have
-            with self._alone():
+            with alone(self._publish_lock), former_lock(self._folder):
                 return self._record_as_it_is(record, descriptor)
         except OSError as error:
             raise not_written(self._folder / record.file_name, "cannot be recorded", error) from error

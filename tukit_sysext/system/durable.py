@@ -17,8 +17,8 @@ TEMPORARY_PREFIX = ".tukit-sysext."
 """How every temporary name of ours starts, so that what a power cut left behind can be told from other tools' files."""
 
 
-def make_directory(path: Path) -> None:
-    """Make a directory and its parents with mode 0755, durably; one that exists is left as it is."""
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """Make a directory with ``mode``, its parents with 0755, durably; one that exists is left as it is."""
     if path.is_dir():
         return
     make_directory(path.parent)
@@ -27,7 +27,7 @@ def make_directory(path: Path) -> None:
             path.mkdir()
     except FileExistsError:
         return
-    path.chmod(0o755)
+    path.chmod(mode)
     sync_directory(path.parent)
 
 

@@ -13,7 +13,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from tukit_sysext.errors import ImageBroken, NoSpace, PluginFailed, SourceUnreachable, StoreError, TukitSysextError
+from tukit_sysext.errors import (
+    Busy,
+    ImageBroken,
+    NoSpace,
+    PluginFailed,
+    SourceUnreachable,
+    StoreError,
+    TukitSysextError,
+)
 from tukit_sysext.quantities import time_text
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
@@ -50,12 +58,13 @@ class Fetching:
         self._store = resolver.store
         self.fetched: set[str] = set()
         self.lacking_space: set[str] = set()
+        self._busy: Busy | None = None
 
     def complete(self, *, until_full: bool = False) -> Plan:
         """Fetch what the plan wants, and what it wants then, and return the last plan.
 
-        With ``until_full`` that is given up, and the plan not fulfilled, once the store has no space. Raises OSError
-        where the machine fails us.
+        With ``until_full`` that is given up, and the plan not fulfilled, once the store has no space. Raises Busy where
+        another process does not let us into the store, OSError where the machine fails us.
         """
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
@@ -64,7 +73,7 @@ class Fetching:
         return plan
 
     def bring(self, plan: Plan) -> None:
-        """Fetch what one plan wants; each image ends whole in the store, or with a reason why not."""
+        """Fetch what one plan wants; each image ends whole in the store, or with a reason why not. Raises Busy."""
         by_source: dict[str, list[_Wanted]] = {}
         for image in plan.fetches:
             if image.chosen is None or image.chosen.candidate is None:
@@ -97,6 +106,8 @@ class Fetching:
                 return known
         except OSError:
             return None
+        except Busy:
+            raise
         except TukitSysextError as error:
             return _failure(error)
 
@@ -123,6 +134,8 @@ class Fetching:
                 failures = self._resolver.sources[source].fetch(sinks)
             except PluginFailed as error:
                 self._resolver.cannot_use(source, error)
+            if self._busy is not None:
+                raise self._busy  # a lock of ours says nothing about an image
             for arrival in arrivals:
                 if arrival.known is not None:
                     self._note(arrival.wanted, arrival.known)
@@ -158,6 +171,9 @@ class Fetching:
                 self._store.publish(incoming, record, replaceable=self._is_no_image)
         except NoSpace:
             raise  # as where it is full earlier
+        except Busy as error:
+            self._busy = error  # raised where no source is in between
+            return Description()
         except TukitSysextError as error:
             return _failure(error)
         return known

@@ -330,10 +330,9 @@ def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
     )
     first.start()
     assert running.wait(30)
-    etc = os.open(site.root / "etc", os.O_RDONLY)
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(etc, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(etc)
+    (lock,) = site.layout.locks.glob("links-*")
+    with open(lock) as held, pytest.raises(BlockingIOError):
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     waiting.set()
     first.join(30)
     done.append(repair(site.machine, Plugins(), assessment.subject, assessment.wrong))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,11 @@ from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link
 from tests.unit.ledger import first_ledger
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, LedgerSnapshot
+from tukit_sysext.ledger.readable import copy_of, lock_of
 from tukit_sysext.ledger.schema import is_to_blame
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
 WITH_A: dict[str, Content] = {
     "etc/os-release": OS_RELEASE,
@@ -248,6 +253,18 @@ def test_what_is_committed_is_on_the_disk(site: PlainMachine) -> None:
         assert ledger._connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
+@contextmanager
+def as_nobody(root: Path) -> Iterator[None]:
+    """An ordinary user, in a folder that everybody may reach."""
+    for path in (root, *root.parents[:-1]):
+        path.chmod(path.stat().st_mode | 0o055)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 class TestReadOnly:
     """A user who may read it, and nothing more."""
 
@@ -276,6 +293,65 @@ class TestReadOnly:
         with Ledger(site.layout.ledger, writable=False) as ledger:
             assert [(event.kind, event.detail) for event in ledger.events()] == [("k", "")]
 
-    def test_it_can_be_read_by_everyone(self, site: PlainMachine) -> None:
+    def test_everyone_reads_a_copy_that_nobody_waits_for(self, site: PlainMachine) -> None:
+        """Who may open a database can lock it: what an ordinary user reads is not what is written to."""
         settle(site)
-        assert site.layout.ledger.stat().st_mode & 0o444 == 0o444
+        assert site.layout.ledger.stat().st_mode & 0o777 == 0o600
+        copy = copy_of(site.layout.ledger)
+        assert copy.stat().st_mode & 0o777 == 0o644
+        with closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM snapshot").fetchone() == (1,)
+            site.snapshot(2, WITH_A)
+            assert [row.number for row in settle(site)] == [1, 2]
+        assert copy.read_bytes() == site.layout.ledger.read_bytes()
+        site.layout.ledger.chmod(0)
+        with as_nobody(site.root), Ledger(site.layout.ledger, writable=False) as ledger:
+            assert [row.number for row in ledger.snapshots()] == [1, 2]
+
+    def test_a_copy_that_is_missing_old_or_torn_is_made_anew(self, site: PlainMachine) -> None:
+        settle(site)
+        copy = copy_of(site.layout.ledger)
+        whole = site.layout.ledger.read_bytes()
+        for content in (None, b"", whole[: len(whole) // 2]):
+            copy.unlink() if content is None else copy.write_bytes(content)
+            copy.with_name(f"{TEMPORARY_PREFIX}{copy.name}.1").touch()  # of whoever was killed
+            settle(site)
+            assert copy.read_bytes() == site.layout.ledger.read_bytes()
+            assert sorted(os.listdir(site.layout.state)) == ["ledger-copy.db", "ledger.db", "ledger.lock"]
+        with Ledger(site.layout.ledger, writable=False):
+            copy.unlink()
+        assert not copy.exists(), "who only reads makes none"
+
+    def test_a_copy_that_cannot_be_made_stops_nothing(
+        self, site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tukit_sysext.ledger.readable._PATIENCE", 0.0)
+        site.layout.state.mkdir(parents=True)
+        with open(lock_of(site.layout.ledger), "w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            settle(site)
+        assert not copy_of(site.layout.ledger).exists()
+        with as_nobody(site.root), pytest.raises(PermissionError, match="no copy"):
+            Ledger(site.layout.ledger, writable=False)
+
+    def test_one_of_a_former_version_becomes_roots_alone(self, site: PlainMachine) -> None:
+        first_ledger.make(site.layout.ledger)
+        site.layout.ledger.chmod(0o644)
+        settle(site)
+        assert site.layout.ledger.stat().st_mode & 0o777 == 0o600
+
+    def test_who_holds_it_is_named(self, site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tukit_sysext.ledger.schema._BUSY_SECONDS", 0.1)
+        settle(site)
+        script = (
+            "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+            "c.execute('BEGIN EXCLUSIVE')\nprint(flush=True)\nsys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", script, site.layout.ledger], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other:
+            assert other.stdout is not None and other.stdout.readline() == b"\n"
+            with pytest.raises(sqlite3.OperationalError, match=rf"locked for more .* process {other.pid} \("):
+                settle(site)
+            other.kill()

@@ -99,8 +99,8 @@ def alone(run: Run) -> Run:
     return guarded
 
 
-def _tell() -> None:
-    print("tukit-sysext: another tukit-sysext changes images, waiting for it", file=sys.stderr, flush=True)
+def _tell(holder: str) -> None:
+    print(f"tukit-sysext: another tukit-sysext changes images, waiting for it: {holder}", file=sys.stderr, flush=True)
 
 
 Look = Callable[[str], Stored]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Locks end: each wait has a deadline, and who holds the lock is named (threat P1)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tukit_sysext.errors import Busy
+from tukit_sysext.system.holders import holders
+from tukit_sysext.system.lock import alone, exclusive, queued, shared
+
+_HOLD = (
+    "import fcntl, sys\nfile = open(sys.argv[1])\nfcntl.flock(file, fcntl.LOCK_EX)\nprint(flush=True)\nsys.stdin.read()"
+)
+
+
+@contextmanager
+def held(path: Path, script: str = _HOLD) -> Iterator[int]:
+    """A process that holds the lock meanwhile; its number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"\n"
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+Take = Callable[[Path], AbstractContextManager[object]]
+WAYS: tuple[Take, ...] = (shared, alone, exclusive, lambda path: queued(path, lambda holder: None))
+
+
+@pytest.mark.parametrize("take", WAYS, ids=["shared", "alone", "exclusive", "queued"])
+def test_every_wait_ends_and_names_who_holds_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, take: Take
+) -> None:
+    monkeypatch.setattr("tukit_sysext.system.lock._PATIENCE", 0.2)
+    monkeypatch.setattr("tukit_sysext.system.lock._QUEUE_PATIENCE", 0.2)
+    path = tmp_path / "lock"
+    with held(path) as pid:
+        os.kill(pid, signal.SIGSTOP)
+        _until_stopped(pid)
+        started = time.monotonic()
+        with pytest.raises(Busy, match=rf"process {pid} \(.*python.*, stopped\)"), take(path):
+            pass
+        assert time.monotonic() - started < 10
+    with take(path):
+        pass
+
+
+def _until_stopped(pid: int) -> None:
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
+
+
+def test_who_waits_in_a_queue_is_told_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tukit_sysext.system.lock._QUEUE_PATIENCE", 0.0)
+    path, told = tmp_path / "lock", list[str]()
+    with held(path) as pid, pytest.raises(Busy), queued(path, told.append):
+        pass
+    assert len(told) == 1 and f"process {pid} (" in told[0]
+
+
+def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with subprocess.Popen(["/bin/sleep", "60"], pass_fds=(descriptor,)) as child:
+        os.close(descriptor)
+        try:
+            assert holders(path) == f"process {child.pid} (/bin/sleep 60)"
+        finally:
+            child.kill()
+    assert "cannot be seen" in holders(path)
+    path.unlink()
+    assert "gone" in holders(path)
+
+
+def test_who_holds_a_database_is_named(tmp_path: Path) -> None:
+    """SQLite's locks are of another kind (fcntl(2))."""
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE a (b)")
+    connection.close()
+    script = (
+        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('BEGIN IMMEDIATE')\nprint(flush=True)\nsys.stdin.read()"
+    )
+    with held(path, script) as pid:
+        assert f"process {pid} (" in holders(path)
+
+
+@pytest.mark.parametrize("take", WAYS, ids=["shared", "alone", "exclusive", "queued"])
+def test_a_lock_is_a_file_that_nobody_else_can_open(tmp_path: Path, take: Take) -> None:
+    path = tmp_path / "locks/lock"
+    with take(path):
+        assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o644)
+    with take(path):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_folder_of_locks_is_for_root_alone(tmp_path: Path) -> None:
+    with alone(tmp_path / "locks/publish"):
+        assert (tmp_path / "locks").stat().st_mode & 0o777 == 0o700

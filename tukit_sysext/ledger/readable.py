@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The copy of the ledger that everybody may read.
+
+Whoever can open a database can lock it (SQLite takes its locks with fcntl(2) on the file, for reading too), and so keep
+the collection, the settling and refusals from writing. The ledger is root's alone; ordinary users read a copy, which is
+replaced by rename after each change: what they lock is a file that nobody waits for. It is made anew from the ledger
+whenever it differs, so it needs no fsync, and a version of tukit-sysext that knows nothing of it does no harm.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from tukit_sysext.errors import Busy
+from tukit_sysext.system.durable import sweep, write_file
+from tukit_sysext.system.lock import alone
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 1.0
+
+
+def lock_of(ledger: Path) -> Path:
+    """The lock for what is done to the files themselves: setting the ledger aside, replacing its copy."""
+    return ledger.with_name("ledger.lock")
+
+
+def copy_of(ledger: Path) -> Path:
+    """Where the copy of a ledger is."""
+    return ledger.with_name("ledger-copy.db")
+
+
+def readable(ledger: Path) -> Path:
+    """The ledger, or its copy where we may not read it. Raises PermissionError where there is no copy yet."""
+    copy = copy_of(ledger)
+    if os.access(ledger, os.R_OK, effective_ids=True) or not ledger.exists():
+        return ledger
+    if not copy.exists():
+        raise PermissionError(errno.EACCES, "only root can read it, and there is no copy for others yet", str(ledger))
+    return copy
+
+
+def publish(ledger: Path, connection: sqlite3.Connection) -> None:
+    """Make the copy what the open ledger is. What keeps that from being done is logged, and stops nothing."""
+    copy = copy_of(ledger)
+    try:
+        connection.execute("PRAGMA busy_timeout = 0")  # whoever is writing makes the copy
+        with alone(lock_of(ledger), patience=_PATIENCE):
+            content = connection.serialize()
+            if _content(copy) == content:
+                return
+            sweep(ledger.parent, sys.maxsize)  # of whoever was killed
+            write_file(copy, content, durable=False)
+    except (OSError, sqlite3.Error, Busy) as error:
+        log.info("%s: %s; ordinary users see an older one", copy, error)
+
+
+def _content(copy: Path) -> bytes | None:
+    try:
+        return copy.read_bytes()
+    except FileNotFoundError:
+        return None
