@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What reaches an image, and what cannot be seen from where a collection runs: the rows C15 and C16."""
+"""What reaches an image, and what cannot be seen where a collection runs: C15 and C16; exit statuses, L16."""
 
 from __future__ import annotations
 
@@ -85,5 +85,26 @@ DEFENCES = (
         what="the unit that settles hides /tmp and /var/tmp",
         edits=(("spec/tukit-sysext-settle.service", "ProtectHome=read-only", "ProtectHome=read-only\nPrivateTmp=yes"),),
         tests=(f"{_HIDDEN}::test_the_units_see_every_place[settle]",),
+    ),
+    Defence(
+        row="L16",
+        what="an update that could not have what is newer ends with 0",
+        edits=(("tukit_sysext/commands/common/changing.py", "prevented = any(", "prevented = False and any("),),
+        tests=(
+            "tests/unit/commands/test_exit_statuses.py::test_update_that_cannot_have_what_is_newer",
+            "tests/on_lab/test_exit_statuses.py::test_update_that_cannot_store_what_is_newer[read-only]",
+        ),
+    ),
+    Defence(
+        row="L16",
+        what="a check that could not ask a source ends with 0",
+        edits=(("tukit_sysext/commands/check.py", "if plan.not_asked or", "if"),),
+        tests=("tests/unit/commands/test_exit_statuses.py::test_check_that_cannot_tell[no_source]",),
+    ),
+    Defence(
+        row="L16",
+        what="verify --all passes by what nothing links",
+        edits=(("tukit_sysext/commands/verify.py", "unlinked = _unlinked(examiner, results) if", "unlinked = () if"),),
+        tests=("tests/on_lab/test_exit_statuses.py::test_verify_all_looks_at_what_nothing_links",),
     ),
 )

@@ -7,7 +7,6 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any
 
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
@@ -19,14 +18,13 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
-from tukit_sysext.update.options import Considered
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.report import next_steps, step_lines, system_name
 from tukit_sysext.update.search import Resolver
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Print the plan for a tree. 0, or 75 where a transaction with this tree would be refused."""
+    """Print the plan for a tree. 0, 75 where a transaction with it would be refused, 1 where not all is known."""
     target = looked_at(machine, arguments)
     plugins = Plugins.of(machine)
     machine = replace(target.machine, read_only=True)
@@ -37,7 +35,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     output.json(document(target, plan))
     output.show(lines(plan, full=getattr(arguments, "verbose", False)))
-    return ExitStatus.REFUSED if plan.refusals else ExitStatus.DONE
+    if plan.refusals:
+        return ExitStatus.REFUSED
+    return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE
 
 
 def document(target: Target, plan: Plan) -> dict[str, Any]:
@@ -149,14 +149,9 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
         yield from (Toned(f"Problem: {note}", Tone.NOTICE) for note in notes)
 
 
-def _preferred(image: ImagePlan) -> list[Considered]:
-    """What would be taken before the chosen one, if it could be."""
-    return list(takewhile(lambda considered: considered.option != image.chosen, image.considered))
-
-
 def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     """Why it gets what it gets; of one that stays only what has to be known, unless ``full``."""
-    before = _preferred(image)
+    before = image.preferred
     if image.action is Action.KEEP and not image.warnings and not (before and full):
         return
     yield ""
@@ -181,7 +176,7 @@ def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
         gone = [link for link in image.remove if link in plan.remove]
         what += f"; {', '.join(gone)} to be taken out" if gone else ""
-    if image.action is Action.KEEP and (before := _preferred(image)):
+    if image.action is Action.KEEP and (before := image.preferred):
         what += f"; {before[0].option.version}: {before[0].standing}"
     tone = _TONES.get(image.action)
     return image.name, image.before or "-", gets, what if tone is None else Toned(what, tone)

@@ -28,6 +28,7 @@ from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
@@ -73,14 +74,37 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     unknown = list(scan.unknown) if arguments.all or not found_next else []
     if mend:
         _settle_needs(machine, scan, results)
+    unlinked = _unlinked(examiner, results) if arguments.all else ()
     metrics.update(machine)
-    output.json({"trees": [_document(machine, scan, result) for result in results], "unknown": unknown})
+    document = {
+        "trees": [_document(machine, scan, result) for result in results],
+        "unlinked": [
+            {"file": stored.file_name, "condition": stored.condition, "reason": stored.reason} for stored in unlinked
+        ],
+        "unknown": unknown,
+    }
+    output.json(document)
     output.show(_lines(results))
+    output.show(_unlinked_lines(unlinked))
     if not output.wants_json:
         for text in unknown:
             output.warn(f"not known: {text}")
     wrong = any(result.assessment.wrong or result.assessment.unknown for result in results)
-    return ExitStatus.FAILED if wrong or unknown else ExitStatus.DONE
+    return ExitStatus.FAILED if wrong or unlinked or unknown else ExitStatus.DONE
+
+
+def _unlinked(examiner: Examiner, results: Sequence[_Verified]) -> Sequence[Stored]:
+    """Images of the store that no tree links, and that are not what was recorded."""
+    linked = {finding.file_name for result in results for finding in result.assessment.findings}
+    others = (examiner.look(name) for name in examiner.store.names() if name not in linked)
+    return [stored for stored in others if stored.condition in (Condition.DAMAGED, Condition.UNREADABLE)]
+
+
+def _unlinked_lines(unlinked: Sequence[Stored]) -> Iterator[str | Table]:
+    if unlinked:
+        yield Toned("Images of the store that nothing links:", Tone.BAD)
+        yield from (f"  {stored.file_name}: {stored.condition}: {stored.reason}" for stored in unlinked)
+        yield "Next step: tukit-sysext gc deletes what nothing needs, and what is needed again is fetched again"
 
 
 def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:

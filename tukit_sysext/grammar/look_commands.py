@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
         "check",
         help="what a transaction would do with the images of a tree, and why",
         description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
-        "an update with this tree would be refused.",
+        "an update with this tree would be refused, with 1 where not all is known that may be newer.",
         examples=(("check", "the running system"), ("check --snapshot 42", "another snapshot")),
         arguments=(
             tree,

@@ -22,7 +22,7 @@ def add(commands: Commands) -> None:
         arguments=(
             one_of(
                 argument("--snapshot", type=number, metavar="N", help="the images of this snapshot"),
-                argument("--all", action="store_true", help="the images of all snapshots"),
+                argument("--all", action="store_true", help="the images of all snapshots, and what nothing links"),
                 argument(
                     "--boot",
                     action="store_true",

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import State, WantedImage
@@ -40,6 +41,9 @@ class Action(StrEnum):
     LEAVE_OUT = "leave out"
     REMOVE = "remove"
     LEAVE_ALONE = "leave alone"
+
+
+_WENT_WRONG = (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +74,21 @@ class ImagePlan:
         """The image's name."""
         return self.wanted.name
 
+    @property
+    def preferred(self) -> tuple[Considered, ...]:
+        """What would be taken before the chosen one, if it could be."""
+        return tuple(takewhile(lambda considered: considered.option != self.chosen, self.considered))
+
+    @property
+    def prevented(self) -> Considered | None:
+        """The newer image that would be taken, had nothing gone wrong with it; None where there is none."""
+        return next((considered for considered in self.preferred if self._missed(considered)), None)
+
+    def _missed(self, considered: Considered) -> bool:
+        chosen = self.chosen
+        newer = chosen is None or compare(considered.option.version, chosen.version) > 0
+        return newer and considered.standing in _WENT_WRONG
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -86,6 +105,13 @@ class Plan:
     def refusals(self) -> Mapping[str, str]:
         """Reason by image for those that stop the update."""
         return {image.name: image.reason for image in self.images if image.refuses}
+
+    @property
+    def not_asked(self) -> Mapping[str, str]:
+        """Reason by source for those that could not be asked for an image; one that is held and there needs none."""
+        images = (image for image in self.images if image.action is not Action.KEEP or image.wanted.hold is None)
+        sources = {image.wanted.source for image in images}
+        return {name: reason for name, reason in self.unreachable.items() if sources & {None, name}}
 
     @property
     def left_out(self) -> Mapping[str, str]:

@@ -32,10 +32,10 @@ class Site(PlainMachine):
         store = self.layout.store.relative_to(root)
         make_tree(root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0s\n", f"{store}/{LEFT}": ""})
         os.utime(self.layout.store / LEFT, (0, 0))
-        self.boot("first")
+        self.reboot("first")
         self.collect()  # needed by nothing in one run
 
-    def boot(self, name: str) -> None:
+    def reboot(self, name: str) -> None:
         path = self.root / "proc/sys/kernel/random/boot_id"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{name}\n")
@@ -85,14 +85,14 @@ def test_after_a_day_it_stops_nothing(site: Site, leave: Callable[[Site], None])
 def test_after_a_boot_it_stops_nothing(site: Site, leave: Callable[[Site], None]) -> None:
     leave(site)
     assert site.stopped()
-    site.boot("second")
+    site.reboot("second")
     assert not site.stopped()
 
 
 @each
 def test_seen_once_is_not_enough(site: Site, leave: Callable[[Site], None]) -> None:
     leave(site)
-    site.boot("second")
+    site.reboot("second")
     site.seconds += 9 * DAY
     assert site.stopped()
 
@@ -112,7 +112,7 @@ def test_a_subvolume_somewhere_below_may_be_a_snapshot(site: Site) -> None:
     a_folder(site)
     site.subvolumes.create(site.layout.snapshots / "77/snapshot/etc")
     assert site.stopped()
-    site.boot("second")
+    site.reboot("second")
     assert site.stopped()
 
 
@@ -142,7 +142,7 @@ def test_what_is_remembered_and_damaged_is_forgotten(site: Site) -> None:
     with Ledger(site.layout.ledger) as ledger:
         ledger.remember("leftovers", '{"77": ["damaged"]}')
     assert site.stopped()
-    site.boot("second")
+    site.reboot("second")
     assert not site.stopped()
 
 
@@ -152,6 +152,6 @@ def test_links_of_what_is_left_over_count(site: Site) -> None:
     link: dict[str, Content] = {".snapshots/77/snapshot/etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")}
     make_tree(site.root, link)
     assert site.stopped()
-    site.boot("second")
+    site.reboot("second")
     assert site.collect().unknown == ()
     assert (site.layout.store / LEFT).exists()

@@ -65,7 +65,7 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "list": Row(argv="list", broken=1, away=1, asks=True, misspelt={"list gbd": "gdb"}),
     "status": Row(argv="status"),
-    "check": Row(argv="check", asks=True),
+    "check": Row(argv="check", away=1, asks=True),
     "why-not": Row(
         argv="why-not gdb", empty=1, asks=True, misspelt={"why-not gbd": "gdb", "why-not gdb=1.9": "gdb=1.1"}
     ),

@@ -69,7 +69,9 @@ def carry(
     _warn_missing(output, trees, away)
     if not dry_run:
         _warn_other_trees(machine, arguments, output, trees, booting)
-    return ExitStatus.FAILED if any(tree.missing for tree in trees) or (away and not needed) else ExitStatus.DONE
+    prevented = any(image.prevented for tree in trees for image in tree.plan.images)
+    failed = any(tree.missing for tree in trees) or ((away or prevented) and not needed)
+    return ExitStatus.FAILED if failed else ExitStatus.DONE
 
 
 def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str, str]) -> None:
@@ -77,6 +79,11 @@ def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str
     for tree in trees:
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", next_step=next_step(tree, name))
+        for image in tree.plan.images:
+            if image.prevented is not None and image.name not in tree.missing:
+                version, reason = image.prevented.option.version, image.prevented.reason
+                told = f"{tree.target}: {image.name}: {version} could not be had, {image.prevented.standing}: {reason}"
+                output.warn(told, next_step=next_step(tree, image.name))
     reasons = [image.reason for tree in trees for image in tree.plan.images]
     for source, reason in away.items():
         if not any(reason in text for text in reasons):

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Exit statuses tell the truth: what was not done, or is not known, is no success."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.machine import OLD, PlainMachine, with_source
+
+FILE = "gdb-2.0.x86-64.raw"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> PlainMachine:
+    """gdb 1.0 is linked in the running system, for which there is 2.0."""
+    site = with_source(tmp_path)
+    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
+    site.boot(1)
+    site.want("gdb")
+    site.publish("gdb", "1.0", OLD)
+    site.publish("gdb", "2.0", OLD)
+    return site
+
+
+def nothing(site: PlainMachine) -> None:
+    site.unpublish("gdb", "2.0")
+
+
+def no_source(site: PlainMachine) -> None:
+    site.away()
+
+
+def no_image(site: PlainMachine) -> None:
+    (site.source / FILE).unlink()
+
+
+def no_description(site: PlainMachine) -> None:
+    (site.source / f"{FILE}.json").unlink()
+
+
+def broken_description(site: PlainMachine) -> None:
+    (site.source / f"{FILE}.json").write_text("changed")
+
+
+def other_content(site: PlainMachine) -> None:
+    (site.source / FILE).write_bytes(b"changed")
+
+
+def store_in_the_way(site: PlainMachine) -> None:
+    """Something stands where the image belongs."""
+    (site.layout.store / FILE).mkdir()
+
+
+FAULTS: list[Callable[[PlainMachine], None]] = [
+    no_source, no_image, no_description, broken_description, other_content, store_in_the_way,
+]  # fmt: skip
+
+
+def test_update_without_anything_newer(site: PlainMachine) -> None:
+    nothing(site)
+    done = site.command("update")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("policy", ["required", "optional"])
+def test_update_that_cannot_have_what_is_newer(
+    site: PlainMachine, fault: Callable[[PlainMachine], None], policy: str
+) -> None:
+    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text(f"[Image]\nPolicy={policy}\n")
+    fault(site)
+    done = site.command("update")
+    assert "gdb: 1.0 is linked already" in done.stdout
+    assert (done.returncode, "gdb" in done.stderr or "main" in done.stderr) == (1, True), done
+
+
+def test_check_without_anything_newer(site: PlainMachine) -> None:
+    nothing(site)
+    assert site.command("check").returncode == 0
+
+
+def test_check_of_something_newer(site: PlainMachine) -> None:
+    assert site.command("check").returncode == 0
+
+
+@pytest.mark.parametrize("fault", [no_source, no_description, broken_description])
+def test_check_that_cannot_tell(site: PlainMachine, fault: Callable[[PlainMachine], None]) -> None:
+    fault(site)
+    done = site.command("check")
+    assert done.returncode == 1, done
