@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, content, faults, locks, machine, reaching, snapshots, ways
+from tests.breaking import belief, bounds, content, faults, locks, machine, reaching, snapshots, ways
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -14,5 +14,6 @@ DEFENCES: tuple[Defence, ...] = (
     *faults.DEFENCES,
     *snapshots.DEFENCES,
     *reaching.DEFENCES,
+    *bounds.DEFENCES,
     *locks.DEFENCES,
 )

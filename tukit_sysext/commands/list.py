@@ -39,9 +39,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         resolver = Resolver(local, tree, Plugins.of(machine))
         wanted = resolver.facts.wanted
 
-        def ask(facts: Facts) -> Sequence[Any]:
+        def ask(facts: Facts, most: int) -> Sequence[Any]:
             more = [one for name in facts.wanted for one in explain.undescribed(facts, name)] if arguments.all else []
-            return more or undecided_of_both(facts, wanted)
+            return more or undecided_of_both(facts, wanted, most)
 
         facts = resolver.look_around(lambda found: wanting_newest(found, wanted, arguments.names), ask)
     _check_names(facts, arguments.names, wanted)

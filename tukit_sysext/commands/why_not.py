@@ -84,7 +84,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
         wanted = resolver.facts.wanted
         resolver.look_locally()
 
-        def ask(facts: Facts) -> Sequence[Candidate]:
+        def ask(facts: Facts, _: int) -> Sequence[Candidate]:
             return explain.undescribed(facts, name)
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)

@@ -16,6 +16,8 @@ from tukit_sysext.rules.printable import excerpt
 
 LIMIT = 1024 * 1024
 """The most bytes that a description may have, compressed or not."""
+KEPT = 8 * 1024
+"""The most characters of an extension-release that are taken from a description; real ones have some hundred."""
 
 
 class DescriptionRefused(ImageBroken):
@@ -83,4 +85,7 @@ def _keys(value: Any, *, where: str) -> Mapping[str, str]:
         if not isinstance(text, str):
             raise DescriptionRefused(f"{where}: {excerpt(key)}: expected a string, found {type(text).__name__}")
         keys[key] = text
+    if sum(len(key) + len(text) for key, text in keys.items()) > KEPT:
+        # it is kept in memory, and so are those of a thousand other versions: the content tells it as well
+        raise NothingSaid(f"{where}: an extension-release of more than {KEPT} characters")
     return keys

@@ -33,7 +33,7 @@ from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.fetch import Fetching
-from tukit_sysext.update.options import Option, linked
+from tukit_sysext.update.options import Option
 from tukit_sysext.update.plan import Action, Plan, decide
 from tukit_sysext.update.search import Resolver
 
@@ -177,7 +177,7 @@ class _Repairer:
             changes = image.chosen.file_name != finding.file_name
         if not changes:
             return ""
-        others = {entry.name for entry in resolver.facts.tree.entries} - linked(resolver.facts, image.wanted).keys()
+        others = {entry.name for entry in resolver.facts.tree.entries} - resolver.facts.links_to(image.name).keys()
         if others & plan.links.keys():
             return f"its link {', '.join(others & plan.links.keys())} is another image's"
         subject = self._subject

@@ -182,6 +182,7 @@ class Attempt:
             except SourceUnreachable as error:
                 return error, Next.GIVE_UP
         body = bytes(self._body)
+        self._body.clear()
         if state.request.accept is not None:
             try:
                 state.request.accept(body)
@@ -191,6 +192,7 @@ class Attempt:
             except TukitSysextError as error:
                 return error, Next.STOP
         etag, modified = self._headers.get("etag"), self._headers.get("last-modified")
+        body = b"" if state.request.discard else body
         return Response(url=self.url, body=body, etag=etag, modified=modified)
 
     def _refused(self, error: Exception) -> tuple[TukitSysextError, Next]:

@@ -48,7 +48,9 @@ class Request:
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
     at the URL ``asked_at`` that said so. ``accept`` is asked about a whole file (its bytes, empty with a sink):
     ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the request.
-    With ``same_origin`` a redirect to another server is refused. ``login`` is for the servers that ask who one is.
+    With ``same_origin`` a redirect to another server is refused. With ``discard`` the bytes are for ``accept`` alone,
+    and not in the response: of many files one after the other is in memory then. ``login`` is for the servers that ask
+    who one is.
     """
 
     urls: Sequence[str]
@@ -60,6 +62,7 @@ class Request:
     asked_at: str | None = None
     same_origin: bool = False
     accept: Callable[[bytes], None] | None = None
+    discard: bool = False
     login: Login | None = None
 
 

@@ -22,7 +22,7 @@ LISTS = "lists"
 """The kind of notes by the names of sources: in ``list`` the hash of the list that was fetched last."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LIMIT = 2 * 1024 * 1024
+_LIMIT = 16 * 1024 * 1024
 
 
 class Cache:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.version import sort_key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,29 @@ class Candidate:
         return f"{self.source}:{self.sha256}"
 
 
+class Candidates(tuple[Candidate, ...]):
+    """What all sources offer, with an index by the name of the image that is made once (row P5: no product)."""
+
+    _index: dict[str, tuple[Candidate, ...]]
+
+    def of(self, name: str) -> tuple[Candidate, ...]:
+        """Those of one image: the strongest source first, in it the newest version."""
+        if not hasattr(self, "_index"):
+            self._index = _by_name(self)
+        return self._index.get(name, ())
+
+
+def _by_name(candidates: Iterable[Candidate]) -> dict[str, tuple[Candidate, ...]]:
+    index: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        index.setdefault(candidate.name, []).append(candidate)
+    for offered in index.values():
+        offered.sort(key=lambda candidate: candidate.source)
+        offered.sort(key=lambda candidate: sort_key(candidate.version), reverse=True)
+        offered.sort(key=lambda candidate: candidate.priority)
+    return {name: tuple(offered) for name, offered in index.items()}
+
+
 class Standing(StrEnum):
     """What is known of whether an image can be used in the tree."""
 
@@ -59,9 +84,12 @@ class Description:
     """What an image says of itself, by its content or by who publishes it: its extension-release, or why there is none.
 
     ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
+    ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
+    HTTPS; what anybody on the way could have written excludes no version (row P9).
     """
 
     release: ReleaseData | None = None
     merge_name: str | None = None
     failure: Standing | None = None
     reason: str = ""
+    vouched: bool = True

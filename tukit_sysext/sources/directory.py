@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tukit_sysext.config.settings import SourceSettings
@@ -77,7 +78,8 @@ class DirectorySource:
                 return Description(failure=Standing.UNREACHABLE, reason=str(error))
             except ImageBroken as error:
                 return Description(failure=Standing.BROKEN, reason=str(error))
-            return repository.known_from(content, name, image=candidate.file_name, where=where)
+            description = repository.known_from(content, name, image=candidate.file_name, where=where)
+            return replace(description, vouched=name in self._hashes)
         return repository.NOT_DESCRIBED
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:

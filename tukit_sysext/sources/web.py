@@ -15,11 +15,12 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.request import FetchResult, Login, NotFound, Request, Response
+from tukit_sysext.net.request import Login, NotFound, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust, VerifiedSignature
 
@@ -43,6 +44,7 @@ class WebSource:
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
         self._signature: bytes | None = None
+        self._described = Described(cache, self.name)
         self._kinds = list(range(len(repository.description_names(""))))
 
     def candidates(self) -> Sequence[Candidate]:
@@ -158,46 +160,55 @@ class WebSource:
         ask: list[tuple[Candidate, str]] = []
         for candidate in candidates:
             name = candidate.description
-            content = self._cache.content(self._hashes.get(name, "")) if name is not None else None
-            if name is not None and content is not None:
-                known[candidate.sha256] = repository.known_from(content, name, image=candidate.file_name, where=name)
-            elif name is not None:
+            if name is None:
+                continue
+            before = self._described.recall(candidate, self._hashes.get(name, ""))
+            if before is not None:
+                known[candidate.sha256] = before
+            else:
                 ask.append((candidate, name))
-        for (candidate, name), result in zip(ask, self._fetch_descriptions([name for _, name in ask]), strict=True):
-            known[candidate.sha256] = self._known(result, name, candidate)
+        for (candidate, name), result in zip(ask, self._fetch_descriptions(ask), strict=True):
+            description = _outcome(result)
+            known[candidate.sha256] = description
+            self._described.keep(candidate, self._hashes.get(name, ""), description)
+        self._described.write(set(self._hashes.values()))
         unnamed = [candidate for candidate in candidates if candidate.description is None]
         return {**known, **self._describe_unnamed(unnamed)}
 
-    def _fetch_descriptions(self, names: Sequence[str]) -> Sequence[FetchResult]:
+    def _fetch_descriptions(self, ask: Sequence[tuple[Candidate, str]]) -> list[Description | TukitSysextError]:
+        """What descriptions say, by their names, or why they cannot be had.
+
+        Each is parsed as it comes: of a large one (a manifest lists packages) a few keys alone stay in memory.
+        """
+        said: dict[int, Description] = {}
+
+        def parse(number: int, candidate: Candidate, name: str) -> Callable[[bytes], None]:
+            def accept(body: bytes) -> None:
+                repository.check_hash(self._hashes, name, body, where=name)
+                said[number] = repository.known_from(body, name, image=candidate.file_name, where=name)
+
+            return accept
+
         requests = [
             Request(
                 urls=self._locations(name),
                 limit=manifest.LIMIT,
                 deadline=self._network.deadline,
-                accept=self._accept(name),
+                accept=parse(number, candidate, name),
+                discard=True,
                 # nothing signed vouches for a file that the list does not name
                 same_origin=name not in self._hashes,
                 login=self._login,
             )
-            for name in names
+            for number, (candidate, name) in enumerate(ask)
         ]
-        return self._transfers.run(requests, at_once=self._network.connections) if requests else []
-
-    def _accept(self, name: str) -> Callable[[bytes], None]:
-        def accept(body: bytes) -> None:
-            repository.check_hash(self._hashes, name, body, where=name)
-
-        return accept
-
-    def _known(self, result: FetchResult, name: str, candidate: Candidate) -> Description:
-        if isinstance(result, Response):
-            known = repository.known_from(result.body, name, image=candidate.file_name, where=result.url)
-            if known.failure is None:
-                self._cache.put_content(result.body)
-            return known
-        if isinstance(result, ImageBroken):
-            return Description(failure=Standing.BROKEN, reason=str(result))
-        return Description(failure=Standing.UNREACHABLE, reason=str(result))
+        results = self._transfers.run(requests, at_once=self._network.connections) if requests else []
+        return [
+            replace(said[number], vouched=ask[number][1] in self._hashes or result.url.startswith("https:"))
+            if isinstance(result, Response)
+            else result
+            for number, result in enumerate(results)
+        ]
 
     def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """Descriptions that the list does not name: each kind is tried, the one that was there last first.
@@ -211,12 +222,12 @@ class WebSource:
         known: dict[str, Description] = {}
         left = list(candidates)
         for kind in list(self._kinds):
-            names = [repository.description_names(candidate.file_name)[kind] for candidate in left]
-            results = list(zip(left, names, self._fetch_descriptions(names), strict=True))
+            ask = [(candidate, repository.description_names(candidate.file_name)[kind]) for candidate in left]
+            results = list(zip(left, self._fetch_descriptions(ask), strict=True))
             left = []
-            for candidate, name, result in results:
-                description = self._known(result, name, candidate)
-                if not isinstance(result, Response | NotFound):
+            for candidate, result in results:
+                description = _outcome(result)
+                if not isinstance(result, Description | NotFound):
                     known[candidate.sha256] = description
                 elif description.failure is None and description.release is not None:
                     known[candidate.sha256] = description
@@ -253,6 +264,13 @@ def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
         return None
     secure = [url for url in urls if url.startswith("https:")]
     return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, secure or urls)))
+
+
+def _outcome(result: Description | TukitSysextError) -> Description:
+    if isinstance(result, Description):
+        return result
+    failure = Standing.BROKEN if isinstance(result, ImageBroken) else Standing.UNREACHABLE
+    return Description(failure=failure, reason=str(result))
 
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:

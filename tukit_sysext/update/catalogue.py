@@ -80,9 +80,9 @@ def wanting_newest(
     }
 
 
-def undecided_of_both(facts: Facts, wanted: Mapping[str, WantedImage]) -> tuple[Candidate, ...]:
+def undecided_of_both(facts: Facts, wanted: Mapping[str, WantedImage], most: int) -> tuple[Candidate, ...]:
     """What has to be described next: for the wish, and for what is really wanted (a held version may be another)."""
-    candidates = (*undecided(facts), *undecided(replace(facts, wanted=_real(facts, wanted))))
+    candidates = (*undecided(facts, most), *undecided(replace(facts, wanted=_real(facts, wanted)), most))
     return tuple({candidate.key: candidate for candidate in candidates}.values())
 
 

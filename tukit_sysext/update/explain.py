@@ -22,7 +22,6 @@ from tukit_sysext.update.options import (
     blocked_by,
     consider,
     damage,
-    linked,
     newest_first,
     published,
     spare,
@@ -116,7 +115,8 @@ def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Expla
     """Every version that is offered, stored or linked, the newest first; ``wanted`` as the tree says, None: not."""
     meant = wanted if wanted is not None else WantedImage(name=name, origin="")
     links = {
-        (stored.file_name, _sha256(stored)): (link, damage(stored)) for link, stored in linked(facts, meant).items()
+        (stored.file_name, _sha256(stored)): (link, damage(stored))
+        for link, stored in facts.links_to(meant.name).items()
     }
     options = list(_options(facts, meant))
     options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
@@ -144,7 +144,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
             seen.add((option.file_name, option.sha256))
             yield option
     names = {file_name for file_name, _ in seen}
-    for stored in linked(facts, wanted).values():
+    for stored in facts.links_to(wanted.name).values():
         if stored.file_name not in names:
             yield Option.of_stored(stored)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
-from tukit_sysext.sources.candidate import Candidate, Description
+from tukit_sysext.sources.candidate import Candidate, Candidates, Description
 from tukit_sysext.store.image_store import Stored
 
 
@@ -89,6 +89,33 @@ class Facts:
     next_steps: Mapping[str, str] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
+    _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
+    _stored: dict[str, list[Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.candidates, Candidates):
+            object.__setattr__(self, "candidates", Candidates(self.candidates))
+
+    def offered(self, name: str) -> tuple[Candidate, ...]:
+        """What sources offer of an image: the strongest source first, in it the newest version."""
+        return Candidates.of(self.candidates, name)  # type: ignore[arg-type]  # made one above
+
+    def links_to(self, name: str) -> Mapping[str, Stored]:
+        """The links of the tree into the store, to a file of this image, by the name of the link."""
+        if not self._links:
+            for entry in self.tree.entries:
+                file = self.stored.get(entry.image) if entry.image is not None else None
+                if file is not None:
+                    self._links.setdefault(file.name or "", {})[entry.name] = file
+        return self._links.get(name, {})
+
+    def stored_of(self, name: str) -> Sequence[Stored]:
+        """The files of the store whose record says that they are this image."""
+        if not self._stored:
+            for file in self.stored.values():
+                if file.record is not None:
+                    self._stored.setdefault(file.record.name, []).append(file)
+        return self._stored.get(name, ())
 
     @property
     def not_asked(self) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -119,14 +119,20 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     )
 
 
-def first_undescribed(facts: Facts, wanted: WantedImage) -> Candidate | None:
-    """The candidate that has to be described next to know it; None where none has to be."""
-    for version in _without_settings(facts, wanted):
-        if version.usable:
-            return None
-        if version.standing is Standing.NOT_ASKED:
-            return version.option.candidate
-    return None
+def first_undescribed(versions: Iterable[Considered], most: int) -> tuple[list[Candidate], bool]:
+    """The first candidates that nobody looked at, ``most`` of them, and whether one behind them may be taken."""
+    candidates: list[Candidate] = []
+    for version in versions:
+        if version.usable or len(candidates) == most:
+            return candidates, version.usable
+        if version.standing is Standing.NOT_ASKED and version.option.candidate is not None:
+            candidates.append(version.option.candidate)
+    return candidates, False
+
+
+def first_kept_away(facts: Facts, wanted: WantedImage, most: int) -> list[Candidate]:
+    """The candidates that have to be described next to know what the configuration keeps away; none where none."""
+    return first_undescribed(_without_settings(facts, wanted), most)[0]
 
 
 def _nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> str:

@@ -90,8 +90,10 @@ class LocalLook:
     def with_store(self, facts: Facts) -> Facts:
         """Look anew at the files of the store that matter: what is linked, and what could be a wanted image."""
         linked = {entry.image for entry in facts.tree.entries if entry.image is not None}
-        # the name of a file has the image's at its start, whatever else it tells
-        wanted = {file for file in self._in_store() if any(file.startswith(name) for name in facts.wanted)}
+        # the name of a file has the image's at its start, whatever else it tells; many files and many images are no
+        # product of both
+        lengths = {len(name) for name in facts.wanted}
+        wanted = {file for file in self._in_store() if any(file[:length] in facts.wanted for length in lengths)}
         return replace(facts, stored={file: self.store.look(file) for file in sorted(linked | wanted)})
 
     def with_candidates(self, facts: Facts) -> Facts:

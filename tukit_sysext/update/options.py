@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
@@ -95,26 +95,17 @@ newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: i
 """Sort key for what has a ``version``."""
 
 
-def linked(facts: Facts, wanted: WantedImage) -> dict[str, Stored]:
-    """The links of the tree into the store, to a file of this image, by the name of the link."""
-    links = ((entry.name, facts.stored.get(entry.image)) for entry in facts.tree.entries if entry.image is not None)
-    return {name: stored for name, stored in links if stored is not None and stored.name == wanted.name}
-
-
 def published(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """What sources offer: the strongest source first, in it the newest version."""
     if wanted.state is State.REMOVED:
         return
     options = [
         Option.of_candidate(facts, candidate)
-        for candidate in sorted(facts.candidates, key=lambda candidate: (candidate.priority, candidate.source))
-        if candidate.name == wanted.name
-        and candidate.architecture in (None, facts.tree.architecture)
+        for candidate in facts.offered(wanted.name)
+        if candidate.architecture in (None, facts.tree.architecture)
         and wanted.source in (None, candidate.source)
         and wanted.hold in (None, candidate.version)
     ]
-    options.sort(key=newest_first)
-    options.sort(key=lambda option: option.candidate.priority if option.candidate is not None else 0)
     for option in options:
         yield _choosable(facts, wanted, option)
 
@@ -123,10 +114,9 @@ def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """Whole images of the store, whether a source still offers them or not, the newest first."""
     options = [
         Option.of_stored(stored)
-        for stored in facts.stored.values()
+        for stored in facts.stored_of(wanted.name)
         if stored.record is not None
         and stored.condition is Condition.WHOLE
-        and stored.record.name == wanted.name
         and wanted.source in (None, stored.record.source)
         and wanted.hold in (None, stored.record.version)
     ]
@@ -137,7 +127,7 @@ def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
 def current(facts: Facts, wanted: WantedImage) -> Considered | None:
     """The image that the tree has a link to; of several (systemd would merge them all) the best one."""
     images: list[Considered] = []
-    for link, stored in linked(facts, wanted).items():
+    for link, stored in facts.links_to(wanted.name).items():
         option = Option.of_stored(stored)
         image = _choosable(facts, wanted, option)
         if wanted.hold not in (None, option.version):
@@ -210,11 +200,17 @@ def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
     if tree.release is None:
         reason = "the system has no os-release, nothing can be compared with it"
         return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
-    verdict = check(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
+    verdict = verdict_of(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
     # who checks further can only narrow: what systemd would not merge is not asked for
     objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
     standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
     return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
+
+
+@lru_cache(maxsize=65536)
+def verdict_of(host: Host, release: ReleaseData) -> Compatibility:
+    """What systemd's rule says; asked once of each release, however often the search looks at all versions (row P5)."""
+    return check(host, release)
 
 
 def _name(option: Option) -> str:

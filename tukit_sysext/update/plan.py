@@ -28,8 +28,8 @@ from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
-from tukit_sysext.update.left_out import LeftOut, Why, first_undescribed, why_nothing
-from tukit_sysext.update.options import Considered, Option, current, linked, merge_name, published, spare
+from tukit_sysext.update.left_out import LeftOut, Why, first_kept_away, first_undescribed, why_nothing
+from tukit_sysext.update.options import Considered, Option, current, merge_name, published, spare
 
 
 class Action(StrEnum):
@@ -158,22 +158,19 @@ def decide(facts: Facts) -> Plan:
     )
 
 
-def undecided(facts: Facts) -> tuple[Candidate, ...]:
-    """What has to be described next: of each image the best candidate that nobody looked at, if it could be taken.
+def undecided(facts: Facts, most: int = 1) -> tuple[Candidate, ...]:
+    """What has to be described next: of each image the best candidates that nobody looked at, if they could be taken.
 
-    Where none can be, those are next that the configuration keeps away: who has to mend it depends on them.
+    Where none can be, those are next that the configuration keeps away: who has to mend it depends on them. ``most`` of
+    each image are asked for at a time.
     """
     ask: list[Candidate] = []
     for _, wanted in sorted(facts.wanted.items()):
-        for version in published(facts, wanted):
-            if version.standing is Standing.NOT_ASKED and version.option.candidate is not None:
-                ask.append(version.option.candidate)
-            if version.usable or version.standing is Standing.NOT_ASKED:
-                break
-        else:
+        candidates, usable = first_undescribed(published(facts, wanted), most)
+        if not candidates and not usable:
             nothing = _Case(facts, wanted).plan().left_out in (LeftOut.NOTHING_FITS, LeftOut.KEPT_AWAY)
-            more = first_undescribed(facts, wanted) if nothing else None
-            ask += [more] if more is not None else []
+            candidates = first_kept_away(facts, wanted, most) if nothing else []
+        ask += candidates
     return tuple(ask)
 
 
@@ -184,7 +181,7 @@ class _Case:
         self._facts = facts
         self._wanted = wanted
         self._published = tuple(published(facts, wanted))
-        self._linked = linked(facts, wanted)
+        self._linked = facts.links_to(wanted.name)
         self._have = current(facts, wanted)
 
     def plan(self) -> ImagePlan:

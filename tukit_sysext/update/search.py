@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 Choose = Callable[[Facts], Mapping[str, WantedImage]]
 """Images as they would be wanted, of what is known once the sources have said what they offer."""
 
-Ask = Callable[[Facts], Sequence[Candidate]]
-"""Which candidates have to be described next; none when enough is known."""
+Ask = Callable[[Facts, int], Sequence[Candidate]]
+"""Which candidates have to be described next, at most so many of each image; none when enough is known."""
 
 
 class Resolver:
@@ -127,8 +127,14 @@ class Resolver:
         self._facts = self._look.with_candidates(facts)
 
     def describe(self, ask: Ask = undecided) -> None:
-        """Have candidates described, the best first, until each image has one that fits or none is left."""
-        while asked := ask(self._facts):
+        """Have candidates described, the best first, until each image has one that fits or none is left.
+
+        One of each image is asked for, then two, four and so on: the newest mostly fits, and where none does, all are
+        looked at anew a few times alone, not once for each (row P5).
+        """
+        most = 1
+        while asked := ask(self._facts, most):
+            most *= 2
             for name in sorted({candidate.source for candidate in asked}):
                 of_source = [candidate for candidate in asked if candidate.source == name]
                 self.learn(known=self._describe(name, of_source), stored={})

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Everything ends, and costs what has to be looked at: the row P5."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_U = "tests/unit"
+_LINEAR = f"{_U}/update/test_linear.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "P5",
+        "descriptions are asked for one by one",
+        "tukit_sysext/update/search.py",
+        "            most *= 2\n",
+        "            most = 1\n",
+        f"{_LINEAR}::test_the_newest_costs_one_and_none_a_few_rounds",
+    ),
+    broken(
+        "P5",
+        "each round judges everything again",
+        "tukit_sysext/update/options.py",
+        "@lru_cache(maxsize=65536)\ndef verdict_of",
+        "@lru_cache(maxsize=0)\ndef verdict_of",
+        f"{_LINEAR}::test_each_release_is_judged_once",
+    ),
+    broken(
+        "P5",
+        "each file of the store is compared with each wanted image",
+        "tukit_sysext/update/local.py",
+        "any(file[:length] in facts.wanted for length in lengths)",
+        "any(file.startswith(name) for name in facts.wanted)",
+        f"{_LINEAR}::test_many_images_and_many_files_are_no_product",
+    ),
+    broken(
+        "P5",
+        "what was said of a version is asked again in the next run",
+        "tukit_sysext/sources/described.py",
+        "            self._cache.put_note(",
+        "            str(",
+        f"{_U}/sources/test_web_descriptions.py::test_every_kind_is_read_whether_the_list_names_it_or_not",
+    ),
+)
