@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.trees import Content, make_tree
-from tukit_sysext.layout import Layout
+from tests.trees import Content, Link, make_tree
+from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.store.record import Record, Records
 from tukit_sysext.system.subvolume import Subvolume
@@ -24,6 +24,7 @@ from tukit_sysext.system.subvolume import Subvolume
 TOP = Path(__file__).resolve().parents[1]
 OLD = "glibc-2.42"
 NEW = "glibc-2.43"
+_FORMER = 90
 OS_RELEASE = "ID=opensuse-microos\nVERSION_ID=20261101\nSYSEXT_LEVEL=glibc-2.42\n"
 
 
@@ -117,6 +118,32 @@ class PlainMachine:
         folder = self.layout.snapshots / str(number)
         make_tree(folder, {"info.xml": info})
         return folder
+
+    def has_for_former_system(self, *names: str) -> None:
+        """What boots next is a former system that has these images: one that an update must not take away."""
+        system = {"ID": "opensuse-microos", "VERSION_ID": "20200101"}
+        links: dict[str, Content] = {}
+        for name in names:
+            file = f"{name}-0.0.1.x86-64.raw"
+            make_tree(self.layout.store, {file: name})
+            record = Record(
+                file_name=file,
+                name=name,
+                version="0.0.1",
+                sha256=hashlib.sha256(name.encode()).hexdigest(),
+                size=len(name),
+                source="former",
+                url="",
+                signer=None,
+                time="2020-01-01T10:00:00Z",
+                merge_name=name,
+                release=system,
+            )
+            Records(self.layout.records).write(record.sealed((self.layout.store / file).stat()))
+            links[f"etc/extensions/{name}.raw"] = Link(f"{STORE}/{file}")
+        text = "".join(f"{key}={value}\n" for key, value in system.items())
+        made = self.snapshot(_FORMER, {"etc/os-release": text, **links})
+        self.subvolumes.set_default(made.identifier)
 
     def tree(self, number: int) -> Path:
         """Root of a snapshot."""

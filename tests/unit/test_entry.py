@@ -36,7 +36,10 @@ def finalize(site: PlainMachine, *arguments: str) -> int:
     return entry.main(["tukit", *(arguments or ("finalize-pre", str(site.tree(7)), "7"))], machine=site.machine)
 
 
-def want(site: PlainMachine, text: str = "[Image]\n") -> None:
+def want(site: PlainMachine, text: str = "[Image]\n", *, has: bool = True) -> None:
+    """Have gdb wanted, which the system that boots next has, or not."""
+    if has:
+        site.has_for_former_system("gdb")
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": text})
 
 
@@ -190,9 +193,9 @@ def test_umask_and_directory_are_ours(site: PlainMachine, monkeypatch: pytest.Mo
 def test_a_fault_in_a_file_is_told_with_its_line(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     want(site, "[Image]\nPolicy=maybe\n")
     assert finalize(site) == 0
-    err = capsys.readouterr().err
-    assert len(err.splitlines()) == 1
-    assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in err
+    *missed, fault = capsys.readouterr().err.splitlines()
+    assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in fault
+    assert "0.0.1 of snapshot 90, which boots next is lost" in missed[1]
 
 
 def test_settings_with_a_fault_refuse_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,9 +205,9 @@ def test_settings_with_a_fault_refuse_nothing(site: PlainMachine, capsys: pytest
     capsys.readouterr()
     make_tree(site.tree(7), {"etc/tukit-sysext/tukit-sysext.conf": "[Update]\nRefuseFor=soon\n"})
     assert finalize(site) == 0
-    err = capsys.readouterr().err
-    assert len(err.splitlines()) == 1
-    assert "tukit-sysext.conf:2: RefuseFor=soon" in err
+    *missed, fault = capsys.readouterr().err.splitlines()
+    assert "tukit-sysext.conf:2: RefuseFor=soon" in fault
+    assert "is lost" in missed[1]
 
 
 @pytest.mark.parametrize("folder", ["etc/tukit-sysext/sources.d", "etc/tukit-sysext/images.d", "etc/extensions"])

@@ -13,6 +13,9 @@ stays.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -32,12 +35,15 @@ from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update import refusal
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching
 from tukit_sysext.update.options import current
 from tukit_sysext.update.outcome import Change, changes
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.search import Resolver
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,3 +236,9 @@ def _remember(done: TreeChange) -> None:
         ledger.add(events)
 
     write_or_log(machine.layout.ledger, write, "what was changed")
+    if target.next:
+        linked = {image.name for image in done.plan.images if image.action in (Action.KEEP, Action.LINK)}
+        try:
+            refusal.had_again(machine, linked, now=int(time.time()))
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s: what is missed cannot be marked: %s", machine.layout.refused, error)

@@ -82,6 +82,8 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "reason": image.reason,
         "missing": image.left_out,
         "refuses": image.refuses,
+        "consequence": image.consequence,
+        "in_use": image.in_use.version if image.in_use is not None else None,
         "before": image.before,
         "version": chosen.version if chosen is not None else None,
         "file": chosen.file_name if chosen is not None else None,
@@ -134,7 +136,7 @@ def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
         yield from _explained(image, full=full)
     if plan.refusals:
         yield ""
-        yield from (line[:1].upper() + line[1:] for line in step_lines(next_steps(plan)))
+        yield from (line[:1].upper() + line[1:] for line in step_lines(next_steps(plan.refusing)))
     if plan.foreign:
         yield ""
         yield "Not ours, never changed:"
@@ -155,8 +157,9 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     if image.action is Action.KEEP and not image.warnings and not (before and full):
         return
     yield ""
-    refuses = ", this refuses the update" if image.refuses else ""
-    yield Toned(f"{image.name}: {_WORDS[image.action]}{refuses}", Tone.BAD if refuses else Tone.STRONG)
+    follows = ", this refuses the update" if image.refuses else ""
+    follows = ", the update comes without it" if image.is_missed else follows
+    yield Toned(f"{image.name}: {_WORDS[image.action]}{follows}", Tone.BAD if follows else Tone.STRONG)
     yield f"  {image.reason}"
     yield from (f"  {warning}" for warning in image.warnings)
     for considered in image.considered[: len(before) + 1]:
@@ -171,6 +174,8 @@ def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
     gets = image.chosen.version if image.chosen is not None else "-"
     if image.refuses:
         return image.name, image.before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
+    if image.is_missed:
+        return image.name, image.before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
     what = _WORDS[image.action]
     if image.chosen is not None:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""

@@ -35,7 +35,7 @@ from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
 from tukit_sysext.update import refusal
-from tukit_sysext.update.refusal import Refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
 from tukit_sysext.update.report import step_lines, system_name
 
 _NOT_LINKED = "not linked"
@@ -57,7 +57,7 @@ class _TreeStatus:
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Print the status. 0; with ``--refused`` 1 while an update is refused."""
+    """Print the status. 0; with ``--refused`` 1 while an update is refused, or a required image is missed."""
     output = Output.of(arguments)
     if arguments.follow:
         running_job.follow(machine, output)
@@ -76,7 +76,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             {
                 "running_job": running_job.document(running) if running is not None else None,
                 "trees": [_document(tree, look) for tree in trees],
-                "refused": None if mark is None else _refused(mark),
+                "refused": _refused(mark) if mark is not None and mark.images else None,
+                "missed": _held(mark.missed) if mark is not None else {},
                 "repair": [
                     {**asdict(need), "since": time_text(need.since)} for need in needs.read(machine.layout.repair)
                 ],
@@ -274,9 +275,18 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
 
 
 def _refused(mark: Refusal) -> dict[str, Any]:
-    document = refusal.document(mark)
-    images = {name: {**held, "since": time_text(held["since"])} for name, held in document["images"].items()}
-    return {**document, "since": time_text(mark.since), "last": time_text(mark.last), "images": images}
+    return {
+        "since": time_text(mark.since),
+        "last": time_text(mark.last),
+        "times": mark.times,
+        "system": mark.system,
+        "images": _held(mark.images),
+    }
+
+
+def _held(images: Mapping[str, HeldBack]) -> dict[str, Any]:
+    found = refusal.images_document(images)
+    return {name: {**held, "since": time_text(held["since"])} for name, held in found.items()}
 
 
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
@@ -293,9 +303,16 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
 def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
     if mark is None:
         return
-    since = local_time(mark.since)
-    times = "once" if mark.times == 1 else f"{mark.times} times"
-    yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)
-    yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
-    yield from (f"  {line}" for line in step_lines(mark.next_steps))
-    yield ""
+    if mark.images:
+        since = local_time(mark.since)
+        times = "once" if mark.times == 1 else f"{mark.times} times"
+        yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)
+        yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
+        yield from (f"  {line}" for line in step_lines(mark.next_steps))
+        yield ""
+    if mark.missed:
+        yield Toned("AN UPDATE CAME WITHOUT REQUIRED IMAGES; a later one brings them when they can be had:", Tone.BAD)
+        for name, held in sorted(mark.missed.items()):
+            yield f"  {name}, since {local_time(held.since)}: {held.reason}"
+            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+        yield ""

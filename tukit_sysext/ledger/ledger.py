@@ -25,7 +25,7 @@ from tukit_sysext.ledger.rows import (
     state_of,
 )
 from tukit_sysext.ledger.schema import mending
-from tukit_sysext.ledger.tables import REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
+from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.system_release import label
@@ -192,15 +192,18 @@ class Ledger(EventTable, ImageTable):
     def forget(self, before: int) -> None:
         """Drop what was over before a time (seconds): events, snapshots and images that are gone.
 
-        Since when a refusal goes on is never forgotten. Writes nothing where there is nothing to drop.
+        Since when a refusal goes on, or an image is missed, is never forgotten. Writes nothing where there is nothing
+        to drop.
         """
         then = time_text(before)
         # what decides whether a refusal goes on: the last end of one, and what came after it
-        kept = "kind IN (?2, ?3) AND id >= coalesce((SELECT max(id) FROM event WHERE kind = ?3), 0)"
+        last = "coalesce((SELECT max(id) FROM event AS other WHERE other.kind = {}), 0)"
+        kept = f"kind IN (?2, ?3) AND id >= {last.format('?3')}"
+        kept += f" OR kind IN (?4, ?5) AND id >= {last.format('?5 AND other.image IS event.image')}"
         old = (
             ("snapshot", "gone < ?1", (then,)),
             ("image", "gone < ?1", (then,)),
-            ("event", f"time < ?1 AND NOT ({kept})", (then, REFUSED, REFUSAL_OVER)),
+            ("event", f"time < ?1 AND NOT ({kept})", (then, REFUSED, REFUSAL_OVER, MISSED, HAD_AGAIN)),
         )
         expired = [
             (table, condition, values)

@@ -13,6 +13,9 @@ from tukit_sysext.store.record import Record
 
 REFUSED = "refused"
 REFUSAL_OVER = "refusal over"
+MISSED = "missed"
+"""An update passed without a required image."""
+HAD_AGAIN = "not missed any more"
 
 
 class Repeat(Enum):

@@ -46,10 +46,14 @@ def measured(machine: Machine) -> Sequence[Metric]:
 def _updates(machine: Machine) -> Iterator[Metric]:
     yield _gauge("info", "Version of tukit-sysext.", Sample(value=1, labels={"version": __version__}))
     mark = refusal.known(machine, writable=False)
-    yield _single("update_refused", "Whether an update is refused because of images.", mark is not None)
-    since = mark.since if mark is not None else None
+    refused = mark if mark is not None and mark.images else None
+    yield _single("update_refused", "Whether an update is refused because of images.", refused is not None)
+    since = refused.since if refused is not None else None
     yield _single("update_refused_since_timestamp_seconds", "Since when updates are refused.", since)
-    yield _single("update_refusals", "How often the update was refused.", mark.times if mark is not None else 0)
+    times = refused.times if refused is not None else 0
+    yield _single("update_refusals", "How often the update was refused.", times)
+    missed = len(mark.missed) if mark is not None else 0
+    yield _single("update_images_missed", "Required images that an update came without.", missed)
     last = _last_success(machine)
     yield _single("last_success_timestamp_seconds", "When a transaction was last finalized.", last)
 

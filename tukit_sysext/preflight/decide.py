@@ -124,7 +124,10 @@ def _together(plans: dict[str, Plan], running: System, offer: Statement) -> Answ
         listed = ", ".join(image.name for image in images if image.verdict is Verdict.REFUSED) or "required images"
         reason = f"because of {listed}"
     elif all(image.verdict is Verdict.PASSES for image in images):
+        missed = {image.name for plan in plans.values() for image in plan.missed}
         verdict, reason = Verdict.PASSES, "every required image fits" if images else "no image is required"
+        if missed:
+            reason = f"but without {', '.join(sorted(missed))}, which this system does not have either"
     else:
         verdict = Verdict.UNKNOWN
         listed = ", ".join(image.name for image in images if image.verdict is not Verdict.PASSES)

@@ -118,6 +118,16 @@ def listed(layout: Layout, subvolumes: Subvolumes) -> set[SnapshotKey]:
     return {(number, subvolume.uuid) for number, subvolume in trees if subvolume is not None}
 
 
+def next_to_boot(layout: Layout, subvolumes: Subvolumes) -> Snapshot | None:
+    """The default snapshot, without looking into the others; None where none of them is it. Raises OSError."""
+    default = subvolumes.default(layout.snapshots)
+    for number in _numbers(layout):
+        subvolume = subvolumes.find(_tree(layout, number))
+        if subvolume is not None and subvolume.identifier == default:
+            return look(layout, subvolumes, number, in_use=_InUse(default=default))
+    return None
+
+
 def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Scan:
     """Read all snapshots. Never raises for what is on the disk: what cannot be read is named in ``unknown``.
 

@@ -30,6 +30,16 @@ class Foreign:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InUse:
+    """An image that the running system, or the one that boots next, has linked, whole and fitting: which version, and
+    which of the two, in words.
+    """
+
+    version: str
+    system: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TreeFacts:
     """The tree: its root, what system it is, and the entries of its /etc/extensions.
 
@@ -67,6 +77,7 @@ class Facts:
     ``broken_sources`` the reason by source whose list is refused, ``next_steps`` what a person can do about it,
     ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none),
+    ``in_use`` what the running system, or the one that boots next, has by image: an update never takes it away,
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
@@ -87,6 +98,7 @@ class Facts:
     policy_known: bool = True
     broken_sources: Mapping[str, str] = field(default_factory=dict)
     next_steps: Mapping[str, str] = field(default_factory=dict)
+    in_use: Mapping[str, InUse] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Why an image is left out: which kind of reason it is, in words, and what can be done about it. Pure."""
+"""Why an image is left out: which kind of reason it is, in words, and what follows from it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
 from tukit_sysext.config.settings import block_file
-from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts
@@ -19,10 +19,8 @@ from tukit_sysext.update.options import Considered, Option, blocked_by, current,
 class LeftOut(StrEnum):
     """Why no image can be had.
 
-    The first five are about the image, and each is mended in another way: by the publisher, by who configured this
-    machine, on the way to the source, at the source, by the publisher again. NO_PLACE is a tree that has something
-    else where the link belongs. The last two are faults on our side. They refuse nothing: they must not keep the
-    update away that mends them.
+    Each is mended in another way: by the publisher, by who configured this machine, on the way to the source, at the
+    source, by the publisher again, in the tree, by room on the disk. FAULT is on our side.
     """
 
     NOTHING_FITS = "nothing published fits"
@@ -34,10 +32,49 @@ class LeftOut(StrEnum):
     NOT_STORED = "the store cannot take it"
     FAULT = "a fault of the configuration or of a plugin"
 
-    @property
-    def is_fault(self) -> bool:
-        """Whether it is a fault on our side."""
-        return self in (LeftOut.NOT_STORED, LeftOut.FAULT)
+
+class Consequence(StrEnum):
+    """What an update does that comes without an image."""
+
+    REFUSED = "refused"
+    LOUD = "passes loudly"
+    QUIET = "passes"
+
+
+_R, _L = Consequence.REFUSED, Consequence.LOUD
+REQUIRED: Mapping[LeftOut, tuple[Consequence, Consequence]] = {
+    # the running system or the one that boots next has it; neither has it
+    LeftOut.NOTHING_FITS: (_R, _L),
+    LeftOut.KEPT_AWAY: (_R, _L),
+    LeftOut.UNREACHABLE: (_R, _L),
+    LeftOut.LIST_REFUSED: (_R, _L),
+    LeftOut.BROKEN: (_R, _L),
+    LeftOut.NO_PLACE: (_R, _L),
+    LeftOut.NOT_STORED: (_R, _L),
+    LeftOut.FAULT: (_L, _L),
+}
+"""What follows for a required image: the principle of :mod:`tukit_sysext.update.plan` as a table."""
+
+
+def consequence(facts: Facts, wanted: WantedImage, kind: LeftOut) -> Consequence:
+    """What follows where an image is left out for this kind of reason.
+
+    A file with a fault in it may have been the policy, or the limit of refusals: as every fault it passes loudly.
+    """
+    if wanted.policy is Policy.OPTIONAL and wanted.trusted and kind is not LeftOut.FAULT:
+        return Consequence.QUIET
+    has_one, has_none = REQUIRED[kind]
+    if wanted.name not in facts.in_use:
+        return has_none
+    if not wanted.may_refuse or not facts.policy_known or is_over(facts, wanted):
+        return Consequence.LOUD
+    return has_one
+
+
+def is_over(facts: Facts, wanted: WantedImage) -> bool:
+    """Whether the image held back updates for as long as RefuseFor= allows: it counts as optional then, but loudly."""
+    limit, age = facts.refuse_for, facts.refused_for.get(wanted.name, 0)
+    return limit is not None and age >= limit > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

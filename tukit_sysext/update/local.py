@@ -7,7 +7,7 @@ Nothing is written in here but, where the store may be written to, the identity 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tukit_sysext.system.inspect_image import Inspection, inspect_directory, ins
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Foreign, Objection, TreeFacts, no_objection
+from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class LocalLook:
         self.machine = machine
         self._tree = tree
         self.store = machine.store()
+        self._in_use: Sequence[SystemInUse] | None = None
         self.configuration = load_configuration(tree)
 
     def facts(self, *, objection: Objection = no_objection, refused_for: Mapping[str, int] | None = None) -> Facts:
@@ -89,12 +91,17 @@ class LocalLook:
 
     def with_store(self, facts: Facts) -> Facts:
         """Look anew at the files of the store that matter: what is linked, and what could be a wanted image."""
+        if self._in_use is None:
+            with Tree(self.machine.layout.root) as running:
+                self._in_use = systems_in_use(self.machine, tree_facts(running))
         linked = {entry.image for entry in facts.tree.entries if entry.image is not None}
+        linked |= set(linked_files(self._in_use))
         # the name of a file has the image's at its start, whatever else it tells; many files and many images are no
         # product of both
         lengths = {len(name) for name in facts.wanted}
         wanted = {file for file in self._in_store() if any(file[:length] in facts.wanted for length in lengths)}
-        return replace(facts, stored={file: self.store.look(file) for file in sorted(linked | wanted)})
+        stored = {file: self.store.look(file) for file in sorted(linked | wanted)}
+        return replace(facts, stored=stored, in_use=images_in_use(self._in_use, facts.tree.entries, stored))
 
     def with_candidates(self, facts: Facts) -> Facts:
         """Look at files of the store that are offered under their own name, where nobody looked at them yet."""

@@ -71,3 +71,8 @@ class Outcome:
     def refusals(self) -> Mapping[str, str]:
         """Reason by image for those that stop the update."""
         return self.plan.refusals
+
+    @property
+    def missed(self) -> Mapping[str, str]:
+        """Reason by image for required ones that the update passes without."""
+        return {image.name: image.reason for image in self.plan.missed}

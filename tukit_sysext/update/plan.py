@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The decision: which image each wanted one gets in a tree. Pure; ``check`` prints it and the hook carries it out.
 
+The principle: an update never takes away a required image that the running system, or the one that boots next, has
+linked, whole and fitting. Whatever the reason is on the way to its successor (nothing published, a source that is away,
+a disk without room, a list or image that is provably bad, the configuration of the administrator): the update is
+refused. An image that neither has is fetched if it can be; if not, the update passes, loudly, because a refusal would
+keep the fixes away and give nobody the image. A fault of ours lets the update pass too, loudly, also where an image is
+lost by it: it may be the update that mends us. :data:`tukit_sysext.update.left_out.REQUIRED` is that table.
+
 Order of preference for one image:
 
 1. what sources offer now, the strongest source first, in it the newest version (UAPI.10); the first that fits
@@ -23,12 +30,21 @@ from enum import StrEnum
 from itertools import takewhile
 
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
-from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
-from tukit_sysext.update.left_out import LeftOut, Why, first_kept_away, first_undescribed, why_nothing
+from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
+from tukit_sysext.update.left_out import (
+    Consequence,
+    LeftOut,
+    Why,
+    consequence,
+    first_kept_away,
+    first_undescribed,
+    is_over,
+    why_nothing,
+)
 from tukit_sysext.update.options import Considered, Option, current, merge_name, published, spare
 
 
@@ -52,8 +68,8 @@ class ImagePlan:
 
     ``chosen`` is the image afterwards and ``link`` the name of its link (known once its content is), ``remove`` the
     links of ours that go, ``before`` the version that the tree had. ``left_out`` says which kind of reason there is for
-    having none afterwards, ``next_step`` what can be done where that kind does not tell it, ``refuses`` whether it
-    stops the update.
+    having none afterwards, ``next_step`` what can be done where that kind does not tell it, ``consequence`` what
+    follows for the update, and ``in_use`` what the running system, or the one that boots next, has of it.
     """
 
     wanted: WantedImage
@@ -65,7 +81,8 @@ class ImagePlan:
     before: str | None = None
     left_out: LeftOut | None = None
     next_step: str = ""
-    refuses: bool = False
+    consequence: Consequence | None = None
+    in_use: InUse | None = None
     warnings: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
 
@@ -73,6 +90,16 @@ class ImagePlan:
     def name(self) -> str:
         """The image's name."""
         return self.wanted.name
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it stops the update."""
+        return self.consequence is Consequence.REFUSED
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the update passes without it although it is required, which has to be loud."""
+        return self.consequence is Consequence.LOUD and self.wanted.policy is Policy.REQUIRED
 
     @property
     def preferred(self) -> tuple[Considered, ...]:
@@ -104,7 +131,17 @@ class Plan:
     @property
     def refusals(self) -> Mapping[str, str]:
         """Reason by image for those that stop the update."""
-        return {image.name: image.reason for image in self.images if image.refuses}
+        return {image.name: image.reason for image in self.refusing}
+
+    @property
+    def refusing(self) -> tuple[ImagePlan, ...]:
+        """Images that stop the update."""
+        return tuple(image for image in self.images if image.refuses)
+
+    @property
+    def missed(self) -> tuple[ImagePlan, ...]:
+        """Required images that the update passes without."""
+        return tuple(image for image in self.images if image.is_missed)
 
     @property
     def not_asked(self) -> Mapping[str, str]:
@@ -156,6 +193,11 @@ def decide(facts: Facts) -> Plan:
         unreachable={**facts.unreachable, **facts.broken_sources},
         masked=facts.masked,
     )
+
+
+def without(facts: Facts, image: ImagePlan, why: Why) -> ImagePlan:
+    """The plan for an image that turns out not to be had after all."""
+    return _Case(facts, image.wanted).left_out(why, image.considered)
 
 
 def undecided(facts: Facts, most: int = 1) -> tuple[Candidate, ...]:
@@ -290,19 +332,23 @@ class _Case:
     def left_out(self, why: Why, considered: tuple[Considered, ...] = ()) -> ImagePlan:
         """Leave it out for a reason, which may refuse the update."""
         facts, wanted = self._facts, self._wanted
-        age = facts.refused_for.get(wanted.name, 0)
-        over = facts.refuse_for is not None and age >= facts.refuse_for > 0
-        warning = f"it held back updates for {span_text(age)}, more than RefuseFor= allows: counted as optional"
+        follows, in_use = consequence(facts, wanted, why.kind), facts.in_use.get(wanted.name)
+        bounded = in_use is not None and wanted.may_refuse and is_over(facts, wanted)
+        age = span_text(facts.refused_for.get(wanted.name, 0))
+        warning = f"it held back updates for {age}, more than RefuseFor= allows: counted as optional"
+        lost = in_use if follows is Consequence.LOUD else None
+        also = f"; {lost.version} of {lost.system} is lost" if lost is not None else ""
         return ImagePlan(
             wanted=wanted,
             action=Action.LEAVE_OUT,
-            reason=f"{why.kind}: {why.reason}",
+            reason=f"{why.kind}: {why.reason}{also}",
             remove=self._links_but(None) if why.kind is not LeftOut.NO_PLACE else (),
             before=self._before,
             left_out=why.kind,
             next_step=why.next_step,
-            refuses=wanted.may_refuse and facts.policy_known and not over and not why.kind.is_fault,
-            warnings=(warning,) if wanted.may_refuse and over else (),
+            consequence=follows,
+            in_use=in_use,
+            warnings=(warning,) if bounded else (),
             considered=considered,
         )
 
@@ -350,6 +396,6 @@ def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterator[ImageP
         elif taken.setdefault(stem, image.name) != image.name:
             reason = f"its content calls itself {stem}, as that of {taken[stem]} does"
             why = Why(kind=LeftOut.BROKEN, reason=reason)
-            yield _Case(facts, image.wanted).left_out(why, image.considered)
+            yield without(facts, image, why)
         else:
             yield image

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mark of a refused update in /run: since when, how often and why.
+"""The mark in /run of a refused update, and of one that came without a required image: since when, how often and why.
 
-tukit's status gets lost on the way to the caller, so the refusal is made visible here: ``tukit-sysext status`` reads
-it, and a unit fails while it exists. It goes when an update passes. Across a reboot the ledger remembers since when.
+tukit's status gets lost on the way to the caller, so both are made visible here: ``tukit-sysext status`` reads it, and
+a unit fails while it exists. It goes when an update passes, and has the images. Across a reboot the ledger remembers
+since when.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
-from tukit_sysext.ledger.tables import REFUSAL_OVER, REFUSED
+from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of
@@ -42,16 +43,18 @@ class HeldBack:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refusal:
-    """An update that is held back.
+    """An update that is held back, and what is missed since one that passed.
 
     ``last`` in seconds since the epoch, ``times`` how often it was refused, ``images`` those that hold it back, by
-    name, ``system`` the version of the refused tree (ID, VERSION_ID and SYSEXT_LEVEL of its os-release).
+    name (empty: none is), ``system`` the version of the refused tree (ID, VERSION_ID and SYSEXT_LEVEL of its
+    os-release), ``missed`` required images without which an update passed, by name.
     """
 
     last: int
     times: int
     system: str
     images: Mapping[str, HeldBack]
+    missed: Mapping[str, HeldBack] = field(default_factory=dict)
 
     @property
     def since(self) -> int:
@@ -73,30 +76,41 @@ def read(path: Path) -> Refusal | None:
             last=plausible_time(document["last"]),
             times=int(document["times"]),
             system=str(document["system"]),
-            images={
-                str(name): HeldBack(
-                    reason=str(held["reason"]),
-                    since=plausible_time(held["since"]),
-                    next_step=str(held.get("next_step") or ""),
-                )
-                for name, held in document["images"].items()
-            },
+            images=_read_images(document["images"]),
+            missed=_read_images(document.get("missed", {})),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 
+def _read_images(document: Any) -> Mapping[str, HeldBack]:
+    return {
+        str(name): HeldBack(
+            reason=str(held["reason"]),
+            since=plausible_time(held["since"]),
+            next_step=str(held.get("next_step") or ""),
+        )
+        for name, held in document.items()
+    }
+
+
 def document(refusal: Refusal) -> dict[str, Any]:
-    """The refusal as JSON has it, in the mark and for ``--json``."""
+    """The refusal as the mark has it."""
     return {
         "since": refusal.since,
         "last": refusal.last,
         "times": refusal.times,
         "system": refusal.system,
-        "images": {
-            name: {"reason": held.reason, "since": held.since, "next_step": held.next_step or None}
-            for name, held in refusal.images.items()
-        },
+        "images": images_document(refusal.images),
+        "missed": images_document(refusal.missed),
+    }
+
+
+def images_document(images: Mapping[str, HeldBack]) -> dict[str, Any]:
+    """Images that are held back or missed as JSON has them."""
+    return {
+        name: {"reason": held.reason, "since": held.since, "next_step": held.next_step or None}
+        for name, held in images.items()
     }
 
 
@@ -123,16 +137,23 @@ def again(
 
     A clock that went back makes no negative age (threat L14).
     """
-    known = before.images if before is not None else {}
-    held = {
+    times = before.times + 1 if before is not None and before.images else 1
+    return Refusal(last=now, times=times, system=system, images=_held(before, images, next_steps or {}, now))
+
+
+def _held(
+    before: Refusal | None, images: Mapping[str, str], steps: Mapping[str, str], now: int
+) -> Mapping[str, HeldBack]:
+    """Images by reason, each since it was held back or missed first."""
+    known = {**before.missed, **before.images} if before is not None else {}
+    return {
         name: HeldBack(
             reason=reason,
             since=min(now, known[name].since) if name in known else now,
-            next_step=(next_steps or {}).get(name, ""),
+            next_step=steps.get(name, ""),
         )
         for name, reason in images.items()
     }
-    return Refusal(last=now, times=1 if before is None else before.times + 1, system=system, images=held)
 
 
 def is_over(refusal: Refusal, *, passed: str, running: str, still_required: frozenset[str]) -> bool:
@@ -155,47 +176,81 @@ def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
         return mark
     try:
         with Ledger(machine.layout.ledger, writable=writable) as ledger:
-            return _from_events([event for event in ledger.events() if event.kind in (REFUSED, REFUSAL_OVER)])
+            return _from_events(ledger.events())
     except (OSError, sqlite3.Error) as error:
         log.warning("%s: %s; since when updates are refused is not known", machine.layout.ledger, error)
         return None
 
 
-def _from_events(events: list[LedgerEvent]) -> Refusal | None:
-    """The refusals since the last one that was over."""
-    over = max((index for index, event in enumerate(events) if event.kind == REFUSAL_OVER), default=-1)
+def _from_events(events: Sequence[LedgerEvent]) -> Refusal | None:
+    """The refusals since the last one that was over, and what is missed since it was had last."""
     images: dict[str, HeldBack] = {}
+    missed: dict[str, HeldBack] = {}
     times: set[int] = set()
-    for event in events[over + 1 :]:
+    for event in events:
         when = seconds_of(event.time)
-        if event.image is None or when is None:
-            continue
-        before = images.get(event.image)
-        since = when if before is None else min(before.since, when)
-        images[event.image] = HeldBack(reason=event.detail, since=since)
-        times.add(when)
-    return Refusal(last=max(times), times=len(times), system="", images=images) if images else None
+        if event.kind == REFUSAL_OVER:
+            images, times = {}, set()
+        elif event.kind == HAD_AGAIN:
+            missed.pop(event.image or "", None)
+        elif event.kind in (REFUSED, MISSED) and event.image is not None and when is not None:
+            held = images if event.kind == REFUSED else missed
+            before = held.get(event.image)
+            held[event.image] = HeldBack(reason=event.detail, since=min(before.since, when) if before else when)
+            times |= {when} if event.kind == REFUSED else set()
+    if not images and not missed:
+        return None
+    return Refusal(last=max(times, default=0), times=len(times), system="", images=images, missed=missed)
 
 
 def ages(mark: Refusal | None, *, now: int) -> Mapping[str, int]:
-    """Seconds since when each image holds back updates; a clock that went back makes zero of it (threat L14)."""
-    return {} if mark is None else {name: max(0, now - held.since) for name, held in mark.images.items()}
+    """Seconds since when each image holds back updates; a clock that went back makes zero of it (threat L14).
+
+    One that RefuseFor= let an update pass without counts on: it does not hold back the next one either.
+    """
+    held = {**mark.missed, **mark.images} if mark is not None else {}
+    return {name: max(0, now - each.since) for name, each in held.items()}
 
 
 def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int) -> None:
-    """Set the mark after a refusal, or take it away where one is over. Raises OSError, sqlite3.Error."""
-    path = machine.layout.refused
+    """Mark what is refused or missed, and take the mark away where both are over. Raises OSError, sqlite3.Error."""
     system = label(outcome.plan.tree.release)
+    known = before or Refusal(last=now, times=0, system=system, images={})
+    missed = _held(known, outcome.missed, report.next_steps(outcome.plan.missed), now)
+    over: list[LedgerEvent] = []
     if outcome.refusals:
-        refusal = again(
-            before, now=now, system=system, images=outcome.refusals, next_steps=report.next_steps(outcome.plan)
-        )
-        write(path, refusal)
+        steps = report.next_steps(outcome.plan.refusing)
+        after = again(before, now=now, system=system, images=outcome.refusals, next_steps=steps)
+        after = replace(after, missed={**known.missed, **missed})  # the tree without them goes
+    else:
+        after = replace(known, missed=missed)
+        over = [_event(now, HAD_AGAIN, image=name) for name in sorted(known.missed.keys() - missed.keys())]
+        required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
+        running = running_label(machine.layout.root)
+        if known.images and is_over(known, passed=system, running=running, still_required=required):
+            after = replace(after, images={})
+            over.append(_event(now, REFUSAL_OVER, detail=system))
+    _set(machine, after, over)
+
+
+def had_again(machine: Machine, names: Collection[str], *, now: int) -> None:
+    """Take in that what boots next has images that an update came without. Raises OSError, sqlite3.Error."""
+    mark = read(machine.layout.refused)
+    if mark is None or not (found := mark.missed.keys() & set(names)):
         return
-    if before is None or any(image.wanted.may_refuse and image.left_out is not None for image in outcome.plan.images):
-        return  # none, or RefuseFor= let it pass without the image: it is held back still
-    required = frozenset(image.name for image in outcome.plan.images if image.wanted.may_refuse)
-    if is_over(before, passed=system, running=running_label(machine.layout.root), still_required=required):
-        clear(path)
+    missed = {name: held for name, held in mark.missed.items() if name not in found}
+    _set(machine, replace(mark, missed=missed), [_event(now, HAD_AGAIN, image=name) for name in sorted(found)])
+
+
+def _set(machine: Machine, mark: Refusal, over: Sequence[LedgerEvent]) -> None:
+    if mark.images or mark.missed:
+        write(machine.layout.refused, mark)
+    else:
+        clear(machine.layout.refused)
+    if over:
         with Ledger(machine.layout.ledger) as ledger:
-            ledger.add([LedgerEvent(time=time_text(now), kind=REFUSAL_OVER, snapshot=None, image=None, detail=system)])
+            ledger.add(over)
+
+
+def _event(now: int, kind: str, *, image: str | None = None, detail: str = "") -> LedgerEvent:
+    return LedgerEvent(time=time_text(now), kind=kind, snapshot=None, image=image, detail=detail)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import ImagePlan, Plan
+from tukit_sysext.update.plan import ImagePlan
 
 _MOST = 5
 
@@ -29,7 +29,7 @@ def change_lines(outcome: Outcome) -> Iterator[str]:
 
 def refusal_lines(outcome: Outcome) -> Iterator[str]:
     """Why the update is refused and what can be done; nothing where it is not. For standard error."""
-    refused = [image for image in outcome.plan.images if image.refuses]
+    refused = outcome.plan.refusing
     if not refused:
         return
     names = ", ".join(image.name for image in refused)
@@ -37,17 +37,30 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
     for image in refused:
         yield f"  {image.name}: {image.reason}"
         yield from _looked_at(image)
-    for step in step_lines(next_steps(outcome.plan)):
+    for step in step_lines(next_steps(refused)):
         yield f"  {step}"
 
 
-def next_steps(plan: Plan) -> Mapping[str, str]:
-    """What has to be done so that the update is not refused any more, by image."""
-    return {
-        image.name: image.next_step or _NEXT_STEP[image.left_out]
-        for image in plan.images
-        if image.refuses and image.left_out is not None
-    }
+def missed_lines(outcome: Outcome) -> Iterator[str]:
+    """Required images that the update passes without, and what can be done; nothing where it has them.
+
+    For standard error. What is left out for a fault of ours is told as that.
+    """
+    missed = [image for image in outcome.plan.missed if image.left_out is not LeftOut.FAULT]
+    if not missed:
+        return
+    names = ", ".join(image.name for image in missed)
+    yield f"tukit-sysext: {system_name(outcome.plan.tree.release)} comes WITHOUT required images: {names}"
+    for image in missed:
+        yield f"  {image.name}: {image.reason}"
+        yield from _looked_at(image)
+    for step in dict.fromkeys(next_steps(missed).values()):
+        yield f"  next step: {step}; a later update brings it by itself"
+
+
+def next_steps(images: Iterable[ImagePlan]) -> Mapping[str, str]:
+    """What has to be done so that images that are left out can be had, by image."""
+    return {image.name: image.next_step or _NEXT_STEP[image.left_out] for image in images if image.left_out is not None}
 
 
 def step_lines(steps: Mapping[str, str]) -> Iterator[str]:

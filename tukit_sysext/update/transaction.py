@@ -22,10 +22,11 @@ from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching, needed
-from tukit_sysext.update.left_out import LeftOut
+from tukit_sysext.update.left_out import LeftOut, Why
 from tukit_sysext.update.outcome import Outcome, changes
-from tukit_sysext.update.plan import Action, ImagePlan, Plan
+from tukit_sysext.update.plan import Action, ImagePlan, Plan, without
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
@@ -63,13 +64,14 @@ def finalize(transaction: Transaction, plugins: AllPlugins) -> Outcome:
             # somebody else may have collected meanwhile, what this was about to link too
             resolver.try_again(fetching.lacking_space if freed else ())
             plan = fetching.complete()
-        plan = _link(plan, tree, machine)
+        plan = _link(plan, tree, resolver)
     _log_faults(plan)
     return Outcome(plan=plan, changes=changes(plan, fetching.fetched))
 
 
-def _link(plan: Plan, tree: Tree, machine: Machine) -> Plan:
+def _link(plan: Plan, tree: Tree, resolver: Resolver) -> Plan:
     """Change the links of the tree; the plan as far as that could be done."""
+    machine = resolver.machine
     machine.progress.stage(Stage.LINKING)
     try:
         writer = LinkWriter(tree)
@@ -80,7 +82,8 @@ def _link(plan: Plan, tree: Tree, machine: Machine) -> Plan:
         why = _in_words(error, tree.path)
         log.error("%s: links cannot be changed: %s", tree.path, why)
         _take_out(plan, tree)
-        return _as_far_as_it_went(plan, tree, error, why)
+        kind = LeftOut.NO_PLACE if isinstance(error, OutsideTree) else LeftOut.NOT_STORED
+        return _as_far_as_it_went(plan, tree, resolver.facts, Why(kind=kind, reason=why))
     return plan
 
 
@@ -99,24 +102,18 @@ def _take_out(plan: Plan, tree: Tree) -> None:
         LinkWriter(tree).apply({}, names)
 
 
-def _as_far_as_it_went(plan: Plan, tree: Tree, error: Exception, why: str) -> Plan:
-    """The plan after links could not be changed: images whose link is not there are left out.
-
-    What leads out of the tree is a matter of policy; a disk that is full or fails is a fault, which refuses nothing.
-    """
+def _as_far_as_it_went(plan: Plan, tree: Tree, facts: Facts, why: Why) -> Plan:
+    """The plan after links could not be changed: images whose link is not there are left out."""
     try:
         there = {entry.name: entry.image for entry in read_entries(tree)}
     except (UnknownState, OutsideTree):
         there = {}
-    left_out = LeftOut.NO_PLACE if isinstance(error, OutsideTree) else LeftOut.NOT_STORED
 
     def as_it_is(image: ImagePlan) -> ImagePlan:
         chosen = image.chosen
         if image.action is not Action.LINK or chosen is None or there.get(image.link or "") == chosen.file_name:
             return image
-        refuses = left_out is LeftOut.NO_PLACE and image.wanted.may_refuse
-        reason = f"{left_out}: {why}"
-        return replace(image, action=Action.LEAVE_OUT, left_out=left_out, reason=reason, refuses=refuses, remove=())
+        return replace(without(facts, image, why), remove=())
 
     return replace(plan, images=tuple(as_it_is(image) for image in plan.images))
 
@@ -126,7 +123,7 @@ def _log_faults(plan: Plan) -> None:
     for problem in plan.problems:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:
-        if image.left_out is not None and image.left_out.is_fault:
+        if image.left_out is LeftOut.FAULT:
             log.error("%s: %s", image.name, image.reason)
         for warning in image.warnings:
             log.warning("%s: %s", image.name, warning)

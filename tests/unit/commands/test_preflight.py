@@ -86,6 +86,7 @@ def test_an_image_for_the_new_version_is_there(site: PlainMachine, capsys: pytes
 
 
 def test_none_for_the_new_version_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.has_for_former_system("gdb", "strace")
     publish(site, "gdb", "1", VERSION_ID=RUNNING)
     site.want("gdb")
     status, found = ask(site, capsys)
@@ -106,6 +107,7 @@ def test_only_required_images_count(site: PlainMachine, capsys: pytest.CaptureFi
 
 
 def test_a_level_that_nobody_knows_yet(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.has_for_former_system("gdb", "strace")
     site.publish("gdb", "1", "glibc-2.42")
     site.want("gdb")
     _, found = ask(site, capsys)
@@ -120,6 +122,7 @@ def test_a_level_that_nobody_knows_yet(site: PlainMachine, capsys: pytest.Captur
 
 
 def test_what_fits_no_level_at_all_is_refused(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.has_for_former_system("gdb", "strace")
     site.publish("strace", "1", "glibc-2.42")
     site.want("strace")
     site.want("gdb")
@@ -132,6 +135,7 @@ def test_what_fits_no_level_at_all_is_refused(site: PlainMachine, capsys: pytest
 
 
 def test_two_images_that_no_level_fits_together(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.has_for_former_system("gdb", "strace")
     for name, level in (("gdb", "glibc-2.42"), ("strace", "glibc-2.43")):
         site.publish(name, "1", level)
         site.want(name)
@@ -156,6 +160,7 @@ def test_nothing_newer_is_offered(site: PlainMachine, capsys: pytest.CaptureFixt
 
 
 def test_a_release_that_gets_updates_within_itself(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.has_for_former_system("gdb", "strace")
     running(site, VERSION_ID="6.1", CPE_NAME="cpe:/o:suse:sl-micro:6.1", SYSEXT_LEVEL="glibc-2.42")
     make_tree(site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
     site.publish("gdb", "1", "glibc-2.42")
@@ -187,6 +192,7 @@ def test_a_release_that_gets_updates_within_itself(site: PlainMachine, capsys: p
     ],
 )
 def test_what_cannot_be_told_is_unknown(site: PlainMachine, capsys: pytest.CaptureFixture[str], make: Any) -> None:
+    site.has_for_former_system("gdb", "strace")
     site.want("gdb")
     make(site)
     assert verdict(site, capsys) == "unknown"
@@ -232,6 +238,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_repository_on_a_server_is_asked(
     site: PlainMachine, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str
 ) -> None:
+    site.has_for_former_system("gdb", "strace")
     make_tree(tmp_path / "web", {"repodata/repomd.xml": "<repomd><tags/></repomd>", file: content})
     repositories(site, server.url)
     make_tree(site.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
@@ -246,6 +253,7 @@ def test_a_server_that_is_away(
     site: PlainMachine, server: Server, capsys: pytest.CaptureFixture[str], kept: str | None, expected: str
 ) -> None:
     """What zypper had last counts where it is newer; that it had nothing newer then says nothing of today."""
+    site.has_for_former_system("gdb", "strace")
     repositories(site, f"{server.url}/nothing/")
     if kept is not None:
         path = "var/cache/zypp/raw/oss/repodata/repomd.xml"

@@ -60,6 +60,7 @@ def test_a_refusal_is_a_document_too(site: PlainMachine, capsys: pytest.CaptureF
 
 def test_check_says_what_can_be_done(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     site.want("gdb", Hold="9")
+    site.has_for_former_system("gdb")
     (site.root / "etc/extensions/gdb.raw").unlink()
     assert cli.main(["check"], machine=site.machine) == 75
     assert "Next step: tukit-sysext unhold gdb," in capsys.readouterr().out

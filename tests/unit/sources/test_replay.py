@@ -268,6 +268,7 @@ def plan(machine: Machine, root: Path) -> ImagePlan:
 
 def replay(site: VerifySite, key: SigningKey) -> None:
     """The source brought a list of today, and has the one of last month now."""
+    site.has_for_former_system("gdb")
     plan(site.machine, site.root)
     assert Seen.of(site.machine).times("local") == {key.fingerprint: NEW.timestamp()}
     Repository(site.source).sign(key, time=OLD)
@@ -349,6 +350,7 @@ def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
     Repository(site.source).sign(key, time=NEW)
     if remembered:
         Seen.of(site.machine).remember("local", {key.fingerprint: int(NEW.timestamp())})
+    site.has_for_former_system("gdb")
     site.store_image("0.9")
     link = site.link("0.9")
     in_1970()

@@ -15,7 +15,7 @@ from tukit_sysext.snapshots.entries import Entry, EntryKind
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.update.facts import Facts, Foreign, TreeFacts
+from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
 from tukit_sysext.update.plan import ImagePlan, decide
 
 SYSTEM = ReleaseData({"ID": "os", "SYSEXT_LEVEL": "1"})
@@ -124,9 +124,13 @@ def facts(
     unusable: str = "",
     **keys: Any,
 ) -> Facts:
-    """Facts of a tree of system 1; ``offers`` with what is known of each (None: nobody looked)."""
+    """Facts of a tree of system 1; ``offers`` with what is known of each (None: nobody looked).
+
+    The running system has an image of each name, unless ``in_use`` says something else.
+    """
     offers = offers or {}
-    made: dict[str, Any] = {"sources": ("local",), **keys}
+    in_use = {image.name: InUse(version="0.1", system="the running system") for image in wanted}
+    made: dict[str, Any] = {"sources": ("local",), "in_use": in_use, **keys}
     return Facts(
         tree=TreeFacts(
             path=Path("/tree"),

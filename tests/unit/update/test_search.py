@@ -91,6 +91,7 @@ def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> Non
     offer(site, "local", "1")
     path = site.root.parent / "local" / "SHA256SUMS"
     path.unlink() if sums is None else path.write_text(sums)
+    site.has_for_former_system("gdb")
     image = plan(site)
     assert image.refuses
     expected = {"": LeftOut.NOTHING_FITS, None: LeftOut.UNREACHABLE}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
-from tukit_sysext.ledger.tables import REFUSED
+from tukit_sysext.ledger.tables import MISSED, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
@@ -74,8 +74,9 @@ class Recorder:
                 for change in outcome.changes
             )
             ledger.add(
-                LedgerEvent(time=now, kind=REFUSED, snapshot=transaction.number, image=image, detail=reason)
-                for image, reason in outcome.refusals.items()
+                LedgerEvent(time=now, kind=kind, snapshot=transaction.number, image=image, detail=reason)
+                for kind, reasons in ((REFUSED, outcome.refusals), (MISSED, outcome.missed))
+                for image, reason in reasons.items()
             )
 
     tukit_sysext_transaction_finalized = _noting(_Event("transaction finalized", repeat=Repeat.OF_ITS_SNAPSHOT))
