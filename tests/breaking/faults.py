@@ -210,17 +210,17 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L15",
         "settings with a fault in them refuse",
-        "tukit_sysext/update/plan.py",
-        "wanted.may_refuse and facts.policy_known and",
-        "wanted.may_refuse and",
+        "tukit_sysext/update/left_out.py",
+        " or not facts.policy_known or",
+        " or",
         f"{_U}/test_entry.py::test_settings_with_a_fault_refuse_nothing",
     ),
     broken(
         "L15",
         "a fault of ours refuses",
-        "tukit_sysext/update/plan.py",
-        " and not why.kind.is_fault",
-        "",
+        "tukit_sysext/update/left_out.py",
+        "LeftOut.FAULT: (_L, _L)",
+        "LeftOut.FAULT: (_R, _L)",
         f"{_U}/update/test_decide.py::test_a_source_that_nobody_can_speak_to_is_a_fault_and_refuses_nothing",
     ),
 )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, bounds, content, faults, locks, machine, reaching, snapshots, ways
+from tests.breaking import belief, bounds, content, faults, locks, machine, policy, reaching, snapshots, ways
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -13,6 +13,7 @@ DEFENCES: tuple[Defence, ...] = (
     *machine.DEFENCES,
     *faults.DEFENCES,
     *snapshots.DEFENCES,
+    *policy.DEFENCES,
     *reaching.DEFENCES,
     *bounds.DEFENCES,
     *locks.DEFENCES,

@@ -200,8 +200,9 @@ def _whole(victim: Victim, outcome: Outcome | None) -> Iterator[str]:
         linked = f"{image.name}.raw" in links
         if linked == (image.left_out is not None):
             yield f"{image.name}: linked is {linked}, but the plan says {image.left_out}"
-        if victim.was.policies[image.name] == "required" and linked == image.refuses:
-            yield f"{image.name}: linked is {linked}, refused is {image.refuses}"
+        refuses = victim.was.policies[image.name] == "required" and not linked and image.in_use is not None
+        if refuses != image.refuses:
+            yield f"{image.name}: linked is {linked}, in use is {image.in_use}, refused is {image.refuses}"
         if not image.reason.isprintable():
             yield f"{image.name}: a reason that is not fit for a terminal: {image.reason!a}"
     if victim.level(ATTACKED) != NEW_LEVEL and links.get("gdb.raw") is None:

@@ -72,7 +72,7 @@ KEYS: Sequence[Key] = (
     _source("MaxAge", "time span", "", "how old the signature of a list may be; any age unless set"),
     _source("Credentials", "path", "", "a file of root alone with user:password for the servers"),
     _source("Priority", "number", "99", "a smaller number is a stronger source"),
-    _image("Policy", "required or optional", "required", "whether an update is refused where nothing fits"),
+    _image("Policy", "required or optional", "required", "whether an update may take the image away"),
     _image("Source", "name of a source", "", "take it from this source alone"),
     _image("Hold", "version", "", "take this version alone"),
     _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),

@@ -4,7 +4,7 @@
 ======== =========================================================================================================
 Key      in section ``[Image]``
 ======== =========================================================================================================
-Policy=  ``required`` (default): without a fitting image the update is refused; ``optional``: it is left out
+Policy=  ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
 Source=  take it from this source alone
 Hold=    take this version alone
 Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
@@ -65,7 +65,7 @@ class WantedImage:
 
     @property
     def may_refuse(self) -> bool:
-        """Whether an update is refused when nothing fits."""
+        """Whether an update that takes the image away is refused."""
         return self.trusted and self.policy is Policy.REQUIRED and self.state is State.WANTED
 
 

@@ -37,11 +37,15 @@ def add(commands: Commands) -> None:
         examples=(
             ("status", "what this machine has, and what is wrong"),
             ("status --follow", "watch an update that is running"),
-            ("status --refused || mail -s refused root", "for scripts: is an update refused?"),
+            ("status --refused || mail -s refused root", "for scripts: is an update refused, or an image missed?"),
         ),
         arguments=(
             one_of(
-                argument("--refused", action="store_true", help="only tell whether an update is refused (1: it is)"),
+                argument(
+                    "--refused",
+                    action="store_true",
+                    help="only tell whether one is refused, or an image missed (1)",
+                ),
                 argument(
                     "-f", "--follow", action="store_true", help="watch what a running update does until it is over"
                 ),

@@ -103,7 +103,7 @@ def test_without_them_the_reason_says_what_to_do(
     site: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(site, server.url, more="")
-    assert "status 401: it asks for credentials (Credentials= of the source)" in run(site).refusals["gdb"]
+    assert "status 401: it asks for credentials (Credentials= of the source)" in run(site).missed["gdb"]
 
 
 def test_wrong_ones_are_not_told(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +111,7 @@ def test_wrong_ones_are_not_told(site: VerifySite, caplog: pytest.LogCaptureFixt
     with Server(site.source, login="labuser:other") as server:
         configure(site, server.url)
         outcome = run(site)
-    assert "it does not take the credentials" in outcome.refusals["gdb"]
+    assert "it does not take the credentials" in outcome.missed["gdb"]
     nowhere(site, caplog.text, *outcome.refusals.values())
 
 

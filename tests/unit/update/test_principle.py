@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.machine import NEW, OLD, PlainMachine, with_source
 from tests.trees import Link, make_tree
-from tests.unit.commands.world import NEW, OLD, World
 from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.update.samples import facts, optional, want
 from tukit_sysext import cli, entry
@@ -47,183 +47,182 @@ def test_every_reason_has_its_consequence(kind: LeftOut) -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
     """Snapshot 1 runs, snapshot 2 boots next; gdb 1.0 fits the system that runs."""
     fake_look_inside(monkeypatch, level=NEW)
-    world = World(tmp_path)
-    world.snapshot(1, {"gdb": "1.0"})
-    world.boot(1)
-    world.snapshot(2, {}, level=NEW, default=True)
-    world.want("gdb")
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
-    return world
+    site = with_source(tmp_path)
+    site.snapshot_with(1, {"gdb": "1.0"})
+    site.boot(1)
+    site.snapshot_with(2, {}, level=NEW, default=True)
+    site.want("gdb")
+    return site
 
 
-def in_use(world: World, path: Path | None = None) -> InUse | None:
-    with Tree(path or world.site.tree(2)) as tree:
-        return Resolver(world.site.machine, tree, Plugins()).look_locally().in_use.get("gdb")
+def in_use(site: PlainMachine, path: Path | None = None) -> InUse | None:
+    with Tree(path or site.tree(2)) as tree:
+        return Resolver(site.machine, tree, Plugins()).look_locally().in_use.get("gdb")
 
 
-def test_what_the_running_system_has(world: World) -> None:
-    assert in_use(world) == InUse(version="1.0", system="the running system")
+def test_what_the_running_system_has(site: PlainMachine) -> None:
+    assert in_use(site) == InUse(version="1.0", system="the running system")
 
 
-def test_what_boots_next_has(world: World) -> None:
-    (world.site.root / "etc/extensions/gdb.raw").unlink()
-    world.link(world.site.tree(2), "gdb", "1.1", NEW)
-    assert in_use(world) == InUse(version="1.1", system="snapshot 2, which boots next")
+def test_what_boots_next_has(site: PlainMachine) -> None:
+    (site.root / "etc/extensions/gdb.raw").unlink()
+    site.link_image(site.tree(2), "gdb", "1.1", NEW)
+    assert in_use(site) == InUse(version="1.1", system="snapshot 2, which boots next")
 
 
-def to_another_level(world: World) -> None:
-    make_tree(world.site.root, {"etc/os-release": "ID=opensuse-microos\nSYSEXT_LEVEL=glibc-9\n"})
+def to_another_level(site: PlainMachine) -> None:
+    make_tree(site.root, {"etc/os-release": "ID=opensuse-microos\nSYSEXT_LEVEL=glibc-9\n"})
 
 
-NOTHING: dict[str, Callable[[World], object]] = {
-    "not linked": lambda world: (world.site.root / "etc/extensions/gdb.raw").unlink(),
-    "gone": lambda world: (world.site.layout.store / "gdb-1.0.x86-64.raw").unlink(),
-    "damaged": lambda world: (world.site.layout.store / "gdb-1.0.x86-64.raw").write_bytes(b"half"),
+NOTHING: dict[str, Callable[[PlainMachine], object]] = {
+    "not linked": lambda site: (site.root / "etc/extensions/gdb.raw").unlink(),
+    "gone": lambda site: (site.layout.store / "gdb-1.0.x86-64.raw").unlink(),
+    "damaged": lambda site: (site.layout.store / "gdb-1.0.x86-64.raw").write_bytes(b"half"),
     "does not fit": to_another_level,
-    "under another name": lambda world: os.rename(
-        world.site.root / "etc/extensions/gdb.raw", world.site.root / "etc/extensions/other.raw"
+    "under another name": lambda site: os.rename(
+        site.root / "etc/extensions/gdb.raw", site.root / "etc/extensions/other.raw"
     ),
 }
 
 
 @pytest.mark.parametrize("make", NOTHING.values(), ids=NOTHING)
-def test_what_is_nothing_that_could_be_lost(world: World, make: Callable[[World], object]) -> None:
-    make(world)
-    assert in_use(world) is None
+def test_what_is_nothing_that_could_be_lost(site: PlainMachine, make: Callable[[PlainMachine], object]) -> None:
+    make(site)
+    assert in_use(site) is None
 
 
-def test_unknown_is_not_none(world: World) -> None:
+def test_unknown_is_not_none(site: PlainMachine) -> None:
     """The tree that gets the update is a copy of one of the two: its links stand in."""
-    extensions = world.site.root / "etc/extensions"
-    tree = world.site.tree(1)
+    extensions = site.root / "etc/extensions"
+    tree = site.tree(1)
     shutil.rmtree(extensions)
-    assert in_use(world, tree) is None
+    assert in_use(site, tree) is None
     extensions.symlink_to("/nowhere")
-    assert in_use(world, tree) is not None
-    assert in_use(world) is None, "and where it has none either, there is none"
+    assert in_use(site, tree) is not None
+    assert in_use(site) is None, "and where it has none either, there is none"
 
 
-def finalize(world: World, number: int) -> int:
-    return entry.main(["tukit", "finalize-pre", str(world.site.tree(number)), str(number)])
+def finalize(site: PlainMachine, number: int) -> int:
+    return entry.main(["tukit", "finalize-pre", str(site.tree(number)), str(number)], machine=site.machine)
 
 
-def transaction(world: World, number: int, *, level: str = NEW) -> Path:
+def transaction(site: PlainMachine, number: int, *, level: str = NEW) -> Path:
     """A transaction whose system needs another image than the running one has."""
-    world.snapshot(number, {}, level=level)
-    tree = world.site.tree(number)
+    site.snapshot_with(number, {}, level=level)
+    tree = site.tree(number)
     for part in ("etc/tukit-sysext", "etc/extensions"):
-        shutil.copytree(world.site.root / part, tree / part, symlinks=True)
+        shutil.copytree(site.root / part, tree / part, symlinks=True)
     return tree
 
 
-def test_an_image_that_is_there_is_not_taken_away(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    transaction(world, 7)
-    assert finalize(world, 7) == 75
+def test_an_image_that_is_there_is_not_taken_away(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    transaction(site, 7)
+    assert finalize(site, 7) == 75
     assert "is refused" in capsys.readouterr().err
 
 
 def test_an_image_that_nobody_has_is_missed_loudly_until_it_is_there(
-    world: World, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """P0: standard error, status, the failed unit, history; and over with the first update that brings it."""
-    (world.site.root / "etc/extensions/gdb.raw").unlink()
-    transaction(world, 7)
-    assert finalize(world, 7) == 0
+    (site.root / "etc/extensions/gdb.raw").unlink()
+    transaction(site, 7)
+    assert finalize(site, 7) == 0
     loud = capsys.readouterr().err
     assert "comes WITHOUT required images: gdb" in loud
     assert "  gdb: nothing published fits: no version is published by main" in loud
     assert "next step: update again when a fitting image is published" in loud
-    assert cli.main(["status", "--refused"]) == 1
+    assert cli.main(["status", "--refused"], machine=site.machine) == 1
     assert "AN UPDATE CAME WITHOUT REQUIRED IMAGES" in capsys.readouterr().out
-    assert cli.main(["status", "--json"]) == 0
+    assert cli.main(["status", "--json"], machine=site.machine) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["refused"], list(status["missed"])) == (None, ["gdb"])
-    world.site.layout.refused.unlink()  # a reboot: the ledger knows it
-    known = refusal.known(world.site.machine)
+    site.layout.refused.unlink()  # a reboot: the ledger knows it
+    known = refusal.known(site.machine)
     assert known is not None
     assert list(known.missed) == ["gdb"]
-    world.publish("gdb", "1.1", NEW)
-    transaction(world, 8)
-    assert finalize(world, 8) == 0
+    site.publish("gdb", "1.1", NEW)
+    transaction(site, 8)
+    assert finalize(site, 8) == 0
     assert capsys.readouterr().err == ""
-    assert refusal.known(world.site.machine) is None
-    with Ledger(world.site.layout.ledger) as ledger:
+    assert refusal.known(site.machine) is None
+    with Ledger(site.layout.ledger) as ledger:
         kinds = [event.kind for event in ledger.events() if event.image == "gdb"]
     assert kinds == ["missed", "linked", "not missed any more"]
 
 
 @pytest.mark.parametrize("refused_before", [True, False])
-def test_a_command_that_brings_it_ends_it(world: World, monkeypatch: pytest.MonkeyPatch, refused_before: bool) -> None:
+def test_a_command_that_brings_it_ends_it(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, refused_before: bool
+) -> None:
     fake_look_inside(monkeypatch, level=OLD)
-    (world.site.root / "etc/extensions/gdb.raw").unlink()
-    transaction(world, 7)
-    assert finalize(world, 7) == 0
-    mark = refusal.read(world.site.layout.refused)
+    (site.root / "etc/extensions/gdb.raw").unlink()
+    transaction(site, 7)
+    assert finalize(site, 7) == 0
+    mark = refusal.read(site.layout.refused)
     assert mark is not None
     if refused_before:
-        refusal.write(world.site.layout.refused, replace(mark, images={"other": mark.missed["gdb"]}))
-    world.site.subvolumes.set_default(world.site.running.identifier)
-    world.boot(1)
-    world.site.subvolumes.set_default(json.loads((world.site.root / ".subvolume").read_text())["identifier"])
-    world.publish("gdb", "1.2")
-    assert cli.main(["update"]) == 0
-    after = refusal.read(world.site.layout.refused)
+        refusal.write(site.layout.refused, replace(mark, images={"other": mark.missed["gdb"]}))
+    site.subvolumes.set_default(site.running.identifier)
+    site.boot(1)
+    site.subvolumes.set_default(json.loads((site.root / ".subvolume").read_text())["identifier"])
+    site.publish("gdb", "1.2")
+    assert cli.main(["update"], machine=site.machine) == 0
+    after = refusal.read(site.layout.refused)
     assert (after is not None) is refused_before
     assert after is None or (list(after.images), list(after.missed)) == (["other"], [])
 
 
 def test_a_disk_that_takes_no_link_refuses_too(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever the reason is on the way: the image is not taken away."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    world.publish("gdb", "1.1", NEW)
-    tree = transaction(world, 7)
+    site.publish("gdb", "1.1", NEW)
+    tree = transaction(site, 7)
     monkeypatch.setattr("tukit_sysext.update.transaction.LinkWriter.apply", full)
-    assert finalize(world, 7) == 75
+    assert finalize(site, 7) == 75
     assert "the store cannot take it" in capsys.readouterr().err
-    monkeypatch.undo()
-    monkeypatch.setattr("tukit_sysext.machine.Machine", lambda: world.site.machine)
     assert os.path.lexists(tree / "etc/extensions/gdb.raw")
 
 
-def test_a_fault_of_ours_passes_and_names_what_is_lost(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    tree = transaction(world, 7)
+def test_a_fault_of_ours_passes_and_names_what_is_lost(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = transaction(site, 7)
     make_tree(tree, {"etc/tukit-sysext/sources.d/main.conf": "[Source]\nPath=relative\n"})
-    assert finalize(world, 7) == 0
+    assert finalize(site, 7) == 0
     assert "1.0 of the running system is lost" in capsys.readouterr().err
-    mark = refusal.read(world.site.layout.refused)
+    mark = refusal.read(site.layout.refused)
     assert mark is not None
     assert list(mark.missed) == ["gdb"]
 
 
-def test_check_tells_what_follows(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.want("strace")
-    make_tree(world.site.root, {"etc/extensions/htop.raw": Link("/var/lib/sysext-store/htop-1.x86-64.raw")})
-    assert cli.main(["check", "--json"]) == 0
+def test_check_tells_what_follows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.want("strace")
+    make_tree(site.root, {"etc/extensions/htop.raw": Link("/var/lib/sysext-store/htop-1.x86-64.raw")})
+    assert cli.main(["check", "--json"], machine=site.machine) == 0
     found = {image["name"]: image for image in json.loads(capsys.readouterr().out)["images"]}
     assert (found["strace"]["consequence"], found["strace"]["in_use"]) == ("passes loudly", None)
     assert (found["gdb"]["consequence"], found["gdb"]["refuses"]) == (None, False)
-    assert cli.main(["check"]) == 0
+    assert cli.main(["check"], machine=site.machine) == 0
     assert "left out, ALTHOUGH REQUIRED" in capsys.readouterr().out
 
 
-def test_since_when_an_image_is_missed_is_not_forgotten(world: World) -> None:
+def test_since_when_an_image_is_missed_is_not_forgotten(site: PlainMachine) -> None:
     def event(day: int, kind: str, image: str = "gdb") -> LedgerEvent:
         return LedgerEvent(time=time_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
 
-    with Ledger(world.site.layout.ledger) as ledger:
+    with Ledger(site.layout.ledger) as ledger:
         ledger.add([event(1, "missed"), event(2, "not missed any more"), event(3, "missed"), event(4, "linked", "x")])
         ledger.add([event(1, "missed", "other"), event(400, "missed")])
         ledger.forget(500 * DAY)
         assert "linked" not in [event.kind for event in ledger.events()]
-    known = refusal.known(world.site.machine)
+    known = refusal.known(site.machine)
     assert known is not None
     assert {name: held.since for name, held in known.missed.items()} == {"gdb": 3 * DAY, "other": DAY}
     assert refusal.ages(known, now=5 * DAY) == {"gdb": 2 * DAY, "other": 4 * DAY}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an update may take away, and what is said of it."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_P = "tests/unit/update/test_principle.py"
+_LEFT_OUT = "tukit_sysext/update/left_out.py"
+_IN_USE = "tukit_sysext/update/in_use.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "P0",
+        "a disk without room takes an image away",
+        _LEFT_OUT,
+        "LeftOut.NOT_STORED: (_R, _L)",
+        "LeftOut.NOT_STORED: (_L, _L)",
+        f"{_P}::test_a_disk_that_takes_no_link_refuses_too",
+    ),
+    broken(
+        "P0",
+        "an image that nobody has keeps the update away",
+        _LEFT_OUT,
+        "        return has_none\n",
+        "        return has_one\n",
+        f"{_P}::test_an_image_that_nobody_has_is_missed_loudly_until_it_is_there",
+    ),
+    broken(
+        "P0",
+        "what boots next does not count",
+        _IN_USE,
+        "    if not layout.snapshots.is_dir():",
+        "    if layout.snapshots.is_dir():",
+        f"{_P}::test_what_boots_next_has",
+    ),
+    broken(
+        "P0",
+        "an image that does not fit the system that has it counts",
+        _IN_USE,
+        "    return check(host, ReleaseData(record.release)).fits\n",
+        "    return check(host, ReleaseData(record.release)) is not None\n",
+        f"{_P}::test_what_is_nothing_that_could_be_lost[does not fit]",
+    ),
+    broken(
+        "P0",
+        "what cannot be read counts as nothing",
+        _IN_USE,
+        "given if system.entries is None else system.entries:",
+        "() if system.entries is None else system.entries:",
+        f"{_P}::test_unknown_is_not_none",
+    ),
+    broken(
+        "P0",
+        "an image that is missed is not said",
+        "tukit_sysext/update/report.py",
+        "if image.left_out is not LeftOut.FAULT]",
+        "if image.left_out is LeftOut.FAULT]",
+        f"{_P}::test_an_image_that_nobody_has_is_missed_loudly_until_it_is_there",
+    ),
+    broken(
+        "P0",
+        "an image that is missed is not marked",
+        "tukit_sysext/update/refusal.py",
+        "    if mark.images or mark.missed:",
+        "    if mark.images:",
+        f"{_P}::test_an_image_that_nobody_has_is_missed_loudly_until_it_is_there",
+    ),
+    broken(
+        "P0",
+        "since when it is missed is forgotten",
+        "tukit_sysext/ledger/ledger.py",
+        '        kept += f" OR kind IN (?4, ?5)',
+        '        kept += f" OR kind IN (?4, ?5) AND 0',
+        f"{_P}::test_since_when_an_image_is_missed_is_not_forgotten",
+    ),
+)
