@@ -4,9 +4,27 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 _SPANS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _SHOWN = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """A part of a file system: bytes, or percent of its size; of both the smaller."""
+
+    size: int | None = None
+    percent: int | None = None
+
+    def of(self, total: int) -> int:
+        """Bytes of a file system that has ``total``."""
+        parts = (self.size, total * self.percent // 100 if self.percent is not None else None)
+        return min((part for part in parts if part is not None), default=0)
+
+
+KEEP_FREE = Share(size=1024**3, percent=5)
+"""What stays free of a file system unless ``[Store] KeepFree=`` says something else."""
 
 
 def size_text(size: int) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _P = "tests/unit/update/test_principle.py"
+_C = "tests/unit/update/test_claims.py"
 _LEFT_OUT = "tukit_sysext/update/left_out.py"
 _IN_USE = "tukit_sysext/update/in_use.py"
 
@@ -73,5 +74,38 @@ DEFENCES: tuple[Defence, ...] = (
         '        kept += f" OR kind IN (?4, ?5)',
         '        kept += f" OR kind IN (?4, ?5) AND 0',
         f"{_P}::test_since_when_an_image_is_missed_is_not_forgotten",
+    ),
+    broken(
+        "P6",
+        "a size that is claimed takes room",
+        "tukit_sysext/store/incoming.py",
+        "        self._check_room(0)\n",
+        "        self._check_room(size)\n",
+        f"{_C}::test_a_claim_is_no_reason_of_ours[4294967000]",
+        "tests/unit/store/test_receive.py::test_a_claim_takes_no_room_and_ends_a_fetch_at_most",
+    ),
+    broken(
+        "P6",
+        "a disk is filled to its end",
+        "tukit_sysext/store/incoming.py",
+        "        if free - size <= keep:",
+        "        if free - size < 0:",
+        "tests/unit/store/test_receive.py::test_a_file_system_is_never_filled_to_its_end",
+    ),
+    broken(
+        "P6",
+        "what came, and the disk does not show yet, is not counted",
+        "tukit_sysext/store/incoming.py",
+        "min(_free(disk), self._free_before - coming)",
+        "_free(disk)",
+        "tests/unit/store/test_receive.py::test_a_file_system_is_never_filled_to_its_end",
+    ),
+    broken(
+        "P6",
+        "a claim beyond the limit convicts the image",
+        "tukit_sysext/store/incoming.py",
+        '            raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the limit',
+        '            raise ImageBroken(f"{self._where}: {size} bytes are announced, more than the limit',
+        f"{_C}::test_a_claim_beyond_the_limit_is_one_of_the_server",
     ),
 )

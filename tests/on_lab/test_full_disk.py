@@ -149,7 +149,7 @@ def test_a_transaction(site: Site, disk: Disk, name: str, kind: Full) -> None:
         assert done.stdout == "debug: 1.0 -> 1.1, from source main\n"
         assert site.links(number) == {"debug.raw": NEW_FILE}
     else:
-        assert_loud(done.stderr, kind)
+        assert_told(done.stderr, kind)
         assert "debug: the store cannot take it" in done.stderr
         assert site.links(number) in ({}, {"debug.raw": OLD_FILE})
     disk.make_room()
@@ -164,6 +164,10 @@ def test_a_transaction(site: Site, disk: Disk, name: str, kind: Full) -> None:
 def assert_loud(told: str, kind: Full) -> None:
     """One line that names what is full, and the next step."""
     assert len(told.splitlines()) == 1, told
+    assert_told(told, kind)
+
+
+def assert_told(told: str, kind: Full) -> None:
     assert kind.says in told or " are free" in told, told
     assert f"next step: {NEXT_STEP[kind]}" in told, told
     assert ("metadata are full" in told) is (kind is Full.METADATA), told

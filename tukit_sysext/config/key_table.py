@@ -60,6 +60,7 @@ KEYS: Sequence[Key] = (
     _main("Network", "LeastRate", "bytes a second", "1000", "a transfer that is slower is given up"),
     _main("Store", "Grace", "time span", "7d", "how long an image stays after nothing needs it any more"),
     _main("Store", "StoreMax", "size or percentage", "20%", "from which size of the store on there is a warning"),
+    _main("Store", "KeepFree", "size or percentage", "", "what a fetch leaves free; 1G or 5%, the smaller, unless set"),
     _main("History", "Keep", "time span", "365d", "how long the ledger remembers what is gone"),
     _main("Metrics", "File", "path that ends in .prom", "", "metrics for node_exporter; none unless set"),
     _main("Plugins", "Load", "name", "", "third-party plugins that are loaded", several=True),

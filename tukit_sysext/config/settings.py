@@ -10,11 +10,12 @@ from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.config.files import EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
-from tukit_sysext.config.values import Share, absolute_path, boolean, number, share, size, time_span, url
+from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.quantities import KEEP_FREE, Share
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
 
@@ -36,19 +37,20 @@ class Blocked:
 class Settings:
     """``tukit-sysext.conf``.
 
-    ``refuse_for``: seconds for which a required image may hold back updates, None for no limit ([Update] RefuseFor=).
-    ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=). ``network`` from [Network]; its proxies
-    are empty where the configuration names none, the system's count then. ``grace``: seconds for which an image stays
-    after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the size of the store is warned of
-    ([Store] StoreMax=). ``history``: seconds for which the ledger remembers what is gone ([History] Keep=).
-    ``plugins``: names of the third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are
-    never chosen ([Block] Image=NAME=VERSION). ``metrics`` is the file that monitoring reads ([Metrics] File=,
-    None: there is none).
+    ``refuse_for``: seconds for which a required image may hold back updates, None for no limit ([Update]
+    RefuseFor=). ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=). ``network`` from
+    [Network]; its proxies are empty where the configuration names none, the system's count then. ``grace``: seconds
+    for which an image stays after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the
+    size of the store is warned of ([Store] StoreMax=), ``keep_free``: what a fetch leaves free ([Store] KeepFree=).
+    ``history``: seconds for which the ledger remembers what is gone ([History] Keep=). ``plugins``: names of the
+    third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are never chosen ([Block]
+    Image=NAME=VERSION). ``metrics`` is the file that monitoring reads ([Metrics] File=, None: there is none).
     """
 
     refuse_for: int | None = None
     grace: int = 7 * 86400
     store_max: Share = field(default_factory=lambda: Share(percent=20))
+    keep_free: Share = KEEP_FREE
     history: int = 365 * 86400
     plugins: tuple[str, ...] = ()
     blocked: tuple[Blocked, ...] = ()
@@ -119,6 +121,7 @@ def load_configuration(tree: Tree) -> Configuration:
         network=_network(keys),
         grace=keys.take("Store", "Grace", time_span, default.grace),
         store_max=keys.take("Store", "StoreMax", share, default.store_max),
+        keep_free=keys.take("Store", "KeepFree", share, default.keep_free),
         history=keys.take("History", "Keep", time_span, default.history),
         plugins=keys.take_all("Plugins", "Load", values.component),
         blocked=tuple(

@@ -4,24 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tukit_sysext.formats.time_span import SECOND, microseconds
+from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import check_component
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Share:
-    """A part of a file system: bytes, or percent of its size."""
-
-    size: int | None = None
-    percent: int | None = None
-
-    def of(self, total: int) -> int:
-        """Bytes of a file system that has ``total``."""
-        return self.size if self.size is not None else total * (self.percent or 0) // 100
-
 
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?")
 

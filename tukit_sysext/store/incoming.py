@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoSpace, StoreError
+from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
+from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, Digest
 from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
 from tukit_sysext.system.label import labelled
@@ -15,13 +16,17 @@ from tukit_sysext.system.label import labelled
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str) -> None:
-        """Open a file without a name in the store's folder. Raises OSError."""
+    def __init__(
+        self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str, keep_free: Share
+    ) -> None:
+        """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
         with labelled(folder / "image.raw"):  # it has no name yet
             self.descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self.size = 0
-        self.expected = 0
         self._others = others
+        self._keep_free = keep_free
+        # what is written shows late in what the file system says is free: it is counted, from where the first began
+        self._free_before: int = others[0]._free_before if others else _free(os.statvfs(folder))
         self._folder = folder
         self._sha256 = sha256
         self._limit = limit
@@ -30,22 +35,35 @@ class Incoming:
         self._pending = bytearray()
 
     def expect(self, size: int) -> None:
-        """See whether there is room for so many bytes. Raises StoreError, ImageBroken where they are too many."""
+        """Somebody claims that so many bytes will come, which may be a lie: it can end a fetch early, and no more.
+
+        Raises SourceUnreachable where no such image can come from there, and NoSpace where there is no room for any.
+        """
         if size > self._limit:
-            raise ImageBroken(f"{self._where}: {size} bytes, larger than the limit of {self._limit}")
+            raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the limit of {self._limit}")
+        disk = self._disk()
+        if size > disk.f_blocks * disk.f_frsize:
+            raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the file system can have")
+        self._check_room(0)
+
+    def _disk(self) -> os.statvfs_result:
         try:
-            room = os.statvfs(self._folder)
+            return os.statvfs(self._folder)
         except OSError as error:
             raise StoreError(f"{self._folder}: {error.strerror}") from error
-        self.expected = 0
-        promised = sum(max(0, other.expected - other.size) for other in self._others)
-        free = room.f_bavail * room.f_frsize + self.size - promised
-        if size > free:
+
+    def _check_room(self, size: int) -> None:
+        """Raise NoSpace where so many bytes more would take what has to stay free (KeepFree=)."""
+        disk = self._disk()
+        keep = self._keep_free.of(disk.f_blocks * disk.f_frsize)
+        coming = sum(other.size for other in self._others) - len(self._pending)
+        free = min(_free(disk), self._free_before - coming)
+        if free - size <= keep:
             raise NoSpace(
-                f"{self._folder}: {size} bytes are needed for {self._where}, {max(0, free)} are free",
+                f"{self._folder}: {self.size} bytes of {self._where} came, {max(0, free)} are free, "
+                f"and KeepFree= keeps {keep} of them",
                 next_step=remedy_when_full(self._folder),
             )
-        self.expected = size
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
@@ -59,6 +77,7 @@ class Incoming:
 
     def _flush(self) -> None:
         data = bytes(self._pending)
+        self._check_room(len(data))
         self._pending.clear()
         self._digest.update(data)
         try:
@@ -87,7 +106,7 @@ class Incoming:
 
     def copy(self, descriptor: int, size: int) -> None:
         """Take the whole of an open file of so many bytes, and finish. Raises StoreError, ImageBroken, OSError."""
-        self.expect(size)
+        self._check_room(size)  # the file is here: nobody only claims it
         position = 0
         while piece := os.pread(descriptor, CHUNK, position):
             self.write(piece)
@@ -106,6 +125,10 @@ class Incoming:
             os.fsync(self.descriptor)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
+
+
+def _free(disk: os.statvfs_result) -> int:
+    return disk.f_bavail * disk.f_frsize
 
 
 def not_written(path: Path, what: str, error: OSError) -> StoreError:

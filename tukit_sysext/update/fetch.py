@@ -113,7 +113,7 @@ class Fetching:
 
     def _fetch_from(self, source: str, images: Sequence[_Wanted]) -> None:
         """Fetch images of one source, all at once as far as it likes; each is published as soon as it is there."""
-        limit = self._resolver.configuration.settings.image_max
+        settings = self._resolver.configuration.settings
         with ExitStack() as stack:
             arrivals: list[_Arrival] = []
             for wanted in images:
@@ -121,7 +121,12 @@ class Fetching:
                 where = f"{candidate.file_name} of source {source}"
                 try:
                     incoming = stack.enter_context(
-                        self._store.receive(sha256=candidate.sha256, limit=limit, where=where)
+                        self._store.receive(
+                            sha256=candidate.sha256,
+                            limit=settings.image_max,
+                            where=where,
+                            keep_free=settings.keep_free,
+                        )
                     )
                 except StoreError as error:
                     self._note_failure(wanted, error)

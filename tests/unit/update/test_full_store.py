@@ -43,7 +43,7 @@ def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
     make_tree(tree, {"etc/tukit-sysext/images.d/other.conf": "[Image]\nPolicy=optional\n"})
     spare = site.store_image("1", "other")
     site.offer("1")
-    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_frsize=4096)
+    full = SimpleNamespace(f_bavail=0, f_bfree=0, f_blocks=100, f_frsize=4096)
     monkeypatch.setattr("tukit_sysext.store.image_store.os.statvfs", lambda _: full)
     asked: list[frozenset[str]] = []
 
