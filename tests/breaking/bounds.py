@@ -7,6 +7,9 @@ from tests.breaking.defence import Defence, broken
 
 _U = "tests/unit"
 _LINEAR = f"{_U}/update/test_linear.py"
+_BOUNDS = f"{_U}/net/test_bounds.py"
+_TRANSFER = "tukit_sysext/net/transfer.py"
+_ATTEMPT = "tukit_sysext/net/attempt.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -40,5 +43,46 @@ DEFENCES: tuple[Defence, ...] = (
         "            self._cache.put_note(",
         "            str(",
         f"{_U}/sources/test_web_descriptions.py::test_every_kind_is_read_whether_the_list_names_it_or_not",
+    ),
+    broken(
+        "P5",
+        "each slow answer has a time of its own",
+        _TRANSFER,
+        "allowance.spend(self._clock() - begun)",
+        "allowance.spend(0)",
+        f"{_BOUNDS}::test_slow_answers_one_after_the_other_share_one_time",
+        f"{_BOUNDS}::test_finding_out_ends",
+    ),
+    broken(
+        "P5",
+        "each image that trickles has a time of its own",
+        _TRANSFER,
+        "min(state.request.deadline, shared.left(state.progress))",
+        "state.request.deadline",
+        f"{_BOUNDS}::test_images_that_trickle_share_one_time",
+    ),
+    broken(
+        "P5",
+        "an image of which nothing comes is waited for as for one that comes slowly",
+        _ATTEMPT,
+        "min(settings.least_rate_window, settings.silence)",
+        "settings.least_rate_window",
+        f"{_BOUNDS}::test_an_image_of_which_nothing_comes",
+    ),
+    broken(
+        "P5",
+        "all images come at once over a slow line",
+        _TRANSFER,
+        "line.is_crowded(received)",
+        "False",
+        f"{_BOUNDS}::test_on_a_slow_line_one_image_is_whole_before_the_next_goes_on",
+    ),
+    broken(
+        "P5",
+        "libcurl waits for its thread that resolves a name",
+        _ATTEMPT,
+        "handle.setopt(_QUICK_EXIT, True)",
+        "pass",
+        f"{_BOUNDS}::test_a_name_server_that_never_answers",
     ),
 )

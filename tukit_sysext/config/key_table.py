@@ -50,13 +50,14 @@ _image = partial(Key, File.IMAGE, "Image")
 
 KEYS: Sequence[Key] = (
     _main("Update", "RefuseFor", "time span", "", "how long a required image holds updates back; no limit unless set"),
+    _main("Update", "Deadline", "time span", "10min", "for finding out which images fit, with all sources together"),
     _main("Fetch", "ImageMax", "size", "4G", "the most bytes that an image may have"),
     _main("Network", "Proxy", "URL", "", "the proxy for all servers; that of /etc/sysconfig/proxy unless set"),
     _main("Network", "NoProxy", "host", "", "servers that are asked without the proxy", several=True),
     _main("Network", "CAFile", "path", "", "certificates that are believed; the system's unless set"),
     _main("Network", "ConnectTimeout", "time span", "10s", "for one attempt to reach a server"),
     _main("Network", "Deadline", "time span", "30s", "for a list or a manifest, with all mirrors and repetitions"),
-    _main("Network", "ImageDeadline", "time span", "1h", "for an image that comes slowly"),
+    _main("Network", "ImageDeadline", "time span", "1h", "for images that come slowly, all together"),
     _main("Network", "LeastRate", "bytes a second", "1000", "a transfer that is slower is given up"),
     _main("Store", "Grace", "time span", "7d", "how long an image stays after nothing needs it any more"),
     _main("Store", "StoreMax", "size or percentage", "20%", "from which size of the store on there is a warning"),

@@ -156,6 +156,7 @@ def _network(keys: Keys) -> NetworkSettings:
     return NetworkSettings(
         connect_timeout=keys.take("Network", "ConnectTimeout", values.waiting_time, default.connect_timeout),
         deadline=keys.take("Network", "Deadline", values.waiting_time, default.deadline),
+        finding_out=keys.take("Update", "Deadline", values.waiting_time, default.finding_out),
         image_deadline=keys.take("Network", "ImageDeadline", values.waiting_time, default.image_deadline),
         least_rate=keys.take("Network", "LeastRate", values.rate, default.least_rate),
         http_proxy=proxy,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pycurl
@@ -17,6 +18,9 @@ _MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
 _STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
+_QUICK_EXIT = 322
+"""CURLOPT_QUICK_EXIT, which pycurl has no name for: libcurl leaves a thread that resolves a name to itself, where it
+would wait for it (minutes for a name server that does not answer) after its own time limit."""
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _UNAUTHORIZED = 401
 _NOT_FOUND = frozenset((404, 410))
@@ -68,7 +72,9 @@ class Attempt:
         handle.setopt(pycurl.USERAGENT, settings.user_agent)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, round(settings.connect_timeout * 1000))
         handle.setopt(pycurl.LOW_SPEED_LIMIT, settings.least_rate)
-        handle.setopt(pycurl.LOW_SPEED_TIME, settings.least_rate_window)
+        handle.setopt(pycurl.LOW_SPEED_TIME, min(settings.least_rate_window, settings.silence))
+        with suppress(pycurl.error):  # libcurl before 7.87 has it not
+            handle.setopt(_QUICK_EXIT, True)
         handle.setopt(pycurl.TIMEOUT_MS, max(1, round(seconds * 1000)))
         handle.setopt(pycurl.BUFFERSIZE, 512 * 1024)
         # an empty proxy keeps libcurl from looking at the environment: the configuration alone counts

@@ -22,13 +22,15 @@ class NetworkSettings:
     """The network of a machine.
 
     Times in seconds: ``connect_timeout`` of one attempt, ``deadline`` for a list or a description with all its mirrors
-    and repetitions, ``image_deadline`` for an image. A transfer that brings fewer than ``least_rate`` bytes a second
-    over ``least_rate_window`` seconds is given up. Proxies are URLs, empty for none. Without ``patient`` a server with
-    which no connection comes about is tried once: for who only looks, and can ask again himself.
+    and repetitions, ``finding_out`` for all of these together, ``image_deadline`` for all images. A transfer that
+    brings fewer than ``least_rate`` bytes a second over ``least_rate_window`` seconds is given up. Proxies are URLs,
+    empty for none. Without ``patient`` a server with which no connection comes about is tried once: for who only looks,
+    and can ask again himself.
     """
 
     connect_timeout: int = 10
     deadline: int = 30
+    finding_out: int = 600
     image_deadline: int = 3600
     least_rate: int = 1000
     least_rate_window: int = 30
@@ -40,6 +42,11 @@ class NetworkSettings:
     downloads: int = 4
     patient: bool = True
     user_agent: str = f"tukit-sysext/{__version__}"
+
+    @property
+    def silence(self) -> int:
+        """Seconds after which an image of which nothing comes is given up."""
+        return min(self.deadline, self.finding_out)
 
     def proxy_for(self, url: str) -> str:
         """The proxy for a URL, empty for none."""

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pycurl
 
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt, origin, redacted_message
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, NotFound, Origin, Request, RequestState, Response
@@ -31,6 +32,15 @@ _LONGEST_PAUSE = 8.0
 _SELECT = 1.0
 _RESOLVING = 0.01
 _MUCH = 1024 * 1024
+_FAST = 1024 * 1024
+"""Bytes a second from which on nobody cares whether the line is full."""
+_MEASURED = 1.0
+"""Seconds for which a line is measured."""
+_AS_FAST = 0.6
+"""The share of what came together that one alone must bring, where it is the line that is slow."""
+_LOOK_AGAIN = 0.1
+_OVER = 0.1
+"""Seconds that are too few to ask anybody anything."""
 _SHORTEST = 0.001
 
 
@@ -47,6 +57,8 @@ class Transfers:
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, settings.connections)
         self._idle: list[pycurl.Curl] = []
         self._down: set[Origin] = set()
+        self._finding_out = Allowance(settings.finding_out, "Deadline= of [Update]")
+        self._downloading = Allowance(settings.image_deadline, "ImageDeadline= of [Network]")
 
     def __enter__(self) -> Transfers:
         return self
@@ -61,11 +73,23 @@ class Transfers:
         self._idle.clear()
         self._multi.close()
 
-    def run(self, requests: Sequence[Request], *, at_once: int) -> list[FetchResult]:
+    def run(self, requests: Sequence[Request], *, at_once: int, within: Allowance | None = None) -> list[FetchResult]:
         """Carry out requests, ``at_once`` of them at a time; the result of each in their order.
 
         A result is an Answer, or why there is none: SourceUnreachable, ImageBroken, or what a sink raised (StoreError).
+        All files into sinks share one time, and so do all others; with ``within`` these do, too. Where bytes come
+        into a sink slowly, the next download waits until this one is done.
         """
+        into_sinks = any(request.sink is not None for request in requests)
+        allowances = [self._downloading if into_sinks else self._finding_out, *((within,) if within else ())]
+        begun = self._clock()
+        try:
+            return self._run(requests, at_once, _Shared(allowances, begun), _Line(self._clock) if into_sinks else None)
+        finally:
+            for allowance in allowances:
+                allowance.spend(self._clock() - begun)
+
+    def _run(self, requests: Sequence[Request], at_once: int, shared: _Shared, line: _Line | None) -> list[FetchResult]:
         results: list[FetchResult | None] = [None] * len(requests)
         now = self._clock()
         queue: list[tuple[float, int]] = [(now, number) for number in range(len(requests))]
@@ -76,21 +100,32 @@ class Transfers:
             again = self._after_failure(states[number], url, error, what)
             if again is None:
                 results[number] = self._verdict(states[number])
+                if isinstance(results[number], NotFound):
+                    shared.answered()
             else:
                 heapq.heappush(queue, (again, number))
 
         try:
             while queue or active:
-                while queue and len(active) < at_once and queue[0][0] <= self._clock():
+                received = sum(states[number].received for number, _ in active.values())
+                if line is not None and len(active) > 1 and line.is_crowded(received):
+                    self._leave_alone(active, states, queue)
+                    received = sum(states[number].received for number, _ in active.values())
+                    line.mark(received)
+                full = line is not None and bool(active) and not line.has_room(received)
+                while queue and len(active) < at_once and queue[0][0] <= self._clock() and not full:
                     number = heapq.heappop(queue)[1]
-                    attempt = self._start(states[number])
+                    attempt = self._start(states[number], shared)
                     if isinstance(attempt, Attempt):
                         active[attempt.handle] = (number, attempt)
+                        if line is not None:
+                            line.mark(received)
                     else:
                         failed(number, *attempt)
                 if not active and not queue:
                     break
                 pause = _SELECT if len(active) >= at_once or not queue else queue[0][0] - self._clock()
+                pause = _LOOK_AGAIN if full else pause
                 for handle, code, message in self._finished(min(_SELECT, max(0.0, pause)), idle=not active):
                     number, attempt = active.pop(handle)
                     self._multi.remove_handle(handle)
@@ -99,8 +134,11 @@ class Transfers:
                         self._idle.append(handle)
                     else:
                         handle.close()  # libcurl may not let it be set up again; its connections are not its own
+                    if line is not None:
+                        line.mark(sum(states[other].received for other, _ in active.values()))
                     if isinstance(outcome, Response):
                         results[number] = outcome
+                        shared.answered()
                     else:
                         failed(number, attempt.url, *outcome)
         finally:
@@ -109,14 +147,33 @@ class Transfers:
                 handle.close()
         return [result for result in results if result is not None]
 
-    def _start(self, state: RequestState) -> Attempt | tuple[str, TukitSysextError, Next]:
+    def _leave_alone(
+        self,
+        active: dict[pycurl.Curl, tuple[int, Attempt]],
+        states: Sequence[RequestState],
+        queue: list[tuple[float, int]],
+    ) -> None:
+        """Break off all downloads but that of which most came; they go on when it is whole."""
+        first = max(active, key=lambda handle: states[active[handle][0]].received)
+        for handle in [other for other in active if other is not first]:
+            number, _ = active.pop(handle)
+            self._multi.remove_handle(handle)
+            handle.close()
+            states[number].ends = 0.0
+            heapq.heappush(queue, (self._clock(), number))
+
+    def _start(self, state: RequestState, shared: _Shared) -> Attempt | tuple[str, TukitSysextError, Next]:
         """Start the next attempt; where libcurl does not take the URL: that URL, the error, and what to do."""
         handle = self._idle.pop() if self._idle else pycurl.Curl()
         handle.reset()
         if not state.ends:
             # the time in the queue is not the request's
             state.progress = self._clock()
-            state.ends = state.progress + state.request.deadline
+            state.ends = state.progress + min(state.request.deadline, shared.left(state.progress))
+            if state.ends - state.progress < _OVER:
+                self._idle.append(handle)
+                url = state.remaining[0]
+                return url, SourceUnreachable(f"{url}: not asked for: the time is over ({shared.setting})"), Next.STOP
         if state.recognised_by and state.source in state.remaining:
             url = state.source
         else:
@@ -184,7 +241,7 @@ class Transfers:
             return self._pause(state, now, free=state.gained >= _MUCH)
         if state.request.sink is not None:
             # the long deadline of an image is for one that comes, not for servers that do not answer
-            state.ends = min(state.ends, state.progress + self.settings.deadline)
+            state.ends = min(state.ends, state.progress + self.settings.silence)
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
         state.forget()
@@ -221,3 +278,69 @@ class Transfers:
         if ImageBroken in kinds:
             return ImageBroken(message)
         return SourceUnreachable(message) if SourceUnreachable in kinds else NotFound(message)
+
+
+class _Shared:
+    """What requests that run together share of their time."""
+
+    def __init__(self, allowances: Sequence[Allowance], begun: float) -> None:
+        self._allowances = allowances
+        self._begun = begun
+
+    def left(self, now: float) -> float:
+        """Seconds that are left for a request that starts now."""
+        return min(allowance.left for allowance in self._allowances) - (now - self._begun)
+
+    @property
+    def setting(self) -> str:
+        """What says so, where none are left."""
+        return min(self._allowances, key=lambda allowance: allowance.left).setting
+
+    def answered(self) -> None:
+        """An answer came."""
+        for allowance in self._allowances:
+            allowance.answered()
+
+
+class _Line:
+    """Whether several downloads at once fill the line, which one alone would fill as well: it is whole sooner then.
+
+    Seen by trying: where all together are slow, one goes on alone. If it is no faster than before, it is the server
+    that is slow, and not the line.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._together = 0.0
+        self._alone = False
+        self._settled = False
+        self.mark(0)
+
+    def mark(self, received: int) -> None:
+        """Measure from now on, with so many bytes of what is under way."""
+        self._since, self._received = self._clock(), received
+
+    def is_crowded(self, received: int) -> bool:
+        """Whether of several, of which so many bytes came, one is to go on alone."""
+        rate = self._rate(received)
+        if self._settled or rate is None or rate <= 0:
+            return False
+        if rate < _FAST:
+            self._together, self._alone = rate, True
+        return rate < _FAST
+
+    def has_room(self, received: int) -> bool:
+        """Whether another one may begin beside what is under way, of which so many bytes came."""
+        if not self._alone:
+            return True
+        rate = self._rate(received)
+        if rate is None or rate <= 0:
+            return rate is not None  # nothing comes: this does not fill the line
+        self._settled = rate < self._together * _AS_FAST
+        self._alone = not self._settled and rate < _FAST
+        return not self._alone
+
+    def _rate(self, received: int) -> float | None:
+        """Bytes a second; None where that is not known yet."""
+        seconds = self._clock() - self._since
+        return (received - self._received) / seconds if seconds >= _MEASURED else None

@@ -16,7 +16,7 @@ from tukit_sysext.rules.names import check_component
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink, Source
-from tukit_sysext.system.time_limit import time_limit
+from tukit_sysext.system.time_limit import TimeUp, time_limit
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -26,7 +26,8 @@ Result = TypeVar("Result")
 class GuardedSource:
     """A source that says only what a source may say. ``plugin`` names it in messages.
 
-    ``limit``: seconds for a list or for descriptions, ``image_limit`` for each image. Raises PluginFailed where
+    ``limit``: seconds for a list or for descriptions, ``image_limit`` for all images of one call. Where one of these is
+    over, nothing more is asked: one is waited for, not one for each call. Raises PluginFailed where
     ``source`` is none.
     """
 
@@ -35,6 +36,7 @@ class GuardedSource:
         self._source = source
         self._limit = limit
         self._image_limit = image_limit
+        self._late = ""
         self.name = self._asked("name", lambda: check_component(source.name))
         self._asked("fetch", lambda: (source.candidates, source.describe, source.fetch))
 
@@ -65,8 +67,7 @@ class GuardedSource:
         """See Source."""
         failed: TukitSysextError
         try:
-            limit = max(self._limit, self._image_limit * len(wanted))
-            return self._asked("fetch", lambda: _all_errors(dict(self._source.fetch(wanted))), limit)
+            return self._asked("fetch", lambda: _all_errors(dict(self._source.fetch(wanted))), self._image_limit)
         except (SourceUnreachable, ImageBroken) as error:
             failed = error
         except PluginFailed as error:
@@ -77,12 +78,15 @@ class GuardedSource:
         return {candidate.sha256: failed for candidate, _ in wanted}
 
     def _asked(self, part: str, ask: Callable[[], Result], limit: float | None = None) -> Result:
+        if self._late:
+            raise PluginFailed(f"plugin {self._plugin} is not asked for a source's {part}: {self._late}")
         try:
             with time_limit(self._limit if limit is None else limit):
                 return ask()
         except (SourceUnreachable, ImageBroken, KeyboardInterrupt):
             raise
         except BaseException as error:
+            self._late = in_words(error) if isinstance(error, TimeUp) else ""
             raise PluginFailed(f"plugin {self._plugin} failed in a source's {part}: {in_words(error)}") from error
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
+from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import origin
 from tukit_sysext.net.request import Login, NotFound, Request, Response
 from tukit_sysext.net.transfer import Transfers
@@ -44,6 +45,8 @@ class WebSource:
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
         self._signature: bytes | None = None
+        # all descriptions together have the time of one, and some more for each that comes
+        self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
         self._described = Described(cache, self.name)
         self._kinds = list(range(len(repository.description_names(""))))
 
@@ -202,7 +205,7 @@ class WebSource:
             )
             for number, (candidate, name) in enumerate(ask)
         ]
-        results = self._transfers.run(requests, at_once=self._network.connections) if requests else []
+        results = self._transfers.run(requests, at_once=self._network.connections, within=self._describing)
         return [
             replace(said[number], vouched=ask[number][1] in self._hashes or result.url.startswith("https:"))
             if isinstance(result, Response)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Everything ends: what is slow adds up to no more than is said, and a name server that is silent holds nobody (P5)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.lab.faults import Delay, Trickle
+from tests.lab.server import Server
+from tests.unit.net.samples import IMAGE, QUICK, Collected, request_for
+from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.net.allowance import Allowance
+from tukit_sysext.net.request import Response
+from tukit_sysext.net.transfer import Transfers
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < seconds
+
+
+def test_slow_answers_one_after_the_other_share_one_time(server: Server) -> None:
+    """Six that each come in time would need 3.6 seconds."""
+    server.fail("list", Delay(seconds=0.6))
+    requests = [request_for(f"{server.url}/list") for _ in range(6)]
+    with Transfers(QUICK) as transfers, at_most(2.4):
+        shared = Allowance(1.5, "Deadline= of [Network]")
+        results = [transfers.run([request], at_once=1, within=shared)[0] for request in requests]
+    assert [type(result) for result in results[:2]] == [Response, Response]
+    assert {type(result) for result in results[3:]} == {SourceUnreachable}
+    assert "the time is over (Deadline= of [Network])" in str(results[-1])
+
+
+def test_those_that_come_soon_are_not_stopped_by_their_number(server: Server) -> None:
+    shared = Allowance(0.5, "Deadline=", regained=0.25)
+    with Transfers(QUICK) as transfers:
+        results = transfers.run([request_for(f"{server.url}/list")] * 300, at_once=8, within=shared)
+    assert {type(result) for result in results} == {Response}
+
+
+def test_finding_out_ends(server: Server) -> None:
+    server.fail("list", Delay(seconds=0.6))
+    with Transfers(replace(QUICK, finding_out=1)) as transfers, at_most(2):
+        results = [transfers.run([request_for(f"{server.url}/list")], at_once=1)[0] for _ in range(4)]
+    assert "the time is over (Deadline= of [Update])" in str(results[-1])
+
+
+def test_images_that_trickle_share_one_time(server: Server) -> None:
+    """Each is fast enough, and would take three seconds: the second one is not whole in four."""
+    server.fail("image.raw", Trickle(bytes_per_second=100_000))
+    requests = [request_for(f"{server.url}/image.raw", sink=Collected(), deadline=60) for _ in range(3)]
+    with Transfers(replace(QUICK, image_deadline=4)) as transfers, at_most(6):
+        results = transfers.run(requests, at_once=1)
+    assert [type(result) for result in results] == [Response, SourceUnreachable, SourceUnreachable]
+    assert "the time is over (ImageDeadline= of [Network])" in str(results[-1])
+
+
+def test_an_image_of_which_nothing_comes(server: Server) -> None:
+    server.fail("image.raw", Delay(seconds=60))
+    with Transfers(replace(QUICK, deadline=1, least_rate_window=30)) as transfers, at_most(4):
+        (result,) = transfers.run([request_for(f"{server.url}/image.raw", sink=Collected(), deadline=60)], at_once=1)
+    assert isinstance(result, SourceUnreachable)
+
+
+class Line(ThreadingHTTPServer):
+    """Serves one image over a line of 200 kB/s that all connections share."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Shared)
+        self.line = threading.Lock()
+        self.sent: list[int] = []
+        self.ended: list[float] = []
+
+
+class Shared(BaseHTTPRequestHandler):
+    server: Line
+
+    def do_GET(self) -> None:
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", str(len(IMAGE) - start))
+        self.send_header("Content-Range", f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}")
+        self.end_headers()
+        with suppress(OSError):
+            for at in range(start, len(IMAGE), 10_000):
+                with self.server.line:
+                    time.sleep(0.05)
+                    self.wfile.write(IMAGE[at : at + 10_000])
+                    self.server.sent.append(len(IMAGE[at : at + 10_000]))
+            self.server.ended.append(time.monotonic())
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+def test_on_a_slow_line_one_image_is_whole_before_the_next_goes_on() -> None:
+    with Line() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        sinks = [Collected() for _ in range(3)]
+        requests = [request_for(f"{url}/{number}", sink=sink, deadline=60) for number, sink in enumerate(sinks)]
+        with Transfers(QUICK) as transfers:
+            assert {type(result) for result in transfers.run(requests, at_once=3)} == {Response}
+        server.shutdown()
+    first, second, third = server.ended
+    assert second - first > 0.8, "all at once are whole at the same time"
+    assert third - second > 0.8
+    assert sum(server.sent) < 3.4 * len(IMAGE), "what came goes on where it was"
+    assert {sink.content for sink in sinks} == {IMAGE}
+
+
+def test_where_each_connection_is_slow_several_go_on_at_once(server: Server) -> None:
+    server.fail("image.raw", Trickle(bytes_per_second=60_000))
+    requests = [request_for(f"{server.url}/image.raw", sink=Collected(), deadline=60) for _ in range(3)]
+    with Transfers(QUICK) as transfers, at_most(10):
+        assert {type(result) for result in transfers.run(requests, at_once=3)} == {Response}
+
+
+_SILENT = """
+import os, socket, sys, time
+sys.path.insert(0, sys.argv[1])
+from dataclasses import replace
+from tests.unit.net.samples import QUICK, request_for
+from tukit_sysext.net.transfer import Transfers
+
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.1", 53))
+begun = time.monotonic()
+transfers = Transfers(replace(QUICK, connect_timeout=1, deadline=2))
+(result,) = transfers.run([request_for("http://images.example.org/SHA256SUMS", deadline=2)], at_once=1)
+transfers.close()
+print(type(result).__name__, time.monotonic() - begun)
+"""
+
+
+@pytest.mark.root
+def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
+    """glibc would wait for two minutes here, in a thread of libcurl that is not waited for."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:4\n")
+    (tmp_path / "nsswitch.conf").write_text("hosts: dns\n")
+    binds = " && ".join(f"mount --bind {tmp_path}/{name} /etc/{name}" for name in ("resolv.conf", "nsswitch.conf"))
+    script = f'ip link set lo up && {binds} && exec "$@"'
+    python = [sys.executable, "-c", _SILENT, str(Path(__file__).parents[3])]
+    with at_most(15):
+        done = subprocess.run(
+            ["unshare", "--mount", "--net", "sh", "-c", script, "sh", *python],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        )
+    kind, seconds = done.stdout.split()
+    assert kind == "SourceUnreachable"
+    assert float(seconds) < 4
