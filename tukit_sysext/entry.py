@@ -156,12 +156,14 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
 
 def _report(outcome: Outcome) -> None:
     """Print what changed, for tukit's log, and what is refused or missed, for whoever reads it."""
-    from tukit_sysext.update.report import change_lines, missed_lines, refusal_lines
+    from tukit_sysext.update.report import change_lines, fallback_lines, missed_lines, refusal_lines
 
     for line in change_lines(outcome):
         log.info("%s", line)
         # a refused tree goes, unless tukit was told to keep it
         print(f"{line} (in the refused tree)" if outcome.refusals else line)
+    for line in fallback_lines(outcome):
+        print(line, file=sys.stderr)  # the journal has it as a warning
     for line in (*refusal_lines(outcome), *missed_lines(outcome)):
         print(line, file=sys.stderr)
         syslog.syslog(syslog.LOG_ERR, printable(line))

@@ -7,6 +7,7 @@ from tests.breaking.defence import Defence, broken
 
 _P = "tests/unit/update/test_principle.py"
 _C = "tests/unit/update/test_claims.py"
+_F = "tests/unit/update/test_fallback.py"
 _LEFT_OUT = "tukit_sysext/update/left_out.py"
 _IN_USE = "tukit_sysext/update/in_use.py"
 
@@ -107,5 +108,30 @@ DEFENCES: tuple[Defence, ...] = (
         '            raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the limit',
         '            raise ImageBroken(f"{self._where}: {size} bytes are announced, more than the limit',
         f"{_C}::test_a_claim_beyond_the_limit_is_one_of_the_server",
+    ),
+    broken(
+        "P10",
+        "the hook takes an older one without a word",
+        "tukit_sysext/entry.py",
+        "        print(line, file=sys.stderr)  # the journal",
+        "        pass  # the journal",
+        f"{_F}::test_the_hook_status_and_history",
+    ),
+    broken(
+        "P10",
+        "it is forgotten which newer one could not be had",
+        "tukit_sysext/plugins/builtin/recorder.py",
+        "{**outcome.plan.left_out, **outcome.plan.not_had}",
+        "outcome.plan.left_out",
+        f"{_F}::test_the_hook_status_and_history",
+        f"{_F}::test_why_not_says_what_happened",
+    ),
+    broken(
+        "P10",
+        "why-not says that it is taken",
+        "tukit_sysext/commands/why_not.py",
+        "explanation.plan.action is Action.FETCH",
+        "False",
+        f"{_F}::test_why_not_says_what_happened",
     ),
 )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.tree_changes import prevented_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
@@ -83,6 +84,7 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "missing": image.left_out,
         "refuses": image.refuses,
         "consequence": image.consequence,
+        "prevented": prevented_document(image),
         "in_use": image.in_use.version if image.in_use is not None else None,
         "before": image.before,
         "version": chosen.version if chosen is not None else None,

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tukit_sysext.commands.common import running_job
+from tukit_sysext.commands.common.from_ledger import left_out
 from tukit_sysext.commands.common.trees import Look, entry_document, target_in, tree_document
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import load_configuration
@@ -20,7 +20,6 @@ from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
-from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
@@ -139,32 +138,30 @@ def _tree(role: str, target: Target) -> _TreeStatus:
             wanted=wanted,
             entries=entries,
             unknown=unknown,
-            left_out=_left_out(target),
+            left_out=left_out(target),
             problems=(*load_configuration(tree).problems, *wanted.problems),
             quarantined=quarantined,
         )
 
 
-def _left_out(target: Target) -> Mapping[str, str]:
-    path, snapshot = target.machine.layout.ledger, target.snapshot
-    if snapshot is None or not path.exists():
-        return {}
-    try:
-        with Ledger(path, writable=False) as ledger:
-            return ledger.left_out(*snapshot.key)
-    except (OSError, sqlite3.Error):
-        return {}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ImageRow:
-    """One image of a tree: wanted, linked, or both."""
+    """One image of a tree: wanted, linked, or both.
+
+    ``not_had`` is the newer one that could not be had when the tree was changed last, in words (empty: none).
+    """
 
     name: str
     version: str
     policy: str
     state: str
     wanted_by: str | None
+    not_had: str = ""
+
+    @property
+    def full_state(self) -> str:
+        """The state, with what the last change could not have in its place."""
+        return f"{self.state}; {self.not_had}" if self.not_had else self.state
 
 
 def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
@@ -185,6 +182,7 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
                 version=_version(entry, look),
                 policy=policy,
                 state=_state(entry, wanted, look),
+                not_had=tree.left_out.get(name, ""),
                 wanted_by=wanted.origin,
             )
             for entry in entries
@@ -240,7 +238,7 @@ def _toned(row: _ImageRow) -> str:
         return Toned("link into the store" if row.state.startswith(f"link to {STORE}/") else row.state, Tone.NOTICE)
     if row.state.startswith(("held at", "goes with")):
         return Toned(row.state, Tone.NOTICE)
-    return row.state if row.state == "whole" else Toned(row.state, Tone.BAD)
+    return row.state if row.full_state == "whole" else Toned(row.full_state, Tone.BAD)
 
 
 def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
@@ -254,6 +252,7 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
                 "version": None if row.version in ("-", "?") else row.version,
                 "policy": row.policy,
                 "state": row.state,
+                "not_had": row.not_had or None,
                 "wanted_by": row.wanted_by,
             }
             for row in _rows(tree, look)

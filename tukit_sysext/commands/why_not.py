@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tukit_sysext.commands.common.from_ledger import left_out
 from tukit_sysext.commands.common.names import FAULTY, no_such_image
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.config.wanted import Policy, WantedImage
@@ -27,7 +28,7 @@ from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
 from tukit_sysext.update.explain import Explained, Rule, Side
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import ImagePlan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, decide
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.search import Resolver
 
@@ -39,7 +40,8 @@ _SHOWN = 5
 class _Explanation:
     """What was asked for in a tree: ``versions`` of the image that are meant, ``general`` what holds for them all.
 
-    ``version`` is that of the question, empty where it was about all; ``plan`` is what the tree would get.
+    ``version`` is that of the question, empty where it was about all; ``plan`` is what the tree would get, ``not_had``
+    what could not be had when the tree was changed last, in words.
     """
 
     target: Target
@@ -50,6 +52,7 @@ class _Explanation:
     versions: Sequence[Explained]
     general: Sequence[Rule]
     plan: ImagePlan
+    not_had: str
 
     @property
     def taken(self) -> str | None:
@@ -105,6 +108,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
         versions=chosen,
         general=explain.of_tree(facts, name, wanted.get(name)),
         plan=plan,
+        not_had=left_out(target).get(name, "") if plan.chosen is not None else "",
     )
 
 
@@ -136,6 +140,8 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
         yield f"and {len(explanation.versions) - len(shown)} older versions; -v shows them all"
     yield ""
     yield _conclusion(explanation)
+    if explanation.not_had:
+        yield Toned(f"When this tree was changed last, {explanation.not_had}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
             damage = f"{each.option.version} is linked, but {each.damage}"
@@ -199,7 +205,11 @@ def _conclusion(explanation: _Explanation) -> str:
         return f"Nothing speaks against {what}; it is not wanted: tukit-sysext install {install}"
     if taken is not None and not any(each.option.version == taken for each in usable):
         return f"Nothing speaks against {what}, but {taken} is taken: it is preferred (newer, or of a stronger source)"
-    return f"Nothing speaks against {what}" + (f": {taken} is taken" if taken is not None else "")
+    if taken is None:
+        return f"Nothing speaks against {what}"
+    # only who fetches it finds out whether it comes, and is whole
+    whole = " if it comes, and is whole" if explanation.plan.action is Action.FETCH else ""
+    return f"Nothing speaks against {what}: {taken} is taken{whole}"
 
 
 def _document(explanation: _Explanation) -> dict[str, Any]:
@@ -211,6 +221,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
         "usable": explanation.usable,
         "against": [{"rule": rule.rule, "reason": rule.system} for rule in explanation.general],
         "taken": explanation.taken,
+        "not_had": explanation.not_had or None,
         "versions": [
             {
                 "version": each.option.version,

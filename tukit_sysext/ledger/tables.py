@@ -15,6 +15,8 @@ REFUSED = "refused"
 REFUSAL_OVER = "refusal over"
 MISSED = "missed"
 """An update passed without a required image."""
+NOT_HAD = "could not be had"
+"""Another version serves in the place of a newer one."""
 HAD_AGAIN = "not missed any more"
 
 

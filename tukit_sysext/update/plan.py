@@ -25,7 +25,7 @@ Order of preference for one image:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 
@@ -109,9 +109,17 @@ class ImagePlan:
     @property
     def prevented(self) -> Considered | None:
         """The newer image that would be taken, had nothing gone wrong with it; None where there is none."""
-        return next((considered for considered in self.preferred if self._missed(considered)), None)
+        return next((considered for considered in self.preferred if self._went_wrong(considered)), None)
 
-    def _missed(self, considered: Considered) -> bool:
+    @property
+    def not_had(self) -> str:
+        """That another image serves in the place of a newer one, and why, in words; empty where none does."""
+        best = self.prevented
+        if best is None or self.chosen is None:
+            return ""
+        return f"{best.option.version} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
+
+    def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
         newer = chosen is None or compare(considered.option.version, chosen.version) > 0
         return newer and considered.standing in _WENT_WRONG
@@ -149,6 +157,11 @@ class Plan:
         images = (image for image in self.images if image.action is not Action.KEEP or image.wanted.hold is None)
         sources = {image.wanted.source for image in images}
         return {name: reason for name, reason in self.unreachable.items() if sources & {None, name}}
+
+    @property
+    def not_had(self) -> Mapping[str, str]:
+        """What could not be had of images that another version serves, by image."""
+        return {image.name: image.not_had for image in self.images if image.not_had}
 
     @property
     def left_out(self) -> Mapping[str, str]:
@@ -228,6 +241,10 @@ class _Case:
 
     def plan(self) -> ImagePlan:
         """Decide, in the order of preference of this module."""
+        image = self._plan()
+        return replace(image, warnings=(image.not_had, *image.warnings)) if image.not_had else image
+
+    def _plan(self) -> ImagePlan:
         have, unusable = self._have, self._facts.tree.unusable
         if unusable:
             return self.left_out(Why(kind=LeftOut.NO_PLACE, reason=unusable))
@@ -282,12 +299,8 @@ class _Case:
         )
 
     def _warnings_of_kept(self, have: Considered) -> Iterator[str]:
-        """What people have to know of an image that stays, and of newer ones that cannot be had."""
+        """What people have to know of an image that stays."""
         option, source = have.option, self._wanted.source
-        for version in self._published:
-            failed = version.standing in (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
-            if failed and compare(version.option.version, option.version) > 0:
-                yield f"{version.option.version} of {version.option.origin} is not taken: {version.reason}"
         if not option.whole:
             yield f"{option.file_name} is kept, but {have.reason}"
         if source is not None and source not in self._facts.sources and source not in self._facts.unusable:

@@ -41,6 +41,13 @@ def refusal_lines(outcome: Outcome) -> Iterator[str]:
         yield f"  {step}"
 
 
+def fallback_lines(outcome: Outcome) -> Iterator[str]:
+    """Images that serve in the place of newer ones that could not be had. For standard error."""
+    for image in outcome.plan.images:
+        if image.not_had and image.chosen is not None:
+            yield f"tukit-sysext: {image.name}: {image.chosen.version} serves, as {image.not_had}"
+
+
 def missed_lines(outcome: Outcome) -> Iterator[str]:
     """Required images that the update passes without, and what can be done; nothing where it has them.
 

@@ -178,7 +178,7 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(
 @pytest.mark.parametrize(
     ("image", "status", "told"),
     [
-        ("gdb", 0, "Nothing speaks against gdb: 1.1 is taken"),
+        ("gdb", 0, "Nothing speaks against gdb: 1.1 is taken if it comes, and is whole"),
         ("gdb=1.0", 0, "Nothing speaks against gdb 1.0, but 1.1 is taken"),
         ("gdb=1.2", 1, "gdb 1.2 is not used"),
         ("held=1.1", 1, "1.0 is held"),

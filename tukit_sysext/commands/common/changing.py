@@ -80,9 +80,8 @@ def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", next_step=next_step(tree, name))
         for image in tree.plan.images:
-            if image.prevented is not None and image.name not in tree.missing:
-                version, reason = image.prevented.option.version, image.prevented.reason
-                told = f"{tree.target}: {image.name}: {version} could not be had, {image.prevented.standing}: {reason}"
+            if image.not_had and image.name not in tree.missing:
+                told = f"{tree.target}: {image.name}: {image.not_had}"
                 output.warn(told, next_step=next_step(tree, image.name))
     reasons = [image.reason for tree in trees for image in tree.plan.images]
     for source, reason in away.items():

@@ -13,6 +13,7 @@ from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerImage
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
+from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.image_store import ImageFile
 from tukit_sysext.store.record import RecordUnreadable
 
@@ -96,3 +97,15 @@ class Names:
             return remembered.name, remembered.version
         image = ImageFile(file_name=file_name, record=record)
         return (image.name, image.version) if image.name is not None else None
+
+
+def left_out(target: Target) -> Mapping[str, str]:
+    """What could not be had when a tree was changed last, by image; nothing where that is not known."""
+    path, snapshot = target.machine.layout.ledger, target.snapshot
+    if snapshot is None or not path.exists():
+        return {}
+    try:
+        with Ledger(path, writable=False) as ledger:
+            return ledger.left_out(*snapshot.key)
+    except (OSError, sqlite3.Error):
+        return {}

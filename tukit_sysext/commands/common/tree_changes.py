@@ -9,7 +9,7 @@ from typing import Any
 
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.trees import tree_document
-from tukit_sysext.update.plan import Action
+from tukit_sysext.update.plan import Action, ImagePlan
 
 
 def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
@@ -61,6 +61,15 @@ def next_step(tree: TreeChange, name: str) -> str:
     return f"tukit-sysext why-not --root {shlex.quote(str(target.path))} {asked}"
 
 
+def prevented_document(image: ImagePlan) -> dict[str, Any] | None:
+    """The newer image that something went wrong with, for ``--json``; None where there is none."""
+    best = image.prevented
+    if best is None:
+        return None
+    source = best.option.candidate.source if best.option.candidate is not None else None
+    return {"version": best.option.version, "source": source, "standing": best.standing, "reason": best.reason}
+
+
 def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
     """What was done for ``--json``; ``away`` are the sources that could not be asked, with the reason."""
     return {
@@ -78,6 +87,7 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                         "link": image.link,
                         "reason": image.reason,
                         "missing": image.left_out,
+                        "prevented": prevented_document(image),
                         "warnings": list(image.warnings),
                     }
                     for image in tree.plan.images

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
-from tukit_sysext.ledger.tables import MISSED, REFUSED
+from tukit_sysext.ledger.tables import MISSED, NOT_HAD, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
@@ -62,7 +62,7 @@ class Recorder:
         with Ledger(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
-                ledger.enter(snapshot, outcome.plan.left_out)
+                ledger.enter(snapshot, {**outcome.plan.left_out, **outcome.plan.not_had})
             ledger.add(
                 LedgerEvent(
                     time=now,
@@ -75,7 +75,11 @@ class Recorder:
             )
             ledger.add(
                 LedgerEvent(time=now, kind=kind, snapshot=transaction.number, image=image, detail=reason)
-                for kind, reasons in ((REFUSED, outcome.refusals), (MISSED, outcome.missed))
+                for kind, reasons in (
+                    (REFUSED, outcome.refusals),
+                    (MISSED, outcome.missed),
+                    (NOT_HAD, outcome.plan.not_had),
+                )
                 for image, reason in reasons.items()
             )
 

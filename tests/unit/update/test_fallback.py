@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A newer version that is broken or away, and an older one in its place: every output says so (threat P10)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine import OLD, PlainMachine, with_source
+from tests.unit.integrity.verify_site import fake_look_inside
+from tukit_sysext import cli, entry
+
+BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
+    "broken": (lambda path: path.write_bytes(b"another content"), "broken"),
+    "away": (lambda path: path.unlink(), "source not reachable"),
+}
+
+
+@pytest.fixture(params=[True, False], ids=["replaced", "kept"])
+def replaced(request: pytest.FixtureRequest) -> bool:
+    """Whether there is a version between the linked one and the one that cannot be had."""
+    return bool(request.param)
+
+
+@pytest.fixture(params=BREAK)
+def way(request: pytest.FixtureRequest) -> str:
+    """How it goes wrong."""
+    return str(request.param)
+
+
+@pytest.fixture
+def standing(way: str) -> str:
+    return BREAK[way][1]
+
+
+@pytest.fixture
+def said(standing: str) -> str:
+    """What is said of it everywhere."""
+    return f"3.0 of source main could not be had, {standing}: "
+
+
+@pytest.fixture
+def site(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool) -> PlainMachine:
+    """gdb 1.0 is linked in the snapshot that runs; 3.0 is offered, and cannot be had; perhaps 2.0 is, too."""
+    fake_look_inside(monkeypatch, level=OLD)
+    site = with_source(tmp_path)
+    site.want("gdb")
+    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
+    site.boot(1)
+    site.publish("gdb", "3.0")
+    if replaced:
+        site.publish("gdb", "2.0")
+    BREAK[way][0](site.source / "gdb-3.0.x86-64.raw")
+    return site
+
+
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
+    capsys.readouterr()
+    assert cli.main([*arguments, "--json"], machine=site.machine) == status
+    return json.loads(capsys.readouterr().out)
+
+
+def finalize(site: PlainMachine) -> None:
+    """An update within the same system."""
+    site.snapshot_with(7, {"gdb": "1.0"}, default=True)
+    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
+        path = site.tree(7) / "etc/tukit-sysext" / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((site.root / "etc/tukit-sysext" / part).read_text())
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
+
+
+def test_the_hook_status_and_history(
+    site: PlainMachine, replaced: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finalize(site)
+    out, err = capsys.readouterr()
+    assert out == ("gdb: 1.0 -> 2.0, from source main\n" if replaced else "")
+    assert f"tukit-sysext: gdb: {'2.0' if replaced else '1.0'} serves, as {said}" in err
+    tree = next(tree for tree in document(site, capsys, "status")["trees"] if tree["tree"]["snapshot"] == 7)
+    assert tree["images"][0]["not_had"].startswith(said)
+    assert cli.main(["status"], machine=site.machine) == 0
+    assert "could not be had" in capsys.readouterr().out
+    events = document(site, capsys, "history")["events"]
+    assert [event["detail"].startswith(said) for event in events if event["kind"] == "could not be had"] == [True]
+
+
+def test_why_not_says_what_happened(site: PlainMachine, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """That 3.0 is taken is not known before it was fetched; that it could not be had the last time is."""
+    finalize(site)
+    found = document(site, capsys, "why-not", "--snapshot", "7", "gdb")
+    assert found["not_had"].startswith(said)
+    assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=site.machine) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "3.0 is taken if it comes, and is whole" in told
+    assert f"When this tree was changed last, {said}" in told
+
+
+def test_update_says_it(
+    site: PlainMachine, replaced: bool, standing: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = document(site, capsys, "update", status=1)
+    (image,) = found["trees"][0]["images"]
+    assert image["version"] == ("2.0" if replaced else "1.0")
+    prevented = image["prevented"]
+    assert (prevented["version"], prevented["source"], prevented["standing"]) == (
+        "3.0",
+        "main",
+        standing,
+    )
+    cli.main(["update"], machine=site.machine)
+    assert said in capsys.readouterr().err
+
+
+def test_it_is_over_when_it_comes(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update"], machine=site.machine) == 1
+    site.publish("gdb", "3.0")
+    assert cli.main(["update"], machine=site.machine) == 0
+    (tree,) = document(site, capsys, "status")["trees"]
+    assert [(image["version"], image["not_had"]) for image in tree["images"]] == [("3.0", None)]
