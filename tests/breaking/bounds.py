@@ -85,4 +85,20 @@ DEFENCES: tuple[Defence, ...] = (
         "pass",
         f"{_BOUNDS}::test_a_name_server_that_never_answers",
     ),
+    broken(
+        "P5",
+        "what came of an image is forgotten at the end of a run",
+        "tukit_sysext/store/incoming.py",
+        "        self._keep()\n        self._digest.close()\n",
+        "        self._digest.close()\n",
+        f"{_U}/store/test_partial.py::test_a_slow_line_gets_there_in_the_end",
+    ),
+    broken(
+        "P5",
+        "what is no part of an image is kept for ever",
+        "tukit_sysext/store/incoming.py",
+        "        self._worth_keeping = False\n        with suppress(OSError):\n            self._partial.drop()\n",
+        "",
+        f"{_U}/store/test_partial.py::test_what_is_no_part_of_the_image_costs_one_more_download",
+    ),
 )

@@ -71,6 +71,9 @@ class _Sink:
         self.begun = True
         self.size += len(data)
 
+    def resume(self) -> int:
+        return self.size
+
     def restart(self) -> None:
         self.size, self.begun = 0, False
 

@@ -84,7 +84,8 @@ class Attempt:
             handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
         headers = ["Accept-Encoding: identity", "Accept:"]
         if self._resume_from:
-            headers.append(f"If-Range: {self._state.recognised_by}")
+            if self._state.recognised_by:
+                headers.append(f"If-Range: {self._state.recognised_by}")
             handle.setopt(pycurl.RANGE, f"{self._resume_from}-")
         if request.asked_at not in (None, self.url):
             pass  # what another server said means nothing here
@@ -146,7 +147,7 @@ class Attempt:
             start = self._headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
             if not self._resume_from or start != str(self._resume_from):
                 raise SourceUnreachable(f"{self.url}: asked for bytes from {self._resume_from}, found {start[:40]!r}")
-            state.resumed = True
+            state.resumed, state.kept = True, False
         else:
             state.forget()  # the whole file again, whatever was there before
         etag = self._headers.get("etag", "")
@@ -245,6 +246,7 @@ class Attempt:
         if status in _TRANSIENT:
             return SourceUnreachable(message), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
+            self._state.kept = False
             return SourceUnreachable(message), Next.RETRY
         kind = NotFound if status in _NOT_FOUND else SourceUnreachable
         return kind(message), Next.GIVE_UP

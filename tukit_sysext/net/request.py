@@ -23,6 +23,10 @@ class ByteSink(Protocol):
     def write(self, data: bytes) -> None:
         """Take the next bytes."""
 
+    def resume(self) -> int:
+        """Called before anything else, where the source can go on in the middle of a file: take what came in an earlier
+        run as written, and say how many bytes that is."""
+
     def restart(self) -> None:
         """Forget everything that was written: the file comes again from its beginning."""
 
@@ -111,6 +115,8 @@ class RequestState:
     source: str = ""
     recognised_by: str = ""
     resumed: bool = False
+    kept: bool = False
+    """What was received came in an earlier run: any server may go on behind it."""
     ends: float = 0.0
     progress: float = 0.0
     redirects: dict[str, list[str]] = field(default_factory=dict)
@@ -119,4 +125,4 @@ class RequestState:
         """The next attempt begins at the first byte."""
         if self.received and self.request.sink is not None:
             self.request.sink.restart()
-        self.received, self.source, self.recognised_by, self.resumed = 0, "", "", False
+        self.received, self.source, self.recognised_by, self.resumed, self.kept = 0, "", "", False, False

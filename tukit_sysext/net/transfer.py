@@ -174,8 +174,13 @@ class Transfers:
                 self._idle.append(handle)
                 url = state.remaining[0]
                 return url, SourceUnreachable(f"{url}: not asked for: the time is over ({shared.setting})"), Next.STOP
+            if state.request.sink is not None and not state.received:
+                state.received = state.request.sink.resume()
+                state.kept = state.received > 0
         if state.recognised_by and state.source in state.remaining:
             url = state.source
+        elif state.kept:
+            url = state.remaining[state.turn]
         else:
             state.forget()
             url = state.remaining[state.turn]
@@ -244,7 +249,8 @@ class Transfers:
             state.ends = min(state.ends, state.progress + self.settings.silence)
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
-        state.forget()
+        if not state.kept:
+            state.forget()
         if what is Next.GIVE_UP:
             state.remaining.remove(url)
         else:

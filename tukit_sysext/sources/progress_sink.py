@@ -25,6 +25,12 @@ class ProgressSink:
         self._sink.write(data)
         self._progress.move(self._file_name, add=len(data))
 
+    def resume(self) -> int:
+        """See Sink."""
+        size = self._sink.resume()
+        self._progress.move(self._file_name, add=size)
+        return size
+
     def restart(self) -> None:
         """See Sink."""
         self._sink.restart()

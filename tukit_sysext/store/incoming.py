@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
+from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, Digest
+from tukit_sysext.store.partial import LEAST, Partial
 from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
 from tukit_sysext.system.label import labelled
+
+log = logging.getLogger(__name__)
 
 
 class Incoming:
@@ -20,9 +25,10 @@ class Incoming:
         self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str, keep_free: Share
     ) -> None:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
-        with labelled(folder / "image.raw"):  # it has no name yet
-            self.descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self.descriptor = _without_name(folder)
         self.size = 0
+        self._partial = Partial(folder, sha256, limit=limit)
+        self._resumable = self._worth_keeping = False
         self._others = others
         self._keep_free = keep_free
         # what is written shows late in what the file system says is free: it is counted, from where the first began
@@ -69,6 +75,7 @@ class Incoming:
         """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
         self.size += len(data)
         if self.size > self._limit:
+            self._worth_keeping = False
             raise ImageBroken(f"{self._where}: larger than the limit of {self._limit} bytes")
         # libcurl hands out small pieces: a system call and a hash for each would cost more than copying them once
         self._pending += data
@@ -77,7 +84,11 @@ class Incoming:
 
     def _flush(self) -> None:
         data = bytes(self._pending)
-        self._check_room(len(data))
+        try:
+            self._check_room(len(data))
+        except StoreError:
+            self._worth_keeping = False
+            raise
         self._pending.clear()
         self._digest.update(data)
         try:
@@ -87,20 +98,50 @@ class Incoming:
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
 
-    def restart(self) -> None:
-        """Forget everything that was written. Raises StoreError."""
+    def resume(self) -> int:
+        """Begin with what came of this image in an earlier run; how many bytes that is.
+
+        Who calls it goes on behind them, and what came is kept once more where the image is not whole in the end.
+        """
+        self._resumable = self._worth_keeping = True
+        kept = self._partial.open()
+        if kept is None:
+            return 0
         try:
-            os.ftruncate(self.descriptor, 0)
-            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            with open(kept, "rb") as file:
+                while piece := file.read(CHUNK):
+                    self.write(piece)
+            self._flush()
+        except (OSError, TukitSysextError) as error:
+            log.info("%s: what came before is of no use: %s", self._where, error)
+            self._partial.drop()
+            self.restart()
+        return self.size
+
+    def restart(self) -> None:
+        """Forget everything that was written; what can be of use later is kept. Raises StoreError."""
+        try:
+            self._keep()
+            fresh = _without_name(self._folder)
+            os.dup2(fresh, self.descriptor, inheritable=False)
+            os.close(fresh)
         except OSError as error:
             raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
         self.size = 0
+        self._worth_keeping = self._resumable
         self._pending.clear()
         self._digest.close()
         self._digest = Digest()
 
+    def _keep(self) -> None:
+        if self._worth_keeping and self.size >= LEAST:
+            with suppress(OSError, StoreError):  # it comes again from its beginning then
+                self._flush()
+                self._partial.keep(self.descriptor)
+
     def close(self) -> None:
         """Give up what was not published: a file without a name is gone with its descriptor."""
+        self._keep()
         self._digest.close()
         os.close(self.descriptor)
 
@@ -117,6 +158,9 @@ class Incoming:
         """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
         self._flush()
         sha256 = self._digest.hexdigest()
+        self._worth_keeping = False
+        with suppress(OSError):
+            self._partial.drop()
         if sha256 != self._sha256:
             contents = f"expected SHA-256 {self._sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
             raise ImageBroken(f"{self._where}: {contents}")
@@ -125,6 +169,11 @@ class Incoming:
             os.fsync(self.descriptor)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
+
+
+def _without_name(folder: Path) -> int:
+    with labelled(folder / "image.raw"):  # it has no name yet
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
 
 def _free(disk: os.statvfs_result) -> int:

@@ -237,6 +237,10 @@ class _Arrival:
         """See Sink."""
         self._incoming.write(data)
 
+    def resume(self) -> int:
+        """See Sink."""
+        return self._incoming.resume()
+
     def restart(self) -> None:
         """See Sink."""
         self._incoming.restart()

@@ -38,6 +38,9 @@ class Collected:
         self.content += data
         self.most = max(self.most, len(self.content))
 
+    def resume(self) -> int:
+        return len(self.content)
+
     def restart(self) -> None:
         self.content = b""
         self.restarts += 1

@@ -60,6 +60,9 @@ class Sink:
         if self._refuses:
             raise StoreError("full")
 
+    def resume(self) -> int:
+        return 0
+
     def restart(self) -> None:
         pass
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What came of an image is kept by its hash, and the next run goes on there: a slow line gets there in the end (P5)."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.lab.faults import Fault, NoRanges, Refuse, Status, Trickle
+from tests.lab.server import Server
+from tests.states import code
+from tests.states.state import COMMITS
+from tests.unit.ledger.samples import StoreFolder, sha256
+from tests.unit.net.samples import QUICK, request_for
+from tukit_sysext.collect.decision import Disposition, Rules, decide
+from tukit_sysext.errors import ImageBroken
+from tukit_sysext.net.request import Response
+from tukit_sysext.net.transfer import Transfers
+
+IMAGE = random.Random(5).randbytes(400_000)
+NAME = f".tukit-sysext.partial.{sha256(IMAGE)}"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> StoreFolder:
+    made = StoreFolder(tmp_path / "machine")
+    made.folder.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    (folder / "image.raw").write_bytes(IMAGE)
+    return Server(folder).start()
+
+
+def keep(site: StoreFolder, content: bytes, *, of: bytes = IMAGE, limit: int = 1_000_000) -> None:
+    """A run in which so much came."""
+    with site.store.receive(sha256=sha256(of), limit=limit, where="SOURCE") as incoming:
+        incoming.resume()
+        incoming.write(content)
+
+
+def run(site: StoreFolder, *servers: Server, seconds: int = 10) -> tuple[bool, int]:
+    """One run against servers: whether the image is whole, and with how many bytes it began."""
+    begun = 0
+    with (
+        Transfers(replace(QUICK, image_deadline=seconds, deadline=seconds)) as transfers,
+        site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming,
+    ):
+        resume = incoming.resume
+
+        def noted() -> int:
+            nonlocal begun
+            begun = resume()
+            return begun
+
+        incoming.resume = noted  # type: ignore[method-assign]
+        request = request_for(
+            *(f"{server.url}/image.raw" for server in servers),
+            sink=incoming,
+            deadline=seconds,
+            accept=lambda _: incoming.finish(),
+        )
+        (result,) = transfers.run([request], at_once=1)
+        whole = os.pread(incoming.descriptor, len(IMAGE), 0) == IMAGE
+    assert whole == isinstance(result, Response)
+    return whole, begun
+
+
+def test_a_slow_line_gets_there_in_the_end(site: StoreFolder, server: Server) -> None:
+    server.fail("image.raw", Trickle(bytes_per_second=150_000))
+    begun = []
+    for _ in range(8):
+        whole, size = run(site, server, seconds=1)
+        begun.append(size)
+        if whole:
+            break
+    assert whole
+    assert begun[0] == 0
+    assert begun == sorted(set(begun))
+    assert site.names() == []
+
+
+def test_what_a_source_that_is_asked_from_the_beginning_brings_is_not_kept(site: StoreFolder) -> None:
+    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming:
+        incoming.write(IMAGE[:200_000])
+    assert site.names() == []
+
+
+@pytest.mark.parametrize("bad", [IMAGE[:99_999] + b"?", bytes(100_000), bytes(900_000)])
+def test_what_is_no_part_of_the_image_costs_one_more_download(site: StoreFolder, server: Server, bad: bytes) -> None:
+    """It may have come from a hostile server: the hash of the whole decides (threats L2, N14)."""
+    keep(site, bad)
+    assert site.names() == [NAME]
+    assert run(site, server) == (True, len(bad))
+    assert site.names() == []
+
+
+@pytest.mark.parametrize("fault", [NoRanges(), Status(code=404), Refuse()])
+def test_a_server_that_cannot_go_on(site: StoreFolder, tmp_path: Path, server: Server, fault: Fault) -> None:
+    """The next one goes on where it was, or it comes again from its beginning."""
+    with Server(tmp_path / "server") as first:
+        first.fail("image.raw", fault)
+        keep(site, IMAGE[:200_000])
+        assert run(site, first, server) == (True, 200_000)
+
+
+def test_a_whole_one_that_has_another_hash_is_not_kept(site: StoreFolder) -> None:
+    with (
+        pytest.raises(ImageBroken),
+        site.store.receive(sha256=sha256(b"other"), limit=1_000_000, where="SOURCE") as incoming,
+    ):
+        incoming.resume()
+        incoming.write(IMAGE)
+        incoming.finish()
+    assert site.names() == []
+
+
+def test_one_that_is_larger_than_the_limit_is_not_kept(site: StoreFolder) -> None:
+    with pytest.raises(ImageBroken, match="larger than the limit"):
+        keep(site, IMAGE, limit=300_000)
+    assert site.names() == []
+
+
+def test_of_many_the_newest_are_kept(site: StoreFolder) -> None:
+    for number in range(12):
+        keep(site, IMAGE[:100_000], of=bytes([number]))
+        os.utime(site.folder / f".tukit-sysext.partial.{sha256(bytes([number]))}", (number, number))
+    kept = {f".tukit-sysext.partial.{sha256(bytes([number]))}" for number in range(4, 12)}
+    assert set(site.names()) == kept
+    keep(site, IMAGE[:100_000], of=b"one more", limit=250_000)
+    assert len(site.names()) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.chmod(0o644),
+        lambda path: os.link(path, path.with_name("second")),
+        lambda path: (path.rename(path.with_name("second")), path.symlink_to("second")),
+        lambda path: (path.unlink(), os.mkfifo(path, 0o600)),  # type: ignore[func-returns-value]
+    ],
+)
+def test_what_was_not_kept_here_is_not_taken(site: StoreFolder, change: Callable[[Path], object]) -> None:
+    keep(site, IMAGE[:200_000])
+    change(site.folder / NAME)
+    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming:
+        assert incoming.resume() == 0
+
+
+def test_no_reader_takes_it_for_an_image_and_it_goes_by_its_age(site: StoreFolder) -> None:
+    keep(site, IMAGE[:200_000])
+    assert site.store.names() == []
+    (file,) = site.store.inventory()
+    assert (site.folder / NAME).stat().st_mode & 0o777 == 0o600
+    now = file.born
+    first = decide([file], {}, {}, Rules(now=now, grace=100))
+    assert first[0].disposition is Disposition.WAITS
+    later = decide([file], {}, {NAME: (now, 1)}, Rules(now=now + 101, grace=100))
+    assert later[0].disposition is Disposition.GOES
+
+
+_FORMER = """
+import sys
+from pathlib import Path
+from tukit_sysext.layout import Layout
+try:
+    from tukit_sysext.store.image_store import Store
+except ImportError:
+    from tukit_sysext.state.store import Store
+print(Store(Layout(root=Path(sys.argv[1]))).names())
+"""
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_former_code_does_not_take_it_for_an_image(site: StoreFolder, tmp_path: Path, commit: str) -> None:
+    keep(site, IMAGE[:200_000])
+    former = code.take(commit, tmp_path / "code")
+    done = subprocess.run(
+        [sys.executable, "-c", _FORMER, site.layout.root],
+        env={"PYTHONPATH": str(former), "PATH": os.environ["PATH"]},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[]\n"
