@@ -8,6 +8,8 @@ from tests.breaking.defence import Defence, broken
 _P = "tests/unit/update/test_principle.py"
 _C = "tests/unit/update/test_claims.py"
 _F = "tests/unit/update/test_fallback.py"
+_V = "tests/unit/update/test_vendor.py"
+_OPTIONS = "tukit_sysext/update/options.py"
 _LEFT_OUT = "tukit_sysext/update/left_out.py"
 _IN_USE = "tukit_sysext/update/in_use.py"
 
@@ -133,5 +135,38 @@ DEFENCES: tuple[Defence, ...] = (
         "explanation.plan.action is Action.FETCH",
         "False",
         f"{_F}::test_why_not_says_what_happened",
+    ),
+    broken(
+        "P8",
+        "any source serves an installed image",
+        _OPTIONS,
+        "    if home and not wanted.sources and source not in home:",
+        "    if False:",
+        f"{_V}::test_an_installed_image_stays_with_its_source",
+        f"{_V}::test_another_source_is_no_successor_either",
+    ),
+    broken(
+        "P8",
+        "a fresh image comes from a weaker source while a stronger one is away",
+        _OPTIONS,
+        '    return "" if home else stronger_not_asked(',
+        '    return "" if True else stronger_not_asked(',
+        f"{_V}::test_a_fresh_image_waits_for_the_stronger_source",
+    ),
+    broken(
+        "P8",
+        "what fits is replaced by another source while its own is away",
+        "tukit_sysext/update/plan.py",
+        "        if self._waits_for_its_source(have, best.option):",
+        "        if False:",
+        f"{_V}::test_the_configuration_lets_another_one_serve_it",
+    ),
+    broken(
+        "P8",
+        "an image stays with a source that is gone",
+        _OPTIONS,
+        " & set(facts.sources)))",
+        "))",
+        f"{_V}::test_a_source_that_is_not_configured_any_more",
     ),
 )

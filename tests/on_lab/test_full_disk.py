@@ -241,6 +241,7 @@ def test_without_room_nothing_waits(site: Site, disk: Disk, kind: Full) -> None:
 
 def test_an_update_gets_the_room_that_a_collection_makes(site: Site, disk: Disk) -> None:
     """The ledger cannot be written before there is room: it does not keep the room from being made."""
+    site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Store]\nKeepFree=0\n")  # of so small a disk
     site.publish("other", "1.0", NEW, size_mib=24)
     site.want("other")
     number = open_update(site)

@@ -148,6 +148,8 @@ def test_a_link_out_of_the_tree_is_not_followed(site: Site) -> None:
     """L4: the update is refused, as the required image has no place; nothing is written where the link leads."""
     site.publish("debug", "1.0", OLD)
     site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
     site.lab.path("/var/elsewhere").mkdir()
     site.lab.tukit("open", check=True)
     number = max(site.numbers())

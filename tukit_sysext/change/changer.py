@@ -138,9 +138,10 @@ class Changer:
             if opened.request.ask:
                 images = opened.plan.images
                 open_ = [image for image in images if image.action is not Action.KEEP or image.wanted.hold is None]
-                sources = {image.wanted.source for image in open_}
-                not_asked = opened.resolver.facts.not_asked
-                reasons |= {name: reason for name, reason in not_asked.items() if sources & {None, name}}
+                not_asked = opened.resolver.facts.not_asked.items()
+                reasons |= {
+                    name: reason for name, reason in not_asked if any(image.wanted.may_be_of(name) for image in open_)
+                }
         return reasons
 
     def plans(self) -> tuple[TreeChange, ...]:
@@ -210,7 +211,7 @@ def _spare(image: ImagePlan, facts: Facts) -> ImagePlan:
     if image.action is not Action.LEAVE_OUT or not image.remove:
         return image
     # what is blocked has to go; what only differs from what is held or asked for stays
-    linked = current(facts, replace(image.wanted, hold=None, constraint=None, source=None))
+    linked = current(facts, replace(image.wanted, hold=None, constraint=None, sources=()))
     if linked is None or linked.standing is not Standing.FITS:
         return image
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))

@@ -301,5 +301,7 @@ def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
         files=(_source_file(name), *((key,) if has_key and not users else ())),
         kept=key if has_key and users else None,
         users=users,
-        wanted_by=tuple(sorted(image.name for image in images if image.source == name and image.state is State.WANTED)),
+        wanted_by=tuple(
+            sorted(image.name for image in images if name in image.sources and image.state is State.WANTED)
+        ),
     )

@@ -151,6 +151,7 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
 _NAMES = {
     Side.FILE: "file name",
     Side.SOURCE: "Source=",
+    Side.VENDOR: "its source",
     Side.HOLD: "Hold=",
     Side.VERSION: "Version=",
     Side.BLOCK: "Block=",

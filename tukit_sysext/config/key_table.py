@@ -75,7 +75,7 @@ KEYS: Sequence[Key] = (
     _source("Credentials", "path", "", "a file of root alone with user:password for the servers"),
     _source("Priority", "number", "99", "a smaller number is a stronger source"),
     _image("Policy", "required or optional", "required", "whether an update may take the image away"),
-    _image("Source", "name of a source", "", "take it from this source alone"),
+    _image("Source", "name of a source", "", "take it from these sources alone, in this order", several=True),
     _image("Hold", "version", "", "take this version alone"),
     _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),
     _image("Block", "version", "", "never take these versions", several=True),

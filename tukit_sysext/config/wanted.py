@@ -5,7 +5,7 @@
 Key      in section ``[Image]``
 ======== =========================================================================================================
 Policy=  ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
-Source=  take it from this source alone
+Source=  take it from these sources alone, the first the strongest; else an installed image stays with its source
 Hold=    take this version alone
 Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
 Block=   never take these versions (several; also one that is linked, held or in the store)
@@ -55,7 +55,7 @@ class WantedImage:
     name: str
     origin: str
     policy: Policy = Policy.REQUIRED
-    source: str | None = None
+    sources: tuple[str, ...] = ()
     hold: str | None = None
     constraint: str | None = None
     blocked: tuple[str, ...] = ()
@@ -67,6 +67,10 @@ class WantedImage:
     def may_refuse(self) -> bool:
         """Whether an update that takes the image away is refused."""
         return self.trusted and self.policy is Policy.REQUIRED and self.state is State.WANTED
+
+    def may_be_of(self, source: str) -> bool:
+        """Whether Source= lets it be taken from a source."""
+        return not self.sources or source in self.sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +103,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         name=name,
         origin=file.path,
         policy=keys.take(SECTION, "Policy", _policy, Policy.REQUIRED),
-        source=keys.take(SECTION, "Source", component, None),
+        sources=keys.take_all(SECTION, "Source", component),
         hold=keys.take(SECTION, "Hold", version, None),
         constraint=keys.take(SECTION, "Version", check_specifier, None),
         blocked=keys.take_all(SECTION, "Block", version),

@@ -19,6 +19,7 @@ from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import (
     Considered,
     Option,
+    barred,
     blocked_by,
     consider,
     damage,
@@ -36,6 +37,8 @@ class Side(StrEnum):
     STATE = "state"
     """State= of the image, or a mask in its place."""
     SOURCE = "source"
+    VENDOR = "other-source"
+    """An installed image stays with its source, and nothing comes from a weaker one while a stronger is away."""
     FILE = "file-architecture"
     """The architecture that the file's name tells."""
     HOLD = "hold"
@@ -81,13 +84,13 @@ class Explained:
 
 def relaxed(wanted: WantedImage) -> WantedImage:
     """The image as it would be wanted without all that narrows the choice."""
-    return replace(wanted, source=None, hold=None, constraint=None, blocked=(), state=State.WANTED)
+    return replace(wanted, sources=(), hold=None, constraint=None, blocked=(), state=State.WANTED)
 
 
 def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
     """Candidates of an image that nobody looked at yet, whatever the configuration says of them."""
     wanted = relaxed(facts.wanted[name]) if name in facts.wanted else WantedImage(name=name, origin="")
-    versions = published(replace(facts, blocked=()), wanted)
+    versions = published(replace(facts, blocked=()), wanted, of_any=True)
     return tuple(
         version.option.candidate
         for version in versions
@@ -136,10 +139,10 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
     for candidate in facts.candidates:
         if candidate.name == wanted.name:
             # one that is not for this tree hides nothing of the store
-            if wanted.source in (None, candidate.source) and candidate.architecture in (None, facts.tree.architecture):
+            if wanted.may_be_of(candidate.source) and candidate.architecture in (None, facts.tree.architecture):
                 seen.add((candidate.file_name, candidate.sha256))
             yield Option.of_candidate(facts, candidate)
-    for option in (version.option for version in spare(facts, relaxed(wanted))):
+    for option in (version.option for version in spare(facts, relaxed(wanted), of_any=True)):
         if (option.file_name, option.sha256) not in seen:
             seen.add((option.file_name, option.sha256))
             yield option
@@ -172,8 +175,13 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
     candidate = option.candidate
     record = option.stored.record if option.stored is not None else None
     source = candidate.source if candidate is not None else (record.source if record is not None else None)
-    if wanted.source is not None:
-        yield Rule(rule=Side.SOURCE, fits=source == wanted.source, system=wanted.source, image=source)
+    if wanted.sources:
+        allowed = source is not None and wanted.may_be_of(source)
+        yield Rule(rule=Side.SOURCE, fits=allowed, system=" ".join(wanted.sources), image=source)
+    elif source is not None:
+        against = barred(facts, wanted, source, candidate.priority if candidate is not None else None)
+        if against:
+            yield Rule(rule=Side.VENDOR, fits=False, system=against, image=source)
     if candidate is not None and candidate.architecture is not None:
         ours = facts.tree.architecture
         yield Rule(rule=Side.FILE, fits=candidate.architecture == ours, system=ours, image=candidate.architecture)
@@ -203,6 +211,8 @@ def _in_words(rule: Rule) -> str:
     match rule.rule:
         case Side.SOURCE:
             return f"it is of {rule.image or 'no source'}, Source= is {rule.system}"
+        case Side.VENDOR:
+            return f"it is of {rule.image}, and {rule.system}"
         case Side.FILE:
             return f"it is for {rule.image}, the system is {rule.system}"
         case Side.HOLD:

@@ -71,7 +71,8 @@ def no_objection(system: Mapping[str, str], image: Mapping[str, str], name: str,
 class Facts:
     """Everything that a plan is made from.
 
-    ``sources`` are the names of the sources that there are, ``masked`` what masks a name that would be wanted.
+    ``sources`` are the names of the sources that there are, ``priorities`` those of them (the smaller, the stronger),
+    ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
     to, ``unreachable`` the reason by source, ``refused_for`` seconds since when an image holds back updates, by image,
     ``broken_sources`` the reason by source whose list is refused, ``next_steps`` what a person can do about it,
@@ -87,6 +88,7 @@ class Facts:
     masked: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    priorities: Mapping[str, int] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
     known: Mapping[str, Description] = field(default_factory=dict)
     unreachable: Mapping[str, str] = field(default_factory=dict)

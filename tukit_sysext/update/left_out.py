@@ -13,7 +13,7 @@ from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Considered, Option, blocked_by, current, published, spare
+from tukit_sysext.update.options import Considered, Option, blocked_by, current, homes, published, spare
 
 
 class LeftOut(StrEnum):
@@ -95,28 +95,49 @@ def why_nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered,
         or _list_refused(facts, wanted)
         or _of_version(LeftOut.BROKEN, Standing.BROKEN, considered)
         or _kept_away(facts, wanted)
-        or Why(kind=LeftOut.NOTHING_FITS, reason=_nothing_fits(facts, wanted, considered))
+        or Why(
+            kind=LeftOut.NOTHING_FITS,
+            reason=_nothing_fits(facts, wanted, considered),
+            next_step=_elsewhere(facts, wanted),
+        )
     )
 
 
+def _serves(facts: Facts, wanted: WantedImage, source: str) -> bool:
+    """Whether a source would serve the image, could it be asked."""
+    home = homes(facts, wanted)
+    return source in (wanted.sources or home) if wanted.sources or home else True
+
+
+def _elsewhere(facts: Facts, wanted: WantedImage) -> str:
+    """How to have it from another source that offers it; empty where none does, or Source= says from where."""
+    home = homes(facts, wanted)
+    others = sorted({candidate.source for candidate in facts.offered(wanted.name)} - set(home))
+    if not home or not others or wanted.sources:
+        return ""
+    return f"to have it from another source too, Source={' '.join((*home, *others))} in {wanted.origin}"
+
+
 def _fault(facts: Facts, wanted: WantedImage) -> Why | None:
-    unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if wanted.source in (None, name)]
+    unusable = [f"{name}: {why}" for name, why in sorted(facts.unusable.items()) if _serves(facts, wanted, name)]
     return Why(kind=LeftOut.FAULT, reason="; ".join(unusable)) if unusable else None
 
 
 def _unreachable(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> Why | None:
-    away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if wanted.source in (None, name)]
+    away = [f"{name}: {why}" for name, why in sorted(facts.unreachable.items()) if _serves(facts, wanted, name)]
     away += [each.reason for each in considered if each.standing is Standing.UNREACHABLE]
     if not away:
         return None
     # what would fit without the configuration is at hand: the network has its part in this alone
     kept = _kept_away(facts, wanted)
-    reasons, next_step = ((*away, kept.reason), kept.next_step) if kept is not None else (away, "")
+    reasons, next_step = (
+        ((*away, kept.reason), kept.next_step) if kept is not None else (away, _elsewhere(facts, wanted))
+    )
     return Why(kind=LeftOut.UNREACHABLE, reason="; ".join(reasons), next_step=next_step)
 
 
 def _list_refused(facts: Facts, wanted: WantedImage) -> Why | None:
-    refused = {name: why for name, why in sorted(facts.broken_sources.items()) if wanted.source in (None, name)}
+    refused = {name: why for name, why in sorted(facts.broken_sources.items()) if _serves(facts, wanted, name)}
     if not refused:
         return None
     steps = dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps)
@@ -139,9 +160,10 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     Only Hold=, Version= and Block= count, and a source that is not there any more, which keeps all of them away: whose
     images are believed is another question than which of them are liked.
     """
-    if wanted.source is not None and facts.sources and wanted.source not in facts.sources:
-        next_step = f"tukit-sysext sources add {wanted.source}, or change Source= in {wanted.origin}"
-        return Why(kind=LeftOut.KEPT_AWAY, reason=f"source {wanted.source} is not configured", next_step=next_step)
+    if wanted.sources and facts.sources and not set(wanted.sources) & set(facts.sources):
+        named = " ".join(wanted.sources)
+        next_step = f"tukit-sysext sources add {wanted.sources[0]}, or change Source= in {wanted.origin}"
+        return Why(kind=LeftOut.KEPT_AWAY, reason=f"source {named} is not configured", next_step=next_step)
     best = next((version.option for version in _without_settings(facts, wanted) if version.usable), None)
     if best is None:
         return None
@@ -221,17 +243,17 @@ def _unpublished(facts: Facts, wanted: WantedImage) -> str:
     """Why there is no version at all (of those that are held) that this system could have."""
     if not facts.sources:
         return "no source is configured"
-    if wanted.source is not None and wanted.source not in facts.sources:
-        return f"source {wanted.source} is not configured"
+    if wanted.sources and not set(wanted.sources) & set(facts.sources):
+        return f"source {' '.join(wanted.sources)} is not configured"
     others = {
         candidate.architecture
         for candidate in facts.candidates
         if candidate.name == wanted.name
-        and wanted.source in (None, candidate.source)
+        and _serves(facts, wanted, candidate.source)
         and wanted.hold in (None, candidate.version)
     }
     if others:
         known = ", ".join(sorted(architecture or "?" for architecture in others))
         return f"it is published for {known} only, the system is {facts.tree.architecture}"
     what = "such version" if wanted.hold is not None else "version"
-    return f"no {what} is published by {wanted.source or ', '.join(facts.sources)}"
+    return f"no {what} is published by {', '.join(wanted.sources or homes(facts, wanted) or facts.sources)}"

@@ -68,6 +68,7 @@ class LocalLook:
             wanted=wanted.images,
             masked=wanted.masked,
             sources=tuple(sorted(self.configuration.sources)),
+            priorities={name: source.priority for name, source in self.configuration.sources.items()},
             policy_known=self.configuration.trusted,
             problems=(*self.configuration.problems, *wanted.problems),
             refused_for=refused_for or {},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cmp_to_key, lru_cache
 
+from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility, Host, check
@@ -95,29 +96,67 @@ newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: i
 """Sort key for what has a ``version``."""
 
 
-def published(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
-    """What sources offer: the strongest source first, in it the newest version."""
+def homes(facts: Facts, wanted: WantedImage) -> tuple[str, ...]:
+    """The sources that the linked image is from, as far as they are still configured: it stays with them."""
+    records = (stored.record for stored in facts.links_to(wanted.name).values())
+    return tuple(sorted({record.source for record in records if record is not None} & set(facts.sources)))
+
+
+def barred(facts: Facts, wanted: WantedImage, source: str, priority: int | None = None) -> str:
+    """Why the image may not be taken from a source; empty where it may.
+
+    Source= decides. Without it an installed image stays with its source, as zypper keeps a vendor, and another one is
+    not taken from a weaker source while a stronger one could not be asked: whoever drops packets would choose it.
+    """
+    if not wanted.may_be_of(source):
+        return f"Source= is {' '.join(wanted.sources)}"
+    home = homes(facts, wanted)
+    if home and not wanted.sources and source not in home:
+        return f"the linked image is of {' '.join(home)}, with which it stays unless Source= has both"
+    return "" if home else stronger_not_asked(facts, wanted, source, priority)
+
+
+def stronger_not_asked(facts: Facts, wanted: WantedImage, source: str, priority: int | None = None) -> str:
+    """That a source which goes before this one could not be asked, in words; empty where all of them were."""
+
+    def strength(name: str) -> int:
+        return wanted.sources.index(name) if wanted.sources else facts.priorities.get(name, DEFAULT_PRIORITY)
+
+    ours = priority if priority is not None and not wanted.sources else strength(source)
+    first = (name for name in facts.not_asked if wanted.may_be_of(name) and strength(name) < ours)
+    return next((f"{name}, which goes before it, could not be asked" for name in first), "")
+
+
+def published(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterator[Considered]:
+    """What sources offer: the strongest source first, in it the newest version.
+
+    With ``of_any`` those of sources that may not serve it are among them.
+    """
     if wanted.state is State.REMOVED:
         return
+    sources = {(candidate.source, candidate.priority) for candidate in facts.offered(wanted.name)}
+    serve = {source for source, priority in sources if of_any or not barred(facts, wanted, source, priority)}
     options = [
         Option.of_candidate(facts, candidate)
         for candidate in facts.offered(wanted.name)
         if candidate.architecture in (None, facts.tree.architecture)
-        and wanted.source in (None, candidate.source)
+        and candidate.source in serve
         and wanted.hold in (None, candidate.version)
     ]
+    if wanted.sources:
+        options.sort(key=lambda option: wanted.sources.index(option.candidate.source) if option.candidate else 0)
     for option in options:
         yield _choosable(facts, wanted, option)
 
 
-def spare(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
-    """Whole images of the store, whether a source still offers them or not, the newest first."""
+def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterator[Considered]:
+    """Whole images of the store, whether a source still offers them or not, the newest first; as :func:`published`."""
     options = [
         Option.of_stored(stored)
         for stored in facts.stored_of(wanted.name)
         if stored.record is not None
         and stored.condition is Condition.WHOLE
-        and wanted.source in (None, stored.record.source)
+        and (of_any or not barred(facts, wanted, stored.record.source))
         and wanted.hold in (None, stored.record.version)
     ]
     for option in sorted(options, key=newest_first):

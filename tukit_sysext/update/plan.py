@@ -12,7 +12,9 @@ Order of preference for one image:
 
 1. what sources offer now, the strongest source first, in it the newest version (UAPI.10); the first that fits
 2. the linked image stays where it fits and that of rule 1 is not newer: an update never brings an older version, unless
-   ``Source=`` wants it from another source than that of the linked one
+   ``Source=`` wants it from another source than that of the linked one. An installed image stays with its source
+   unless ``Source=`` names several, or its source is not configured any more; what is not installed yet is not taken
+   from a weaker source while a stronger one could not be asked
 3. where nothing that is offered can be used, an image that is in the store already
 4. a held version alone counts, wherever it is
 5. a blocked version (``Block=`` of the image, ``[Block]`` of the settings) is never chosen, not where it is linked,
@@ -45,7 +47,7 @@ from tukit_sysext.update.left_out import (
     is_over,
     why_nothing,
 )
-from tukit_sysext.update.options import Considered, Option, current, merge_name, published, spare
+from tukit_sysext.update.options import Considered, Option, current, merge_name, published, spare, stronger_not_asked
 
 
 class Action(StrEnum):
@@ -155,8 +157,10 @@ class Plan:
     def not_asked(self) -> Mapping[str, str]:
         """Reason by source for those that could not be asked for an image; one that is held and there needs none."""
         images = (image for image in self.images if image.action is not Action.KEEP or image.wanted.hold is None)
-        sources = {image.wanted.source for image in images}
-        return {name: reason for name, reason in self.unreachable.items() if sources & {None, name}}
+        wanted = [image.wanted for image in images]
+        return {
+            name: reason for name, reason in self.unreachable.items() if any(image.may_be_of(name) for image in wanted)
+        }
 
     @property
     def not_had(self) -> Mapping[str, str]:
@@ -273,13 +277,22 @@ class _Case:
             return False  # older or not: Source= says from where it is wanted
         if self._wanted.hold is not None and have.whole:
             return True
+        if self._waits_for_its_source(have, best.option):
+            return True
         if not have.whole and best.option.file_name == have.file_name:
             return False  # the source can tell whether this file of unknown origin is the published one
         return compare(best.option.version, have.version) <= 0
 
+    def _waits_for_its_source(self, have: Option, best: Option) -> bool:
+        """Whether another source, which Source= lets serve it, is not needed while a stronger one is away."""
+        record = have.stored.record if have.stored is not None else None
+        if record is None or best.candidate is None or best.candidate.source == record.source:
+            return False
+        return bool(stronger_not_asked(self._facts, self._wanted, best.candidate.source))
+
     def _is_of_another_source(self, have: Option) -> bool:
         record = have.stored.record if have.stored is not None else None
-        return self._wanted.source is not None and record is not None and record.source != self._wanted.source
+        return record is not None and not self._wanted.may_be_of(record.source)
 
     def _keep(self, have: Considered) -> ImagePlan:
         option = have.option
@@ -300,11 +313,11 @@ class _Case:
 
     def _warnings_of_kept(self, have: Considered) -> Iterator[str]:
         """What people have to know of an image that stays."""
-        option, source = have.option, self._wanted.source
+        option, sources = have.option, self._wanted.sources
         if not option.whole:
             yield f"{option.file_name} is kept, but {have.reason}"
-        if source is not None and source not in self._facts.sources and source not in self._facts.unusable:
-            yield f"source {source} is not configured, so that it gets no update"
+        if sources and not {*self._facts.sources, *self._facts.unusable} & set(sources):
+            yield f"source {' '.join(sources)} is not configured, so that it gets no update"
         same = self._published_as(option)
         if same is not None and self._is_of_another_source(option) and same.sha256 != option.sha256:
             yield (
@@ -319,6 +332,12 @@ class _Case:
         warnings: list[str] = []
         if have is not None and have.standing is Standing.BROKEN:
             warnings.append(f"{have.option.file_name} is {have.reason}")
+        record = have.option.stored.record if have is not None and have.option.stored is not None else None
+        if record is not None and option.candidate is not None and record.source not in self._facts.sources:
+            warnings.append(
+                f"{record.version} is of {record.source}, which is not configured any more: from now on it comes from "
+                f"{option.origin}"
+            )
         if self._published_as(option) is None:
             warnings.append(f"{option.version} is taken from the store: no source offers one that can be used")
         return ImagePlan(

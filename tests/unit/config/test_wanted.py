@@ -36,10 +36,10 @@ def test_required_is_the_default(tmp_path: Path) -> None:
 
 
 def test_all_keys(tmp_path: Path) -> None:
-    found = one(tmp_path, "[Image]\nPolicy=optional\nSource=own\nHold=15.2~rc1\nState=removed\n")
-    assert (found.policy, found.source, found.hold, found.state) == (
+    found = one(tmp_path, "[Image]\nPolicy=optional\nSource=own third\nHold=15.2~rc1\nState=removed\n")
+    assert (found.policy, found.sources, found.hold, found.state) == (
         Policy.OPTIONAL,
-        "own",
+        ("own", "third"),
         "15.2~rc1",
         State.REMOVED,
     )
@@ -107,7 +107,7 @@ def test_a_key_of_a_newer_version_is_named_and_the_image_may_refuse(tmp_path: Pa
 
 def test_a_wrong_value_leaves_the_other_keys(tmp_path: Path) -> None:
     found = one(tmp_path, "[Image]\nPolicy=maybe\nHold=15.2\nSource=own\n")
-    assert (found.hold, found.source) == ("15.2", "own")
+    assert (found.hold, found.sources) == ("15.2", ("own",))
 
 
 @pytest.mark.parametrize("name", ["a b", "-rf", "caf\u00e9", "a..b"])

@@ -58,7 +58,7 @@ NO_DESCRIPTION = Description(reason="it has no description, its content decides"
         (facts(want(), offers={candidate("2", **WEAK): FITS, candidate("1"): FITS}), FETCH, "1"),
         (facts(want(), offers={candidate("2", **WEAK): FITS, candidate("1"): OTHER}), FETCH, "2"),
         (facts(want(), offers={candidate("2", source="b"): FITS, candidate("1", source="a"): FITS}), FETCH, "2"),
-        (facts(want(source="weak"), offers={candidate("1", **WEAK): FITS, candidate("2"): FITS}), FETCH, "1"),
+        (facts(want(sources=("weak",)), offers={candidate("1", **WEAK): FITS, candidate("2"): FITS}), FETCH, "1"),
         # held
         (facts(want(hold="1"), offers={candidate("2"): FITS, candidate("1"): FITS}), FETCH, "1"),
         (facts(want(hold="1"), offers={candidate("2"): FITS}, **HAVE_1), KEEP, "1"),
@@ -116,7 +116,7 @@ NOTHING = [
     (facts(want(), offers={candidate("2"): OTHER}), LeftOut.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
     (facts(want()), LeftOut.NOTHING_FITS, "no version is published by local"),
     (facts(want(), sources=()), LeftOut.NOTHING_FITS, "no source is configured"),
-    (facts(want(source="own")), LeftOut.KEPT_AWAY, "source own is not configured"),
+    (facts(want(sources=("own",))), LeftOut.KEPT_AWAY, "source own is not configured"),
     (
         facts(want(hold="7"), offers={candidate("2"): OTHER}, store=[stored("1", fits="2")], entries=[link("1")]),
         LeftOut.NOTHING_FITS,
@@ -164,7 +164,7 @@ NOTHING = [
         "2 of source local would fit, but it is blocked by /etc/tukit-sysext/images.d/gdb.conf",
     ),
     (facts(want(hold="1"), store=[stored("2")]), LeftOut.KEPT_AWAY, "2 of the store would fit, but 1 is held"),
-    (facts(want(source="own"), offers={candidate("2"): FITS}, sources=("own",)), LeftOut.NOTHING_FITS, "by own"),
+    (facts(want(sources=("own",)), offers={candidate("2"): FITS}, sources=("own",)), LeftOut.NOTHING_FITS, "by own"),
     (facts(want(), store=[stored("1", fits="2")], entries=[link("1")]), LeftOut.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
     (facts(want(), unreachable={"local": "no answer"}), LeftOut.UNREACHABLE, "local: no answer"),
     (facts(want(), offers={candidate("2"): unreachable()}), LeftOut.UNREACHABLE, "no answer"),

@@ -139,7 +139,7 @@ class TestUndecided:
     def test_what_is_not_wanted_is_not_asked(self) -> None:
         assert undecided(facts(removed(), offers={candidate("1"): None})) == ()
         assert undecided(facts(want(hold="2"), offers={candidate("1"): None, candidate("2"): FITS})) == ()
-        assert undecided(facts(want(source="own"), offers={candidate("1"): None})) == ()
+        assert undecided(facts(want(sources=("own",)), offers={candidate("1"): None})) == ()
 
     def test_what_failed_at_one_source_is_asked_of_the_next(self) -> None:
         a, b = candidate("1", source="a"), candidate("1", source="b")

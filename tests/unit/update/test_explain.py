@@ -33,7 +33,7 @@ def some_facts(chance: random.Random) -> Facts:
     }
     keys = {
         "hold": chance.choice([None, None, "1.1", "1.9"]),
-        "source": chance.choice([None, None, "local", "web"]),
+        "sources": chance.choice([(), (), ("local",), ("web", "local")]),
         "constraint": chance.choice([None, None, ">=1.2", "<1.2"]),
         "blocked": chance.choice([(), (), ("1.3",), ("1.0", "1.2")]),
     }
