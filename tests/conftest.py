@@ -16,6 +16,7 @@ import pytest
 from tests.lab import Flavour, Lab
 from tests.lab.images import ToolMissing
 from tests.surroundings import make_usual
+from tukit_sysext.system.control import CONTROL
 
 _ON_LAB = Path(__file__).parent / "on_lab"
 
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.root)
         for reason in _missing(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def programs_not_tried_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a program works is remembered for one process: each test is as a new one."""
+    monkeypatch.setattr(CONTROL, "_faults", {})
 
 
 @pytest.hookimpl(wrapper=True)

@@ -52,8 +52,18 @@ class ImageBroken(TukitSysextError):
     """An image, or what describes it, is not what the signed or listed data says, or cannot be merged."""
 
 
-class NoVerdict(ImageBroken):
-    """Looking into an image came to no end: no update takes it, and nothing good is thrown away for it."""
+class NoVerdict(TukitSysextError):
+    """An image or a list cannot be used, and nobody knows whether it is bad: the program that tells has died of it.
+
+    No update takes it, nobody is to blame, and nothing is deleted or put into quarantine for it.
+    """
+
+
+class ToolBroken(TukitSysextError):
+    """A program that we rely on cannot be run, or fails on what is known to be good.
+
+    A fault of this machine: it says nothing of an image or a source, and refuses no update.
+    """
 
 
 class StoreError(TukitSysextError):
@@ -77,7 +87,3 @@ class NoSpace(StoreError):
 
 class Busy(TukitSysextError):
     """Another process holds the lock that is needed alone."""
-
-
-class ToolMissing(Exception):
-    """A program that we rely on cannot be run: a fault of the installation, not of an image or a source."""

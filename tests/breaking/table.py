@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, bounds, content, faults, locks, machine, policy, reaching, snapshots, ways
+from tests.breaking import belief, bounds, content, faults, locks, machine, policy, reaching, snapshots, tools, ways
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -17,4 +17,5 @@ DEFENCES: tuple[Defence, ...] = (
     *reaching.DEFENCES,
     *bounds.DEFENCES,
     *locks.DEFENCES,
+    *tools.DEFENCES,
 )

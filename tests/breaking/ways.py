@@ -172,7 +172,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N15",
         "a source that is away ends the transaction",
         "tukit_sysext/update/search.py",
-        "            except (SourceUnreachable, ImageBroken) as error:\n                log.warning(",
+        "            except (SourceUnreachable, ImageBroken, NoVerdict) as error:\n                log.warning(",
         "            except ImageBroken as error:\n                log.warning(",
         f"{_U}/update/test_search.py::test_a_list_that_cannot_be_used",
     ),

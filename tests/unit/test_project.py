@@ -257,7 +257,7 @@ def spdx_problems(top: Path) -> list[str]:
 
 
 def source_files(top: Path) -> Iterator[Path]:
-    """All files but the licence itself, recorded data, documents and empty markers."""
+    """All files but the licence itself, recorded data, documents, empty markers, and what programs are tried on."""
     for name in sorted(LAYOUT):
         for file in sorted((top / name).rglob("*")) if (top / name).is_dir() else [top / name]:
             if (
@@ -265,6 +265,7 @@ def source_files(top: Path) -> Iterator[Path]:
                 and file.suffix not in {".md", ".pyc", ".json", ".txt"}
                 and file.name not in {"LICENSE", "py.typed"}
                 and top / "tests" / "data" not in file.parents
+                and file.parent != top / "tukit_sysext" / "system" / "known_good"
             ):
                 yield file
 

@@ -16,6 +16,7 @@ TESTS = Path(__file__).parents[1]
 EXPECTED = [f"{kind}{number}" for kind, last in (("N", 16), ("L", 16), ("C", 16)) for number in range(1, last + 1)]
 EXPECTED += ["P1", "P5"]
 EXPECTED += ["P0", "P6", "P8", "P10"]
+EXPECTED += ["P3", "P14"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

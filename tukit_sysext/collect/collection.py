@@ -19,7 +19,7 @@ from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, U
 from tukit_sysext.collect.leftovers import Leftovers
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.settings import MAIN, load_configuration
-from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolMissing
+from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
@@ -232,8 +232,10 @@ class _Run:
         try:
             with self._store.opened(name) as descriptor:
                 inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
-        except (NoVerdict, StoreError, ToolMissing, OSError) as error:
-            return replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
+        except (NoVerdict, StoreError, ToolBroken, OSError) as error:
+            decision = replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
+            log.error("%s: %s", name, decision.reason)
+            return decision
         except ImageBroken as error:
             reason = f"nothing needs it, and it is no extension image: {error}"
             return replace(decision, disposition=Disposition.GOES, reason=reason)

@@ -89,7 +89,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if not output.wants_json:
         for text in unknown:
             output.warn(f"not known: {text}")
-    wrong = any(result.assessment.wrong or result.assessment.unknown for result in results)
+    assessments = [result.assessment for result in results]
+    wrong = any(each.wrong or each.unsettled or each.unknown for each in assessments)
     return ExitStatus.FAILED if wrong or unlinked or unknown else ExitStatus.DONE
 
 
@@ -187,10 +188,12 @@ def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
         return ExitStatus.FAILED
     moves = quarantine.isolate(machine, assessment)
     failed = [move for move in moves if move.outcome is quarantine.MoveOutcome.FAILED]
+    for finding in assessment.unsettled:
+        log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.name, finding.reason)
     for move in moves:
         # the journal has both streams: each is told on one of them
         print(move.text, file=sys.stderr if move in failed else sys.stdout)
-    return ExitStatus.FAILED if failed else ExitStatus.DONE
+    return ExitStatus.FAILED if failed or assessment.unsettled else ExitStatus.DONE
 
 
 def _boot_planned(machine: Machine) -> ExitStatus:
@@ -208,7 +211,9 @@ def _boot_planned(machine: Machine) -> ExitStatus:
             print(f"{finding.entry.name}: would be {what}")
         elif finding.quarantined is None and quarantine.harmful(finding):
             print(f"{finding.entry.name}: would be put into quarantine: {finding.condition}: {finding.reason}")
-    return ExitStatus.DONE
+    for finding in assessment.unsettled:
+        print(f"tukit-sysext: {finding.entry.name}: would be left where it is: {finding.reason}", file=sys.stderr)
+    return ExitStatus.FAILED if assessment.unsettled else ExitStatus.DONE
 
 
 def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
@@ -264,7 +269,7 @@ def _verdict(assessment: Assessment) -> str:
         return f"{len(assessment.wrong)} of {len(assessment.findings)} images are wrong"
     if not assessment.findings:
         return "no extension image" if not assessment.unknown else "not known"
-    return "all is well" if not assessment.unknown else "not all is known"
+    return "not all is known" if assessment.unknown or assessment.unsettled else "all is well"
 
 
 def _place(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from tukit_sysext.doctor.check import CheckResult, good, hint, installs, problem, unknown
-from tukit_sysext.errors import ToolMissing
+from tukit_sysext.errors import ToolBroken
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.tukit_plugins import OUR_PLUGIN, command_to_stop, masks, other_plugins
@@ -152,7 +152,7 @@ def _version(program: Path) -> str | None:
     for argv in commands:
         try:
             result = run(argv, timeout=_TIMEOUT)
-        except (TimedOut, ToolMissing):
+        except (TimedOut, ToolBroken):
             continue
         if result.status == 0 and _VERSION.search(result.output):
             return result.output.strip().splitlines()[-1][:80]

@@ -7,12 +7,16 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import tukit_sysext
 from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown, warning
-from tukit_sysext.errors import MemoryUnreadable
+from tukit_sysext.errors import MemoryUnreadable, StoreError, ToolBroken
 from tukit_sysext.machine import Machine
 from tukit_sysext.sources.seen import Seen
+from tukit_sysext.system.control import CONTROL
+from tukit_sysext.system.gpgv import GPGV, try_gpgv
+from tukit_sysext.system.inspect_image import DISSECT, try_dissect
 
 _DAY = 86400
 _SYNCHRONISE = "timedatectl set-ntp true"
@@ -86,22 +90,39 @@ NEEDED: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProgramsCheck:
-    """Programs that cannot be run, each with the command that installs it."""
+    """Programs that cannot be run, each with the command that installs it, and those that do not work, with the reason.
+
+    Whether they work is tried where this is the machine itself.
+    """
 
     missing: Mapping[str, str]
+    broken: Mapping[str, str]
 
     @classmethod
     def look(cls, machine: Machine) -> ProgramsCheck:
         """Look for them."""
         root = machine.layout.root
-        return cls(
-            missing={
-                path: installs(machine, path) for path in NEEDED if not os.access(root / path.lstrip("/"), os.X_OK)
-            }
-        )
+        missing = {path: installs(machine, path) for path in NEEDED if not os.access(root / path.lstrip("/"), os.X_OK)}
+        return cls(missing=missing, broken=_broken(machine) if root == Path("/") and not missing else {})
 
     def judge(self) -> Iterator[CheckResult]:
         for path, next_step in self.missing.items():
             yield problem("programs", f"{path} is not installed: {NEEDED[path]}", next_step)
-        if not self.missing:
+        for path, reason in self.broken.items():
+            yield problem("programs", f"{reason}: {NEEDED[path]}", f"see what {path} itself says, and install it anew")
+        if not self.missing and not self.broken:
             yield good("programs", "all programs that are needed are installed")
+
+
+def _broken(machine: Machine) -> Mapping[str, str]:
+    """Why programs do not accept what is known to be good; only root can look into images."""
+    attempts = {GPGV: try_gpgv}
+    if machine.privileged:
+        attempts[DISSECT] = lambda: try_dissect(machine.layout.cache)
+    broken: dict[str, str] = {}
+    for path, attempt in attempts.items():
+        try:
+            CONTROL.check(path, attempt)
+        except (StoreError, ToolBroken) as error:
+            broken[path] = str(error)
+    return broken

@@ -45,6 +45,7 @@ _REASONS = {
     "BADSIG": "the signature by {0} is of another content",
     "ERRSIG": "the signature by {0} cannot be checked",
     "NODATA": "there is no signature in it",
+    "UNEXPECTED": "there is something else than a signature in it",
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
+from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.finding import Finding, obsolete
 from tukit_sysext.machine import Machine
@@ -61,6 +61,11 @@ class Assessment:
     def wrong(self) -> tuple[Finding, ...]:
         """The findings about which something has to be done."""
         return tuple(finding for finding in self.findings if finding.wrong)
+
+    @property
+    def unsettled(self) -> tuple[Finding, ...]:
+        """The findings of which nobody can tell whether they are good: a program does not work, or dies of them."""
+        return tuple(finding for finding in self.findings if finding.condition is Condition.UNKNOWN)
 
 
 def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
@@ -135,7 +140,7 @@ class _Assessor:
         finding = Finding(entry=entry, name=entry.stem, version="?", condition=Condition.UNRECORDED)
         try:
             return self._elsewhere(entry, finding)
-        except (StoreError, ToolMissing, OSError) as error:
+        except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
 
     def _of_store(self, entry: Entry, stored: Stored) -> Finding:
@@ -174,7 +179,7 @@ class _Assessor:
             inspection = self._inspect_stored(stored.file_name, finding.entry)
         except ImageBroken as error:
             return _refused(finding, error)
-        except (StoreError, ToolMissing, OSError) as error:
+        except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
         return self._compared(finding, stored, inspection)
 
@@ -228,10 +233,10 @@ class _Assessor:
             try:
                 with self._examiner.store.opened(file_name) as descriptor:
                     content = self._inspect(descriptor, entry)
-            except ImageBroken as error:
+            except (ImageBroken, NoVerdict) as error:
                 content = error
             self._examiner.contents[key] = content
-        if isinstance(content, ImageBroken):
+        if isinstance(content, ImageBroken | NoVerdict):
             raise content
         return content
 
@@ -247,7 +252,7 @@ class _Assessor:
         """Whether systemd-sysext would fail on a damaged file, as far as that can be found out."""
         try:
             return self._elsewhere(entry, finding).blocks
-        except (StoreError, ToolMissing, OSError) as error:
+        except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             log.info("%s: cannot be looked into: %s", entry.name, error)
             return False
 

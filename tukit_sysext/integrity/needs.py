@@ -67,13 +67,15 @@ def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterab
     """Bring the mark in line with assessments, and enter what is newly wrong into the ledger. Raises OSError.
 
     ``matter`` are the snapshots that the mark is about: the running one, and the one that boots next. A tree that could
-    not be assessed keeps its needs.
+    not be assessed keeps its needs, and so does a link of which nobody can tell now whether its image is good.
     """
     relevant = set(matter)
     known = [each for each in assessments if not each.unknown and each.subject.number in relevant]
     now = int(time.time())
     needs = [need for assessment in known for need in _needs(assessment, now)]
     checked = [assessment.subject.number for assessment in known]
+    unsettled = {(each.subject.number, finding.entry.name) for each in known for finding in each.unsettled}
+    needs += [need for need in read(machine.layout.repair) if (need.snapshot, need.link) in unsettled]
     _remember(machine, update(machine.layout.repair, checked, needs, matter=relevant), now)
 
 

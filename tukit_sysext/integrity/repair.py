@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.wanted import State, WantedImage, load_wanted
-from tukit_sysext.errors import ToolMissing, TukitSysextError
+from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Subject
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.recover import Recovery
@@ -97,8 +97,6 @@ class _Repairer:
             return self._repair(finding)
         except TukitSysextError as error:
             return _failed(finding, str(error), error.next_step)
-        except ToolMissing as error:
-            return _failed(finding, str(error), "install the program")
         except OSError as error:
             where = self._machine.layout.store
             return _failed(finding, f"{error.filename or where}: {error.strerror}", remedy(where, error))

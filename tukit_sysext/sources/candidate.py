@@ -76,6 +76,10 @@ class Standing(StrEnum):
     UNREACHABLE = "source not reachable"
     NOT_STORED = "the store cannot take it"
     NOT_ASKED = "not looked at"
+    UNUSABLE = "cannot be used"
+    """Nobody knows whether it is bad: the program that tells has died of it, and works with others."""
+    FAULT = "a fault on this machine"
+    """A program that has to look into it does not work."""
     ONLY_CONTENT_TELLS = "no description, its content decides"
 
 

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable
+from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable, NoVerdict
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.gpgv_status import NOT_IN_KEYRING, Signature
 from tukit_sysext.formats.openpgp import dearmour
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.seen import LATEST, Seen
-from tukit_sysext.system.gpgv import check_signature
+from tukit_sysext.system.gpgv import GPGV, check_signature
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ class Trust:
         """Who signed a list, and when; None where the configuration asks for no signature.
 
         ``signature`` brings the detached signature, None where there is none. Raises ImageBroken where the list is not
-        to be believed, MemoryUnreadable where nobody knows which lists were seen, and what ``signature`` raises.
+        to be believed, NoVerdict where nobody can tell, ToolBroken where gpgv does not work, MemoryUnreadable where
+        nobody knows which lists were seen, and what ``signature`` raises.
         """
         if self._settings.doubt:
             raise ImageBroken(
@@ -174,12 +175,19 @@ class Trust:
         return signatures
 
     def _run_gpgv(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
-        """All good signatures. Raises ImageBroken where there is none, or one of other content beside them."""
+        """All good signatures. Raises ImageBroken where there is none, or one of other content beside them.
+
+        Raises NoVerdict where gpgv dies of them, ToolBroken where it does not work.
+        """
         try:
             keys = dearmour(keyring.content)
         except ValueError as error:
             raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
-        checked = check_signature(content, detached, keys)
+        try:
+            checked = check_signature(content, detached, keys)
+        except NoVerdict as error:
+            step = f"see what {GPGV} says of this signature, and ask the publisher for a list that is signed anew"
+            raise NoVerdict(f"{where}: its signature cannot be used: {error}", next_step=step) from error
         if checked.bad or not checked.good:
             add_key = _ADD_KEY.format(self._settings.name)
             reasons = "; ".join(checked.reasons) or "gpgv finds no good signature"

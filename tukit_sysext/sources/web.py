@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NoVerdict, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import origin
@@ -67,7 +67,7 @@ class WebSource:
                 verified = self._verify_list(answer, base, where=where)
                 checksum_list = checksums.parse(answer.body, where=where)
                 repository.check_freshness(checksum_list, where)
-            except (ImageBroken, SourceUnreachable) as error:
+            except (ImageBroken, NoVerdict, SourceUnreachable) as error:
                 log.warning("%s", error)
                 if answer.unchanged and not fresh:
                     fresh = True  # what was kept may be to blame: once more, all of it
@@ -79,8 +79,11 @@ class WebSource:
                 self._trust.remember(verified)
                 return self._offer(base, checksum_list, verified.fingerprint if verified is not None else None)
         why = "; ".join(str(failure) for failure in failures)
-        refused = next((failure for failure in failures if isinstance(failure, ImageBroken)), None)
-        raise ImageBroken(why, next_step=refused.next_step) if refused is not None else SourceUnreachable(why)
+        for kind in (ImageBroken, NoVerdict):
+            refused = next((failure for failure in failures if isinstance(failure, kind)), None)
+            if refused is not None:
+                raise kind(why, next_step=refused.next_step)
+        raise SourceUnreachable(why)
 
     def _offer(self, base: str, checksum_list: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
         # what this mirror has, the others may not have yet: it goes first from now on
@@ -97,7 +100,7 @@ class WebSource:
         if kept is not None:
             try:
                 return self._trust.check(answer.body, lambda: kept, where=where)
-            except ImageBroken as error:
+            except (ImageBroken, NoVerdict) as error:
                 log.info("%s", error)
         return self._trust.check(answer.body, lambda: self._fetch_signature(base), where=where)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import ROT, Condition, Store, Stored
 from tukit_sysext.store.record import RecordUnreadable
@@ -26,7 +26,7 @@ class Examiner:
         self._full = full
         self._writable = writable
         self._seen: dict[str, Stored] = {}
-        self.contents: dict[tuple[str, str, str], Inspection | ImageBroken] = {}
+        self.contents: dict[tuple[str, str, str], Inspection | ImageBroken | NoVerdict] = {}
 
     def look(self, file_name: str) -> Stored:
         """What a file of the store is worth."""

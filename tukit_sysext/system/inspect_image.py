@@ -12,15 +12,16 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, StoreError, ToolMissing
+from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.system.control import CONTROL, KNOWN_GOOD
 from tukit_sysext.system.disk_space import is_full, not_writable, remedy
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.process import ProcessResult, TimedOut, run
@@ -34,23 +35,19 @@ PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
 _HAS_OS_RELEASE = f"has {_OS_RELEASE}, which is the system's alone: systemd-sysext refuses it"
 _NO_SUCH_FILE = "No such file or directory"
-_MACHINE = (
-    "loop device",
-    "loopback",
-    "/dev/loop",
-    "no space left",
-    "quota exceeded",
+_SHORTAGE = (
     "operation not permitted",
     "permission denied",
+    "timed out",
+    "no space left",
+    "quota exceeded",
     "cannot allocate memory",
     "too many open files",
     "temporarily unavailable",
     "resource busy",
-    "not implemented",
-    "mount namespace",  # its own, before it has seen the image
     "no such device",  # mount(2): the kernel has no such file system, as before the reboot into the modules' kernel
 )
-"""What systemd-dissect says where the machine is to blame."""
+"""What systemd-dissect says where the machine may be to blame though the control run was content: all of it passes."""
 _SCRATCH_PREFIX = "inspect-"
 _ABANDONED = 3600
 _STRICT = "user.extension-release.strict"
@@ -78,10 +75,11 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     """Read the extension-release of an image file, given by descriptor or by path.
 
     ``preferred`` is the name that is taken where several would do. ``scratch`` is a directory of ours that may be
-    written. Raises ImageBroken when systemd would fail on the image (NoVerdict
-    where nobody knows), ToolMissing where systemd-dissect is not there.
+    written. Raises ImageBroken when systemd would fail on the image, NoVerdict where nobody knows, ToolBroken where
+    systemd-dissect does not work or ``scratch`` cannot be written, NoSpace where that is full.
     """
-    return _choose(_release_files(image, scratch), preferred=preferred)
+    with _controlled(scratch):
+        return _choose(_release_files(image, scratch), preferred=preferred)
 
 
 def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | None, scratch: Path) -> Inspection:
@@ -89,7 +87,11 @@ def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | No
 
     Raises MergeNameRefused where that systemd takes it under another name only, else as inspect_image().
     """
-    files = _release_files(image, scratch)
+    with _controlled(scratch):
+        return _accepted(_release_files(image, scratch), stem=stem, systemd=systemd)
+
+
+def _accepted(files: _Found, *, stem: str, systemd: SystemdVersion | None) -> Inspection:
     suffix = link_name_accepted(stem, _strictness(files), systemd_version=systemd)
     if suffix is not None:
         release = files[suffix][0]
@@ -97,6 +99,22 @@ def inspect_linked(image: int | Path, *, stem: str, systemd: SystemdVersion | No
         return Inspection(merge_name=stem, release=release)
     name = _choose(files, preferred=stem).merge_name
     raise MergeNameRefused(f"its content calls itself {name}, and systemd-sysext fails on it as {stem}.raw")
+
+
+@contextmanager
+def _controlled(scratch: Path) -> Iterator[None]:
+    """What speaks against an image counts only where systemd-dissect works: see tukit_sysext.system.control."""
+    CONTROL.recall(DISSECT)
+    try:
+        yield
+    except (ImageBroken, NoVerdict):
+        CONTROL.check(DISSECT, lambda: try_dissect(scratch))
+        raise
+
+
+def try_dissect(scratch: Path) -> None:
+    """Look into the image that is known to be good. Raises ImageBroken, NoVerdict, ToolBroken, NoSpace."""
+    _choose(_release_files(KNOWN_GOOD / "image.raw", scratch), preferred="known-good")
 
 
 def _release_files(image: int | Path, scratch: Path) -> _Found:
@@ -130,7 +148,7 @@ def _remove(folder: Path) -> None:
     try:
         shutil.rmtree(folder, ignore_errors=True)
     except RecursionError:
-        with suppress(TimedOut, ToolMissing):
+        with suppress(TimedOut, ToolBroken):
             run([_RM, "-rf", "--", str(folder)], timeout=_TIMEOUT)
 
 
@@ -140,17 +158,17 @@ def _last_line(result: ProcessResult) -> str:
 
 
 def _blame_machine(folder: Path, result: ProcessResult) -> None:
-    """Raise StoreError where it is not the image's fault: nothing can be written, or nothing can be mounted here."""
+    """Raise NoSpace or ToolBroken where nothing can be written, NoVerdict where something else is short."""
     error = not_writable(folder)
     if error is not None:
         raise _not_written(folder.parent, error) from error
-    if any(word in result.messages.lower() for word in _MACHINE):
-        raise StoreError(f"images cannot be looked into on this machine: {_last_line(result)}")
+    if any(word in result.messages.lower() for word in _SHORTAGE):
+        raise NoVerdict(f"it cannot be looked into now: {_last_line(result)}")
 
 
-def _not_written(scratch: Path, error: OSError) -> StoreError:
+def _not_written(scratch: Path, error: OSError) -> NoSpace | ToolBroken:
     message = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return NoSpace(message, next_step=remedy(scratch, error)) if is_full(error) else StoreError(message)
+    return (NoSpace if is_full(error) else ToolBroken)(message, next_step=remedy(scratch, error))
 
 
 def _sweep(scratch: Path) -> None:
@@ -167,8 +185,8 @@ def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]
         result = run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, file_size=_COPY_LIMIT, descriptors=descriptors)
     except TimedOut as error:
         raise NoVerdict(f"systemd-dissect did not come to an end with it: {error}") from error
-    if result.status < 0:
-        raise NoVerdict(f"systemd-dissect was killed while it looked into it (signal {-result.status})")
+    if result.died:
+        raise NoVerdict(f"systemd-dissect cannot tell: {result.died}")
     return result
 
 

@@ -10,10 +10,13 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tukit_sysext.errors import ToolMissing
+from tukit_sysext.errors import ToolBroken
+from tukit_sysext.rules.printable import printable
 from tukit_sysext.system.environment import PATH
 
 log = logging.getLogger(__name__)
+
+PRLIMIT = "/usr/bin/prlimit"
 
 ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 """What children see: nothing of the caller's environment reaches them (threat L7)."""
@@ -26,6 +29,24 @@ class ProcessResult:
     status: int
     output: str
     messages: str
+
+    @property
+    def died(self) -> str:
+        """Why its output and status say nothing: a signal has ended it, or it was not started; empty where they do."""
+        if self.status < 0:
+            return f"killed by signal {-self.status}"
+        if self.status in _NOT_STARTED:
+            return f"status {self.status}: {self.said or 'it cannot be started'}"
+        return ""
+
+    @property
+    def said(self) -> str:
+        """The messages in one line that can be printed."""
+        return printable(" ".join(self.messages.split()))
+
+
+_NOT_STARTED = (126, 127)
+"""What prlimit(1), shells and the dynamic loader end with where a program cannot be started."""
 
 
 class TimedOut(Exception):
@@ -42,19 +63,19 @@ def run(
 ) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
-    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` in bytes. Raises ToolMissing when the program
+    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` in bytes. Raises ToolBroken when the program
     cannot be started and TimedOut when it had to be killed.
     """
     limits = ["--core=0"]
     limits += [f"--cpu={cpu_seconds}"] if cpu_seconds is not None else []
     limits += [f"--fsize={file_size}"] if file_size is not None else []
     if not os.access(argv[0], os.X_OK):
-        raise ToolMissing(f"{argv[0]}: not installed, or cannot be executed")
+        raise ToolBroken(f"{argv[0]}: not installed, or cannot be executed", next_step=f"install {argv[0]}")
     log.debug("running: %s", shlex.join(argv))
     try:
         process = subprocess.Popen(
             # prlimit(1) instead of a function between fork and exec, which is not safe in a process with threads
-            ["/usr/bin/prlimit", *limits, "--", *argv],
+            [PRLIMIT, *limits, "--", *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -65,7 +86,8 @@ def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise ToolMissing(f"/usr/bin/prlimit: cannot be started: {error.strerror}") from error
+        message = f"{PRLIMIT}: cannot be started: {error.strerror}"
+        raise ToolBroken(message, next_step=f"install {PRLIMIT}") from error
     try:
         output, messages = process.communicate(timeout=timeout)
     except BaseException as error:

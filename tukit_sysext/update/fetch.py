@@ -17,9 +17,11 @@ from tukit_sysext.errors import (
     Busy,
     ImageBroken,
     NoSpace,
+    NoVerdict,
     PluginFailed,
     SourceUnreachable,
     StoreError,
+    ToolBroken,
     TukitSysextError,
 )
 from tukit_sysext.quantities import time_text
@@ -164,8 +166,13 @@ class Fetching:
                 reason = f"{option.file_name} is {now.condition} right after it was published: {now.reason}"
                 known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
-            log.warning("%s %s: %s", wanted.name, option.version, known.reason)
-        self._resolver.learn(known={option.key: known}, stored=stored)
+            fault = known.failure is Standing.FAULT
+            log.log(logging.ERROR if fault else logging.WARNING, "%s %s: %s", wanted.name, option.version, known.reason)
+        keys = {option.key}
+        if known.failure is Standing.FAULT:
+            # what cannot look into this one cannot look into any other: none is fetched to find that out again
+            keys |= {candidate.key for candidate in self._resolver.facts.candidates}
+        self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
 
     def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
         """Look into an image whose hash is right, and publish it where it fits. Raises NoSpace."""
@@ -209,13 +216,18 @@ class Fetching:
         return consider(replace(facts, known={**facts.known, option.key: known}), option).standing is Standing.FITS
 
     def _is_no_image(self, file_name: str) -> bool:
-        """Whether systemd could not read the file of unknown origin either: half a download, an error page."""
+        """Whether systemd could not read the file of unknown origin either: half a download, an error page.
+
+        Raises ToolBroken, StoreError.
+        """
         scratch = self._resolver.machine.layout.cache
         try:
             with self._store.opened(file_name) as descriptor:
                 inspect_image(descriptor, preferred=file_name.removesuffix(".raw"), scratch=scratch)
         except ImageBroken:
             return True
+        except NoVerdict as error:
+            log.warning("%s: %s", file_name, error)
         return False
 
 
@@ -258,6 +270,10 @@ def _failure(error: TukitSysextError) -> Description:
     if isinstance(error, StoreError):
         step = f"; next step: {error.next_step}" if error.next_step else ""
         return Description(failure=Standing.NOT_STORED, reason=f"{error}{step}")
+    if isinstance(error, NoVerdict):
+        return Description(failure=Standing.UNUSABLE, reason=str(error))
+    if isinstance(error, ToolBroken):
+        return Description(failure=Standing.FAULT, reason=str(error))
     return Description(failure=Standing.BROKEN, reason=str(error))
 
 

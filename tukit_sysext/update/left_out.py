@@ -20,7 +20,8 @@ class LeftOut(StrEnum):
     """Why no image can be had.
 
     Each is mended in another way: by the publisher, by who configured this machine, on the way to the source, at the
-    source, by the publisher again, in the tree, by room on the disk. FAULT is on our side.
+    source, by the publisher again, by whoever finds out of what a program dies, in the tree, by room on the disk. FAULT
+    is on our side.
     """
 
     NOTHING_FITS = "nothing published fits"
@@ -28,9 +29,10 @@ class LeftOut(StrEnum):
     UNREACHABLE = "source not reachable"
     LIST_REFUSED = "list refused"
     BROKEN = "image broken"
+    UNUSABLE = "image cannot be used"
     NO_PLACE = "no place for its link"
     NOT_STORED = "the store cannot take it"
-    FAULT = "a fault of the configuration or of a plugin"
+    FAULT = "a fault on this machine"
 
 
 class Consequence(StrEnum):
@@ -49,6 +51,7 @@ REQUIRED: Mapping[LeftOut, tuple[Consequence, Consequence]] = {
     LeftOut.UNREACHABLE: (_R, _L),
     LeftOut.LIST_REFUSED: (_R, _L),
     LeftOut.BROKEN: (_R, _L),
+    LeftOut.UNUSABLE: (_R, _L),
     LeftOut.NO_PLACE: (_R, _L),
     LeftOut.NOT_STORED: (_R, _L),
     LeftOut.FAULT: (_L, _L),
@@ -90,10 +93,12 @@ def why_nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered,
     """Why none of the versions that were considered can be had: of several reasons the one to be mended first."""
     return (
         _fault(facts, wanted)
+        or _of_version(LeftOut.FAULT, Standing.FAULT, considered)
         or _of_version(LeftOut.NOT_STORED, Standing.NOT_STORED, considered)
         or _unreachable(facts, wanted, considered)
         or _list_refused(facts, wanted)
         or _of_version(LeftOut.BROKEN, Standing.BROKEN, considered)
+        or _of_version(LeftOut.UNUSABLE, Standing.UNUSABLE, considered)
         or _kept_away(facts, wanted)
         or Why(
             kind=LeftOut.NOTHING_FITS,
@@ -150,7 +155,7 @@ def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered,
     first = next((each for each in considered if each.standing is standing), None)
     if first is None:
         return None
-    which = f"{first.option.version} of {first.option.origin}: " if kind is LeftOut.BROKEN else ""
+    which = f"{first.option.version} of {first.option.origin}: " if kind in (LeftOut.BROKEN, LeftOut.UNUSABLE) else ""
     return Why(kind=kind, reason=f"{which}{first.reason}")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
-from tukit_sysext.errors import ImageBroken, OutsideTree, StoreError, ToolMissing, UnknownState
+from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import Host, check
@@ -129,20 +129,19 @@ class LocalLook:
                 inspection = self._inspect(descriptor, preferred=preferred)
         except (ImageBroken, OSError) as error:
             return Description(failure=Standing.BROKEN, reason=str(error))
+        except (NoVerdict, StoreError, ToolBroken) as error:
+            # cannot be told from here whether the image is good: what is linked stays
+            log.error("%s: cannot be looked into: %s", file_name, error)
+            return Description(reason=f"cannot be looked into: {error}")
         if inspection is None:
             return Description(reason="not looked into: that needs root")
         return Description(release=inspection.release, merge_name=inspection.merge_name)
 
     def _inspect(self, image: int | Path, *, preferred: str) -> Inspection | None:
-        """Look into an image; None where we may not. Raises ImageBroken."""
+        """Look into an image; None where we may not. Raises as inspect_image() does."""
         if not self.machine.privileged:
             return None
-        try:
-            return inspect_image(image, preferred=preferred, scratch=self.machine.layout.cache)
-        except ToolMissing as error:
-            # cannot be told from here whether the image is good: a fault of the installation, not of the image
-            log.error("%s", error)
-            return None
+        return inspect_image(image, preferred=preferred, scratch=self.machine.layout.cache)
 
     def _foreign(self, facts: Facts, entry: Entry, stored: Stored | None) -> Foreign:
         """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
@@ -154,6 +153,9 @@ class LocalLook:
             inspection = self._look_into_foreign(entry, stored)
         except (ImageBroken, OSError, UnknownState) as error:
             return Foreign(entry=entry, note=note, complaint=str(error))
+        except (NoVerdict, StoreError, ToolBroken) as error:
+            log.error("%s: cannot be looked into: %s", entry.name, error)
+            return Foreign(entry=entry, note=note)
         if inspection is None or tree.release is None:
             return Foreign(entry=entry, note=note)
         if inspection.merge_name != entry.stem:

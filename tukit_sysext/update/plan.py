@@ -61,7 +61,7 @@ class Action(StrEnum):
     LEAVE_ALONE = "leave alone"
 
 
-_WENT_WRONG = (Standing.BROKEN, Standing.UNREACHABLE, Standing.NOT_STORED)
+_WENT_WRONG = (Standing.BROKEN, Standing.UNUSABLE, Standing.UNREACHABLE, Standing.NOT_STORED, Standing.FAULT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

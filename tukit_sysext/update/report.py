@@ -86,9 +86,10 @@ _NEXT_STEP = {
     LeftOut.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
     LeftOut.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
     LeftOut.BROKEN: "tell the publisher",
+    LeftOut.UNUSABLE: "ask the publisher for another version: what looks into images dies of this one",
     LeftOut.NO_PLACE: "move away what is in the way in /etc/extensions",
     LeftOut.NOT_STORED: "make room in /var",
-    LeftOut.FAULT: "mend the configuration (tukit-sysext check)",
+    LeftOut.FAULT: "mend what is at fault (tukit-sysext check, tukit-sysext doctor)",
 }
 
 

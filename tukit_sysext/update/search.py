@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.wanted import State, WantedImage
-from tukit_sysext.errors import ImageBroken, MemoryUnreadable, PluginFailed, SourceUnreachable
+from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.rules.release import ReleaseData
@@ -111,11 +111,11 @@ class Resolver:
         for name, source in sorted(self.sources.items()):
             try:
                 candidates += source.candidates()
-            except (SourceUnreachable, ImageBroken) as error:
+            except (SourceUnreachable, ImageBroken, NoVerdict) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
                 next_steps |= {name: error.next_step} if error.next_step else {}
-            except (PluginFailed, MemoryUnreadable) as error:
+            except (PluginFailed, MemoryUnreadable, ToolBroken) as error:
                 self.cannot_use(name, error)
         facts = replace(
             self._facts,
@@ -168,7 +168,7 @@ class Resolver:
             self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
         )
 
-    def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable) -> None:
+    def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable | ToolBroken) -> None:
         """Take in that a source is of no use by a fault on our side: that refuses nothing."""
         log.error("%s", error)
         self._facts = replace(self._facts, unusable={**self._facts.unusable, source: str(error)})

@@ -216,12 +216,12 @@ REFUSED = (
     Case(
         name="a signed message",
         make=signed(lambda: _key().sign(LIST, kind="--sign")),
-        refused="its signature is refused",
+        refused="its signature cannot be used",
     ),
     Case(
         name="a clear-signed list",
         make=signed(lambda: _key().sign(LIST, kind="--clear-sign")),
-        refused="its signature is refused",
+        refused="its signature cannot be used",
     ),
     Case(name="a public key", make=signed(lambda: _key().public()), refused="its signature is refused"),
     Case(name="by somebody else", make=signed(lambda: _other().sign(LIST)), refused="is not in the keyring"),

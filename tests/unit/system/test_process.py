@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tukit_sysext.errors import ToolMissing
+from tukit_sysext.errors import ToolBroken
 from tukit_sysext.system.process import ProcessResult, TimedOut, run
 
 SH = "/bin/sh"
@@ -100,7 +100,7 @@ def test_a_file_that_grows_too_large_ends_the_program(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/nowhere/tool", "/etc/passwd"])
 def test_a_tool_that_cannot_be_run(path: str) -> None:
-    with pytest.raises(ToolMissing, match=path):
+    with pytest.raises(ToolBroken, match=path):
         run([path], timeout=60)
 
 

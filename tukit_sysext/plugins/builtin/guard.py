@@ -67,8 +67,9 @@ class Guard:
         )
         if assessment.unknown:
             log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)
-        for finding in assessment.wrong:
-            if not finding.content_lost:
+        for finding in assessment.findings:
+            # what is lost is logged by needs.tell()
+            if (finding.wrong and not finding.content_lost) or finding in assessment.unsettled:
                 wrong = (
                     f"{finding.name} {finding.version} ({finding.entry.name}): {finding.condition}: {finding.reason}"
                 )
