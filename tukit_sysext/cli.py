@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
+from tukit_sysext.system.descriptors import Output, is_broken_pipe, make_whole, outputs
 from tukit_sysext.system.environment import make_our_own
 
 if TYPE_CHECKING:
@@ -50,10 +51,6 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         if next_step:
             print(f"  next step: {next_step}", file=sys.stderr)
         return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
-    except BrokenPipeError:
-        # whoever read our output has enough of it; the interpreter must not complain while it closes it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitStatus.BROKEN_PIPE
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         print(f"tukit-sysext: {where}{error.strerror or error}", file=sys.stderr)
@@ -75,12 +72,25 @@ def run() -> NoReturn:
     The working directory stays the caller's: paths in his arguments mean it, and it has no other use.
     """
     try:
+        make_whole()
         make_our_own()
         os.umask(0o022)
+        out, _ = outputs()
         status = main()
     except KeyboardInterrupt:  # before a command has begun
-        status = ExitStatus.INTERRUPTED
-    leave(status)
+        leave(ExitStatus.INTERRUPTED)
+    leave(_as_it_was_read(status, out))
+
+
+def _as_it_was_read(status: int, out: Output) -> int:
+    """The status of a command: done is done only where what it says has come out."""
+    sys.stdout.flush()
+    if status != ExitStatus.DONE or out.error is None:
+        return status
+    if is_broken_pipe(out.error):
+        return ExitStatus.BROKEN_PIPE  # whoever read it has enough of it
+    print(f"tukit-sysext: standard output: {out.error.strerror}", file=sys.stderr)
+    return ExitStatus.FAILED
 
 
 def leave(status: int) -> NoReturn:

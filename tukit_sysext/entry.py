@@ -18,7 +18,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import syslog
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,8 +26,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.rules.printable import printable
-from tukit_sysext.system.journal import Faults, Journal, kept_from_children
+from tukit_sysext.last_check import in_words, say
+from tukit_sysext.system.descriptors import KeptOutput, make_whole
+from tukit_sysext.system.journal import REFUSAL, Faults, Journal
 
 if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
@@ -41,13 +41,16 @@ def run(arguments: Sequence[str]) -> NoReturn:
     """:func:`main` as a process that keeps nobody waiting, whatever plugins leave behind (threat C12).
 
     tukit reads our output to its end: a child that holds it would hang tukit, and so would a thread that Python waits
-    for.
+    for. The status is decided first, and nothing that then happens to what is said changes it.
     """
-    sys.stdout, sys.stderr = kept_from_children(sys.stdout), kept_from_children(sys.stderr)
-    status = main(arguments)
+    make_whole()
+    outputs = KeptOutput(1), KeptOutput(2)
+    sys.stdout, sys.stderr = (output.stream for output in outputs)
+    status = ExitStatus.NOT_DONE
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        status = main(arguments)
+        for output in outputs:
+            say(output.descriptor, output.text)
     finally:
         os._exit(status)
 
@@ -59,7 +62,6 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
     """
     os.umask(0o022)
     os.chdir("/")
-    syslog.openlog("tukit-sysext", 0, syslog.LOG_DAEMON)
     faults = Faults()
     log.addHandler(Journal())
     log.addHandler(faults)
@@ -77,7 +79,9 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
     if faults.messages:
         line = f"tukit-sysext: FAULT: {'; '.join(faults.messages)}"
         # the hook goes on with the line where the job was not done
-        ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status, "; this stops no transaction\n")
+        ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status)
+        if ending is None:
+            ending = f"; this stops no transaction{'' if settling else in_words(Path(arguments[2]))}\n"
         print(line, end=ending, file=sys.stderr)
     return status
 
@@ -141,7 +145,11 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
     _check_tree(machine.layout.snapshots / str(number) / "snapshot", path)
     outcome = plugins.finalizing(transaction)
     if outcome is not None:
-        _report(outcome)
+        try:
+            _report(outcome)
+        except Exception as error:
+            # the outcome stands, whatever can be said of it
+            log.error("what came of it cannot be told: %s: %s", type(error).__name__, error, exc_info=error)
         plugins.judged(transaction, outcome)
         try:
             refusal.note(machine, outcome, before, now=now)
@@ -166,7 +174,7 @@ def _report(outcome: Outcome) -> None:
         print(line, file=sys.stderr)  # the journal has it as a warning
     for line in (*refusal_lines(outcome), *missed_lines(outcome)):
         print(line, file=sys.stderr)
-        syslog.syslog(syslog.LOG_ERR, printable(line))
+        log.log(REFUSAL, "%s", line)
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:

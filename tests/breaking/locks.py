@@ -7,7 +7,11 @@ from tests.breaking.defence import Defence, broken
 
 _LOCK = "tukit_sysext/system/lock.py"
 _SCHEMA = "tukit_sysext/ledger/schema.py"
+_CHECK = "tukit_sysext/last_check.py"
+_DESCRIPTORS = "tukit_sysext/system/descriptors.py"
+_HOOK = "hooks/50-tukit-sysext"
 _U = "tests/unit"
+_OUTPUT = f"{_U}/test_output.py"
 _LOCKS = f"{_U}/system/test_lock.py"
 _LAB = "tests/on_lab/test_locks.py"
 _LEDGER = f"{_U}/ledger/test_schema.py::TestReadOnly"
@@ -77,5 +81,111 @@ DEFENCES: tuple[Defence, ...] = (
         "raise self._busy  # a lock",
         "pass  # a lock",
         f"{_U}/update/test_busy.py::test_a_lock_of_ours_says_nothing_about_an_image",
+    ),
+    broken(
+        "P2",
+        "a link that does not fit is not named",
+        _CHECK,
+        "if not compatibility.fits:",
+        "if False:",
+        f"{_U}/test_last_check.py::test_what_is_wrong_is_named",
+        f"{_LAB}::test_a_stopped_holder_lets_the_update_pass_with_nothing_written_and_everything_named",
+    ),
+    broken(
+        "P2",
+        "damage is not named",
+        _CHECK,
+        "status.st_size != size",
+        "False",
+        f"{_U}/test_last_check.py::test_what_is_wrong_is_named",
+    ),
+    broken(
+        "P2",
+        "the last check needs more of ours",
+        _CHECK,
+        "from tukit_sysext.rules.architectures import",
+        "import tukit_sysext.errors\nfrom tukit_sysext.rules.architectures import",
+        f"{_U}/test_last_check.py::test_it_needs_nothing_but_the_standard_library_and_the_rules",
+    ),
+    broken(
+        "P2",
+        "the hook does not have the links looked at",
+        _HOOK,
+        'start last_check "$status" "$2" "$3" && exit 0',
+        "",
+        f"{_LAB}::test_a_stopped_holder_lets_the_update_pass_with_nothing_written_and_everything_named",
+    ),
+    broken(
+        "P2",
+        "a refusal does not name the way out",
+        "tukit_sysext/update/report.py",
+        'yield f"or have updates pass unjudged: {_SWITCH_OFF}"',
+        "return",
+        f"{_U}/update/test_report.py::test_the_hook_and_status_say_what_to_do",
+        "tests/on_lab/test_way_out.py::test_without_the_hook",
+    ),
+    broken(
+        "P4",
+        "a descriptor that is closed stays so",
+        _DESCRIPTORS,
+        "os.open(os.devnull, os.O_RDWR)  # the lowest number that is free",
+        "pass",
+        f"{_OUTPUT}::test_no_file_gets_the_number_of_a_descriptor_that_was_closed",
+    ),
+    broken(
+        "P4",
+        "a hook waits for a reader without end",
+        _CHECK,
+        "signal.setitimer(signal.ITIMER_REAL, PATIENCE, _AGAIN)",
+        "signal.setitimer(signal.ITIMER_REAL, PATIENCE * 300, _AGAIN)",
+        f"{_OUTPUT}::test_a_hook_ends_as_it_was_decided_whatever_its_output_leads_to",
+    ),
+    broken(
+        "P4",
+        "what cannot be written fails the hook",
+        _CHECK,
+        "except (OSError, ValueError):\n        pass",
+        "except ValueError:\n        pass",
+        f"{_OUTPUT}::test_a_hook_ends_as_it_was_decided_whatever_its_output_leads_to",
+    ),
+    broken(
+        "P4",
+        "what cannot be printed ends a command's work",
+        _DESCRIPTORS,
+        "self.error = error\n                break",
+        "raise",
+        f"{_OUTPUT}::test_a_command_does_its_work_and_its_status_is_true",
+    ),
+    broken(
+        "P4",
+        "a command that could not say anything ends with 0",
+        "tukit_sysext/cli.py",
+        "if status != ExitStatus.DONE or out.error is None:",
+        "if True:",
+        f"{_OUTPUT}::test_a_command_does_its_work_and_its_status_is_true",
+    ),
+    broken(
+        "P4",
+        "a journal that takes nothing is waited for again and again",
+        "tukit_sysext/system/journal.py",
+        "self._left -= time.monotonic() - started",
+        "pass",
+        f"{_OUTPUT}::TestJournal::test_full",
+    ),
+    broken(
+        "P4",
+        "the shell itself waits for a reader",
+        _HOOK,
+        "exec 3>&2 2>/dev/null",
+        "exec 3>&2",
+        "tests/on_lab/test_output.py::test_a_fault_of_ours_passes",
+    ),
+    broken(
+        "P4",
+        "the shell ends where its reader has gone",
+        _HOOK,
+        "trap '' PIPE\n",
+        "",
+        f"{_OUTPUT}::test_a_hook_is_not_ended_by_a_reader_that_has_gone",
     ),
 )

@@ -246,8 +246,8 @@ DEFENCES = (
         what="children get the caller's pipe",
         edits=(
             (
-                "tukit_sysext/entry.py",
-                "sys.stdout, sys.stderr = kept_from_children(sys.stdout), kept_from_children(sys.stderr)",
+                "tukit_sysext/system/descriptors.py",
+                "os.dup2(nothing, number)",
                 "pass",
             ),
         ),

@@ -121,11 +121,12 @@ def stopped_collection(site: Site) -> Iterator[int]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdin is not None
         inside = int(holder.stdout.readline())
-        site.lab.run(["kill", f"-{signal.SIGSTOP.value}", str(inside)])
+        site.lab.run(["sh", "-c", f"kill -STOP {inside}"])
         try:
             yield inside
         finally:
-            site.lab.run(["kill", f"-{signal.SIGCONT.value}", str(inside)])
+            site.lab.run(["sh", "-c", f"kill -CONT {inside}"])
+            holder.send_signal(signal.SIGCONT)  # nsenter, which stops with its child
             holder.stdin.close()
 
 

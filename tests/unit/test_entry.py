@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -223,4 +224,5 @@ def test_names_that_are_no_text_cost_no_refusal(site: PlainMachine, folder: str)
 
 def test_every_message_can_be_sent() -> None:
     record = logging.LogRecord("tukit_sysext", logging.ERROR, "", 1, "name \udcff and \0", (), None)
-    journal.Journal().emit(record)
+    with closing(journal.Journal()) as handler:
+        handler.emit(record)

@@ -4,29 +4,74 @@
 from __future__ import annotations
 
 import logging
-import os
+import select
+import socket
 import syslog
-from typing import TextIO
+import time
+from pathlib import Path
 
 from tukit_sysext.rules.printable import printable
 
+ADDRESS = Path("/dev/log")
+REFUSAL = logging.ERROR - 1
+"""The level of why an update is refused: as loud as an error, but no fault of ours."""
+_PATIENCE = 2.0
+"""Seconds for which a journal that takes nothing is waited for, in all."""
+
 
 class Journal(logging.Handler):
-    """Messages to syslog(3), which is the journal where systemd runs."""
+    """Messages to syslog(3)'s socket, which is the journal where systemd runs.
+
+    libc's own function waits for ever where nobody takes messages out of the socket, and so would an update.
+    """
 
     _PRIORITIES = (
-        (logging.ERROR, syslog.LOG_ERR),
+        (REFUSAL, syslog.LOG_ERR),
         (logging.WARNING, syslog.LOG_WARNING),
         (logging.INFO, syslog.LOG_INFO),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = _PATIENCE
+        self._socket: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        try:
+            self._socket.connect(str(ADDRESS))
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """See logging.Handler."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        super().close()
+
     def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler. Never raises OSError: what the journal does not take is lost."""
         priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
-        syslog.syslog(priority, "\n".join(map(printable, self.format(record).split("\n"))))
+        text = "\n".join(map(printable, self.format(record).split("\n")))
+        stamp = time.strftime("%b %e %H:%M:%S")
+        self._send(f"<{syslog.LOG_DAEMON | priority}>{stamp} tukit-sysext: {text}".encode(errors="backslashreplace"))
+
+    def _send(self, message: bytes) -> None:
+        while self._socket is not None:
+            try:
+                self._socket.send(message)
+                return
+            except BlockingIOError:
+                started = time.monotonic()
+                select.select((), (self._socket,), (), max(0.0, self._left))
+                self._left -= time.monotonic() - started
+                if self._left <= 0:
+                    self.close()
+            except OSError:
+                return  # it is away, or the message is too long
 
 
 class Faults(logging.Handler):
-    """Collects what was logged as an error: all of it goes into one loud line at the end."""
+    """Collects what was logged as an error: all of it is told in one loud line at the end."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -36,12 +81,3 @@ class Faults(logging.Handler):
         text = " ".join(record.getMessage().split())
         if text not in self.messages:
             self.messages.append(text)
-
-
-def kept_from_children(stream: TextIO) -> TextIO:
-    """The same stream by another descriptor, which no child inherits; in its place children find /dev/null."""
-    number = stream.fileno()
-    own = open(os.dup(number), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115  # open to the end
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), number)
-    return own

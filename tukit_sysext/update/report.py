@@ -75,9 +75,12 @@ def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
     for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
         yield f"next step: {step},"
     files = ", ".join(f"/etc/tukit-sysext/images.d/{name}.conf" for name in steps)
-    yield f"or do without: set Policy=optional in {files}"
+    yield f"or do without: set Policy=optional in {files},"
+    yield f"or have updates pass unjudged: {_SWITCH_OFF}"
 
 
+_SWITCH_OFF = "ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"
+"""The way out of whatever we may do wrong: tukit does not run us at all."""
 _NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
 
 _NEXT_STEP = {

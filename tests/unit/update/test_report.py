@@ -49,13 +49,14 @@ def test_the_hook_and_status_say_what_to_do(
     outcome = Outcome(plan=decide(given), changes=())
     lines = list(refusal_lines(outcome))
     assert lines[1].startswith(f"  gdb: {reason}")
-    assert lines[-2].startswith(f"  next step: {step}")
-    assert lines[-1] == f"  or do without: set Policy=optional in {FILE}"
+    assert lines[-3].startswith(f"  next step: {step}")
+    assert lines[-2] == f"  or do without: set Policy=optional in {FILE},"
+    assert lines[-1] == "  or have updates pass unjudged: ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"
     refusal.note(site.machine, outcome, None, now=1000)
     for argv in (["status"], ["status", "--refused"]):
         assert cli.main(argv, machine=site.machine) == (1 if "--refused" in argv else 0)
         told = capsys.readouterr().out
-        assert f"\n{lines[1]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
+        assert f"\n{lines[1]}\n{lines[-3]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
 
 
 def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
