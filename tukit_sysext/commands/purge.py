@@ -30,10 +30,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         machine.require_root("purge")
     folders_gone = purge_preview(machine) if dry_run else purge(machine)
     out = Output.of(arguments)
-    if out.wants_json:
-        folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
-        out.json({"dry_run": dry_run, "folders": folders})
-        return ExitStatus.DONE
+    folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
+    out.json({"dry_run": dry_run, "folders": folders})
     verb = "would go" if dry_run else "gone"
     for folder in folders_gone:
         if folder.files:
