@@ -37,9 +37,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         if folder.files:
             files = "1 file" if folder.files == 1 else f"{folder.files} files"
             out.say(f"{folder.path}: {files} {verb} ({size_text(folder.size)})")
-    if not any(folder.files for folder in folders_gone):
-        out.say("There is nothing of ours to remove.")
-        return ExitStatus.DONE
-    for text in _MEANS:
+    anything = any(folder.files for folder in folders_gone)
+    for text in _MEANS if anything else ("There is nothing of ours to remove.",):
         out.say(text)
     return ExitStatus.DONE
