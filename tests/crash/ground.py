@@ -33,8 +33,8 @@ Edit = tuple[str, str, str]
 """A file of the package, what stands there exactly once, and what it becomes."""
 
 ONE_WORKER: tuple[Edit, ...] = (
-    ("net/settings.py", "connections: int = 8", "connections: int = 1"),
-    ("net/settings.py", "downloads: int = 4", "downloads: int = 1"),
+    ("net/network.py", "connections: int = 8", "connections: int = 1"),
+    ("net/network.py", "downloads: int = 4", "downloads: int = 1"),
 )
 
 

@@ -11,9 +11,8 @@ from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.published import harmless
 from tests.fuzz.target import Target, told
-from tukit_sysext.config import plugins as plugin_names
 from tukit_sysext.config import settings, values, wanted
-from tukit_sysext.config.files import LIMIT
+from tukit_sysext.config.files import LIMIT, named_plugins
 from tukit_sysext.config.settings import Settings, SourceSettings
 from tukit_sysext.formats import ini
 from tukit_sysext.net.network import SYSCONFIG, NetworkSettings, system_proxy
@@ -109,7 +108,7 @@ def check_configuration(data: bytes) -> None:
         harmless(image.name)
         assert image.hold is None or (image.hold.isprintable() and "/" not in image.hold)
         assert image.trusted or not image.may_refuse, "a fault refuses nothing"
-    named = plugin_names.load(tree, settings.MAIN)
+    named = named_plugins(tree, settings.MAIN)
     told(named.unsure)
     assert named.names == found.settings.plugins
 

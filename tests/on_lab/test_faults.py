@@ -118,14 +118,9 @@ def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, web: We
                 assert "RuntimeError" in done.stderr and "injected" in done.stderr, f"{module}: {done.stderr}"
             else:
                 assert len(done.stderr.splitlines()) <= 1, f"{module}: {done.stderr}"
-    needed = {"entry.py", "plugins.py", "job/plan.py", "job/resolve.py", "job/carry_out.py", "job/transaction.py"}
-    needed |= {
-        "builtin/fetcher.py",
-        "builtin/recorder.py",
-        "sources/directory.py",
-        "config/wanted.py",
-        "state/store.py",
-    }
+    needed = {"entry.py", "plugins/manager.py", "plugins/builtin/fetcher.py", "plugins/builtin/recorder.py"}
+    needed |= {f"update/{name}.py" for name in ("plan", "local", "search", "fetch", "transaction")}
+    needed |= {"sources/directory.py", "config/wanted.py", "store/image_store.py"}
     needed |= {"sources/web.py", "sources/trust.py", "net/transfer.py", "net/attempt.py", "system/tree.py"}
     assert needed <= set(fired)
     done = hook(site, number)

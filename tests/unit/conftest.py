@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A machine for each test that asks for one."""
+"""A machine, and a process that hooks may change, for tests that ask for them."""
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,3 +17,15 @@ from tests.machine import PlainMachine
 def site(tmp_path: Path) -> PlainMachine:
     """A machine in a folder, without snapshots; a module says for itself what else is there."""
     return PlainMachine(tmp_path / "machine")
+
+
+@pytest.fixture
+def hook_process() -> Iterator[None]:
+    """For entry.main in this process: what it changes for a process of its own is as before in the end."""
+    logger, folder, mask = logging.getLogger("tukit_sysext"), Path.cwd(), os.umask(0o022)
+    handlers, level = list(logger.handlers), logger.level
+    yield
+    os.chdir(folder)
+    os.umask(mask)
+    logger.handlers[:] = handlers
+    logger.setLevel(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,19 +17,14 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.system import journal
 from tukit_sysext.update import refusal
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[PlainMachine]:
-    """A machine with the open snapshot 7, which is what the hook sees as the running one."""
-    site = PlainMachine(tmp_path)
+def site(site: PlainMachine) -> PlainMachine:
+    """With the open snapshot 7, which is what the hook sees as the running one."""
     site.snapshot(7)
-    logger, before, mask = logging.getLogger("tukit_sysext"), Path.cwd(), os.umask(0o022)
-    handlers, level = list(logger.handlers), logger.level
-    yield site
-    os.chdir(before)
-    os.umask(mask)
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
+    return site
 
 
 def finalize(site: PlainMachine, *arguments: str) -> int:

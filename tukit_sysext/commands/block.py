@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
 
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import edit
-from tukit_sysext.commands.common.names import parse_versions
 from tukit_sysext.commands.common.trees import acting, alone
+from tukit_sysext.commands.common.typed_names import parse_versions
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
@@ -30,7 +29,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         texts: list[str] = []
         for name, found in versions.items():
             for version in found:
-                there = f" (it is linked: tukit-sysext update {name})" if _among(version, linked.get(name, ())) else ""
+                same = any(compare(version, other) == 0 for other in linked.get(name, ()))
+                there = f" (it is linked: tukit-sysext update {name})" if same else ""
                 texts.append(f"{name}: {version} {be} blocked{there}")
         told.append((requests.to_block(target, versions), texts))
     status = edit(machine, arguments, told)
@@ -42,8 +42,3 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 f"{name}: no image of this name is wanted or linked", next_step=f"did you mean {near}?"
             )
     return status
-
-
-def _among(version: str, others: Collection[str]) -> bool:
-    """Whether a version is one of these, as UAPI.10 sees it."""
-    return any(compare(version, other) == 0 for other in others)

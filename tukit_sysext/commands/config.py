@@ -10,7 +10,7 @@ from typing import Any
 
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.config.files import EffectiveValue, Problem, redacted_value
-from tukit_sysext.config.key_table import File, Key, of_file
+from tukit_sysext.config.key_table import File, of_file
 from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.config.wanted import WantedImages, load_wanted
 from tukit_sysext.exit_status import ExitStatus
@@ -68,11 +68,7 @@ def rows(said: Sequence[EffectiveValue], file: File, *, everything: bool) -> Ite
             for each in values
         )
         if everything and not values:
-            yield _default(key)
-
-
-def _default(key: Key) -> _Value:
-    return _Value(section=key.section, key=key.name, value=key.default or None)
+            yield _Value(section=key.section, key=key.name, value=key.default or None)
 
 
 def _with_system_proxy(machine: Machine, settings: Sequence[_Value]) -> list[_Value]:
@@ -89,16 +85,12 @@ def _with_system_proxy(machine: Machine, settings: Sequence[_Value]) -> list[_Va
     if not values["Proxy"]:
         return list(settings)
     more = [
-        _Value(section="Network", key=key, value=_hidden(value), file=f"/{SYSCONFIG}")
+        _Value(section="Network", key=key, value=" ".join(map(redacted_value, value.split())), file=f"/{SYSCONFIG}")
         for key, value in values.items()
         if value
     ]
     named = {row.key for row in more}
     return [row for row in settings if not (row.default and row.key in named)] + more
-
-
-def _hidden(value: str) -> str:
-    return " ".join(redacted_value(word) for word in value.split())
 
 
 def document(

@@ -76,7 +76,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     snapshots = scan(machine.layout, machine.subvolumes)
     words = (arguments.a, arguments.b)
-    ledger = _ledger(machine, output, needed=any(not _is_on_disk(snapshots, word) for word in words))
+    needed = any(word != _RUNNING and _on_disk(snapshots, word) is None for word in words)
+    ledger = _ledger(machine, output, needed=needed)
     names = Names(machine, ledger)
     before, after = (_side(machine, names, snapshots, ledger, word) for word in words)
     differences = [*_images(before, after), *_others(before, after)]
@@ -109,10 +110,6 @@ def _side(machine: Machine, names: Names, snapshots: Scan, ledger: LedgerContent
         if row.number == number and (row.gone is not None or not snapshots.snapshots):
             return _from_ledger(names, row, snapshots)
     raise _no_such_snapshot(word, snapshots, ledger, privileged=machine.privileged)
-
-
-def _is_on_disk(snapshots: Scan, word: str) -> bool:
-    return word == _RUNNING or _on_disk(snapshots, word) is not None
 
 
 def _on_disk(snapshots: Scan, word: str) -> Snapshot | None:

@@ -96,7 +96,14 @@ def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image:
         return
     if events:
         rows = [
-            (ledger_time(event.time), event.kind, _number(event), event.image or "-", _why(event)) for event in events
+            (
+                ledger_time(event.time),
+                event.kind,
+                "-" if event.snapshot is None else str(event.snapshot),
+                event.image or "-",
+                event.detail.removeprefix(f"{event.image}: "),
+            )
+            for event in events
         ]
         head = ("Time", "What happened", "#", "Image", "Why")
         yield Table(head, rows)
@@ -107,14 +114,6 @@ def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image:
             yield Table(("#", "Date", "Version", "Snapshot"), [_place(place) for place in places])
         else:
             yield "No snapshot that is remembered had it."
-
-
-def _number(event: LedgerEvent) -> str:
-    return "-" if event.snapshot is None else str(event.snapshot)
-
-
-def _why(event: LedgerEvent) -> str:
-    return event.detail.removeprefix(f"{event.image}: ")
 
 
 def _place(place: _Place) -> tuple[str, str, str, str]:

@@ -8,8 +8,8 @@ import argparse
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import edit
-from tukit_sysext.commands.common.names import parse_names, unknown_image
 from tukit_sysext.commands.common.trees import acting, alone
+from tukit_sysext.commands.common.typed_names import parse_names, unknown_image
 from tukit_sysext.config.key_editing import Changes
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import carry
-from tukit_sysext.commands.common.names import parse_names
 from tukit_sysext.commands.common.trees import acting, alone
+from tukit_sysext.commands.common.typed_names import parse_names
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.values import component
 from tukit_sysext.errors import TukitSysextError, UsageError

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tukit_sysext.commands.common.names import FAULTY, no_such_image
 from tukit_sysext.commands.common.trees import looked_at, tree_document
+from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine

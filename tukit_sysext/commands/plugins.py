@@ -56,7 +56,10 @@ def lines(plugins: Plugins) -> Iterator[str | Table]:
     """The plugins as text."""
     yield f"Interface {INTERFACE} (tukit-sysext plugins --hooks explains it)"
     yield ""
-    rows = [(plugin.name, _origin(plugin), _short(plugin)) for plugin in plugins.registered()]
+    rows = [
+        (plugin.name, _origin(plugin), ", ".join(hook.removeprefix(f"{PROJECT}_") for hook in plugin.hooks) or "-")
+        for plugin in plugins.registered()
+    ]
     yield Table(("Plugin", "From", "Hooks"), rows, wraps=(1, 2))
     if plugins.failed:
         yield ""
@@ -73,10 +76,6 @@ def _origin(plugin: Registered) -> str:
     if plugin.built_in:
         return "built in"
     return f"{plugin.distribution} {plugin.version}, {plugin.file}"
-
-
-def _short(plugin: Registered) -> str:
-    return ", ".join(hook.removeprefix(f"{PROJECT}_") for hook in plugin.hooks) or "-"
 
 
 def _names() -> list[str]:

@@ -34,10 +34,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         # a fault of ours keeps no update away: it may be the one that mends us
         log.error("a fault of tukit-sysext itself: %s", in_words(error), exc_info=error)
         answer = Answer(verdict=Verdict.UNKNOWN, reason=in_words(error))
-    if out.wants_json:
-        out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
-    else:
-        _show(out, answer)
+    out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
+    _show(out, answer)
     return ExitStatus.REFUSED if answer.verdict is Verdict.REFUSED else ExitStatus.DONE
 
 

@@ -30,18 +30,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         machine.require_root("purge")
     folders_gone = purge_preview(machine) if dry_run else purge(machine)
     out = Output.of(arguments)
-    if out.wants_json:
-        folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
-        out.json({"dry_run": dry_run, "folders": folders})
-        return ExitStatus.DONE
+    folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
+    out.json({"dry_run": dry_run, "folders": folders})
     verb = "would go" if dry_run else "gone"
     for folder in folders_gone:
         if folder.files:
             files = "1 file" if folder.files == 1 else f"{folder.files} files"
             out.say(f"{folder.path}: {files} {verb} ({size_text(folder.size)})")
-    if not any(folder.files for folder in folders_gone):
-        out.say("There is nothing of ours to remove.")
-        return ExitStatus.DONE
-    for text in _MEANS:
+    anything = any(folder.files for folder in folders_gone)
+    for text in _MEANS if anything else ("There is nothing of ours to remove.",):
         out.say(text)
     return ExitStatus.DONE

@@ -7,8 +7,8 @@ import argparse
 
 from tukit_sysext.change import requests
 from tukit_sysext.commands.common.changing import carry
-from tukit_sysext.commands.common.names import parse_name, unknown_image
 from tukit_sysext.commands.common.trees import acting, alone
+from tukit_sysext.commands.common.typed_names import parse_name, unknown_image
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.layout import EXTENSIONS

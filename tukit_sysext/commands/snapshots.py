@@ -91,7 +91,8 @@ def document(snapshot: Snapshot, look: Look, *, only: Collection[str] = ()) -> d
 
 def _print(output: Output, snapshots: Scan, look: Look, only: Collection[str]) -> None:
     head = ("#", "Date", "System")
-    short = len({_of_system(snapshot.release) for snapshot in snapshots.snapshots}) == 1
+    releases = [snapshot.release for snapshot in snapshots.snapshots]
+    short = len({release.get("ID") if release is not None else None for release in releases}) == 1
     lines = [
         Line(
             cells=(mark(snapshot), snapper_time(snapshot.date), _system(snapshot.release, short=short)),
@@ -173,10 +174,6 @@ def mark(snapshot: Snapshot) -> str:
     marks = ("*" if snapshot.default else "", "-" if snapshot.running else "", "o" if snapshot.open else "")
     text = f"{snapshot.number}{''.join(marks)}"
     return Toned(text, Tone.STRONG) if snapshot.default or snapshot.running else text
-
-
-def _of_system(release: ReleaseData | None) -> str | None:
-    return release.get("ID") if release is not None else None
 
 
 def _system(release: ReleaseData | None, *, short: bool) -> str:

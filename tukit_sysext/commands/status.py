@@ -62,8 +62,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         running_job.follow(machine, output)
     mark = refusal.known(machine, writable=False)
     if arguments.follow or (arguments.refused and not output.wants_json):
-        for line in _refusal_lines(mark):
-            output.tell(line)
+        output.show(_refusal_lines(mark))
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
     snapshots = scan(machine.layout, machine.subvolumes)
     trees = list(_trees(machine, snapshots))
@@ -91,18 +90,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
-    for unknown in snapshots.unknown:
-        output.tell(f"Not known: {unknown}")
+    output.show(f"Not known: {unknown}" for unknown in snapshots.unknown)
     return ExitStatus.DONE
 
 
 def _print(output: Output, machine: Machine, trees: Sequence[_TreeStatus], look: Look, mark: Refusal | None) -> None:
-    for line in (
-        *running_job.lines(machine),
-        *_refusal_lines(mark),
-        *_repair_lines(needs.read(machine.layout.repair)),
-    ):
-        output.tell(line)
+    output.show(running_job.lines(machine))
+    output.show(_refusal_lines(mark))
+    output.show(_repair_lines(needs.read(machine.layout.repair)))
     for number, tree in enumerate(trees):
         if number:
             output.tell()
@@ -224,12 +219,9 @@ def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
             output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
     elif not tree.unknown:
         output.tell("  no extension image, and none wanted")
-    for link in tree.quarantined:
-        output.tell(f"  quarantined: {link.entry.name}, {link.reason or 'nobody knows why'}")
-    for name, path in sorted(tree.wanted.masked.items()):
-        output.tell(f"  {name} is masked by {path}")
-    for problem in tree.problems:
-        output.tell(Toned(f"  problem: {problem}", Tone.NOTICE))
+    output.show(f"  quarantined: {link.entry.name}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
+    output.show(f"  {name} is masked by {path}" for name, path in sorted(tree.wanted.masked.items()))
+    output.show(Toned(f"  problem: {problem}", Tone.NOTICE) for problem in tree.problems)
 
 
 def _toned(row: _ImageRow) -> str:

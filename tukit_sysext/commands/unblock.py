@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import edit
-from tukit_sysext.commands.common.names import parse_versions
 from tukit_sysext.commands.common.trees import acting, alone
+from tukit_sysext.commands.common.typed_names import parse_versions
 from tukit_sysext.config.settings import Blocked, block_file, load_configuration
 from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import TukitSysextError

@@ -35,8 +35,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for decision in chosen:
         output.tell(Toned(f"{decision.file.file_name}:", Tone.STRONG))
         needed = decision.disposition is Disposition.NEEDED
-        for line in decision.needed_by if needed else (decision_text(decision, dry_run=True),):
-            output.tell(f"  {line}")
+        lines = decision.needed_by if needed else (decision_text(decision, dry_run=True),)
+        output.show(f"  {line}" for line in lines)
     if not output.wants_json:
         for unknown in collection.unknown:
             output.warn(f"not known: {unknown}")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
-from tukit_sysext.commands.common.names import FAULTY, no_such_image
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
+from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

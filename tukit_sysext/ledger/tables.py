@@ -42,7 +42,14 @@ class EventTable(Database):
         """Remember events."""
         self._add(
             [
-                (event.time, event.kind, event.snapshot, _clean(event.image), clean(event.detail), event.uuid)
+                (
+                    event.time,
+                    event.kind,
+                    event.snapshot,
+                    None if event.image is None else clean(event.image),
+                    clean(event.detail),
+                    event.uuid,
+                )
                 for event in events
             ]
         )
@@ -87,10 +94,6 @@ class EventTable(Database):
             (kind,),
         )
         return [LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f) for a, b, c, d, e, f in rows]
-
-
-def _clean(text: str | None) -> str | None:
-    return None if text is None else clean(text)
 
 
 class ImageTable(Database):

@@ -13,6 +13,7 @@ import pycurl
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.request import Next, NotFound, Origin, RequestState, Response
+from tukit_sysext.rules.printable import printable
 
 _MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
@@ -307,5 +308,5 @@ def origin(url: str) -> Origin:
 
 
 def redacted_message(text: str) -> str:
-    """Cut user names and passwords of URLs from a message of libcurl (threat N16)."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    """A message of libcurl in one line, without user names and passwords of URLs (threat N16)."""
+    return printable(re.sub(r"//[^/@\s]*@", "//", text))

@@ -9,7 +9,7 @@ honest one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cmp_to_key
@@ -117,7 +117,9 @@ def _together(plans: dict[str, Plan], running: System, offer: Statement) -> Answ
     names = [image.name for image in next(iter(plans.values())).images if image.wanted.may_refuse]
     images = tuple(_image(name, plans) for name in names)
     refused = [
-        level for level, plan in plans.items() if any(_of(image) is Verdict.REFUSED for image in _required(plan))
+        level
+        for level, plan in plans.items()
+        if any(image.wanted.may_refuse and _of(image) is Verdict.REFUSED for image in plan.images)
     ]
     if len(refused) == len(plans):
         verdict = Verdict.REFUSED
@@ -140,10 +142,6 @@ def _together(plans: dict[str, Plan], running: System, offer: Statement) -> Answ
         repository=offer.repository,
         images=images,
     )
-
-
-def _required(plan: Plan) -> Iterator[ImagePlan]:
-    return (image for image in plan.images if image.wanted.may_refuse)
 
 
 def _image(name: str, plans: dict[str, Plan]) -> ImageAnswer:

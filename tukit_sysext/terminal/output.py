@@ -98,7 +98,7 @@ class Output:
         plain = list(_plain_lines(table))
         if self.width is not None and (self.colours or max(map(len, plain)) > self.width):
             try:
-                from tukit_sysext.terminal.tables import draw
+                from tukit_sysext.terminal.table_drawing import draw
             except ImportError:
                 pass
             else:

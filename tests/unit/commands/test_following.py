@@ -124,6 +124,7 @@ def test_a_pipe_gets_no_bars(site: PlainMachine) -> None:
     assert (done.stdout, done.stderr) == ("done False\n", "")
 
 
+@pytest.mark.usefixtures("hook_process")
 def test_the_hook_tells_how_far_it_is_and_takes_the_notice_away(
     site: PlainMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,12 +139,12 @@ def test_the_hook_tells_how_far_it_is_and_takes_the_notice_away(
     monkeypatch.setattr(ProgressFile, "show", shown)
     site.want("gdb", Policy="optional")
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
-    monkeypatch.chdir("/")
     assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
     assert told == [("resolving", True), ("linking", True)]
     assert not site.layout.progress.exists()
 
 
+@pytest.mark.usefixtures("hook_process")
 @pytest.mark.parametrize("broken", ["show", "close", "__init__"])
 def test_a_fault_of_progress_stops_no_update(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -151,5 +152,4 @@ def test_a_fault_of_progress_stops_no_update(site: PlainMachine, monkeypatch: py
 
     site.snapshot(7)
     monkeypatch.setattr(ProgressFile, broken, fails)
-    monkeypatch.chdir("/")
     assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0

@@ -155,7 +155,7 @@ def made(folder: Path, run: Commands) -> Path:
 
 @pytest.fixture(scope="module")
 def server(made: Path) -> Iterator[Server]:
-    with Server(made.parent / "repository") as started:
+    with Server(made.parent / "source") as started:
         yield started
 
 

@@ -143,7 +143,7 @@ def test_quiet_and_json() -> None:
 
 
 def test_without_rich_tables_are_those_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "tukit_sysext.terminal.tables", raising=False)
+    monkeypatch.delitem(sys.modules, "tukit_sysext.terminal.table_drawing", raising=False)
     monkeypatch.setitem(sys.modules, "rich.table", None)
     assert drawn(80, ("gdb", "15.2", LONG), colours=True)[1] == f"gdb    15.2     {LONG}"
 

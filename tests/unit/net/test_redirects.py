@@ -145,8 +145,9 @@ def test_from_http_to_https_is_followed(secure: Server, server: Server, authorit
 )
 def test_a_redirect_to_nowhere_is_a_failure_of_the_server(server: Server, location: str, same_origin: bool) -> None:
     server.fail("image.raw", Redirect(url=location))
-    with pytest.raises(SourceUnreachable, match=f"{server.url}/image.raw: "):
+    with pytest.raises(SourceUnreachable, match=f"{server.url}/image.raw: ") as raised:
         bring(f"{server.url}/image.raw", deadline=0.3, same_origin=same_origin)
+    assert str(raised.value).isprintable()
 
 
 def test_five_redirects_of_a_list_at_its_server_are_followed_six_are_not(server: Server) -> None:

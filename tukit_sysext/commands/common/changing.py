@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
-from tukit_sysext.commands.common.names import unknown_image
 from tukit_sysext.commands.common.tree_changes import document, lines, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
+from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
