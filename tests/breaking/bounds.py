@@ -101,4 +101,28 @@ DEFENCES: tuple[Defence, ...] = (
         "",
         f"{_U}/store/test_partial.py::test_what_is_no_part_of_the_image_costs_one_more_download",
     ),
+    broken(
+        "P5",
+        "a FIFO in the place of a small file is waited on",
+        "tukit_sysext/system/small_file.py",
+        "os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY",
+        "os.O_RDONLY | os.O_NOCTTY",
+        f"{_U}/system/test_small_file.py::test_notes_of_ours",
+    ),
+    broken(
+        "P5",
+        "a program that was killed is waited for without end",
+        "tukit_sysext/system/process.py",
+        "process.wait(LEFT_AFTER)",
+        "process.wait()",
+        f"{_U}/system/test_process.py::test_a_child_that_does_not_end_when_it_is_killed_is_left",
+    ),
+    broken(
+        "P5",
+        "each call to a directory that hangs is waited for",
+        "tukit_sysext/sources/directory.py",
+        "if self._away or left <= 0:",
+        "if left <= 0:",
+        f"{_U}/sources/test_dead_directory.py::test_a_directory_that_hangs_is_waited_for_once",
+    ),
 )

@@ -116,6 +116,7 @@ def _published(machine: Machine) -> Iterator[str]:
     from tukit_sysext.formats import checksums
     from tukit_sysext.sources.cache import LISTS, Cache
     from tukit_sysext.sources.repository import LIST
+    from tukit_sysext.system.small_file import read_small
 
     yield from _names(machine.layout.store)
     cache = Cache(machine.layout.cache, writable=False)
@@ -124,8 +125,7 @@ def _published(machine: Machine) -> Iterator[str]:
     for name, source in sources.items():
         try:
             if source.path is not None:
-                with open(os.path.join(source.path, LIST), "rb") as file:
-                    content = file.read(checksums.LIMIT)
+                content = read_small(os.path.join(source.path, LIST), limit=checksums.LIMIT)
             else:
                 content = cache.content(str((cache.note(LISTS, name) or {}).get("list"))) or b""
             yield from checksums.parse(content, where=name).hashes

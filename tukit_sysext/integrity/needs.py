@@ -16,6 +16,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
+from tukit_sysext.system.small_file import read_small
 
 log = logging.getLogger(__name__)
 
@@ -112,8 +113,7 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
 def read(path: Path) -> tuple[Need, ...]:
     """Read the mark; empty where there is none, or where it cannot be read as one."""
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(_LIMIT))
+        document = json.loads(read_small(path, limit=_LIMIT))
         return tuple(_parse(image) for image in document["images"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return ()

@@ -19,6 +19,7 @@ from tukit_sysext.layout import EXTENSIONS, QUARANTINE
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, image_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
 
@@ -82,9 +83,7 @@ def _is_name(text: str) -> bool:
 
 def _note(descriptor: int, name: str) -> dict[str, str]:
     try:
-        file = os.open(f"{name}{_SUFFIX}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=descriptor)
-        with open(file, "rb") as opened:
-            document = json.loads(opened.read(_LIMIT))
+        document = json.loads(read_small(f"{name}{_SUFFIX}", limit=_LIMIT, dir_fd=descriptor, follow=False))
         return {key: text for key, text in document.items() if isinstance(text, str)}
     except (OSError, ValueError, AttributeError, RecursionError):
         return {}

@@ -19,6 +19,7 @@ from pathlib import Path
 from tukit_sysext.errors import Busy
 from tukit_sysext.system.durable import sweep, write_file
 from tukit_sysext.system.lock import alone
+from tukit_sysext.system.small_file import read_small
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def publish(ledger: Path, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout = 0")  # whoever is writing makes the copy
         with alone(lock_of(ledger), patience=_PATIENCE):
             content = connection.serialize()
-            if _content(copy) == content:
+            if _content(copy, len(content)) == content:
                 return
             sweep(ledger.parent, sys.maxsize)  # of whoever was killed
             write_file(copy, content, durable=False)
@@ -60,8 +61,8 @@ def publish(ledger: Path, connection: sqlite3.Connection) -> None:
         log.info("%s: %s; ordinary users see an older one", copy, error)
 
 
-def _content(copy: Path) -> bytes | None:
+def _content(copy: Path, size: int) -> bytes | None:
     try:
-        return copy.read_bytes()
+        return read_small(copy, limit=size + 1)
     except FileNotFoundError:
         return None

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.errors import UsageError
+from tukit_sysext.system.small_file import read_small
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +126,7 @@ def take(folder: Path) -> Sequence[SnapshotEvent | None]:
 
 def _read(path: Path) -> SnapshotEvent | None:
     try:
-        # not waiting for a writer of what is no plain file
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            lines = file.read(_LIMIT).decode("utf-8", "surrogateescape").splitlines()
+        lines = read_small(path, limit=_LIMIT).decode("utf-8", "surrogateescape").splitlines()
         return parse(lines[0], lines[1:]) if lines else None
     except (OSError, UsageError) as error:
         log.warning("event %s is dropped: %s", path.name, error)

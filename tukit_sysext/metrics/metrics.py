@@ -12,6 +12,7 @@ from pathlib import Path
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.durable import write_file
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def _write(machine: Machine, path: Path) -> None:
 
     content = rendered(measured(machine)).encode()
     try:
-        if path.read_bytes() == content:
+        if read_small(path, limit=len(content) + 1) == content:
             return
     except FileNotFoundError:
         pass

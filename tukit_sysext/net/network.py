@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext import __version__
+from tukit_sysext.system.small_file import read_small
 
 SYSCONFIG = "etc/sysconfig/proxy"
 """Where openSUSE keeps the proxy of a machine (YaST, zypper), relative to its root."""
@@ -65,8 +66,7 @@ class SystemProxy:
 def system_proxy(root: Path) -> SystemProxy:
     """The proxy of the machine at ``root``, as zypper uses it; none where it has none or it is switched off."""
     try:
-        with open(root / SYSCONFIG, encoding="utf-8", errors="replace") as file:
-            text = file.read(_LIMIT)
+        text = read_small(root / SYSCONFIG, limit=_LIMIT).decode("utf-8", "replace")
     except OSError:
         return SystemProxy()
     values = {match[1]: _unquoted(match[2]) for match in map(_ASSIGNMENT.fullmatch, text.splitlines()) if match}

@@ -16,6 +16,7 @@ from typing import Any
 
 from tukit_sysext.progress.progress import Download, Report, Stage
 from tukit_sysext.system.durable import make_directory, write_file
+from tukit_sysext.system.small_file import read_small
 
 _LIMIT = 1024 * 1024
 """Bytes that are read of the notice."""
@@ -87,8 +88,7 @@ def read(path: Path) -> RunningJob | None:
 def _document(path: Path) -> dict[str, Any]:
     """The content of the notice; empty where there is none, or it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(_LIMIT))
+        document = json.loads(read_small(path, limit=_LIMIT))
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

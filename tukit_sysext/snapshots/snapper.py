@@ -15,6 +15,7 @@ from tukit_sysext.layout import Layout
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.overlay import read_overlaid
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.subvolume import Subvolume, Subvolumes
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
@@ -311,9 +312,8 @@ def _info(path: Path) -> _Info | None:
     from xml.etree import ElementTree
 
     try:
-        with open(path, "rb") as file:
-            # snapper's own file, which only root can write
-            root = ElementTree.fromstring(file.read(_INFO_LIMIT))  # noqa: S314
+        # snapper's own file, which only root can write
+        root = ElementTree.fromstring(read_small(path, limit=_INFO_LIMIT))  # noqa: S314
     except (OSError, ElementTree.ParseError, LookupError, ValueError):
         return None
     data = {entry.findtext("key"): entry.findtext("value") for entry in root.findall("userdata")}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.system.durable import make_directory, write_file
+from tukit_sysext.system.small_file import read_small
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,7 @@ class Cache:
 
     def _read(self, kind: str, key: str) -> bytes | None:
         try:
-            with open(self._folder / kind / key, "rb") as file:
-                return file.read(_LIMIT)
+            return read_small(self._folder / kind / key, limit=_LIMIT)
         except OSError:
             return None
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
+from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
+from tukit_sysext.system.time_limit import NoAnswer, answered
+
+Result = TypeVar("Result")
 
 _CHUNK = 1024 * 1024
 
@@ -24,12 +30,26 @@ _CHUNK = 1024 * 1024
 class DirectorySource:
     """One directory."""
 
-    def __init__(self, settings: SourceSettings, folder: Path, trust: Trust) -> None:
+    def __init__(self, settings: SourceSettings, folder: Path, trust: Trust, *, limits: NetworkSettings) -> None:
         self.name = settings.name
         self._settings = settings
         self._folder = folder
         self._trust = trust
         self._hashes: Mapping[str, str] = {}
+        self._limits = limits
+        self._away = ""
+        self._ends = time.monotonic() + limits.finding_out
+
+    def _ask(self, call: Callable[[], Result]) -> Result:
+        """What the file system says; one that hangs (a dead server) is waited for once. Raises SourceUnreachable."""
+        left = self._ends - time.monotonic()
+        try:
+            if self._away or left <= 0:
+                raise NoAnswer(self._away or "the time is over")
+            return answered(call, min(self._limits.silence, left))
+        except NoAnswer as error:
+            self._away = str(error)
+            raise SourceUnreachable(f"{self._folder}: {error}") from error
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source."""
@@ -51,13 +71,13 @@ class DirectorySource:
 
     def _signature(self) -> bytes | None:
         for name in repository.SIGNATURES:
-            if os.path.lexists(self._folder / name):
+            if self._ask(lambda path=self._folder / name: os.path.lexists(path)):  # type: ignore[misc]  # bound now
                 return self._read(name, limit=repository.SIGNATURE_LIMIT)
         return None
 
     def _size(self, name: str) -> int | None:
         try:
-            return os.stat(self._folder / name).st_size
+            return self._ask(lambda: os.stat(self._folder / name).st_size)
         except OSError:
             return None  # listed but not there: it is told when it is fetched
 
@@ -68,10 +88,10 @@ class DirectorySource:
     def _describe(self, candidate: Candidate) -> Description:
         names = [candidate.description] if candidate.description else repository.description_names(candidate.file_name)
         for name in names:
-            if candidate.description is None and not (self._folder / name).is_file():
-                continue
             where = f"{self._folder}/{name}"
             try:
+                if candidate.description is None and not self._ask((self._folder / name).is_file):
+                    continue
                 content = self._read(name, limit=manifest.LIMIT)
                 repository.check_hash(self._hashes, name, content, where=where)
             except SourceUnreachable as error:
@@ -85,10 +105,11 @@ class DirectorySource:
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
         failures: dict[str, TukitSysextError] = {}
+        self._ends = time.monotonic() + self._limits.image_deadline
         for candidate, sink in wanted:
             try:
                 with self._opened(candidate.file_name) as descriptor:
-                    sink.expect(os.fstat(descriptor).st_size)
+                    sink.expect(self._ask(lambda on=descriptor: os.fstat(on).st_size))  # type: ignore[misc]  # bound now
                     for piece in self._pieces(candidate.file_name, descriptor):
                         sink.write(piece)
                 sink.finish()
@@ -98,7 +119,7 @@ class DirectorySource:
 
     def _pieces(self, name: str, descriptor: int) -> Iterator[bytes]:
         try:
-            while piece := os.read(descriptor, _CHUNK):
+            while piece := self._ask(lambda: os.read(descriptor, _CHUNK)):
                 yield piece
         except OSError as error:
             raise SourceUnreachable(f"{self._folder}/{name}: cannot be read: {error.strerror}") from error
@@ -115,7 +136,8 @@ class DirectorySource:
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
         try:
-            descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = self._ask(lambda: os.open(self._folder / name, flags))
         except OSError as error:
             raise SourceUnreachable(f"{self._folder}/{name}: {error.strerror}") from error
         try:

@@ -26,6 +26,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sync_directory, write_file
 from tukit_sysext.system.lock import alone
+from tukit_sysext.system.small_file import read_small
 
 _LIMIT = 64 * 1024
 LATEST = 10**15
@@ -50,8 +51,7 @@ class Seen:
         """The newest time (seconds since the epoch) seen of each key of a source. Raises MemoryUnreadable."""
         path = self._path(source)
         try:
-            with open(path, "rb") as file:
-                return _decode(file.read(_LIMIT))
+            return _decode(read_small(path, limit=_LIMIT))
         except FileNotFoundError:
             return {}
         except OSError as error:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
+from tukit_sysext.system.small_file import read_small
 
 _LIMIT = 1024 * 1024
 _LARGEST = 1 << 63
@@ -150,8 +151,7 @@ class Records:
     def read(self, file_name: str) -> Record | None:
         """The record of an image file; None where there is none. Raises RecordUnreadable."""
         try:
-            with open(self._path(file_name), "rb") as file:
-                content = file.read(_LIMIT)
+            content = read_small(self._path(file_name), limit=_LIMIT)
         except FileNotFoundError:
             return None
         except OSError as error:

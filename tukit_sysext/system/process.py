@@ -49,6 +49,10 @@ _NOT_STARTED = (126, 127)
 """What prlimit(1), shells and the dynamic loader end with where a program cannot be started."""
 
 
+LEFT_AFTER = 5.0
+"""Seconds after which a program that was killed, and is still there (its disk does not answer), is left to itself."""
+
+
 class TimedOut(Exception):
     """The program did not end in time and was killed."""
 
@@ -95,7 +99,7 @@ def run(
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()  # not read to the end: a child in a session of its own may hold it open
-        process.wait()
+        _leave(process)
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s") from error
         raise
@@ -104,3 +108,12 @@ def run(
         output=output.decode("utf-8", "replace"),
         messages=messages.decode("utf-8", "replace"),
     )
+
+
+def _leave(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a program that was killed, but not for ever."""
+    try:
+        process.wait(LEFT_AFTER)
+    except subprocess.TimeoutExpired:
+        log.error("process %d was killed and does not end: it is left to itself", process.pid)
+        process.returncode = -9  # nobody asks for it again

@@ -22,6 +22,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.update import report
 from tukit_sysext.update.outcome import Outcome
@@ -70,8 +71,7 @@ class Refusal:
 def read(path: Path) -> Refusal | None:
     """The mark; None if there is none, or if it cannot be read as one."""
     try:
-        with open(path, "rb") as file:
-            document = json.loads(file.read(_LIMIT))
+        document = json.loads(read_small(path, limit=_LIMIT))
         return Refusal(
             last=plausible_time(document["last"]),
             times=int(document["times"]),

@@ -11,6 +11,7 @@ import pytest
 
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
+from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Image, settings, trust
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
@@ -24,7 +25,7 @@ Open = Callable[[SourceSettings], DirectorySource]
 @pytest.fixture
 def opened(repository: Repository, cache: Path) -> Open:
     """The repository as a source with these settings."""
-    return lambda of: DirectorySource(of, repository.folder, trust(of, cache))
+    return lambda of: DirectorySource(of, repository.folder, trust(of, cache), limits=QUICK)
 
 
 def gdb(source: DirectorySource) -> Candidate:
@@ -70,7 +71,7 @@ def test_a_large_signature(opened: Open, repository: Repository, key: SigningKey
 
 
 def test_a_folder_that_is_away(tmp_path: Path, key: SigningKey, cache: Path) -> None:
-    source = DirectorySource(settings(key), tmp_path / "none", trust(settings(key), cache))
+    source = DirectorySource(settings(key), tmp_path / "none", trust(settings(key), cache), limits=QUICK)
     with pytest.raises(SourceUnreachable, match="/none/SHA256SUMS"):
         source.candidates()
 

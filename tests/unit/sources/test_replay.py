@@ -18,6 +18,7 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Run, offer, settings, trust
 from tukit_sysext.collect.collection import collect
 from tukit_sysext.commands import check
@@ -72,7 +73,7 @@ def ask(request: pytest.FixtureRequest, cache: Path) -> Iterator[Kind]:
     servers: list[Server] = []
 
     def from_directory(folder: Path, of: SourceSettings) -> list[str]:
-        return [one.file_name for one in DirectorySource(of, folder, trust(of, cache)).candidates()]
+        return [one.file_name for one in DirectorySource(of, folder, trust(of, cache), limits=QUICK).candidates()]
 
     def from_web(folder: Path, of: SourceSettings) -> list[str]:
         servers.append(Server(folder).start())
@@ -152,11 +153,11 @@ def test_who_may_not_remember_is_told_of_old_lists_all_the_same(
     repository: Repository, new: Repository, key: SigningKey, cache: Path
 ) -> None:
     of = settings(key)
-    assert DirectorySource(of, new.folder, trust(of, cache, writable=False)).candidates()
+    assert DirectorySource(of, new.folder, trust(of, cache, writable=False), limits=QUICK).candidates()
     assert not (cache.parent / "seen").exists()
-    DirectorySource(of, new.folder, trust(of, cache)).candidates()
+    DirectorySource(of, new.folder, trust(of, cache), limits=QUICK).candidates()
     with pytest.raises(ImageBroken, match="older than the newest list seen"):
-        DirectorySource(of, repository.folder, trust(of, cache, writable=False)).candidates()
+        DirectorySource(of, repository.folder, trust(of, cache, writable=False), limits=QUICK).candidates()
 
 
 def with_keys(of: SourceSettings, *keys: SigningKey) -> SourceSettings:

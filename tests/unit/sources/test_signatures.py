@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.server import Server
+from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Run, settings, trust
 from tests.unit.sources.signature_cases import GOOD, LIST, REFUSED, Case, Published
 from tukit_sysext import sources
@@ -29,7 +30,7 @@ Ask = Callable[[Path, SourceSettings, Path], list[Candidate]]
 
 
 def directory(folder: Path, of: SourceSettings, cache: Path) -> list[Candidate]:
-    return list(DirectorySource(of, folder, trust(of, cache)).candidates())
+    return list(DirectorySource(of, folder, trust(of, cache), limits=QUICK).candidates())
 
 
 def web(folder: Path, of: SourceSettings, cache: Path) -> list[Candidate]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,20 @@ def test_an_interruption_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         sh("exec tail -f /dev/null")
     assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_child_that_does_not_end_when_it_is_killed_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does whose disk does not answer: a stand-in, as nothing here can make a process that cannot be killed."""
+    waited: list[float | None] = []
+
+    def wait(process: subprocess.Popen[bytes], timeout: float | None = None) -> int:
+        waited.append(timeout)
+        if timeout is None:
+            pytest.fail("for ever")
+        raise subprocess.TimeoutExpired(process.args, timeout)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", wait)
+    monkeypatch.setattr(subprocess.Popen, "communicate", lambda process, timeout: wait(process, timeout))
+    with pytest.raises(TimedOut):
+        run([SH, "-c", "sleep 60"], timeout=1)
+    assert waited == [1, 5]

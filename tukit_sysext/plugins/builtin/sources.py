@@ -33,7 +33,12 @@ class Sources:
         cache = Cache(machine.layout.cache, writable=machine.privileged)
         seen = Seen.of(machine)
         sources: list[Source] = [
-            DirectorySource(settings, Path(settings.path), Trust(settings, cache, seen=seen))
+            DirectorySource(
+                settings,
+                Path(settings.path),
+                Trust(settings, cache, seen=seen),
+                limits=configuration.settings.network,
+            )
             for settings in configuration.sources.values()
             if settings.path is not None
         ]

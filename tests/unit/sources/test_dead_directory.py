@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A local directory that hangs, as one of a dead NFS server does: it is left in time, and the process ends (row P5).
+
+The file system that does not answer is a FUSE of which nobody reads the requests: the kernel waits as for NFS.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.rpm import TOP
+
+_DEAD = """
+import ctypes, os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+folder = Path(sys.argv[2])
+libc = ctypes.CDLL(None, use_errno=True)
+fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
+assert libc.mount(b"dead", str(folder).encode(), b"fuse", 0, options) == 0, os.strerror(ctypes.get_errno())
+
+from dataclasses import replace
+from tests.unit.net.samples import QUICK
+from tests.unit.sources.samples import settings, trust
+from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.sources.directory import DirectorySource
+
+of = settings(None, verify=False)
+source = DirectorySource(of, folder, trust(of, Path(sys.argv[3])), limits=replace(QUICK, deadline=1))
+begun = time.monotonic()
+for _ in range(5):
+    try:
+        source.candidates()
+    except SourceUnreachable as error:
+        said = str(error)
+print(time.monotonic() - begun, said, flush=True)
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="the kernel has no FUSE here")
+def test_a_directory_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    command = [sys.executable, "-c", _DEAD, str(TOP), str(tmp_path / "mount"), str(tmp_path / "cache")]
+    begun = time.monotonic()
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert time.monotonic() - begun < 15, "the process ends although a thread hangs"
+    assert done.returncode == 0, done.stderr
+    seconds, _, said = done.stdout.partition(" ")
+    assert float(seconds) < 2, "one time is waited for, not one for each call"
+    assert said.strip().endswith("mount: no answer for 1 s")
