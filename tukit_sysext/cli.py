@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
-from tukit_sysext.system.descriptors import Output, is_broken_pipe, make_whole, outputs
+from tukit_sysext.system.descriptors import Stream, is_broken_pipe, make_whole, outputs
 from tukit_sysext.system.environment import make_our_own
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def run() -> NoReturn:
     leave(_as_it_was_read(status, out))
 
 
-def _as_it_was_read(status: int, out: Output) -> int:
+def _as_it_was_read(status: int, out: Stream) -> int:
     """The status of a command: done is done only where what it says has come out."""
     sys.stdout.flush()
     if status != ExitStatus.DONE or out.error is None:

@@ -38,7 +38,7 @@ DEFENCES = (
         what="a file that is bound into a folder of links does not count",
         edits=(
             (_ROOTS, "if entry.image is not None or entry.kind is EntryKind.FILE:", "if entry.image is not None:"),
-            ("tukit_sysext/collect/in_use.py", "if os.path.basename(mount.root) in stored.values():", "if False:"),
+            ("tukit_sysext/collect/attached.py", "if os.path.basename(mount.root) in stored.values():", "if False:"),
         ),
         tests=(f"{_REACHED}::test_another_place[a-bind-mount]", f"{_CHAINS}::test_an_image_that_is_bound_elsewhere"),
     ),

@@ -16,7 +16,7 @@ _RUN = "tukit_sysext/collect/collection.py"
 
 _LEFTOVERS = "tukit_sysext/collect/leftovers.py"
 _SETTLED = "return seen.boot != self._boot or time.monotonic() - seen.seconds >= _DAY"
-_IN_USE = "tests/unit/collect/test_in_use.py"
+_IN_USE = "tests/unit/collect/test_attached.py"
 
 
 def _unknown(name: str) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ DEFENCES = (
         what="a loop device counts by the name of its file",
         edits=(
             (
-                "tukit_sysext/collect/in_use.py",
+                "tukit_sysext/collect/attached.py",
                 "return stored.get(_DEVICE_AND_INODE.unpack_from(status))",
                 "return os.path.basename(path)",
             ),

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect import unit_files
+from tukit_sysext.collect.attached import in_use
 from tukit_sysext.collect.chains import VERSIONS, Chains
-from tukit_sysext.collect.in_use import in_use
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries

@@ -48,7 +48,7 @@ class KeptOutput:
         return "" if self._kept.closed else self._kept.getvalue().decode()
 
 
-class Output(io.FileIO):
+class Stream(io.FileIO):
     """Standard output or error of a command, where printing never fails: ``error`` is why something is lost."""
 
     error: OSError | None = None
@@ -68,14 +68,14 @@ class Output(io.FileIO):
         return size
 
 
-def outputs() -> tuple[Output, Output]:
+def outputs() -> tuple[Stream, Stream]:
     """Have standard output and standard error never fail."""
-    out, err = Output(1, "w", closefd=False), Output(2, "w", closefd=False)
+    out, err = Stream(1, "w", closefd=False), Stream(2, "w", closefd=False)
     sys.stdout, sys.stderr = _text(out, sys.stdout), _text(err, sys.stderr)
     return out, err
 
 
-def _text(raw: Output, before: TextIO) -> TextIO:
+def _text(raw: Stream, before: TextIO) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=before.encoding,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.trees import make_tree
-from tukit_sysext.collect.in_use import in_use
+from tukit_sysext.collect.attached import in_use
 
 STORE = "/var/lib/sysext-store"
 A = "a-1.raw"
@@ -57,5 +57,5 @@ def test_by_device_and_inode_where_the_loop_device_tells_them(
         assert (request, len(room)) == (0x4C05, 232)
         return struct.pack("=QQ", status.st_dev, status.st_ino) + room[16:]
 
-    monkeypatch.setattr("tukit_sysext.collect.in_use.fcntl.ioctl", ioctl)
+    monkeypatch.setattr("tukit_sysext.collect.attached.fcntl.ioctl", ioctl)
     assert behind(site, path) == found
