@@ -11,13 +11,14 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
-from tests.evil.world import FORGED, NAMES, NEW_LEVEL, OLD_LEVEL, World, file_of, says, sha256
+from tests.evil.world import DEADLY, FORGED, NAMES, NEW_LEVEL, OLD_LEVEL, World, file_of, says, sha256
 from tests.machine import PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.layout import STORE
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.record import Record
+from tukit_sysext.system.gpgv import GPGV
 from tukit_sysext.system.inspect_image import Inspection
 
 BEFORE, ATTACKED, AFTER = 6, 7, 8
@@ -135,7 +136,10 @@ class Victim(PlainMachine):
 
     @contextmanager
     def inspection(self) -> Iterator[None]:
-        """What systemd-dissect would find in these images. Notes which contents were looked into."""
+        """What systemd-dissect would find in these images. Notes which contents were looked into.
+
+        The victim's gpgv is the real one, but for signatures of which it dies.
+        """
 
         def inspect(given: int | Path, *, preferred: str, **_: object) -> Inspection:
             content = _all(given) if isinstance(given, int) else given.read_bytes()
@@ -149,8 +153,18 @@ class Victim(PlainMachine):
         with (
             patch("tukit_sysext.update.fetch.inspect_image", inspect),
             patch("tukit_sysext.update.local.inspect_image", inspect),
+            patch("tukit_sysext.system.gpgv.GPGV", str(self._mortal_gpgv())),
         ):
             yield
+
+    def _mortal_gpgv(self) -> Path:
+        path = self.root.with_name("gpgv")
+        search = (
+            f'for each; do signature=$last; last=$each; done\ngrep -q {DEADLY.decode()} "$signature" && kill -SEGV $$\n'
+        )
+        path.write_text(f'#!/bin/sh\n{search}exec {GPGV} "$@"\n')
+        path.chmod(0o755)
+        return path
 
     def state(self) -> dict[str, File]:
         """All files and links of the machine."""

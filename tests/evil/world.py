@@ -58,9 +58,12 @@ BELIEVED = ("good", "newer", "newer, armoured", "descriptions not listed", "repl
 REFUSED = (
     "unsigned", "of another key", "of another list", "empty signature", "garbage as signature", "text mode",
     "weak hash", "from the future", "stale", "a name twice", "cut off", "carriage returns", "a path",
-    "an absolute path", "too large", "garbage", "an error page",
+    "an absolute path", "too large", "garbage", "an error page", "of which gpgv dies",
 )  # fmt: skip
 """Lists of which nothing must be believed; nearly all offer forged images."""
+
+DEADLY = b"deadly"
+"""What a signature has of which the victim's gpgv dies."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,6 +165,7 @@ class World:
             "too large": by_us(forged + b"".join(b"%064x  pad-%d.raw\n" % (n, n) for n in range(15_000))),
             "garbage": by_us(bytes(range(256)) * 8),
             "an error page": by_us(b"<html>404 Not Found</html>\n"),
+            "of which gpgv dies": Listing(content=forged, signature=b"\x88\x75\x04\x00" + DEADLY),
         }
 
     def list_of(self, name: str) -> Listing:
