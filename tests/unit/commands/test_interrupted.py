@@ -203,7 +203,7 @@ def state(root: Path) -> State:
     for path, content in found.items():
         if path.endswith(".raw.json") and isinstance(content, bytes):
             content = json.dumps({**json.loads(content), "identity": None, "time": None}, sort_keys=True)
-        files[re.sub(r"\d{4}-\d\d-\d\dT\d{6}Z", "TIME", path)] = None if "ledger.db" in path else content
+        files[re.sub(r"\d{4}-\d\d-\d\dT\d{6}Z", "TIME", path)] = None if "/ledger" in path else content
     return State(files=files, known=known(root / "var/lib/tukit-sysext/ledger.db"))
 
 
