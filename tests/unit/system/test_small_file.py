@@ -93,7 +93,7 @@ def test_what_a_tree_says(tmp_path: Path) -> None:
 
 ALLOWED = {
     "commands/sources_add.py": "what a person names on the command line: it may be a pipe",
-    "collect/in_use.py": "/sys",
+    "collect/attached.py": "/sys",
     "collect/leftovers.py": "/proc",
     "collect/mounts.py": "/proc",
     "doctor/disk.py": "/proc",
