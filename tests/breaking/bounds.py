@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Everything ends, and costs what has to be looked at: the row P5."""
+"""Everything ends, and costs what has to be looked at; unsigned descriptions: P5, P9."""
 
 from __future__ import annotations
 
@@ -124,5 +124,45 @@ DEFENCES: tuple[Defence, ...] = (
         "if self._away or left <= 0:",
         "if left <= 0:",
         f"{_U}/sources/test_dead_directory.py::test_a_directory_that_hangs_is_waited_for_once",
+    ),
+    broken(
+        "P9",
+        "what anybody on the way writes excludes a version",
+        "tukit_sysext/update/options.py",
+        "        if known.vouched:\n            return described\n",
+        "        return described\n",
+        f"{_U}/update/test_doubted.py::test_no_image_is_frozen",
+    ),
+    broken(
+        "P9",
+        "an older version stays in the place of one that is said not to fit",
+        "tukit_sysext/update/options.py",
+        "return doubted if doubted is not None and version.option.whole else version",
+        "return version",
+        f"{_U}/update/test_doubted.py::test_no_image_is_frozen",
+    ),
+    broken(
+        "P9",
+        "contents are fetched in vain without end",
+        "tukit_sysext/update/options.py",
+        "if facts.tried.get(_name(option), 0) >= MOST_TRIED:",
+        "if False:",
+        f"{_U}/update/test_doubted.py::test_a_few_contents_are_fetched_in_vain_and_where_that_ends_is_said",
+    ),
+    broken(
+        "P9",
+        "every description is vouched for",
+        "tukit_sysext/sources/web.py",
+        'vouched=ask[number][1] in self._hashes or result.url.startswith("https:")',
+        "vouched=True",
+        f"{_U}/sources/test_web_descriptions.py::test_what_the_list_does_not_name_is_vouched_for_by_nobody",
+    ),
+    broken(
+        "P9",
+        "descriptions are kept whole until all are there",
+        "tukit_sysext/net/attempt.py",
+        'body = b"" if state.request.discard else body',
+        "body = body * 1",
+        f"{_U}/sources/test_web_descriptions.py::test_of_many_large_ones_a_few_keys_stay_in_memory",
     ),
 )

@@ -81,6 +81,10 @@ class Standing(StrEnum):
     FAULT = "a fault on this machine"
     """A program that has to look into it does not work."""
     ONLY_CONTENT_TELLS = "no description, its content decides"
+    DOUBTED = "described as unfitting, its content decides"
+    """By a description for which nobody vouches: anybody on the way may have written it (row P9)."""
+    NOT_TRIED = "its content was not looked at"
+    """Contents of other versions were, as many as one run fetches to find one that fits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -99,7 +99,10 @@ class DirectorySource:
             except ImageBroken as error:
                 return Description(failure=Standing.BROKEN, reason=str(error))
             description = repository.known_from(content, name, image=candidate.file_name, where=where)
-            return replace(description, vouched=name in self._hashes)
+            if name in self._hashes:
+                return description
+            if description.failure is None and description.release is not None:
+                return replace(description, vouched=False)
         return repository.NOT_DESCRIBED
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:

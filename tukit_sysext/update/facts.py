@@ -80,6 +80,7 @@ class Facts:
     ``refuse_for`` the limit of that in seconds (None: none),
     ``in_use`` what the running system, or the one that boots next, has by image: an update never takes it away,
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
+    ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
 
@@ -103,6 +104,7 @@ class Facts:
     in_use: Mapping[str, InUse] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
+    tried: Mapping[str, int] = field(default_factory=dict)
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
     _stored: dict[str, list[Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
 

@@ -172,6 +172,9 @@ class Fetching:
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
             keys |= {candidate.key for candidate in self._resolver.facts.candidates}
+        unfit = known.failure is None and not self._fits(known, option)
+        if unfit or known.failure in (Standing.BROKEN, Standing.UNUSABLE):
+            self._resolver.tried_in_vain(wanted.name)
         self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
 
     def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:

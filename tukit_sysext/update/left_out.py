@@ -207,7 +207,9 @@ def _nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considere
         also = f"; {linked} is linked" if linked != wanted.hold else ""
         return f"{_held(facts, wanted)}{also}"
     if considered:
-        return f"{considered[0].option.version} is the newest, {considered[0].reason}"
+        untried = next((each for each in considered if each.standing is Standing.NOT_TRIED), None)
+        more = f"; of {untried.option.version}: {untried.reason}" if untried not in (None, considered[0]) else ""
+        return f"{considered[0].option.version} is the newest, {considered[0].reason}{more}"
     return _unpublished(facts, wanted)
 
 

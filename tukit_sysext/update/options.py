@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cmp_to_key, lru_cache
 
@@ -91,6 +91,9 @@ def damage(stored: Stored) -> str:
     good = stored.condition in (Condition.WHOLE, Condition.UNRECORDED)
     return "" if good else f"{stored.condition}: {stored.reason}"
 
+
+MOST_TRIED = 3
+"""How many contents of one image are fetched in vain in one run: what is described wrongly has an end."""
 
 newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
 """Sort key for what has a ``version``."""
@@ -228,10 +231,37 @@ def merge_name(facts: Facts, option: Option) -> str | None:
 def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     if known.failure is not None:
         return Considered(option=option, standing=known.failure, reason=known.reason)
+    if known.release is not None and (known.merge_name is not None or option.candidate is None):
+        return _judge(facts, option, known.release)  # its content says so
     if known.release is None:
         reason = known.reason or "it has no description, its content decides"
-        return Considered(option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=reason)
-    return _judge(facts, option, known.release)
+        described = Considered(option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=reason)
+    else:
+        described = _judge(facts, option, known.release)
+    if described.standing is Standing.DOES_NOT_FIT:
+        if known.vouched:
+            return described
+        reason = f"{described.reason} (by a description for which nobody vouches: its content decides)"
+        described = replace(described, standing=Standing.DOUBTED, reason=reason)
+    if facts.tried.get(_name(option), 0) >= MOST_TRIED:
+        reason = f"{MOST_TRIED} other contents were fetched in vain to find one that fits; the next run goes on"
+        return replace(described, standing=Standing.NOT_TRIED, reason=reason)
+    return described
+
+
+def preferred(versions: Iterable[Considered]) -> Considered | None:
+    """The version to be taken: the first that may be, once it is here any newer one whose content has to decide.
+
+    A description for which nobody vouches excludes no version, or whoever sits on the way could keep an older one in
+    its place for good; it only comes behind those without such a no (row P9).
+    """
+    doubted: Considered | None = None
+    for version in versions:
+        if version.usable:
+            return doubted if doubted is not None and version.option.whole else version
+        if version.standing is Standing.DOUBTED:
+            doubted = doubted or version
+    return doubted
 
 
 def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:

@@ -47,7 +47,16 @@ from tukit_sysext.update.left_out import (
     is_over,
     why_nothing,
 )
-from tukit_sysext.update.options import Considered, Option, current, merge_name, published, spare, stronger_not_asked
+from tukit_sysext.update.options import (
+    Considered,
+    Option,
+    current,
+    merge_name,
+    preferred,
+    published,
+    spare,
+    stronger_not_asked,
+)
 
 
 class Action(StrEnum):
@@ -61,7 +70,14 @@ class Action(StrEnum):
     LEAVE_ALONE = "leave alone"
 
 
-_WENT_WRONG = (Standing.BROKEN, Standing.UNUSABLE, Standing.UNREACHABLE, Standing.NOT_STORED, Standing.FAULT)
+_WENT_WRONG = (
+    Standing.BROKEN,
+    Standing.UNUSABLE,
+    Standing.UNREACHABLE,
+    Standing.NOT_STORED,
+    Standing.FAULT,
+    Standing.NOT_TRIED,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,7 +273,7 @@ class _Case:
         in_the_way = _foreign(self._facts, self._wanted.name)
         if in_the_way is not None:
             return self.occupied(in_the_way)
-        best = next((version for version in self._published if version.usable), None)
+        best = preferred(self._published)
         if have is not None and have.standing is Standing.FITS and self._stays(have.option, best):
             return self._keep(have)
         if best is None:

@@ -168,6 +168,11 @@ class Resolver:
             self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
         )
 
+    def tried_in_vain(self, name: str) -> None:
+        """Take in that a content of an image was fetched that cannot be used."""
+        tried = self._facts.tried
+        self._facts = replace(self._facts, tried={**tried, name: tried.get(name, 0) + 1})
+
     def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable | ToolBroken) -> None:
         """Take in that a source is of no use by a fault on our side: that refuses nothing."""
         log.error("%s", error)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
-from tests.unit.sources.samples import DescriptionKind, Run, description, offer, publish, settings
+from tests.unit.sources.samples import KEYS, DescriptionKind, Run, description, offer, publish, settings
 from tukit_sysext.sources.candidate import Description, Standing
 
 GDB = "gdb-2.x86-64.raw"
@@ -195,3 +197,37 @@ def test_one_broken_description_leaves_the_others(server: Server, key: SigningKe
         first, broken, third = run.describe()
     assert (level(first), level(third)) == ("glibc-2.42", "glibc-2.42")
     assert broken.failure is Standing.UNREACHABLE
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_the_list_does_not_name_is_vouched_for_by_nobody(
+    tmp_path: Path, key: SigningKey, cache: Path, named: bool
+) -> None:
+    """It came over HTTP: anybody on the way could have written it (threat P9)."""
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind="manifest")
+    repository.write_list(names=None if named else [image])
+    repository.sign(key)
+    with Server(repository.folder) as server:
+        assert describe(server, key, cache).vouched is named
+
+
+def test_of_many_large_ones_a_few_keys_stay_in_memory(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """60 of 1 MiB each, as a manifest is that lists packages, cost 384 MiB once."""
+    repository = Repository(tmp_path / "own")
+    for number in range(30):
+        image = offer(repository, f"tool{number}", "1", kind=None)
+        packages = [{"name": "x" * 1000, "version": str(line)} for line in range(900)]
+        document = {"manifest_version": 1, "config": {}, "extension": dict(KEYS), "packages": packages}
+        (repository.folder / f"{image.removesuffix('.raw')}.manifest").write_text(json.dumps(document))
+    publish(repository, key)
+    with Server(repository.folder) as server, Run([server.url], settings(key), cache) as run:
+        run.candidates()
+        tracemalloc.start()
+        try:
+            known = run.describe()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert {level(each) for each in known} == {"glibc-2.42"}
+    assert peak < 20 * 1024 * 1024

@@ -62,6 +62,8 @@ def test_what_one_source_has_broken_another_may_have_whole(site: PlainMachine) -
     name = offer(site, "a", "1")
     offer(site, "b", "1")
     (site.root.parent / "a" / f"{name}.json").write_text("{")
+    with open(site.root.parent / "a" / "SHA256SUMS", "a") as file:
+        file.write(f"{sha256(b'{')}  {name}.json\n")  # one that the list does not name would count as none
     image = plan(site)
     assert image.chosen is not None
     assert image.chosen.candidate is not None
