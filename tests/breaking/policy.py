@@ -10,6 +10,7 @@ _C = "tests/unit/update/test_claims.py"
 _F = "tests/unit/update/test_fallback.py"
 _V = "tests/unit/update/test_vendor.py"
 _OPTIONS = "tukit_sysext/update/options.py"
+_B = "tests/unit/update/test_rebuilt.py"
 _LEFT_OUT = "tukit_sysext/update/left_out.py"
 _IN_USE = "tukit_sysext/update/in_use.py"
 
@@ -168,5 +169,62 @@ DEFENCES: tuple[Defence, ...] = (
         " & set(facts.sources)))",
         "))",
         f"{_V}::test_a_source_that_is_not_configured_any_more",
+    ),
+    broken(
+        "P7",
+        "another content under the name has no place",
+        _OPTIONS,
+        "    return there or next((name for name in names if name not in recorded), names[-1])\n",
+        "    return candidate.file_name\n",
+        f"{_B}::test_the_store_keeps_both",
+        f"{_B}::test_a_transaction_takes_it",
+    ),
+    broken(
+        "P7",
+        "another content of the version is no update",
+        "tukit_sysext/update/plan.py",
+        "not (self._facts.rebuilt and self._is_rebuilt(have, best.option))",
+        "True",
+        f"{_B}::test_a_transaction_takes_it",
+    ),
+    broken(
+        "P7",
+        "update takes another content unasked",
+        "tukit_sysext/change/changer.py",
+        "rebuilt=bool(request.names)",
+        "rebuilt=True",
+        f"{_B}::test_update_takes_it_when_the_image_is_named",
+    ),
+    broken(
+        "P7",
+        "any source rebuilds an image",
+        "tukit_sysext/update/plan.py",
+        "        return best.candidate.source == record.source and best.sha256 != record.sha256\n",
+        "        return best.sha256 != record.sha256\n",
+        f"{_B}::test_the_content_of_another_source_is_no_update",
+    ),
+    broken(
+        "P7",
+        "a handle has digits enough for one content",
+        _OPTIONS,
+        "    return own, handle(own, sha256), handle(own, sha256, whole=True)\n",
+        "    return own, handle(own, sha256)\n",
+        f"{_B}::test_a_name_never_has_two_contents",
+    ),
+    broken(
+        "P7",
+        "two contents look alike",
+        "tukit_sysext/rules/names.py",
+        '    return f"{version} ({match[2][:_SHOWN_DIGITS]}…)" if match else version\n',
+        "    return version\n",
+        f"{_B}::test_every_screen_tells_them_apart[status]",
+    ),
+    broken(
+        "P7",
+        "a repair asks for a name that nobody has published",
+        "tukit_sysext/rules/names.py",
+        "    return match[1] if match else file_name\n",
+        "    return file_name\n",
+        f"{_B}::test_a_repair_asks_for_the_published_name",
     ),
 )

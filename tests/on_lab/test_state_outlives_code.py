@@ -227,3 +227,35 @@ def test_a_rollback_brings_former_code_back(machine: Machine) -> None:
     assert site.command("verify", "--all").returncode == 0
     assert {path: machine.contents()[path] for path in kept} == kept
     assert machine.history()[: len(history)] == history
+
+
+def test_former_code_works_beside_a_rebuilt_image(machine: Machine) -> None:
+    """P7: the content under its handle is merged, and former code keeps it, and collects none of it."""
+    site = machine.site
+    machine.update_to(HERE)
+    before = site.links()["debug.raw"]
+    machine.repository.publish("debug", "1.0", {**OLD, **site.identity}, files={"share/rebuilt": "again"})
+    published(site, LATER)
+    done = site.lab.tukit("execute", "true")
+    assert "debug: 1.0 -> 1.0 (" in done.stdout, done
+    machine.boot()
+    link = site.links()["debug.raw"]
+    assert link.startswith(f"{before}.") and not link.endswith(".raw")
+    site.lab.run(["systemd-sysext", "merge"])
+    assert site.lab.path("/usr/share/rebuilt").read_text() == "again"
+    site.lab.run(["systemd-sysext", "unmerge"])
+    links, contents = machine.links(), machine.contents()
+
+    machine.put(FORMER)
+    assert "debug" in site.command("status").stdout
+    for _ in range(2):
+        site.command("gc")
+    assert site.lab.tukit("execute", "true").returncode == 0
+    assert site.links(site.default())["debug.raw"] == link
+    assert {where: file for where, file in machine.links().items() if where in links} == links
+    machine.put(HERE)
+    assert site.command("verify", "--all").returncode == 0
+    now = machine.contents()
+    assert {path: now[path] for path in contents if not path.startswith(f"{STATE}/seen")} == {
+        path: content for path, content in contents.items() if not path.startswith(f"{STATE}/seen")
+    }

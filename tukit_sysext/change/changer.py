@@ -115,7 +115,8 @@ class Changer:
         machine = replace(target.machine, read_only=True) if asks else target.machine
         resolver = Resolver(machine, tree, self._plugins)
         images = {file.image.name: file.image for file in request.files if file.image is not None}
-        resolver.resolve(wanted=images, only=request.names, ask=request.ask)
+        # another content of the version that is there comes with the next update of the system, or when it is asked for
+        resolver.resolve(wanted=images, only=request.names, ask=request.ask, rebuilt=bool(request.names))
         return _OpenTree(
             request=request,
             tree=tree,

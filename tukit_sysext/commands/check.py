@@ -166,27 +166,27 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     yield from (f"  {warning}" for warning in image.warnings)
     for considered in image.considered[: len(before) + 1]:
         why = "" if considered.reason in (image.reason, considered.standing) else f", {considered.reason}"
-        yield f"    {considered.option.version} of {considered.option.origin}: {considered.standing}{why}"
+        yield f"    {considered.option.shown} of {considered.option.origin}: {considered.standing}{why}"
     more = len(image.considered) - len(before) - 1
     if more > 0:
         yield f"    and {more} more: tukit-sysext why-not {image.name}"
 
 
 def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
-    gets = image.chosen.version if image.chosen is not None else "-"
+    gets = image.chosen.shown if image.chosen is not None else "-"
     if image.refuses:
-        return image.name, image.before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
+        return image.name, image.shown_before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
     if image.is_missed:
-        return image.name, image.before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
+        return image.name, image.shown_before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
     what = _WORDS[image.action]
     if image.chosen is not None:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
         gone = [link for link in image.remove if link in plan.remove]
         what += f"; {', '.join(gone)} to be taken out" if gone else ""
     if image.action is Action.KEEP and (before := image.preferred):
-        what += f"; {before[0].option.version}: {before[0].standing}"
+        what += f"; {before[0].option.shown}: {before[0].standing}"
     tone = _TONES.get(image.action)
-    return image.name, image.before or "-", gets, what if tone is None else Toned(what, tone)
+    return image.name, image.shown_before or "-", gets, what if tone is None else Toned(what, tone)
 
 
 _TONES = {

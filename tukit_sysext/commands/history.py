@@ -14,6 +14,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import shown_version
 from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
@@ -121,7 +122,7 @@ def _place(place: _Place) -> tuple[str, str, str, str]:
     there = "there" if row.gone is None else f"deleted, {ledger_time(row.gone)} or before"
     if place.left_out is not None:
         return str(row.number), snapper_time(row.created), "-", f"{there}; left out: {place.left_out}"
-    return str(row.number), snapper_time(row.created), place.version or "?", there
+    return str(row.number), snapper_time(row.created), shown_version(place.version or "?", place.file or ""), there
 
 
 def _document(events: Sequence[LedgerEvent], places: Sequence[_Place] | None) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def _nothing(facts: Facts, arguments: argparse.Namespace, away: Mapping[str, str
 
 
 def _row(offer: Offer, facts: Facts) -> tuple[str, str, str, str]:
-    newest = offer.newest.option.version if offer.newest is not None else "-"
-    return offer.name, offer.installed or "-", newest, _state(offer, facts)
+    newest = offer.newest.option.shown if offer.newest is not None else "-"
+    return offer.name, offer.shown_installed or "-", newest, _state(offer, facts)
 
 
 def _state(offer: Offer, facts: Facts) -> str:
@@ -127,7 +127,7 @@ def _state(offer: Offer, facts: Facts) -> str:
         if compare(offer.update, offer.installed or "") < 0:
             return Toned(f"{offer.update} is held, update goes back to it", Tone.NOTICE)
         lost = f"; {offer.installed} is {offer.damage}" if offer.damage else ""
-        return Toned(f"update to {offer.update}{lost}", Tone.BAD if lost else Tone.STRONG)
+        return Toned(f"update to {offer.shown_update}{lost}", Tone.BAD if lost else Tone.STRONG)
     if plan.action is Action.LEAVE_OUT:
         without = "would refuse an update" if plan.refuses else "would go"
         return Toned(f"{without if offer.installed else 'left out'}: {plan.reason}", Tone.BAD)
@@ -173,7 +173,7 @@ def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explai
             size = candidate.size if candidate is not None else None
             origin = candidate.source if candidate is not None else "(store)"
             shown_size = size_text(size) if size is not None else "-"
-            yield offer.name, version.option.version, origin, shown_size, _version_state(offer, version)
+            yield offer.name, version.option.shown, origin, shown_size, _version_state(offer, version)
 
 
 def _version_state(offer: Offer, version: Explained) -> str:
@@ -185,7 +185,7 @@ def _version_state(offer: Offer, version: Explained) -> str:
     if not version.usable:
         judged = version.standing in (Standing.DOES_NOT_FIT, Standing.NOT_ALLOWED)
         return Toned(f"{version.standing}: {version.reason}" if judged else version.reason, Tone.FAINT)
-    if version.option.version == offer.update:
+    if version.option.version == offer.update and version.option.shown == offer.shown_update:
         return Toned("fits, the update", Tone.STRONG)
     return "fits" if version.standing is Standing.FITS else str(version.standing)
 

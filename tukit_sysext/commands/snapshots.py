@@ -158,7 +158,7 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
             versions[f"({name})"] = str(entry.kind)
             continue
         stored = look(entry.image)
-        version = stored.version + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
+        version = stored.shown + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
         versions[name] = f"{versions[name]}{BETWEEN}{version}" if name in versions else version
     return versions
 

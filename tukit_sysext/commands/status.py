@@ -148,6 +148,7 @@ class _ImageRow:
 
     name: str
     version: str
+    shown: str
     policy: str
     state: str
     wanted_by: str | None
@@ -175,6 +176,7 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
             _ImageRow(
                 name=name,
                 version=_version(entry, look),
+                shown=_shown(entry, look),
                 policy=policy,
                 state=_state(entry, wanted, look),
                 not_had=tree.left_out.get(name, ""),
@@ -185,10 +187,21 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
         if not entries and wanted.state is State.WANTED:
             reason = tree.left_out.get(name)
             state = f"left out: {reason}" if reason else _NOT_LINKED
-            yield _ImageRow(name=name, version="-", policy=policy, state=state, wanted_by=wanted.origin)
+            yield _ImageRow(name=name, version="-", shown="-", policy=policy, state=state, wanted_by=wanted.origin)
     for entry in others:
         where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
-        yield _ImageRow(name=entry.name, version=_version(entry, look), policy="not ours", state=where, wanted_by=None)
+        yield _ImageRow(
+            name=entry.name,
+            version=_version(entry, look),
+            shown=_shown(entry, look),
+            policy="not ours",
+            state=where,
+            wanted_by=None,
+        )
+
+
+def _shown(entry: Entry, look: Look) -> str:
+    return look(entry.image).shown if entry.image is not None else "-"
 
 
 def _version(entry: Entry, look: Look) -> str:
@@ -211,7 +224,7 @@ def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
     output.tell(Toned(f"{called} ({tree.role}): {system_name(tree.release)}", Tone.STRONG))
     if tree.unknown:
         output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
-    rows = [(row.name, row.version, row.policy, _toned(row)) for row in _rows(tree, look)]
+    rows = [(row.name, row.shown, row.policy, _toned(row)) for row in _rows(tree, look)]
     if rows:
         output.table(("Image", "Version", "Policy", "State"), rows, indent=2)
         if any(row[-1] == _NOT_LINKED for row in rows):

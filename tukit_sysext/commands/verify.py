@@ -242,7 +242,7 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
         yield Toned(f"{assessment.subject.called}: {_verdict(assessment)}", tone)
         if assessment.unknown:
             yield f"  not known: {assessment.unknown}"
-        rows = [(finding.name, finding.version, _place(finding), _toned(finding)) for finding in assessment.findings]
+        rows = [(finding.name, finding.shown, _place(finding), _toned(finding)) for finding in assessment.findings]
         if rows:
             yield Table(("Image", "Version", "Link", "State"), rows, wraps=(2, 3), indent=2)
         for done in result.repairs:
@@ -289,7 +289,7 @@ def _state(finding: Finding) -> str:
 
 
 def _told(done: Repair) -> str:
-    return f"{done.finding.name} {done.finding.version}: {done.text}"
+    return f"{done.finding.name} {done.finding.shown}: {done.text}"
 
 
 def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
         yield Toned(f"When this tree was changed last, {explanation.not_had}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
-            damage = f"{each.option.version} is linked, but {each.damage}"
+            damage = f"{each.option.shown} is linked, but {each.damage}"
             yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
 
 
@@ -178,7 +178,7 @@ def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     linked += f", but {item.damage.partition(':')[0]}" if item.damage else ""
     candidate = item.option.candidate
     origin = candidate.source if candidate is not None else "(store)"
-    yield Toned(item.option.version, Tone.STRONG), f"{origin}{linked}", stands, "", ""
+    yield Toned(item.option.shown, Tone.STRONG), f"{origin}{linked}", stands, "", ""
     for rule in item.rules:
         if rule.fits is None and rule.rule != Side.CONTENT:
             continue
@@ -209,6 +209,7 @@ def _conclusion(explanation: _Explanation) -> str:
     if taken is None:
         return f"Nothing speaks against {what}"
     # only who fetches it finds out whether it comes, and is whole
+    taken = explanation.plan.chosen.shown if explanation.plan.chosen is not None else taken
     whole = " if it comes, and is whole" if explanation.plan.action is Action.FETCH else ""
     return f"Nothing speaks against {what}: {taken} is taken{whole}"
 

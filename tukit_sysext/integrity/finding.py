@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.integrity.quarantine_folder import Quarantined
+from tukit_sysext.rules.names import shown_version
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.store.image_store import Condition
 
@@ -43,6 +44,11 @@ class Finding:
     def file_name(self) -> str | None:
         """The file of the store that the entry leads to; None where it leads elsewhere."""
         return self.entry.image
+
+    @property
+    def shown(self) -> str:
+        """The version for people, two contents of it told apart."""
+        return shown_version(self.version, self.file_name or "")
 
     @property
     def good(self) -> bool:

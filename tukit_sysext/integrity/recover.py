@@ -15,7 +15,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.rules.names import parse_image_name, published_name
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.sources.protocol import Source
@@ -151,13 +151,13 @@ def _candidate(record: Record, source: Source, settings: SourceSettings | None) 
     places: list[str] = []
     if settings is None or settings.path is None:
         places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
-        places += [url + record.file_name for url in (settings.urls if settings is not None else ())]
-    parsed = parse_image_name(record.file_name)
+        places += [url + published_name(record.file_name) for url in (settings.urls if settings is not None else ())]
+    parsed = parse_image_name(published_name(record.file_name))
     return Candidate(
         name=record.name,
         version=record.version,
         architecture=parsed.architecture if parsed is not None else None,
-        file_name=record.file_name,
+        file_name=published_name(record.file_name),
         sha256=record.sha256,
         size=record.size,
         source=source.name,

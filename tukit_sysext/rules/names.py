@@ -55,6 +55,31 @@ class ImageName:
     version_id: str | None = None
 
 
+_HANDLE = re.compile(r"(.+\.raw)\.([0-9a-f]{16}|[0-9a-f]{64})")
+_SHOWN_DIGITS = 6
+
+
+def handle(file_name: str, sha256: str, *, whole: bool = False) -> str:
+    """The name in the store of another content of an image, when its own name is taken.
+
+    It ends in digits of the hash (all with ``whole``), and not in ".raw": neither we nor sysextmgr, which parse the end
+    of a name, take it for a version, and no repository can publish it as an image.
+    """
+    return f"{file_name}.{sha256 if whole else sha256[:16]}"
+
+
+def published_name(file_name: str) -> str:
+    """The name under which a file of the store was published."""
+    match = _HANDLE.fullmatch(file_name)
+    return match[1] if match else file_name
+
+
+def shown_version(version: str, file_name: str) -> str:
+    """A version for people: another content under the same name has the first digits of its hash."""
+    match = _HANDLE.fullmatch(file_name)
+    return f"{version} ({match[2][:_SHOWN_DIGITS]}…)" if match else version
+
+
 _SUFFIXES = (".sysext.raw", ".confext.raw", ".raw")
 _SPELLINGS = sorted(
     [(word, word) for word in ARCHITECTURES] + [("x86_64", "x86-64"), ("aarch64", "arm64"), ("ppc64le", "ppc64-le")],

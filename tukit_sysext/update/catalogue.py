@@ -31,6 +31,12 @@ class Offer:
     newest: Considered | None
     considered: tuple[Considered, ...]
     damage: str = ""
+    shown_installed: str | None = None
+
+    @property
+    def shown_update(self) -> str | None:
+        """The version that an update would bring, for people."""
+        return self.plan.chosen.shown if self.update is not None and self.plan and self.plan.chosen else None
 
     @property
     def update(self) -> str | None:
@@ -39,7 +45,7 @@ class Offer:
         if plan is None or plan.before is None or plan.chosen is None:
             return None
         taken = plan.action in (Action.FETCH, Action.LINK)
-        return plan.chosen.version if taken and plan.chosen.version != plan.before else None
+        return plan.chosen.version if taken and plan.changes_content else None
 
     @property
     def is_nothing(self) -> bool:
@@ -101,6 +107,7 @@ def _offer(facts: Facts, wished: WantedImage, wanted: WantedImage | None, plan: 
         wanted=wanted,
         plan=plan,
         installed=have.option.version if have is not None else None,
+        shown_installed=have.option.shown if have is not None else None,
         newest=next((version for version in considered if version.usable), None),
         considered=considered,
         damage=damage(have.option.stored) if have is not None and have.option.stored is not None else "",

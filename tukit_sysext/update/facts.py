@@ -79,6 +79,7 @@ class Facts:
     ``policy_known`` whether the settings have no fault,
     ``refuse_for`` the limit of that in seconds (None: none),
     ``in_use`` what the running system, or the one that boots next, has by image: an update never takes it away,
+    ``rebuilt`` whether another content of the linked version is taken as an update,
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
@@ -102,6 +103,7 @@ class Facts:
     broken_sources: Mapping[str, str] = field(default_factory=dict)
     next_steps: Mapping[str, str] = field(default_factory=dict)
     in_use: Mapping[str, InUse] = field(default_factory=dict)
+    rebuilt: bool = True
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
     tried: Mapping[str, int] = field(default_factory=dict)

@@ -201,7 +201,7 @@ class Fetching:
         if not self._fits(known, wanted.option):
             return known, None
         return known, Record(
-            file_name=candidate.file_name,
+            file_name=wanted.option.file_name,
             name=candidate.name,
             version=candidate.version,
             sha256=candidate.sha256,

@@ -25,6 +25,7 @@ from tukit_sysext.system.system_release import machine_architecture, read_releas
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Foreign, Objection, TreeFacts, no_objection
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
+from tukit_sysext.update.options import store_names
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +109,11 @@ class LocalLook:
         """Look at files of the store that are offered under their own name, where nobody looked at them yet."""
         in_store = self._in_store()
         more = {
-            candidate.file_name: self.store.look(candidate.file_name)
+            file: self.store.look(file)
             for candidate in facts.candidates
             if candidate.name in facts.wanted
-            and candidate.file_name in in_store
-            and candidate.file_name not in facts.stored
+            for file in store_names(candidate)
+            if file in in_store and file not in facts.stored
         }
         return replace(facts, stored={**facts.stored, **more})
 

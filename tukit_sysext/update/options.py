@@ -11,6 +11,7 @@ from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility, Host, check
+from tukit_sysext.rules.names import handle, shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
@@ -33,13 +34,14 @@ class Option:
 
     @classmethod
     def of_candidate(cls, facts: Facts, candidate: Candidate) -> Option:
-        """What a source offers, with the file of the store that has its name."""
+        """What a source offers, with the file of the store that has its content, or would have it."""
+        file_name = _file_name(facts, candidate)
         return cls(
             version=candidate.version,
-            file_name=candidate.file_name,
+            file_name=file_name,
             sha256=candidate.sha256,
             candidate=candidate,
-            stored=facts.stored.get(candidate.file_name),
+            stored=facts.stored.get(file_name),
         )
 
     @classmethod
@@ -47,6 +49,11 @@ class Option:
         """A file of the store."""
         sha256 = stored.record.sha256 if stored.record is not None else ""
         return cls(version=stored.version, file_name=stored.file_name, sha256=sha256, stored=stored)
+
+    @property
+    def shown(self) -> str:
+        """The version for people, two contents of it told apart."""
+        return shown_version(self.version, self.file_name)
 
     @property
     def whole(self) -> bool:
@@ -65,6 +72,20 @@ class Option:
     def key(self) -> str:
         """Under which :attr:`Facts.known` has what was found out about it."""
         return self.candidate.key if self.candidate is not None else self.file_name
+
+
+def _file_name(facts: Facts, candidate: Candidate) -> str:
+    """The name that the content has in the store, or would get: its own, unless another content is recorded for it."""
+    names = store_names(candidate)
+    recorded = {name: file.record.sha256 for name in names if (file := facts.stored.get(name)) and file.record}
+    there = next((name for name in names if recorded.get(name) == candidate.sha256), None)
+    return there or next((name for name in names if name not in recorded), names[-1])
+
+
+def store_names(candidate: Candidate) -> tuple[str, ...]:
+    """The names that a content may have in the store, in the order of preference."""
+    own, sha256 = candidate.file_name, candidate.sha256
+    return own, handle(own, sha256), handle(own, sha256, whole=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,25 +38,25 @@ def changes(plan: Plan, fetched: Collection[str], *, dry_run: bool = False) -> t
 def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | None:
     """The change of one image; None where it is as it was."""
     if image.action is Action.LINK and image.chosen is not None:
-        version, origin = image.chosen.version, image.chosen.origin
+        version, origin = image.chosen.shown, image.chosen.origin
         if image.before is None:
             text = f"{image.name}: {version} {be}added, from {origin}"
             return Change(kind=ChangeKind.LINKED, image=image.name, text=text)
-        if image.before != version:
+        if image.changes_content:
             after = f"{version} would be linked" if be else version
-            text = f"{image.name}: {image.before} -> {after}, from {origin}"
+            text = f"{image.name}: {image.shown_before} -> {after}, from {origin}"
             return Change(kind=ChangeKind.REPLACED, image=image.name, text=text)
         return Change(
             kind=ChangeKind.REPAIRED, image=image.name, text=f"{image.name}: {version} {be}linked as {image.link}"
         )
     if image.action is Action.KEEP and image.chosen is not None and image.chosen.file_name in fetched:
-        text = f"{image.name}: {image.chosen.version} {be}made whole again, from {image.chosen.origin}"
+        text = f"{image.name}: {image.chosen.shown} {be}made whole again, from {image.chosen.origin}"
         return Change(kind=ChangeKind.REPAIRED, image=image.name, text=text)
     if image.action is Action.LEAVE_OUT and image.remove:
-        text = f"{image.name}: {image.before} {be}left out: {image.reason}"
+        text = f"{image.name}: {image.shown_before} {be}left out: {image.reason}"
         return Change(kind=ChangeKind.LEFT_OUT, image=image.name, text=text)
     if image.action is Action.REMOVE and image.remove:
-        return Change(kind=ChangeKind.REMOVED, image=image.name, text=f"{image.name}: {image.before} {be}removed")
+        return Change(kind=ChangeKind.REMOVED, image=image.name, text=f"{image.name}: {image.shown_before} {be}removed")
     return None
 
 

@@ -34,6 +34,7 @@ from itertools import takewhile
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.quantities import span_text
+from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
@@ -85,9 +86,10 @@ class ImagePlan:
     """What happens to one wanted image, and why.
 
     ``chosen`` is the image afterwards and ``link`` the name of its link (known once its content is), ``remove`` the
-    links of ours that go, ``before`` the version that the tree had. ``left_out`` says which kind of reason there is for
-    having none afterwards, ``next_step`` what can be done where that kind does not tell it, ``consequence`` what
-    follows for the update, and ``in_use`` what the running system, or the one that boots next, has of it.
+    links of ours that go, ``before`` the version that the tree had, ``before_file`` its file. ``left_out`` says
+    which kind of reason there is for having none afterwards, ``next_step`` what can be done where that kind does
+    not tell it, ``consequence`` what follows for the update, and ``in_use`` what the running system, or the one
+    that boots next, has of it.
     """
 
     wanted: WantedImage
@@ -97,6 +99,7 @@ class ImagePlan:
     link: str | None = None
     remove: tuple[str, ...] = ()
     before: str | None = None
+    before_file: str | None = None
     left_out: LeftOut | None = None
     next_step: str = ""
     consequence: Consequence | None = None
@@ -108,6 +111,18 @@ class ImagePlan:
     def name(self) -> str:
         """The image's name."""
         return self.wanted.name
+
+    @property
+    def shown_before(self) -> str | None:
+        """The version that the tree had, for people."""
+        return shown_version(self.before, self.before_file or "") if self.before is not None else None
+
+    @property
+    def changes_content(self) -> bool:
+        """Whether the tree gets another version than it had, or another content of it."""
+        if self.before is None or self.chosen is None:
+            return False
+        return self.chosen.version != self.before or self.chosen.file_name != self.before_file
 
     @property
     def refuses(self) -> bool:
@@ -135,7 +150,7 @@ class ImagePlan:
         best = self.prevented
         if best is None or self.chosen is None:
             return ""
-        return f"{best.option.version} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
+        return f"{best.option.shown} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
 
     def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
@@ -297,7 +312,15 @@ class _Case:
             return True
         if not have.whole and best.option.file_name == have.file_name:
             return False  # the source can tell whether this file of unknown origin is the published one
-        return compare(best.option.version, have.version) <= 0
+        order = compare(best.option.version, have.version)
+        return order < 0 or (order == 0 and not (self._facts.rebuilt and self._is_rebuilt(have, best.option)))
+
+    def _is_rebuilt(self, have: Option, best: Option) -> bool:
+        """Whether a source has another content now under the version that it had when the linked one was fetched."""
+        record = have.stored.record if have.stored is not None else None
+        if record is None or best.candidate is None or compare(best.version, have.version) != 0:
+            return False
+        return best.candidate.source == record.source and best.sha256 != record.sha256
 
     def _waits_for_its_source(self, have: Option, best: Option) -> bool:
         """Whether another source, which Source= lets serve it, is not needed while a stronger one is away."""
@@ -323,6 +346,7 @@ class _Case:
             link=link,
             remove=self._links_but(link),
             before=option.version,
+            before_file=option.file_name,
             warnings=tuple(self._warnings_of_kept(have)),
             considered=self._considered(have),
         )
@@ -334,12 +358,10 @@ class _Case:
             yield f"{option.file_name} is kept, but {have.reason}"
         if sources and not {*self._facts.sources, *self._facts.unusable} & set(sources):
             yield f"source {' '.join(sources)} is not configured, so that it gets no update"
-        same = self._published_as(option)
-        if same is not None and self._is_of_another_source(option) and same.sha256 != option.sha256:
-            yield (
-                f"{option.file_name} of {same.origin} has other content than the linked one, and cannot be had beside "
-                "it: ask its publisher for a new version"
-            )
+        rebuilt = next((each.option for each in self._published if self._is_rebuilt(option, each.option)), None)
+        if rebuilt is not None and self._wanted.hold is None:
+            name = self._wanted.name
+            yield f"{rebuilt.origin} has another content of {rebuilt.version} now: tukit-sysext update {name} takes it"
 
     def _take(self, best: Considered) -> ImagePlan:
         option, have = best.option, self._have
@@ -364,6 +386,7 @@ class _Case:
             link=link,
             remove=self._links_but(link) if link is not None else (),
             before=self._before,
+            before_file=self._have.option.file_name if self._have is not None else None,
             warnings=tuple(warnings),
             considered=self._considered(best),
         )
@@ -375,6 +398,7 @@ class _Case:
             reason=f"{self._wanted.origin} says State=removed",
             remove=self._links_but(None),
             before=self._before,
+            before_file=self._have.option.file_name if self._have is not None else None,
         )
 
     def left_out(self, why: Why, considered: tuple[Considered, ...] = ()) -> ImagePlan:
@@ -392,6 +416,7 @@ class _Case:
             reason=f"{why.kind}: {why.reason}{also}",
             remove=self._links_but(None) if why.kind is not LeftOut.NO_PLACE else (),
             before=self._before,
+            before_file=self._have.option.file_name if self._have is not None else None,
             left_out=why.kind,
             next_step=why.next_step,
             consequence=follows,

@@ -67,14 +67,16 @@ class Resolver:
         wanted: Mapping[str, WantedImage] | None = None,
         only: Collection[str] | None = None,
         ask: bool = True,
+        rebuilt: bool = True,
     ) -> Facts:
         """Find out everything that the plan needs, without fetching an image.
 
         ``wanted`` are images as they would be wanted, in the place of what the tree says of them; with ``only`` the
-        plan is for these names alone; without ``ask`` no source is asked, and nothing that is offered is known.
+        plan is for these names alone; without ``ask`` no source is asked, and nothing that is offered is known. With
+        ``rebuilt`` another content of the linked version is taken as an update.
         """
         everything = {**self._facts.wanted, **(wanted or {})}
-        facts = self._look.with_links(replace(self._facts, wanted=everything))
+        facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
         if only is not None:
             facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
         self._facts = facts

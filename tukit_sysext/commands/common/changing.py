@@ -175,9 +175,9 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
     }
     after = {link.removesuffix(".raw") for link in links}
     newer = {
-        image.link.removesuffix(".raw"): f"{image.before} -> {image.chosen.version}"
+        image.link.removesuffix(".raw"): f"{image.shown_before} -> {image.chosen.shown}"
         for image in plan.images
-        if image.link is not None and image.chosen is not None and image.before not in (None, image.chosen.version)
+        if image.link is not None and image.chosen is not None and image.changes_content
     }
     changes = [f"{name} comes" for name in sorted(after - before)]
     changes += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]

@@ -30,13 +30,13 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         if image.name in changed:
             yield from (change.text for change in tree.changes if change.image == image.name)
         elif dry_run and image.action is Action.FETCH and image.chosen is not None:
-            before = f"{image.before} -> " if image.before not in (None, image.chosen.version) else ""
-            again = " again" if image.before == image.chosen.version else ""
-            yield f"{image.name}: {before}{image.chosen.version} would be fetched{again} from {image.chosen.origin}"
+            before = f"{image.shown_before} -> " if image.changes_content else ""
+            again = "" if image.before is None or image.changes_content else " again"
+            yield f"{image.name}: {before}{image.chosen.shown} would be fetched{again} from {image.chosen.origin}"
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
         elif image.action is Action.KEEP and image.chosen is not None:
-            yield f"{image.name}: {image.chosen.version} is linked already"
+            yield f"{image.name}: {image.chosen.shown} is linked already"
         elif image.action is Action.LEAVE_ALONE:
             yield f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A publisher who rebuilds an image under the same name: both contents are kept, and told apart (threat P7)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.machine import OLD, PlainMachine, with_source
+from tests.states import code
+from tests.unit.integrity.verify_site import fake_look_inside
+from tests.unit.ledger.samples import sha256
+from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
+from tukit_sysext import cli, entry
+from tukit_sysext.rules.names import check_component, handle, parse_image_name, published_name, shown_version
+from tukit_sysext.store.image_store import ImageFile, Stored
+from tukit_sysext.update.plan import Action, ImagePlan
+
+FILE = "gdb-1.0.x86-64.raw"
+DIGITS = "0123456789abcdef"
+HASH = DIGITS * 4
+NEW = sha256(b"rebuilt")
+HAVE: dict[str, Any] = {"store": [stored("1")], "entries": [link("1")]}
+REBUILT = candidate("1", sha256=NEW)
+OFFERED: dict[str, Any] = {"offers": {REBUILT: FITS}}
+
+
+class TestName:
+    """The name of the second content is a handle: no reader finds a version or an image in it."""
+
+    NAMES = (
+        FILE,
+        "gdb-1.0-x86-64.raw",
+        "gdb_1.0_x86-64.raw",
+        "gdb-1.0.raw",
+        "debug-tools-6.12.0-160000.5.x86-64.sysext.raw",
+        "kubernetes-v1.31.5-44-x86-64.raw",
+    )
+
+    @pytest.mark.parametrize("name", NAMES)
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_ours(self, name: str, whole: bool) -> None:
+        made = handle(name, HASH, whole=whole)
+        assert made == f"{name}.{HASH if whole else DIGITS}"
+        assert check_component(made) == made
+        assert published_name(made) == name
+        assert parse_image_name(made) is None, "a list has no image of this name"
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_without_its_record_it_is_the_published_image(self, name: str) -> None:
+        hint = parse_image_name(name)
+        assert hint is not None
+        image = ImageFile(file_name=handle(name, HASH))
+        assert (image.name, image.version, image.shown) == (hint.name, hint.version, f"{hint.version} (012345…)")
+
+    def test_what_only_looks_like_one(self) -> None:
+        for name in (FILE, f"{FILE}.0123", f"{FILE}.{DIGITS.upper()}", f"gdb.{DIGITS}"):
+            assert published_name(name) == name
+            assert shown_version("1.0", name) == "1.0"
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_former_code(self, name: str, tmp_path: Path) -> None:
+        """The code of a447a06: nothing is read out of it, neither a version nor a name; its record says both."""
+        source = code.take("a447a06", tmp_path / "code") / "tukit_sysext/rules/names.py"
+        former = ModuleType("former")
+        former.__dict__["__name__"] = "tukit_sysext.rules.former_names"
+        import sys
+
+        sys.modules["tukit_sysext.rules.former_names"] = former
+        exec(compile(source.read_text(), str(source), "exec"), former.__dict__)  # noqa: S102  # our own
+        made = handle(name, HASH)
+        assert former.check_component(made) == made
+        assert former.parse_image_name(made) is None
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_sysextmgr(self, name: str) -> None:
+        """What ends in neither .raw nor .img is no image to it, in a list, the store, or behind a link."""
+        assert not handle(name, HASH).endswith((".raw", ".img"))
+
+
+def plan(given: Any = None, **keys: Any) -> ImagePlan:
+    return plan_one(given or facts(want(), **keys))
+
+
+def with_both(version: str = "1") -> tuple[Stored, Stored]:
+    """The old content under the published name, the new one under a handle."""
+    old = stored(version)
+    assert old.record is not None
+    name = handle(old.file_name, NEW)
+    return old, replace(old, file_name=name, record=replace(old.record, file_name=name, sha256=NEW))
+
+
+def test_a_transaction_takes_it() -> None:
+    image = plan(**OFFERED, **HAVE)
+    assert image.chosen is not None
+    assert (image.action, image.chosen.file_name) == (Action.FETCH, handle(file_of("gdb", "1"), NEW))
+    assert image.changes_content
+    there = plan(offers={REBUILT: FITS}, store=with_both(), entries=[link("1")])
+    assert (there.action, there.link) == (Action.LINK, "gdb.raw")
+
+
+def test_outside_one_it_is_taken_when_it_is_named_alone() -> None:
+    image = plan(**OFFERED, **HAVE, rebuilt=False)
+    assert image.action is Action.KEEP
+    assert image.warnings == ("source local has another content of 1 now: tukit-sysext update gdb takes it",)
+
+
+def test_a_hold_keeps_the_content_and_a_block_blocks_all() -> None:
+    held = plan(facts(want(hold="1"), **OFFERED, **HAVE))
+    assert (held.action, held.warnings, held.chosen and held.chosen.sha256) == (
+        Action.KEEP,
+        (),
+        sha256(b"gdb 1"),
+    )
+    blocked = plan(facts(want(blocked=("1",)), offers={REBUILT: FITS}, store=with_both(), entries=[link("1")]))
+    assert (blocked.action, blocked.remove) == (Action.LEAVE_OUT, ("gdb.raw",))
+
+
+def test_the_content_of_another_source_is_no_update() -> None:
+    both: dict[str, Any] = {"sources": ("local", "other")}
+    other = {candidate("1", sha256=NEW, source="other"): FITS}
+    assert plan(offers=other, **HAVE, **both).action is Action.KEEP
+    assert plan(facts(want(sources=("local", "other")), offers=other, **HAVE, **both)).action is Action.KEEP
+
+
+def test_it_is_found_again_when_the_first_content_is_gone() -> None:
+    _, new = with_both()
+    entry_of_new = replace(link("1"), image=new.file_name)
+    image = plan(offers={REBUILT: FITS}, store=[new], entries=[entry_of_new])
+    assert (image.action, image.chosen and image.chosen.file_name) == (Action.KEEP, new.file_name)
+
+
+def test_a_name_never_has_two_contents() -> None:
+    """A third content whose hash begins as that of the second: its name has all digits."""
+    third = f"{NEW[:16]}{'0' * 48}"
+    image = plan(offers={candidate("1", sha256=third): FITS}, store=with_both(), entries=[link("1")])
+    assert image.chosen is not None
+    assert image.chosen.file_name == handle(file_of("gdb", "1"), third, whole=True)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    """gdb 1.0 is linked in the snapshot that runs; the source has another content of it now."""
+    fake_look_inside(monkeypatch, level=OLD)
+    site = with_source(tmp_path)
+    site.want("gdb")
+    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
+    site.boot(1)
+    site.publish("gdb", "1.0", content=b"rebuilt")
+    return site
+
+
+REBUILT_FILE = handle(FILE, NEW)
+SHOWN = f"1.0 ({NEW[:6]}…)"
+
+
+def link_of(root: Path) -> str:
+    return os.readlink(root / "etc/extensions/gdb.raw").rpartition("/")[2]
+
+
+def finalize(site: PlainMachine) -> None:
+    site.snapshot_with(7, {"gdb": "1.0"}, default=True)
+    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
+        path = site.tree(7) / "etc/tukit-sysext" / part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((site.root / "etc/tukit-sysext" / part).read_text())
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
+
+
+def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
+    capsys.readouterr()
+    assert cli.main([*arguments], machine=site.machine) == status
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_store_keeps_both(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    finalize(site)
+    assert capsys.readouterr().out == f"gdb: 1.0 -> {SHOWN}, from source main\n"
+    assert sorted(os.listdir(site.layout.store)) == [FILE, REBUILT_FILE]
+    assert (link_of(site.tree(1)), link_of(site.tree(7))) == (FILE, REBUILT_FILE)
+    record = json.loads((site.layout.records / f"{REBUILT_FILE}.json").read_text())
+    assert (record["version"], record["url"]) == ("1.0", str(site.source / FILE))
+
+
+SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "list": (("list", "--all"), SHOWN),
+    "list of the snapshot": (("list", "--snapshot", "7"), SHOWN),
+    "status": (("status",), SHOWN),
+    "snapshots": (("snapshots",), SHOWN),
+    "diff": (("diff", "1", "7"), "another file of the same version"),
+    "history": (("history",), f"1.0 -> {SHOWN}"),
+    "history of the image": (("history", "gdb"), SHOWN),
+    "why-not": (("why-not", "--snapshot", "7", "gdb"), SHOWN),
+    "check": (("check", "--snapshot", "7"), SHOWN),
+    "verify": (("verify", "--all"), SHOWN),
+    "gc": (("gc", "--dry-run"), REBUILT_FILE),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), SCREENS.values(), ids=SCREENS)
+def test_every_screen_tells_them_apart(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    finalize(site)
+    assert words in shown(site, capsys, *arguments)
+
+
+def test_update_takes_it_when_the_image_is_named(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update"], machine=site.machine) == 0
+    assert link_of(site.root) == FILE
+    assert "tukit-sysext update gdb takes it" in "".join(capsys.readouterr())
+    assert f"gdb: 1.0 -> {SHOWN}, from source main" in shown(site, capsys, "update", "gdb")
+    assert link_of(site.root) == REBUILT_FILE
+
+
+def test_a_repair_asks_for_the_published_name(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update", "gdb"], machine=site.machine) == 0
+    (site.layout.store / REBUILT_FILE).unlink()
+    capsys.readouterr()
+    assert cli.main(["verify", "--repair"], machine=site.machine) == 0
+    assert (site.layout.store / REBUILT_FILE).read_bytes() == b"rebuilt"
+    assert (site.layout.store / FILE).read_bytes() != b"rebuilt"
