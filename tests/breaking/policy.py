@@ -225,6 +225,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tukit_sysext/rules/names.py",
         "    return match[1] if match else file_name\n",
         "    return file_name\n",
+        f"{_B}::TestName::test_without_its_record_it_is_the_published_image",
         f"{_B}::test_a_repair_asks_for_the_published_name",
     ),
 )

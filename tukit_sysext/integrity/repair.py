@@ -130,7 +130,7 @@ class _Repairer:
         ``lost`` says why the recorded content cannot be brought back.
         """
         resolver = Resolver(self._machine, self._tree, self._plugins)
-        resolver.resolve(wanted={wanted.name: wanted}, only=(wanted.name,))
+        resolver.resolve(wanted={wanted.name: wanted}, only=(wanted.name,), rebuilt=False)
         fetched = False
         while True:
             plan = decide(resolver.facts)
@@ -164,7 +164,7 @@ class _Repairer:
                 how = f", linked as {image.link}" if plan.links else ""
                 return _repaired(finding, f"repaired from {chosen.origin}{how}")
         because = lost or f"{finding.version} {finding.condition}: {finding.reason}"
-        text = f"replaced by {chosen.version} from {chosen.origin}: {because}"
+        text = f"replaced by {chosen.shown} from {chosen.origin}: {because}"
         return Repair(finding=finding, outcome=RepairOutcome.REPLACED, text=text)
 
     def _link_obstacle(self, finding: Finding, plan: Plan, resolver: Resolver) -> str:

@@ -154,8 +154,9 @@ class ImagePlan:
 
     def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
-        newer = chosen is None or compare(considered.option.version, chosen.version) > 0
-        return newer and considered.standing in _WENT_WRONG
+        order = compare(considered.option.version, chosen.version) if chosen is not None else 1
+        other = chosen is not None and order == 0 and considered.option.sha256 != chosen.sha256
+        return (order > 0 or other) and considered.standing in _WENT_WRONG
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -113,7 +113,7 @@ class TestUpdate:
             {"etc/tukit-sysext/sources.d/second.conf": f"[Source]\nPath={second.source}\nVerify=no\n"},
         )
         text = run("install", "--source", "second", "gdb")
-        assert "gdb-1.0.x86-64.raw of source second has other content than the linked one" in text
+        assert ") of source second could not be had, broken: " in text, "it is no image"
         assert linked(site) == "gdb-1.0.x86-64.raw"
 
     def test_a_good_version_is_named_where_the_linked_one_is_blocked_and_held(
@@ -164,7 +164,8 @@ class TestInstall:
         run("remove", "gdb")
         assert linked(site) is None
         run("install", "gdb")
-        assert linked(site) == "gdb-1.0.x86-64.raw"
+        # what is published has another content than that of before
+        assert str(linked(site)).startswith("gdb-1.0.x86-64.raw.")
         assert wanted(site) == "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"
 
     @pytest.mark.root
