@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tukit_sysext.errors import Busy
@@ -57,8 +57,15 @@ def shared(path: Path) -> Iterator[Aside]:
 
 @contextmanager
 def alone(path: Path, *, patience: float | None = None) -> Iterator[None]:
-    """Hold the lock alone, waiting for others, for ``patience`` seconds at the most. Raises Busy, OSError."""
-    with _lock_file(path, folder=0o700) as descriptor:
+    """Hold the lock alone, waiting for others, for ``patience`` seconds at the most.
+
+    Raises Busy, also where its file cannot be made: that says nothing about what is done under the lock.
+    """
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(_lock_file(path, folder=0o700))
+        except OSError as error:
+            raise Busy(f"{path}: cannot be locked: {error.strerror}") from error
         _wait(descriptor, fcntl.LOCK_EX, path, _PATIENCE if patience is None else patience)
         yield
 

@@ -32,3 +32,14 @@ def test_a_lock_of_ours_says_nothing_about_an_image(tmp_path: Path, monkeypatch:
     assert not any(site.layout.store.glob("*"))
     finalize(transaction, Plugins())
     assert any((tree / "etc/extensions").glob("*"))
+
+
+def test_a_lock_whose_file_cannot_be_made_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where /run is full: that is not the store, whose want of room would refuse."""
+    fake_look_inside(monkeypatch)
+    site = VerifySite(tmp_path / "machine")
+    tree = site.wanting_snapshot(7)
+    site.offer("1")
+    make_tree(site.layout.runtime, {"locks": ""})
+    with pytest.raises(Busy, match="locks/publish: cannot be locked: Not a directory"):
+        finalize(Transaction(machine=site.machine, path=tree, number=7), Plugins())
