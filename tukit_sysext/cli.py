@@ -79,10 +79,10 @@ def run() -> NoReturn:
         status = main()
     except KeyboardInterrupt:  # before a command has begun
         leave(ExitStatus.INTERRUPTED)
-    leave(_as_it_was_read(status, out))
+    leave(as_it_was_read(status, out))
 
 
-def _as_it_was_read(status: int, out: Stream) -> int:
+def as_it_was_read(status: int, out: Stream) -> int:
     """The status of a command: done is done only where what it says has come out."""
     sys.stdout.flush()
     if status != ExitStatus.DONE or out.error is None:

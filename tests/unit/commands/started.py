@@ -86,6 +86,7 @@ from pathlib import Path
 import tukit_sysext
 from tests.machine import open_machine
 from tukit_sysext import cli
+from tukit_sysext.system.descriptors import outputs
 
 # an ordinary user may not be able to read the folder that they are in
 for module in pkgutil.walk_packages(tukit_sysext.__path__, "tukit_sysext."):
@@ -106,7 +107,9 @@ def run(root, argv, user, closed, out, err):
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
     sys.stdout = open(1, "w", closefd=False)
-    cli.leave(cli.main(argv, machine=open_machine(Path(root), privileged=os.geteuid() == 0)))
+    out, _ = outputs()
+    status = cli.main(argv, machine=open_machine(Path(root), privileged=os.geteuid() == 0))
+    cli.leave(cli.as_it_was_read(status, out))
 
 def watch(child, options, trace):
     command = ["strace", "-p", str(child), "-o", trace, *options]
