@@ -82,7 +82,7 @@ SYNCS = (
     Sync(what="the end of a transaction of the ledger", scenario="update",
          edit=("ledger/schema.py", "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL")),
     _without("that a broken ledger is aside", "mend", "ledger/schema.py",
-             "os.rename(path, aside)\n        os.fsync(folder)",
+             "os.rename(path, aside)\n            sync_directory(path.parent)",
              spare="SQLite syncs the folder for its journal before it writes to the new ledger"),
     _without("a link's place in quarantine", "boot", _QUARANTINE,
              "rename_new(extensions, entry.name, quarantine, name)\n                    os.fsync(quarantine)",

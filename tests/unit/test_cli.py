@@ -135,6 +135,7 @@ def test_what_reads_works_for_everybody_and_writes_nothing(
 
 def test_check_tells_a_refusal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    site.has_for_former_system("gdb")
     assert cli.main(["check", "--root", str(site.tree(7))], machine=site.machine) == 75
     assert "REFUSES THE UPDATE" in capsys.readouterr().out
 

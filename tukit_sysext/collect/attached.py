@@ -76,5 +76,5 @@ def _by_path(layout: Layout, path: str, stored: Mapping[_Identity, str], *, call
     """The file of the store that is at a path; where nothing is to be had there, the last part of what it is called."""
     try:
         return stored.get(_identity(os.stat(layout.root / path.lstrip("/"))))
-    except OSError:
+    except (OSError, ValueError):  # gone, hidden, or no path at all
         return os.path.basename(called)
