@@ -71,12 +71,19 @@ def test_check_of_another_tree_writes_nothing(updated: Site) -> None:
 
 
 def test_check_ends_with_75_where_an_update_would_be_refused(site: Site) -> None:
+    """And not where it would come without an image that this machine does not have."""
     site.publish("debug", "1.0", NEW)
     site.want("debug")
+    done = site.command("check")
+    assert "left out, ALTHOUGH REQUIRED" in done.stdout
+    assert "1.0 of source main: does not fit, SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42" in done.stdout
+    site.publish("debug", "0.9", OLD)
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    site.want("debug", Block="0.9")
     done = site.command("check", check=False)
     assert done.returncode == 75
     assert "REFUSES THE UPDATE" in done.stdout
-    assert "1.0 of source main: does not fit, SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42" in done.stdout
 
 
 def test_an_ordinary_user(updated: Site) -> None:
