@@ -32,6 +32,7 @@ _STATUS = (
     416, 418, 421, 425, 429, 451, 500, 500, 502, 503, 503, 504, 505, 511, 599, 600, 999,
 )  # fmt: skip
 _SIZES = (0, 1, 2, 511, 1000, 29_999, 30_000, 100_000, 249_999)
+_STATED = (None, None, 0, 10, 10**6, 2**32 - 296, 2**40)
 _HEADERS = (
     b"Content-Length: -5", b"Content-Length: 99999999999999999999999", b"Content-Length: 5\r\nContent-Length: 7",
     b"Content-Length: 0x10", b"Content-Length:", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked",
@@ -79,7 +80,7 @@ def fault(random: Random, others: Sequence[str]) -> Fault:
         lambda: Cut(after=random.choice(_SIZES), reset=random.random() < 0.5),
         lambda: Cut(after=random.choice(_SIZES), reset=random.random() < 0.5),
         lambda: Corrupt(offset=random.choice((0, -1, 40, 5000))),
-        lambda: Truncated(size=random.choice(_SIZES), stated=random.choice((None, None, 0, 10, 10**6, 2**40))),
+        lambda: Truncated(size=random.choice(_SIZES), stated=random.choice(_STATED)),
         lambda: Endless(framing=random.choice(("chunked", "close", "length", "huge"))),
         lambda: WrongRange(stated=random.choice((0, 1, -1)), sent=random.choice((0, 1, 7))),
         lambda: NoRanges(),
