@@ -33,13 +33,14 @@ DEFENCES: tuple[Defence, ...] = (
         "pass",
         f"{_U}/store/test_two_versions.py::test_who_locks_the_folder_is_waited_for_but_not_for_long",
     ),
-    broken(
-        "P1",
-        "everybody can open a file that is locked",
-        _LOCK,
-        "os.O_CLOEXEC, 0o600)",
-        "os.O_CLOEXEC, 0o644)",
-        f"{_LOCKS}::test_a_lock_is_a_file_that_nobody_else_can_open",
+    Defence(
+        row="P1",
+        what="everybody can open a file that is locked",
+        edits=(
+            (_LOCK, "os.O_CLOEXEC, 0o600)", "os.O_CLOEXEC, 0o644)"),
+            (_LOCK, "if os.fstat(descriptor).st_mode & 0o077:", "if False:"),
+        ),
+        tests=(f"{_LOCKS}::test_a_lock_is_a_file_that_nobody_else_can_open",),
     ),
     broken(
         "P1",
