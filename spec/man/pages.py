@@ -24,6 +24,8 @@ from spec.man.described import Argument, Command
 from tukit_sysext import __version__, grammar
 from tukit_sysext.config.key_table import KEYS
 from tukit_sysext.exit_status import COMMAND_LINE
+from tukit_sysext.quantities import span_text
+from tukit_sysext.waits import WAITS, worst
 
 FOLDER = Path(__file__).parent
 
@@ -180,6 +182,21 @@ def _preflight() -> str:
     )
 
 
+def _waits() -> str:
+    """The table of waits, and the worst of all of them together."""
+    return _terms(
+        (
+            f"{wait.what[:1].upper()}{wait.what[1:]}",
+            f"{span_text(wait.seconds)}{f' ({wait.setting})' if wait.setting else ''}, "
+            f"{f'{wait.times} times' if wait.times > 1 else 'once'} for each {wait.per}. Then: {wait.expiry}.",
+        )
+        for wait in WAITS
+    ) + (
+        f"\n\nIf everything that can be waited for never came, a transaction with one source and one image would last "
+        f"{span_text(worst())} by these defaults, and none of it without an end.\n"
+    )
+
+
 def _terms(found: Iterable[tuple[str, str]]) -> str:
     return "\n".join(f"{term}\n    {text}" for term, text in found)
 
@@ -194,5 +211,6 @@ FILLINGS: Mapping[str, Callable[[str], str]] = {
     "options": _options,
     "preflight": lambda _: _preflight(),
     "schemas": lambda _: "\n".join(schemas.shown()),
+    "waits": lambda _: _waits(),
     "version": lambda _: f":Version: {__version__}",
 }

@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import cli, collect, fetch, resolve, settle, stages
+from tests.benchmarks import cli, collect, fetch, resolve, settle, stages, worst
 
 BENCHMARKS = {
     "resolve": resolve,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "collect": collect,
     "settle": settle,
     "cli": cli,
+    "worst": worst,
 }
 
 

@@ -79,6 +79,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P5",
+        "loading libcurl waits for a name server",
+        "tukit_sysext/net/libcurl.py",
+        '"timeout:1 attempts:1"',
+        '""',
+        f"{_BOUNDS}::test_a_name_server_that_never_answers",
+    ),
+    broken(
+        "P5",
         "libcurl waits for its thread that resolves a name",
         _ATTEMPT,
         "handle.setopt(_QUICK_EXIT, True)",

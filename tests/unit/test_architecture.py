@@ -24,6 +24,7 @@ ROOMS = {
     "": "the version",
     "errors": "errors with a message for a person",
     "exit_status": "how the command line and the hooks end",
+    "waits": "every wait with its bound, and what its end means",
     "quantities": "sizes, time spans and times as text",
     "layout": "where things lie on a machine",
     "rules": "what systemd and the specifications say: versions, matching, names",

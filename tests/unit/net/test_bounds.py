@@ -134,12 +134,12 @@ def test_where_each_connection_is_slow_several_go_on_at_once(server: Server) -> 
 _SILENT = """
 import os, socket, sys, time
 sys.path.insert(0, sys.argv[1])
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.1", 53))
 from dataclasses import replace
 from tests.unit.net.samples import QUICK, request_for
 from tukit_sysext.net.transfer import Transfers
 
-silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-silent.bind(("127.0.0.1", 53))
 begun = time.monotonic()
 transfers = Transfers(replace(QUICK, connect_timeout=1, deadline=2))
 (result,) = transfers.run([request_for("http://images.example.org/SHA256SUMS", deadline=2)], at_once=1)
@@ -150,7 +150,7 @@ print(type(result).__name__, time.monotonic() - begun)
 
 @pytest.mark.root
 def test_a_name_server_that_never_answers(tmp_path: Path) -> None:
-    """glibc would wait for two minutes here, in a thread of libcurl that is not waited for."""
+    """glibc would wait for two minutes here: while libcurl is loaded, and then in a thread of it, which is left."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:30 attempts:4\n")
     (tmp_path / "nsswitch.conf").write_text("hosts: dns\n")
     binds = " && ".join(f"mount --bind {tmp_path}/{name} /etc/{name}" for name in ("resolv.conf", "nsswitch.conf"))

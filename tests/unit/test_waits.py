@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The table of waits is true: its seconds are those of the constants, and no constant like these is missing (P5)."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from spec.man import pages
+from tests.rpm import TOP
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.update.options import MOST_TRIED
+from tukit_sysext.waits import WAITS, Per, Wait, worst
+
+ELSEWHERE = {
+    "change/import_image.py:_PACK_TIMEOUT": "a command of a person",
+    "doctor/hooks.py:_TIMEOUT": "a command of a person",
+    "ledger/readable.py:_PATIENCE": "less than the ledger's own, which is there",
+    "system/lock.py:_FORMER_PATIENCE": "less than the lock's own, which is there",
+    "system/lock.py:_QUEUE_PATIENCE": "commands wait for each other",
+    "system/merge.py:_TIMEOUT": "a command of a person, and the boot",
+}
+_NAME = re.compile(r"_?[A-Z_]*(PATIENCE|TIMEOUT|BUSY_SECONDS|LEFT_AFTER)|LIMIT")
+
+
+def constants() -> dict[str, float]:
+    """The numbers of modules that look like a time that is waited for."""
+    found = {}
+    for path in (TOP / "tukit_sysext").rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name, value = node.targets[0].id, node.value
+                if _NAME.fullmatch(name) and isinstance(value, ast.Constant) and isinstance(value.value, float):
+                    found[f"{path.relative_to(TOP / 'tukit_sysext')}:{name}"] = value.value
+    return found
+
+
+@pytest.mark.parametrize("wait", WAITS, ids=lambda wait: wait.what)
+def test_each_bound_is_that_of_the_code(wait: Wait) -> None:
+    there = constants().get(wait.where) or getattr(NetworkSettings(), wait.where)
+    assert wait.seconds == there
+
+
+def test_every_wait_is_in_the_table() -> None:
+    assert sorted(constants()) == sorted({wait.where for wait in WAITS if ":" in wait.where} | set(ELSEWHERE))
+
+
+def test_contents_are_looked_into_as_often_as_the_search_does() -> None:
+    (dissect,) = (wait for wait in WAITS if "inspect_image" in wait.where)
+    assert dissect.times == 2 * (MOST_TRIED + 1)
+
+
+def test_the_worst_is_their_sum() -> None:
+    assert worst() == sum(wait.seconds * wait.times for wait in WAITS if wait.per is not Per.PLUGIN)
+    assert worst(sources=2) > worst()
+    assert worst(plugins=1) == worst() + 60
+
+
+def test_the_manual_page_has_the_table() -> None:
+    page = pages.source("tukit-sysext.8")
+    for wait in WAITS:
+        assert wait.what[1:] in page
