@@ -154,6 +154,7 @@ def shell_problems(top: Path) -> list[str]:
 
 ENVIRONMENT_READERS = {
     "tukit_sysext/system/environment.py",  # makes our own of it
+    "tukit_sysext/net/libcurl.py",  # sets RES_OPTIONS while libcurl is loaded, and reads none
     "tukit_sysext/terminal/output.py",  # NO_COLOR, TERM and COLUMNS decide how a terminal is written to
 }
 
