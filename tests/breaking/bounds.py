@@ -81,7 +81,7 @@ DEFENCES: tuple[Defence, ...] = (
         "P5",
         "loading libcurl waits for a name server",
         "tukit_sysext/net/libcurl.py",
-        '"timeout:1 attempts:1"',
+        '"timeout:3 attempts:1"',
         '""',
         f"{_BOUNDS}::test_a_name_server_that_never_answers",
     ),

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 
 _BEFORE = os.environ.pop("RES_OPTIONS", None)
-os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
+os.environ["RES_OPTIONS"] = "timeout:3 attempts:1"
 try:
     import pycurl
 finally:
-    # what is asked later has limits of its own, and resolv.conf's options
+    # what is asked later has limits of its own (glibc may keep these until resolv.conf changes)
     if _BEFORE is None:
         del os.environ["RES_OPTIONS"]
     else:
