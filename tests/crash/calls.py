@@ -30,6 +30,7 @@ _VARIES = (
     (re.compile(r"broken-\d+-\d+"), "broken-TIME"),
     (re.compile(r"(pipe|socket):\[\d+\]"), r"\1"),
     (re.compile(r"#\d+>"), "#>"),
+    (re.compile(r"locks/links-[0-9a-f]+-"), "locks/links-DEVICE-"),
 )
 
 _ALIKE = (

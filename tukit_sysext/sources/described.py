@@ -46,7 +46,7 @@ class Described:
 
     def write(self, listed: Collection[str]) -> None:
         """Write what was kept; of what is not among these hashes of the list any more, nothing is."""
-        for name in self._changed:
+        for name in sorted(self._changed):
             note = {
                 file: said
                 for file, said in self._notes[name].items()
