@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -75,6 +76,12 @@ def fail(pattern: str, fault: Fault) -> Callable[[Web], None]:
     return set_fault
 
 
+def unfinished(web: Web, pattern: str) -> set[str]:
+    """What the store may keep of images that did not come whole, to go on with in a later run (row P5)."""
+    images = [image.read_bytes() for image in web.repository.folder.glob(pattern)]
+    return {f".tukit-sysext.partial.{hashlib.sha256(image).hexdigest()}" for image in images}
+
+
 AWAY, REFUSED, BROKEN = "source not reachable", "list refused", "image broken"
 FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "server away": (stop, AWAY),
@@ -115,13 +122,15 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
     running.publish("debug", "1.0.5", OLD)
     running.publish("debug", "1.1", NEW)
     break_it(running.web)
-    store, links, records = running.store(), running.links(), running.records()
+    store, links, records = set(running.store()), running.links(), running.records()
+    # of all faults this one alone brings enough to be kept
+    kept = unfinished(running.web, NEWER) if name == "image never ends" else set()
 
     done = running.update()
 
     assert done.returncode == 75, done.stderr
     assert f"debug: {reason}: " in done.stderr
-    assert running.store() == store, "something was published, or a temporary file was kept"
+    assert set(running.store()) - kept == store, "something was published, or a temporary file was kept"
     assert running.records() == records
     assert running.links() == links
 
@@ -129,9 +138,9 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
     passes = running.lab.tukit("execute", "true")
     assert passes.returncode == 0, passes.stderr
     assert running.links(running.default()) == links
-    assert running.store() == store
+    assert set(running.store()) - kept == store
 
-    # nothing of the fault is kept: once it is over, the same update passes
+    # nothing of the fault stays: once it is over, the same update passes
     running.web.server.start() if name == "server away" else running.web.server.heal()
     if break_it in (no_signature, foreign_signature, signature_of_another_list, wrong_hash):
         # the publisher mends it; after all others the server has what it had, under the same ETag
@@ -140,6 +149,7 @@ def test_a_fault_on_the_way(running: Site, name: str) -> None:
     recovered = running.update()
     assert recovered.returncode == 0, recovered.stderr
     assert running.links(running.default()) == {"debug.raw": IMAGE}
+    assert not unfinished(running.web, IMAGE) & set(running.store())
 
 
 def test_a_name_that_cannot_be_resolved(running: Site) -> None:
@@ -243,7 +253,9 @@ def test_https_with_the_labs_authority(site: Site, tmp_path: Path) -> None:
         site.add_source("main", site.web, urls=[server.url])
         site.lab.tukit("execute", "true", check=True)
         assert site.links(site.default()) == {}
-        assert "certificate" in site.command("check").stdout
+        unasked = site.command("check", check=False)
+        assert unasked.returncode == 1, "not all is known: the source could not be asked"
+        assert "certificate" in unasked.stdout
         ca = authority.certificate_path.read_text()
         site.write("/etc/pki/lab-ca.pem", ca)
         site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Network]\nCAFile=/etc/pki/lab-ca.pem\n")
