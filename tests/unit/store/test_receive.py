@@ -5,18 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tests.unit.ledger.samples import CONTENT, StoreFolder, record, sha256
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
-    return StoreFolder(tmp_path)
 
 
 def receive(
