@@ -215,7 +215,7 @@ def test_a_narrow_terminal_is_asked_for_its_width(monkeypatch: pytest.MonkeyPatc
 
     for told, width in (("100", 100), ("0", 80), ("wide", 80), ("", 80)):
         monkeypatch.setenv("COLUMNS", told)
-        monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+        monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 24)))
         assert output_module.terminal_width(Terminal()) == width
     assert output_module.terminal_width(io.StringIO()) is None
 
