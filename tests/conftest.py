@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.lab import Flavour, Lab
 from tests.lab.images import ToolMissing
@@ -19,6 +20,11 @@ from tests.surroundings import make_usual
 from tukit_sysext.system.control import CONTROL
 
 _ON_LAB = Path(__file__).parent / "on_lab"
+
+
+# how long an example takes depends on what else the machine does, and is no reason to fail
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

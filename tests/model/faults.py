@@ -215,9 +215,9 @@ class Faults:
         return _REAL.gmtime(self.now if seconds is None else seconds)  # type: ignore[no-any-return]
 
     def _make_replacements(self) -> list[tuple[Any, str, Any]]:
-        import tukit_sysext.collect.collection
         import tukit_sysext.integrity.assess
         import tukit_sysext.integrity.quarantine_folder
+        import tukit_sysext.system.inspect_image
         import tukit_sysext.update.fetch
         import tukit_sysext.update.local
         from tukit_sysext.system.syscalls import rename_new
@@ -246,7 +246,7 @@ class Faults:
             (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
             (tukit_sysext.update.local, "inspect_image", images.inspect_image),
             (tukit_sysext.integrity.assess, "inspect_linked", images.inspect_linked),
-            (tukit_sysext.collect.collection, "inspect_image", images.inspect_image),
+            (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]
 
 

@@ -11,12 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests.machine import PlainMachine
+from tests.unit.integrity.verify_site import VerifySite, fake_look_inside
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> PlainMachine:
     """A machine in a folder, without snapshots; a module says for itself what else is there."""
     return PlainMachine(tmp_path / "machine")
+
+
+@pytest.fixture
+def verify_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+    """A machine with a source, whose images say what they are without being mounted."""
+    fake_look_inside(monkeypatch)
+    return VerifySite(tmp_path / "machine")
 
 
 @pytest.fixture

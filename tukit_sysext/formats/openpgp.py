@@ -7,7 +7,6 @@ the RFC), gpgv wants them without.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import re
@@ -145,7 +144,7 @@ def dearmour(content: bytes) -> bytes:
             lines = lines[lines.index(b"") :] if b"" in lines else []  # behind the headers comes an empty line
         try:
             # the last line but one may be a checksum, which says nothing that the keys' own signatures do not
-            keys += base64.b64decode(b"".join(line for line in lines if not line.startswith(b"=")), validate=True)
+            keys += binascii.a2b_base64(b"".join(line for line in lines if not line.startswith(b"=")), strict_mode=True)
         except binascii.Error as error:
             raise ValueError(f"damaged ASCII armour: {error}") from error
     if not keys:

@@ -432,7 +432,7 @@ def test_a_damaged_image_that_is_needed_stays(site: Site) -> None:
 
 
 def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tukit_sysext.collect.collection.inspect_image", lambda *_, **__: None)
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", lambda *_, **__: None)
     site.store.records.remove(B)
     site.collect()
     site.let_pass()
@@ -480,7 +480,7 @@ def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.Mon
 
     clock = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: clock[-1])
-    monkeypatch.setattr("tukit_sysext.collect.collection.inspect_image", look)
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", look)
     others = [f"{letter}-1.0.x86-64.raw" for letter in "cd"]
     for name in others:
         site.store_image(name)

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 
 import pytest
 
 from tests.trees import Link, listing, make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
+from tests.unit.integrity.verify_site import VerifySite, file_of, flip, rot
 from tukit_sysext.errors import StoreError
 from tukit_sysext.integrity.assess import subjects
 from tukit_sysext.layout import STORE
@@ -18,9 +17,8 @@ from tukit_sysext.store.image_store import Condition
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
-    fake_look_inside(monkeypatch)
-    return VerifySite(tmp_path / "machine")
+def site(verify_site: VerifySite) -> VerifySite:
+    return verify_site
 
 
 def test_a_good_image_is_whole(site: VerifySite) -> None:

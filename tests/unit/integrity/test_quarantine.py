@@ -6,12 +6,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-from pathlib import Path
 
 import pytest
 
 from tests.trees import Link, listing, make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip
+from tests.unit.integrity.verify_site import VerifySite, file_of, flip
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine import Move, MoveOutcome, isolate, unsure
 from tukit_sysext.integrity.repair import repair
@@ -23,9 +22,8 @@ from tukit_sysext.system.tree import Tree
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+def site(verify_site: VerifySite) -> VerifySite:
+    site = verify_site
     site.store_image("9", "good")
     make_tree(site.root, {"etc/tukit-sysext/images.d/good.conf": "[Image]\n"})
     site.link("9", "good")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Link, listing, make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, flip, rot
+from tests.unit.integrity.verify_site import VerifySite, file_of, flip, rot
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, repair
@@ -28,9 +28,8 @@ from tukit_sysext.store.image_store import Condition
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
-    fake_look_inside(monkeypatch)
-    return VerifySite(tmp_path / "machine")
+def site(verify_site: VerifySite) -> VerifySite:
+    return verify_site
 
 
 def mend(site: VerifySite, number: int | None = None, plugins: Plugins | None = None) -> Repair:

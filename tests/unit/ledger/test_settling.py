@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_info
@@ -446,7 +446,7 @@ _STEP = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(steps=st.lists(_STEP, max_size=15), data=st.data())
 def test_any_order_twice_or_never(steps: Sequence[tuple[str, int]], data: st.DataObject) -> None:
     """C8: whatever part of the events arrives, however often and in whatever order: the ledger is what the disk is."""

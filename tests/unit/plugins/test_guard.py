@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of, rot
+from tests.unit.integrity.verify_site import VerifySite, file_of, rot
 from tukit_sysext import cli
 from tukit_sysext.integrity import needs
 from tukit_sysext.layout import STORE
@@ -26,10 +26,9 @@ from tukit_sysext.update.refusal import HeldBack, Refusal
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+def site(verify_site: VerifySite) -> VerifySite:
     """Snapshot 7 boots next, and has gdb 1."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+    site = verify_site
     site.store_image("1")
     root = site.wanting_snapshot(7)
     site.link("1", root=root)

@@ -7,7 +7,6 @@ import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tukit_sysext import cli
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
@@ -30,10 +29,9 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> VerifySite:
+def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
     """A machine with credentials for its source, a closed server."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+    site = verify_site
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public(), FILE: f"labuser:{SECRET}\n"})
     (site.root / FILE).chmod(0o600)
     (site.root / "etc/tukit-sysext/tukit-sysext.conf").write_text("[Network]\nDeadline=1\n")

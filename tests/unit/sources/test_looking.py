@@ -14,7 +14,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.sources.samples import sha256
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.inspect_image import Inspection
@@ -25,9 +25,8 @@ CONTENT = b"gdb 1"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: SigningKey) -> VerifySite:
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
+    site = verify_site
     make_tree(
         site.root,
         {

@@ -17,7 +17,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Run, offer, settings, trust
 from tukit_sysext.collect.collection import collect
@@ -249,10 +249,9 @@ def test_a_memory_that_cannot_be_written_is_told_and_stops_nothing(
 
 
 @pytest.fixture
-def site(tmp_path: Path, key: SigningKey, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
     """A machine whose source has a signed list of today."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+    site = verify_site
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public()})
     (site.root / "etc/tukit-sysext/sources.d/local.conf").write_text(f"[Source]\nPath={site.source}\n")
     site.offer("1")

@@ -17,11 +17,6 @@ from tukit_sysext.store.image_store import Condition, Store
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
-    return StoreFolder(tmp_path)
-
-
-@pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every full hash."""
     calls: list[int] = []

@@ -18,11 +18,6 @@ from tukit_sysext.store.record import Record
 OTHER = b"other content"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
-    return StoreFolder(tmp_path)
-
-
 def test_a_published_image_is_there_whole_and_recorded(site: StoreFolder) -> None:
     with umask(0o077):
         published = site.publish()

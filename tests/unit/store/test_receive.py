@@ -15,11 +15,6 @@ from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreEr
 from tukit_sysext.quantities import Share
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
-    return StoreFolder(tmp_path)
-
-
 def receive(
     site: StoreFolder, chunks: Iterable[bytes], *, content: bytes = CONTENT, size: int | None = None, limit: int = 100
 ) -> tuple[int, bytes]:

@@ -13,8 +13,7 @@ from tukit_sysext.errors import StoreError
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
-    site = StoreFolder(tmp_path)
+def site(site: StoreFolder) -> StoreFolder:
     site.publish()
     return site
 

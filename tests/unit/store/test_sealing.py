@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.server import Server
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tukit_sysext.change.adopt_entry import adopt
 from tukit_sysext.errors import StoreError
 from tukit_sysext.integrity.repair import RepairOutcome, repair
@@ -42,14 +42,13 @@ class Sealed:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
-    fake_look_inside(monkeypatch)
+def site(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     release = ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"})
     monkeypatch.setattr(
         "tukit_sysext.change.import_image.inspect_image",
         lambda _, *, preferred, **__: Inspection(merge_name=preferred, release=release),
     )
-    return VerifySite(tmp_path / "machine")
+    return verify_site
 
 
 @pytest.fixture
