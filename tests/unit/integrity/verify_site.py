@@ -87,12 +87,9 @@ class VerifySite(PlainMachine):
         return path
 
     def list(self, *, but: str = "") -> None:
-        """List all images at the source, but the named one."""
-        lines = [
-            f"{sha256(path.read_bytes())}  {path.name}\n"
-            for path in sorted(self.source.glob("*.raw"))
-            if path.name != but
-        ]
+        """List all images at the source and their descriptions, but the named one."""
+        listed = sorted([*self.source.glob("*.raw"), *self.source.glob("*.json")])
+        lines = [f"{sha256(path.read_bytes())}  {path.name}\n" for path in listed if path.name != but]
         (self.source / "SHA256SUMS").write_text("".join(lines))
 
     def subject(self, number: int | None = None) -> Subject:

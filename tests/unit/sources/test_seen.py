@@ -104,7 +104,7 @@ def test_what_is_damaged_is_not_taken_for_nothing(seen: Seen, folder: Path, cont
 
 def test_what_cannot_be_read_is_not_taken_for_nothing(seen: Seen, folder: Path) -> None:
     (folder / "web").mkdir(parents=True)
-    with pytest.raises(MemoryUnreadable, match="Is a directory"):
+    with pytest.raises(MemoryUnreadable, match="expected a regular file"):
         seen.times("web")
 
 
