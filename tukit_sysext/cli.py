@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("tukit_sysext")
 
 
-def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -> ExitStatus:
     """Run one command, on this machine unless another is given; every exception becomes an exit status here."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser(words).parse_args(words)
@@ -82,7 +82,7 @@ def run() -> NoReturn:
     leave(as_it_was_read(status, out))
 
 
-def as_it_was_read(status: int, out: Stream) -> int:
+def as_it_was_read(status: ExitStatus, out: Stream) -> ExitStatus:
     """The status of a command: done is done only where what it says has come out."""
     sys.stdout.flush()
     if status != ExitStatus.DONE or out.error is None:

@@ -72,7 +72,7 @@ class Site(PlainMachine):
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(inspect_image, "_TIMEOUT", 3.0)
+    monkeypatch.setattr(inspect_image, "_TIMEOUT", 1.0)
     return Site(tmp_path / "machine", tmp_path / "images")
 
 
