@@ -189,7 +189,7 @@ def test_wrong_words(
 ) -> None:
     before = files(site)
     try:
-        status = cli.main(["sources", "add", "--key", str(key_file), *argv], machine=site.machine)
+        status: int = cli.main(["sources", "add", "--key", str(key_file), *argv], machine=site.machine)
     except SystemExit as ended:
         status = int(str(ended.code))
     assert status == 2

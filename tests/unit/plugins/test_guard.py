@@ -214,7 +214,7 @@ def test_before_the_merge(site: VerifySite, capsys: pytest.CaptureFixture[str]) 
     site.link("1")
     image(site).unlink()
     site.store_image("2", "other")
-    status = cli.main(["verify", "--boot"], machine=site.machine)
+    status: int = cli.main(["verify", "--boot"], machine=site.machine)
     told = capsys.readouterr()
     assert (status, told.out) == (0, "gdb.raw: quarantined: missing: not in the store\n")
     assert "quarantined" not in told.err, "the journal has both"
