@@ -3,7 +3,20 @@
 
 from __future__ import annotations
 
-from tests.breaking import belief, bounds, content, faults, locks, machine, policy, reaching, snapshots, tools, ways
+from tests.breaking import (
+    belief,
+    booting,
+    bounds,
+    content,
+    faults,
+    locks,
+    machine,
+    policy,
+    reaching,
+    snapshots,
+    tools,
+    ways,
+)
 from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
@@ -18,4 +31,5 @@ DEFENCES: tuple[Defence, ...] = (
     *bounds.DEFENCES,
     *locks.DEFENCES,
     *tools.DEFENCES,
+    *booting.DEFENCES,
 )

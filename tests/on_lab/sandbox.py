@@ -31,14 +31,24 @@ _EFFECTS = {
 }
 
 
-def settings_of(unit: str) -> Settings:
-    """The settings of one of our services."""
+def settings_of(unit: str, section: str = "Service") -> Settings:
+    """The settings of one of our units."""
     found: dict[str, list[str]] = {}
-    for line in (_SPEC / unit).read_text().partition("[Service]")[2].splitlines():
+    for line in (_SPEC / unit).read_text().partition(f"[{section}]\n")[2].partition("\n[")[0].splitlines():
         key, assigned, value = line.partition("=")
         if assigned and not line.startswith("#"):
             found.setdefault(key, []).append(value)
     return found
+
+
+_BELOW = {"StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "RuntimeDirectory": "/run"}
+
+
+def writable(settings: Settings) -> list[str]:
+    """What can be written although all else is read-only."""
+    folders = [f"{_BELOW[key]}/{name}" for key in _BELOW for value in settings.get(key, ()) for name in value.split()]
+    named = [path.removeprefix("-") for value in settings.get("ReadWritePaths", ()) for path in value.split()]
+    return folders + named
 
 
 def confined(settings: Settings, command: str) -> list[str]:
@@ -47,6 +57,6 @@ def confined(settings: Settings, command: str) -> list[str]:
     for key, values in settings.items():
         for value in values:
             lines += _EFFECTS.get(f"{key}={value}", ())
-    for path in (path.removeprefix("-") for value in settings.get("ReadWritePaths", ()) for path in value.split()):
-        lines += [f"mount --bind {path} {path}; mount -o remount,bind,rw {path}"]
+    for path in writable(settings):
+        lines += [f"mkdir -p {path}; mount --bind {path} {path}; mount -o remount,bind,rw {path}"]
     return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", "\n".join([*lines, f"exec {command}"])]

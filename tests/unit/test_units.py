@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.on_lab.sandbox import settings_of
 from tests.rpm import build_rpm, payload
 
 pytestmark = pytest.mark.tool("systemd-analyze", "rpmbuild")
@@ -75,3 +76,53 @@ def test_the_services_are_confined(root: Path, name: str, figure: int) -> None:
     lines = unit.read_text().splitlines()
     unit.write_text("\n".join(line for line in lines if not line.startswith(("Capability", "Restrict"))))
     assert subprocess.run([*command, str(unit)], check=False, stdout=subprocess.DEVNULL).returncode != 0
+
+
+FOLDERS = {
+    "StateDirectory": ["tukit-sysext tukit-sysext/images tukit-sysext/seen sysext-store"],
+    "CacheDirectory": ["tukit-sysext"],
+    "RuntimeDirectory": ["tukit-sysext tukit-sysext/events"],
+    "RuntimeDirectoryPreserve": ["yes"],
+}
+"""What a service makes where it is missing: systemd does, also where the service itself sees a read-only system."""
+
+
+@pytest.mark.parametrize("name", ["boot", "gc", "repair", "settle"])
+def test_a_service_does_not_wait_for_its_folders(name: str) -> None:
+    settings = settings_of(f"tukit-sysext-{name}.service")
+    assert {key: settings.get(key) for key in FOLDERS} == FOLDERS
+    assert settings["ProtectSystem"] == ["strict"], "so that what is missing could not be made from within"
+
+
+def test_the_guard_is_before_whatever_merges() -> None:
+    """A configuration extension makes /etc a read-only overlay, in which no link could be moved."""
+    (before,) = settings_of("tukit-sysext-boot.service", "Unit")["Before"]
+    assert {"systemd-sysext.service", "systemd-confext.service"} <= set(before.split())
+
+
+@pytest.mark.parametrize(("name", "mark"), [("refused", "refused.json"), ("repair", "repair")])
+def test_without_a_mark_no_python_is_started(name: str, mark: str) -> None:
+    settings = settings_of(f"tukit-sysext-{name}.service")
+    assert settings["ExecCondition"] == [f"/usr/bin/test -e /run/tukit-sysext/{mark}"]
+    assert [key for key in settings if key.startswith("Exec")] == ["ExecCondition", "ExecStart"]
+
+
+def test_a_slow_machine_refuses_nothing() -> None:
+    """A Python that starts needed more than 30 seconds on an emulated machine, and a timeout shows as a refusal."""
+    assert settings_of("tukit-sysext-refused.service")["TimeoutStartSec"] == ["15min"]
+
+
+def test_snapshots_are_seen_without_any_plugin() -> None:
+    assert settings_of("tukit-sysext-settle.path", "Path")["PathChanged"] == ["/.snapshots"]
+
+
+def test_repair_is_tried_when_the_network_comes_up() -> None:
+    """Each of those that set it up on a distribution that we know of writes one of these."""
+    watched = settings_of("tukit-sysext-repair.path", "Path")["PathChanged"]
+    assert {
+        "/run/NetworkManager/resolv.conf",
+        "/run/netconfig/resolv.conf",
+        "/run/systemd/resolve/resolv.conf",
+        "/run/systemd/netif/state",
+        "/etc/resolv.conf",
+    } < set(watched)

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import load_configuration
@@ -41,6 +42,7 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
         count += len(taken)
         events += [event for event in taken if event is not None]
         before, turn = _before(machine)
+        looked_at = _last_change(machine.layout.snapshots)
         scan = snapper.scan(machine.layout, machine.subvolumes)
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
@@ -48,12 +50,23 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
             plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
         events.clear()
         with Ledger(machine.layout.ledger) as ledger:
-            if ledger.reconcile(scan, since=turn):
+            alone = ledger.reconcile(scan, since=turn)
+            if alone:
                 _keep_books(machine, ledger)
-                return count
-        log.info("somebody else settled meanwhile: looking at the disk again")
-    log.warning("the ledger is left to whoever settles all the time")
+        # systemd does not start for it what runs already
+        if alone and _last_change(machine.layout.snapshots) == looked_at:
+            return count
+        log.info("somebody else settled, or snapshots came or went meanwhile: looking at the disk again")
+    log.warning("snapshots are changed or settled all the time: the rest is left to the next run")
     return count
+
+
+def _last_change(folder: Path) -> int | None:
+    """When an entry of a folder last came or went, in nanoseconds; None where it cannot be seen."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _before(machine: Machine) -> tuple[Before, int | None]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -284,6 +285,33 @@ def test_ten_events_are_one_look_at_the_disk(site: Site, monkeypatch: pytest.Mon
         site.spool("snapper", "modify-snapshot / btrfs 1")
     assert site.settle() == ["snapshot_modified 1"]
     assert len(looks) == 1
+
+
+def test_a_snapshot_that_comes_meanwhile(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit that watches /.snapshots starts nothing while the service runs."""
+    scan = snapper.scan
+
+    def late(*arguments: Any, **options: Any) -> Scan:
+        seen = scan(*arguments, **options)
+        if not (site.layout.snapshots / "3").exists():
+            site.snapshot(3, WITH_A)
+        return seen
+
+    site.snapshot(2, WITH_A)
+    monkeypatch.setattr(snapper, "scan", late)
+    assert site.settle() == ["snapshot_created 2", "snapshot_created 3"]
+
+
+def test_snapshots_that_never_stand_still(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan, numbers = snapper.scan, iter(range(2, 100))
+
+    def busy(*arguments: Any, **options: Any) -> Scan:
+        seen = scan(*arguments, **options)
+        site.snapshot(next(numbers), WITH_A)
+        return seen
+
+    monkeypatch.setattr(snapper, "scan", busy)
+    assert site.settle() == [f"snapshot_created {number}" for number in range(2, 6)]
 
 
 def test_a_ledger_that_cannot_be_opened_keeps_no_event_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

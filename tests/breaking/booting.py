@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rows B: a machine that boots, with systemd and a package manager."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_UNITS = "tests/unit/test_units.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "B2",
+        "the guard waits for somebody to make the cache",
+        "spec/tukit-sysext-boot.service",
+        "CacheDirectory=tukit-sysext\n",
+        "ReadWritePaths=-/var/cache/tukit-sysext\n",
+        f"{_UNITS}::test_a_service_does_not_wait_for_its_folders",
+        "tests/on_lab/test_boot.py::test_what_is_bad_is_out_of_the_way_before_the_merge",
+    ),
+    broken(
+        "B4",
+        "the guard may come after /etc is an overlay",
+        "spec/tukit-sysext-boot.service",
+        "Before=systemd-sysext.service systemd-confext.service",
+        "Before=systemd-sysext.service",
+        f"{_UNITS}::test_the_guard_is_before_whatever_merges",
+    ),
+    broken(
+        "B9",
+        "Python looks for the mark of a refusal",
+        "spec/tukit-sysext-refused.service",
+        "ExecCondition=/usr/bin/test -e /run/tukit-sysext/refused.json\n",
+        "",
+        f"{_UNITS}::test_without_a_mark_no_python_is_started",
+    ),
+    broken(
+        "B10",
+        "snapshots are only seen where a plugin tells",
+        "spec/tukit-sysext-settle.path",
+        "PathChanged=/.snapshots\n",
+        "",
+        f"{_UNITS}::test_snapshots_are_seen_without_any_plugin",
+    ),
+    broken(
+        "B10",
+        "a snapshot that comes while others are settled waits for the next one",
+        "tukit_sysext/ledger/settling.py",
+        "if alone and _last_change(machine.layout.snapshots) == looked_at:",
+        "if alone:",
+        "tests/unit/ledger/test_settling.py::test_a_snapshot_that_comes_meanwhile",
+    ),
+    broken(
+        "B10",
+        "nobody notices that the network came up",
+        "spec/tukit-sysext-repair.path",
+        "PathChanged=/run/NetworkManager/resolv.conf\n",
+        "",
+        f"{_UNITS}::test_repair_is_tried_when_the_network_comes_up",
+    ),
+)
