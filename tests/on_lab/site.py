@@ -75,6 +75,9 @@ class Site:
     def prepare(self) -> Site:
         """What an installation does beside its files, and a source "main"."""
         self.lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
+        # not with code of before that unit
+        if self.lab.path("/usr/lib/systemd/system/tukit-sysext.target").exists():
+            self.lab.run(["systemctl", "enable", "tukit-sysext.target"])
         if self.web is None:
             self.lab.path(IMAGES).mkdir()
             self.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath={IMAGES}\nVerify=no\n")

@@ -24,7 +24,7 @@ def test_the_commands_of_doctor_mend_what_it_found(site: Site) -> None:
     site.write("/etc/tukit/plugins/50-tukit-sysext", "#!/bin/sh\n")
     site.write("/etc/tukit/plugins/sysext-of-others", "#!/bin/sh\n")
     path("/var/lib/sysext-store").chmod(0o777)
-    path("/var/cache/tukit-sysext").rmdir()
+    path("/var/lib/tukit-sysext/seen").rmdir()
     path("/etc/systemd/system/tukit-sysext-settle.path").symlink_to("/dev/null")
     path("/etc/extensions/round.raw").symlink_to("round.raw")
     found = problems(site)

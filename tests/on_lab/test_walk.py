@@ -16,7 +16,11 @@ FAILING = {"a name that is misspelt", "why one is not there", "doctor on a fresh
 """Screens of commands that end with 1: something is wrong, and they say what."""
 
 SAYS = {
-    "doctor on a fresh machine": ["no source of images is configured", "systemctl enable systemd-sysext.service"],
+    "doctor on a fresh machine": [
+        "no source of images is configured",
+        "systemctl enable systemd-sysext.service",
+        "systemctl enable --now tukit-sysext.target",
+    ],
     "a source": ["sources.d/main.conf written", "compare this fingerprint"],
     "what it offers": ["gdb     -          15.1", "available"],
     "a name that is misspelt": ["did you mean gdb?"],

@@ -177,20 +177,26 @@ def package_problems(top: Path) -> list[str]:
     return [f"{folder}: no __init__.py" for folder in folders if not (folder / "__init__.py").exists()]
 
 
+NOT_INSTALLED = {
+    ".spec",
+    ".preset",  # a distribution's own package has what is on
+    ".svg",  # README shows it
+}
+
+
 def destination(file: Path) -> str | None:
     """Where a file of hooks/, snapper-plugins/ or spec/ belongs, in the spec's spelling; None: nowhere."""
     if file.parent.name == "hooks":
         return f"%{{_prefix}}/lib/tukit/plugins/{file.name}"
     if file.parent.name == "snapper-plugins":
         return f"%{{_prefix}}/lib/snapper/plugins/{file.name}"
-    if file.suffix in {".service", ".path", ".timer"}:
+    if file.suffix in {".service", ".path", ".timer", ".target"}:
         return f"%{{_unitdir}}/{file.name}"
     if file.suffix == ".tmpfiles":
         return f"%{{_tmpfilesdir}}/{file.stem}.conf"
     if man_page := re.fullmatch(r"(.*\.([1-8]))(\.[a-z]+)?", file.name):
         return f"%{{_mandir}}/man{man_page[2]}/{man_page[1]}*"
-    # README shows the picture, nobody installs it
-    return None if file.suffix == ".spec" or file.name == "picture.svg" else f"a place for {file.name}"
+    return None if file.suffix in NOT_INSTALLED else f"a place for {file.name}"
 
 
 def installed_files(top: Path) -> Iterator[Path]:
@@ -205,8 +211,8 @@ def file_list_problems(top: Path) -> list[str]:
     text = spec_path(top).read_text()
     wanted = {place: file for file in installed_files(top) if (place := destination(file))}
     problems = [f"{file}: {place} is not in %files" for place, file in wanted.items() if place not in listed]
-    units = set(re.findall(r"^%global units (.*)$", text, re.M)[0].split())
-    problems += [f"{unit}: in only one of spec/ and %units" for unit in units ^ unit_names(top)]
+    units = set(" ".join(re.findall(r"^%global (?:waiting|started) (.*)$", text, re.M)).split())
+    problems += [f"{unit}: in only one of spec/ and the spec's two lists" for unit in units ^ unit_names(top)]
     for file in wanted.values():
         relative = str(file.relative_to(top))
         if file.name not in units and relative not in "\n".join(section(top, "install")):

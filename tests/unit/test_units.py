@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.on_lab.sandbox import settings_of
-from tests.rpm import build_rpm, payload
+from tests.rpm import TOP, build_rpm, payload
 
 pytestmark = pytest.mark.tool("systemd-analyze", "rpmbuild")
 
 UNITS = Path("usr/lib/systemd/system")
+PRESET = TOP / "spec/tukit-sysext.preset"
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def root(tmp_path: Path) -> Path:
         for member in archive:
             if Path(member.name).parent == UNITS and (content := archive.extractfile(member)):
                 (units / Path(member.name).name).write_bytes(content.read())
-    for target in ("basic", "paths", "shutdown", "sysinit"):
+    for target in ("basic", "multi-user", "paths", "shutdown", "sysinit"):
         shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
     commands = tmp_path / "root" / "usr" / "bin"
     commands.mkdir()
@@ -39,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 def verify(root: Path) -> str:
     """What `systemd-analyze verify` complains of; its status is 0 for an unknown key."""
-    names = sorted(path.name for path in (root / UNITS).glob("tukit-sysext-*"))
+    names = sorted(path.name for path in (root / UNITS).glob("tukit-sysext*"))
     assert len(names) >= 4
     done = subprocess.run(
         ["systemd-analyze", "verify", f"--root={root}", "--man=no", *names],
@@ -64,6 +65,41 @@ def test_it_would_find_something(root: Path, old: str, new: str) -> None:
     unit = root / UNITS / "tukit-sysext-refused.service"
     unit.write_text(unit.read_text().replace(old, new))
     assert "tukit-sysext-refused.service" in verify(root)
+
+
+def links(root: Path) -> dict[str, set[str]]:
+    """What an administrator switched on, by what starts it."""
+    folders = (root / "etc/systemd/system").glob("*.wants")
+    return {folder.name: {path.name for path in folder.iterdir()} for folder in folders}
+
+
+def systemctl(root: Path, *arguments: str) -> None:
+    subprocess.run(["systemctl", f"--root={root}", *arguments], check=True, stdin=subprocess.DEVNULL)
+
+
+def test_one_command_switches_all_on_and_each_part_can_be_switched_off(root: Path) -> None:
+    assert links(root) == {}
+    parts = {"settle.path", "refused.path", "repair.path", "repair.timer", "gc.timer"}
+    all_parts = {f"tukit-sysext-{part}" for part in parts}
+    systemctl(root, "enable", "tukit-sysext.target")
+    target = {"multi-user.target.wants": {"tukit-sysext.target"}}
+    assert links(root) == {**target, "tukit-sysext.target.wants": all_parts}
+    systemctl(root, "disable", "tukit-sysext-gc.timer")
+    assert links(root) == {**target, "tukit-sysext.target.wants": all_parts - {"tukit-sysext-gc.timer"}}
+    systemctl(root, "disable", "tukit-sysext.target")
+    assert links(root) == {}
+
+
+def test_what_a_distribution_would_preset_is_what_the_command_switches_on(root: Path) -> None:
+    systemctl(root, "enable", "tukit-sysext.target")
+    by_hand = links(root)
+    systemctl(root, "disable", "tukit-sysext.target")
+    presets = root / "usr/lib/systemd/system-preset"
+    presets.mkdir()
+    shutil.copy(PRESET, presets / "90-default.preset")
+    (presets / "99-default.preset").write_text("disable *\n")
+    systemctl(root, "preset-all")
+    assert links(root) == by_hand
 
 
 # what repairs speaks to servers, and mounts images to look into them

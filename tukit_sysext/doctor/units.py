@@ -1,30 +1,49 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""systemd's units: are they there, and does something start them? Read from the disk, without asking PID 1.
+"""systemd's units: are they there, does something start them, and how are they now?
 
-A unit is started where a link in some ``*.wants``, ``*.requires`` or ``*.upholds`` folder has its name, and neither the
-link nor the unit is masked (systemd.unit(5)).
+What is there and what starts it is read from the disk: a unit is started where a link in some ``*.wants``,
+``*.requires`` or ``*.upholds`` folder has its name, and neither the link nor the unit is masked (systemd.unit(5)). How
+the units are is asked of systemd, where it runs: a link starts nothing before the next boot, and nothing that failed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown
+from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
+from tukit_sysext.system import systemd_units
+from tukit_sysext.system.systemd_units import UnitState
 from tukit_sysext.system.tree import Tree
 
 MERGE = "systemd-sysext.service"
-OURS: Mapping[str, tuple[str, str]] = {
-    "tukit-sysext-boot.service": (MERGE, "bad images are not kept out of the merge at boot"),
-    "tukit-sysext-settle.path": ("paths.target", "what happens to snapshots is not noticed"),
-    "tukit-sysext-refused.path": ("paths.target", "a refused update does not show as a failed unit"),
-    "tukit-sysext-repair.path": ("paths.target", "missing images are not repaired by themselves"),
-    "tukit-sysext-repair.timer": ("timers.target", "missing images are not looked for again later"),
-    "tukit-sysext-gc.timer": ("timers.target", "images that nothing needs are not collected"),
+TARGET = "tukit-sysext.target"
+GUARD = "tukit-sysext-boot.service"
+PARTS: Mapping[str, str] = {
+    "tukit-sysext-settle.path": "what happens to snapshots is not noticed",
+    "tukit-sysext-refused.path": "a refused update does not show as a failed unit",
+    "tukit-sysext-repair.path": "missing images are not repaired by themselves",
+    "tukit-sysext-repair.timer": "missing images are not looked for again later",
+    "tukit-sysext-gc.timer": "images that nothing needs are not collected",
 }
-"""Our units that have to be started: what starts each, and what is lost without it."""
+"""What the target wants, and what is lost without each."""
+_LOST: Mapping[str, str] = {
+    GUARD: "bad images are not kept out of the merge at boot",
+    TARGET: "nothing is settled, repaired or collected by itself",
+    **PARTS,
+}
+_FAILED: Mapping[str, str] = {
+    MERGE: "images are not merged",
+    GUARD: "bad images may be merged, or may have kept all others out of the merge",
+    "tukit-sysext-settle.service": "what happened to snapshots is not known",
+    "tukit-sysext-gc.service": "images that nothing needs are not collected",
+}
+"""Services whose failure means something that no other check tells."""
+ENABLE = f"systemctl enable --now {TARGET}"
+"""What switches all of it on."""
 
 _FOLDERS = ("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system")
 _SUFFIXES = (".wants", ".requires", ".upholds")
@@ -44,28 +63,43 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnitsCheck:
-    """The units by name; ``unknown`` says why they could not be read."""
+    """The units by name.
+
+    ``unknown`` says why they could not be read. ``states`` has what systemd says of them; it is empty where it does not
+    run, or does not answer, which ``silent`` tells.
+    """
 
     units: Mapping[str, Unit]
     unknown: str
+    states: Mapping[str, UnitState]
+    silent: str
     reinstall: str
     sysext: str
     privileged: bool
 
     @classmethod
     def look(cls, machine: Machine) -> UnitsCheck:
-        """Look at the unit folders of the running system."""
+        """Look at the unit folders of the running system, and ask systemd where it runs."""
         units: dict[str, Unit] = {}
         unknown = ""
         try:
             with Tree(machine.layout.root) as tree:
                 started = _started(tree)
-                units = {name: _unit(tree, name, started) for name in (MERGE, *OURS)}
+                units = {name: _unit(tree, name, started) for name in (MERGE, *_LOST)}
         except UnknownState as error:
             unknown = str(error)
+        states: Mapping[str, UnitState] = {}
+        silent = ""
+        if machine.layout.root == Path("/") and systemd_units.BOOTED.exists():
+            try:
+                states = systemd_units.unit_states([MERGE, *_LOST, *(name for name in _FAILED if name not in _LOST)])
+            except UnknownState as error:
+                silent = str(error)
         return cls(
             units=units,
             unknown=unknown,
+            states=states,
+            silent=silent,
             reinstall=installs(machine, "tukit-sysext", again=True),
             sysext=installs(machine, "/usr/bin/systemd-sysext"),
             privileged=machine.privileged,
@@ -75,16 +109,60 @@ class UnitsCheck:
         if self.unknown:
             yield unknown("units", self.unknown, privileged=self.privileged)
             return
-        merge = _judge(self.units[MERGE], "no image is merged at boot", "", self.sysext)
-        yield merge if merge is not None else good("unit systemd-sysext", f"{MERGE} merges images at boot")
-        bad = [
-            result
-            for name, (target, lost) in OURS.items()
-            if (result := _judge(self.units[name], lost, target, self.reinstall)) is not None
-        ]
+        if self.silent:
+            yield unknown("unit states", self.silent, privileged=self.privileged)
+        merge = self._merge()
+        yield merge or good("unit systemd-sysext", f"{MERGE} merges images at boot")
+        bad = [*self._ours(), *self._failed()]
         yield from bad
         if not bad:
-            yield good("units", f"all {len(OURS)} units of tukit-sysext are started")
+            how = "enabled and run" if self.states else "enabled (systemd does not run here, and was not asked)"
+            yield good("units", f"all {len(_LOST)} units of tukit-sysext are {how}")
+
+    def _merge(self) -> CheckResult | None:
+        result = _on_disk(self.units[MERGE], "no image is merged at boot", f"systemctl enable {MERGE}", self.sysext)
+        state = self.states.get(MERGE)
+        if result is None and state is not None and state.active == "inactive" and not state.tried:
+            text = f"{MERGE} was not started since the boot: what is linked is merged at the next one"
+            return warning(_check(MERGE), text, f"systemctl start {MERGE}")
+        return result
+
+    def _ours(self) -> Iterator[CheckResult]:
+        # the guard has no [Install]: what starts it is shipped beside it
+        yield from self._unit(GUARD, f"systemctl add-wants {MERGE} {GUARD}")
+        yield from self._unit(TARGET, ENABLE)
+        on = self.units[TARGET].started
+        for name in PARTS:
+            # where nothing is switched on, no part has to be named for that
+            if on or not self.units[name].there or self.units[name].masked_by is not None:
+                yield from self._unit(name, f"systemctl enable --now {name}")
+
+    def _unit(self, name: str, enable: str) -> Iterator[CheckResult]:
+        lost = _LOST[name]
+        result = _on_disk(self.units[name], lost, enable, self.reinstall)
+        state = self.states.get(name)
+        if result is not None:
+            yield result
+        elif state is not None and (not state.loaded or state.stale):
+            text = f"{name} is not known to systemd as it is on the disk: {lost}"
+            yield problem(_check(name), text, "systemctl daemon-reload")
+        elif state is not None and name != GUARD and state.failed:
+            text = f"{name} failed ({state.result}): {lost}"
+            yield problem(_check(name), text, f"systemctl reset-failed {name} && systemctl start {name}")
+        elif state is not None and name != GUARD and state.active == "inactive":
+            text = f"{name} is enabled, but does not run (stopped, or not started since the installation): {lost}"
+            yield problem(_check(name), text, f"systemctl start {name}")
+
+    def _failed(self) -> Iterator[CheckResult]:
+        for name, lost in _FAILED.items():
+            state = self.states.get(name)
+            if state is not None and state.failed:
+                text = f"{name} failed ({state.result}): {lost}"
+                yield problem(_check(name), text, f"journalctl -b -u {name}")
+
+
+def _check(name: str) -> str:
+    return f"unit {name.rpartition('.')[0]}"
 
 
 def _started(tree: Tree) -> set[str]:
@@ -109,15 +187,12 @@ def _unit(tree: Tree, name: str, started: set[str]) -> Unit:
     return Unit(name=name, there=False, masked_by=None, started=name in started)
 
 
-def _judge(unit: Unit, lost: str, target: str, install: str) -> CheckResult | None:
+def _on_disk(unit: Unit, lost: str, enable: str, install: str) -> CheckResult | None:
     name = unit.name
-    check = f"unit {name.rpartition('.')[0]}"
     if not unit.there:
-        return problem(check, f"{name} is missing: {lost}", install)
+        return problem(_check(name), f"{name} is missing: {lost}", install)
     if unit.masked_by is not None:
-        return problem(check, f"{name} is masked by {unit.masked_by}: {lost}", f"systemctl unmask {name}")
+        return problem(_check(name), f"{name} is masked by {unit.masked_by}: {lost}", f"systemctl unmask {name}")
     if not unit.started:
-        # ours have no [Install]: what starts them is shipped beside them
-        next_step = f"systemctl add-wants {target} {name}" if target else f"systemctl enable {name}"
-        return problem(check, f"{name} is not enabled: {lost}", next_step)
+        return problem(_check(name), f"{name} is not enabled: {lost}", enable)
     return None

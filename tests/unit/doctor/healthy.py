@@ -14,6 +14,8 @@ from tukit_sysext.ledger.ledger import Ledger
 
 SPEC = Path(__file__).resolve().parents[3] / "spec"
 UNITS = "usr/lib/systemd/system"
+ENABLED = "etc/systemd/system/tukit-sysext.target.wants"
+UNIT_FILES = {".service", ".path", ".timer", ".target"}
 TUKIT = "usr/lib/tukit/plugins/50-tukit-sysext"
 SNAPPER = "usr/lib/snapper/plugins/60-tukit-sysext"
 SOURCE = "etc/tukit-sysext/sources.d/main.conf"
@@ -23,6 +25,15 @@ def vendor_links() -> dict[str, Link]:
     """The links that start our units, as the RPM has them."""
     links = re.findall(r"^%\{_unitdir\}/(\S+\.wants)/(\S+)$", (SPEC / "tukit-sysext.spec").read_text(), re.M)
     return {f"{UNITS}/{folder}/{unit}": Link(f"../{unit}") for folder, unit in links}
+
+
+def links_of_administrator() -> dict[str, Link]:
+    """The links that `systemctl enable tukit-sysext.target` makes."""
+    links: dict[str, Link] = {}
+    for unit in SPEC.glob("tukit-sysext*.*"):
+        for target in re.findall(r"^WantedBy=(.+)$", unit.read_text(), re.M) if unit.suffix != ".spec" else ():
+            links[f"etc/systemd/system/{target}.wants/{unit.name}"] = Link(f"/{UNITS}/{unit.name}")
+    return links
 
 
 def healthy(folder: Path) -> PlainMachine:
@@ -38,8 +49,9 @@ def healthy(folder: Path) -> PlainMachine:
             SNAPPER: "#!/bin/sh\n",
             "usr/sbin/tukit": "#!/bin/sh\necho tukit 6.1.3\n",
             "usr/sbin/transactional-update": "",
-            **{f"{UNITS}/{path.name}": path.read_text() for path in SPEC.glob("tukit-sysext-*.*") if path.is_file()},
+            **{f"{UNITS}/{unit.name}": unit.read_text() for unit in SPEC.iterdir() if unit.suffix in UNIT_FILES},
             **vendor_links(),
+            **links_of_administrator(),
             f"{UNITS}/systemd-sysext.service": "[Service]\n",
             "etc/systemd/system/sysinit.target.wants/systemd-sysext.service": Link(
                 "/usr/lib/systemd/system/systemd-sysext.service"

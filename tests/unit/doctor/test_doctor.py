@@ -17,7 +17,16 @@ import pytest
 
 from tests.machine import OLD, PlainMachine, with_source
 from tests.trees import Link, listing, make_tree
-from tests.unit.doctor.healthy import SNAPPER, SOURCE, TUKIT, UNITS, healthy, vendor_links
+from tests.unit.doctor.healthy import (
+    ENABLED,
+    SNAPPER,
+    SOURCE,
+    TUKIT,
+    UNITS,
+    healthy,
+    links_of_administrator,
+    vendor_links,
+)
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli
 from tukit_sysext.doctor import units
@@ -151,6 +160,12 @@ def hidden(site: PlainMachine) -> None:
     (site.tree(2) / "etc").rename(site.tree(2) / "elsewhere")
 
 
+def not_switched_on(site: PlainMachine) -> None:
+    """As the package leaves it where no preset says anything."""
+    for link in links_of_administrator():
+        (site.root / link).unlink()
+
+
 def called_otherwise(*, linked: bool) -> Callable[[PlainMachine], object]:
     """An image that is not ours, and whose content has another name than it: systemd-sysext fails on that."""
 
@@ -201,18 +216,32 @@ CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = 
         "systemctl unmask systemd-sysext.service",
     ),
     "unit not started": (
-        remove(f"{UNITS}/timers.target.wants/tukit-sysext-gc.timer"),
+        remove(f"{ENABLED}/tukit-sysext-gc.timer"),
         "unit tukit-sysext-gc",
         "problem",
         "not enabled",
-        "systemctl add-wants timers.target tukit-sysext-gc.timer",
+        "systemctl enable --now tukit-sysext-gc.timer",
+    ),
+    "nothing switched on": (
+        not_switched_on,
+        "unit tukit-sysext",
+        "problem",
+        "tukit-sysext.target is not enabled",
+        "systemctl enable --now tukit-sysext.target",
     ),
     "unit's link masked": (
-        write("etc/systemd/system/paths.target.wants/tukit-sysext-settle.path", Link("/dev/null")),
+        write(f"{ENABLED}/tukit-sysext-settle.path", Link("/dev/null")),
         "unit tukit-sysext-settle",
         "problem",
         "not enabled",
-        "systemctl add-wants paths.target",
+        "systemctl enable --now tukit-sysext-settle.path",
+    ),
+    "guard not started": (
+        remove(f"{UNITS}/systemd-sysext.service.wants/tukit-sysext-boot.service"),
+        "unit tukit-sysext-boot",
+        "problem",
+        "not enabled",
+        "systemctl add-wants systemd-sysext.service tukit-sysext-boot.service",
     ),
     "unit gone": (
         remove(f"{UNITS}/tukit-sysext-repair.path"),
@@ -448,9 +477,12 @@ def test_what_is_not_ours_and_blocks(
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
 
 
-def test_the_units_are_those_that_the_rpm_starts(site: PlainMachine) -> None:
-    links = {path.rpartition("/")[2]: path.split("/")[-2].removesuffix(".wants") for path in vendor_links()}
-    assert links == {name: target for name, (target, _) in units.OURS.items()}
+def test_the_units_are_those_that_the_package_and_one_command_start() -> None:
+    assert {Path(link).parts[-2:] for link in vendor_links()} == {(f"{units.MERGE}.wants", units.GUARD)}
+    assert {Path(link).parts[-2:] for link in links_of_administrator()} == {
+        ("multi-user.target.wants", units.TARGET),
+        *((f"{units.TARGET}.wants", name) for name in units.PARTS),
+    }
 
 
 def test_a_check_that_fails_keeps_no_other_from_being_done(
