@@ -58,8 +58,9 @@ setup_debian() {
     setup_missing=
     # tinyproxy-bin is the program alone: the package tinyproxy would start a proxy of the machine's own.
     for setup_package in btrfs-progs ca-certificates curl dash debootstrap erofs-utils fdisk fish git gpg gpg-agent gpgv \
-        groff-base mount openssl python3 python3-btrfsutil python3-pycurl python3-venv rpm rsync shellcheck \
-        squashfs-tools strace systemd systemd-container tinyproxy-bin util-linux xz-utils zsh zstd; do
+        groff-base mount openssl python3 python3-btrfsutil python3-pycurl python3-venv rpm rsync selinux-policy-dev \
+        selinux-utils semodule-utils shellcheck squashfs-tools strace systemd systemd-container tinyproxy-bin \
+        util-linux xz-utils zsh zstd; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
             installed) ;;
             *) setup_missing="$setup_missing $setup_package" ;;

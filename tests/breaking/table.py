@@ -13,6 +13,7 @@ from tests.breaking import (
     machine,
     policy,
     reaching,
+    selinux,
     snapshots,
     tools,
     ways,
@@ -32,4 +33,5 @@ DEFENCES: tuple[Defence, ...] = (
     *locks.DEFENCES,
     *tools.DEFENCES,
     *booting.DEFENCES,
+    *selinux.DEFENCES,
 )
