@@ -14,12 +14,12 @@ from typing import Protocol
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.lab import Flavour, Lab
+from tests.lab import Flavour, Lab, base
 from tests.lab.images import ToolMissing
 from tests.surroundings import make_usual
 from tukit_sysext.system.control import CONTROL
 
-_ON_LAB = Path(__file__).parent / "on_lab"
+_ON_LAB = [Path(__file__).parent / folder for folder in ("on_lab", "booted")]
 
 
 # how long an example takes depends on what else the machine does, and is no reason to fail
@@ -45,6 +45,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the tests on a real tukit instead of the driver: a folder with an installation of"
         " transactional-update, laid over the root of each lab",
     )
+    parser.addoption(
+        "--suite",
+        default=base.SUITE,
+        help="the release of Debian that booted machines are made of: trixie has systemd 257, forky 262",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -53,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"web", Flavour.TUMBLEWEED} <= _parameters(item):
             # both layouts with one kind of source, and both kinds with one layout, show nearly as much
             item.add_marker(pytest.mark.long)
-        if item.path.is_relative_to(_ON_LAB):
+        if any(item.path.is_relative_to(folder) for folder in _ON_LAB):
             item.add_marker(pytest.mark.lab)
             item.add_marker(pytest.mark.root)
         for reason in _missing(item):

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -55,19 +55,21 @@ class _File:
     changed: int  # seconds since 1970; for the archive alone, no part of the key
 
 
-def build_rpm(destination: Path, *, top: Path = TOP) -> Path:
+def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = ()) -> Path:
     """Put the RPM of the tree `top` as it is now into the folder `destination`, made if need be; return its path.
 
     Built once for the same inputs, also when several processes ask at the same time. Raises BuildError.
+
+    :param macros: files of a distribution's RPM macros, loaded in this order; without them the package has no scripts
     """
     files = dict(_inputs(top))
     CACHE.mkdir(parents=True, exist_ok=True)
-    built = CACHE / _key(files)
+    built = CACHE / _key(files, macros)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.is_dir():
             with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-                result = _build(files, Path(folder))
+                result = _build(files, Path(folder), macros)
                 result.parent.rename(built)
     (rpm,) = built.glob("*.rpm")
     destination.mkdir(parents=True, exist_ok=True)
@@ -110,17 +112,18 @@ def _inputs(top: Path) -> Iterator[tuple[str, _File]]:
                 )
 
 
-def _key(files: dict[str, _File]) -> str:
+def _key(files: dict[str, _File], macros: Sequence[Path]) -> str:
     """A name for all that the build depends on: the files, the macros and the tools."""
     digest = hashlib.sha256(repr(sorted(MACROS.items())).encode())
     digest.update(Path(__file__).read_bytes())
-    digest.update((TOP / "tests" / "requirements.txt").read_bytes())
-    for name, file in files.items():
-        digest.update(f"{name}\0{file.executable}\0{len(file.content)}\0".encode() + file.content)
+    for file in (TOP / "tests" / "requirements.txt", *macros):
+        digest.update(file.read_bytes())
+    for name, content in files.items():
+        digest.update(f"{name}\0{content.executable}\0{len(content.content)}\0".encode() + content.content)
     return digest.hexdigest()[:32]
 
 
-def _build(files: dict[str, _File], folder: Path) -> Path:
+def _build(files: dict[str, _File], folder: Path, loaded: Sequence[Path]) -> Path:
     """Run rpmbuild below `folder`; the RPM is alone in its folder there."""
     sources, results = folder / "SOURCES", folder / "RPMS"
     sources.mkdir()
@@ -135,7 +138,7 @@ def _build(files: dict[str, _File], folder: Path) -> Path:
     spec = folder / "tukit-sysext.spec"
     spec.write_bytes(files[SPEC].content)
     macros = MACROS | {"_topdir": str(folder), "_rpmdir": str(results), "_build_name_fmt": "%{NAME}.rpm"}
-    command = ["rpmbuild", "-bb", "--nodeps"]
+    command = ["rpmbuild", *(f"--load={file}" for file in loaded), "-bb", "--nodeps"]
     for name, value in macros.items():
         command += ["--define", f"{name} {value}"]
     done = subprocess.run(

@@ -64,25 +64,29 @@ RPM_MACROS = "# As on openSUSE, so that the RPM database rolls back with the sna
 _LAYOUT_SCRIPT = Path(__file__).with_name("layout.py")
 
 
-def _hash(*parts: object) -> str:
+def key_of(*parts: object) -> str:
+    """A short name for what something is made from."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def root_key() -> str:
+def root_key(suite: str) -> str:
     """Names the root that this code would build."""
-    return _hash(3, SUITE, PACKAGES, PYPI_PACKAGES, UNNEEDED, RPM_MACROS, platform.machine())
+    return key_of(3, suite, PACKAGES, PYPI_PACKAGES, UNNEEDED, RPM_MACROS, platform.machine())
 
 
-def disk_for(flavour: str) -> Path:
-    """The disk image of a flavour, built first where it is missing (about a minute, with the network)."""
+def disk_for(flavour: str, suite: str = SUITE) -> Path:
+    """The disk image of a flavour, built first where it is missing (about a minute, with the network).
+
+    :param suite: the release of Debian that its programs are from
+    """
     if os.geteuid() != 0:
         raise LabError("labs need root: they mount file systems", hint="run it with sudo")
-    target = CACHE / f"disk-{flavour}-{_hash(root_key(), DISK_SIZE, _LAYOUT_SCRIPT.read_text())}.btrfs"
+    target = CACHE / f"disk-{flavour}-{key_of(root_key(suite), DISK_SIZE, _LAYOUT_SCRIPT.read_text())}.btrfs"
     if not target.exists():
         _check_tools()
-        with _building_alone():
+        with building_alone():
             if not target.exists():
-                _build_disk(_root(), flavour, target)
+                _build_disk(_root(suite), flavour, target)
     return target
 
 
@@ -107,7 +111,7 @@ def _check_tools() -> None:
 
 
 @contextlib.contextmanager
-def _building_alone() -> Iterator[None]:
+def building_alone() -> Iterator[None]:
     """Keeps two processes from building the same thing; what an earlier one left half done is removed."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
@@ -132,7 +136,7 @@ def _run(argv: Sequence[str], what: str, env: Mapping[str, str] | None = None) -
         raise LabError(f"{what} failed with status {done.returncode}: {' '.join(argv)}\n{tail}")
 
 
-def _host_mirror() -> str:
+def host_mirror() -> str:
     """The Debian mirror that this machine's apt uses."""
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"],
@@ -143,7 +147,7 @@ def _host_mirror() -> str:
     return mirrors[0] if mirrors else DEFAULT_MIRROR
 
 
-def _host_proxies() -> dict[str, str]:
+def host_proxies() -> dict[str, str]:
     """The proxies of this machine's apt and environment, as debootstrap's downloader wants them."""
     found = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     done = subprocess.run(
@@ -159,21 +163,21 @@ def _host_proxies() -> dict[str, str]:
     return found
 
 
-def _root() -> Path:
+def _root(suite: str) -> Path:
     """The directory with the Debian root, built where it is missing."""
-    root = CACHE / f"root-{root_key()}"
+    root = CACHE / f"root-{root_key(suite)}"
     if root.exists():
         return root
     partial = Path(tempfile.mkdtemp(prefix="partial-root-", dir=CACHE))
     partial.chmod(0o755)
-    mirror = _host_mirror()
+    mirror = host_mirror()
     print(f"lab: building the base from {mirror} (once on this machine, about a minute)", file=sys.stderr)
     try:
         _run(
             ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
-             SUITE, str(partial), mirror],
+             suite, str(partial), mirror],
             "debootstrap",
-            _host_proxies(),
+            host_proxies(),
         )  # fmt: skip
     except LabError as error:
         log = partial / "debootstrap/debootstrap.log"
@@ -181,7 +185,7 @@ def _root() -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         raise LabError(
             "\n".join([str(error), *tail]),
-            hint=f"is {mirror} reachable (apt-get update), and is debian-archive-keyring recent enough for {SUITE}?",
+            hint=f"is {mirror} reachable (apt-get update), and is debian-archive-keyring recent enough for {suite}?",
         ) from error
     _install_from_pypi(partial)
     (partial / "usr/lib/rpm/macros.d/macros.lab").write_text(RPM_MACROS)

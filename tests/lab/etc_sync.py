@@ -11,9 +11,24 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 _SYNC_POINT = "etc.syncpoint"
+_ORIGIN = "transactional-update.comparewith"
+"""In there: the number of the snapshot whose /etc it was."""
+
+
+def sync_at_boot(root: Path) -> None:
+    """What is done before the first boot of a snapshot that was made from another one's /etc; else nothing."""
+    syncpoint = root / "etc" / _SYNC_POINT
+    origin = syncpoint / _ORIGIN
+    if not origin.is_file():
+        return
+    parent = root / ".snapshots" / origin.read_text().strip() / "snapshot/etc"
+    if parent.is_dir():
+        sync(parent, root / "etc", syncpoint)
+    subprocess.run(["btrfs", "subvolume", "delete", str(syncpoint)], check=True, stdout=subprocess.DEVNULL)
 
 
 def sync(parent: Path, current: Path, syncpoint: Path) -> None:

@@ -58,14 +58,27 @@ def bind_read_only(source: str, target: str) -> None:
     mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
 
 
-def mount_disk(device: str, flavour: str) -> None:
-    """What fstab says. The root is the default subvolume, whichever that is."""
-    mount(device, "/", "btrfs")
+def mount_disk(device: str, flavour: str, root: str = "") -> None:
+    """What fstab says.
+
+    :param root: the subvolume that a boot menu names; without one it is the default one, whichever that is
+    """
+    mount(device, "/", "btrfs", data=f"subvol={root}" if root else "")
     for subvolume in (".snapshots", "var", "home", "root", "opt"):
         mount(device, f"/{subvolume}", "btrfs", data=f"subvol=/@/{subvolume}")
     if flavour == "microos":
         mount(f"{ROOT}/etc", "/etc", flags=MS_BIND)  # first: a bind mount takes over what its source may
+        sync_etc()
         mount("none", "/", flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def sync_etc() -> None:
+    """What transactional-update does before systemd starts; imported where there is something to do."""
+    if os.path.exists(f"{ROOT}/etc/etc.syncpoint"):
+        sys.path.insert(0, str(Path(__file__).parents[2]))
+        from tests.lab.etc_sync import sync_at_boot
+
+        sync_at_boot(Path(ROOT))
 
 
 def mount_kernel() -> None:
@@ -79,8 +92,6 @@ def mount_kernel() -> None:
     mount("none", "/sys", flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    for folder in ("/run/lock", "/run/systemd", "/run/systemd/journal", "/run/snapper"):
-        os.mkdir(ROOT + folder)
 
 
 def mount_dev() -> None:
@@ -161,9 +172,18 @@ def boot(config: dict[str, object]) -> None:
     to_install = config["install"]
     if isinstance(to_install, dict):
         install(device, flavour, to_install)
-    mount_disk(device, flavour)
+    mount_disk(device, flavour, str(config["root"]))
     mount_kernel()
+    for folder in ("/run/lock", "/run/systemd", "/run/systemd/journal", "/run/snapper"):
+        os.mkdir(ROOT + folder)
     mount_dev()
+    enter_root()
+    name = str(config["name"]).encode()
+    libc.sethostname(name, len(name))
+
+
+def enter_root() -> None:
+    """Make what was mounted the root of this process and of all that it starts."""
     os.chdir(ROOT)
     check(libc.pivot_root(b".", b"."), "pivot_root")
     check(libc.umount2(b".", MNT_DETACH), "dropping the host's root")
@@ -171,8 +191,6 @@ def boot(config: dict[str, object]) -> None:
     os.chdir("/")
     # systemd makes every mount shared at boot; what tukit and systemd-sysext do relies on it.
     check(libc.mount(b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_SHARED), b""), "making mounts shared")
-    name = str(config["name"]).encode()
-    libc.sethostname(name, len(name))
 
 
 def first_process(config: dict[str, object], owner_fd: int | None, ready_fd: int) -> None:

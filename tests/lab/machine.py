@@ -22,13 +22,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar, Self
 
 from tests.lab import base, disk
 from tests.lab.errors import LabError
-from tests.lab.etc_sync import sync
 
 _HERE = Path(__file__).parent
-_HOLDER = _HERE / "holder.py"
 
 TUKIT_DRIVER = {str(_HERE / "tukit.py"): "/usr/sbin/tukit"}
 ETC_PLUGIN = {str(_HERE / "50-etc"): "/usr/lib/snapper/plugins/50-etc"}
@@ -41,8 +40,6 @@ ENVIRONMENT = {
     "TERM": "dumb",
 }
 """What lab.run gives to a command, beside what the test adds: nothing of the tester's own environment."""
-
-_START_SECONDS = 60.0
 
 
 class Flavour(enum.Enum):
@@ -69,6 +66,12 @@ class SnapshotRow:
 class Lab:
     """A test machine. Use as a context manager, or call stop(); made by start() or attach()."""
 
+    holder: ClassVar[Path] = _HERE / "holder.py"
+    """What makes its namespaces and holds them."""
+    namespaces: ClassVar[tuple[str, ...]] = ("mount", "pid", "uts", "ipc")
+    """Those that a command has to enter, by nsenter(1)'s names."""
+    start_seconds: ClassVar[float] = 60
+
     def __init__(self, *, flavour: Flavour, name: str, device: str) -> None:
         self.flavour = flavour
         self.name = name
@@ -77,6 +80,7 @@ class Lab:
         """The lab's first process, by the host's number; 0 when it is stopped."""
         self._holder: subprocess.Popen[bytes] | None = None
         self._owner_fd = -1
+        self._ready_fd = -1
         self._loop_fd = -1
         self._disk_fd = -1
 
@@ -89,7 +93,8 @@ class Lab:
         name: str = "lab",
         detached: bool = False,
         driver: bool = True,
-    ) -> Lab:
+        image: Path | None = None,
+    ) -> Self:
         """A fresh machine with one snapshot, number 1, running.
 
         :param install: paths in the lab by the files or trees of the host that are copied there before the first
@@ -97,19 +102,10 @@ class Lab:
         :param name: its host name
         :param detached: it stays after this process ends, until somebody stops it
         :param driver: tukit is our driver (tukit.py); else it has to come with `install`
+        :param image: another disk than the flavour's own
         :raises LabError: with what is missing or failed
         """
-        image = base.disk_for(flavour.value)
-        disk_fd = disk.unnamed_file()
-        try:
-            disk.copy_sparse(image, disk_fd)
-            disk.change_filesystem_id(disk_fd)
-            device, loop_fd = disk.attach_loop(disk_fd, f"tukit-lab-{os.getpid()}-{name}")
-        except BaseException:
-            os.close(disk_fd)
-            raise
-        lab = cls(flavour=flavour, name=name, device=device)
-        lab._disk_fd, lab._loop_fd = disk_fd, loop_fd
+        lab = cls.on_disk(image or base.disk_for(flavour.value), flavour=flavour, name=name)
         what = ETC_PLUGIN | (TUKIT_DRIVER if driver else {})
         what.update({str(source.resolve()): target for source, target in (install or {}).items()})
         try:
@@ -120,13 +116,28 @@ class Lab:
         return lab
 
     @classmethod
-    def attach(cls, *, pid: int, flavour: Flavour, name: str, device: str) -> Lab:
+    def on_disk(cls, image: Path, *, flavour: Flavour, name: str) -> Self:
+        """A machine with a copy of a disk, which nobody has started."""
+        disk_fd = disk.unnamed_file()
+        try:
+            disk.copy_sparse(image, disk_fd)
+            disk.change_filesystem_id(disk_fd)
+            device, loop_fd = disk.attach_loop(disk_fd, f"tukit-lab-{os.getpid()}-{name}")
+        except BaseException:
+            os.close(disk_fd)
+            raise
+        lab = cls(flavour=flavour, name=name, device=device)
+        lab._disk_fd, lab._loop_fd = disk_fd, loop_fd
+        return lab
+
+    @classmethod
+    def attach(cls, *, pid: int, flavour: Flavour, name: str, device: str) -> Self:
         """A lab that was started detached, by its first process."""
         lab = cls(flavour=flavour, name=name, device=device)
         lab.pid = pid
         return lab
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -134,7 +145,7 @@ class Lab:
     ) -> None:
         self.stop()
 
-    def _boot(self, *, install: Mapping[str, str] | None, detached: bool) -> None:
+    def _boot(self, *, install: Mapping[str, str] | None = None, detached: bool = False, root: str = "") -> None:
         """Start a holder for the disk as it is now."""
         owner_read, owner_write = os.pipe()
         ready_read, ready_write = os.pipe()
@@ -146,10 +157,11 @@ class Lab:
             "name": self.name,
             "owner_fd": None if detached else owner_read,
             "ready_fd": ready_write,
+            "root": root,
         }
         try:
             holder = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_HOLDER), json.dumps(config)],
+                [sys.executable, "-I", "-S", str(self.holder), json.dumps(config)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[ready_write] if detached else [owner_read, ready_write],
                 env=ENVIRONMENT,
@@ -166,10 +178,8 @@ class Lab:
             os.close(owner_write)
         else:
             self._owner_fd, self._holder = owner_write, holder
-        try:
-            self.pid = _wait_until_ready(ready_read)
-        finally:
-            os.close(ready_read)
+        self._ready_fd = ready_read
+        self.pid = _wait_until_ready(ready_read, self.start_seconds)
         if detached:
             holder.wait()
 
@@ -220,9 +230,14 @@ class Lab:
         if not self.pid:
             raise LabError(f"the lab {self.name} is stopped")
         return [
-            "nsenter", f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--root", "--wd", "--",
+            "nsenter",
+            f"--target={self.pid}",
+            *(f"--{namespace}" for namespace in self.namespaces),
+            "--root",
+            "--wd",
+            "--",
             *(os.fspath(word) for word in argv),
-        ]  # fmt: skip
+        ]
 
     def tukit(
         self, *args: str, check: bool = False, input: str | None = None,
@@ -230,6 +245,11 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:  # fmt: skip
         """Run tukit(8) with these arguments."""
         return self.run(["tukit", *args], check=check, input=input, env=env, timeout=timeout)
+
+    @property
+    def holder_pid(self) -> int:
+        """What holds the lab's namespaces, by the host's number; 0 when it is stopped or detached."""
+        return 0 if self._holder is None else self._holder.pid
 
     def path(self, inside: str | os.PathLike[str]) -> Path:
         """The host's path to a file of the lab, as the lab's processes see it.
@@ -301,43 +321,39 @@ class Lab:
         keep = os.open(self.device, os.O_RDONLY | os.O_CLOEXEC)  # else the loop device would clear itself
         try:
             self._end_processes()
-            self._boot(install=None, detached=detached)
-            self._sync_etc()
+            self._boot(detached=detached)
         finally:
             os.close(keep)
-
-    def _sync_etc(self) -> None:
-        """What transactional-update does at the first boot of a snapshot that was made from another one's /etc."""
-        etc = self.path("/etc")
-        origin = etc / "etc.syncpoint/transactional-update.comparewith"
-        if not origin.is_file():
-            return
-        parent = self.snapshot(int(origin.read_text())) / "etc"
-        if parent.is_dir():
-            sync(parent, etc, etc / "etc.syncpoint")
-        self.run(["btrfs", "subvolume", "delete", "/etc/etc.syncpoint"])
 
     def stop(self) -> None:
         """End the lab and drop its disk; for a second time it does nothing."""
         self._end_processes()
-        for name in ("_loop_fd", "_disk_fd"):
-            fd: int = getattr(self, name)
-            if fd >= 0:
-                os.close(fd)
-                setattr(self, name, -1)
+        self._close("_loop_fd", "_disk_fd")
+
+    def end(self) -> int:
+        """End the lab, but keep its disk: the descriptor of its file, which the caller closes."""
+        self.run(["btrfs", "filesystem", "sync", "/"])
+        kept = os.dup(self._disk_fd)
+        self.stop()
+        return kept
 
     def release(self) -> None:
         """Let go of a detached lab: it lives on without this process."""
         self.pid = 0
         self.stop()
 
+    def _close(self, *names: str) -> None:
+        for name in names:
+            fd: int = getattr(self, name)
+            if fd >= 0:
+                os.close(fd)
+                setattr(self, name, -1)
+
     def _end_processes(self) -> None:
-        if self._owner_fd >= 0:
-            os.close(self._owner_fd)
-            self._owner_fd = -1
+        self._close("_owner_fd", "_ready_fd")
         if self._holder is not None:
             try:
-                self._holder.wait(_START_SECONDS)
+                self._holder.wait(self.start_seconds)
             except subprocess.TimeoutExpired:
                 if self.pid:
                     os.kill(self.pid, signal.SIGKILL)
@@ -356,7 +372,7 @@ def kill_and_wait(pid: int) -> None:
         return
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        select.select([pidfd], [], [], _START_SECONDS)
+        select.select([pidfd], [], [], Lab.start_seconds)
     except ProcessLookupError:
         pass
     finally:
@@ -368,12 +384,12 @@ def _pair(entry: str) -> tuple[str, str]:
     return key, value
 
 
-def _wait_until_ready(ready_fd: int) -> int:
+def _wait_until_ready(ready_fd: int, seconds: float) -> int:
     """Read what the holder says until its lab is up; returns the pid of the lab's first process."""
-    said, deadline = b"", time.monotonic() + _START_SECONDS
+    said, deadline = b"", time.monotonic() + seconds
     while True:
         if not select.select([ready_fd], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise LabError(f"the lab was not up after {_START_SECONDS:.0f} seconds")
+            raise LabError(f"the lab was not up after {seconds:.0f} seconds")
         chunk = os.read(ready_fd, 4096)
         said += chunk
         lines = said.decode(errors="replace").splitlines()

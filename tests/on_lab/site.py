@@ -78,6 +78,10 @@ class Site:
         # not with code of before that unit
         if self.lab.path("/usr/lib/systemd/system/tukit-sysext.target").exists():
             self.lab.run(["systemctl", "enable", "tukit-sysext.target"])
+        return self.with_source()
+
+    def with_source(self) -> Site:
+        """A source "main", which has no images yet."""
         if self.web is None:
             self.lab.path(IMAGES).mkdir()
             self.write("/etc/tukit-sysext/sources.d/main.conf", f"[Source]\nPath={IMAGES}\nVerify=no\n")

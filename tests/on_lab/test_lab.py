@@ -348,7 +348,7 @@ class TestBase:
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         monkeypatch.setattr(base, "CACHE", tmp_path)
-        monkeypatch.setattr(base, "_host_mirror", lambda: "file:///nowhere/debian")
+        monkeypatch.setattr(base, "host_mirror", lambda: "file:///nowhere/debian")
         with pytest.raises(LabError, match=r"(?s)debootstrap failed.*Hint: is file:///nowhere/debian reachable"):
             base.disk_for("microos")
         assert [entry.name for entry in tmp_path.iterdir()] == ["lock"]

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks to boot: a lab's, with packages installed by rpm and their scripts, as an image build does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.lab import Flavour, Lab, base
+from tests.lab.distribution import Distribution
+from tests.rpm import build_rpm
+
+
+class Disks:
+    """Makes each disk once, and keeps it in a file without a name until close()."""
+
+    def __init__(self, folder: Path, *, suite: str = base.SUITE) -> None:
+        """Packages are built into the folder; their programs come from the suite, a release of Debian."""
+        self._folder = folder
+        self._suite = suite
+        self._made: dict[tuple[Flavour, bool], int] = {}
+
+    def rpm(self) -> Path:
+        """Our package, with the scripts that a distribution's macros give it."""
+        return build_rpm(self._folder, macros=Distribution.of(self._suite).macros)
+
+    def installed(self, flavour: Flavour) -> Path:
+        """With our package, and what README says to enable."""
+        return self._disk(flavour, ours=True)
+
+    def bare(self, flavour: Flavour) -> Path:
+        """The same without our package."""
+        return self._disk(flavour, ours=False)
+
+    def close(self) -> None:
+        """Drop all of them."""
+        while self._made:
+            os.close(self._made.popitem()[1])
+
+    def _disk(self, flavour: Flavour, *, ours: bool) -> Path:
+        key = flavour, ours
+        if key not in self._made:
+            packages = [Distribution.of(self._suite).build_rpm(self._folder)]
+            if ours:
+                packages.append(self.rpm())
+            self._made[key] = _install(base.disk_for(flavour.value, self._suite), flavour, packages)
+        return Path(f"/proc/self/fd/{self._made[key]}")
+
+
+def _install(image: Path, flavour: Flavour, packages: Sequence[Path]) -> int:
+    """The descriptor of a disk like this one with packages installed."""
+    files = {package: f"/var/cache/{package.name}" for package in packages}
+    with Lab.start(flavour, image=image, install=files) as lab:
+        offline = {"SYSTEMD_OFFLINE": "1"}  # what systemctl finds by itself in the chroot of an image build
+        with lab.unlocked():
+            for file in files.values():
+                lab.run(["rpm", "--upgrade", "--nodeps", file], env=offline)
+        ours = ["tukit-sysext.target"] if lab.path("/usr/bin/tukit-sysext").exists() else []
+        lab.run(["systemctl", "enable", "systemd-sysext.service", *ours], env=offline)
+        lab.path("/var/log/journal").mkdir()
+        return lab.end()

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Our units, and waiting for what they do by themselves."""
+
+from __future__ import annotations
+
+from tests.booted.machine import Machine
+
+BOOT = "tukit-sysext-boot.service"
+REFUSED = "tukit-sysext-refused.service"
+SETTLE = "tukit-sysext-settle.service"
+
+EVENTS = "/run/tukit-sysext/events"
+
+
+def wait_until_settled(machine: Machine) -> None:
+    """Until every event that tukit and snapper wrote down was settled, which the path unit starts."""
+    machine.until(f'[ -z "$(ls {EVENTS})" ] && [ "$(systemctl is-active {SETTLE})" = inactive ]')
