@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from tukit_sysext.doctor.check import Check, CheckResult, unknown
 from tukit_sysext.doctor.collecting import CollectionCheck
 from tukit_sysext.doctor.configuration import ConfigurationCheck
+from tukit_sysext.doctor.confinement import ConfinementCheck
 from tukit_sysext.doctor.disk import SnapshotsCheck
 from tukit_sysext.doctor.folders import FoldersCheck
 from tukit_sysext.doctor.hooks import HooksCheck
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 CHECKS: Mapping[str, type[Check]] = {
     "hooks": HooksCheck,
+    "selinux": ConfinementCheck,
     "units": UnitsCheck,
     "programs": ProgramsCheck,
     "disk": SnapshotsCheck,
