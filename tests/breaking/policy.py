@@ -106,6 +106,23 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P6",
+        "a repair leaves free what nobody configured",
+        "tukit_sysext/integrity/recover.py",
+        "self._configurations[0].settings.keep_free",
+        "__import__('tukit_sysext.quantities').quantities.KEEP_FREE",
+        "tests/unit/store/test_sealing.py::test_what_is_configured_stays_free[repaired from a copy]",
+        "tests/unit/store/test_sealing.py::test_what_is_configured_stays_free[repaired from a source]",
+    ),
+    broken(
+        "P6",
+        "an import leaves free what nobody configured",
+        "tukit_sysext/change/adopt_entry.py",
+        "load_configuration(tree).settings.keep_free",
+        "__import__('tukit_sysext.quantities').quantities.KEEP_FREE",
+        "tests/unit/store/test_sealing.py::test_what_is_configured_stays_free[adopted]",
+    ),
+    broken(
+        "P6",
         "a claim beyond the limit convicts the image",
         "tukit_sysext/store/incoming.py",
         '            raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the limit',

@@ -16,6 +16,7 @@ from tests.machine import PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.layout import STORE
+from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.gpgv import GPGV
@@ -98,7 +99,7 @@ class Victim(PlainMachine):
             release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
         )
         store = self.machine.store()
-        with store.receive(sha256=wanted.sha256, limit=2**20, where="before") as incoming:
+        with store.receive(sha256=wanted.sha256, limit=2**20, where="before", keep_free=KEEP_FREE) as incoming:
             incoming.write(content)
             incoming.finish()
             store.publish(incoming, wanted, replaceable=lambda _: False)

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
-from tukit_sysext.quantities import KEEP_FREE, Share
+from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
@@ -223,11 +223,11 @@ class Store:
             os.close(descriptor)
 
     @contextmanager
-    def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share = KEEP_FREE) -> Iterator[Incoming]:
+    def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share) -> Iterator[Incoming]:
         """A file without a name in the store, to be written to; it is gone if it is not published.
 
         ``sha256`` is what its content must have, ``limit`` the most bytes that are taken, ``where`` names it in errors,
-        ``keep_free`` is what stays free of the file system.
+        ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
         Raises StoreError where the store cannot be written to.
         """
         try:

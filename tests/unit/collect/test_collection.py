@@ -26,6 +26,7 @@ from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.process import ProcessResult, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
@@ -54,7 +55,7 @@ class Site(PlainMachine):
 
     def store_image(self, name: str, content: bytes = b"image") -> None:
         entry = record(content, file_name=name, name=name[0], version="1.0", merge_name=name[0])
-        with self.store.receive(sha256=sha256(content), limit=1000, where="test") as incoming:
+        with self.store.receive(sha256=sha256(content), limit=1000, where="test", keep_free=KEEP_FREE) as incoming:
             incoming.write(content)
             incoming.finish()
             self.store.publish(incoming, entry, replaceable=lambda _: False)

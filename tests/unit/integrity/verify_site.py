@@ -17,6 +17,7 @@ from tukit_sysext.integrity.assess import Assessment, Subject, assess
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.examine import Examiner
@@ -62,7 +63,7 @@ class VerifySite(PlainMachine):
             release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
         )
         store = self.machine.store()
-        with store.receive(sha256=wanted.sha256, limit=1000, where="test") as incoming:
+        with store.receive(sha256=wanted.sha256, limit=1000, where="test", keep_free=KEEP_FREE) as incoming:
             incoming.write(content)
             incoming.finish()
             store.publish(incoming, wanted, replaceable=lambda _: False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.layout import Layout
+from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.record import Record
 
@@ -49,7 +50,7 @@ class StoreFolder:
     def publish(self, content: bytes = CONTENT, *, replaceable: bool = False, **changes: Any) -> Record:
         """Receive and publish an image."""
         wanted = record(content, **changes)
-        with self.store.receive(sha256=wanted.sha256, limit=1000, where="SOURCE") as incoming:
+        with self.store.receive(sha256=wanted.sha256, limit=1000, where="SOURCE", keep_free=KEEP_FREE) as incoming:
             incoming.expect(len(content))
             incoming.write(content[:3])
             incoming.write(content[3:])

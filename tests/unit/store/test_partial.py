@@ -23,6 +23,7 @@ from tukit_sysext.collect.decision import Disposition, Rules, decide
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.net.request import Response
 from tukit_sysext.net.transfer import Transfers
+from tukit_sysext.quantities import KEEP_FREE
 
 IMAGE = random.Random(5).randbytes(400_000)
 NAME = f".tukit-sysext.partial.{sha256(IMAGE)}"
@@ -45,7 +46,7 @@ def server(tmp_path: Path) -> Server:
 
 def keep(site: StoreFolder, content: bytes, *, of: bytes = IMAGE, limit: int = 1_000_000) -> None:
     """A run in which so much came."""
-    with site.store.receive(sha256=sha256(of), limit=limit, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(of), limit=limit, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         incoming.resume()
         incoming.write(content)
 
@@ -55,7 +56,7 @@ def run(site: StoreFolder, *servers: Server, seconds: int = 10) -> tuple[bool, i
     begun = 0
     with (
         Transfers(replace(QUICK, image_deadline=seconds, deadline=seconds)) as transfers,
-        site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming,
+        site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE", keep_free=KEEP_FREE) as incoming,
     ):
         resume = incoming.resume
 
@@ -92,7 +93,7 @@ def test_a_slow_line_gets_there_in_the_end(site: StoreFolder, server: Server) ->
 
 
 def test_what_a_source_that_is_asked_from_the_beginning_brings_is_not_kept(site: StoreFolder) -> None:
-    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         incoming.write(IMAGE[:200_000])
     assert site.names() == []
 
@@ -118,7 +119,7 @@ def test_a_server_that_cannot_go_on(site: StoreFolder, tmp_path: Path, server: S
 def test_a_whole_one_that_has_another_hash_is_not_kept(site: StoreFolder) -> None:
     with (
         pytest.raises(ImageBroken),
-        site.store.receive(sha256=sha256(b"other"), limit=1_000_000, where="SOURCE") as incoming,
+        site.store.receive(sha256=sha256(b"other"), limit=1_000_000, where="SOURCE", keep_free=KEEP_FREE) as incoming,
     ):
         incoming.resume()
         incoming.write(IMAGE)
@@ -154,7 +155,7 @@ def test_of_many_the_newest_are_kept(site: StoreFolder) -> None:
 def test_what_was_not_kept_here_is_not_taken(site: StoreFolder, change: Callable[[Path], object]) -> None:
     keep(site, IMAGE[:200_000])
     change(site.folder / NAME)
-    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         assert incoming.resume() == 0
 
 

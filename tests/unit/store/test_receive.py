@@ -12,14 +12,14 @@ import pytest
 
 from tests.unit.ledger.samples import CONTENT, StoreFolder, record, sha256
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
-from tukit_sysext.quantities import Share
+from tukit_sysext.quantities import KEEP_FREE, Share
 
 
 def receive(
     site: StoreFolder, chunks: Iterable[bytes], *, content: bytes = CONTENT, size: int | None = None, limit: int = 100
 ) -> tuple[int, bytes]:
     """Size and content of what was received, and found to be right."""
-    with site.store.receive(sha256=sha256(content), limit=limit, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(content), limit=limit, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         if size is not None:
             incoming.expect(size)
         for chunk in chunks:
@@ -114,7 +114,7 @@ def test_a_file_that_is_here_has_a_size_that_nobody_only_claims(
     (tmp_path / "file").write_bytes(bytes(101))
     with (
         open(tmp_path / "file", "rb") as file,
-        site.store.receive(sha256=sha256(bytes(101)), limit=1000, where="FILE") as incoming,
+        site.store.receive(sha256=sha256(bytes(101)), limit=1000, where="FILE", keep_free=KEEP_FREE) as incoming,
     ):
         with pytest.raises(NoSpace, match="0 bytes of FILE came"):
             incoming.copy(file.fileno(), 101)
@@ -147,9 +147,9 @@ def test_a_file_system_is_never_filled_to_its_end(
 def test_two_that_come_at_once_have_one_room(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", disk(1000))
     monkeypatch.setattr("tukit_sysext.store.incoming.CHUNK", 100)
-    with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="FIRST") as first:
+    with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="FIRST", keep_free=KEEP_FREE) as first:
         first.write(bytes(300))
-        with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="SECOND") as second:
+        with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="SECOND", keep_free=KEEP_FREE) as second:
             second.write(bytes(100))
             with pytest.raises(NoSpace, match="200 bytes of SECOND came, 600 are free"):
                 second.write(bytes(100))
@@ -163,7 +163,7 @@ def test_a_size_beyond_the_limit_is_told_before_anything_is_read(site: StoreFold
 
 def test_what_was_written_before_a_restart_does_not_count(site: StoreFolder) -> None:
     """A server starts anew: neither its first bytes nor their number stay, and a long beginning leaves no rest."""
-    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         for _ in range(3):
             incoming.write(b"the beginning of another file, and a long one")
             incoming.restart()
@@ -173,7 +173,7 @@ def test_what_was_written_before_a_restart_does_not_count(site: StoreFolder) -> 
 
 
 def test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next(site: StoreFolder) -> None:
-    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         incoming.write(b"wrong")
         with pytest.raises(ImageBroken, match="expected SHA-256"):
             incoming.finish()

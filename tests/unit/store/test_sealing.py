@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever way content comes into the store, it passes the one place where it can be sealed, once, and unnamed."""
+"""Whatever way content comes into the store: it passes the one place where it can be sealed, once, and unnamed, and
+leaves free what is configured.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.lab.server import Server
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
 from tukit_sysext.change.adopt_entry import adopt
-from tukit_sysext.errors import StoreError
+from tukit_sysext.errors import NoSpace, StoreError
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
@@ -68,8 +70,10 @@ def sealed(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
 
 def _update(site: VerifySite) -> None:
     tree = site.wanting_snapshot(7)
-    for path in (site.root / "etc/tukit-sysext/sources.d").iterdir():
-        (tree / "etc/tukit-sysext/sources.d" / path.name).write_bytes(path.read_bytes())
+    for name in ("sources.d/local.conf", "tukit-sysext.conf"):
+        path = site.root / "etc/tukit-sysext" / name
+        if path.exists():
+            (tree / "etc/tukit-sysext" / name).write_bytes(path.read_bytes())
     transaction = Transaction(machine=site.machine, path=tree, number=7)
     finalize(transaction, Plugins())
     assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]
@@ -191,3 +195,25 @@ def test_what_cannot_be_sealed_is_not_published(
     brought = {"copy.raw"} | ({file_of("1")} if way.named else set())
     assert set(names) - brought == set(before[0]) - brought
     assert site.machine.store().records.names() == before[1]
+
+
+def test_what_is_configured_stays_free(way: Way, site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P6: a repair or an import fills the disk as little as a fetch does."""
+    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nKeepFree=1000T\n"})
+    tried: list[str] = []
+
+    class Full(NoSpace):
+        """Told of each that comes."""
+
+        def __init__(self, message: str, **more: str) -> None:
+            super().__init__(message, **more)
+            tried.append(message)
+
+    monkeypatch.setattr("tukit_sysext.store.incoming.NoSpace", Full)
+    if way.named:
+        way.come(site)  # it is there already
+        return
+    with pytest.raises((AssertionError, NoSpace)):
+        way.come(site)
+    assert tried and all(f"KeepFree= keeps {1000 * 1024**4} of them" in each for each in tried)
+    assert not (site.layout.store / file_of("1")).exists()
