@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
-from tukit_sysext.collect.leftovers import Leftovers
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.settings import MAIN, load_configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
@@ -217,7 +217,7 @@ class _Run:
         """Decide on all files of the store; nothing may go where something is unknown."""
         files = self._store.inventory()
         roots = survey(self._machine, self._plugins, files, self._needed)
-        unknown = (*self._unknown, *self._leftovers.what_stops(roots))
+        unknown = (*self._unknown, *self._leftovers.unsettled(roots.unknown, roots.leftovers))
         decisions = decide(files, roots.by_image, before, replace(rules, doubtful=bool(unknown)))
         return [self._with_content(decision) for decision in decisions], unknown
 
@@ -251,7 +251,7 @@ class _Run:
         if not going:
             return (), ()
         roots = survey(self._machine, self._plugins, [decision.file for decision in going], self._needed)
-        unknown = self._leftovers.what_stops(roots)
+        unknown = self._leftovers.unsettled(roots.unknown, roots.leftovers)
         if unknown:
             return (), unknown
         gone: list[Decision] = []

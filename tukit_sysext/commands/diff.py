@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
@@ -74,7 +75,7 @@ class _Difference:
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
     output = Output.of(arguments)
-    snapshots = scan(machine.layout, machine.subvolumes)
+    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     words = (arguments.a, arguments.b)
     needed = any(word != _RUNNING and _on_disk(snapshots, word) is None for word in words)
     ledger = _ledger(machine, output, needed=needed)

@@ -20,6 +20,7 @@ from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
@@ -64,7 +65,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if arguments.follow or (arguments.refused and not output.wants_json):
         output.show(_refusal_lines(mark))
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
-    snapshots = scan(machine.layout, machine.subvolumes)
+    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     trees = list(_trees(machine, snapshots))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)

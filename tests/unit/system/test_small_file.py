@@ -94,7 +94,7 @@ def test_what_a_tree_says(tmp_path: Path) -> None:
 ALLOWED = {
     "commands/sources_add.py": "what a person names on the command line: it may be a pipe",
     "collect/attached.py": "/sys",
-    "collect/leftovers.py": "/proc",
+    "ledger/leftovers.py": "/proc",
     "collect/mounts.py": "/proc",
     "doctor/disk.py": "/proc",
     "integrity/quarantine_folder.py": "a file that it made itself",

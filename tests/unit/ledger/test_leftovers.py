@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is left of snapshots stops a collection until nobody can be at work on it any more (threat C5)."""
+"""What is left of snapshots leaves something unknown until nobody can be at work on it any more (threat C5)."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.trees import Content, Link, make_tree
+from tukit_sysext import cli
 from tukit_sysext.collect.collection import Collection, collect
 from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
 
 DAY = 86400
@@ -27,7 +30,7 @@ class Site(PlainMachine):
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(root)
         self.seconds = 1000.0
-        monkeypatch.setattr("tukit_sysext.collect.leftovers.time", SimpleNamespace(monotonic=lambda: self.seconds))
+        monkeypatch.setattr("tukit_sysext.ledger.leftovers.time", SimpleNamespace(monotonic=lambda: self.seconds))
         self.snapshot(1)
         store = self.layout.store.relative_to(root)
         make_tree(root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0s\n", f"{store}/{LEFT}": ""})
@@ -155,3 +158,47 @@ def test_links_of_what_is_left_over_count(site: Site) -> None:
     site.reboot("second")
     assert site.collect().unknown == ()
     assert (site.layout.store / LEFT).exists()
+
+
+SAID = (("status",), ("snapshots",), ("verify", "--all"), ("doctor",), ("gc", "--dry-run"), ("settle", "--verbose"))
+"""Who tells what is not known of the snapshots."""
+
+
+@pytest.mark.parametrize("arguments", SAID, ids=" ".join)
+def test_nothing_is_unknown_for_ever(
+    site: Site, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, arguments: tuple[str, ...]
+) -> None:
+    """P13: what stops no collection any more is told by nobody, and makes nobody fail."""
+    caplog.set_level("INFO")
+
+    def said() -> tuple[int, str]:
+        caplog.clear()
+        status = cli.main([*arguments], machine=site.machine)
+        return status, "".join(capsys.readouterr()) + "\n".join(caplog.messages)
+
+    before = said()
+    assert "77" not in before[1]
+    info_alone(site)
+    assert site.stopped()
+    assert "snapshot 77: it has info.xml, but no tree" in said()[1]
+    site.reboot("second")
+    after = said()
+    assert "77" not in after[1]
+    assert after[0] == before[0]
+
+
+def test_what_is_deleted_is_gone_in_the_ledger_too(site: Site) -> None:
+    """P13: a leftover that is settled keeps no deleted snapshot in the history as if it were there."""
+
+    def there() -> list[int]:
+        settle(site.machine, Plugins())
+        with Ledger(site.layout.ledger) as ledger:
+            return [row.number for row in ledger.snapshots() if row.gone is None]
+
+    site.snapshot(5)
+    assert there() == [1, 5]
+    shutil.rmtree(site.layout.snapshots / "5")
+    info_alone(site)
+    assert site.stopped() and there() == [1, 5], "not known: it may be hidden only"
+    site.reboot("second")
+    assert there() == [1]
