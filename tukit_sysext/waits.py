@@ -72,6 +72,14 @@ WAITS: Sequence[Wait] = (
         where="ledger/schema.py:_BUSY_SECONDS",
     ),
     Wait(
+        what="each of three name servers, which loading libcurl asks twice for the name of this machine",
+        seconds=3,
+        times=6,
+        per=Per.TRANSACTION,
+        expiry=Expiry.GOES_ON,
+        where="net/libcurl.py:_SERVER_TIMEOUT",
+    ),
+    Wait(
         what="lists, signatures and manifests of all servers together",
         seconds=600,
         per=Per.TRANSACTION,
