@@ -189,6 +189,9 @@ class Fetching:
         except Busy as error:
             self._busy = error  # raised where no source is in between
             return Description()
+        except ImageBroken as error:
+            known = _failure(error)  # by a program that works, of a content whose hash is right
+            self._resolver.remember(wanted.candidate, known)
         except TukitSysextError as error:
             return _failure(error)
         return known

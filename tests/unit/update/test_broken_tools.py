@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system import gpgv, inspect_image, process
 from tukit_sysext.system.control import CONTROL
+from tukit_sysext.update import fetch
 from tukit_sysext.update.transaction import Transaction, finalize
 
 pytestmark = pytest.mark.root
@@ -196,3 +198,27 @@ def test_the_next_mirror_is_tried(site: Site, monkeypatch: pytest.MonkeyPatch, t
         site.served(f"URL={first.url}\nURL={second.url}")
         assert site.update() is ExitStatus.DONE
     assert site.linked(site.tree(NUMBER)) == "gdb-2.x86-64.raw"
+
+
+def test_a_broken_image_is_looked_into_once_a_day(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that works: the next run fetches other contents in its place, not the same one again."""
+    (site.images / "gdb-2.x86-64.raw").write_bytes(bytes(100_000))
+    write_checksums(site.images)
+    Repository(site.images).sign(site.key)
+    looked: list[object] = []
+
+    def counted(*given: object, **named: object) -> object:
+        looked.append(given)
+        return inspect_image.inspect_image(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fetch, "inspect_image", counted)
+    for times in (1, 1):
+        assert site.update() is ExitStatus.REFUSED
+        assert "image broken: 2 of source main" in capsys.readouterr().err
+        assert len(looked) == times
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 86401)
+    site.update()
+    assert len(looked) == 2
