@@ -97,6 +97,15 @@ class Incoming:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
+        if self._worth_keeping and self.name is None:
+            with suppress(OSError):  # where this process is killed, it comes again from its beginning then
+                self._partial.keep(self.descriptor)
+
+    @property
+    def name(self) -> str | None:
+        """The name in the store's folder under which it is kept while it comes; None where it has none."""
+        partial = self._partial
+        return partial.path.name if partial.is_name_of(self.descriptor) else None
 
     def resume(self) -> int:
         """Begin with what came of this image in an earlier run; how many bytes that is.
@@ -114,14 +123,15 @@ class Incoming:
             self._flush()
         except (OSError, TukitSysextError) as error:
             log.info("%s: what came before is of no use: %s", self._where, error)
-            self._partial.drop()
+            with suppress(OSError):
+                self._partial.drop(self.descriptor)
             self.restart()
         return self.size
 
     def restart(self) -> None:
         """Forget everything that was written; what can be of use later is kept. Raises StoreError."""
         try:
-            self._keep()
+            self._leave()
             fresh = _without_name(self._folder)
             os.dup2(fresh, self.descriptor, inheritable=False)
             os.close(fresh)
@@ -133,15 +143,18 @@ class Incoming:
         self._digest.close()
         self._digest = Digest()
 
-    def _keep(self) -> None:
-        if self._worth_keeping and self.size >= LEAST:
-            with suppress(OSError, StoreError):  # it comes again from its beginning then
+    def _leave(self) -> None:
+        """Keep what came, or take the name away that it has: a file without one is gone with its descriptor."""
+        with suppress(OSError, StoreError):  # it comes again from its beginning then
+            if self._worth_keeping and self.size >= LEAST:
                 self._flush()
-                self._partial.keep(self.descriptor)
+                self._partial.thin_out()
+            elif self.name is not None:
+                self._partial.drop(self.descriptor)
 
     def close(self) -> None:
-        """Give up what was not published: a file without a name is gone with its descriptor."""
-        self._keep()
+        """Give up what was not published."""
+        self._leave()
         self._digest.close()
         os.close(self.descriptor)
 
@@ -159,8 +172,9 @@ class Incoming:
         self._flush()
         sha256 = self._digest.hexdigest()
         self._worth_keeping = False
-        with suppress(OSError):
-            self._partial.drop()
+        if sha256 != self._sha256 or self.name is None:
+            with suppress(OSError):
+                self._partial.drop(self.descriptor)
         if sha256 != self._sha256:
             contents = f"expected SHA-256 {self._sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
             raise ImageBroken(f"{self._where}: {contents}")

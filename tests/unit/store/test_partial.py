@@ -5,25 +5,28 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.lab.faults import Fault, NoRanges, Refuse, Status, Trickle
+from tests.lab.faults import Endless, Fault, NoRanges, Refuse, Status, Trickle
 from tests.lab.server import Server
 from tests.states import code
 from tests.states.state import COMMITS
-from tests.unit.ledger.samples import StoreFolder, sha256
+from tests.unit.ledger.samples import StoreFolder, record, sha256
 from tests.unit.net.samples import QUICK, request_for
 from tukit_sysext.collect.decision import Disposition, Rules, decide
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.net.request import Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.quantities import KEEP_FREE
+from tukit_sysext.store.image_store import Condition, Store
 
 IMAGE = random.Random(5).randbytes(400_000)
 NAME = f".tukit-sysext.partial.{sha256(IMAGE)}"
@@ -130,6 +133,125 @@ def test_a_whole_one_that_has_another_hash_is_not_kept(site: StoreFolder) -> Non
 def test_one_that_is_larger_than_the_limit_is_not_kept(site: StoreFolder) -> None:
     with pytest.raises(ImageBroken, match="larger than the limit"):
         keep(site, IMAGE, limit=300_000)
+    assert site.names() == []
+
+
+def test_one_that_is_larger_than_a_limit_that_was_lowered_does_not_stay(site: StoreFolder) -> None:
+    keep(site, IMAGE)
+    with site.store.receive(sha256=sha256(IMAGE), limit=300_000, where="SOURCE", keep_free=KEEP_FREE) as incoming:
+        assert incoming.resume() == 0
+        assert site.names() == []
+
+
+def test_of_a_file_that_does_not_end_nothing_is_kept(site: StoreFolder, server: Server) -> None:
+    """The limit of the request is that of the store: whichever sees it first, no next run begins at it."""
+    server.fail("image.raw", Endless())
+    with (
+        Transfers(replace(QUICK, deadline=5)) as transfers,
+        site.store.receive(sha256=sha256(IMAGE), limit=1_000_000, where="SOURCE", keep_free=KEEP_FREE) as incoming,
+    ):
+        request = request_for(f"{server.url}/image.raw", sink=incoming, limit=1_000_000)
+        (result,) = transfers.run([request], at_once=1)
+    assert isinstance(result, ImageBroken)
+    assert site.names() == []
+
+
+LARGE = random.Random(6).randbytes(5 << 20)
+LARGE_NAME = f".tukit-sysext.partial.{sha256(LARGE)}"
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.unit.store.test_partial import LARGE, sha256
+from tukit_sysext.layout import Layout
+from tukit_sysext.quantities import KEEP_FREE
+from tukit_sysext.store.image_store import Store
+limits = {"limit": 8 << 20, "keep_free": KEEP_FREE}
+with Store(Layout(root=Path(sys.argv[2]))).receive(sha256=sha256(LARGE), where="SOURCE", **limits) as incoming:
+    begun = incoming.resume()
+    for start in range(begun, begun + (2 << 20), 100_000):
+        incoming.write(LARGE[start : start + 100_000])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def run_and_kill(site: StoreFolder) -> int:
+    """A run that is killed when two MiB more have come; how many bytes stay."""
+    script = [sys.executable, "-c", _KILLED, str(Path(__file__).parents[3]), str(site.layout.root)]
+    assert subprocess.run(script, check=False).returncode == -signal.SIGKILL
+    assert site.names() == [LARGE_NAME]
+    status = (site.folder / LARGE_NAME).stat()
+    assert (status.st_mode & 0o777, status.st_nlink) == (0o600, 1)
+    return status.st_size
+
+
+def test_what_came_outlives_a_process_that_is_killed(site: StoreFolder) -> None:
+    sizes = [run_and_kill(site), run_and_kill(site)]
+    assert 1 << 20 <= sizes[0] < sizes[1]
+    publish_large(site)
+
+
+def publish_large(site: StoreFolder, *, replaceable: bool = False) -> None:
+    """A run that brings the rest, and publishes it under its name."""
+    wanted = record(LARGE)
+    with site.store.receive(sha256=wanted.sha256, limit=8 << 20, where="SOURCE", keep_free=KEEP_FREE) as incoming:
+        incoming.write(LARGE[incoming.resume() :])
+        assert incoming.name == LARGE_NAME
+        incoming.finish()
+        site.store.publish(incoming, wanted, replaceable=lambda _: replaceable)
+    assert site.names() == [wanted.file_name]
+    assert site.path.read_bytes() == LARGE
+    status = site.path.stat()
+    assert (status.st_mode & 0o777, status.st_nlink) == (0o644, 1)
+    assert site.store.look(wanted.file_name).condition is Condition.WHOLE
+
+
+def test_one_that_has_a_name_while_it_comes_replaces_what_is_good_for_nothing(site: StoreFolder) -> None:
+    site.path.write_bytes(b"half a download of another tool")
+    publish_large(site, replaceable=True)
+
+
+def test_one_that_has_a_name_while_it_comes_replaces_nothing_else(
+    site: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tool is quicker by a moment, and has other content."""
+    name = Store._name
+
+    def late(self: Store, *given: Any, **named: Any) -> None:
+        site.path.write_bytes(b"other content")
+        name(self, *given, **named)
+
+    monkeypatch.setattr(Store, "_name", late)
+    with pytest.raises(StoreError, match="in the way"):
+        publish_large(site)
+    assert site.path.read_bytes() == b"other content"
+    assert site.names() == [site.path.name]
+
+
+def test_two_processes_at_once_do_not_disturb_each_other(site: StoreFolder) -> None:
+    wanted = record(LARGE)
+
+    def receive() -> Any:
+        return site.store.receive(sha256=wanted.sha256, limit=8 << 20, where="SOURCE", keep_free=KEEP_FREE)
+
+    with receive() as first, receive() as second:
+        for incoming, size in ((first, 2 << 20), (second, 3 << 20)):
+            incoming.resume()
+            incoming.write(LARGE[incoming.size : size])
+        assert (first.name, second.name) == (LARGE_NAME, None)
+        for incoming in (second, first):
+            incoming.write(LARGE[incoming.size :])
+            incoming.finish()
+            site.store.publish(incoming, wanted, replaceable=lambda _: False)
+    assert site.names() == [wanted.file_name]
+    assert site.path.stat().st_nlink == 1
+
+
+def test_one_that_does_not_fit_leaves_nothing(site: StoreFolder) -> None:
+    with site.store.receive(sha256=sha256(LARGE), limit=8 << 20, where="SOURCE", keep_free=KEEP_FREE) as incoming:
+        incoming.resume()
+        incoming.write(LARGE)
+        incoming.finish()
     assert site.names() == []
 
 
