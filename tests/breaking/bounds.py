@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Everything ends, and costs what has to be looked at; unsigned descriptions: P5, P9."""
+"""Everything ends, and costs what has to be looked at; a folder of ours that cannot be written, unsigned descriptions: P3, P5, P9."""
 
 from __future__ import annotations
 
@@ -60,6 +60,22 @@ DEFENCES: tuple[Defence, ...] = (
         "            self._resolver.remember(wanted.candidate, known)\n",
         "            known = _failure(error)\n",
         f"{_U}/update/test_broken_tools.py::test_a_broken_image_is_looked_into_once_a_day",
+    ),
+    broken(
+        "P3",
+        "a folder of ours that is full refuses updates",
+        "tukit_sysext/update/fetch.py",
+        "            if is_full(not_writable(layout.store)):\n",
+        "            if True:\n",
+        f"{_U}/update/test_broken_tools.py::test_where_images_cannot_be_looked_into_an_update_passes_loudly",
+    ),
+    broken(
+        "P3",
+        "a disk without room is a fault of ours",
+        "tukit_sysext/update/fetch.py",
+        "            if is_full(not_writable(layout.store)):\n",
+        "            if False:\n",
+        f"{_U}/update/test_broken_tools.py::test_where_the_disk_of_the_store_has_no_room_either_policy_decides",
     ),
     broken(
         "P9",

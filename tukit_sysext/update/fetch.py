@@ -31,6 +31,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
+from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Option, consider, spare
@@ -198,8 +199,14 @@ class Fetching:
 
     def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Description, Record | None]:
         """Look into a file whose hash is right: what it says, and its record where it fits."""
-        candidate = wanted.candidate
-        inspection = inspect_image(descriptor, preferred=wanted.name, scratch=self._resolver.machine.layout.cache)
+        candidate, layout = wanted.candidate, self._resolver.machine.layout
+        try:
+            inspection = inspect_image(descriptor, preferred=wanted.name, scratch=layout.cache)
+        except NoSpace as error:
+            if is_full(not_writable(layout.store)):
+                raise
+            # the disk of the store has room: what cannot be written is ours
+            raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
         if not self._fits(known, wanted.option):
             return known, None
@@ -273,13 +280,13 @@ def _failure(error: TukitSysextError) -> Description:
     """Which of the reasons an error is."""
     if isinstance(error, SourceUnreachable):
         return Description(failure=Standing.UNREACHABLE, reason=str(error))
+    step = f"; next step: {error.next_step}" if error.next_step else ""
     if isinstance(error, StoreError):
-        step = f"; next step: {error.next_step}" if error.next_step else ""
         return Description(failure=Standing.NOT_STORED, reason=f"{error}{step}")
     if isinstance(error, NoVerdict):
         return Description(failure=Standing.UNUSABLE, reason=str(error))
     if isinstance(error, ToolBroken):
-        return Description(failure=Standing.FAULT, reason=str(error))
+        return Description(failure=Standing.FAULT, reason=f"{error}{step}")
     return Description(failure=Standing.BROKEN, reason=str(error))
 
 

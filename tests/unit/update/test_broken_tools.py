@@ -7,10 +7,13 @@ not fit the tree of the update: without gdb 2 the update would take gdb away.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -222,3 +225,49 @@ def test_a_broken_image_is_looked_into_once_a_day(
     monkeypatch.setattr(time, "time", lambda: now + 86401)
     site.update()
     assert len(looked) == 2
+
+
+@contextmanager
+def scratch_on(site: Site, *options: str, full: bool = False) -> Iterator[None]:
+    """Another file system where images are looked into."""
+    scratch = site.layout.cache
+    scratch.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", *options, "none", scratch], check=True)
+    try:
+        if full:
+            with suppress(OSError):
+                (scratch / "full").write_bytes(bytes(1 << 20))
+        yield
+    finally:
+        subprocess.run(["umount", scratch], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-o", "size=64k"), "No space left on device; next step: delete snapshots"),
+        (("-o", "nr_inodes=1"), "No space left on device; next step: delete snapshots"),
+        (("-o", "ro"), "Read-only file system"),
+    ],
+)
+def test_where_images_cannot_be_looked_into_an_update_passes_loudly(
+    site: Site, capsys: pytest.CaptureFixture[str], options: tuple[str, str], says: str
+) -> None:
+    """The disk of the store has room, and takes the image as soon as it can be looked into."""
+    with scratch_on(site, *options, full="size" in options[1]):
+        assert site.update() is ExitStatus.DONE
+    err = capsys.readouterr().err
+    assert f"{site.layout.cache}: images cannot be looked into: {says}" in err
+    assert "tukit-sysext: FAULT: " in err and "stops no transaction" in err
+    assert site.linked(site.root) == "gdb-1.x86-64.raw"
+    assert site.update() is ExitStatus.DONE
+    assert site.linked(site.tree(NUMBER)) == "gdb-2.x86-64.raw"
+
+
+def test_where_the_disk_of_the_store_has_no_room_either_policy_decides(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "not_writable", lambda folder: OSError(errno.ENOSPC, f"{folder}: no room"))
+    with scratch_on(site, "-o", "size=64k", full=True):
+        assert site.update() is ExitStatus.REFUSED
+    assert "the store cannot take it" in capsys.readouterr().err
