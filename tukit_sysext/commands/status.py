@@ -78,7 +78,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 "refused": _refused(mark) if mark is not None and mark.images else None,
                 "missed": _held(mark.missed) if mark is not None else {},
                 "repair": [
-                    {**asdict(need), "since": time_text(need.since)} for need in needs.read(machine.layout.repair)
+                    {**asdict(need), "shown": need.shown, "since": time_text(need.since)}
+                    for need in needs.read(machine.layout.repair)
                 ],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(snapshots.unknown),
@@ -256,6 +257,7 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
             {
                 "name": row.name,
                 "version": None if row.version in ("-", "?") else row.version,
+                "shown": None if row.version in ("-", "?") else row.shown,
                 "policy": row.policy,
                 "state": row.state,
                 "not_had": row.not_had or None,
@@ -301,7 +303,7 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     for need in needs:
         since = local_time(need.since)
         where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
-        yield f"  {where}: {need.name} {need.version} is {need.condition} since {since}: {need.reason}"
+        yield f"  {where}: {need.name} {need.shown} is {need.condition} since {since}: {need.reason}"
     yield ""
 
 

@@ -306,6 +306,7 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
                 "target": finding.entry.target,
                 "image": finding.name,
                 "version": None if finding.version == "?" else finding.version,
+                "shown": None if finding.version == "?" else finding.shown,
                 "file": finding.file_name,
                 "condition": finding.condition,
                 "reason": finding.reason or None,
@@ -322,6 +323,7 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
             {
                 "image": done.finding.name,
                 "version": done.finding.version,
+                "shown": done.finding.shown,
                 "link": done.finding.entry.name,
                 "file": done.finding.file_name,
                 "done": done.outcome,

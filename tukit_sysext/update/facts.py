@@ -36,6 +36,7 @@ class InUse:
     """
 
     version: str
+    shown: str
     system: str
 
 

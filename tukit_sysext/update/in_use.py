@@ -74,7 +74,7 @@ def images_in_use(
         for entry in given if system.entries is None else system.entries:
             image = stored.get(entry.image) if entry.image is not None else None
             if image is not None and image.name is not None and _serves(system, entry, image):
-                found.setdefault(image.name, InUse(version=image.version, system=system.called))
+                found.setdefault(image.name, InUse(version=image.version, shown=image.shown, system=system.called))
     return found
 
 

@@ -86,7 +86,7 @@ def test_the_other_way_round(site: PlainMachine, capsys: pytest.CaptureFixture[s
         "new": "went",
         "old": "came",
     }
-    assert found["images"][0]["before"] == [{"version": "15.2", "file": "gdb-15.2.x86-64.raw"}]
+    assert found["images"][0]["before"] == [{"version": "15.2", "shown": "15.2", "file": "gdb-15.2.x86-64.raw"}]
     assert found["others"][0] == {"entry": "by_hand.raw", "change": "came", "before": None, "after": "/opt/x"}
 
 

@@ -79,3 +79,19 @@ def test_what_would_go_waits_while_a_place_is_not_known(site: PlainMachine, caps
     hide(site)
     text = told(site, capsys, "gc", "-n", status=1)
     assert "would be deleted:" not in text and "0 would be deleted" in text
+
+
+def test_what_cannot_be_deleted_is_no_success(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """L16."""
+    site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    told(site, capsys, "gc")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("tukit_sysext.store.image_store.Store.remove", refuse)
+    document = json.loads(told(site, capsys, "gc", "--json", status=1))
+    assert (document["deleted"], [each["file"] for each in document["failed"]]) == ([], [GONE])
+    assert "Operation not permitted" in document["failed"][0]["reason"]

@@ -7,6 +7,7 @@ download, and a file in /etc/extensions.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -149,6 +150,25 @@ def test_nothing_is_collected(site: Site, monkeypatch: pytest.MonkeyPatch, told:
     monkeypatch.setattr(CONTROL, "_faults", {})
     collected(site, monkeypatch)
     assert before.keys() - site.state().keys() == {f"store/{HALF}"}, "with one that works the half goes, the good stays"
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["gc", "gc --dry-run"])
+def test_the_status_of_a_collection_is_true(
+    site: Site, monkeypatch: pytest.MonkeyPatch, told: Told, more: tuple[str, ...]
+) -> None:
+    """L16: what could not be looked into is no success; and it is one once it can be."""
+    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0\n"})
+    assert site.run("gc") is ExitStatus.DONE, "nothing had to be looked into"
+    with monkeypatch.context() as broken:
+        broken.setattr(inspect_image, "DISSECT", str(break_tool(site.root / "tool", "killed")))
+        assert site.run("gc", *more) is ExitStatus.FAILED
+        told()
+        assert site.run("gc", "--json", *more) is ExitStatus.FAILED
+        document = json.JSONDecoder().raw_decode(told())[0]
+    assert [each["file"] for each in document["failed"]] == [UNLINKED, HALF]
+    assert all("cannot be looked into" in each["reason"] for each in document["failed"])
+    monkeypatch.setattr(CONTROL, "_faults", {})
+    assert site.run("gc", *more) is ExitStatus.DONE
 
 
 def test_the_guard_forgets_no_need(site: Site, monkeypatch: pytest.MonkeyPatch, told: Told) -> None:

@@ -64,13 +64,13 @@ def in_use(site: PlainMachine, path: Path | None = None) -> InUse | None:
 
 
 def test_what_the_running_system_has(site: PlainMachine) -> None:
-    assert in_use(site) == InUse(version="1.0", system="the running system")
+    assert in_use(site) == InUse(version="1.0", shown="1.0", system="the running system")
 
 
 def test_what_boots_next_has(site: PlainMachine) -> None:
     (site.root / "etc/extensions/gdb.raw").unlink()
     site.link_image(site.tree(2), "gdb", "1.1", NEW)
-    assert in_use(site) == InUse(version="1.1", system="snapshot 2, which boots next")
+    assert in_use(site) == InUse(version="1.1", shown="1.1", system="snapshot 2, which boots next")
 
 
 def to_another_level(site: PlainMachine) -> None:

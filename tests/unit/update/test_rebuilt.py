@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -194,7 +194,8 @@ SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "list of the snapshot": (("list", "--snapshot", "7"), SHOWN),
     "status": (("status",), SHOWN),
     "snapshots": (("snapshots",), SHOWN),
-    "diff": (("diff", "1", "7"), "another file of the same version"),
+    "diff": (("diff", "1", "7"), f"gdb 1.0 {SHOWN} another file of the same version"),
+    "why": (("why", "gdb"), REBUILT_FILE),
     "history": (("history",), f"1.0 -> {SHOWN}"),
     "history of the image": (("history", "gdb"), SHOWN),
     "why-not": (("why-not", "--snapshot", "7", "gdb"), SHOWN),
@@ -212,10 +213,59 @@ def test_every_screen_tells_them_apart(
     assert words in shown(site, capsys, *arguments)
 
 
+DOCUMENTS = (
+    ("list", "--all"), ("list", "--snapshot", "7"), ("status",), ("snapshots",), ("diff", "1", "7"), ("history", "gdb"),
+    ("why", "gdb"), ("why-not", "--snapshot", "7", "gdb"), ("check", "--snapshot", "7"), ("verify", "--all"),
+    ("gc", "--dry-run"),
+)  # fmt: skip
+
+
+def values(document: Any, key: str) -> Iterator[Any]:
+    """What a document has under a key, wherever."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from [value] if name.endswith(key) else values(value, key)
+    elif isinstance(document, list):
+        for each in document:
+            yield from values(each, key)
+
+
+@pytest.mark.parametrize("arguments", DOCUMENTS, ids=" ".join)
+def test_every_document_tells_them_apart(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """As a person reads it; whoever compares contents has the hash where it is known."""
+    finalize(site)
+    document = json.loads(shown(site, capsys, *arguments, "--json"))
+    told = {text for key in ("shown", "shown_installed", "shown_taken") for text in values(document, key)}
+    assert SHOWN in told
+    if (
+        arguments[0] in ("list", "status", "snapshots", "why", "why-not", "check", "gc")
+        and "--snapshot" not in arguments
+    ):
+        assert NEW in set(values(document, "sha256"))
+
+
+def test_what_is_lost_or_to_be_repaired_is_told_apart(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update", "gdb"], machine=site.machine) == 0
+    (site.layout.store / REBUILT_FILE).write_bytes(b"rotten")
+    (site.layout.store / FILE).unlink()
+    for path in site.source.iterdir():
+        path.unlink()
+    capsys.readouterr()
+    assert cli.main(["verify", "--repair"], machine=site.machine) == 1
+    assert f"gdb {SHOWN}" in capsys.readouterr().out
+    assert f"gdb {SHOWN} is damaged" in shown(site, capsys, "status")
+    (need,) = json.loads(shown(site, capsys, "status", "--json"))["repair"]
+    assert (need["version"], need["shown"]) == ("1.0", SHOWN)
+
+
 def test_update_takes_it_when_the_image_is_named(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["update"], machine=site.machine) == 0
     assert link_of(site.root) == FILE
     assert "tukit-sysext update gdb takes it" in "".join(capsys.readouterr())
+    would = json.loads(shown(site, capsys, "update", "--dry-run", "--json", "gdb"))
+    assert [*values(would, "shown_before"), *values(would, "shown")] == ["1.0", SHOWN]
     assert f"gdb: 1.0 -> {SHOWN}, from source main" in shown(site, capsys, "update", "gdb")
     assert link_of(site.root) == REBUILT_FILE
 

@@ -67,7 +67,14 @@ def prevented_document(image: ImagePlan) -> dict[str, Any] | None:
     if best is None:
         return None
     source = best.option.candidate.source if best.option.candidate is not None else None
-    return {"version": best.option.version, "source": source, "standing": best.standing, "reason": best.reason}
+    option = best.option
+    return {
+        "version": option.version,
+        "shown": option.shown,
+        "source": source,
+        "standing": best.standing,
+        "reason": best.reason,
+    }
 
 
 def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
@@ -83,7 +90,9 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                         "name": image.name,
                         "action": image.action,
                         "before": image.before,
+                        "shown_before": image.shown_before,
                         "version": image.chosen.version if image.chosen is not None else None,
+                        "shown": image.chosen.shown if image.chosen is not None else None,
                         "link": image.link,
                         "reason": image.reason,
                         "missing": image.left_out,
