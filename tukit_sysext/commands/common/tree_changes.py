@@ -41,7 +41,8 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
             yield f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:
             yield f"{image.name}: not wanted any more; it had no link"
-        yield from (f"  {warning}" for warning in image.warnings)
+        # what could not be had is a warning of the command, with its next step
+        yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
     if not tree.plan.images:
         yield "nothing is wanted"
 
