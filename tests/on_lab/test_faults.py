@@ -114,6 +114,9 @@ def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, web: We
             assert done.returncode == 0, f"{module}: {done.stderr}"
             if site.lab.path(FIRED).exists():
                 fired.append(module)
+                if module == "last_check.py":  # what says it is what is broken: all else is done
+                    assert site.links(number) == {"debug.raw": "debug-1.0.x86-64.raw"}
+                    continue
                 assert len(done.stderr.splitlines()) == 1, f"{module}: {done.stderr}"
                 assert "RuntimeError" in done.stderr and "injected" in done.stderr, f"{module}: {done.stderr}"
             else:
@@ -230,7 +233,7 @@ def test_a_wanted_file_with_a_fault_cannot_refuse(wanting: Site) -> None:
     wanting.write("/etc/tukit-sysext/images.d/debug.conf", "[Image]\nPolicy=requird\n")
     done = wanting.update()
     assert done.returncode == 0
-    assert "debug.conf:2: Policy=requird: expected required or optional" in loud(done)[0]
+    assert any("debug.conf:2: Policy=requird: expected required or optional" in line for line in loud(done)), done
 
 
 @pytest.mark.parametrize("content", [b"this is no database\n" * 100, b""], ids=["garbage", "empty"])
@@ -262,14 +265,15 @@ def test_a_full_var(wanting: Site) -> None:
 
     done = wanting.update()
 
-    assert done.returncode == 0, done.stderr
-    assert len(loud(done)) == 1 and "the store cannot take it" in loud(done)[0]
-    assert wanting.links(wanting.default()) == {}, "the old image does not fit, the new one could not be had"
+    assert done.returncode == 75, "the running system has it, and a disk without room takes it away no more than a server"
+    assert "debug: the store cannot take it" in done.stderr and "Disk quota exceeded" in done.stderr, done.stderr
+    assert wanting.links() == {"debug.raw": "debug-1.0.x86-64.raw"}
     assert wanting.store() == store
 
     wanting.lab.run(["btrfs", "quota", "disable", "/var"])
     wanting.lab.reboot()
-    assert "debug: 1.1 added" in wanting.lab.tukit("execute", "true").stdout
+    done = wanting.update()
+    assert (done.returncode, "debug: 1.0 -> 1.1" in done.stdout) == (0, True), done
 
 
 def test_keys_of_a_newer_version(wanting: Site) -> None:
