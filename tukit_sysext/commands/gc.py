@@ -10,7 +10,7 @@ from typing import Any
 from tukit_sysext.collect.collection import Collection, CollectionOptions, collect
 from tukit_sysext.collect.decision import Disposition
 from tukit_sysext.commands.common.decisions import decision_document, decision_text
-from tukit_sysext.commands.common.from_ledger import ledger_faults_told
+from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
