@@ -110,18 +110,11 @@ class _Finder:
         yield from self.linked(root, (*_OF_A_TREE, *_SHARED), where)
         yield from self.in_units(root, where)
 
-    def linked(self, path: Path, folders: Iterable[str], where: str) -> Iterator[Root]:
+    def linked(self, path: Path, folders: tuple[str, ...], where: str) -> Iterator[Root]:
         """What is linked in further folders of a tree, where they exist."""
         with Tree(path) as tree:
-            for folder in folders:
-                descriptor = tree.find(folder)
-                if descriptor is None:
-                    continue
-                try:
-                    entries = entries_of(descriptor)
-                finally:
-                    os.close(descriptor)
-                yield from self.named(entries, f"{where} (/{folder})", path, folder)
+            for folder, descriptor in tree.find_each(folders):
+                yield from self.named(entries_of(descriptor), f"{where} (/{folder})", path, folder)
 
     def named(self, entries: Iterable[Entry], where: str, tree: Path, folder: str = EXTENSIONS) -> Iterator[Root]:
         """What entries of a folder name: the file that a link says, and what it leads over.
