@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Everything ends, and costs what has to be looked at; a folder of ours that cannot be written, unsigned descriptions: P3, P5, P9."""
+"""Everything ends, and costs what has to be looked at; folders of ours, unsigned descriptions: P3, P5, P9."""
 
 from __future__ import annotations
 

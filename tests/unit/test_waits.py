@@ -53,7 +53,10 @@ def test_contents_are_looked_into_as_often_as_the_search_does() -> None:
 
 
 def test_the_worst_is_their_sum() -> None:
-    assert worst() == sum(wait.seconds * wait.times for wait in WAITS if wait.per is not Per.PLUGIN)
+    once = (Per.TRANSACTION, Per.SOURCE, Per.IMAGE)
+    assert worst() == sum(wait.seconds * wait.times for wait in WAITS if wait.per in once)
+    assert worst(directories=1) == worst() + 600 + 3600
+    assert worst() - worst(limits={"finding_out": 10}) == 590
     assert worst(sources=2) > worst()
     assert worst(plugins=1) == worst() + 60
 
