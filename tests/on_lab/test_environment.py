@@ -182,6 +182,8 @@ def test_the_umask_is_our_own(site: Site, mask: str) -> None:
         found = [path for place in ours if (root := site.lab.path(place)).is_dir() for path in (root, *root.rglob("*"))]
         assert f"{STATE}/ledger.db" in {str(path).partition("/root")[2] for path in found}, command
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in found}
-        assert {name: oct(mode) for name, mode in modes.items() if mode not in (0o755, 0o700, 0o644, 0o600)} == {}, command
+        assert {name: oct(mode) for name, mode in modes.items() if mode not in (0o755, 0o700, 0o644, 0o600)} == {}, (
+            command
+        )
         assert (modes["ledger.db"], modes["ledger-copy.db"]) == (0o600, 0o644), command
     assert not site.lab.path(f"{POISON}/ran").exists()

@@ -52,7 +52,11 @@ def site(machine: Site) -> Iterator[Site]:
 def test_update_that_cannot_store_what_is_newer(site: Site, fault: str, told: str) -> None:
     site.lab.run(["sh", "-ec", fault.format(STORE)])
     done = site.command("update", check=False)
-    assert (done.returncode, "1.1 of source main could not be had" in done.stderr, told in done.stderr) == (1, True, True), done
+    assert (done.returncode, "1.1 of source main could not be had" in done.stderr, told in done.stderr) == (
+        1,
+        True,
+        True,
+    ), done
     assert site.links() == {"debug.raw": FILE}
 
 

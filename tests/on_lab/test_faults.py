@@ -265,7 +265,9 @@ def test_a_full_var(wanting: Site) -> None:
 
     done = wanting.update()
 
-    assert done.returncode == 75, "the running system has it, and a disk without room takes it away no more than a server"
+    assert done.returncode == 75, (
+        "the running system has it, and a disk without room takes it away no more than a server"
+    )
     assert "debug: the store cannot take it" in done.stderr and "Disk quota exceeded" in done.stderr, done.stderr
     assert wanting.links() == {"debug.raw": "debug-1.0.x86-64.raw"}
     assert wanting.store() == store
