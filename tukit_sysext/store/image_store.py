@@ -22,6 +22,7 @@ from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
+from tukit_sysext.store.partial import Partial
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
 from tukit_sysext.system.lock import alone, former_lock
@@ -233,9 +234,8 @@ class Store:
         """
         try:
             make_directory(self._folder)
-            incoming = Incoming(
-                self._folder, self._incoming, sha256=sha256, limit=limit, where=where, keep_free=keep_free
-            )
+            partial = Partial(self._folder, sha256, limit=limit)
+            incoming = Incoming(partial, self._incoming, where=where, keep_free=keep_free)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
         self._incoming.append(incoming)

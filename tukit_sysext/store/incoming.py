@@ -21,21 +21,20 @@ log = logging.getLogger(__name__)
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(
-        self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str, keep_free: Share
-    ) -> None:
+    def __init__(self, partial: Partial, others: list[Incoming], *, where: str, keep_free: Share) -> None:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
+        folder = partial.folder
         self.descriptor = _without_name(folder)
         self.size = 0
-        self._partial = Partial(folder, sha256, limit=limit)
+        self._partial = partial
         self._resumable = self._worth_keeping = False
         self._others = others
         self._keep_free = keep_free
         # what is written shows late in what the file system says is free: it is counted, from where the first began
         self._free_before: int = others[0]._free_before if others else _free(os.statvfs(folder))
         self._folder = folder
-        self._sha256 = sha256
-        self._limit = limit
+        self._sha256 = partial.sha256
+        self._limit = partial.limit
         self._where = where
         self._digest = Digest()
         self._pending = bytearray()

@@ -26,12 +26,13 @@ LEAST = 64 * 1024
 
 
 class Partial:
-    """That of one image; all of them together have at most ``limit`` bytes."""
+    """That of one image, which has the hash ``sha256`` and at most ``limit`` bytes; so have all of them together."""
 
     def __init__(self, folder: Path, sha256: str, *, limit: int) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.sha256 = sha256
+        self.limit = limit
         self.path = folder / f"{_PREFIX}{sha256}"
-        self._limit = limit
 
     def open(self) -> int | None:
         """A descriptor to read it; None where there is none that was kept here, and of use: another one is dropped."""
@@ -41,7 +42,7 @@ class Partial:
             return None
         status = os.fstat(descriptor)
         ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-        if ours and status.st_nlink == 1 and LEAST <= status.st_size <= self._limit:
+        if ours and status.st_nlink == 1 and LEAST <= status.st_size <= self.limit:
             return descriptor
         os.close(descriptor)
         if ours:
@@ -63,7 +64,7 @@ class Partial:
         if size < LEAST or size <= _size(self.path) or not _drop(self.path):
             return
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # os.link follows the link in /proc only when dst_dir_fd is given
             os.link(f"/proc/self/fd/{descriptor}", self.path.name, dst_dir_fd=directory, follow_symlinks=True)
@@ -82,11 +83,11 @@ class Partial:
 
     def thin_out(self) -> None:
         """Take away the oldest of too many, and of too large ones. Raises OSError."""
-        kept = sorted(self._folder.glob(f"{_PREFIX}*"), key=lambda path: path.lstat().st_mtime, reverse=True)
+        kept = sorted(self.folder.glob(f"{_PREFIX}*"), key=lambda path: path.lstat().st_mtime, reverse=True)
         size = 0
         for number, path in enumerate(kept):
             size += _size(path)
-            if number >= _MOST or size > self._limit:
+            if number >= _MOST or size > self.limit:
                 _drop(path)
 
 
