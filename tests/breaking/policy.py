@@ -49,6 +49,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P0",
+        "what is not ours, and serves no more, is replaced",
+        "tukit_sysext/update/plan.py",
+        "        if in_the_way is not None:\n            return self.occupied(in_the_way)\n        best",
+        "        best",
+        f"{_P}::test_what_is_not_ours_is_never_touched_and_missed_loudly",
+    ),
+    broken(
+        "P0",
         "what cannot be read counts as nothing",
         _IN_USE,
         "given if system.entries is None else system.entries:",
@@ -129,6 +137,14 @@ DEFENCES: tuple[Defence, ...] = (
         "        return shown_version(self.version, self.file_name)\n",
         "        return self.version\n",
         f"{_B}::test_what_is_lost_or_to_be_repaired_is_told_apart",
+    ),
+    broken(
+        "P7",
+        "an image of unknown origin keeps the published one away",
+        "tukit_sysext/update/fetch.py",
+        "                        raise _NameTaken\n",
+        "                        return None\n",
+        f"{_B}::test_an_image_of_unknown_origin_is_in_nobodys_way",
     ),
     broken(
         "P6",

@@ -50,6 +50,10 @@ class _Wanted:
     candidate: Candidate
 
 
+class _NameTaken(Exception):
+    """An image of unknown origin, with other content, has the name in the store that a published one would get."""
+
+
 class Fetching:
     """Brings images into the store until a resolver's plan wants no more.
 
@@ -82,7 +86,12 @@ class Fetching:
             if image.chosen is None or image.chosen.candidate is None:
                 continue
             wanted = _Wanted(name=image.name, option=image.chosen, candidate=image.chosen.candidate)
-            known = self._take_over(wanted)
+            try:
+                known = self._take_over(wanted)
+            except _NameTaken:
+                log.warning("%s: an image of unknown origin has this name in the store", wanted.option.file_name)
+                self._resolver.put_beside(wanted.candidate)
+                continue
             if known is not None:
                 self._note(wanted, known)
             else:
@@ -95,13 +104,18 @@ class Fetching:
         self._resolver.describe()
 
     def _take_over(self, wanted: _Wanted) -> Description | None:
-        """Take over another tool's file under this name where it is the published one: nothing to fetch then."""
+        """Take over another tool's file under this name where it is the published one: nothing to fetch then.
+
+        Raises _NameTaken where it is another image, which stays.
+        """
         option = wanted.option
         if option.stored is None or option.stored.condition is not Condition.UNRECORDED:
             return None
         try:
             with self._store.opened(option.file_name) as descriptor:
                 if hash_of(descriptor) != option.sha256:
+                    if not self._is_no_image(option.file_name):
+                        raise _NameTaken
                     return None
                 known, record = self._look_into(descriptor, wanted)
                 if record is not None:

@@ -173,6 +173,10 @@ class Resolver:
             self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
         )
 
+    def put_beside(self, candidate: Candidate) -> None:
+        """Take in that an image of unknown origin has the name of this one in the store."""
+        self._facts = replace(self._facts, beside=self._facts.beside | {candidate.key})
+
     def tried_in_vain(self, name: str) -> None:
         """Take in that a content of an image was fetched that cannot be used."""
         tried = self._facts.tried

@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.machine import NEW, OLD, PlainMachine, with_source
-from tests.trees import Link, make_tree
+from tests.trees import Content, Link, listing, make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.update.samples import facts, optional, want
 from tukit_sysext import cli, entry
@@ -92,6 +92,34 @@ NOTHING: dict[str, Callable[[PlainMachine], object]] = {
 def test_what_is_nothing_that_could_be_lost(site: PlainMachine, make: Callable[[PlainMachine], object]) -> None:
     make(site)
     assert in_use(site) is None
+
+
+RELEASE = "usr/lib/extension-release.d/extension-release.gdb"
+NOT_OURS: dict[str, Mapping[str, Content]] = {
+    "a directory": {f"etc/extensions/gdb/{RELEASE}": f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"},
+    "a link to a directory": {
+        "etc/extensions/gdb": Link("/srv/gdb"),
+        f"srv/gdb/{RELEASE}": f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n",
+    },
+    "a link to nothing": {"etc/extensions/gdb.raw": Link("/srv/gdb.raw")},
+}
+
+
+@pytest.mark.parametrize("entries", NOT_OURS.values(), ids=NOT_OURS)
+def test_what_is_not_ours_is_never_touched_and_missed_loudly(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], entries: Mapping[str, Content]
+) -> None:
+    """An update takes nothing away that it does not touch: it passes, and says that the image is not there any more."""
+    (site.root / "etc/extensions/gdb.raw").unlink()
+    make_tree(site.root, entries)
+    assert in_use(site) is None
+    tree = transaction(site, 7)
+    before = listing(tree / "etc/extensions")
+    assert finalize(site, 7) == 0
+    loud = capsys.readouterr().err
+    assert "comes WITHOUT required images: gdb" in loud
+    assert "is not ours" in loud
+    assert listing(tree / "etc/extensions") == before
 
 
 def test_unknown_is_not_none(site: PlainMachine) -> None:

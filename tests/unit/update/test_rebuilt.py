@@ -15,6 +15,7 @@ import pytest
 
 from tests.machine import OLD, PlainMachine, with_source
 from tests.states import code
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.ledger.samples import sha256
 from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
@@ -268,6 +269,28 @@ def test_update_takes_it_when_the_image_is_named(site: PlainMachine, capsys: pyt
     assert [*values(would, "shown_before"), *values(would, "shown")] == ["1.0", SHOWN]
     assert f"gdb: 1.0 -> {SHOWN}, from source main" in shown(site, capsys, "update", "gdb")
     assert link_of(site.root) == REBUILT_FILE
+
+
+def test_an_image_of_unknown_origin_is_in_nobodys_way(site: PlainMachine) -> None:
+    """P0: nothing speaks against the published one, which stands beside it; it stays as it is."""
+    (site.layout.records / f"{FILE}.json").unlink()
+    before = (site.layout.store / FILE).read_bytes()
+    site.snapshot_with(7, {}, default=True)
+    make_tree(site.tree(7), {"etc/extensions": None})
+    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
+        make_tree(site.tree(7), {f"etc/tukit-sysext/{part}": (site.root / "etc/tukit-sysext" / part).read_text()})
+    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
+    assert link_of(site.tree(7)) == REBUILT_FILE
+    assert (site.layout.store / FILE).read_bytes() == before
+    assert not (site.layout.records / f"{FILE}.json").exists()
+
+
+def test_what_is_linked_and_of_unknown_origin_is_not_fetched_again(site: PlainMachine) -> None:
+    """It serves, nothing is known against it: nothing comes that would stand beside it unused."""
+    (site.layout.records / f"{FILE}.json").unlink()
+    finalize(site)
+    assert link_of(site.tree(7)) == FILE
+    assert os.listdir(site.layout.store) == [FILE]
 
 
 def test_a_repair_asks_for_the_published_name(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
