@@ -21,6 +21,13 @@ def site(tmp_path: Path) -> PlainMachine:
 
 
 @pytest.fixture
+def snapshot_7(site: PlainMachine) -> PlainMachine:
+    """A machine with snapshot 7."""
+    site.snapshot(7)
+    return site
+
+
+@pytest.fixture
 def verify_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     """A machine with a source, whose images say what they are without being mounted."""
     fake_look_inside(monkeypatch)

@@ -7,6 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from tests.machine import OS_RELEASE
+from tests.trees import Content, Link
 from tukit_sysext.layout import Layout
 from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.store.image_store import Store
@@ -14,6 +16,10 @@ from tukit_sysext.store.record import Record
 
 NAME = "gdb-15.2.x86-64.raw"
 CONTENT = b"the image"
+WITH_A: dict[str, Content] = {
+    "etc/os-release": OS_RELEASE,
+    "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
+}
 
 
 def sha256(content: bytes) -> str:

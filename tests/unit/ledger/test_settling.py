@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_info
-from tests.trees import Content, Link, make_tree
-from tests.unit.ledger.samples import record
+from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
+from tests.trees import Link, make_tree
+from tests.unit.ledger.samples import WITH_A, record
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
@@ -27,11 +27,6 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Records
-
-WITH_A: dict[str, Content] = {
-    "etc/os-release": OS_RELEASE,
-    "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
-}
 
 
 class Told:
