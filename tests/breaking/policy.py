@@ -202,6 +202,7 @@ DEFENCES: tuple[Defence, ...] = (
         _OPTIONS,
         "    if home and not wanted.sources and source not in home:",
         "    if False:",
+        "tests/evil/test_evil.py::test_a_weaker_source_takes_nothing_over[good]",
         f"{_V}::test_an_installed_image_stays_with_its_source",
         f"{_V}::test_another_source_is_no_successor_either",
     ),

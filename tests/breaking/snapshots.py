@@ -138,6 +138,12 @@ DEFENCES = (
     ),
     Defence(
         row="C5",
+        what="a damaged memory of leftovers ends a collection",
+        edits=((_LEFTOVERS, 'seconds=float(sight["seconds"])', 'seconds=sight["seconds"]'),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_what_is_remembered_and_damaged_is_forgotten[no time]",),
+    ),
+    Defence(
+        row="C5",
         what="what is settled is told as unknown for ever",
         edits=((_LEFTOVERS, "    if not scan.leftovers:\n", "    if scan is not None:\n"),),
         tests=(

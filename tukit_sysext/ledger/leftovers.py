@@ -86,6 +86,9 @@ def without_settled(layout: Layout, scan: Scan) -> Scan:
 
 def _read(text: str | None) -> Mapping[int, _Sight]:
     try:
-        return {int(number): _Sight(**sight) for number, sight in json.loads(text or "{}").items()}
-    except (AttributeError, TypeError, ValueError):
+        return {
+            int(number): _Sight(state=str(sight["state"]), boot=str(sight["boot"]), seconds=float(sight["seconds"]))
+            for number, sight in json.loads(text or "{}").items()
+        }
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return {}  # it is as if they were seen for the first time

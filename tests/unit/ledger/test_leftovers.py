@@ -18,6 +18,7 @@ from tukit_sysext.collect.collection import Collection, collect
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.snapshots.snapper import scan
 
 DAY = 86400
 LEFT = ".debug-1.0.x86-64.raw.Xy12Zz"
@@ -140,10 +141,25 @@ def test_another_one_under_the_same_number_starts_anew(site: Site) -> None:
         assert ledger.recall("leftovers") == "{}"
 
 
-def test_what_is_remembered_and_damaged_is_forgotten(site: Site) -> None:
+DAMAGED = (
+    '{"77": ["damaged"]}',
+    '{"77": {}}',
+    '{"77": {"state": "STATE", "boot": "first", "seconds": {}}}',
+    "[" * 100_000,
+)
+    '{"77": ["damaged"]}',
+    '{"77": {}}',
+    '{"77": {"state": "STATE", "boot": "first", "seconds": {}}}',
+    "[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("memory", DAMAGED, ids=("list", "nothing", "no time", "too deep"))
+def test_what_is_remembered_and_damaged_is_forgotten(site: Site, memory: str) -> None:
     info_alone(site)
+    (leftover,) = scan(site.layout, site.subvolumes).leftovers
     with Ledger(site.layout.ledger) as ledger:
-        ledger.remember("leftovers", '{"77": ["damaged"]}')
+        ledger.remember("leftovers", memory.replace("STATE", leftover.state))
     assert site.stopped()
     site.reboot("second")
     assert not site.stopped()
