@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.signing import SigningKey
-from tests.machine import PlainMachine, with_source
+from tests.machine import PlainMachine
 from tests.trees import Link, listing, make_tree
 from tukit_sysext import cli
 
@@ -18,13 +18,10 @@ IMAGE = "gdb-1.0.x86-64.raw"
 
 
 @pytest.fixture
-def of_a_user(tmp_path: Path) -> PlainMachine:
-    site = with_source(tmp_path)
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.as_user()
-    return site
+def of_a_user(linked_gdb: PlainMachine) -> PlainMachine:
+    linked_gdb.want("gdb")
+    linked_gdb.as_user()
+    return linked_gdb
 
 
 def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:

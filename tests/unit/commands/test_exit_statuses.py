@@ -4,25 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.machine import OLD, PlainMachine, with_source
+from tests.machine import PlainMachine
 
 FILE = "gdb-2.0.x86-64.raw"
 
 
 @pytest.fixture
-def newer_gdb(tmp_path: Path) -> PlainMachine:
-    """gdb 1.0 is linked in the running system, for which there is 2.0."""
-    site = with_source(tmp_path)
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.want("gdb")
-    site.publish("gdb", "1.0", OLD)
-    site.publish("gdb", "2.0", OLD)
-    return site
+def newer_gdb(linked_gdb: PlainMachine) -> PlainMachine:
+    """Its system could have 2.0."""
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "1.0")
+    linked_gdb.publish("gdb", "2.0")
+    return linked_gdb
 
 
 def nothing(site: PlainMachine) -> None:

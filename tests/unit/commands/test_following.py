@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.machine import TOP, PlainMachine, with_source
+from tests.machine import TOP, PlainMachine
 from tests.terminal import plain
 from tests.trees import make_tree
 from tukit_sysext import cli, entry
@@ -18,14 +17,6 @@ from tukit_sysext.progress.notice import ProgressFile
 from tukit_sysext.progress.progress import Progress, Report, Stage
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
-
-
-@pytest.fixture
-def linked_gdb(tmp_path: Path) -> PlainMachine:
-    site = with_source(tmp_path)
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    return site
 
 
 @pytest.fixture
