@@ -147,11 +147,6 @@ DAMAGED = (
     '{"77": {"state": "STATE", "boot": "first", "seconds": {}}}',
     "[" * 100_000,
 )
-    '{"77": ["damaged"]}',
-    '{"77": {}}',
-    '{"77": {"state": "STATE", "boot": "first", "seconds": {}}}',
-    "[" * 100_000,
-)
 
 
 @pytest.mark.parametrize("memory", DAMAGED, ids=("list", "nothing", "no time", "too deep"))
