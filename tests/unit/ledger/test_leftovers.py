@@ -57,7 +57,7 @@ class Site(PlainMachine):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def aging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     return Site(tmp_path, monkeypatch)
 
 
@@ -75,69 +75,69 @@ each = pytest.mark.parametrize("leave", LEFTOVERS)
 
 
 @each
-def test_after_a_day_it_stops_nothing(site: Site, leave: Callable[[Site], None]) -> None:
-    leave(site)
-    assert site.stopped()
-    site.seconds += DAY - 1
-    assert site.stopped()
-    site.seconds += 1
-    assert site.collect(dry_run=True).unknown == ()
-    assert not site.stopped()
+def test_after_a_day_it_stops_nothing(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    assert aging.stopped()
+    aging.seconds += DAY - 1
+    assert aging.stopped()
+    aging.seconds += 1
+    assert aging.collect(dry_run=True).unknown == ()
+    assert not aging.stopped()
 
 
 @each
-def test_after_a_boot_it_stops_nothing(site: Site, leave: Callable[[Site], None]) -> None:
-    leave(site)
-    assert site.stopped()
-    site.reboot("second")
-    assert not site.stopped()
+def test_after_a_boot_it_stops_nothing(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    assert aging.stopped()
+    aging.reboot("second")
+    assert not aging.stopped()
 
 
 @each
-def test_seen_once_is_not_enough(site: Site, leave: Callable[[Site], None]) -> None:
-    leave(site)
-    site.reboot("second")
-    site.seconds += 9 * DAY
-    assert site.stopped()
+def test_seen_once_is_not_enough(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    aging.reboot("second")
+    aging.seconds += 9 * DAY
+    assert aging.stopped()
 
 
 @pytest.mark.parametrize("name", ["info.xml", "snapshot/var/log/x", "new", "snapshot/var/new"])
-def test_what_changes_is_seen_for_the_first_time(site: Site, name: str) -> None:
-    a_folder(site)
-    assert site.stopped()
-    (site.layout.snapshots / "77" / name).write_text("changed")
-    site.seconds += DAY
-    assert site.stopped()
-    site.seconds += DAY
-    assert not site.stopped()
+def test_what_changes_is_seen_for_the_first_time(aging: Site, name: str) -> None:
+    a_folder(aging)
+    assert aging.stopped()
+    (aging.layout.snapshots / "77" / name).write_text("changed")
+    aging.seconds += DAY
+    assert aging.stopped()
+    aging.seconds += DAY
+    assert not aging.stopped()
 
 
-def test_a_subvolume_somewhere_below_may_be_a_snapshot(site: Site) -> None:
-    a_folder(site)
-    site.subvolumes.create(site.layout.snapshots / "77/snapshot/etc")
-    assert site.stopped()
-    site.reboot("second")
-    assert site.stopped()
+def test_a_subvolume_somewhere_below_may_be_a_snapshot(aging: Site) -> None:
+    a_folder(aging)
+    aging.subvolumes.create(aging.layout.snapshots / "77/snapshot/etc")
+    assert aging.stopped()
+    aging.reboot("second")
+    assert aging.stopped()
 
 
-def test_a_clock_that_cannot_tell_the_boot_settles_nothing(site: Site) -> None:
-    info_alone(site)
-    (site.root / "proc/sys/kernel/random/boot_id").unlink()
-    assert site.stopped()
-    site.seconds += 9 * DAY
-    assert site.stopped()
+def test_a_clock_that_cannot_tell_the_boot_settles_nothing(aging: Site) -> None:
+    info_alone(aging)
+    (aging.root / "proc/sys/kernel/random/boot_id").unlink()
+    assert aging.stopped()
+    aging.seconds += 9 * DAY
+    assert aging.stopped()
 
 
-def test_another_one_under_the_same_number_starts_anew(site: Site) -> None:
-    info_alone(site)
-    assert site.stopped()
-    (site.layout.snapshots / "77/info.xml").unlink()
-    (site.layout.snapshots / "77").rmdir()
-    with Ledger(site.layout.ledger) as ledger:
+def test_another_one_under_the_same_number_starts_anew(aging: Site) -> None:
+    info_alone(aging)
+    assert aging.stopped()
+    (aging.layout.snapshots / "77/info.xml").unlink()
+    (aging.layout.snapshots / "77").rmdir()
+    with Ledger(aging.layout.ledger) as ledger:
         assert "77" in (ledger.recall("leftovers") or "")
-    site.layout.store.joinpath(LEFT).unlink()
-    assert not site.stopped()
-    with Ledger(site.layout.ledger) as ledger:
+    aging.layout.store.joinpath(LEFT).unlink()
+    assert not aging.stopped()
+    with Ledger(aging.layout.ledger) as ledger:
         assert ledger.recall("leftovers") == "{}"
 
 
@@ -150,25 +150,25 @@ DAMAGED = (
 
 
 @pytest.mark.parametrize("memory", DAMAGED, ids=("list", "nothing", "no time", "too deep"))
-def test_what_is_remembered_and_damaged_is_forgotten(site: Site, memory: str) -> None:
-    info_alone(site)
-    (leftover,) = scan(site.layout, site.subvolumes).leftovers
-    with Ledger(site.layout.ledger) as ledger:
+def test_what_is_remembered_and_damaged_is_forgotten(aging: Site, memory: str) -> None:
+    info_alone(aging)
+    (leftover,) = scan(aging.layout, aging.subvolumes).leftovers
+    with Ledger(aging.layout.ledger) as ledger:
         ledger.remember("leftovers", memory.replace("STATE", leftover.state))
-    assert site.stopped()
-    site.reboot("second")
-    assert not site.stopped()
+    assert aging.stopped()
+    aging.reboot("second")
+    assert not aging.stopped()
 
 
-def test_links_of_what_is_left_over_count(site: Site) -> None:
+def test_links_of_what_is_left_over_count(aging: Site) -> None:
     """Copied back by hand, it may be made a snapshot again."""
-    a_folder(site)
+    a_folder(aging)
     link: dict[str, Content] = {".snapshots/77/snapshot/etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")}
-    make_tree(site.root, link)
-    assert site.stopped()
-    site.reboot("second")
-    assert site.collect().unknown == ()
-    assert (site.layout.store / LEFT).exists()
+    make_tree(aging.root, link)
+    assert aging.stopped()
+    aging.reboot("second")
+    assert aging.collect().unknown == ()
+    assert (aging.layout.store / LEFT).exists()
 
 
 SAID = (("status",), ("snapshots",), ("verify", "--all"), ("doctor",), ("gc", "--dry-run"), ("settle", "--verbose"))
@@ -177,39 +177,39 @@ SAID = (("status",), ("snapshots",), ("verify", "--all"), ("doctor",), ("gc", "-
 
 @pytest.mark.parametrize("arguments", SAID, ids=" ".join)
 def test_nothing_is_unknown_for_ever(
-    site: Site, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, arguments: tuple[str, ...]
+    aging: Site, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, arguments: tuple[str, ...]
 ) -> None:
     """P13: what stops no collection any more is told by nobody, and makes nobody fail."""
     caplog.set_level("INFO")
 
     def said() -> tuple[int, str]:
         caplog.clear()
-        status = cli.main([*arguments], machine=site.machine)
+        status = cli.main([*arguments], machine=aging.machine)
         return status, "".join(capsys.readouterr()) + "\n".join(caplog.messages)
 
     before = said()
     assert "77" not in before[1]
-    info_alone(site)
-    assert site.stopped()
+    info_alone(aging)
+    assert aging.stopped()
     assert "snapshot 77: it has info.xml, but no tree" in said()[1]
-    site.reboot("second")
+    aging.reboot("second")
     after = said()
     assert "77" not in after[1]
     assert after[0] == before[0]
 
 
-def test_what_is_deleted_is_gone_in_the_ledger_too(site: Site) -> None:
+def test_what_is_deleted_is_gone_in_the_ledger_too(aging: Site) -> None:
     """P13: a leftover that is settled keeps no deleted snapshot in the history as if it were there."""
 
     def there() -> list[int]:
-        settle(site.machine, Plugins())
-        with Ledger(site.layout.ledger) as ledger:
+        settle(aging.machine, Plugins())
+        with Ledger(aging.layout.ledger) as ledger:
             return [row.number for row in ledger.snapshots() if row.gone is None]
 
-    site.snapshot(5)
+    aging.snapshot(5)
     assert there() == [1, 5]
-    shutil.rmtree(site.layout.snapshots / "5")
-    info_alone(site)
-    assert site.stopped() and there() == [1, 5], "not known: it may be hidden only"
-    site.reboot("second")
+    shutil.rmtree(aging.layout.snapshots / "5")
+    info_alone(aging)
+    assert aging.stopped() and there() == [1, 5], "not known: it may be hidden only"
+    aging.reboot("second")
     assert there() == [1]

@@ -13,9 +13,9 @@ from tukit_sysext.errors import StoreError
 
 
 @pytest.fixture
-def published(site: StoreFolder) -> StoreFolder:
-    site.publish()
-    return site
+def published(store_folder: StoreFolder) -> StoreFolder:
+    store_folder.publish()
+    return store_folder
 
 
 def test_file_and_record_go(published: StoreFolder) -> None:
