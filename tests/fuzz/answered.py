@@ -97,7 +97,7 @@ def check_answer(data: bytes) -> None:
         ended = body and write(body) is not None
         outcome = attempt.outcome(pycurl.E_WRITE_ERROR if ended else pycurl.E_OK, "")
         assert state.received <= _LIMIT, "no more than the limit"
-        assert sink.size in (state.received, _LIMIT + 1), "each byte is counted, but the one by which the sink learns it"
+        assert sink.size in (state.received, _LIMIT + 1), "each byte is counted, but the one too many"
         assert sink.size <= _LIMIT or ended, "and then it has an end"
         _outcome(outcome, state, same_origin=same_origin)
     text = head.decode("utf-8", "replace")
