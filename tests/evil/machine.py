@@ -13,13 +13,12 @@ from unittest.mock import patch
 
 from tests.evil.world import DEADLY, FOREIGN, FORGED, NAMES, NEW_LEVEL, OLD_LEVEL, World, file_of, says, sha256
 from tests.machine import PlainMachine
+from tests.records import publish, record
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.layout import STORE
-from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.rules.names import published_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.store.record import Record
 from tukit_sysext.system.gpgv import GPGV
 from tukit_sysext.system.inspect_image import Inspection
 
@@ -87,24 +86,10 @@ class Victim(PlainMachine):
     def _store(self, name: str, version: str) -> None:
         content = self.world.files[file_of(name, version)]
         level = OLD_LEVEL if version == "1" else NEW_LEVEL
-        wanted = Record(
-            file_name=file_of(name, version),
-            name=name,
-            version=version,
-            sha256=sha256(content),
-            size=len(content),
-            source="main",
-            url="",
-            signer=None,
-            time="2026-01-01T00:00:00Z",
-            merge_name=name,
-            release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
-        )
-        store = self.machine.store()
-        with store.receive(sha256=wanted.sha256, limit=2**20, where="before", keep_free=KEEP_FREE) as incoming:
-            incoming.write(content)
-            incoming.finish()
-            store.publish(incoming, wanted, replaceable=lambda _: False)
+        release = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
+        keys = {"name": name, "version": version, "source": "main", "url": "", "merge_name": name, "release": release}
+        wanted = record(content, file_of(name, version), time="2026-01-01T00:00:00Z", **keys)
+        publish(self.machine.store(), content, wanted)
 
     def _tree(self, urls: Sequence[str], level: str) -> Mapping[str, Content]:
         lines = "".join(f"URL={url}\n" for url in urls)

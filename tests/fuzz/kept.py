@@ -14,7 +14,7 @@ from typing import cast
 from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target, told
-from tests.unit.ledger.samples import NAME, record
+from tests.records import NAME, record
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.errors import MemoryUnreadable, OutsideTree, UnknownState, UsageError
 from tukit_sysext.integrity import needs, quarantine_folder

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import publish, record
 from tests.trees import Content, Link, make_tree
-from tests.unit.ledger.samples import record, sha256
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.collection import LOOKING, Collection, CollectionOptions, collect
 from tukit_sysext.collect.decision import Disposition
@@ -26,7 +26,6 @@ from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.process import ProcessResult, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
@@ -55,10 +54,7 @@ class Site(PlainMachine):
 
     def store_image(self, name: str, content: bytes = b"image") -> None:
         entry = record(content, file_name=name, name=name[0], version="1.0", merge_name=name[0])
-        with self.store.receive(sha256=sha256(content), limit=1000, where="test", keep_free=KEEP_FREE) as incoming:
-            incoming.write(content)
-            incoming.finish()
-            self.store.publish(incoming, entry, replaceable=lambda _: False)
+        publish(self.store, content, entry)
 
     def collect(self, options: CollectionOptions | None = None, *, dry_run: bool = False) -> Collection:
         return collect(self.machine, self.plugins, options, dry_run=dry_run)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import record
 from tests.trees import Content, Link
-from tests.unit.ledger.samples import record
 from tukit_sysext.commands import diff
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.grammar import parser

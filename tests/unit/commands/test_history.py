@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import record
 from tests.trees import Link
 from tests.unit.ledger import first_ledger
-from tests.unit.ledger.samples import record
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
+from tests.records import record
 from tests.trees import Link, make_tree
-from tests.unit.ledger.samples import WITH_A, record
+from tests.unit.ledger.samples import WITH_A
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent

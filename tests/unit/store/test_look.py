@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record
+from tests.records import CONTENT, NAME, record
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.store import image_store as store_module
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition, Store

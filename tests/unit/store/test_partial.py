@@ -17,9 +17,10 @@ import pytest
 
 from tests.lab.faults import Endless, Fault, NoRanges, Refuse, Status, Trickle
 from tests.lab.server import Server
+from tests.records import record, sha256
 from tests.states import code
 from tests.states.state import COMMITS
-from tests.unit.ledger.samples import StoreFolder, record, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tests.unit.net.samples import QUICK, request_for
 from tukit_sysext.collect.decision import Disposition, Rules, decide
 from tukit_sysext.errors import ImageBroken, StoreError

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import CONTENT, NAME, record, sha256
 from tests.trees import umask
-from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import StoreError
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.ledger.samples import CONTENT, StoreFolder, record, sha256
+from tests.records import CONTENT, record, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
 from tukit_sysext.quantities import KEEP_FREE, Share
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ledger.samples import NAME, StoreFolder
+from tests.records import NAME
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import StoreError
 
 

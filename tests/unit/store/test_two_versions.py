@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import NAME, sha256
 from tests.rpm import TOP
 from tests.states import code
 from tests.states.state import COMMITS
-from tests.unit.ledger.samples import NAME, StoreFolder, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.layout import Layout
 from tukit_sysext.store.image_store import Condition, Store
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import NAME
 from tests.rpm import TOP
-from tests.unit.ledger.samples import NAME, StoreFolder
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import MemoryUnreadable, UnknownState
 from tukit_sysext.integrity import needs
 from tukit_sysext.net.network import SYSCONFIG, SystemProxy, system_proxy

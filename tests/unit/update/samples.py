@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tests.unit.ledger.samples import sha256
+from tests.records import sha256
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind

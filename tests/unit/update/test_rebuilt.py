@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from tests.machine import OLD, PlainMachine
+from tests.records import sha256
 from tests.states import code
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
-from tests.unit.ledger.samples import sha256
 from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
 from tukit_sysext import cli, entry
 from tukit_sysext.rules.names import check_component, handle, parse_image_name, published_name, shown_version

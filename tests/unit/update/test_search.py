@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.machine import PlainMachine
+from tests.records import sha256
 from tests.trees import Content, make_tree
-from tests.unit.ledger.samples import sha256
 from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture
