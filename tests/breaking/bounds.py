@@ -62,6 +62,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_U}/update/test_broken_tools.py::test_a_broken_image_is_looked_into_once_a_day",
     ),
     broken(
+        "P5",
+        "a directory has no time left where another source was slow",
+        "tukit_sysext/sources/directory.py",
+        "            self._left -= time.monotonic() - begun\n",
+        "            self._left -= time.monotonic()\n",
+        f"{_U}/sources/test_dead_directory.py::test_another_source_that_is_slow_takes_no_time_of_it",
+    ),
+    broken(
         "P3",
         "a folder of ours that is full refuses updates",
         "tukit_sysext/update/fetch.py",
@@ -245,8 +253,8 @@ DEFENCES: tuple[Defence, ...] = (
         "P5",
         "each call to a directory that hangs is waited for",
         "tukit_sysext/sources/directory.py",
-        "if self._away or left <= 0:",
-        "if left <= 0:",
+        "if self._away or self._left <= 0:",
+        "if self._left <= 0:",
         f"{_U}/sources/test_dead_directory.py::test_a_directory_that_hangs_is_waited_for_once",
     ),
     broken(
