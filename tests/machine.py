@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.records import record
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
-from tukit_sysext.store.record import Record, Records
+from tukit_sysext.store.record import Records
 from tukit_sysext.system.subvolume import Subvolume
 
 TOP = Path(__file__).resolve().parents[1]
@@ -126,20 +127,9 @@ class PlainMachine:
         for name in names:
             file = f"{name}-0.0.1.x86-64.raw"
             make_tree(self.layout.store, {file: name})
-            record = Record(
-                file_name=file,
-                name=name,
-                version="0.0.1",
-                sha256=hashlib.sha256(name.encode()).hexdigest(),
-                size=len(name),
-                source="former",
-                url="",
-                signer=None,
-                time="2020-01-01T10:00:00Z",
-                merge_name=name,
-                release=system,
-            )
-            Records(self.layout.records).write(record.sealed((self.layout.store / file).stat()))
+            keys = {"name": name, "version": "0.0.1", "source": "former", "url": "", "merge_name": name}
+            former = record(name.encode(), file, time="2020-01-01T10:00:00Z", release=system, **keys)
+            Records(self.layout.records).write(former.sealed((self.layout.store / file).stat()))
             links[f"etc/extensions/{name}.raw"] = Link(f"{STORE}/{file}")
         text = "".join(f"{key}={value}\n" for key, value in system.items())
         made = self.snapshot(_FORMER, {"etc/os-release": text, **links})
@@ -192,19 +182,9 @@ class PlainMachine:
         path = self.layout.store / file
         if not path.exists():
             make_tree(self.layout.store, {file: content})
-            made = Record(
-                file_name=file,
-                name=name,
-                version=version,
-                sha256=hashlib.sha256(content).hexdigest(),
-                size=len(content),
-                source="main",
-                url=str(self.source / file),
-                signer=None,
-                time="2026-11-01T10:00:00Z",
-                merge_name=name,
-                release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
-            )
+            keys = {"name": name, "version": version, "source": "main", "merge_name": name}
+            release = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
+            made = record(content, file, url=str(self.source / file), release=release, **keys)
             Records(self.layout.records).write(made.sealed(path.stat()))
         link = root / "etc/extensions" / f"{name}.raw"
         link.parent.mkdir(parents=True, exist_ok=True)

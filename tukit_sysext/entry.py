@@ -51,6 +51,8 @@ def run(arguments: Sequence[str]) -> NoReturn:
         status = main(arguments)
         for output in outputs:
             say(output.descriptor, output.text)
+    except Exception as error:
+        say(outputs[1].descriptor, f"tukit-sysext: {error!r}: ")
     finally:
         os._exit(status)
 

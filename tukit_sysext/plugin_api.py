@@ -23,14 +23,14 @@ import pluggy
 
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError, TukitSysextError
-from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
-from tukit_sysext.sources.protocol import Sink, Source
 
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration, SourceSettings
     from tukit_sysext.machine import Machine
+    from tukit_sysext.rules.release import ReleaseData
     from tukit_sysext.snapshots.snapper import Scan, Snapshot
+    from tukit_sysext.sources.candidate import Candidate, Description, Standing
+    from tukit_sysext.sources.protocol import Sink, Source
     from tukit_sysext.update.outcome import Change, Outcome
     from tukit_sysext.update.transaction import Transaction
 
@@ -63,20 +63,26 @@ PROJECT = "tukit_sysext"
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks the implementation of a hook: @hookimpl."""
 
-_GIVEN = {
+_LATER = {
+    "Candidate": "sources.candidate",
     "Change": "update.outcome",
     "Configuration": "config.settings",
+    "Description": "sources.candidate",
     "Machine": "machine",
     "Outcome": "update.outcome",
+    "ReleaseData": "rules.release",
     "Scan": "snapshots.snapper",
+    "Sink": "sources.protocol",
     "Snapshot": "snapshots.snapper",
+    "Source": "sources.protocol",
     "SourceSettings": "config.settings",
+    "Standing": "sources.candidate",
     "Transaction": "update.transaction",
 }
-"""What hooks are given, by its module: a plugin needs it for annotations, and settling an event not at all."""
+"""What is imported when a plugin asks for it, by its module: collecting and settling do without."""
 
 
 def __getattr__(name: str) -> object:
-    if name not in _GIVEN:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{PROJECT}.{_GIVEN[name]}"), name)
+    return getattr(import_module(f"{PROJECT}.{_LATER[name]}"), name)

@@ -8,7 +8,7 @@ holds both and the constants together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ class Per(StrEnum):
 
     TRANSACTION = "transaction"
     SOURCE = "source"
+    DIRECTORY = "local directory"
     IMAGE = "image"
     PLUGIN = "plugin"
 
@@ -72,6 +73,14 @@ WAITS: Sequence[Wait] = (
         where="ledger/schema.py:_BUSY_SECONDS",
     ),
     Wait(
+        what="each of three name servers, which loading libcurl asks twice for the name of this machine",
+        seconds=3,
+        times=6,
+        per=Per.TRANSACTION,
+        expiry=Expiry.GOES_ON,
+        where="net/libcurl.py:_SERVER_TIMEOUT",
+    ),
+    Wait(
         what="lists, signatures and manifests of all servers together",
         seconds=600,
         per=Per.TRANSACTION,
@@ -80,17 +89,25 @@ WAITS: Sequence[Wait] = (
         setting="[Update] Deadline=",
     ),
     Wait(
-        what="a local directory that hangs, or brings little",
+        what="lists and manifests of a local directory that hangs, or brings little",
         seconds=600,
-        per=Per.SOURCE,
+        per=Per.DIRECTORY,
         expiry=Expiry.NOT_REACHABLE,
         where="finding_out",
         setting="[Update] Deadline=",
     ),
     Wait(
-        what="images of all servers together, and of each local directory",
+        what="images of all servers together",
         seconds=3600,
-        per=Per.SOURCE,
+        per=Per.TRANSACTION,
+        expiry=Expiry.NOT_REACHABLE,
+        where="image_deadline",
+        setting="[Network] ImageDeadline=",
+    ),
+    Wait(
+        what="images of a local directory that hangs, or brings little",
+        seconds=3600,
+        per=Per.DIRECTORY,
         expiry=Expiry.NOT_REACHABLE,
         where="image_deadline",
         setting="[Network] ImageDeadline=",
@@ -152,10 +169,24 @@ WAITS: Sequence[Wait] = (
 """All of them."""
 
 
-def worst(*, sources: int = 1, images: int = 1, plugins: int = 0) -> float:
-    """Seconds that a transaction lasts at the most by the defaults, if everything that can be waited for never comes.
+def worst(
+    *,
+    sources: int = 1,
+    directories: int = 0,
+    images: int = 1,
+    plugins: int = 0,
+    limits: Mapping[str, float] | None = None,
+) -> float:
+    """Seconds that a transaction lasts at the most, if everything that can be waited for never comes.
 
+    ``directories`` of the sources are local ones. ``limits`` are others than the defaults, by :attr:`Wait.where`.
     Hashing, copying and the work of tukit itself are not among these.
     """
-    counts = {Per.TRANSACTION: 1, Per.SOURCE: sources, Per.IMAGE: images, Per.PLUGIN: plugins}
-    return sum(wait.seconds * wait.times * counts[wait.per] for wait in WAITS)
+    counts = {
+        Per.TRANSACTION: 1,
+        Per.SOURCE: sources,
+        Per.DIRECTORY: directories,
+        Per.IMAGE: images,
+        Per.PLUGIN: plugins,
+    }
+    return sum((limits or {}).get(wait.where, wait.seconds) * wait.times * counts[wait.per] for wait in WAITS)

@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 release = {**(OLD if fits else NEW), **machine.identity}
                 web.repository.publish(f"image{image:02}", f"1.{version}", release)
         machine.list_images()
-        # a required image of which nothing fits holds the update back
-        status = {75 if arguments.newest_fits is None else 0}
+        # an image that no system has yet holds nothing back where nothing of it fits
+        status = {0}
         cold_seconds, cold_requests, peaks = [], 0, []
         for _ in range(arguments.runs):
             empty_cache(machine)

@@ -121,7 +121,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N4",
         "no limit of what is transferred",
         _ATTEMPT,
-        "if state.received + len(data) > state.request.limit:",
+        "if len(data) > room:",
         "if False:",
         f"{_LIMITS}::test_just_the_limit_is_taken",
     ),

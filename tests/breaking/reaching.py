@@ -107,4 +107,13 @@ DEFENCES = (
         edits=(("tukit_sysext/commands/verify.py", "unlinked = _unlinked(examiner, results) if", "unlinked = () if"),),
         tests=("tests/on_lab/test_exit_statuses.py::test_verify_all_looks_at_what_nothing_links",),
     ),
+    Defence(
+        row="L16",
+        what="a collection that could not look into everything, or not delete it, is a success",
+        edits=(("tukit_sysext/commands/gc.py", "collection.unknown or collection.failed or", "collection.unknown or"),),
+        tests=(
+            "tests/unit/integrity/test_dead_dissect.py::test_the_status_of_a_collection_is_true",
+            "tests/unit/commands/test_gc.py::test_what_cannot_be_deleted_is_no_success",
+        ),
+    ),
 )

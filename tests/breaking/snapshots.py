@@ -14,7 +14,7 @@ _SURVEY = "tukit_sysext/collect/survey.py"
 _RULES = "tukit_sysext/collect/decision.py"
 _RUN = "tukit_sysext/collect/collection.py"
 
-_LEFTOVERS = "tukit_sysext/collect/leftovers.py"
+_LEFTOVERS = "tukit_sysext/ledger/leftovers.py"
 _SETTLED = "return seen.boot != self._boot or time.monotonic() - seen.seconds >= _DAY"
 _IN_USE = "tests/unit/collect/test_attached.py"
 
@@ -128,19 +128,34 @@ DEFENCES = (
         row="C5",
         what="what is left over stops nothing from the second run on",
         edits=((_LEFTOVERS, _SETTLED, "return True"),),
-        tests=("tests/unit/collect/test_leftovers.py::test_after_a_day_it_stops_nothing",),
+        tests=("tests/unit/ledger/test_leftovers.py::test_after_a_day_it_stops_nothing",),
     ),
     Defence(
         row="C5",
         what="what is left over stops for ever",
         edits=((_LEFTOVERS, _SETTLED, "return False"),),
-        tests=("tests/unit/collect/test_leftovers.py::test_after_a_boot_it_stops_nothing",),
+        tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing",),
+    ),
+    Defence(
+        row="C5",
+        what="a damaged memory of leftovers ends a collection",
+        edits=((_LEFTOVERS, 'seconds=float(sight["seconds"])', 'seconds=sight["seconds"]'),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_what_is_remembered_and_damaged_is_forgotten[no time]",),
+    ),
+    Defence(
+        row="C5",
+        what="what is settled is told as unknown for ever",
+        edits=((_LEFTOVERS, "    if not scan.leftovers:\n", "    if scan is not None:\n"),),
+        tests=(
+            "tests/unit/ledger/test_leftovers.py::test_nothing_is_unknown_for_ever",
+            "tests/unit/ledger/test_leftovers.py::test_what_is_deleted_is_gone_in_the_ledger_too",
+        ),
     ),
     Defence(
         row="C5",
         what="what is left over may change meanwhile",
         edits=((_LEFTOVERS, "not leftover.state or seen.state != leftover.state", "not leftover.state"),),
-        tests=("tests/unit/collect/test_leftovers.py::test_what_changes_is_seen_for_the_first_time",),
+        tests=("tests/unit/ledger/test_leftovers.py::test_what_changes_is_seen_for_the_first_time",),
     ),
     Defence(
         row="C5",

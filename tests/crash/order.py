@@ -32,10 +32,14 @@ _DELETES = ("unlink", "unlinkat", "rmdir")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Waiting:
-    """Folders whose names changed, and files whose content did, since they were waited for."""
+    """Folders whose names changed, and files whose content did, since they were waited for.
+
+    ``temporary`` has what is open without a name by the temporary name that it got.
+    """
 
     folders: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
+    temporary: dict[str, str] = field(default_factory=dict)
 
 
 def unwaited(calls: Sequence[Call]) -> Iterator[str]:
@@ -70,10 +74,13 @@ def _named(call: Call, waiting: _Waiting) -> Iterator[str]:
     elif call.name == "linkat":
         # of what is open, without a name: its number tells nothing here
         nameless = next((path for path in sorted(waiting.files) if path.startswith(f"{STORE}/#")), "")
-        yield from _content(nameless, paths[-1], waiting)
+        if os.path.basename(paths[-1]).startswith(TEMPORARY_PREFIX):
+            waiting.temporary[paths[-1]] = nameless
+        else:
+            yield from _content(nameless, paths[-1], waiting)
         yield from _changed(paths[-1:], waiting)
     elif call.name in _MOVES:
-        yield from _content(paths[0], paths[1], waiting)
+        yield from _content(waiting.temporary.pop(paths[0], paths[0]), paths[1], waiting)
         yield from _changed(paths, waiting)
     elif call.name in _MAKES or call.name in _DELETES:
         yield from _changed(paths[-1:], waiting)

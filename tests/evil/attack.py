@@ -31,7 +31,7 @@ DEADLINE = 30.0
 
 @dataclass(slots=True)
 class Run:
-    """What a run was, and what did not hold."""
+    """What a run was, and what did not hold; ``links`` are those of the attacked snapshot after it."""
 
     number: int
     servers: list[str] = field(default_factory=list)
@@ -39,6 +39,7 @@ class Run:
     seconds: float = 0.0
     outcome: str = ""
     requests: int = 0
+    links: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         told = "\n  ".join((*self.servers, *(f"WRONG: {each}" for each in self.wrong)))
@@ -78,13 +79,14 @@ def _listening() -> Iterator[_Told]:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What a run is: the machine before, whether it has seen a good list, the list of each mirror, and whether the
-    servers do anything else wrong.
+    servers do anything else wrong. ``weaker``: there is another source too, with a higher version of everything.
     """
 
     before: Before
     seen_before: bool = False
     lists: tuple[str, ...]
     faults: bool = True
+    weaker: bool = False
 
     @classmethod
     def draw(cls, random: Random, world: World) -> Plan:
@@ -93,6 +95,7 @@ class Plan:
         frequent = ("good", "good", "good", "newer", "newer", "newer")
         return cls(
             before=Before.draw(random),
+            weaker=random.random() < 0.3,
             seen_before=random.random() < 0.4,
             lists=tuple(
                 random.choice(frequent if random.random() < 0.5 else everything)
@@ -126,6 +129,10 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
         world.publish(folder / name, world.believed["good"])
         servers.append(stack.enter_context(Server(folder / name)))
     urls = [server.url for server in servers]
+    if plan.weaker:
+        world.publish(folder / "third", world.foreign)
+        victim.weaker = stack.enter_context(Server(folder / "third")).url
+        run.servers.append("a weaker source")
     if plan.seen_before:
         victim.open(BEFORE, urls)
         _transaction(victim, BEFORE, run)
@@ -144,6 +151,7 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
     outcome = _transaction(victim, ATTACKED, run)
     run.wrong += victim.check(ATTACKED, before, withdrawn=withdrawn)
     run.wrong += _whole(victim, outcome)
+    run.links = victim.links(ATTACKED)
     run.requests = sum(len(server.requests) for server in servers)
     told_of_attack = run.outcome, run.seconds
     for name, server in zip(names, servers, strict=True):
@@ -194,12 +202,17 @@ def _transaction(victim: Victim, number: int, run: Run) -> Outcome | None:
 def _whole(victim: Victim, outcome: Outcome | None) -> Iterator[str]:
     """Old state or new state, for each image: it fits and is linked, or its update is refused, or it is left out."""
     links = victim.links(ATTACKED)
-    for image in outcome.plan.images if outcome is not None else ():
+    if outcome is None:
+        return
+    for image in outcome.plan.images:
         if image.left_out in (LeftOut.FAULT, LeftOut.NOT_STORED):
             yield f"{image.name}: what a server does became a fault of ours: {image.reason}"
         linked = f"{image.name}.raw" in links
         if linked == (image.left_out is not None):
             yield f"{image.name}: linked is {linked}, but the plan says {image.left_out}"
+        source = image.chosen.candidate.source if image.chosen is not None and image.chosen.candidate else ""
+        if source == "third" and "main" in outcome.plan.unreachable:
+            yield f"{image.name}: of the weaker source while the stronger one could not be asked"
         refuses = victim.was.policies[image.name] == "required" and not linked and image.in_use is not None
         if refuses != image.refuses:
             yield f"{image.name}: linked is {linked}, in use is {image.in_use}, refused is {image.refuses}"

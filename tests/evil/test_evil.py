@@ -13,9 +13,10 @@ import pytest
 
 from tests.evil.attack import Plan, attack
 from tests.evil.machine import ATTACKED, Before, Victim
-from tests.evil.world import BELIEVED, FORGED, NAMES, OLD_LEVEL, REFUSED, World, file_of
+from tests.evil.world import BELIEVED, FORGED, NAMES, OLD_LEVEL, REFUSED, World, file_of, sha256
 from tests.trees import make_tree
 from tukit_sysext.layout import STORE
+from tukit_sysext.rules.names import handle
 
 SEED = 20261101
 RUNS = 25
@@ -54,6 +55,28 @@ def test_the_others_are(world: World, listing: str) -> None:
     assert run.outcome == f"gdb {'leave out' if listing == 'of nothing' else 'link'}, " + (
         "strace leave out" if listing == "of nothing" else "strace link"
     )
+
+
+@pytest.mark.parametrize("listing", [*BELIEVED, *REFUSED])
+def test_a_weaker_source_takes_nothing_over(world: World, listing: str) -> None:
+    """P8: not what is installed, and nothing fresh while the stronger one cannot be believed."""
+    run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False, weaker=True))
+    assert not run.wrong, run
+    expected = {True: "strace leave out", False: "strace link"}
+    assert run.outcome.endswith(expected[listing in REFUSED])
+
+
+def test_an_image_that_is_built_anew_stands_beside_the_old_one(world: World) -> None:
+    """P7: what the machine has of the same name and version stays as it is."""
+    victim = replace(PLAIN, left="whole")
+    run = attack(world, 0, 0, Plan(before=victim, lists=("rebuilt",), seen_before=True, faults=False))
+    assert not run.wrong, run
+    assert run.outcome == "gdb link, strace link"
+    new = {f"{name}.raw": world.rebuilt[file_of(name, "2")] for name in NAMES}
+    assert run.links == {
+        link: f"{STORE}/{handle(file_of(link.removesuffix('.raw'), '2'), sha256(content))}"
+        for link, content in new.items()
+    }
 
 
 def test_an_old_list_is_not_believed_again(world: World) -> None:

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -39,9 +39,10 @@ def file_of(name: str, version: str) -> str:
     return f"{name}-{version}.{machine_architecture()}.raw"
 
 
-def image(name: str, version: str, level: str) -> bytes:
+def image(name: str, version: str, level: str, *, built: str = "") -> bytes:
     """The content of an image: what stands in for a file system says what it is in its first line."""
-    noise = Random(f"{name} {version}").randbytes(_SIZES[name])
+    noise = Random(f"{name} {version}{built}").randbytes(_SIZES[name])
+    noise = DEADLY + noise if version == KILLER else noise
     return f"{_MAGIC}\n{name}\n{level}\n".encode() + noise + _END
 
 
@@ -53,7 +54,10 @@ def says(content: bytes) -> tuple[str, str] | None:
     return lines[1].decode(), lines[2].decode()
 
 
-BELIEVED = ("good", "newer", "newer, armoured", "descriptions not listed", "replayed", "of nothing")
+BELIEVED = (
+    "good", "newer", "newer, armoured", "descriptions not listed", "replayed", "of nothing", "of which dissect dies",
+    "rebuilt",
+)  # fmt: skip
 """Lists of the publisher, that are to be believed as long as no newer one was seen."""
 REFUSED = (
     "unsigned", "of another key", "of another list", "empty signature", "garbage as signature", "text mode",
@@ -63,17 +67,24 @@ REFUSED = (
 """Lists of which nothing must be believed; nearly all offer forged images."""
 
 DEADLY = b"deadly"
-"""What a signature has of which the victim's gpgv dies."""
+"""What a signature has of which the victim's gpgv dies, and an image of which its systemd-dissect does."""
+
+KILLER, FOREIGN = "4", "9999"
+"""Versions: of which systemd-dissect dies, and of a weaker source that has another key."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """A list and its signature. ``made`` is when a list that may be believed was signed; None for the others."""
+    """A list and its signature. ``made`` is when a list that may be believed was signed; None for the others.
+
+    ``files`` are those that are published with it in the place of others of the same name.
+    """
 
     content: bytes
     signature: bytes | None
     made: datetime | None = None
     suffix: str = ".gpg"
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def _old_key(name: str) -> SigningKey:
@@ -96,7 +107,7 @@ class World:
         """Images and descriptions by the names of their files."""
         found: dict[str, bytes] = {}
         for name in NAMES:
-            for version in ("1", "2", WITHDRAWN, "3", FORGED):
+            for version in ("1", "2", WITHDRAWN, "3", KILLER, FORGED, FOREIGN):
                 level = OLD_LEVEL if version == "1" else NEW_LEVEL
                 file_name = file_of(name, version)
                 found[file_name] = image(name, version, level)
@@ -106,9 +117,23 @@ class World:
                 found[f"{file_name.removesuffix('.raw')}.manifest.gz"] = gzip.compress(plain, mtime=0)
         return found
 
-    def _list(self, *versions: str, described: bool = True) -> bytes:
+    @cached_property
+    def rebuilt(self) -> Mapping[str, bytes]:
+        """Images that were built anew under their old names: they fit, and have another content."""
+        return {file_of(name, "2"): image(name, "2", NEW_LEVEL, built=" again") for name in NAMES}
+
+    @staticmethod
+    def denial(file_name: str) -> bytes:
+        """A description that says no: of this image, for a system that nobody has."""
+        name, _, rest = file_name.partition("-")
+        version = rest.partition(f".{machine_architecture().split('-')[0]}")[0]
+        keys = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-9"}
+        document = {"manifest_version": 1, "config": {"name": name, "version": version}, "extension": keys}
+        return gzip.compress(json.dumps(document).encode(), mtime=0)
+
+    def _list(self, *versions: str, described: bool = True, instead: Mapping[str, bytes] | None = None) -> bytes:
         lines = []
-        for name, content in sorted(self.files.items()):
+        for name, content in sorted({**self.files, **(instead or {})}.items()):
             version = name.split("-")[1].partition(f".{machine_architecture().split('-')[0]}")[0]
             if version in versions and (described or name.endswith(".raw")):
                 lines.append(f"{sha256(content)}  {name}\n")
@@ -134,7 +159,17 @@ class World:
             "descriptions not listed": self._signed(self._list("1", "2", described=False), 2 * hour),
             "replayed": self._signed(self._list("1", "2", WITHDRAWN), 90 * 24 * hour),
             "of nothing": self._signed(b"", hour),
+            "of which dissect dies": self._signed(self._list("1", "2", "3", KILLER), 1.5 * hour),
+            "rebuilt": replace(
+                self._signed(self._list("1", "2", instead=self.rebuilt), 1.5 * hour), files=self.rebuilt
+            ),
         }
+
+    @cached_property
+    def foreign(self) -> Listing:
+        """What the weaker source lists, which has its own key and does nothing wrong but to be there."""
+        content = self._list(FOREIGN)
+        return Listing(content=content, signature=self.other_key.sign(content, time=self.now - timedelta(hours=1)))
 
     @cached_property
     def refused(self) -> Mapping[str, Listing]:
@@ -184,6 +219,8 @@ class World:
         """Put another list into a folder."""
         for path in folder.glob("SHA256SUMS*"):
             path.unlink()
+        for name, content in listing.files.items():
+            (folder / name).write_bytes(content)
         (folder / "SHA256SUMS").write_bytes(listing.content)
         if listing.signature is not None:
             (folder / f"SHA256SUMS{listing.suffix}").write_bytes(listing.signature)

@@ -124,7 +124,7 @@ def swap(random: Random, folder: Path, world: World) -> str:
     made = random.choice(
         (
             b"", other, content[:-1], content + b"\0", content[:100], b"<html>404</html>\n", random.randbytes(3000),
-            b"\0" * 2_000_000,
+            b"\0" * 2_000_000, world.denial(victim),
         )
     )  # fmt: skip
     (folder / victim).write_bytes(made)

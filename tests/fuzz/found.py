@@ -13,7 +13,7 @@ from random import Random
 from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target
-from tests.unit.ledger.samples import NAME
+from tests.records import NAME
 from tukit_sysext import grammar
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.snapshots.entries import EntryKind, image_of, read_entries

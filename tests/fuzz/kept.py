@@ -8,20 +8,24 @@ import os
 from functools import cache
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
 from tests.fuzz import scratch
 from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.target import Target, told
-from tests.unit.ledger.samples import NAME, record
+from tests.records import NAME, record
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.errors import MemoryUnreadable, OutsideTree, UnknownState, UsageError
 from tukit_sysext.integrity import needs, quarantine_folder
+from tukit_sysext.layout import Layout
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapper import Leftover, scan
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.record import RecordUnreadable, decode, encode, seconds_of
 from tukit_sysext.system.tree import Tree
@@ -163,6 +167,21 @@ def check_need(data: bytes) -> None:
     for one in needs.read(path):
         assert local_time(one.since) and time_text(one.since), "as status tells it"
     needs.update(path, [None], [], matter=[7])
+
+
+_SIGHTS = b'{"77": {"state": "0", "boot": "first", "seconds": 1.5}}'
+
+
+def check_leftovers(data: bytes) -> None:
+    """What the ledger remembers of leftovers of snapshots: what is no memory settles nothing, and breaks nothing."""
+    layout = Layout(root=scratch.folder() / "leftovers")
+    boot = layout.root / "proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True, exist_ok=True)
+    boot.write_text("first")
+    memory = SimpleNamespace(recall=lambda _: data.decode(errors="replace"))
+    seen = Leftovers(layout, cast(Ledger, memory))
+    there = Leftover(number=77, reason="snapshot 77: it has no tree", state="0")
+    assert seen.unsettled([there.reason, "else"], [there]) in ((there.reason, "else"), ("else",))
 
 
 def check_quarantine(data: bytes) -> None:
@@ -373,6 +392,14 @@ TARGETS = (
             {"images": [json.loads(_document(random, json.loads(_NEED)["images"][0]))]}
         ).encode(),
         limit=1024 * 1024,
+        share=0.3,
+    ),
+    Target(
+        name="leftovers seen",
+        check=check_leftovers,
+        samples=(_SIGHTS,),
+        words=(b"{", b"}", b'"', b":", b'"77"', b'"seconds"', b'"0"', b"1e999", b"NaN", b"[", b"null"),
+        make=lambda random: b'{"77": %s}' % _document(random, json.loads(_SIGHTS)["77"]),
         share=0.3,
     ),
     Target(

@@ -18,7 +18,14 @@ from tukit_sysext.formats.gpgv_status import judge
 from tukit_sysext.formats.openpgp import dearmour
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.matching import Host, check
-from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name
+from tukit_sysext.rules.names import (
+    NameRefused,
+    check_component,
+    handle,
+    parse_image_name,
+    published_name,
+    shown_version,
+)
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
@@ -197,15 +204,23 @@ _RELEASE = (
 # --- names and versions ---------------------------------------------------------------------------------------------
 
 
+_HASH = "0123456789abcdef" * 4
+
+
 def check_name(data: bytes) -> None:
     name = _text(data)
     try:
         assert check_component(name) == name
         harmless(name)
+        assert not name.endswith(".raw") or published_name(handle(name, _HASH)) == name
     except NameRefused as error:
         told(str(error))
         assert not (_COMPONENT.fullmatch(name) and ".." not in name), f"a harmless name is refused: {name!a}"
+    published = published_name(name)
+    assert name.startswith(published)
+    assert (shown_version("1", name) == "1") is (published == name)
     hint = parse_image_name(name)
+    assert hint is None or published == name, "a list has no image of this name"
     assert hint is None or (hint.name and hint.version and name.startswith(hint.name) and hint.version in name)
 
 
@@ -213,7 +228,7 @@ def make_name(random: Random) -> bytes:
     middle = random.choice(("-", "_", "-v", "."))
     arch = random.choice(("", ".x86-64", "-x86_64", "_arm64", "-38-x86-64"))
     name = f"{word(random)}{middle}{word(random, '0123456789.~^a')}{arch}{random.choice(('.raw', '.sysext.raw', ''))}"
-    return name.encode()
+    return (handle(name, _HASH, whole=random.random() < 0.5) if random.random() < 0.3 else name).encode()
 
 
 def check_order(data: bytes) -> None:
@@ -409,7 +424,13 @@ TARGETS = (
     Target(
         name="file name",
         check=check_name,
-        samples=(IMAGE.encode(), b"gdb-15.2-38-x86-64.raw", b"kernel_6.1~rc2_x86-64.raw", b"docker-24.0.5-x86-64.raw"),
+        samples=(
+            IMAGE.encode(),
+            b"gdb-15.2-38-x86-64.raw",
+            b"kernel_6.1~rc2_x86-64.raw",
+            b"docker-24.0.5-x86-64.raw",
+            b"gdb-1.raw.0123456789abcdef",
+        ),
         words=(b".raw", b"-", b"_", b".x86-64", b"..", b"x86_64", b"v1", b"2026-01-01"),
         make=make_name,
         limit=4096,

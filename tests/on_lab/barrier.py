@@ -68,7 +68,8 @@ def tukit_sysext_sources(machine, configuration):
     for settings in configuration.sources.values():
         if settings.name == "slow":
             settings = replace(settings, verify=False)
-            found.append(Slow(settings, Path("{IMAGES}"), Trust(settings, cache, seen=Seen.of(machine))))
+            trust, limits = Trust(settings, cache, seen=Seen.of(machine)), configuration.settings.network
+            found.append(Slow(settings, Path("{IMAGES}"), trust, limits=limits))
     return found
 
 

@@ -186,7 +186,7 @@ def test_var(site: Site, fault: str) -> None:
 
 def test_a_transaction_that_lacks_room_has_what_nothing_needs_collected(site: Site) -> None:
     """The old image goes without its time of grace, and the new one fits in where it was."""
-    site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGrace=30d\n")
+    site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGrace=30d\nKeepFree=0\n")
     delete(site, *with_image(site, DEBUG_1))
     later = {"VERSION_ID": "20270101", "SYSEXT_LEVEL": "glibc-2.44"}
     site.publish("debug", "1.2", later)
@@ -208,7 +208,7 @@ def test_a_transaction_that_lacks_room_has_what_nothing_needs_collected(site: Si
 def make_small_store(site: Site, size: int) -> None:
     """Move the store to a file system that is as good as full."""
     files = {path.name: path.read_bytes() for path in site.lab.path(STORE).iterdir()}
-    site.lab.run(["mount", "-t", "tmpfs", "-o", f"size={size - 4096}", "small", STORE])
+    site.lab.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "small", STORE])
     for name, content in files.items():
         site.lab.path(f"{STORE}/{name}").write_bytes(content)
 

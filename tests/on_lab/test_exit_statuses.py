@@ -41,14 +41,22 @@ def site(machine: Site) -> Iterator[Site]:
     ("fault", "told"),
     [
         ("mount --bind {0} {0}; mount -o remount,bind,ro {0}", "Read-only file system"),
-        ("cp -a {0} /var/tmp; mount -t tmpfs -o size=3m tmpfs {0}; cp -a /var/tmp/sysext-store/. {0}", "free"),
+        (
+            "cp -a {0} /var/tmp; mount -t tmpfs -o size=8m tmpfs {0}; cp -a /var/tmp/sysext-store/. {0}; "
+            "head -c 4M /dev/zero >{0}/filler",
+            "KeepFree=",
+        ),
     ],
     ids=["read-only", "full"],
 )
 def test_update_that_cannot_store_what_is_newer(site: Site, fault: str, told: str) -> None:
     site.lab.run(["sh", "-ec", fault.format(STORE)])
     done = site.command("update", check=False)
-    assert (done.returncode, "1.1 could not be had" in done.stderr, told in done.stderr) == (1, True, True), done
+    assert (done.returncode, "1.1 of source main could not be had" in done.stderr, told in done.stderr) == (
+        1,
+        True,
+        True,
+    ), done
     assert site.links() == {"debug.raw": FILE}
 
 

@@ -114,6 +114,9 @@ def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, web: We
             assert done.returncode == 0, f"{module}: {done.stderr}"
             if site.lab.path(FIRED).exists():
                 fired.append(module)
+                if module == "last_check.py":  # what says it is what is broken: all else is done
+                    assert site.links(number) == {"debug.raw": "debug-1.0.x86-64.raw"}
+                    continue
                 assert len(done.stderr.splitlines()) == 1, f"{module}: {done.stderr}"
                 assert "RuntimeError" in done.stderr and "injected" in done.stderr, f"{module}: {done.stderr}"
             else:
@@ -187,9 +190,11 @@ def test_a_place_where_nothing_can_be_looked_into_refuses_nothing(wanting: Site)
     assert len(loud(done)) == 1
 
 
-def test_a_link_that_cannot_be_made_speaks_for_its_own_image(wanting: Site) -> None:
-    """An optional image whose link cannot be made takes no required one with it."""
+@pytest.mark.parametrize("policy", ["required", "optional"])
+def test_a_link_that_cannot_be_made_speaks_for_its_own_image(wanting: Site, policy: str) -> None:
+    """What the running system has is not taken away for want of a link either; of an optional image that is all."""
     wanting.publish("debug", "1.1", NEW)
+    wanting.want("debug", policy=policy)
     wanting.lab.tukit("open", check=True)
     number = max(wanting.numbers())
     wanting.lab.tukit("call", str(number), "rpm", "-U", "--nodeps", wanting.release_rpm(), check=True)
@@ -197,8 +202,9 @@ def test_a_link_that_cannot_be_made_speaks_for_its_own_image(wanting: Site) -> N
     subprocess.run(["chattr", "+i", str(links)], check=True)
     done = wanting.lab.tukit("close", str(number))
     subprocess.run(["chattr", "-i", str(wanting.lab.snapshot(number) / "etc/extensions")], check=False)
-    assert done.returncode == 0, done.stderr
-    assert "links cannot be changed" in loud(done)[0]
+    assert done.returncode == (75 if policy == "required" else 0), done.stderr
+    assert sum("links cannot be changed" in line for line in loud(done)) == 1, done.stderr
+    assert ("no place for its link: Operation not permitted" in done.stderr) == (policy == "required"), done.stderr
 
 
 GARBAGE = "[Section\nno assignment\nPolicy=required\n\x01\n"
@@ -227,7 +233,7 @@ def test_a_wanted_file_with_a_fault_cannot_refuse(wanting: Site) -> None:
     wanting.write("/etc/tukit-sysext/images.d/debug.conf", "[Image]\nPolicy=requird\n")
     done = wanting.update()
     assert done.returncode == 0
-    assert "debug.conf:2: Policy=requird: expected required or optional" in loud(done)[0]
+    assert any("debug.conf:2: Policy=requird: expected required or optional" in line for line in loud(done)), done
 
 
 @pytest.mark.parametrize("content", [b"this is no database\n" * 100, b""], ids=["garbage", "empty"])
@@ -259,14 +265,17 @@ def test_a_full_var(wanting: Site) -> None:
 
     done = wanting.update()
 
-    assert done.returncode == 0, done.stderr
-    assert len(loud(done)) == 1 and "the store cannot take it" in loud(done)[0]
-    assert wanting.links(wanting.default()) == {}, "the old image does not fit, the new one could not be had"
+    assert done.returncode == 75, (
+        "the running system has it, and a disk without room takes it away no more than a server"
+    )
+    assert "debug: the store cannot take it" in done.stderr and "Disk quota exceeded" in done.stderr, done.stderr
+    assert wanting.links() == {"debug.raw": "debug-1.0.x86-64.raw"}
     assert wanting.store() == store
 
     wanting.lab.run(["btrfs", "quota", "disable", "/var"])
     wanting.lab.reboot()
-    assert "debug: 1.1 added" in wanting.lab.tukit("execute", "true").stdout
+    done = wanting.update()
+    assert (done.returncode, "debug: 1.0 -> 1.1" in done.stdout) == (0, True), done
 
 
 def test_keys_of_a_newer_version(wanting: Site) -> None:

@@ -256,7 +256,7 @@ def test_before_the_merge_what_is_bad_is_taken_out(site: Site, case: str) -> Non
 
     version = "1.0"
     if case == "does not fit":
-        # its file is in the way of the published one: a good image is not replaced for its name
+        # a good image is not replaced for its name
         site.publish("bad", version := "1.1", OLD)
     repaired = site.command("verify", "--repair", check=False)
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine import PlainMachine
+from tests.machine import PlainMachine, with_source
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside
 
 
@@ -18,6 +18,22 @@ from tests.unit.integrity.verify_site import VerifySite, fake_look_inside
 def site(tmp_path: Path) -> PlainMachine:
     """A machine in a folder, without snapshots; a module says for itself what else is there."""
     return PlainMachine(tmp_path / "machine")
+
+
+@pytest.fixture
+def snapshot_7(site: PlainMachine) -> PlainMachine:
+    """A machine with snapshot 7."""
+    site.snapshot(7)
+    return site
+
+
+@pytest.fixture
+def linked_gdb(tmp_path: Path) -> PlainMachine:
+    """gdb 1.0 is linked in the snapshot that runs and boots next; the source offers nothing yet."""
+    site = with_source(tmp_path)
+    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
+    site.boot(1)
+    return site
 
 
 @pytest.fixture

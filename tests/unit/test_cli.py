@@ -25,12 +25,6 @@ def commands() -> list[str]:
     return sorted(choice.dest for choice in action._choices_actions)  # those without help are hidden
 
 
-@pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
-    site.snapshot(7)
-    return site
-
-
 @pytest.mark.parametrize("command", commands())
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -68,16 +62,16 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("command", ["adopt", "settle"])
 def test_what_changes_something_needs_root(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], command: str
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """Threat L8: said before anything is touched."""
-    site.as_user()
-    assert cli.main([command], machine=site.machine) == 1
+    snapshot_7.as_user()
+    assert cli.main([command], machine=snapshot_7.machine) == 1
     err = capsys.readouterr().err
     assert f"{command} needs root" in err
     assert f"sudo tukit-sysext {command}" in err
-    assert not (site.root / "var").exists()
-    assert not (site.root / "run").exists()
+    assert not (snapshot_7.root / "var").exists()
+    assert not (snapshot_7.root / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -94,25 +88,25 @@ def test_what_changes_something_needs_root(
     ],
 )
 def test_who_is_told_to_be_root_is_told_all_that_he_typed(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
     """What is typed by that is what was meant: without --dry-run it would delete images."""
-    site.as_user()
-    monkeypatch.chdir(make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
-    make_tree(site.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
-    assert cli.main(shlex.split(line), machine=site.machine) == 1
+    snapshot_7.as_user()
+    monkeypatch.chdir(make_tree(snapshot_7.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
+    make_tree(snapshot_7.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    assert cli.main(shlex.split(line), machine=snapshot_7.machine) == 1
     assert capsys.readouterr().err.endswith(f" needs root\n  next step: sudo tukit-sysext {line}\n")
 
 
 def test_a_password_that_was_typed_is_not_told_in_a_next_step(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Such an address is refused to root, too."""
-    site.as_user()
+    snapshot_7.as_user()
     assert (
         cli.main(
             ["sources", "add", "web", "https://lab:geheim@images.example.org/", "--fingerprint", "F" * 40],
-            machine=site.machine,
+            machine=snapshot_7.machine,
         )
         == 2
     )
@@ -121,38 +115,38 @@ def test_a_password_that_was_typed_is_not_told_in_a_next_step(
 
 @pytest.mark.parametrize("argv", [["check"], ["check", "--json"], ["status"], ["status", "--json"], ["snapshots"]])
 def test_what_reads_works_for_everybody_and_writes_nothing(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    site.as_user()
-    before = sorted(site.root.rglob("*"))
-    argv = [*argv, "--root", str(site.tree(7))] if argv[0] == "check" else argv
-    assert cli.main(argv, machine=site.machine) == 0
+    snapshot_7.as_user()
+    before = sorted(snapshot_7.root.rglob("*"))
+    argv = [*argv, "--root", str(snapshot_7.tree(7))] if argv[0] == "check" else argv
+    assert cli.main(argv, machine=snapshot_7.machine) == 0
     out, err = capsys.readouterr()
     assert out
     assert err == ""
-    assert sorted(site.root.rglob("*")) == before
+    assert sorted(snapshot_7.root.rglob("*")) == before
 
 
-def test_check_tells_a_refusal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
-    site.has_for_former_system("gdb")
-    assert cli.main(["check", "--root", str(site.tree(7))], machine=site.machine) == 75
+def test_check_tells_a_refusal(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(snapshot_7.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+    snapshot_7.has_for_former_system("gdb")
+    assert cli.main(["check", "--root", str(snapshot_7.tree(7))], machine=snapshot_7.machine) == 75
     assert "REFUSES THE UPDATE" in capsys.readouterr().out
 
 
-def test_a_tree_that_is_none(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", "--root", "/nowhere"], machine=site.machine) == 1
+def test_a_tree_that_is_none(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--root", "/nowhere"], machine=snapshot_7.machine) == 1
     assert "/nowhere" in capsys.readouterr().err
 
 
 def test_a_fault_of_ours_is_1_without_a_traceback(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.commands.status.scan", failing)
-    assert cli.main(["status"], machine=site.machine) == 1
+    assert cli.main(["status"], machine=snapshot_7.machine) == 1
     err = capsys.readouterr().err
     assert "injected" in err
     assert "Traceback" not in err
@@ -173,28 +167,28 @@ def started(root: Path, stdout: int, *, environment: dict[str, str] | None = Non
 
 
 @pytest.mark.btrfsutil
-def test_a_reader_that_goes_away(site: PlainMachine) -> None:
+def test_a_reader_that_goes_away(snapshot_7: PlainMachine) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        assert started(site.tree(7), writer) == (141, "")
+        assert started(snapshot_7.tree(7), writer) == (141, "")
     finally:
         os.close(writer)
 
 
 @pytest.mark.btrfsutil
-def test_names_that_the_terminal_cannot_show(site: PlainMachine) -> None:
-    os.makedirs(os.fsencode(site.tree(7)) + b"/etc/extensions/\xff")
-    assert started(site.tree(7), subprocess.DEVNULL, environment={"PYTHONIOENCODING": "ascii:strict"}) == (0, "")
+def test_names_that_the_terminal_cannot_show(snapshot_7: PlainMachine) -> None:
+    os.makedirs(os.fsencode(snapshot_7.tree(7)) + b"/etc/extensions/\xff")
+    assert started(snapshot_7.tree(7), subprocess.DEVNULL, environment={"PYTHONIOENCODING": "ascii:strict"}) == (0, "")
 
 
-def test_names_that_would_command_the_terminal(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.layout.store.mkdir(parents=True)
+def test_names_that_would_command_the_terminal(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    snapshot_7.layout.store.mkdir(parents=True)
     for name in ("a\nb.raw", "\x1b[31mred.raw"):
-        (site.layout.store / name).touch()
-    assert cli.main(["gc"], machine=site.machine) == 0
-    assert cli.main(["why", "\x1b[31mred.raw"], machine=site.machine) == 0
-    assert cli.main(["why", "\x1b[31mgreen.raw"], machine=site.machine) == 1
+        (snapshot_7.layout.store / name).touch()
+    assert cli.main(["gc"], machine=snapshot_7.machine) == 0
+    assert cli.main(["why", "\x1b[31mred.raw"], machine=snapshot_7.machine) == 0
+    assert cli.main(["why", "\x1b[31mgreen.raw"], machine=snapshot_7.machine) == 1
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
     assert "\\x1b[31mred.raw" in out and "a\\nb.raw" in out and "\\x1b[31mgreen.raw" in err
@@ -202,25 +196,25 @@ def test_names_that_would_command_the_terminal(site: PlainMachine, capsys: pytes
 
 @pytest.mark.parametrize("command", ["gc", "settle"])
 def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    site.layout.store.mkdir(parents=True)
-    assert cli.main([command], machine=site.machine) == 0
+    snapshot_7.layout.store.mkdir(parents=True)
+    assert cli.main([command], machine=snapshot_7.machine) == 0
     monkeypatch.setattr("tukit_sysext.ledger.schema._BUSY_SECONDS", 0.0)
-    with closing(sqlite3.connect(site.layout.ledger, isolation_level=None)) as other:
+    with closing(sqlite3.connect(snapshot_7.layout.ledger, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert cli.main([command], machine=site.machine) == 1
+        assert cli.main([command], machine=snapshot_7.machine) == 1
     err = capsys.readouterr().err
     assert "ledger.db: cannot be used: database is locked for more than 0 s by" in err
     assert "next step: " in err and "fault of tukit-sysext" not in err
 
 
 def test_a_full_disk_is_no_fault_of_ours(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/run/lock")
 
     monkeypatch.setattr("tukit_sysext.commands.gc.collect", full)
-    assert cli.main(["gc"], machine=site.machine) == 1
+    assert cli.main(["gc"], machine=snapshot_7.machine) == 1
     assert capsys.readouterr().err == "tukit-sysext: /run/lock: No space left on device\n"

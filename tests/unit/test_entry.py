@@ -20,13 +20,6 @@ from tukit_sysext.update import refusal
 pytestmark = pytest.mark.usefixtures("hook_process")
 
 
-@pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
-    """With the open snapshot 7, which is what the hook sees as the running one."""
-    site.snapshot(7)
-    return site
-
-
 def finalize(site: PlainMachine, *arguments: str) -> int:
     return entry.main(["tukit", *(arguments or ("finalize-pre", str(site.tree(7)), "7"))], machine=site.machine)
 
@@ -38,39 +31,39 @@ def want(site: PlainMachine, text: str = "[Image]\n", *, has: bool = True) -> No
     make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": text})
 
 
-def test_nothing_to_do_says_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert finalize(site) == 0
+def test_nothing_to_do_says_nothing(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert finalize(snapshot_7) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_refusal_is_75_and_says_why(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    want(site)
-    assert finalize(site) == 75
+def test_a_refusal_is_75_and_says_why(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(snapshot_7)
+    assert finalize(snapshot_7) == 75
     out, err = capsys.readouterr()
     assert out == ""
     assert "refused" in err.splitlines()[0]
     assert "gdb" in err.splitlines()[0]
     assert "next step" in err
-    mark = refusal.read(site.layout.refused)
+    mark = refusal.read(snapshot_7.layout.refused)
     assert mark is not None
     assert list(mark.images) == ["gdb"]
 
 
-def test_what_is_optional_is_left_out(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    want(site, "[Image]\nPolicy=optional\n")
-    assert finalize(site) == 0
+def test_what_is_optional_is_left_out(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(snapshot_7, "[Image]\nPolicy=optional\n")
+    assert finalize(snapshot_7) == 0
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("policy", ["required", "optional"])
 def test_what_does_not_fit_goes_and_is_told(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], policy: str
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str], policy: str
 ) -> None:
     """Also when refused: tukit may ignore the status."""
-    want(site, f"[Image]\nPolicy={policy}\n")
-    link = site.tree(7) / "etc/extensions/gdb.raw"
-    make_tree(site.tree(7), {"etc/extensions/gdb.raw": Link("/var/lib/sysext-store/gdb-1.x86-64.raw")})
-    assert finalize(site) == (75 if policy == "required" else 0)
+    want(snapshot_7, f"[Image]\nPolicy={policy}\n")
+    link = snapshot_7.tree(7) / "etc/extensions/gdb.raw"
+    make_tree(snapshot_7.tree(7), {"etc/extensions/gdb.raw": Link("/var/lib/sysext-store/gdb-1.x86-64.raw")})
+    assert finalize(snapshot_7) == (75 if policy == "required" else 0)
     assert not link.is_symlink()
     out = capsys.readouterr().out
     assert "gdb: 1 left out" in out
@@ -104,7 +97,7 @@ STEPS = [
 @pytest.mark.parametrize("error", [RuntimeError("injected\ntwice"), OSError(28, "injected"), MemoryError("injected")])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_fault_passes_with_one_loud_line(
-    site: PlainMachine,
+    snapshot_7: PlainMachine,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     step: str,
@@ -115,8 +108,8 @@ def test_a_fault_passes_with_one_loud_line(
 
     monkeypatch.setattr(step, failing)
     # the hook makes 0 of both, after a last check of its own where the job was not done
-    machine = None if step == STEPS[0] else site.machine
-    arguments = ["tukit", "finalize-pre", str(site.tree(7)), "7"]
+    machine = None if step == STEPS[0] else snapshot_7.machine
+    arguments = ["tukit", "finalize-pre", str(snapshot_7.tree(7)), "7"]
     assert entry.main(arguments, machine=machine) in (0, ExitStatus.NOT_DONE)
     out, err = capsys.readouterr()
     assert out == ""
@@ -129,25 +122,25 @@ def test_a_fault_passes_with_one_loud_line(
     "step", ["tukit_sysext.plugins.manager.Plugins.__init__", "tukit_sysext.ledger.settling.settle"]
 )
 def test_settling_never_fails(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr(step, failing)
-    assert entry.main(["settle"], machine=site.machine) == 0
+    assert entry.main(["settle"], machine=snapshot_7.machine) == 0
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_mark_that_cannot_be_set_lets_the_refusal_count(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise OSError(28, "injected")
 
-    want(site)
+    want(snapshot_7)
     monkeypatch.setattr("tukit_sysext.update.refusal.note", failing)
-    assert finalize(site) == 75
+    assert finalize(snapshot_7) == 75
     assert "cannot be marked" in capsys.readouterr().err
 
 
@@ -167,53 +160,55 @@ def test_a_mark_that_cannot_be_set_lets_the_refusal_count(
     ],
 )
 def test_hostile_arguments_change_nothing(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     """Threat L5: nobody makes us write into another tree than that of the snapshot."""
-    want(site)
-    assert finalize(site, *(part.format(tree=site.tree(7)) for part in arguments)) == ExitStatus.NOT_DONE
+    want(snapshot_7)
+    assert finalize(snapshot_7, *(part.format(tree=snapshot_7.tree(7)) for part in arguments)) == ExitStatus.NOT_DONE
     assert len(capsys.readouterr().err.splitlines()) == 1
-    assert not site.layout.refused.exists()
+    assert not snapshot_7.layout.refused.exists()
 
 
-def test_umask_and_directory_are_ours(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_umask_and_directory_are_ours(
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Threat L7."""
     monkeypatch.chdir(tmp_path)
     with umask(0o077):
-        assert finalize(site) == 0
+        assert finalize(snapshot_7) == 0
         assert os.umask(0o022) == 0o022
         assert Path.cwd() == Path("/")
 
 
-def test_a_fault_in_a_file_is_told_with_its_line(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    want(site, "[Image]\nPolicy=maybe\n")
-    assert finalize(site) == 0
+def test_a_fault_in_a_file_is_told_with_its_line(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    want(snapshot_7, "[Image]\nPolicy=maybe\n")
+    assert finalize(snapshot_7) == 0
     *missed, fault = capsys.readouterr().err.splitlines()
     assert "/etc/tukit-sysext/images.d/gdb.conf:2: Policy=maybe" in fault
     assert "0.0.1 of snapshot 90, which boots next is lost" in missed[1]
 
 
-def test_settings_with_a_fault_refuse_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_with_a_fault_refuse_nothing(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """What cannot be read may have been the limit of refusals. The image that is wanted would refuse otherwise."""
-    want(site)
-    assert finalize(site) == 75
+    want(snapshot_7)
+    assert finalize(snapshot_7) == 75
     capsys.readouterr()
-    make_tree(site.tree(7), {"etc/tukit-sysext/tukit-sysext.conf": "[Update]\nRefuseFor=soon\n"})
-    assert finalize(site) == 0
+    make_tree(snapshot_7.tree(7), {"etc/tukit-sysext/tukit-sysext.conf": "[Update]\nRefuseFor=soon\n"})
+    assert finalize(snapshot_7) == 0
     *missed, fault = capsys.readouterr().err.splitlines()
     assert "tukit-sysext.conf:2: RefuseFor=soon" in fault
     assert "is lost" in missed[1]
 
 
 @pytest.mark.parametrize("folder", ["etc/tukit-sysext/sources.d", "etc/tukit-sysext/images.d", "etc/extensions"])
-def test_names_that_are_no_text_cost_no_refusal(site: PlainMachine, folder: str) -> None:
+def test_names_that_are_no_text_cost_no_refusal(snapshot_7: PlainMachine, folder: str) -> None:
     """A message about one must not end the job, which would let the update pass."""
-    want(site)
-    path = os.fsencode(site.tree(7) / folder)
+    want(snapshot_7)
+    path = os.fsencode(snapshot_7.tree(7) / folder)
     os.makedirs(path, exist_ok=True)
     with open(path + b"/\xff\xfe.conf", "w") as file:
         file.write("rubbish\n")
-    assert finalize(site) == 75
+    assert finalize(snapshot_7) == 75
 
 
 def test_every_message_can_be_sent() -> None:

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from spec.man import pages
+from tests.benchmarks.worst import LIMITS
 from tests.rpm import TOP
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.update.options import MOST_TRIED
@@ -52,8 +53,17 @@ def test_contents_are_looked_into_as_often_as_the_search_does() -> None:
     assert dissect.times == 2 * (MOST_TRIED + 1)
 
 
+def test_the_benchmark_has_each_of_them_at_once() -> None:
+    """With a limit that is shorter than the default, or it would last for hours."""
+    assert {wait.where for wait in WAITS} == set(LIMITS)
+    assert all(LIMITS[wait.where] < wait.seconds for wait in WAITS)
+
+
 def test_the_worst_is_their_sum() -> None:
-    assert worst() == sum(wait.seconds * wait.times for wait in WAITS if wait.per is not Per.PLUGIN)
+    once = (Per.TRANSACTION, Per.SOURCE, Per.IMAGE)
+    assert worst() == sum(wait.seconds * wait.times for wait in WAITS if wait.per in once)
+    assert worst(directories=1) == worst() + 600 + 3600
+    assert worst() - worst(limits={"finding_out": 10}) == 590
     assert worst(sources=2) > worst()
     assert worst(plugins=1) == worst() + 60
 

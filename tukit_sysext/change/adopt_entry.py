@@ -16,6 +16,7 @@ from tukit_sysext.change import requests
 from tukit_sysext.change.import_image import Importer, check_packable, name_and_version
 from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import Policy, State, WantedImage, load_wanted
 from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
@@ -58,7 +59,7 @@ def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Poli
     Raises TukitSysextError where it is not good enough: broken, or in conflict with what the store has; nothing is
     changed then but that the store may have a new image. Raises OSError.
     """
-    entry, importer = foreign.entry, Importer(target.machine)
+    entry, importer = foreign.entry, Importer(target.machine, load_configuration(tree).settings.keep_free)
     if entry.image is not None:
         record = importer.of_store(entry.image, entry.stem)
     elif path.is_dir():

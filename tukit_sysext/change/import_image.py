@@ -11,7 +11,7 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import Share, time_text
 from tukit_sysext.rules.names import check_component, parse_image_name
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
@@ -34,12 +34,14 @@ _PACK_TIMEOUT = 3600.0
 class Importer:
     """Imports images into the store of a machine.
 
-    ``stem`` is the name of the entry without .raw. Raises TukitSysextError where an image is not good enough, OSError.
+    ``keep_free`` is what stays free of the store's file system, ``stem`` the name of the entry without .raw. Raises
+    TukitSysextError where an image is not good enough, OSError.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, keep_free: Share) -> None:
         self._layout = machine.layout
         self._store = machine.store()
+        self._keep_free = keep_free
 
     def of_store(self, file_name: str, stem: str) -> Record:
         """Record a file that is in the store already."""
@@ -75,7 +77,9 @@ class Importer:
                     f"{path}: {name} {version} is in the store already, with other content",
                     next_step=f"give it a version of its own by its name, {name}-VERSION.{machine_architecture()}.raw",
                 )
-            with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
+            with self._store.receive(
+                sha256=record.sha256, limit=record.size, where=str(path), keep_free=self._keep_free
+            ) as incoming:
                 incoming.copy(descriptor, record.size)
                 self._store.publish(incoming, record, replaceable=lambda _: False)
         finally:

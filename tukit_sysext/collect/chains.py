@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
+from functools import cache, partial
 from pathlib import Path
 
 from tukit_sysext.collect.mounts import Unseen
@@ -32,9 +33,10 @@ class Chains:
     followed in the snapshot and in the running system.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, mount_points: Callable[[Path], Set[str]]) -> None:
         self._root = layout.root
-        self._unseen = Unseen(layout)
+        self._unseen = Unseen(layout, mount_points)
+        self._next_in_running = cache(partial(self._next, self._root))
 
     def names(self, start: str, tree: Path) -> Iterator[str]:
         """The last components of all paths that an absolute path of a tree leads over.
@@ -53,8 +55,9 @@ class Chains:
                 )
             seen.add(path)
             yield os.path.basename(os.path.normpath(path))
-            for root in {tree, self._root}:
-                waiting += self._next(root, path, stems)
+            waiting += self._next_in_running(path, stems)
+            if tree != self._root:
+                waiting += self._next(tree, path, stems)
 
     def _next(self, root: Path, path: str, stems: tuple[str, ...]) -> list[str]:
         """Where a path leads when its first link is followed, or the versions in the folder that it is."""

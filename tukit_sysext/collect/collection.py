@@ -12,15 +12,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
-from tukit_sysext.collect.leftovers import Leftovers
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.settings import MAIN, load_configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
+from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
@@ -60,7 +60,8 @@ class Collection:
     """What came of a collection: the decisions on what is left of the store, what went, and why nothing could go.
 
     ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of. ``fault`` tells why
-    the ledger could not be brought up to date although something went.
+    the ledger could not be brought up to date although something went, ``failed`` of which files it is not known what
+    they are, or which could not be deleted, with the reason.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -69,6 +70,7 @@ class Collection:
     store_bytes: int = 0
     store_max: int = 0
     fault: str = ""
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def too_large(self) -> bool:
@@ -120,6 +122,7 @@ class _Run:
         self._looks_until = time.monotonic() + LOOKING
         self._store = machine.store()
         self._leftovers = Leftovers(machine.layout, None)
+        self._failed: dict[str, str] = {}
 
     def preview(self) -> Collection:
         """What a collection would do now."""
@@ -217,7 +220,7 @@ class _Run:
         """Decide on all files of the store; nothing may go where something is unknown."""
         files = self._store.inventory()
         roots = survey(self._machine, self._plugins, files, self._needed)
-        unknown = (*self._unknown, *self._leftovers.what_stops(roots))
+        unknown = (*self._unknown, *self._leftovers.unsettled(roots.unknown, roots.leftovers))
         decisions = decide(files, roots.by_image, before, replace(rules, doubtful=bool(unknown)))
         return [self._with_content(decision) for decision in decisions], unknown
 
@@ -236,6 +239,7 @@ class _Run:
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             decision = replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
             log.error("%s: %s", name, decision.reason)
+            self._failed[name] = decision.reason
             return decision
         except ImageBroken as error:
             reason = f"nothing needs it, and it is no extension image: {error}"
@@ -251,7 +255,7 @@ class _Run:
         if not going:
             return (), ()
         roots = survey(self._machine, self._plugins, [decision.file for decision in going], self._needed)
-        unknown = self._leftovers.what_stops(roots)
+        unknown = self._leftovers.unsettled(roots.unknown, roots.leftovers)
         if unknown:
             return (), unknown
         gone: list[Decision] = []
@@ -263,6 +267,7 @@ class _Run:
                 self._store.remove(name)
             except (OSError, StoreError) as error:
                 log.error("%s: cannot be collected: %s", name, error)
+                self._failed[name] = f"cannot be collected: {error}"
                 continue
             log.info("%s collected: %s", name, decision.reason)
             gone.append(decision)
@@ -273,6 +278,7 @@ class _Run:
         collection = Collection(
             decisions=tuple(decisions),
             unknown=unknown,
+            failed=dict(self._failed),
             store_bytes=sum(decision.file.size for decision in decisions),
             store_max=self._settings.store_max.of(disk.f_blocks * disk.f_frsize),
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
@@ -23,8 +24,6 @@ _HOMES = ("/home", "/root", "/run/user")
 _ON_DEMAND = ("autofs", "proc")
 
 _FSTAB_LIMIT = 256 * 1024
-_MOUNT_UNITS = ("etc/systemd/system", "run/systemd/system", "run/systemd/generator", "run/systemd/transient")
-"""Where the mount units of a machine are; those of packages in /usr are for the kernel's own file systems."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,19 +62,25 @@ def _text(field: bytes) -> str:
     return os.fsdecode(_ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 8)]), field))
 
 
-def fstab(tree: Tree) -> Iterator[tuple[str, str]]:
+def fstab(tree: Tree) -> Sequence[tuple[str, str]]:
     """What a tree's fstab(5) mounts, and where. Raises UnknownState."""
-    for line in (tree.read("etc/fstab", limit=_FSTAB_LIMIT) or b"").splitlines():
-        fields = line.split()
-        if len(fields) > 1 and not fields[0].startswith(b"#"):
-            yield _text(fields[0]), _text(fields[1])
+    return _fstab(tree.read("etc/fstab", limit=_FSTAB_LIMIT) or b"")
+
+
+@lru_cache(maxsize=16)
+def _fstab(content: bytes) -> Sequence[tuple[str, str]]:
+    """What this content says; most snapshots have the same."""
+    lines = [line.split() for line in content.splitlines()]
+    return [(_text(line[0]), _text(line[1])) for line in lines if len(line) > 1 and not line[0].startswith(b"#")]
 
 
 class Unseen:
     """Places where files may be that we do not see now: not mounted, or hidden by the settings of our unit."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, mount_points: Callable[[Path], Set[str]]) -> None:
+        """``mount_points`` tells those that a tree names. Raises OSError."""
         self._layout = layout
+        self._mount_points = mount_points
         self._points: dict[str, Mount] = {}
         for mount in mounts(layout):
             self._points[mount.point] = mount
@@ -83,7 +88,7 @@ class Unseen:
 
     def check(self, tree: Path, path: str) -> None:
         """Raise UnknownState where a path of a tree, resolved up to here, is a place that cannot be seen."""
-        for of in {tree, self._layout.root}:
+        for of in (tree, self._layout.root):
             if path in self._not_mounted(of):
                 told = f"{path}: not mounted now, and a link leads over it; what it leads to is not known"
                 raise UnknownState(f"{told}: mount {path}")
@@ -111,21 +116,5 @@ class Unseen:
     def _not_mounted(self, tree: Path) -> Set[str]:
         """Mount points that a tree names, and where nothing is mounted now."""
         if tree not in self._absent:
-            self._absent[tree] = {os.path.normpath(point) for point in _named(tree)} - self._points.keys()
+            self._absent[tree] = self._mount_points(tree) - self._points.keys()
         return self._absent[tree]
-
-
-def _named(path: Path) -> Iterator[str]:
-    """Mount points of a tree, by its fstab(5) and its mount units (systemd.mount(5))."""
-    with Tree(path) as tree:
-        yield from (point for _, point in fstab(tree) if point.startswith("/"))
-        for folder in _MOUNT_UNITS:
-            for name in tree.names(folder) or ():
-                if name.endswith(".mount") and tree.link_text(f"{folder}/{name}") != os.devnull:
-                    yield _point(name.removesuffix(".mount"))
-
-
-def _point(name: str) -> str:
-    """The mount point of a mount unit, whose name is escaped as systemd.unit(5) says."""
-    plain = name.replace("-", "/").encode()
-    return "/" + os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", lambda escaped: bytes([int(escaped[1], 16)]), plain))

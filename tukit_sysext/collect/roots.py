@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.collect import unit_files
 from tukit_sysext.collect.attached import in_use
 from tukit_sysext.collect.chains import VERSIONS, Chains
+from tukit_sysext.collect.unit_files import Configurations
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
@@ -58,15 +58,13 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
 
     Never raises for what is on the disk: what cannot be read is named in ``unknown``.
     """
-    by_image: dict[str, list[str]] = {}
+    by_image: dict[str, dict[str, None]] = {}
     unknown = list(scan.unknown)
 
     def add(roots: Iterator[Root]) -> None:
         try:
             for root in roots:
-                places = by_image.setdefault(root.image, [])
-                if root.where not in places:
-                    places.append(root.where)
+                by_image.setdefault(root.image, {})[root.where] = None
         except (UnknownState, OutsideTree) as error:
             unknown.append(str(error))
         except OSError as error:
@@ -87,7 +85,11 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
     add(finder.overlays())
     add(Root(image=name, where=where) for name, where in in_use(layout))
     add(iter(others))
-    return RootSet(by_image=by_image, unknown=tuple(dict.fromkeys(unknown)), leftovers=scan.leftovers)
+    return RootSet(
+        by_image={image: list(places) for image, places in by_image.items()},
+        unknown=tuple(dict.fromkeys(unknown)),
+        leftovers=scan.leftovers,
+    )
 
 
 class _Finder:
@@ -95,7 +97,8 @@ class _Finder:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._chains = Chains(layout)
+        self._configurations = Configurations(layout)
+        self._chains = Chains(layout, lambda tree: self._configurations.of(tree).mount_points)
 
     def running(self) -> Iterator[Root]:
         where, root = "the running system", self._layout.root
@@ -107,18 +110,11 @@ class _Finder:
         yield from self.linked(root, (*_OF_A_TREE, *_SHARED), where)
         yield from self.in_units(root, where)
 
-    def linked(self, path: Path, folders: Iterable[str], where: str) -> Iterator[Root]:
+    def linked(self, path: Path, folders: tuple[str, ...], where: str) -> Iterator[Root]:
         """What is linked in further folders of a tree, where they exist."""
         with Tree(path) as tree:
-            for folder in folders:
-                descriptor = tree.find(folder)
-                if descriptor is None:
-                    continue
-                try:
-                    entries = entries_of(descriptor)
-                finally:
-                    os.close(descriptor)
-                yield from self.named(entries, f"{where} (/{folder})", path, folder)
+            for folder, descriptor in tree.find_each(folders):
+                yield from self.named(entries_of(descriptor), f"{where} (/{folder})", path, folder)
 
     def named(self, entries: Iterable[Entry], where: str, tree: Path, folder: str = EXTENSIONS) -> Iterator[Root]:
         """What entries of a folder name: the file that a link says, and what it leads over.
@@ -136,7 +132,7 @@ class _Finder:
 
     def in_units(self, tree: Path, where: str) -> Iterator[Root]:
         """What units of a tree name, and its fstab."""
-        for path in unit_files.images(tree, running=tree == self._layout.root):
+        for path in self._configurations.of(tree).images:
             for name in self._chains.names(path, tree):
                 yield Root(image=name, where=f"a unit of {where}")
 

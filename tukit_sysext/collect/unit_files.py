@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Images that units of a tree name (systemd.exec(5), systemd.mount(5)), and its fstab(5).
+"""What units of a tree name (systemd.exec(5), systemd.mount(5)), and its fstab(5): images, and mount points.
 
 Only the units of the administrator, of portablectl(1) and of generators are read: a package in /usr has no business
 with an image of the store.
@@ -10,14 +10,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.collect.mounts import fstab
+from tukit_sysext.layout import Layout
 from tukit_sysext.system.tree import Tree
 
 _OF_A_TREE = ("etc/systemd/system", "etc/systemd/system.attached", "etc/systemd/system.control")
-_RUNNING = ("run/systemd/system", "run/systemd/system.attached", "run/systemd/system.control", "run/systemd/transient")
+_RUNNING = tuple(
+    f"run/systemd/{folder}" for folder in ("system", "system.attached", "system.control", "transient", "generator")
+)
+"""Where those are that only the running system has: /run of another tree is not what it will have."""
 
 _NOT_OURS = (os.devnull, "/usr/lib/", "/lib/")
 """Where the links of units lead that are masked, or an alias of one of a package."""
@@ -28,18 +33,52 @@ _NAMES_IMAGES = re.compile(r"^\s*(?:RootImage|ExtensionImages|MountImages|What)\
 _PATH = re.compile(r"[-+!'\"]*(/[^:]*)")
 
 
-def images(path: Path, *, running: bool) -> Iterator[str]:
-    """Absolute paths that a tree's units and fstab name as images. Raises UnknownState where one cannot be read."""
-    with Tree(path) as tree:
-        yield from (what for what, _ in fstab(tree) if what.startswith("/"))
-        for folder in (*_OF_A_TREE, *(_RUNNING if running else ())):
-            for name in tree.names(folder) or ():
-                if name.endswith((".service", ".mount")):
-                    yield from _of_a_file(tree, f"{folder}/{name}")
-                elif name.endswith(".d"):
-                    for drop_in in tree.names(f"{folder}/{name}") or ():
-                        if drop_in.endswith(".conf"):
-                            yield from _of_a_file(tree, f"{folder}/{name}/{drop_in}")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Configured:
+    """Absolute paths that a tree names as images, and as mount points."""
+
+    images: Sequence[str]
+    mount_points: Set[str]
+
+
+class Configurations:
+    """What fstab(5) and the units of trees name; each tree is read once."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._root = layout.root
+        self._known: dict[Path, Configured] = {}
+
+    def of(self, path: Path) -> Configured:
+        """What the tree at this path names. Raises UnknownState where something of it cannot be read."""
+        if path not in self._known:
+            with Tree(path) as tree:
+                self._known[path] = _configured(tree, (*_OF_A_TREE, *(_RUNNING if path == self._root else ())))
+        return self._known[path]
+
+
+def _configured(tree: Tree, folders: Iterable[str]) -> Configured:
+    mounted = fstab(tree)
+    images = [what for what, _ in mounted if what.startswith("/")]
+    points = {os.path.normpath(where) for _, where in mounted if where.startswith("/")}
+    for folder in folders:
+        for name in tree.names(folder) or ():
+            if name.endswith((".service", ".mount")):
+                images += _of_a_file(tree, f"{folder}/{name}")
+                if name.endswith(".mount") and tree.link_text(f"{folder}/{name}") != os.devnull:
+                    points.add(_mount_point(name.removesuffix(".mount")))
+            elif name.endswith(".d"):
+                for drop_in in tree.names(f"{folder}/{name}") or ():
+                    if drop_in.endswith(".conf"):
+                        images += _of_a_file(tree, f"{folder}/{name}/{drop_in}")
+    return Configured(images=images, mount_points=points)
+
+
+def _mount_point(name: str) -> str:
+    """The mount point of a mount unit, whose name is escaped as systemd.unit(5) says."""
+    plain = name.replace("-", "/").encode()
+    return os.path.normpath(
+        "/" + os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), plain))
+    )
 
 
 def _of_a_file(tree: Tree, path: str) -> Iterator[str]:

@@ -86,9 +86,13 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "consequence": image.consequence,
         "prevented": prevented_document(image),
         "in_use": image.in_use.version if image.in_use is not None else None,
+        "shown_in_use": image.in_use.shown if image.in_use is not None else None,
         "before": image.before,
+        "shown_before": image.shown_before,
         "version": chosen.version if chosen is not None else None,
+        "shown": chosen.shown if chosen is not None else None,
         "file": chosen.file_name if chosen is not None else None,
+        "sha256": chosen.sha256 or None if chosen is not None else None,
         "source": chosen.candidate.source if chosen is not None and chosen.candidate is not None else None,
         "link": image.link,
         "removes": list(image.remove),
@@ -96,7 +100,9 @@ def _image(image: ImagePlan) -> dict[str, Any]:
         "considered": [
             {
                 "version": considered.option.version,
+                "shown": considered.option.shown,
                 "file": considered.option.file_name,
+                "sha256": considered.option.sha256 or None,
                 "source": considered.option.candidate.source if considered.option.candidate is not None else None,
                 "standing": considered.standing,
                 "reason": considered.reason,

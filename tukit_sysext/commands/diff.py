@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
@@ -74,7 +76,7 @@ class _Difference:
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
     output = Output.of(arguments)
-    snapshots = scan(machine.layout, machine.subvolumes)
+    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     words = (arguments.a, arguments.b)
     needed = any(word != _RUNNING and _on_disk(snapshots, word) is None for word in words)
     ledger = _ledger(machine, output, needed=needed)
@@ -231,7 +233,7 @@ _TONES = {"came": Tone.GOOD, "changed": Tone.NOTICE, "went": Tone.BAD}
 def _shown(difference: _Difference, versions: tuple[tuple[str, str], ...] | None) -> str:
     if versions is None:
         return "-"
-    return ", ".join(version if difference.ours else what for version, what in versions)
+    return ", ".join(shown_version(version, what) if difference.ours else what for version, what in versions)
 
 
 def _what(difference: _Difference) -> str:
@@ -272,7 +274,14 @@ def _document(before: _Side, after: _Side, differences: list[_Difference]) -> di
 
 
 def _versions(side: tuple[tuple[str, str], ...] | None) -> list[dict[str, str | None]]:
-    return [{"version": None if version == "?" else version, "file": file} for version, file in side or ()]
+    return [
+        {
+            "version": None if version == "?" else version,
+            "shown": None if version == "?" else shown_version(version, file),
+            "file": file,
+        }
+        for version, file in side or ()
+    ]
 
 
 def _side_document(side: _Side) -> dict[str, Any]:

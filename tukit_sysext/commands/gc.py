@@ -10,7 +10,7 @@ from typing import Any
 from tukit_sysext.collect.collection import Collection, CollectionOptions, collect
 from tukit_sysext.collect.decision import Disposition
 from tukit_sysext.commands.common.decisions import decision_document, decision_text
-from tukit_sysext.commands.common.from_ledger import ledger_faults_told
+from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
@@ -21,7 +21,11 @@ from tukit_sysext.terminal.text import Table, Tone, Toned
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Collect. 0, or 1 where nothing could be deleted because something is not known, or not all could be written."""
+    """Collect.
+
+    0, or 1 where nothing could be deleted because something is not known, a file could not be looked into or deleted,
+    or not all could be written.
+    """
     machine.require_root("gc")
     with ledger_faults_told(machine):
         options = CollectionOptions(unknown_origin=arguments.unknown_origin)
@@ -36,7 +40,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             output.warn(f"nothing is deleted, not known: {unknown}")
     if collection.fault:
         output.warn(f"what was deleted is not written down: {collection.fault}")
-    return ExitStatus.FAILED if collection.unknown or collection.fault else ExitStatus.DONE
+    wrong = collection.unknown or collection.failed or collection.fault
+    return ExitStatus.FAILED if wrong else ExitStatus.DONE
 
 
 def _lines(collection: Collection, *, dry_run: bool) -> Iterator[str | Table]:
@@ -67,6 +72,7 @@ def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:
         "images": [decision_document(each) for each in collection.decisions],
         "deleted": [decision_document(each) for each in collection.gone],
         "unknown": list(collection.unknown),
+        "failed": [{"file": name, "reason": reason} for name, reason in sorted(collection.failed.items())],
         "fault": collection.fault or None,
         "store_bytes": collection.store_bytes,
         "store_max": collection.store_max,

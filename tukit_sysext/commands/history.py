@@ -149,6 +149,7 @@ def _document(events: Sequence[LedgerEvent], places: Sequence[_Place] | None) ->
                 "link": place.link,
                 "file": place.file,
                 "version": None if place.version == "?" else place.version,
+                "shown": shown_version(place.version, place.file or "") if place.version not in (None, "?") else None,
                 "left_out": place.left_out,
             }
             for place in places

@@ -208,11 +208,14 @@ def _document(
                 "policy": offer.wanted.policy if offer.wanted is not None else None,
                 "hold": offer.wanted.hold if offer.wanted is not None else None,
                 "installed": offer.installed,
+                "shown_installed": offer.shown_installed,
                 "newest": offer.newest.option.version if offer.newest is not None else None,
+                "shown_newest": offer.newest.option.shown if offer.newest is not None else None,
                 "newest_source": offer.newest.option.candidate.source
                 if offer.newest is not None and offer.newest.option.candidate is not None
                 else None,
                 "update": offer.update,
+                "shown_update": offer.shown_update,
                 "damage": offer.damage or None,
                 "state": _state(offer, facts),
                 **({} if versions is None else {"versions": [_version(item) for item in versions[offer.name]]}),
@@ -227,6 +230,7 @@ def _version(version: Explained) -> dict[str, Any]:
     candidate = version.option.candidate
     return {
         "version": version.option.version,
+        "shown": version.option.shown,
         "file": version.option.file_name,
         "source": candidate.source if candidate is not None else None,
         "size": candidate.size if candidate is not None else None,

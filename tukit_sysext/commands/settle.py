@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.commands.common.from_ledger import ledger_faults_told
+from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine

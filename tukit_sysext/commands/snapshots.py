@@ -17,6 +17,7 @@ from tukit_sysext.commands.common.dates import snapper_time
 from tukit_sysext.commands.common.trees import Look, entry_document
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.release import ReleaseData
@@ -37,7 +38,7 @@ _NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print all snapshots. 0, or 1 where there is something that could not be read."""
     output = Output.of(arguments)
-    snapshots = scan(machine.layout, machine.subvolumes)
+    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     look = Examiner(machine.store(writable=False), full=False).look
     if arguments.names and (snapshots.snapshots or not snapshots.unknown):
         _check_names(snapshots, look, arguments.names)

@@ -20,6 +20,7 @@ from tukit_sysext.integrity import needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
@@ -64,7 +65,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if arguments.follow or (arguments.refused and not output.wants_json):
         output.show(_refusal_lines(mark))
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
-    snapshots = scan(machine.layout, machine.subvolumes)
+    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     trees = list(_trees(machine, snapshots))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
@@ -77,7 +78,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 "refused": _refused(mark) if mark is not None and mark.images else None,
                 "missed": _held(mark.missed) if mark is not None else {},
                 "repair": [
-                    {**asdict(need), "since": time_text(need.since)} for need in needs.read(machine.layout.repair)
+                    {**asdict(need), "shown": need.shown, "since": time_text(need.since)}
+                    for need in needs.read(machine.layout.repair)
                 ],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(snapshots.unknown),
@@ -255,6 +257,7 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
             {
                 "name": row.name,
                 "version": None if row.version in ("-", "?") else row.version,
+                "shown": None if row.version in ("-", "?") else row.shown,
                 "policy": row.policy,
                 "state": row.state,
                 "not_had": row.not_had or None,
@@ -300,7 +303,7 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     for need in needs:
         since = local_time(need.since)
         where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
-        yield f"  {where}: {need.name} {need.version} is {need.condition} since {since}: {need.reason}"
+        yield f"  {where}: {need.name} {need.shown} is {need.condition} since {since}: {need.reason}"
     yield ""
 
 

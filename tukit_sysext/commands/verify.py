@@ -20,6 +20,7 @@ from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -59,7 +60,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     mend = arguments.repair and not arguments.dry_run
     if mend:
         machine.require_root("verify --repair")
-    scan = snapper.scan(machine.layout, machine.subvolumes)
+    scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once
     examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
@@ -305,6 +306,7 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
                 "target": finding.entry.target,
                 "image": finding.name,
                 "version": None if finding.version == "?" else finding.version,
+                "shown": None if finding.version == "?" else finding.shown,
                 "file": finding.file_name,
                 "condition": finding.condition,
                 "reason": finding.reason or None,
@@ -321,6 +323,7 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
             {
                 "image": done.finding.name,
                 "version": done.finding.version,
+                "shown": done.finding.shown,
                 "link": done.finding.entry.name,
                 "file": done.finding.file_name,
                 "done": done.outcome,

@@ -223,11 +223,14 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
         "usable": explanation.usable,
         "against": [{"rule": rule.rule, "reason": rule.system} for rule in explanation.general],
         "taken": explanation.taken,
+        "shown_taken": explanation.plan.chosen.shown if explanation.plan.chosen is not None else None,
         "not_had": explanation.not_had or None,
         "versions": [
             {
                 "version": each.option.version,
+                "shown": each.option.shown,
                 "file": each.option.file_name,
+                "sha256": each.option.sha256 or None,
                 "source": each.option.candidate.source if each.option.candidate is not None else None,
                 "link": each.link,
                 "damage": each.damage or None,

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tukit_sysext.collect.leftovers import recalled
 from tukit_sysext.collect.roots import find_roots
 from tukit_sysext.doctor.check import CheckResult, good, unknown, warning
+from tukit_sysext.ledger.leftovers import recalled
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import scan
 
@@ -25,7 +25,8 @@ class CollectionCheck:
         """Look at the snapshots, and at what is mounted."""
         snapshots = scan(machine.layout, machine.subvolumes, releases=False)
         roots = find_roots(machine.layout, snapshots)
-        return cls(unknown=recalled(machine.layout).what_stops(roots), privileged=machine.privileged)
+        unknown = recalled(machine.layout).unsettled(roots.unknown, roots.leftovers)
+        return cls(unknown=unknown, privileged=machine.privileged)
 
     def judge(self) -> Iterator[CheckResult]:
         for place in self.unknown:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tukit_sysext
 from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown, warning
@@ -118,11 +119,19 @@ def _broken(machine: Machine) -> Mapping[str, str]:
     """Why programs do not accept what is known to be good; only root can look into images."""
     attempts = {GPGV: try_gpgv}
     if machine.privileged:
-        attempts[DISSECT] = lambda: try_dissect(machine.layout.cache)
+        attempts[DISSECT] = _try_dissect
     broken: dict[str, str] = {}
     for path, attempt in attempts.items():
         try:
             CONTROL.check(path, attempt)
         except (StoreError, ToolBroken) as error:
             broken[path] = str(error)
+        except OSError as error:
+            broken[path] = f"{path} cannot be tried: {error.filename}: {error.strerror}"
     return broken
+
+
+def _try_dissect() -> None:
+    """Try it in a folder of its own: making the one for images would hide that it is missing. Raises OSError too."""
+    with TemporaryDirectory(prefix="tukit-sysext-") as scratch:
+        try_dissect(Path(scratch))

@@ -17,7 +17,7 @@ from tukit_sysext.grammar import (
     source_commands,
     store_commands,
 )
-from tukit_sysext.grammar.command import Commands, Parser, common
+from tukit_sysext.grammar.command import Commands, Parser
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
 PARTS = (look_commands, change_commands, past_commands, store_commands, source_commands, machine_commands)
@@ -35,7 +35,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
         epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
     )
     top.add_argument("--version", action="version", version=f"tukit-sysext {__version__}")
-    common(top, verbose=False, quiet=False)
+    top.set_defaults(verbose=False, quiet=False)
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if words[:1] == ["complete"]:
         machine_commands.add_hidden(commands)

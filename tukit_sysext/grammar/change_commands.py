@@ -6,7 +6,6 @@ from __future__ import annotations
 from tukit_sysext.grammar.command import (
     Commands,
     argument,
-    command,
     dry_run,
     json,
     now,
@@ -22,8 +21,7 @@ BOTH = (
 
 def add(commands: Commands) -> None:
     """Add them."""
-    command(
-        commands,
+    commands.add_parser(
         "install",
         help="want images, fetch and link them",
         description=f"Makes images wanted (images.d/NAME.conf), fetches the newest version that fits, and links it. "
@@ -59,8 +57,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "remove",
         help="stop wanting images, and take their links out",
         description="Takes images.d/NAME.conf and the links away. The files stay in the store while anything needs "
@@ -75,8 +72,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "update",
         help="bring images to the newest version that fits",
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
@@ -92,8 +88,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "hold",
         help="keep images at a version",
         description="Fixes the version of wanted images (Hold=): the one that each tree has, or VERSION. What happens "
@@ -107,8 +102,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "unhold",
         help="let held images go on",
         description=f"Takes Hold= away: updates bring newer versions again. {BOTH}",
@@ -121,8 +115,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "block",
         help="never use a version",
         description="Blocks versions for all that choose images: they count as not fitting, where they are linked too. "
@@ -136,8 +129,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "unblock",
         help="allow a blocked version again",
         description=f"Takes back what tukit-sysext block wrote. {BOTH}",
@@ -150,8 +142,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "adopt",
         help="take over images that another tool, or a hand, linked",
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "

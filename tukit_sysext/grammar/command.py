@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How one command is added, and the options that several have."""
+"""What a command is to argparse, and the options that several have."""
 
 from __future__ import annotations
 
@@ -16,42 +16,45 @@ Argument = Callable[[argparse._ActionsContainer], object]
 
 
 class Parser(argparse.ArgumentParser):
-    """A command, with its examples: the man page and the tests read them."""
+    """A command, with its arguments in the order in which help shows them.
 
-    examples: tuple[Example, ...] = ()
+    ``add_parser()`` takes ``examples``, which the man page and the tests read, and ``arguments``; ``-v`` and ``-q`` are
+    everybody's.
+    """
+
+    def __init__(
+        self, *, examples: Sequence[Example] = (), arguments: Sequence[Argument] = (), **settings: Any
+    ) -> None:
+        shown = [f"tukit-sysext {line}" for line, _ in examples]
+        width = max(map(len, shown), default=0)
+        lines = [f"  {line:{width}}  {what}".rstrip() for line, (_, what) in zip(shown, examples, strict=True)]
+        if lines:
+            settings["epilog"] = "\n".join(["examples:", *lines])
+        super().__init__(formatter_class=_Formatter, **settings)
+        self.examples = tuple(examples)
+        # before the command or after it: what was said before counts where nothing is said after it
+        self.add_argument(
+            "-v",
+            "--verbose",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="tell what is done, and trace a fault of ours",
+        )
+        self.add_argument(
+            "-q",
+            "--quiet",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print what was asked for and errors, nothing else",
+        )
+        for add in arguments:
+            add(self)
 
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[Parser]
 else:
     Commands = argparse._SubParsersAction  # generic in the stubs alone
-
-
-def command(
-    commands: Commands,
-    name: str,
-    *,
-    help: str,
-    description: str,
-    examples: Sequence[Example],
-    arguments: Sequence[Argument] = (),
-) -> Parser:
-    """Add one command, with ``-v``, ``-q`` and its arguments, in the order in which help shows them."""
-    shown = [f"tukit-sysext {line}" for line, _ in examples]
-    width = max(map(len, shown), default=0)
-    lines = [f"  {line:{width}}  {what}".rstrip() for line, (_, what) in zip(shown, examples, strict=True)]
-    made: Parser = commands.add_parser(
-        name,
-        help=help,
-        description=description,
-        epilog="\n".join(["examples:", *lines]) if lines else None,
-        formatter_class=_Formatter,
-    )
-    made.examples = tuple(examples)
-    common(made)
-    for add in arguments:
-        add(made)
-    return made
 
 
 def argument(*names: str, **settings: Any) -> Argument:
@@ -77,24 +80,6 @@ class _Formatter(argparse.HelpFormatter):
         if text.startswith("examples:\n"):
             return text
         return super()._fill_text(text, width, indent)
-
-
-def common(parser: argparse.ArgumentParser, **defaults: Any) -> None:
-    """``-v`` and ``-q``: before the command or after it; without ``defaults`` what was said before counts."""
-    parser.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        default=defaults.get("verbose", argparse.SUPPRESS),
-        help="tell what is done, and trace a fault of ours",
-    )
-    parser.add_argument(
-        "-q",
-        "--quiet",
-        action="store_true",
-        default=defaults.get("quiet", argparse.SUPPRESS),
-        help="print what was asked for and errors, nothing else",
-    )
 
 
 def number(text: str) -> int:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, command, json, one_of, tree
+from tukit_sysext.grammar.command import Commands, argument, json, one_of, tree
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    command(
-        commands,
+    commands.add_parser(
         "list",
         help="what the sources offer, and what of it fits, is installed, or has an update",
         description="Lists the images that the sources offer, each with the newest version that fits the tree, the one "
@@ -29,8 +28,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "status",
         help="which images the running system and the one that boots next have, and what is wrong",
         description="Shows the images of the running system, of the one that boots next, and of an open transaction.",
@@ -54,8 +52,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "check",
         help="what a transaction would do with the images of a tree, and why",
         description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
@@ -67,8 +64,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "why-not",
         help="why an image, or a version of it, is not used: every rule with the values of both sides",
         description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
@@ -81,8 +77,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "config",
         help="the effective configuration, and which file each value comes from",
         description="Prints settings, sources and wanted images as they count, each value with the file and line that "

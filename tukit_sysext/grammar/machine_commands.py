@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, command, common, dry_run, json
+from tukit_sysext.grammar.command import Commands, argument, dry_run, json
 
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
@@ -11,8 +11,7 @@ COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "
 
 def add(commands: Commands) -> None:
     """Add them."""
-    command(
-        commands,
+    commands.add_parser(
         "doctor",
         help="what is wrong with this machine's set-up, and the command that mends it",
         description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where there is a "
@@ -25,8 +24,7 @@ def add(commands: Commands) -> None:
         arguments=(json,),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "preflight",
         help="would an update to what the repositories offer now be refused",
         description="A cheap answer before an update downloads anything: would a required image refuse it? The release "
@@ -40,8 +38,7 @@ def add(commands: Commands) -> None:
         arguments=(json,),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "plugins",
         help="which plugins are loaded, and what they implement",
         description="Lists the built-in plugins and those that [Plugins] Load= in tukit-sysext.conf names.",
@@ -52,8 +49,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "purge",
         help="remove our own state; images, links and configuration stay",
         description="Removes /var/lib/tukit-sysext (records, ledger, memory of signatures), /var/cache/tukit-sysext "
@@ -65,8 +61,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "settle",
         help="bring the ledger in line with the disk (started by systemd after events)",
         description="Looks at all snapshots, brings the ledger in line with them and settles the events written down.",
@@ -79,5 +74,4 @@ def add(commands: Commands) -> None:
 def add_hidden(commands: Commands) -> None:
     """Add what no help shows."""
     hidden = commands.add_parser("complete", description="Prints names for the completions of shells.")
-    common(hidden)
     hidden.add_argument("kind", choices=COMPLETED, metavar="KIND", help=", ".join(COMPLETED))

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, command, json
+from tukit_sysext.grammar.command import Commands, argument, json
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    command(
-        commands,
+    commands.add_parser(
         "snapshots",
         help="the images of every snapshot",
         description="Shows snapshots downwards, images across, and versions in the cells; marks the default and the "
@@ -21,8 +20,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "diff",
         help="images that came, went or changed version between two snapshots",
         description="Compares the images of two snapshots. Of a deleted snapshot the ledger tells them.",
@@ -34,8 +32,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "history",
         help="what happened to snapshots and images",
         description="Shows what the ledger remembers, the newest last. With IMAGE also which snapshots had it.",

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, command, dry_run, json, json_of_action, number
+from tukit_sysext.grammar.command import Commands, argument, dry_run, json, json_of_action, number
 
 
 def add(commands: Commands) -> None:
     """Add it."""
-    sources = command(
-        commands,
+    sources = commands.add_parser(
         "sources",
         help="where images come from, and whose signatures are believed; add a source",
         description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
@@ -22,8 +21,7 @@ def add(commands: Commands) -> None:
         arguments=(json,),
     )
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
-    command(
-        actions,
+    actions.add_parser(
         "add",
         help="add a source with the key that signs its lists",
         description="Writes /etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps "
@@ -46,8 +44,7 @@ def add(commands: Commands) -> None:
             dry_run,
         ),
     )
-    command(
-        actions,
+    actions.add_parser(
         "reset",
         help="forget which lists were seen, to go back to an older one",
         description="An older list than the newest one seen is refused, as it may be served again by an attacker. "
@@ -59,8 +56,7 @@ def add(commands: Commands) -> None:
             dry_run,
         ),
     )
-    command(
-        actions,
+    actions.add_parser(
         "remove",
         help="take a source and its key away",
         description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, command, dry_run, json, number, one_of
+from tukit_sysext.grammar.command import Commands, argument, dry_run, json, number, one_of
 
 
 def add(commands: Commands) -> None:
     """Add them."""
-    command(
-        commands,
+    commands.add_parser(
         "verify",
         help="are the images of snapshots present, whole and fitting",
         description="Reads every image of the running system and of what boots next, and compares it with what is "
@@ -36,8 +35,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "gc",
         help="collect images that no snapshot needs",
         description="Deletes images of the store that nothing needed in two runs and for the grace time ([Store] "
@@ -54,8 +52,7 @@ def add(commands: Commands) -> None:
         ),
     )
 
-    command(
-        commands,
+    commands.add_parser(
         "why",
         help="what keeps an image",
         description="Names everything that needs an image of the store: snapshots, the running system, holds, mounts.",

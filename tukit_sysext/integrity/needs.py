@@ -14,6 +14,7 @@ from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.names import shown_version
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.small_file import read_small
@@ -41,6 +42,11 @@ class Need:
     since: int
 
     @property
+    def shown(self) -> str:
+        """The version for people."""
+        return shown_version(self.version, self.file_name)
+
+    @property
     def key(self) -> tuple[int | None, str, str, str]:
         """Equal for two needs of the same repair; the words of a reason may differ from run to run."""
         return self.snapshot, self.link, self.file_name, self.condition
@@ -56,7 +62,7 @@ def tell(assessment: Assessment) -> None:
                 "%s: %s %s (%s) is %s: %s; next step: tukit-sysext verify%s --repair",
                 assessment.subject.called,
                 finding.name,
-                finding.version,
+                finding.shown,
                 finding.entry.name,
                 finding.condition,
                 finding.reason,
@@ -102,7 +108,7 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
             kind=f"image {need.condition}",
             snapshot=need.snapshot,
             image=need.name,
-            detail=f"{need.name} {need.version} ({need.link}): {need.reason}",
+            detail=f"{need.name} {need.shown} ({need.link}): {need.reason}",
         )
         for need in new
     ]

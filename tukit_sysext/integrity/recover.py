@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -40,8 +41,9 @@ class Recovery:
     def __init__(self, machine: Machine, plugins: AllPlugins, tree: Tree, store: Store) -> None:
         self._machine = machine
         self._plugins = plugins
-        self._tree = tree
         self._store = store
+        self._configurations = tuple(_configurations(machine, tree))
+        self._keep_free = self._configurations[0].settings.keep_free
 
     def bring_back(self, record: Record) -> Origin:
         """Find the recorded content and publish it; where it was found, else why nobody has it."""
@@ -93,7 +95,7 @@ class Recovery:
                 or hash_of(descriptor) != record.sha256
             ):
                 return False
-            with self._store.receive(sha256=record.sha256, limit=record.size, where=str(path)) as incoming:
+            with self._receive(record, str(path)) as incoming:
                 incoming.copy(descriptor, record.size)
                 self._publish(incoming, record)
         except OSError as error:
@@ -102,6 +104,9 @@ class Recovery:
             os.close(descriptor)
         return True
 
+    def _receive(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
+        return self._store.receive(sha256=record.sha256, limit=record.size, where=where, keep_free=self._keep_free)
+
     def _publish(self, incoming: Incoming, record: Record) -> None:
         # what stands there is known to be wrong; its record is what the new content has to be like
         self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
@@ -109,7 +114,7 @@ class Recovery:
     def _fetch(self, source: Source, candidate: Candidate, record: Record) -> str | None:
         """Fetch the recorded content from a source; None where that was done, else why not. Raises StoreError."""
         where = f"{record.file_name} of source {source.name}"
-        with self._store.receive(sha256=record.sha256, limit=record.size, where=where) as incoming:
+        with self._receive(record, where) as incoming:
             try:
                 sink = ProgressSink(incoming, record.file_name, self._machine.progress)
                 self._machine.progress.fetch([(record.file_name, record.size)])
@@ -128,7 +133,7 @@ class Recovery:
         """Sources that may have the recorded content: folders first, then the record's source, then the others."""
         ranked: list[tuple[tuple[bool, bool], Source, SourceSettings | None]] = []
         known: list[SourceSettings] = []
-        for configuration in self._configurations():
+        for configuration in self._configurations:
             for source in self._plugins.sources(self._machine, configuration):
                 settings = configuration.sources.get(source.name)
                 if settings is not None and settings in known:
@@ -139,11 +144,13 @@ class Recovery:
         for _, source, settings in sorted(ranked, key=itemgetter(0)):
             yield source, _candidate(record, source, settings)
 
-    def _configurations(self) -> Iterator[Configuration]:
-        yield load_configuration(self._tree)
-        if self._tree.path != self._machine.layout.root:
-            with Tree(self._machine.layout.root) as running:
-                yield load_configuration(running)
+
+def _configurations(machine: Machine, tree: Tree) -> Iterator[Configuration]:
+    """That of the tree, and that of the running system where it is another one."""
+    yield load_configuration(tree)
+    if tree.path != machine.layout.root:
+        with Tree(machine.layout.root) as running:
+            yield load_configuration(running)
 
 
 def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:

@@ -28,7 +28,6 @@ from tukit_sysext.ledger.schema import mending
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
-from tukit_sysext.system.system_release import label
 
 __all__ = ["Ledger", "LedgerEvent", "LedgerImage", "LedgerSnapshot", "Repeat", "time_text", "write_or_log"]
 
@@ -105,6 +104,8 @@ class Ledger(EventTable, ImageTable):
         }
 
     def _enter(self, connection: sqlite3.Connection, snapshot: Snapshot) -> int:
+        from tukit_sysext.system.system_release import label  # 3 ms, which a collection does without
+
         subvolume = snapshot.subvolume
         connection.execute(
             "INSERT INTO snapshot (number, uuid) VALUES (?, ?) ON CONFLICT (number, uuid) DO NOTHING",

@@ -6,10 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.snapper import Snapshot, SnapshotKey
+
+if TYPE_CHECKING:
+    from tukit_sysext.rules.release import ReleaseData
 
 _RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID", "IMAGE_VERSION", "BUILD_ID")
 
@@ -100,8 +103,7 @@ def key_of(snapshot: Snapshot) -> str:
 
 def release_of(release: ReleaseData | None) -> Mapping[str, str]:
     """The keys of an os-release that the ledger remembers."""
-    known = release or ReleaseData()
-    return {key: clean(known[key]) for key in _RELEASE_KEYS if key in known}
+    return {key: clean(release[key]) for key in _RELEASE_KEYS if key in release} if release is not None else {}
 
 
 def release_from(text: str | None) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, deduce
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -43,7 +44,7 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
         events += [event for event in taken if event is not None]
         before, turn = _before(machine)
         looked_at = _last_change(machine.layout.snapshots)
-        scan = snapper.scan(machine.layout, machine.subvolumes)
+        scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
         for event in deduce(events, before, scan):

@@ -129,11 +129,13 @@ class Attempt:
         state = self._state
         if not self._begun:
             self._begin(status)
-        if state.received + len(data) > state.request.limit:
-            raise ImageBroken(f"{self.url}: larger than the limit of {state.request.limit} bytes")
+        room = state.request.limit - state.received
         if state.request.sink is not None:
-            state.request.sink.write(data)
-        else:
+            # one byte too many, by which a sink that has this limit too learns that what it has is of no use
+            state.request.sink.write(data[: room + 1])
+        if len(data) > room:
+            raise ImageBroken(f"{self.url}: larger than the limit of {state.request.limit} bytes")
+        if state.request.sink is None:
             self._body += data
         state.received += len(data)
 

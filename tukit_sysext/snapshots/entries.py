@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
@@ -84,21 +85,28 @@ def read_entries(tree: Tree) -> tuple[Entry, ...]:
 
 def entries_of(directory: int) -> tuple[Entry, ...]:
     """All entries of an open directory but temporary ones of ours, sorted by name. Raises OSError."""
-    return tuple(_entry(directory, name) for name in sorted(os.listdir(directory)) if not _ours(name))
+    with os.scandir(directory) as entries:
+        return tuple(
+            _entry(directory, entry) for entry in sorted(entries, key=lambda entry: entry.name) if not _ours(entry.name)
+        )
 
 
 def _ours(name: str) -> bool:
     return name.startswith(TEMPORARY_PREFIX)
 
 
-def _entry(directory: int, name: str) -> Entry:
-    mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-    if stat.S_ISLNK(mode):
-        target = os.readlink(name, dir_fd=directory)
-        return Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target))
-    if stat.S_ISDIR(mode):
-        return Entry(name=name, kind=EntryKind.DIRECTORY)
-    return Entry(name=name, kind=EntryKind.FILE if stat.S_ISREG(mode) else EntryKind.OTHER)
+def _entry(directory: int, entry: os.DirEntry[str]) -> Entry:
+    if entry.is_symlink():
+        return _link(entry.name, os.readlink(entry.name, dir_fd=directory))
+    if entry.is_dir(follow_symlinks=False):
+        return Entry(name=entry.name, kind=EntryKind.DIRECTORY)
+    return Entry(name=entry.name, kind=EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER)
+
+
+@lru_cache(maxsize=1024)
+def _link(name: str, target: str) -> Entry:
+    """A link; most snapshots have the same ones."""
+    return Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target))
 
 
 _SYNC_POINT = "etc/etc.syncpoint/extensions"

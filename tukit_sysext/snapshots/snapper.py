@@ -9,16 +9,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import Layout
-from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.subvolume import Subvolume, Subvolumes
-from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.rules.release import ReleaseData
 
 NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 """How a folder of snapper is called."""
@@ -289,7 +291,7 @@ class _Content:
 def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
     try:
         with Tree(path) as tree:
-            release = read_release(tree) if releases else None
+            release = _release(tree) if releases else None
             try:
                 overlaid = read_overlaid(tree, layout)
                 entries, hidden = overlaid if overlaid is not None else (read_entries(tree), ())
@@ -298,6 +300,12 @@ def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
             return _Content(entries=entries, hidden=hidden, release=release)
     except UnknownState as error:
         return _Content(entries=None, unknown=str(error))
+
+
+def _release(tree: Tree) -> ReleaseData | None:
+    from tukit_sysext.system.system_release import read_release  # 3 ms, which a collection does without
+
+    return read_release(tree)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

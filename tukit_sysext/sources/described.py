@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What descriptions said that the list names: one note for each image of a source, not one file for each version.
+"""What descriptions said, so that a run asks nothing again: one note for each image of a source, not a file for each.
 
-The list has the hash of each, so that nothing has to be fetched, hashed or parsed again while it stays the same.
+What the list names is kept by the hash that the list has of it. What it does not name (that there is none, too) is kept
+for a day, while the same list is published at the same places, and is vouched for as it was when it came. No verdict is
+kept: judging a thousand versions takes a tenth of a second, and a change of the system, of the configuration or of what
+plugins object to counts at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
-from tukit_sysext.sources.candidate import Candidate, Description
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.repository import NOT_DESCRIBED
 
 _KIND = "descriptions"
+_DAY = 86400
 
 
 class Described:
@@ -28,34 +33,72 @@ class Described:
 
     def recall(self, candidate: Candidate, sha256: str) -> Description | None:
         """What the description with this hash said of a candidate; None where it was not read yet."""
-        said = self._note(candidate.name).get(candidate.file_name)
-        if not isinstance(said, dict) or said.get("description") != sha256:
+        said = self._said(candidate)
+        if said.get("description") != sha256:
             return None
-        release = said.get("release")
-        if not isinstance(release, dict):
-            return NOT_DESCRIBED
-        return Description(release=ReleaseData({str(key): str(value) for key, value in release.items()}))
+        if "broken" not in said:
+            return _description(said)
+        # another version of this program may be able to read it
+        broken = Description(failure=Standing.BROKEN, reason=str(said["broken"]))
+        return broken if self._is_fresh(said) else None
+
+    def recall_unlisted(self, candidate: Candidate, offer: str) -> Description | None:
+        """What was said beside a list of a candidate; None where nobody was asked while the source had this ``offer``.
+
+        An offer is a list and the places where it is published, hashed.
+        """
+        said = self._said(candidate)
+        return _description(said) if said.get("offer") == offer and self._is_fresh(said) else None
 
     def keep(self, candidate: Candidate, sha256: str, description: Description) -> None:
-        """Keep what a description with this hash says, once :meth:`write` is called; nothing of one that fails."""
-        if description.failure is None:
-            release = dict(description.release) if description.release is not None else None
-            said = {"description": sha256, "release": release}
-            self._note(candidate.name)[candidate.file_name] = said
-            self._changed.add(candidate.name)
+        """Keep what the description with this hash says, or why it cannot be read, once :meth:`write` is called."""
+        said: dict[str, Any] = {"description": sha256, "release": _plain(description)}
+        if description.failure is not None:
+            said |= {"broken": description.reason, "time": time.time()}
+        self._put(candidate, said)
 
-    def write(self, listed: Collection[str]) -> None:
-        """Write what was kept; of what is not among these hashes of the list any more, nothing is."""
+    def keep_unlisted(self, candidate: Candidate, offer: str, description: Description) -> None:
+        """Keep what was said beside the list, once :meth:`write` is called; that nobody was reached says nothing."""
+        if description.failure is None:
+            said = {"offer": offer, "release": _plain(description), "vouched": description.vouched}
+            self._put(candidate, {**said, "time": time.time()})
+
+    def write(self, listed: Collection[str], offer: str) -> None:
+        """Write what was kept; of what is not among these hashes of the list, or is of another offer, nothing is."""
         for name in sorted(self._changed):
             note = {
                 file: said
                 for file, said in self._notes[name].items()
-                if isinstance(said, dict) and said.get("description") in listed
+                if isinstance(said, dict) and (said.get("description") in listed or said.get("offer") == offer)
             }
             self._cache.put_note(_KIND, f"{self._source}:{name}", note)
         self._changed.clear()
+
+    def _is_fresh(self, said: Mapping[str, Any]) -> bool:
+        when = said.get("time")
+        return isinstance(when, int | float) and 0 <= time.time() - when < _DAY
+
+    def _said(self, candidate: Candidate) -> Mapping[str, Any]:
+        said = self._note(candidate.name).get(candidate.file_name)
+        return said if isinstance(said, dict) else {}
+
+    def _put(self, candidate: Candidate, said: Mapping[str, Any]) -> None:
+        self._note(candidate.name)[candidate.file_name] = said
+        self._changed.add(candidate.name)
 
     def _note(self, name: str) -> dict[str, Any]:
         if name not in self._notes:
             self._notes[name] = self._cache.note(_KIND, f"{self._source}:{name}") or {}
         return self._notes[name]
+
+
+def _plain(description: Description) -> Mapping[str, str] | None:
+    return dict(description.release) if description.release is not None else None
+
+
+def _description(said: Mapping[str, Any]) -> Description:
+    release = said.get("release")
+    if not isinstance(release, dict):
+        return NOT_DESCRIBED
+    keys = ReleaseData({str(key): str(value) for key, value in release.items()})
+    return Description(release=keys, vouched="offer" not in said or said.get("vouched") is True)

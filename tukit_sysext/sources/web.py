@@ -7,6 +7,7 @@ about, several at once; lists, descriptions and what a signature check said are 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +45,7 @@ class WebSource:
         self._image_max = image_max
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
+        self._offered = ""
         self._signature: bytes | None = None
         # all descriptions together have the time of one, and some more for each that comes
         self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
@@ -77,6 +79,8 @@ class WebSource:
             else:
                 self._keep(answer, base)
                 self._trust.remember(verified)
+                places = " ".join(sorted(self._settings.urls)).encode()
+                self._offered = hashlib.sha256(answer.body + b"\n" + places).hexdigest()
                 return self._offer(base, checksum_list, verified.fingerprint if verified is not None else None)
         why = "; ".join(str(failure) for failure in failures)
         for kind in (ImageBroken, NoVerdict):
@@ -174,12 +178,12 @@ class WebSource:
             else:
                 ask.append((candidate, name))
         for (candidate, name), result in zip(ask, self._fetch_descriptions(ask), strict=True):
-            description = _outcome(result)
-            known[candidate.sha256] = description
-            self._described.keep(candidate, self._hashes.get(name, ""), description)
-        self._described.write(set(self._hashes.values()))
-        unnamed = [candidate for candidate in candidates if candidate.description is None]
-        return {**known, **self._describe_unnamed(unnamed)}
+            known[candidate.sha256] = _outcome(result)
+            if isinstance(result, Description):
+                self._described.keep(candidate, self._hashes.get(name, ""), result)
+        known |= self._describe_unnamed([candidate for candidate in candidates if candidate.description is None])
+        self._described.write(set(self._hashes.values()), self._offered)
+        return known
 
     def _fetch_descriptions(self, ask: Sequence[tuple[Candidate, str]]) -> list[Description | TukitSysextError]:
         """What descriptions say, by their names, or why they cannot be had.
@@ -219,10 +223,16 @@ class WebSource:
     def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """Descriptions that the list does not name: each kind is tried, the one that was there last first.
 
-        They only guide the search and nobody vouches for them: none is kept, and one that cannot be read is as none.
+        They only guide the search, and one that cannot be read is as none.
         """
-        known = self._try_kinds(candidates[:1])  # which tells what kind this publisher has
-        return {**known, **self._try_kinds(candidates[1:])}
+        before = {each.sha256: self._described.recall_unlisted(each, self._offered) for each in candidates}
+        known = {sha256: description for sha256, description in before.items() if description is not None}
+        ask = [candidate for candidate in candidates if candidate.sha256 not in known]
+        said = self._try_kinds(ask[:1])  # which tells what kind this publisher has
+        said |= self._try_kinds(ask[1:])
+        for candidate in ask:
+            self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
+        return known | said
 
     def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Description]:
         known: dict[str, Description] = {}

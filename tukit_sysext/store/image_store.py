@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The image store: flat, shared by all snapshots, a name never changes its content.
 
-An image is hashed while it is written to a file without a name, synced, recorded, and only then given its name: what
-stands under a name is whole (invariant 2 of the collection).
+An image is hashed while it is written to a file without a name, or with one that no reader takes for an image's; it is
+synced, recorded, and only then given its name: what stands under a name is whole (invariant 2 of the collection).
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from enum import StrEnum
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
-from tukit_sysext.quantities import KEEP_FREE, Share
+from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
+from tukit_sysext.store.partial import Partial
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
 from tukit_sysext.system.lock import alone, former_lock
+from tukit_sysext.system.syscalls import rename_new
 
 log = logging.getLogger(__name__)
 
@@ -223,18 +225,17 @@ class Store:
             os.close(descriptor)
 
     @contextmanager
-    def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share = KEEP_FREE) -> Iterator[Incoming]:
+    def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share) -> Iterator[Incoming]:
         """A file without a name in the store, to be written to; it is gone if it is not published.
 
         ``sha256`` is what its content must have, ``limit`` the most bytes that are taken, ``where`` names it in errors,
-        ``keep_free`` is what stays free of the file system.
+        ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
         Raises StoreError where the store cannot be written to.
         """
         try:
             make_directory(self._folder)
-            incoming = Incoming(
-                self._folder, self._incoming, sha256=sha256, limit=limit, where=where, keep_free=keep_free
-            )
+            partial = Partial(self._folder, sha256, limit=limit)
+            incoming = Incoming(partial, self._incoming, where=where, keep_free=keep_free)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
         self._incoming.append(incoming)
@@ -272,7 +273,7 @@ class Store:
                         sealed = True
                     self.records.write(record)
                     try:
-                        self._name(incoming.descriptor, name, replace=there.condition is not Condition.MISSING)
+                        self._name(incoming, name, replace=there.condition is not Condition.MISSING)
                     except FileExistsError:
                         # another tool was quicker: what it put there is not what our record says
                         if self.records.read(name) == record:
@@ -317,12 +318,17 @@ class Store:
         self.records.write(sealed)
         return sealed
 
-    def _name(self, descriptor: int, name: str, *, replace: bool) -> None:
+    def _name(self, incoming: Incoming, name: str, *, replace: bool) -> None:
+        partial = incoming.name
         directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            source = f"/proc/self/fd/{descriptor}"
+            source = f"/proc/self/fd/{incoming.descriptor}"
             # os.link follows the link in /proc only when dst_dir_fd is given
-            if not replace:
+            if partial is not None and replace:
+                os.rename(partial, name, src_dir_fd=directory, dst_dir_fd=directory)
+            elif partial is not None:
+                rename_new(directory, partial, directory, name)  # at no time it has two names (threat L1)
+            elif not replace:
                 os.link(source, name, dst_dir_fd=directory, follow_symlinks=True)
             else:
                 temporary = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"

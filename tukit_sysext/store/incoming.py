@@ -21,21 +21,20 @@ log = logging.getLogger(__name__)
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(
-        self, folder: Path, others: list[Incoming], *, sha256: str, limit: int, where: str, keep_free: Share
-    ) -> None:
+    def __init__(self, partial: Partial, others: list[Incoming], *, where: str, keep_free: Share) -> None:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
+        folder = partial.folder
         self.descriptor = _without_name(folder)
         self.size = 0
-        self._partial = Partial(folder, sha256, limit=limit)
+        self._partial = partial
         self._resumable = self._worth_keeping = False
         self._others = others
         self._keep_free = keep_free
         # what is written shows late in what the file system says is free: it is counted, from where the first began
         self._free_before: int = others[0]._free_before if others else _free(os.statvfs(folder))
         self._folder = folder
-        self._sha256 = sha256
-        self._limit = limit
+        self._sha256 = partial.sha256
+        self._limit = partial.limit
         self._where = where
         self._digest = Digest()
         self._pending = bytearray()
@@ -97,6 +96,15 @@ class Incoming:
                 view = view[os.write(self.descriptor, view) :]
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
+        if self._worth_keeping and self.name is None:
+            with suppress(OSError):  # where this process is killed, it comes again from its beginning then
+                self._partial.keep(self.descriptor)
+
+    @property
+    def name(self) -> str | None:
+        """The name in the store's folder under which it is kept while it comes; None where it has none."""
+        partial = self._partial
+        return partial.path.name if partial.is_name_of(self.descriptor) else None
 
     def resume(self) -> int:
         """Begin with what came of this image in an earlier run; how many bytes that is.
@@ -114,14 +122,15 @@ class Incoming:
             self._flush()
         except (OSError, TukitSysextError) as error:
             log.info("%s: what came before is of no use: %s", self._where, error)
-            self._partial.drop()
+            with suppress(OSError):
+                self._partial.drop(self.descriptor)
             self.restart()
         return self.size
 
     def restart(self) -> None:
         """Forget everything that was written; what can be of use later is kept. Raises StoreError."""
         try:
-            self._keep()
+            self._leave()
             fresh = _without_name(self._folder)
             os.dup2(fresh, self.descriptor, inheritable=False)
             os.close(fresh)
@@ -133,15 +142,18 @@ class Incoming:
         self._digest.close()
         self._digest = Digest()
 
-    def _keep(self) -> None:
-        if self._worth_keeping and self.size >= LEAST:
-            with suppress(OSError, StoreError):  # it comes again from its beginning then
+    def _leave(self) -> None:
+        """Keep what came, or take the name away that it has: a file without one is gone with its descriptor."""
+        with suppress(OSError, StoreError):  # it comes again from its beginning then
+            if self._worth_keeping and self.size >= LEAST:
                 self._flush()
-                self._partial.keep(self.descriptor)
+                self._partial.thin_out()
+            elif self.name is not None:
+                self._partial.drop(self.descriptor)
 
     def close(self) -> None:
-        """Give up what was not published: a file without a name is gone with its descriptor."""
-        self._keep()
+        """Give up what was not published."""
+        self._leave()
         self._digest.close()
         os.close(self.descriptor)
 
@@ -159,8 +171,9 @@ class Incoming:
         self._flush()
         sha256 = self._digest.hexdigest()
         self._worth_keeping = False
-        with suppress(OSError):
-            self._partial.drop()
+        if sha256 != self._sha256 or self.name is None:
+            with suppress(OSError):
+                self._partial.drop(self.descriptor)
         if sha256 != self._sha256:
             contents = f"expected SHA-256 {self._sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
             raise ImageBroken(f"{self._where}: {contents}")

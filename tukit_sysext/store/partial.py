@@ -3,11 +3,14 @@
 
 A file of the store's folder that root alone may read, whose name no reader takes for an image: it begins with a dot and
 has no ``.raw`` at its end, so that a collection takes it for what a process left behind, and takes it away by its age.
-Nothing in it is believed: its bytes are hashed anew with those that follow, and the hash of the whole decides.
+It has that name while it is written to, so that it outlives a process that is killed; that process has it locked, and
+another one at the same image writes to a file without a name. Nothing in it is believed: its bytes are hashed anew with
+those that follow, and the hash of the whole decides.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -23,53 +26,91 @@ LEAST = 64 * 1024
 
 
 class Partial:
-    """That of one image; all of them together have at most ``limit`` bytes."""
+    """That of one image, which has the hash ``sha256`` and at most ``limit`` bytes; so have all of them together."""
 
     def __init__(self, folder: Path, sha256: str, *, limit: int) -> None:
-        self._folder = folder
-        self._path = folder / f"{_PREFIX}{sha256}"
-        self._limit = limit
+        self.folder = folder
+        self.sha256 = sha256
+        self.limit = limit
+        self.path = folder / f"{_PREFIX}{sha256}"
 
     def open(self) -> int | None:
-        """A descriptor to read it; None where there is none, or something else than a file that was kept here."""
+        """A descriptor to read it; None where there is none that was kept here, and of use: another one is dropped."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
         status = os.fstat(descriptor)
         ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-        if ours and status.st_nlink == 1 and LEAST <= status.st_size <= self._limit:
+        if ours and status.st_nlink == 1 and LEAST <= status.st_size <= self.limit:
             return descriptor
         os.close(descriptor)
+        if ours:
+            _drop(self.path)
         return None
 
+    def is_name_of(self, descriptor: int) -> bool:
+        """Whether the open file has this name."""
+        with suppress(OSError):
+            return os.path.samestat(self.path.lstat(), os.fstat(descriptor))
+        return False
+
     def keep(self, descriptor: int) -> None:
-        """Keep the file without a name behind a descriptor, where it has more than was kept before. Raises OSError."""
+        """Give the open file without a name this one, where it has more than what was kept before. Raises OSError.
+
+        Nothing is done where another process writes to that.
+        """
         size = os.fstat(descriptor).st_size
-        if size < LEAST or size <= self._size(self._path):
+        if size < LEAST or size <= _size(self.path) or not _drop(self.path):
             return
-        self.drop()
-        directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        directory = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.link(f"/proc/self/fd/{descriptor}", self._path.name, dst_dir_fd=directory, follow_symlinks=True)
+            # os.link follows the link in /proc only when dst_dir_fd is given
+            os.link(f"/proc/self/fd/{descriptor}", self.path.name, dst_dir_fd=directory, follow_symlinks=True)
         finally:
             os.close(directory)
-        self._thin_out()
 
-    def drop(self) -> None:
-        """Forget what was kept: the image is whole, or what was kept is no part of it. Raises OSError."""
-        self._path.unlink(missing_ok=True)
+    def drop(self, descriptor: int) -> None:
+        """Forget what was kept: the image is whole, or what was kept is no part of it. Raises OSError.
 
-    def _thin_out(self) -> None:
-        kept = sorted(self._folder.glob(f"{_PREFIX}*"), key=lambda path: path.lstat().st_mtime, reverse=True)
+        What another process than that of the open file writes to stays.
+        """
+        if self.is_name_of(descriptor):
+            self.path.unlink()
+        else:
+            _drop(self.path)
+
+    def thin_out(self) -> None:
+        """Take away the oldest of too many, and of too large ones. Raises OSError."""
+        kept = sorted(self.folder.glob(f"{_PREFIX}*"), key=lambda path: path.lstat().st_mtime, reverse=True)
         size = 0
         for number, path in enumerate(kept):
-            size += self._size(path)
-            if number >= _MOST or size > self._limit:
-                path.unlink(missing_ok=True)
+            size += _size(path)
+            if number >= _MOST or size > self.limit:
+                _drop(path)
 
-    @staticmethod
-    def _size(path: Path) -> int:
-        with suppress(OSError):
-            return path.lstat().st_size
-        return 0
+
+def _drop(path: Path) -> bool:
+    """Take a name away, unless a process writes to the file; whether it is away. Raises OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        path.unlink()  # a symbolic link: nothing that is written to here
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import calendar
 import json
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,10 @@ _END_OF_TIME = 10**11
 def seconds_of(text: str) -> int | None:
     """A time as it stands in records and ledger (UTC, RFC 3339) as seconds since the epoch; None where it is none."""
     try:
-        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+        time = datetime.fromisoformat(text)
     except (ValueError, TypeError):
         return None
+    return int(time.timestamp()) if time.isoformat() == text.removesuffix("Z") + "+00:00" else None
 
 
 def plausible_time(value: object) -> int:

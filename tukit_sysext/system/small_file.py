@@ -8,7 +8,8 @@ import os
 import stat
 from pathlib import Path
 
-_PIECE = 256 * 1024
+_PIECE = 64 * 1024
+"""Bytes that are read at once: of more, the memory costs more than the reading."""
 
 
 def read_small(path: Path | str, *, limit: int, dir_fd: int | None = None, follow: bool = True) -> bytes:
@@ -18,9 +19,14 @@ def read_small(path: Path | str, *, limit: int, dir_fd: int | None = None, follo
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "expected a regular file", str(path))
-        content = b""
-        while len(content) < limit and (piece := os.read(descriptor, min(_PIECE, limit - len(content)))):
-            content += piece
-        return content
+        return read_from(descriptor, limit=limit)
     finally:
         os.close(descriptor)
+
+
+def read_from(descriptor: int, *, limit: int) -> bytes:
+    """The next ``limit`` bytes of a file, or what there is. Raises OSError."""
+    content = b""
+    while len(content) < limit and (piece := os.read(descriptor, min(_PIECE, limit - len(content)))):
+        content += piece
+    return content

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from functools import cache
+from typing import Any
 
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
@@ -24,18 +26,25 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_HOW_SIZE = ctypes.sizeof(_OpenHow)
+
+
+@cache
+def _how(flags: int, resolve: int) -> Any:
+    return ctypes.byref(_OpenHow(flags, 0, resolve))
+
+
 def openat2(directory: int, path: str, flags: int, *, resolve: int) -> int:
     """Open ``path`` below the descriptor ``directory`` and return a new descriptor (close-on-exec).
 
     Raises OSError: ELOOP for a symbolic link where ``resolve`` forbids one, EXDEV for a way out of the directory, else
     as open(2).
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
     raw = os.fsencode(path)
     if b"\0" in raw:
         raise ValueError(f"path with a NUL byte: {path!r}")
     while True:
-        descriptor: int = _libc.syscall(_SYS_OPENAT2, directory, raw, ctypes.byref(how), ctypes.sizeof(how))
+        descriptor: int = _libc.syscall(_SYS_OPENAT2, directory, raw, _how(flags | os.O_CLOEXEC, resolve), _HOW_SIZE)
         if descriptor >= 0:
             return descriptor
         number = ctypes.get_errno()

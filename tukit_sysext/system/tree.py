@@ -10,12 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.label import FOLDER, labelled
+from tukit_sysext.system.small_file import read_from
 from tukit_sysext.system.syscalls import (
     RESOLVE_BENEATH,
     RESOLVE_IN_ROOT,
@@ -60,19 +63,18 @@ class Tree:
             return None
         except OSError as error:
             raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            raise UnknownState(f"{self.path / path}: expected a regular file")
-        if private and (status.st_uid != 0 or status.st_mode & 0o077):
-            os.close(descriptor)
-            found = f"of user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
-            raise UnknownState(f"{self.path / path}: expected a file of root with mode 0600, found one {found}")
         try:
-            with open(descriptor, "rb") as file:
-                content = file.read(limit + 1)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnknownState(f"{self.path / path}: expected a regular file")
+            if private and (status.st_uid != 0 or status.st_mode & 0o077):
+                found = f"of user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
+                raise UnknownState(f"{self.path / path}: expected a file of root with mode 0600, found one {found}")
+            content = read_from(descriptor, limit=limit + 1)
         except OSError as error:
             raise UnknownState(f"{self.path / path}: cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
         if len(content) > limit:
             raise UnknownState(f"{self.path / path}: larger than {limit} bytes")
         return content
@@ -123,6 +125,28 @@ class Tree:
         except OSError as error:
             raise UnknownState(f"{self.path / path}: cannot be opened: {error.strerror}") from error
 
+    def find_each(self, paths: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+        """Those of these directories that there are, with a descriptor each, which is closed here; else as find().
+
+        What several are in is looked up once: most of them are in no tree.
+        """
+        for parent, names in _by_parent(paths).items():
+            descriptor = self.find(parent)
+            if descriptor is None:
+                continue
+            try:
+                existing = [name for name in names if _may_exist(descriptor, name)]
+            finally:
+                os.close(descriptor)
+            for name in existing:
+                path = f"{parent}/{name}"
+                descriptor = self.find(path)
+                if descriptor is not None:
+                    try:
+                        yield path, descriptor
+                    finally:
+                        os.close(descriptor)
+
     def directory(self, path: str, *, create: bool = False) -> int | None:
         """Descriptor of a directory beneath the root, reached without any symbolic link, to be written through.
 
@@ -165,3 +189,22 @@ class Tree:
             if error.errno == errno.ENOTDIR:
                 raise OutsideTree(f"{self.path / path}: expected a directory") from error
             raise UnknownState(f"{self.path / path}: cannot be opened: {error.strerror}") from error
+
+
+@cache
+def _by_parent(paths: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        parent, name = os.path.split(path)
+        names.setdefault(parent, []).append(name)
+    return names
+
+
+def _may_exist(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # opening it tells what is wrong
+    return True

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 from tukit_sysext.machine import Machine
-from tukit_sysext.progress.notice import ProgressFile
 from tukit_sysext.progress.progress import Progress, Report, Watcher
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
@@ -147,6 +146,8 @@ class Output:
         with self.progress_bars(self.errors) as bars:
             watchers: list[Watcher] = [bars] if bars is not None else []
             if job is not None and machine.privileged:
+                from tukit_sysext.progress.notice import ProgressFile
+
                 watchers.append(ProgressFile(machine.layout.progress, job=job))
             progress = Progress(watchers)
             try:

@@ -36,6 +36,7 @@ class InUse:
     """
 
     version: str
+    shown: str
     system: str
 
 
@@ -81,6 +82,7 @@ class Facts:
     ``in_use`` what the running system, or the one that boots next, has by image: an update never takes it away,
     ``rebuilt`` whether another content of the linked version is taken as an update,
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
+    ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
@@ -107,6 +109,7 @@ class Facts:
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
     tried: Mapping[str, int] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
     _stored: dict[str, list[Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
 

@@ -31,6 +31,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
+from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Option, consider, spare
@@ -47,6 +48,10 @@ class _Wanted:
     name: str
     option: Option
     candidate: Candidate
+
+
+class _NameTaken(Exception):
+    """An image of unknown origin, with other content, has the name in the store that a published one would get."""
 
 
 class Fetching:
@@ -81,7 +86,12 @@ class Fetching:
             if image.chosen is None or image.chosen.candidate is None:
                 continue
             wanted = _Wanted(name=image.name, option=image.chosen, candidate=image.chosen.candidate)
-            known = self._take_over(wanted)
+            try:
+                known = self._take_over(wanted)
+            except _NameTaken:
+                log.warning("%s: an image of unknown origin has this name in the store", wanted.option.file_name)
+                self._resolver.put_beside(wanted.candidate)
+                continue
             if known is not None:
                 self._note(wanted, known)
             else:
@@ -94,13 +104,18 @@ class Fetching:
         self._resolver.describe()
 
     def _take_over(self, wanted: _Wanted) -> Description | None:
-        """Take over another tool's file under this name where it is the published one: nothing to fetch then."""
+        """Take over another tool's file under this name where it is the published one: nothing to fetch then.
+
+        Raises _NameTaken where it is another image, which stays.
+        """
         option = wanted.option
         if option.stored is None or option.stored.condition is not Condition.UNRECORDED:
             return None
         try:
             with self._store.opened(option.file_name) as descriptor:
                 if hash_of(descriptor) != option.sha256:
+                    if not self._is_no_image(option.file_name):
+                        raise _NameTaken
                     return None
                 known, record = self._look_into(descriptor, wanted)
                 if record is not None:
@@ -189,14 +204,23 @@ class Fetching:
         except Busy as error:
             self._busy = error  # raised where no source is in between
             return Description()
+        except ImageBroken as error:
+            known = _failure(error)  # by a program that works, of a content whose hash is right
+            self._resolver.remember(wanted.candidate, known)
         except TukitSysextError as error:
             return _failure(error)
         return known
 
     def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Description, Record | None]:
         """Look into a file whose hash is right: what it says, and its record where it fits."""
-        candidate = wanted.candidate
-        inspection = inspect_image(descriptor, preferred=wanted.name, scratch=self._resolver.machine.layout.cache)
+        candidate, layout = wanted.candidate, self._resolver.machine.layout
+        try:
+            inspection = inspect_image(descriptor, preferred=wanted.name, scratch=layout.cache)
+        except NoSpace as error:
+            if is_full(not_writable(layout.store)):
+                raise
+            # the disk of the store has room: what cannot be written is ours
+            raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
         if not self._fits(known, wanted.option):
             return known, None
@@ -270,13 +294,13 @@ def _failure(error: TukitSysextError) -> Description:
     """Which of the reasons an error is."""
     if isinstance(error, SourceUnreachable):
         return Description(failure=Standing.UNREACHABLE, reason=str(error))
+    step = f"; next step: {error.next_step}" if error.next_step else ""
     if isinstance(error, StoreError):
-        step = f"; next step: {error.next_step}" if error.next_step else ""
         return Description(failure=Standing.NOT_STORED, reason=f"{error}{step}")
     if isinstance(error, NoVerdict):
         return Description(failure=Standing.UNUSABLE, reason=str(error))
     if isinstance(error, ToolBroken):
-        return Description(failure=Standing.FAULT, reason=str(error))
+        return Description(failure=Standing.FAULT, reason=f"{error}{step}")
     return Description(failure=Standing.BROKEN, reason=str(error))
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What this machine has now: the images of the running system and of the snapshot that boots next.
 
-An update never takes one of these away (:mod:`tukit_sysext.update.plan`). Looked at once for each run.
+An update never takes one of these away (:mod:`tukit_sysext.update.plan`). Looked at once for each run. Only links into
+the store count: no update of ours touches another entry, or has a successor for it. Where one of these does not fit the
+new system, the image is missed loudly; ``adopt`` makes it one that counts.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def images_in_use(
         for entry in given if system.entries is None else system.entries:
             image = stored.get(entry.image) if entry.image is not None else None
             if image is not None and image.name is not None and _serves(system, entry, image):
-                found.setdefault(image.name, InUse(version=image.version, system=system.called))
+                found.setdefault(image.name, InUse(version=image.version, shown=image.shown, system=system.called))
     return found
 
 

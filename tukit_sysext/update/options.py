@@ -75,8 +75,8 @@ class Option:
 
 
 def _file_name(facts: Facts, candidate: Candidate) -> str:
-    """The name that the content has in the store, or would get: its own, unless another content is recorded for it."""
-    names = store_names(candidate)
+    """The name that the content has in the store, or would get: its own, unless another content has it."""
+    names = store_names(candidate)[1 if candidate.key in facts.beside else 0 :]
     recorded = {name: file.record.sha256 for name in names if (file := facts.stored.get(name)) and file.record}
     there = next((name for name in names if recorded.get(name) == candidate.sha256), None)
     return there or next((name for name in names if name not in recorded), names[-1])

@@ -410,7 +410,7 @@ class _Case:
         age = span_text(facts.refused_for.get(wanted.name, 0))
         warning = f"it held back updates for {age}, more than RefuseFor= allows: counted as optional"
         lost = in_use if follows is Consequence.LOUD else None
-        also = f"; {lost.version} of {lost.system} is lost" if lost is not None else ""
+        also = f"; {lost.shown} of {lost.system} is lost" if lost is not None else ""
         return ImagePlan(
             wanted=wanted,
             action=Action.LEAVE_OUT,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -23,6 +24,8 @@ from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.plan import undecided
 
 log = logging.getLogger(__name__)
+
+_DAY = 86400
 
 Choose = Callable[[Facts], Mapping[str, WantedImage]]
 """Images as they would be wanted, of what is known once the sources have said what they offer."""
@@ -161,7 +164,7 @@ class Resolver:
         return known | {candidate.key: described.get(candidate.sha256, nothing) for candidate in rest}
 
     def remember(self, candidate: Candidate, known: Description) -> None:
-        """Keep what the content of an image says, so that one that does not fit is not fetched again to find it out."""
+        """Keep what the content of an image says, or that it is broken: so none is fetched again to find that out."""
         self._contents.keep(candidate, known)
 
     def learn(self, *, known: Mapping[str, Description], stored: Mapping[str, Stored]) -> None:
@@ -169,6 +172,10 @@ class Resolver:
         self._facts = replace(
             self._facts, known={**self._facts.known, **known}, stored={**self._facts.stored, **stored}
         )
+
+    def put_beside(self, candidate: Candidate) -> None:
+        """Take in that an image of unknown origin has the name of this one in the store."""
+        self._facts = replace(self._facts, beside=self._facts.beside | {candidate.key})
 
     def tried_in_vain(self, name: str) -> None:
         """Take in that a content of an image was fetched that cannot be used."""
@@ -192,7 +199,7 @@ class Resolver:
 
 
 class _Contents:
-    """What the contents of images said, by their hash."""
+    """What the contents of images said, by their hash, and for a day that one is none that systemd could use."""
 
     _KIND = "contents"
 
@@ -200,13 +207,16 @@ class _Contents:
         self._cache = cache
 
     def keep(self, candidate: Candidate, known: Description) -> None:
+        note: dict[str, object] = {"broken": known.reason, "time": time.time()}
         if known.release is not None:
             note = {"release": dict(known.release), "merge_name": known.merge_name}
-            self._cache.put_note(self._KIND, candidate.sha256, note)
+        self._cache.put_note(self._KIND, candidate.sha256, note)
 
     def recall(self, candidate: Candidate) -> Description | None:
         note = self._cache.note(self._KIND, candidate.sha256) or {}
-        release, merge_name = note.get("release"), note.get("merge_name")
+        release, merge_name, when = note.get("release"), note.get("merge_name"), note.get("time")
+        if isinstance(when, int | float) and 0 <= time.time() - when < _DAY:
+            return Description(failure=Standing.BROKEN, reason=str(note.get("broken")))
         if not isinstance(release, dict) or not isinstance(merge_name, str):
             return None
         keys = {str(key): str(value) for key, value in release.items()}

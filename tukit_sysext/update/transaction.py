@@ -18,7 +18,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
-from tukit_sysext.system.disk_space import remedy
+from tukit_sysext.system.disk_space import is_full, remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
@@ -82,8 +82,10 @@ def _link(plan: Plan, tree: Tree, resolver: Resolver) -> Plan:
         why = _in_words(error, tree.path)
         log.error("%s: links cannot be changed: %s", tree.path, why)
         _take_out(plan, tree)
-        kind = LeftOut.NO_PLACE if isinstance(error, OutsideTree) else LeftOut.NOT_STORED
-        return _as_far_as_it_went(plan, tree, resolver.facts, Why(kind=kind, reason=why))
+        full = is_full(error)
+        step = "" if full or isinstance(error, OutsideTree) else "see what keeps /etc/extensions from being changed"
+        reason = Why(kind=LeftOut.NOT_STORED if full else LeftOut.NO_PLACE, reason=why, next_step=step)
+        return _as_far_as_it_went(plan, tree, resolver.facts, reason)
     return plan
 
 
@@ -91,7 +93,9 @@ def _in_words(error: Exception, path: Path) -> str:
     if not isinstance(error, OSError):
         return str(error)
     step = remedy(path, error)
-    return f"{error.strerror}; next step: {step}" if step else f"{error.strerror}: {error.filename or path}"
+    # of a link the second name is its own
+    where = error.filename2 or error.filename or path
+    return f"{error.strerror}; next step: {step}" if step else f"{error.strerror}: {where}"
 
 
 def _take_out(plan: Plan, tree: Tree) -> None:

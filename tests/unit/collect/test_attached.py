@@ -18,7 +18,7 @@ A = "a-1.raw"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def two_files_of_a_name(tmp_path: Path) -> PlainMachine:
     site = PlainMachine(tmp_path)
     make_tree(site.root, {f"{STORE.lstrip('/')}/{A}": "image", f"srv/{A}": "another file of its name"})
     return site
@@ -40,22 +40,22 @@ def behind(site: PlainMachine, path: str) -> list[str]:
         (f"{STORE}/{A} (deleted)", [A]),
     ],
 )
-def test_by_the_path_that_the_kernel_tells(site: PlainMachine, path: str, found: list[str]) -> None:
-    assert behind(site, path) == found
+def test_by_the_path_that_the_kernel_tells(two_files_of_a_name: PlainMachine, path: str, found: list[str]) -> None:
+    assert behind(two_files_of_a_name, path) == found
 
 
 @pytest.mark.parametrize(("file", "found"), [(f"{STORE}/{A}", [A]), (f"/srv/{A}", [])])
 @pytest.mark.parametrize("path", [f"{STORE}/{A}", f"/srv/{A}", f"/elsewhere/{A}", f"{STORE}/{A} (deleted)"])
 def test_by_device_and_inode_where_the_loop_device_tells_them(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, path: str, file: str, found: list[str]
+    two_files_of_a_name: PlainMachine, monkeypatch: pytest.MonkeyPatch, path: str, file: str, found: list[str]
 ) -> None:
     """Another lab's store has the same path, too."""
-    status = os.stat(site.root / file.lstrip("/"))
-    make_tree(site.root, {"dev/loop3": ""})
+    status = os.stat(two_files_of_a_name.root / file.lstrip("/"))
+    make_tree(two_files_of_a_name.root, {"dev/loop3": ""})
 
     def ioctl(_: int, request: int, room: bytes) -> bytes:
         assert (request, len(room)) == (0x4C05, 232)
         return struct.pack("=QQ", status.st_dev, status.st_ino) + room[16:]
 
     monkeypatch.setattr("tukit_sysext.collect.attached.fcntl.ioctl", ioctl)
-    assert behind(site, path) == found
+    assert behind(two_files_of_a_name, path) == found

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +15,6 @@ from tukit_sysext.snapshots.snapper import scan
 STORE = "/var/lib/sysext-store"
 ROOT = "21 1 0:30 / / rw,relatime - btrfs /dev/vda2 rw"
 """A line of mountinfo."""
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = PlainMachine(tmp_path)
-    site.snapshot(1)
-    return site
 
 
 def look(site: PlainMachine, entries: Mapping[str, Content], *mounts: str) -> RootSet:
@@ -47,13 +39,13 @@ HIDDEN = (
 
 
 @pytest.mark.parametrize(("folder", "line"), HIDDEN)
-def test_a_place_that_the_unit_hides_is_not_known(site: PlainMachine, folder: str, line: str) -> None:
-    (told,) = look(site, over(folder), line).unknown
+def test_a_place_that_the_unit_hides_is_not_known(snapshot_1: PlainMachine, folder: str, line: str) -> None:
+    (told,) = look(snapshot_1, over(folder), line).unknown
     assert "hidden from this process" in told and "tukit-sysext gc" in told
 
 
-def test_a_place_that_is_hidden_and_leads_nowhere_is_no_matter(site: PlainMachine) -> None:
-    assert look(site, over("opt"), *(line for _, line in HIDDEN)).unknown == ()
+def test_a_place_that_is_hidden_and_leads_nowhere_is_no_matter(snapshot_1: PlainMachine) -> None:
+    assert look(snapshot_1, over("opt"), *(line for _, line in HIDDEN)).unknown == ()
 
 
 @pytest.mark.parametrize(
@@ -64,45 +56,45 @@ def test_a_place_that_is_hidden_and_leads_nowhere_is_no_matter(site: PlainMachin
         ("run/systemd/generator/mnt-usb\\x20disk.mount", "[Mount]\nWhat=/dev/sdb1\n"),
     ],
 )
-def test_what_is_not_mounted_now_is_not_known(site: PlainMachine, file: str, content: str) -> None:
+def test_what_is_not_mounted_now_is_not_known(snapshot_1: PlainMachine, file: str, content: str) -> None:
     entries = {**over("mnt/usb disk"), file: content}
-    (told,) = look(site, entries).unknown
+    (told,) = look(snapshot_1, entries).unknown
     assert "/mnt/usb disk: not mounted now" in told and told.endswith("mount /mnt/usb disk")
-    assert look(site, {}, "41 21 8:17 / /mnt/usb\\040disk rw - ext4 /dev/sdb1 rw").unknown == ()
+    assert look(snapshot_1, {}, "41 21 8:17 / /mnt/usb\\040disk rw - ext4 /dev/sdb1 rw").unknown == ()
 
 
-def test_what_only_the_fstab_of_a_snapshot_mounts(site: PlainMachine) -> None:
+def test_what_only_the_fstab_of_a_snapshot_mounts(snapshot_1: PlainMachine) -> None:
     etc: dict[str, Content] = {"etc/os-release": OS_RELEASE, "etc/extensions/a.raw": Link("/data/a")}
-    site.snapshot(7, {**etc, "etc/fstab": "LABEL=x /data ext4 defaults 0 0\n"})
-    (told,) = look(site, {}).unknown
+    snapshot_1.snapshot(7, {**etc, "etc/fstab": "LABEL=x /data ext4 defaults 0 0\n"})
+    (told,) = look(snapshot_1, {}).unknown
     assert "/data: not mounted now" in told
-    assert look(site, {}, "41 21 8:17 / /data rw - ext4 /dev/sdb1 rw").unknown == ()
+    assert look(snapshot_1, {}, "41 21 8:17 / /data rw - ext4 /dev/sdb1 rw").unknown == ()
 
 
-def test_a_mount_unit_that_is_masked_mounts_nothing(site: PlainMachine) -> None:
-    assert look(site, {**over("data"), "etc/systemd/system/data.mount": Link("/dev/null")}).unknown == ()
+def test_a_mount_unit_that_is_masked_mounts_nothing(snapshot_1: PlainMachine) -> None:
+    assert look(snapshot_1, {**over("data"), "etc/systemd/system/data.mount": Link("/dev/null")}).unknown == ()
 
 
 @pytest.mark.parametrize("line", ["41 21 0:60 / /net rw - autofs systemd-1 rw", "41 21 0:61 / /net rw - proc proc rw"])
-def test_what_comes_when_it_is_asked_for_is_not_known(site: PlainMachine, line: str) -> None:
+def test_what_comes_when_it_is_asked_for_is_not_known(snapshot_1: PlainMachine, line: str) -> None:
     entries: dict[str, Content] = {"etc/extensions/a.raw": Link("/net/host/a"), "net": None}
-    (told,) = look(site, entries, line).unknown
+    (told,) = look(snapshot_1, entries, line).unknown
     assert told.startswith("/net: ")
-    assert look(site, {"net/host/a": Link(f"{STORE}/a-1.raw")}, line).unknown == ()
+    assert look(snapshot_1, {"net/host/a": Link(f"{STORE}/a-1.raw")}, line).unknown == ()
 
 
 @pytest.mark.parametrize("folder", ["run/extensions", "var/lib/extensions", "run/portables"])
-def test_a_folder_of_links_that_is_in_such_a_place(site: PlainMachine, folder: str) -> None:
-    (told,) = look(site, {folder: Link("/home/links")}, HIDDEN[0][1]).unknown
+def test_a_folder_of_links_that_is_in_such_a_place(snapshot_1: PlainMachine, folder: str) -> None:
+    (told,) = look(snapshot_1, {folder: Link("/home/links")}, HIDDEN[0][1]).unknown
     assert "/home: hidden from this process" in told
 
 
-def test_versions_of_a_folder_by_any_name_are_those_of_its_link(site: PlainMachine) -> None:
+def test_versions_of_a_folder_by_any_name_are_those_of_its_link(snapshot_1: PlainMachine) -> None:
     """systemd.v(7): the name of the link decides which entries are taken."""
     versions: dict[str, Content] = {
         f"opt/all/{name}_{number}.raw": Link(f"{STORE}/{name}-{number}.raw") for name in "ab" for number in (1, 2)
     }
-    found = look(site, {**versions, "etc/extensions/a.raw.v": Link("/opt/all/")}).by_image
+    found = look(snapshot_1, {**versions, "etc/extensions/a.raw.v": Link("/opt/all/")}).by_image
     assert {"a-1.raw", "a-2.raw"} <= found.keys()
     assert not {"b-1.raw", "b-2.raw"} & found.keys()
 
@@ -120,8 +112,8 @@ def test_versions_of_a_folder_by_any_name_are_those_of_its_link(site: PlainMachi
 )
 @pytest.mark.parametrize("folder", ["etc/systemd/system", "run/systemd/system.attached"])
 @pytest.mark.parametrize("name", ["x.service", "x.service.d/10-x.conf"])
-def test_a_unit_that_names_an_image(site: PlainMachine, folder: str, name: str, text: str) -> None:
-    found = look(site, {f"{folder}/{name}": text})
+def test_a_unit_that_names_an_image(snapshot_1: PlainMachine, folder: str, name: str, text: str) -> None:
+    found = look(snapshot_1, {f"{folder}/{name}": text})
     assert (found.by_image.get("a-1.raw"), found.unknown) == (["a unit of the running system"], ())
 
 
@@ -135,28 +127,28 @@ def test_a_unit_that_names_an_image(site: PlainMachine, folder: str, name: str, 
         {"etc/systemd/system/x.service": "ExtensionImages=\n"},
     ],
 )
-def test_a_unit_that_names_none(site: PlainMachine, entries: dict[str, Content]) -> None:
-    found = look(site, entries)
+def test_a_unit_that_names_none(snapshot_1: PlainMachine, entries: dict[str, Content]) -> None:
+    found = look(snapshot_1, entries)
     assert ("a-1.raw" in found.by_image, found.unknown) == (False, ())
 
 
-def test_a_unit_that_cannot_be_read_is_not_known(site: PlainMachine) -> None:
-    (site.root / "etc/systemd/system/x.service").mkdir(parents=True)
-    assert "x.service: expected a regular file" in look(site, {}).unknown[0]
+def test_a_unit_that_cannot_be_read_is_not_known(snapshot_1: PlainMachine) -> None:
+    (snapshot_1.root / "etc/systemd/system/x.service").mkdir(parents=True)
+    assert "x.service: expected a regular file" in look(snapshot_1, {}).unknown[0]
 
 
-def test_an_image_that_is_bound_elsewhere(site: PlainMachine) -> None:
+def test_an_image_that_is_bound_elsewhere(snapshot_1: PlainMachine) -> None:
     line = f"41 21 0:31 /@{STORE}/a-1.raw /srv/a.img rw - btrfs /dev/vda2 rw"
     store = STORE.lstrip("/")
-    assert "a-1.raw" in look(site, {f"{store}/a-1.raw": "image"}, line).by_image
+    assert "a-1.raw" in look(snapshot_1, {f"{store}/a-1.raw": "image"}, line).by_image
 
 
-def test_a_folder_among_the_snapshots_that_is_not_one_of_snapper(site: PlainMachine) -> None:
+def test_a_folder_among_the_snapshots_that_is_not_one_of_snapper(snapshot_1: PlainMachine) -> None:
     links: dict[str, Content] = {
         ".snapshots/kept/etc/extensions/a.raw": Link(f"{STORE}/a-1.raw"),
         ".snapshots/by hand/snapshot/etc/extensions/a.raw": Link(f"{STORE}/b-1.raw"),
         ".snapshots/007/snapshot/etc/extensions/a.raw": Link(f"{STORE}/c-1.raw"),
         ".snapshots/grub-snapshot.cfg": "",
     }
-    found = look(site, links)
+    found = look(snapshot_1, links)
     assert ({"a-1.raw", "b-1.raw", "c-1.raw"} <= found.by_image.keys(), found.unknown) == (True, ())

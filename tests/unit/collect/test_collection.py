@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import publish, record
 from tests.trees import Content, Link, make_tree
-from tests.unit.ledger.samples import record, sha256
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.collection import LOOKING, Collection, CollectionOptions, collect
 from tukit_sysext.collect.decision import Disposition
@@ -54,10 +54,7 @@ class Site(PlainMachine):
 
     def store_image(self, name: str, content: bytes = b"image") -> None:
         entry = record(content, file_name=name, name=name[0], version="1.0", merge_name=name[0])
-        with self.store.receive(sha256=sha256(content), limit=1000, where="test") as incoming:
-            incoming.write(content)
-            incoming.finish()
-            self.store.publish(incoming, entry, replaceable=lambda _: False)
+        publish(self.store, content, entry)
 
     def collect(self, options: CollectionOptions | None = None, *, dry_run: bool = False) -> Collection:
         return collect(self.machine, self.plugins, options, dry_run=dry_run)
@@ -73,52 +70,52 @@ class Site(PlainMachine):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def a_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     return Site(tmp_path, monkeypatch)
 
 
-def test_what_nothing_needs_goes_with_its_record_after_two_runs_and_the_grace_time(site: Site) -> None:
-    assert site.collect().gone == ()
-    site.let_pass(6.9)
-    assert site.collect().gone == ()
-    site.let_pass(0.2)
-    found = site.collect()
+def test_what_nothing_needs_goes_with_its_record_after_two_runs_and_the_grace_time(a_is_needed: Site) -> None:
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.let_pass(6.9)
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.let_pass(0.2)
+    found = a_is_needed.collect()
     assert [item.file.file_name for item in found.gone] == [B]
-    assert site.names() == [A]
-    assert site.store.records.names() == [A]
-    with Ledger(site.layout.ledger) as ledger:
+    assert a_is_needed.names() == [A]
+    assert a_is_needed.store.records.names() == [A]
+    with Ledger(a_is_needed.layout.ledger) as ledger:
         assert [(event.kind, event.image) for event in ledger.events("collected")] == [("collected", "b")]
         assert {image.file: image.gone is None for image in ledger.images()} == {A: True, B: False}
 
 
-def test_what_is_needed_again_waits_from_the_start(site: Site) -> None:
-    site.collect()
-    site.let_pass()
-    site.snapshot(2, site.linked(B))
-    assert site.collect().gone == ()
-    site.delete_snapshot(2)
-    assert site.collect().gone == ()
-    site.let_pass(1)
-    assert site.collect().gone == ()
-    site.let_pass()
-    assert [item.file.file_name for item in site.collect().gone] == [B]
+def test_what_is_needed_again_waits_from_the_start(a_is_needed: Site) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.snapshot(2, a_is_needed.linked(B))
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.delete_snapshot(2)
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.let_pass(1)
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.let_pass()
+    assert [item.file.file_name for item in a_is_needed.collect().gone] == [B]
 
 
-def test_what_was_needed_between_two_runs_waits_from_the_start(site: Site) -> None:
+def test_what_was_needed_between_two_runs_waits_from_the_start(a_is_needed: Site) -> None:
     """No collection saw it, but the settling of its events did."""
-    site.collect()
-    site.let_pass()
-    site.snapshot(2, site.linked(B))
-    settle(site.machine, site.plugins)
-    site.delete_snapshot(2)
-    settle(site.machine, site.plugins)
-    assert site.collect().gone == ()
-    assert B in site.names()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.snapshot(2, a_is_needed.linked(B))
+    settle(a_is_needed.machine, a_is_needed.plugins)
+    a_is_needed.delete_snapshot(2)
+    settle(a_is_needed.machine, a_is_needed.plugins)
+    assert a_is_needed.collect().gone == ()
+    assert B in a_is_needed.names()
 
 
-def test_a_long_time_without_a_run_is_no_run(site: Site) -> None:
-    site.let_pass(1000)
-    assert site.collect().gone == ()
+def test_a_long_time_without_a_run_is_no_run(a_is_needed: Site) -> None:
+    a_is_needed.let_pass(1000)
+    assert a_is_needed.collect().gone == ()
 
 
 def half_made(site: Site) -> None:
@@ -207,69 +204,69 @@ UNKNOWN: list[Callable[[Site], None]] = [
 
 
 @pytest.mark.parametrize("fault", UNKNOWN)
-def test_where_anything_is_unknown_nothing_is_deleted(site: Site, fault: Callable[[Site], None]) -> None:
-    site.collect()
-    site.let_pass()
-    fault(site)
-    found = site.collect()
+def test_where_anything_is_unknown_nothing_is_deleted(a_is_needed: Site, fault: Callable[[Site], None]) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    fault(a_is_needed)
+    found = a_is_needed.collect()
     assert found.unknown and found.gone == ()
-    assert site.names() == [A, B]
-    site.let_pass()
-    assert site.collect(CollectionOptions(lacking_space=True, unknown_origin=True)).gone == ()
-    assert site.names() == [A, B]
+    assert a_is_needed.names() == [A, B]
+    a_is_needed.let_pass()
+    assert a_is_needed.collect(CollectionOptions(lacking_space=True, unknown_origin=True)).gone == ()
+    assert a_is_needed.names() == [A, B]
 
 
 @pytest.mark.parametrize("fault", UNKNOWN)
 def test_nothing_begins_to_wait_while_anything_is_unknown(
-    site: Site, fault: Callable[[Site], None], monkeypatch: pytest.MonkeyPatch
+    a_is_needed: Site, fault: Callable[[Site], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault(site)
-    site.collect()
-    with Ledger(site.layout.ledger) as ledger:
+    fault(a_is_needed)
+    a_is_needed.collect()
+    with Ledger(a_is_needed.layout.ledger) as ledger:
         assert [image.file for image in ledger.images() if image.unreferenced_since is not None] == []
 
 
-def test_an_empty_number_folder_is_fine(site: Site) -> None:
-    (site.layout.snapshots / "5").mkdir()
-    site.collect()
-    site.let_pass()
-    assert [item.file.file_name for item in site.collect().gone] == [B]
+def test_an_empty_number_folder_is_fine(a_is_needed: Site) -> None:
+    (a_is_needed.layout.snapshots / "5").mkdir()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    assert [item.file.file_name for item in a_is_needed.collect().gone] == [B]
 
 
-def test_a_number_that_is_used_again_is_another_snapshot(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_is_used_again_is_another_snapshot(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the first look and the second listing snapshot 1 was deleted and made anew, and needs b (threat C3)."""
-    site.collect()
-    site.let_pass()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
 
     def again() -> None:
-        site.delete_snapshot(1)
-        site.snapshot(1, site.linked(A, B))
+        a_is_needed.delete_snapshot(1)
+        a_is_needed.snapshot(1, a_is_needed.linked(A, B))
 
-    site.snapshot(2, site.linked(A))
+    a_is_needed.snapshot(2, a_is_needed.linked(A))
     # when snapshot 2 is looked at, what snapshot 1 had has been read
-    during_the_look(site, monkeypatch, again, number=2)
-    marks = survey(site.machine, site.plugins, site.store.inventory())
+    during_the_look(a_is_needed, monkeypatch, again, number=2)
+    marks = survey(a_is_needed.machine, a_is_needed.plugins, a_is_needed.store.inventory())
     assert B in marks.by_image and marks.unknown == ()
-    assert site.collect().gone == ()
-    assert site.names() == [A, B]
+    assert a_is_needed.collect().gone == ()
+    assert a_is_needed.names() == [A, B]
 
 
-def test_a_snapshot_that_comes_during_the_look_counts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_that_comes_during_the_look_counts(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scan starts anew (threat C4)."""
-    site.collect()
-    site.let_pass()
-    during_the_look(site, monkeypatch, lambda: site.snapshot(2, site.linked(B)))
-    found = site.collect()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    during_the_look(a_is_needed, monkeypatch, lambda: a_is_needed.snapshot(2, a_is_needed.linked(B)))
+    found = a_is_needed.collect()
     assert (found.gone, found.unknown) == ((), ())
     assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("snapshot 2",)
 
 
-def test_snapshots_that_never_stand_still_are_unknown(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.collect()
-    site.let_pass()
+def test_snapshots_that_never_stand_still_are_unknown(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
     numbers = iter(range(10, 1000))
-    during_the_look(site, monkeypatch, lambda: site.snapshot(next(numbers)), always=True)
-    found = site.collect()
+    during_the_look(a_is_needed, monkeypatch, lambda: a_is_needed.snapshot(next(numbers)), always=True)
+    found = a_is_needed.collect()
     assert found.gone == ()
     assert "come and go too quickly" in found.unknown[0]
 
@@ -292,58 +289,58 @@ def during_the_look(
 
 
 def test_a_link_that_is_made_right_before_the_deletion_saves_its_image(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    a_is_needed: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By hand, without the lock: roots are looked for once more."""
-    site.collect()
-    site.let_pass()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
     real, calls = survey, list[int]()
 
     def again(*arguments: Any) -> object:
         calls.append(1)
         if len(calls) == 2:
-            make_tree(site.root, {"etc/extensions/by-hand.raw": Link(f"{STORE}/{B}")})
+            make_tree(a_is_needed.root, {"etc/extensions/by-hand.raw": Link(f"{STORE}/{B}")})
         return real(*arguments)
 
     monkeypatch.setattr("tukit_sysext.collect.collection.survey", again)
-    assert site.collect().gone == ()
+    assert a_is_needed.collect().gone == ()
     assert len(calls) == 2
-    assert site.names() == [A, B]
+    assert a_is_needed.names() == [A, B]
 
 
-def test_a_transaction_that_holds_the_lock_is_not_disturbed(site: Site) -> None:
-    site.collect()
-    site.let_pass()
-    with open(site.layout.lock) as file:
+def test_a_transaction_that_holds_the_lock_is_not_disturbed(a_is_needed: Site) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    with open(a_is_needed.layout.lock) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         with pytest.raises(Busy, match="held by a transaction"):
-            site.collect()
-    assert site.names() == [A, B]
+            a_is_needed.collect()
+    assert a_is_needed.names() == [A, B]
 
 
-def test_a_held_version_stays(site: Site) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/images.d/b.conf": "[Image]\nHold=1.0\n"})
-    site.collect()
-    site.let_pass()
-    found = site.collect()
+def test_a_held_version_stays(a_is_needed: Site) -> None:
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/images.d/b.conf": "[Image]\nHold=1.0\n"})
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    found = a_is_needed.collect()
     assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("held in the running system",)
 
 
 @pytest.mark.parametrize("content", ["[Image]\nHold=1.0\n" + "#" * 300_000, "[Image]\nHold 1.0\n"])
-def test_where_the_file_that_may_hold_it_has_a_fault_every_version_stays(site: Site, content: str) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/images.d/b.conf": content})
-    site.collect()
-    site.let_pass()
-    found = site.collect()
+def test_where_the_file_that_may_hold_it_has_a_fault_every_version_stays(a_is_needed: Site, content: str) -> None:
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/images.d/b.conf": content})
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    found = a_is_needed.collect()
     assert found.unknown == ()
     (place,) = {item.file.file_name: item.needed_by for item in found.decisions}[B]
     assert place == "perhaps held in the running system (/etc/tukit-sysext/images.d/b.conf has a fault)"
 
 
-def test_one_file_that_cannot_be_deleted_keeps_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.store_image("0-1.0.x86-64.raw")
-    site.collect()
-    site.let_pass()
+def test_one_file_that_cannot_be_deleted_keeps_no_other(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_is_needed.store_image("0-1.0.x86-64.raw")
+    a_is_needed.collect()
+    a_is_needed.let_pass()
     real = Store.remove
 
     def remove(store: Store, name: str) -> None:
@@ -352,17 +349,17 @@ def test_one_file_that_cannot_be_deleted_keeps_no_other(site: Site, monkeypatch:
         real(store, name)
 
     monkeypatch.setattr(Store, "remove", remove)
-    assert [item.file.file_name for item in site.collect().gone] == [B]
+    assert [item.file.file_name for item in a_is_needed.collect().gone] == [B]
 
 
 @pytest.mark.parametrize("rubbish", [b"rubbish" * 1000, None])
 def test_a_look_needs_no_ledger_that_can_be_read(
-    site: Site, rubbish: bytes | None, caplog: pytest.LogCaptureFixture
+    a_is_needed: Site, rubbish: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Rubbish, or a transaction that was killed, which a reader cannot undo."""
-    site.collect()
+    a_is_needed.collect()
     if rubbish is not None:
-        site.layout.ledger.write_bytes(rubbish)
+        a_is_needed.layout.ledger.write_bytes(rubbish)
     else:
         script = (
             "import os, sqlite3, sys\nledger = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -370,76 +367,76 @@ def test_a_look_needs_no_ledger_that_can_be_read(
             "ledger.executemany('INSERT INTO event (time, kind, detail) VALUES (1, 2, ?)', [('x' * 2000,)] * 2000)\n"
             "os.kill(os.getpid(), 9)\n"
         )
-        subprocess.run([sys.executable, "-c", script, site.layout.ledger], check=False)
-    found = site.collect(dry_run=True)
+        subprocess.run([sys.executable, "-c", script, a_is_needed.layout.ledger], check=False)
+    found = a_is_needed.collect(dry_run=True)
     assert {item.file.file_name: item.disposition for item in found.decisions} == {
         A: Disposition.NEEDED,
         B: Disposition.WAITS,
     }
     assert "ledger.db" in caplog.text
-    assert site.collect().unknown == (), "whoever may write mends it"
+    assert a_is_needed.collect().unknown == (), "whoever may write mends it"
 
 
-def test_a_lost_ledger_costs_the_time_that_it_remembered_and_nothing_else(site: Site) -> None:
-    site.collect()
-    site.let_pass()
-    site.layout.ledger.write_bytes(b"rubbish")
-    assert site.collect().gone == ()
-    site.let_pass()
-    assert [item.file.file_name for item in site.collect().gone] == [B]
+def test_a_lost_ledger_costs_the_time_that_it_remembered_and_nothing_else(a_is_needed: Site) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.layout.ledger.write_bytes(b"rubbish")
+    assert a_is_needed.collect().gone == ()
+    a_is_needed.let_pass()
+    assert [item.file.file_name for item in a_is_needed.collect().gone] == [B]
 
 
-def test_the_word_of_the_ledger_alone_deletes_nothing(site: Site) -> None:
-    with Ledger(site.layout.ledger) as ledger:
+def test_the_word_of_the_ledger_alone_deletes_nothing(a_is_needed: Site) -> None:
+    with Ledger(a_is_needed.layout.ledger) as ledger:
         ledger.mark({A: (0, 2), B: (0, 2)})
-    assert site.collect().gone == (), "both were published just now"
-    site.let_pass()
-    assert [item.file.file_name for item in site.collect().gone] == [B]
+    assert a_is_needed.collect().gone == (), "both were published just now"
+    a_is_needed.let_pass()
+    assert [item.file.file_name for item in a_is_needed.collect().gone] == [B]
 
 
 @pytest.mark.parametrize("jump", [-60, -5000, 60, 5000])
-def test_the_clock_jumps(site: Site, jump: float) -> None:
-    site.collect()
-    site.let_pass(jump)
-    site.collect()
-    site.let_pass(-jump)
-    site.collect()
-    assert A in site.names()
+def test_the_clock_jumps(a_is_needed: Site, jump: float) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass(jump)
+    a_is_needed.collect()
+    a_is_needed.let_pass(-jump)
+    a_is_needed.collect()
+    assert A in a_is_needed.names()
     if jump < 7:
-        assert site.names() == [A, B]
+        assert a_is_needed.names() == [A, B]
 
 
-def test_dry_run_writes_nothing(site: Site) -> None:
-    site.collect()
-    site.let_pass()
-    before = site.layout.ledger.read_bytes()
-    found = site.collect(dry_run=True)
+def test_dry_run_writes_nothing(a_is_needed: Site) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    before = a_is_needed.layout.ledger.read_bytes()
+    found = a_is_needed.collect(dry_run=True)
     assert {item.file.file_name: item.disposition for item in found.decisions} == {
         A: Disposition.NEEDED,
         B: Disposition.GOES,
     }
-    assert site.names() == [A, B]
-    assert site.layout.ledger.read_bytes() == before
+    assert a_is_needed.names() == [A, B]
+    assert a_is_needed.layout.ledger.read_bytes() == before
 
 
-def test_a_damaged_image_that_is_needed_stays(site: Site) -> None:
+def test_a_damaged_image_that_is_needed_stays(a_is_needed: Site) -> None:
     """Threat L9: the same hash is fetched again; the damage is no reason to delete."""
-    (site.layout.store / A).write_bytes(b"rot")
-    site.collect()
-    site.let_pass()
-    site.collect()
-    assert A in site.names()
+    (a_is_needed.layout.store / A).write_bytes(b"rot")
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.collect()
+    assert A in a_is_needed.names()
 
 
-def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_record_stays_and_is_told(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", lambda *_, **__: None)
-    site.store.records.remove(B)
-    site.collect()
-    site.let_pass()
-    found = site.collect()
+    a_is_needed.store.records.remove(B)
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    found = a_is_needed.collect()
     assert {item.file.file_name: item.disposition for item in found.decisions}[B] is Disposition.UNKNOWN_ORIGIN
-    assert site.names() == [A, B]
-    assert [item.file.file_name for item in site.collect(CollectionOptions(unknown_origin=True)).gone] == [B]
+    assert a_is_needed.names() == [A, B]
+    assert [item.file.file_name for item in a_is_needed.collect(CollectionOptions(unknown_origin=True)).gone] == [B]
 
 
 @pytest.mark.parametrize(
@@ -453,7 +450,7 @@ def test_an_image_without_record_stays_and_is_told(site: Site, monkeypatch: pyte
     ],
 )
 def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch, result: ProcessResult | Exception
+    a_is_needed: Site, monkeypatch: pytest.MonkeyPatch, result: ProcessResult | Exception
 ) -> None:
     def run(*_: object, **__: object) -> ProcessResult:
         if isinstance(result, Exception):
@@ -461,16 +458,16 @@ def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
         return result
 
     monkeypatch.setattr("tukit_sysext.system.inspect_image.run", run)
-    site.store.records.remove(B)
-    site.collect()
-    site.let_pass()
-    found = site.collect()
+    a_is_needed.store.records.remove(B)
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    found = a_is_needed.collect()
     assert found.gone == ()
     (told,) = [item.reason for item in found.decisions if item.disposition is Disposition.UNKNOWN_ORIGIN]
     assert "cannot be looked into" in told
 
 
-def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_into_images_comes_to_an_end(a_is_needed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Transactions wait meanwhile, and who asks for one image does not wait for the others to be looked into."""
     looked: list[str] = []
 
@@ -483,88 +480,91 @@ def test_looking_into_images_comes_to_an_end(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_image", look)
     others = [f"{letter}-1.0.x86-64.raw" for letter in "cd"]
     for name in others:
-        site.store_image(name)
-        site.store.records.remove(name)
-    site.collect()
-    site.let_pass()
-    assert "not looked into yet" in {item.file.file_name: item.reason for item in site.collect().decisions}[others[1]]
+        a_is_needed.store_image(name)
+        a_is_needed.store.records.remove(name)
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    assert (
+        "not looked into yet"
+        in {item.file.file_name: item.reason for item in a_is_needed.collect().decisions}[others[1]]
+    )
     assert looked == [others[0].removesuffix(".raw")]
     options = CollectionOptions(about=lambda file: file.file_name == others[1])
-    collect(site.machine, site.plugins, options, dry_run=True)
+    collect(a_is_needed.machine, a_is_needed.plugins, options, dry_run=True)
     assert looked[1:] == [others[1].removesuffix(".raw")]
 
 
-def test_what_killed_processes_left_among_the_records_goes(site: Site) -> None:
-    left = site.layout.records / f".tukit-sysext.{A}.json.77"
+def test_what_killed_processes_left_among_the_records_goes(a_is_needed: Site) -> None:
+    left = a_is_needed.layout.records / f".tukit-sysext.{A}.json.77"
     left.write_text("{")
-    site.collect()
+    a_is_needed.collect()
     assert left.exists(), "somebody may be writing it"
-    site.let_pass(1)
-    site.collect()
+    a_is_needed.let_pass(1)
+    a_is_needed.collect()
     assert not left.exists()
-    assert site.store.records.names() == [A, B]
+    assert a_is_needed.store.records.names() == [A, B]
 
 
-def test_what_killed_processes_left_beside_lists_and_memories_goes(site: Site) -> None:
-    folders = (site.layout.seen, site.layout.cache / "lists")
+def test_what_killed_processes_left_beside_lists_and_memories_goes(a_is_needed: Site) -> None:
+    folders = (a_is_needed.layout.seen, a_is_needed.layout.cache / "lists")
     for folder in folders:
         folder.mkdir(parents=True)
         (folder / ".tukit-sysext.main.77").write_text("{")
         (folder / "main").write_text("{}")
-    site.collect()
+    a_is_needed.collect()
     assert all((folder / ".tukit-sysext.main.77").exists() for folder in folders), "somebody may be writing it"
-    site.let_pass(1)
-    site.collect()
+    a_is_needed.let_pass(1)
+    a_is_needed.collect()
     assert [os.listdir(folder) for folder in folders] == [["main"], ["main"]]
 
 
-def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(site: Site) -> None:
+def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(a_is_needed: Site) -> None:
     for name in (A, B):
-        (site.layout.store / name).unlink()
-    site.collect()
-    site.let_pass()
-    site.collect()
-    assert site.store.records.names() == [A], "with it the image can be fetched again by its hash"
+        (a_is_needed.layout.store / name).unlink()
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.collect()
+    assert a_is_needed.store.records.names() == [A], "with it the image can be fetched again by its hash"
 
 
 @pytest.mark.root
-def test_leavings_where_nothing_was_ever_recorded(site: Site) -> None:
+def test_leavings_where_nothing_was_ever_recorded(a_is_needed: Site) -> None:
     """A machine that had another tool alone: no folder of records, and several files that go."""
-    shutil.rmtree(site.layout.records)
-    leavings = [site.layout.store / name for name in (".a-1.0.x86-64.raw.Ab12cD", ".b-1.0.x86-64.raw.Ab12cD")]
+    shutil.rmtree(a_is_needed.layout.records)
+    leavings = [a_is_needed.layout.store / name for name in (".a-1.0.x86-64.raw.Ab12cD", ".b-1.0.x86-64.raw.Ab12cD")]
     for path in leavings:
         path.write_text("<html>")
-    site.collect()
-    site.let_pass()
-    gone = [item.file.file_name for item in site.collect().gone]
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    gone = [item.file.file_name for item in a_is_needed.collect().gone]
     assert gone == [*(path.name for path in leavings), B], "b has no record either, and is no image"
 
 
-def test_a_store_that_is_not_there_is_none(site: Site) -> None:
-    site.layout.store.rename(site.root / "hidden")
-    assert site.collect() == Collection()
+def test_a_store_that_is_not_there_is_none(a_is_needed: Site) -> None:
+    a_is_needed.layout.store.rename(a_is_needed.root / "hidden")
+    assert a_is_needed.collect() == Collection()
 
 
-def test_a_store_that_grows_beyond_its_limit_is_warned_of(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nStoreMax=4K\n"})
-    assert site.collect().too_large
+def test_a_store_that_grows_beyond_its_limit_is_warned_of(a_is_needed: Site, caplog: pytest.LogCaptureFixture) -> None:
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nStoreMax=4K\n"})
+    assert a_is_needed.collect().too_large
     assert "more than StoreMax= allows" in caplog.text
-    make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nStoreMax=100%\n"})
-    assert not site.collect().too_large
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nStoreMax=100%\n"})
+    assert not a_is_needed.collect().too_large
 
 
-def test_two_collections_at_once(site: Site) -> None:
+def test_two_collections_at_once(a_is_needed: Site) -> None:
     """Another process holds the lock alone; this one leaves at once."""
     script = (
         "import fcntl, sys\nfile = open(sys.argv[1])\nfcntl.flock(file, fcntl.LOCK_EX)\n"
         "print('held', flush=True)\nsys.stdin.read()\n"
     )
-    site.collect()
+    a_is_needed.collect()
     with subprocess.Popen(
-        [sys.executable, "-c", script, site.layout.lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", script, a_is_needed.layout.lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None and other.stdout.readline() == b"held\n"
         with pytest.raises(Busy):
-            site.collect()
+            a_is_needed.collect()
         other.communicate()
-    site.collect()
+    a_is_needed.collect()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.unit.ledger.samples import record
+from tests.records import record
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, decide
 from tukit_sysext.store.image_store import StoreFile
 

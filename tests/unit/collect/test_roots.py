@@ -16,12 +16,6 @@ from tukit_sysext.snapshots.snapper import scan
 STORE = "/var/lib/sysext-store"
 
 
-@pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
-    site.snapshot(1)
-    return site
-
-
 def look(site: PlainMachine, *others: Root) -> RootSet:
     return find_roots(site.layout, scan(site.layout, site.subvolumes), others)
 
@@ -38,30 +32,30 @@ def roots(site: PlainMachine, entries: Mapping[str, Content]) -> dict[str, list[
     "folder",
     ["etc/extensions", "run/extensions", "var/lib/extensions", "usr/lib/extensions", "etc/confexts", "run/confexts"],
 )
-def test_links_of_the_running_system(site: PlainMachine, folder: str) -> None:
-    found = roots(site, {f"{folder}/a.raw": Link(f"{STORE}/a-1.raw")})
+def test_links_of_the_running_system(snapshot_1: PlainMachine, folder: str) -> None:
+    found = roots(snapshot_1, {f"{folder}/a.raw": Link(f"{STORE}/a-1.raw")})
     assert list(found) == ["a-1.raw"]
     assert found["a-1.raw"][0].startswith("the running system")
 
 
-def test_links_of_a_snapshot(site: PlainMachine) -> None:
-    site.snapshot(7, {"etc/os-release": OS_RELEASE, "etc/extensions/a.raw": Link(f"{STORE}/a-1.raw")})
-    assert roots(site, {}) == {"a-1.raw": ["snapshot 7"]}
+def test_links_of_a_snapshot(snapshot_1: PlainMachine) -> None:
+    snapshot_1.snapshot(7, {"etc/os-release": OS_RELEASE, "etc/extensions/a.raw": Link(f"{STORE}/a-1.raw")})
+    assert roots(snapshot_1, {}) == {"a-1.raw": ["snapshot 7"]}
 
 
 @pytest.mark.parametrize(
     "folder", ["usr/lib/extensions", "usr/local/lib/extensions", "usr/lib/confexts", "etc/confexts"]
 )
-def test_links_that_a_snapshot_brings_along_elsewhere(site: PlainMachine, folder: str) -> None:
-    site.snapshot(7, {"etc/os-release": OS_RELEASE, f"{folder}/a.raw": Link(f"{STORE}/a-1.raw")})
-    assert roots(site, {}) == {"a-1.raw": [f"snapshot 7 (/{folder})"]}
+def test_links_that_a_snapshot_brings_along_elsewhere(snapshot_1: PlainMachine, folder: str) -> None:
+    snapshot_1.snapshot(7, {"etc/os-release": OS_RELEASE, f"{folder}/a.raw": Link(f"{STORE}/a-1.raw")})
+    assert roots(snapshot_1, {}) == {"a-1.raw": [f"snapshot 7 (/{folder})"]}
 
 
-def test_a_link_in_the_store_keeps_what_it_names(site: PlainMachine) -> None:
+def test_a_link_in_the_store_keeps_what_it_names(snapshot_1: PlainMachine) -> None:
     """A snapshot that needs latest.raw needs a-1.raw."""
     store = STORE.lstrip("/")
     found = roots(
-        site,
+        snapshot_1,
         {
             "etc/extensions/a.raw": Link(f"{STORE}/latest.raw"),
             f"{store}/latest.raw": Link("second.raw"),
@@ -71,21 +65,21 @@ def test_a_link_in_the_store_keeps_what_it_names(site: PlainMachine) -> None:
     assert sorted(found["a-1.raw"]) == ["link latest.raw in the store", "link second.raw in the store"]
 
 
-def test_a_link_in_quarantine_counts(site: PlainMachine) -> None:
-    found = roots(site, {"etc/tukit-sysext/quarantine/a.raw": Link(f"{STORE}/a-1.raw")})
+def test_a_link_in_quarantine_counts(snapshot_1: PlainMachine) -> None:
+    found = roots(snapshot_1, {"etc/tukit-sysext/quarantine/a.raw": Link(f"{STORE}/a-1.raw")})
     assert "quarantine" in found["a-1.raw"][0]
 
 
 @pytest.mark.parametrize(
     "target", ["../../var/lib/sysext-store/a-1.raw", "/sysroot/var/lib/sysext-store/a-1.raw", "/mnt/other/a-1.raw"]
 )
-def test_the_name_alone_decides_wherever_a_link_says_that_it_is(site: PlainMachine, target: str) -> None:
-    assert "a-1.raw" in roots(site, {"etc/extensions/a.raw": Link(target)})
+def test_the_name_alone_decides_wherever_a_link_says_that_it_is(snapshot_1: PlainMachine, target: str) -> None:
+    assert "a-1.raw" in roots(snapshot_1, {"etc/extensions/a.raw": Link(target)})
 
 
-def test_a_link_over_links(site: PlainMachine) -> None:
+def test_a_link_over_links(snapshot_1: PlainMachine) -> None:
     found = roots(
-        site,
+        snapshot_1,
         {
             "etc/extensions/a.raw": Link("../alternatives/a"),
             "etc/alternatives/a": Link("/var/lib/chosen/a.raw"),
@@ -95,15 +89,15 @@ def test_a_link_over_links(site: PlainMachine) -> None:
     assert "a-1.raw" in found
 
 
-def test_a_link_of_a_snapshot_is_followed_in_the_snapshot(site: PlainMachine) -> None:
+def test_a_link_of_a_snapshot_is_followed_in_the_snapshot(snapshot_1: PlainMachine) -> None:
     etc: dict[str, Content] = {"etc/os-release": OS_RELEASE, "etc/extensions/a.raw": Link("../alternatives/a")}
-    site.snapshot(7, {**etc, "etc/alternatives/a": Link(f"{STORE}/a-1.raw")})
-    assert "a-1.raw" in roots(site, {"etc/alternatives/a": Link(f"{STORE}/other-1.raw")})
+    snapshot_1.snapshot(7, {**etc, "etc/alternatives/a": Link(f"{STORE}/a-1.raw")})
+    assert "a-1.raw" in roots(snapshot_1, {"etc/alternatives/a": Link(f"{STORE}/other-1.raw")})
 
 
-def test_a_link_over_links_of_folders(site: PlainMachine) -> None:
+def test_a_link_over_links_of_folders(snapshot_1: PlainMachine) -> None:
     found = roots(
-        site,
+        snapshot_1,
         {
             "etc/extensions/a.raw": Link("/opt/current/../current/a.raw"),
             "opt/current": Link("v1"),
@@ -113,9 +107,9 @@ def test_a_link_over_links_of_folders(site: PlainMachine) -> None:
     assert "a-1.raw" in found
 
 
-def test_links_of_folders_of_a_snapshot_lead_to_the_snapshot(site: PlainMachine) -> None:
+def test_links_of_folders_of_a_snapshot_lead_to_the_snapshot(snapshot_1: PlainMachine) -> None:
     """It is the root when it runs, also for what is absolute and for folders that are neither /etc nor /usr."""
-    site.snapshot(
+    snapshot_1.snapshot(
         7,
         {
             "etc/os-release": OS_RELEASE,
@@ -125,12 +119,12 @@ def test_links_of_folders_of_a_snapshot_lead_to_the_snapshot(site: PlainMachine)
             "images/a.raw": Link(f"{STORE}/a-1.raw"),
         },
     )
-    assert "a-1.raw" in roots(site, {})
+    assert "a-1.raw" in roots(snapshot_1, {})
 
 
-def test_a_folder_of_versions(site: PlainMachine) -> None:
+def test_a_folder_of_versions(snapshot_1: PlainMachine) -> None:
     found = roots(
-        site,
+        snapshot_1,
         {
             "etc/extensions/a.raw.v/a_1.raw": Link(f"{STORE}/a-1.raw"),
             "etc/extensions/b.raw.v": Link("/var/lib/b.raw.v"),
@@ -141,9 +135,9 @@ def test_a_folder_of_versions(site: PlainMachine) -> None:
     assert {"a-1.raw", "b-1.raw"} <= set(found)
 
 
-def test_an_image_behind_a_loop_device(site: PlainMachine) -> None:
+def test_an_image_behind_a_loop_device(snapshot_1: PlainMachine) -> None:
     found = roots(
-        site,
+        snapshot_1,
         {
             "sys/block/loop3/loop/backing_file": f"{STORE}/a-1.raw\n",
             "sys/block/loop4/loop/backing_file": f"{STORE}/b-1.raw (deleted)\n",
@@ -153,36 +147,36 @@ def test_an_image_behind_a_loop_device(site: PlainMachine) -> None:
     assert found == {"a-1.raw": ["mounted (/dev/loop3)"], "b-1.raw": ["mounted (/dev/loop4)"]}
 
 
-def test_an_image_that_is_mounted_as_a_file(site: PlainMachine) -> None:
+def test_an_image_that_is_mounted_as_a_file(snapshot_1: PlainMachine) -> None:
     line = f"36 35 0:31 / /mnt ro,relatime shared:1 - erofs {STORE}/a\\040b-1.raw ro\n"
     other = "37 35 8:1 / / rw - btrfs /dev/sda1 rw\n"
-    assert roots(site, {"proc/self/mountinfo": other + line}) == {"a b-1.raw": ["mounted"]}
+    assert roots(snapshot_1, {"proc/self/mountinfo": other + line}) == {"a b-1.raw": ["mounted"]}
 
 
-def test_what_others_say(site: PlainMachine) -> None:
-    assert look(site, Root(image="a-1.raw", where="plugin x")).by_image == {"a-1.raw": ["plugin x"]}
+def test_what_others_say(snapshot_1: PlainMachine) -> None:
+    assert look(snapshot_1, Root(image="a-1.raw", where="plugin x")).by_image == {"a-1.raw": ["plugin x"]}
 
 
 @pytest.mark.parametrize("folder", ["sys/block", "proc/self/mountinfo"])
-def test_without_proc_or_sys_what_is_mounted_is_not_known(site: PlainMachine, folder: str) -> None:
-    (site.root / folder).rename(site.root / "away")
-    assert folder in look(site).unknown[0]
+def test_without_proc_or_sys_what_is_mounted_is_not_known(snapshot_1: PlainMachine, folder: str) -> None:
+    (snapshot_1.root / folder).rename(snapshot_1.root / "away")
+    assert folder in look(snapshot_1).unknown[0]
 
 
-def test_an_etc_that_cannot_be_read_is_not_none(site: PlainMachine) -> None:
-    (site.tree(1) / "etc").rename(site.tree(1) / "hidden")
-    assert "snapshot 1" in look(site).unknown[0]
+def test_an_etc_that_cannot_be_read_is_not_none(snapshot_1: PlainMachine) -> None:
+    (snapshot_1.tree(1) / "etc").rename(snapshot_1.tree(1) / "hidden")
+    assert "snapshot 1" in look(snapshot_1).unknown[0]
 
 
-def test_an_etc_of_the_running_system_that_cannot_be_read(site: PlainMachine) -> None:
-    (site.root / "etc").rename(site.root / "hidden")
-    assert any("etc: not there" in line for line in look(site).unknown)
+def test_an_etc_of_the_running_system_that_cannot_be_read(snapshot_1: PlainMachine) -> None:
+    (snapshot_1.root / "etc").rename(snapshot_1.root / "hidden")
+    assert any("etc: not there" in line for line in look(snapshot_1).unknown)
 
 
-def test_a_link_in_a_circle_leads_nowhere(site: PlainMachine) -> None:
-    assert "circle" in roots(site, {"etc/extensions/a.raw": Link("../circle"), "etc/circle": Link("circle")})
+def test_a_link_in_a_circle_leads_nowhere(snapshot_1: PlainMachine) -> None:
+    assert "circle" in roots(snapshot_1, {"etc/extensions/a.raw": Link("../circle"), "etc/circle": Link("circle")})
 
 
-def test_a_link_over_too_many_links_is_not_known(site: PlainMachine) -> None:
-    make_tree(site.root, {"etc/extensions/a.raw": Link("../deeper"), "etc/deeper": Link("deeper/on")})
-    assert "leads over more than" in look(site).unknown[0]
+def test_a_link_over_too_many_links_is_not_known(snapshot_1: PlainMachine) -> None:
+    make_tree(snapshot_1.root, {"etc/extensions/a.raw": Link("../deeper"), "etc/deeper": Link("deeper/on")})
+    assert "leads over more than" in look(snapshot_1).unknown[0]

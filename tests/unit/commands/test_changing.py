@@ -24,15 +24,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    """One snapshot, which runs; gdb 1.0 is linked, 1.1 offered, for the same system."""
-    site = with_source(tmp_path)
-    publish(site, "gdb", "1.0")
-    publish(site, "gdb", "1.1")
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    return site
+def offered_gdb(linked_gdb: PlainMachine) -> PlainMachine:
+    """For the system that runs there is 1.1, too."""
+    publish(linked_gdb, "gdb", "1.0")
+    publish(linked_gdb, "gdb", "1.1")
+    linked_gdb.want("gdb")
+    return linked_gdb
 
 
 def publish(site: PlainMachine, name: str, version: str, level: str = OLD) -> None:
@@ -46,9 +43,9 @@ def publish(site: PlainMachine, name: str, version: str, level: str = OLD) -> No
 
 
 @pytest.fixture
-def run(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(offered_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: str, status: int = 0) -> str:
-        assert cli.main([*arguments], machine=site.machine) == status, "".join(capsys.readouterr())
+        assert cli.main([*arguments], machine=offered_gdb.machine) == status, "".join(capsys.readouterr())
         return "".join(capsys.readouterr())
 
     return run
@@ -67,57 +64,59 @@ def wanted(site: PlainMachine, name: str = "gdb") -> str:
 class TestUpdate:
     @pytest.mark.parametrize("keys", [{"Hold": "9.9"}, {"Version": ">=3"}])
     def test_what_cannot_be_had_costs_no_image_that_fits(
-        self, site: PlainMachine, run: Run, keys: dict[str, str]
+        self, offered_gdb: PlainMachine, run: Run, keys: dict[str, str]
     ) -> None:
-        site.want("gdb", **keys)
+        offered_gdb.want("gdb", **keys)
         text = run("update", status=1)
-        assert linked(site) == "gdb-1.0.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
         assert "1.0 stays linked: it fits this system" in text
 
-    def test_nor_does_a_source_that_is_away(self, site: PlainMachine, run: Run) -> None:
-        site.want("gdb", Hold="1.1")
-        site.away()
+    def test_nor_does_a_source_that_is_away(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Hold="1.1")
+        offered_gdb.away()
         assert "source not reachable" in run("update", status=1)
-        assert linked(site) == "gdb-1.0.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
 
-    def test_what_is_blocked_goes(self, site: PlainMachine, run: Run) -> None:
-        site.want("gdb", Block="1.0 1.1")
+    def test_what_is_blocked_goes(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Block="1.0 1.1")
         assert "1.0 left out" in run("update", status=1)
-        assert linked(site) is None
+        assert linked(offered_gdb) is None
 
     @pytest.mark.root
     def test_a_source_that_is_asked_for_gives_an_older_one_too(
-        self, site: PlainMachine, run: Run, tmp_path: Path
+        self, offered_gdb: PlainMachine, run: Run, tmp_path: Path
     ) -> None:
         folder = tmp_path / "second"
         folder.mkdir()
         second = with_source(folder)
         publish(second, "gdb", "0.9")
         make_tree(
-            site.root,
+            offered_gdb.root,
             {"etc/tukit-sysext/sources.d/second.conf": f"[Source]\nPath={second.source}\nVerify=no\n"},
         )
         run("update")
-        assert linked(site) == "gdb-1.1.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
         assert "gdb: 1.1 -> 0.9, from source second" in run("install", "--source", "second", "gdb")
-        assert linked(site) == "gdb-0.9.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-0.9.x86-64.raw"
         assert "0.9 is linked already" in run("update")
 
-    def test_but_not_what_has_the_name_of_another_content(self, site: PlainMachine, run: Run, tmp_path: Path) -> None:
+    def test_but_not_what_has_the_name_of_another_content(
+        self, offered_gdb: PlainMachine, run: Run, tmp_path: Path
+    ) -> None:
         folder = tmp_path / "second"
         folder.mkdir()
         second = with_source(folder)
         second.publish("gdb", "1.0", content=b"another one")
         make_tree(
-            site.root,
+            offered_gdb.root,
             {"etc/tukit-sysext/sources.d/second.conf": f"[Source]\nPath={second.source}\nVerify=no\n"},
         )
         text = run("install", "--source", "second", "gdb")
         assert ") of source second could not be had, broken: " in text, "it is no image"
-        assert linked(site) == "gdb-1.0.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
 
     def test_a_good_version_is_named_where_the_linked_one_is_blocked_and_held(
-        self, site: PlainMachine, run: Run
+        self, offered_gdb: PlainMachine, run: Run
     ) -> None:
         run("hold", "gdb")
         run("block", "gdb=1.0")
@@ -125,22 +124,22 @@ class TestUpdate:
         assert "1.1 of source main would fit, but 1.0 is held" in text
         assert "tukit-sysext unhold gdb" in text
 
-    def test_a_source_that_is_not_there_any_more(self, site: PlainMachine, run: Run) -> None:
-        site.want("gdb", Source="gone")
+    def test_a_source_that_is_not_there_any_more(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Source="gone")
         assert "source gone is not configured, so that it gets no update" in run("update")
-        (site.root / "etc/extensions/gdb.raw").unlink()
+        (offered_gdb.root / "etc/extensions/gdb.raw").unlink()
         assert "tukit-sysext sources add gone" in run("update", status=1)
 
-    def test_a_hold_is_told_beside_a_source_that_is_away(self, site: PlainMachine, run: Run) -> None:
-        site.want("gdb", Hold="1.1")
-        site.away()
+    def test_a_hold_is_told_beside_a_source_that_is_away(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Hold="1.1")
+        offered_gdb.away()
         text = run("check", status=75)
         assert "source not reachable" in text
         assert "1.0, the version so far, would fit, but 1.1 is held" in text
         assert "tukit-sysext unhold gdb" in text
 
-    def test_a_name_that_was_removed_is_unknown(self, site: PlainMachine, run: Run) -> None:
-        make_tree(site.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})
+    def test_a_name_that_was_removed_is_unknown(self, offered_gdb: PlainMachine, run: Run) -> None:
+        make_tree(offered_gdb.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})
         assert "gone: expected an image that is wanted" in run("update", "gone", status=1)
         assert "gone: expected an image that is wanted" in run("hold", "gone=1", status=1)
         assert "gone" not in run("update")
@@ -148,64 +147,66 @@ class TestUpdate:
 
 class TestInstall:
     @pytest.mark.root
-    def test_after_a_removal_nothing_of_before_counts(self, site: PlainMachine, run: Run) -> None:
-        site.snapshot_with(2, {"gdb": "1.0"}, default=True)
+    def test_after_a_removal_nothing_of_before_counts(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.snapshot_with(2, {"gdb": "1.0"}, default=True)
         run("install", "--optional", "gdb=1.0")
         run("remove", "gdb")
-        assert "State=removed" in wanted(site)
+        assert "State=removed" in wanted(offered_gdb)
         run("install", "gdb")
-        assert (linked(site), wanted(site)) == ("gdb-1.1.x86-64.raw", "[Image]\nPolicy=required\n")
+        assert (linked(offered_gdb), wanted(offered_gdb)) == ("gdb-1.1.x86-64.raw", "[Image]\nPolicy=required\n")
 
-    def test_after_a_removal_what_is_shipped_counts_again(self, site: PlainMachine, run: Run) -> None:
+    def test_after_a_removal_what_is_shipped_counts_again(self, offered_gdb: PlainMachine, run: Run) -> None:
         make_tree(
-            site.root,
+            offered_gdb.root,
             {"usr/lib/tukit-sysext/images.d/gdb.conf": "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"},
         )
         run("remove", "gdb")
-        assert linked(site) is None
+        assert linked(offered_gdb) is None
         run("install", "gdb")
         # what is published has another content than that of before
-        assert str(linked(site)).startswith("gdb-1.0.x86-64.raw.")
-        assert wanted(site) == "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"
+        assert str(linked(offered_gdb)).startswith("gdb-1.0.x86-64.raw.")
+        assert wanted(offered_gdb) == "# ours\n[Image]\nPolicy=optional\nVersion=<1.1\n"
 
     @pytest.mark.root
-    def test_what_is_not_ours_stands_in_the_way(self, site: PlainMachine, run: Run) -> None:
-        publish(site, "htop", "1.0")
-        image = (site.source / "htop-1.0.x86-64.raw").read_bytes()
-        make_tree(site.root, {"etc/extensions/htop.raw": image})
-        before = listing(site.root / "etc")
+    def test_what_is_not_ours_stands_in_the_way(self, offered_gdb: PlainMachine, run: Run) -> None:
+        publish(offered_gdb, "htop", "1.0")
+        image = (offered_gdb.source / "htop-1.0.x86-64.raw").read_bytes()
+        make_tree(offered_gdb.root, {"etc/extensions/htop.raw": image})
+        before = listing(offered_gdb.root / "etc")
         text = run("install", "htop", status=1)
         assert "/etc/extensions/htop.raw is not ours" in text
         assert "tukit-sysext adopt htop" in text
-        assert listing(site.root / "etc") == before
+        assert listing(offered_gdb.root / "etc") == before
 
     @pytest.mark.parametrize("words", [["gdb=7"], ["--version", ">=9", "gdb"]])
-    def test_what_is_asked_for_here_cannot_be_taken_back(self, site: PlainMachine, run: Run, words: list[str]) -> None:
+    def test_what_is_asked_for_here_cannot_be_taken_back(
+        self, offered_gdb: PlainMachine, run: Run, words: list[str]
+    ) -> None:
         text = run("install", *words, status=1)
         assert "nothing was changed; tukit-sysext list --all gdb" in text
-        assert "Hold=" not in wanted(site) and "Version=" not in wanted(site)
+        assert "Hold=" not in wanted(offered_gdb) and "Version=" not in wanted(offered_gdb)
 
     @pytest.mark.root
     def test_another_snapshot_is_about_to_boot_when_it_has_fetched(
-        self, site: PlainMachine, run: Run, monkeypatch: pytest.MonkeyPatch
+        self, offered_gdb: PlainMachine, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """As when a transaction is closed meanwhile: it would come up without the image."""
 
         complete = Fetching.complete
 
         def slow(fetching: Fetching, **keywords: Any) -> Any:
-            site.snapshot_with(2, {"gdb": "1.0"}, default=True)
+            offered_gdb.snapshot_with(2, {"gdb": "1.0"}, default=True)
             return complete(fetching, **keywords)
 
         monkeypatch.setattr(Fetching, "complete", slow)
-        publish(site, "htop", "1.0")
+        publish(offered_gdb, "htop", "1.0")
         assert "nothing was changed; run it once more" in run("install", "htop", status=1)
-        assert linked(site, "htop") is None
-        assert not (site.root / "etc/tukit-sysext/images.d/htop.conf").exists()
+        assert linked(offered_gdb, "htop") is None
+        assert not (offered_gdb.root / "etc/tukit-sysext/images.d/htop.conf").exists()
 
 
 class TestHold:
-    def test_a_version_that_nobody_has(self, site: PlainMachine, run: Run) -> None:
+    def test_a_version_that_nobody_has(self, offered_gdb: PlainMachine, run: Run) -> None:
         text = run("hold", "gdb=9.9")
         assert "gdb: held at 9.9 (1.0 is linked)" in text
         assert "no update has a version of gdb then: " in text
@@ -213,18 +214,18 @@ class TestHold:
         assert "update gdb brings it" not in text
 
     @pytest.mark.root
-    def test_one_that_an_update_brings(self, site: PlainMachine, run: Run) -> None:
+    def test_one_that_an_update_brings(self, offered_gdb: PlainMachine, run: Run) -> None:
         assert "tukit-sysext update gdb brings it." in run("hold", "gdb=1.1")
         run("update", "gdb")
-        assert linked(site) == "gdb-1.1.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
 
-    def test_without_a_version_nothing_is_said_of_what_will_come(self, site: PlainMachine, run: Run) -> None:
+    def test_without_a_version_nothing_is_said_of_what_will_come(self, offered_gdb: PlainMachine, run: Run) -> None:
         """No source was asked."""
         run("block", "gdb=1.0")
         for command in ("hold", "unhold"):
             assert "no update has" not in run(command, "gdb")
 
-    def test_no_image_changes_by_it(self, site: PlainMachine, run: Run) -> None:
+    def test_no_image_changes_by_it(self, offered_gdb: PlainMachine, run: Run) -> None:
         (tree,) = json.loads(run("hold", "--json", "gdb"))["trees"]
         assert tree["images"] == []
         assert tree["files"] == [{"path": "/etc/tukit-sysext/images.d/gdb.conf", "written": True}]
@@ -241,23 +242,27 @@ class TestDryRun:
             (["block", "gdb=2"], "gdb: 2 would be blocked\n"),
         ],
     )
-    def test_nothing_is_told_as_if_it_was_done(self, site: PlainMachine, run: Run, words: list[str], told: str) -> None:
-        before = listing(site.root)
+    def test_nothing_is_told_as_if_it_was_done(
+        self, offered_gdb: PlainMachine, run: Run, words: list[str], told: str
+    ) -> None:
+        before = listing(offered_gdb.root)
         assert run(*words, "--dry-run") == f"{told}Dry run: nothing was changed.\n"
-        assert listing(site.root) == before
+        assert listing(offered_gdb.root) == before
 
-    def test_what_a_refresh_would_bring(self, site: PlainMachine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_a_refresh_would_bring(
+        self, offered_gdb: PlainMachine, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What is not fetched yet as well."""
-        publish(site, "htop", "1.0")
+        publish(offered_gdb, "htop", "1.0")
         monkeypatch.setattr("tukit_sysext.system.merge.merged", lambda: frozenset({"gdb"}))
         assert "would change the running /usr: htop comes" in run("install", "--now", "--dry-run", "htop")
 
-    def test_a_tree_that_cannot_be_changed(self, site: PlainMachine, run: Run) -> None:
+    def test_a_tree_that_cannot_be_changed(self, offered_gdb: PlainMachine, run: Run) -> None:
         """As the real run says it, with what to do."""
-        site.snapshot_with(2, {"gdb": "1.0"})
-        info = site.tree(2).parent / "info.xml"
+        offered_gdb.snapshot_with(2, {"gdb": "1.0"})
+        info = offered_gdb.tree(2).parent / "info.xml"
         info.write_text(info.read_text().replace("</snapshot>", _IN_PROGRESS + "</snapshot>"))
-        make_tree(site.tree(2), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
+        make_tree(offered_gdb.tree(2), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
         for dry_run in ((), ("--dry-run",)):
             text = run("remove", "--snapshot", "2", *dry_run, "gdb", status=1)
             assert "snapshot 2 cannot be changed: a transaction has the tree open" in text
@@ -269,82 +274,86 @@ _IN_PROGRESS = "<userdata><key>transactional-update-in-progress</key><value>yes<
 
 class TestAdopt:
     @pytest.mark.root
-    def test_a_directory_gives_the_same_image_whenever_it_is_packed(self, site: PlainMachine, run: Run) -> None:
+    def test_a_directory_gives_the_same_image_whenever_it_is_packed(self, offered_gdb: PlainMachine, run: Run) -> None:
         """As when it stands in two trees, or comes back with a rollback: one name of the store has one content."""
         release = f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"
         folder: dict[str, Content] = {
             "etc/extensions/tool/usr/lib/extension-release.d/extension-release.tool": release,
             "etc/extensions/tool/usr/bin/tool": "tool",
         }
-        make_tree(site.root, folder)
+        make_tree(offered_gdb.root, folder)
         run("adopt", "tool")
-        image = (site.layout.store / str(linked(site, "tool"))).read_bytes()
+        image = (offered_gdb.layout.store / str(linked(offered_gdb, "tool"))).read_bytes()
         assert image[8:12] == bytes(4), "when it was made (the superblock of squashfs)"
 
     @pytest.mark.root
-    def test_two_contents_of_one_version(self, site: PlainMachine, run: Run) -> None:
-        publish(site, "tool", "1.0")
-        image = (site.source / "tool-1.0.x86-64.raw").read_bytes()
-        make_tree(site.root, {"etc/extensions/tool.raw": image})
+    def test_two_contents_of_one_version(self, offered_gdb: PlainMachine, run: Run) -> None:
+        publish(offered_gdb, "tool", "1.0")
+        image = (offered_gdb.source / "tool-1.0.x86-64.raw").read_bytes()
+        make_tree(offered_gdb.root, {"etc/extensions/tool.raw": image})
         run("adopt", "tool")
         run("remove", "tool")
-        publish(site, "tool", "1.1")
-        make_tree(site.root, {"etc/extensions/tool.raw": (site.source / "tool-1.1.x86-64.raw").read_bytes()})
+        publish(offered_gdb, "tool", "1.1")
+        make_tree(
+            offered_gdb.root, {"etc/extensions/tool.raw": (offered_gdb.source / "tool-1.1.x86-64.raw").read_bytes()}
+        )
         text = run("adopt", "tool", status=1)
         assert "tool 0 is in the store already, with other content" in text
         assert "tool-VERSION.x86-64.raw" in text
 
 
 class TestUnblock:
-    def test_a_block_of_the_image_itself(self, site: PlainMachine, run: Run) -> None:
-        site.want("gdb", Block="1.1")
+    def test_a_block_of_the_image_itself(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Block="1.1")
         text = run("unblock", "gdb=1.1", status=1)
         assert "gdb=1.1: blocked by /etc/tukit-sysext/images.d/gdb.conf" in text
 
     @pytest.mark.root
-    def test_a_block_that_a_package_ships_does_not_come_to_light_again(self, site: PlainMachine, run: Run) -> None:
+    def test_a_block_that_a_package_ships_does_not_come_to_light_again(
+        self, offered_gdb: PlainMachine, run: Run
+    ) -> None:
         make_tree(
-            site.root,
+            offered_gdb.root,
             {"usr/lib/tukit-sysext/tukit-sysext.conf.d/block-gdb.conf": "[Block]\nImage=gdb=1.1\n"},
         )
         run("block", "gdb=1.2")
         run("unblock", "gdb=1.1", "gdb=1.2")
         run("update")
-        assert linked(site) == "gdb-1.1.x86-64.raw"
+        assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
 
-    def test_another_file_blocks_it_all_the_same(self, site: PlainMachine, run: Run) -> None:
+    def test_another_file_blocks_it_all_the_same(self, offered_gdb: PlainMachine, run: Run) -> None:
         make_tree(
-            site.root,
+            offered_gdb.root,
             {"usr/lib/tukit-sysext/tukit-sysext.conf.d/50-vendor.conf": "[Block]\nImage=gdb=1.1\n"},
         )
         run("block", "gdb=1.1")
         text = run("unblock", "gdb=1.1")
         assert "by /usr/lib/tukit-sysext/tukit-sysext.conf.d/50-vendor.conf all the same" in text
 
-    def test_it_may_be_spelt_otherwise(self, site: PlainMachine, run: Run) -> None:
+    def test_it_may_be_spelt_otherwise(self, offered_gdb: PlainMachine, run: Run) -> None:
         """As UAPI.10 sees it, 1.00 is 1.0."""
         assert "it is linked" in run("block", "gdb=1.00")
         assert "gdb: 1.00 is no longer blocked" in run("unblock", "gdb=1.0")
 
 
 class TestRemove:
-    def test_what_another_tree_has_without_wanting_it(self, site: PlainMachine, run: Run) -> None:
-        site.snapshot_with(2, {"gdb": "1.0"}, level=NEW, default=True)
+    def test_what_another_tree_has_without_wanting_it(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.snapshot_with(2, {"gdb": "1.0"}, level=NEW, default=True)
         text = run("remove", "gdb")
         assert "snapshot 2 (boots next): gdb is in" in text
         assert "not wanted: it is not ours and stays" in text
 
 
-def test_one_command_waits_for_the_other(site: PlainMachine) -> None:
+def test_one_command_waits_for_the_other(offered_gdb: PlainMachine) -> None:
     """Else each would write what it made of the files that it read, and one of the changes would be lost."""
-    lock = site.layout.changes_lock
+    lock = offered_gdb.layout.changes_lock
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         commands = [
             subprocess.Popen(
-                site.argv("block", f"gdb={number}.0"),
+                offered_gdb.argv("block", f"gdb={number}.0"),
                 cwd=TOP,
                 env=environment,
                 stdout=subprocess.DEVNULL,
@@ -356,17 +365,17 @@ def test_one_command_waits_for_the_other(site: PlainMachine) -> None:
         for command in commands:
             assert command.stderr is not None
             assert "waiting for it" in command.stderr.readline()
-        assert not (site.root / "etc/tukit-sysext/tukit-sysext.conf.d").exists()
+        assert not (offered_gdb.root / "etc/tukit-sysext/tukit-sysext.conf.d").exists()
     assert [command.wait() for command in commands] == [0] * 4
     for command in commands:
         assert command.stderr is not None
         command.stderr.close()
-    blocked = (site.root / "etc/tukit-sysext/tukit-sysext.conf.d/block-gdb.conf").read_text()
+    blocked = (offered_gdb.root / "etc/tukit-sysext/tukit-sysext.conf.d/block-gdb.conf").read_text()
     assert sorted(line for line in blocked.splitlines() if "=" in line) == [f"Image=gdb={n}.0" for n in range(2, 6)]
 
 
-def test_a_dry_run_waits_for_nobody(site: PlainMachine, run: Run) -> None:
-    machine: Machine = site.machine
+def test_a_dry_run_waits_for_nobody(offered_gdb: PlainMachine, run: Run) -> None:
+    machine: Machine = offered_gdb.machine
     lock = machine.layout.changes_lock
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w") as held:

@@ -16,7 +16,7 @@ from tukit_sysext.sources.cache import LISTS, Cache
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def known_names(tmp_path: Path) -> PlainMachine:
     site = with_source(tmp_path)
     site.publish("gdb", "15.1")
     site.publish("gdb", "15.2")
@@ -48,37 +48,39 @@ def names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str) -> 
         ("blocked", []),
     ],
 )
-def test_names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
-    assert names(site, capsys, kind) == expected
+def test_names(known_names: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str, expected: list[str]) -> None:
+    assert names(known_names, capsys, kind) == expected
 
 
 def test_the_list_of_a_server_is_the_one_that_was_fetched_last(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    known_names: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody is asked: the server of this source does not exist."""
-    make_tree(site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=http://192.0.2.1/\n"})
-    cache = Cache(site.layout.cache, writable=True)
+    make_tree(known_names.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=http://192.0.2.1/\n"})
+    cache = Cache(known_names.layout.cache, writable=True)
     line = f"{hashlib.sha256(b'').hexdigest()}  perf-6.12.x86-64.raw\n"
     cache.put_note(LISTS, "web", {"list": cache.put_content(line.encode())})
-    assert "perf=6.12" in names(site, capsys, "versions")
+    assert "perf=6.12" in names(known_names, capsys, "versions")
 
 
 @pytest.mark.parametrize("kind", COMPLETED)
-def test_what_cannot_be_read_has_no_names(site: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_what_cannot_be_read_has_no_names(
+    known_names: PlainMachine, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     """An ordinary user, a store that is none, a ledger that is damaged, a source that is away, odd names."""
-    site.as_user()
-    site.away()
-    site.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
-    site.layout.ledger.write_text("no ledger")
-    site.layout.store.rename(site.root / "store")
-    site.layout.store.write_text("a file")
-    make_tree(site.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
-    before = sorted(site.root.rglob("*"))
-    assert all(line.isprintable() or "\t" in line for line in names(site, capsys, kind))
-    assert sorted(site.root.rglob("*")) == before
+    known_names.as_user()
+    known_names.away()
+    known_names.layout.ledger.parent.mkdir(parents=True, exist_ok=True)
+    known_names.layout.ledger.write_text("no ledger")
+    known_names.layout.store.rename(known_names.root / "store")
+    known_names.layout.store.write_text("a file")
+    make_tree(known_names.root, {"etc/extensions/with a space.raw": "", "etc/extensions/\033[31m.raw": ""})
+    before = sorted(known_names.root.rglob("*"))
+    assert all(line.isprintable() or "\t" in line for line in names(known_names, capsys, kind))
+    assert sorted(known_names.root.rglob("*")) == before
 
 
-def test_it_is_not_shown(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_not_shown(known_names: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        cli.main(["--help"], machine=site.machine)
+        cli.main(["--help"], machine=known_names.machine)
     assert "complete" not in capsys.readouterr().out

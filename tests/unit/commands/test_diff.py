@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import record
 from tests.trees import Content, Link
-from tests.unit.ledger.samples import record
 from tukit_sysext.commands import diff
 from tukit_sysext.errors import TukitSysextError, UnknownState
 from tukit_sysext.grammar import parser
@@ -30,7 +30,7 @@ def tree(**links: str) -> dict[str, Content]:
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
+def two_snapshots(site: PlainMachine) -> PlainMachine:
     site.snapshot(
         1, tree(gdb="gdb-15.1.x86-64.raw", old="old-1.x86-64.raw", same="same-1.x86-64.raw", by_hand="/opt/x")
     )
@@ -66,8 +66,8 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *words: str
     return json.loads(capsys.readouterr().out)
 
 
-def test_what_came_went_and_changed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    found = lines(site, capsys, "1", "2")
+def test_what_came_went_and_changed(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    found = lines(two_snapshots, capsys, "1", "2")
     assert found[0] == ["From", "snapshot", "1:", "opensuse-microos", "20261101", "glibc-2.42"]
     assert found[4:] == [
         ["gdb", "15.1", "15.2", "changed"],
@@ -78,20 +78,20 @@ def test_what_came_went_and_changed(site: PlainMachine, capsys: pytest.CaptureFi
     ]
 
 
-def test_the_other_way_round(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    found = document(site, capsys, "default", "1")
+def test_the_other_way_round(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(two_snapshots, capsys, "default", "1")
     assert (found["from"]["number"], found["to"]["number"]) == (2, 1)
     assert {image["image"]: image["change"] for image in found["images"]} == {
         "gdb": "changed",
         "new": "went",
         "old": "came",
     }
-    assert found["images"][0]["before"] == [{"version": "15.2", "file": "gdb-15.2.x86-64.raw"}]
+    assert found["images"][0]["before"] == [{"version": "15.2", "shown": "15.2", "file": "gdb-15.2.x86-64.raw"}]
     assert found["others"][0] == {"entry": "by_hand.raw", "change": "came", "before": None, "after": "/opt/x"}
 
 
-def test_the_same(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(site, capsys, "1", "1")[-1] == ["They", "have", "the", "same", "images."]
+def test_the_same(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(two_snapshots, capsys, "1", "1")[-1] == ["They", "have", "the", "same", "images."]
 
 
 def test_the_running_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,82 +103,84 @@ def test_the_running_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("record_kept", [True, False])
-def test_a_deleted_one_is_remembered(site: PlainMachine, capsys: pytest.CaptureFixture[str], record_kept: bool) -> None:
-    settle(site)
-    delete_second(site)
+def test_a_deleted_one_is_remembered(
+    two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str], record_kept: bool
+) -> None:
+    settle(two_snapshots)
+    delete_second(two_snapshots)
     if not record_kept:
-        Records(site.layout.records).remove("weird.raw")
-    found = lines(site, capsys, "1", "2")
+        Records(two_snapshots.layout.records).remove("weird.raw")
+    found = lines(two_snapshots, capsys, "1", "2")
     assert found[1][-4:] == ["before),", "from", "the", "ledger)"]
     assert ["new", "-", "7", "came"] in found
     assert "not remembered" in " ".join(found[-1])
-    told = document(site, capsys, "2", "1")
+    told = document(two_snapshots, capsys, "2", "1")
     assert told["from"]["from_ledger"] is True
     assert told["from"]["gone"] is not None
     assert told["others"] is None
 
 
 def test_a_number_that_was_used_twice_is_the_one_on_the_disk(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settle(site)
-    delete_second(site)
-    site.snapshot(2, tree(gdb="gdb-16.x86-64.raw"))
-    settle(site)
-    assert ["gdb", "15.1", "16", "changed"] in lines(site, capsys, "1", "2")
+    settle(two_snapshots)
+    delete_second(two_snapshots)
+    two_snapshots.snapshot(2, tree(gdb="gdb-16.x86-64.raw"))
+    settle(two_snapshots)
+    assert ["gdb", "15.1", "16", "changed"] in lines(two_snapshots, capsys, "1", "2")
 
 
-def test_what_cannot_be_read_is_not_taken_for_nothing(site: PlainMachine) -> None:
-    settle(site)
-    shutil.rmtree(site.tree(2) / "etc")
+def test_what_cannot_be_read_is_not_taken_for_nothing(two_snapshots: PlainMachine) -> None:
+    settle(two_snapshots)
+    shutil.rmtree(two_snapshots.tree(2) / "etc")
     with pytest.raises(UnknownState, match="snapshot 2"):
-        run(site, "1", "2")
+        run(two_snapshots, "1", "2")
 
 
 def test_a_user_who_cannot_look_into_snapshots_gets_what_is_remembered(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settle(site)
-    site.layout.snapshots.rename(site.root / "hidden")
-    found = lines(site, capsys, "1", "default")
+    settle(two_snapshots)
+    two_snapshots.layout.snapshots.rename(two_snapshots.root / "hidden")
+    found = lines(two_snapshots, capsys, "1", "default")
     assert "not read" in " ".join(found[0])
     assert ["gdb", "15.1", "15.2", "changed"] in found
 
 
 def test_a_user_who_cannot_look_into_snapshots_sees_the_running_system(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    link = site.root / "etc/extensions/gdb.raw"
+    link = two_snapshots.root / "etc/extensions/gdb.raw"
     link.parent.mkdir(parents=True)
     link.symlink_to("/var/lib/sysext-store/gdb-15.1.x86-64.raw")
-    settle(site)
-    site.layout.snapshots.rename(site.root / "hidden")
-    found = lines(site, capsys, "running", "default")
+    settle(two_snapshots)
+    two_snapshots.layout.snapshots.rename(two_snapshots.root / "hidden")
+    found = lines(two_snapshots, capsys, "running", "default")
     assert found[0][:4] == ["From", "the", "running", "system:"]
     assert found[3] == ["Image", "running", "2", "What", "happened"]
     assert ["gdb", "15.1", "15.2", "changed"] in found
-    assert document(site, capsys, "default", "running")["to"]["number"] is None
+    assert document(two_snapshots, capsys, "default", "running")["to"]["number"] is None
 
 
 @pytest.mark.parametrize(
     ("word", "next_step"),
     [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots lists them")],
 )
-def test_one_that_is_not_there(site: PlainMachine, word: str, next_step: str) -> None:
-    settle(site)
-    delete_second(site)
+def test_one_that_is_not_there(two_snapshots: PlainMachine, word: str, next_step: str) -> None:
+    settle(two_snapshots)
+    delete_second(two_snapshots)
     with pytest.raises(TukitSysextError, match=f"'{word}': .*there are 1; deleted and remembered 2") as caught:
-        run(site, "1", word)
+        run(two_snapshots, "1", word)
     assert caught.value.next_step == next_step
 
 
-def test_a_ledger_that_is_none(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ledger_that_is_none(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """It is an index: what is on the disk is compared without it."""
-    site.layout.state.mkdir(parents=True, exist_ok=True)
-    site.layout.ledger.write_text("no database " * 99)
-    assert run(site, "1", "2") == 0
+    two_snapshots.layout.state.mkdir(parents=True, exist_ok=True)
+    two_snapshots.layout.ledger.write_text("no database " * 99)
+    assert run(two_snapshots, "1", "2") == 0
     told = capsys.readouterr()
     assert ["gdb", "15.1", "15.2", "changed"] in [line.split() for line in told.out.splitlines()]
     assert "cannot be read as a ledger" in told.err and "sudo tukit-sysext settle" in told.err
     with pytest.raises(TukitSysextError, match="cannot be read as a ledger"):
-        run(site, "1", "7")
+        run(two_snapshots, "1", "7")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.signing import SigningKey
-from tests.machine import PlainMachine, with_source
+from tests.machine import PlainMachine
 from tests.trees import Link, listing, make_tree
 from tukit_sysext import cli
 
@@ -18,13 +18,10 @@ IMAGE = "gdb-1.0.x86-64.raw"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = with_source(tmp_path)
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.as_user()
-    return site
+def of_a_user(linked_gdb: PlainMachine) -> PlainMachine:
+    linked_gdb.want("gdb")
+    linked_gdb.as_user()
+    return linked_gdb
 
 
 def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
@@ -34,50 +31,50 @@ def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str
     return "".join(capsys.readouterr())
 
 
-def test_adding_a_source(site: PlainMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_adding_a_source(of_a_user: PlainMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = SigningKey.shared()
     (tmp_path / "key").write_bytes(key.public(True))
     add = ("sources", "add", "-n", "web", URL, "--key", str(tmp_path / "key"))
-    text = told(site, capsys, *add)
+    text = told(of_a_user, capsys, *add)
     assert "/etc/tukit-sysext/sources.d/web.conf would be written" in text
     assert key.fingerprint[:4] in text
     # what would fail fails
     assert "there is a source main already" in told(
-        site, capsys, "sources", "add", "-n", "main", URL, "--key", str(tmp_path / "key"), status=1
+        of_a_user, capsys, "sources", "add", "-n", "main", URL, "--key", str(tmp_path / "key"), status=1
     )
     other = ("--fingerprint", "F" * 40)
-    assert "expected a key with the fingerprint" in told(site, capsys, *add, *other, status=1)
+    assert "expected a key with the fingerprint" in told(of_a_user, capsys, *add, *other, status=1)
 
 
-def test_removing_a_source(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/keyrings/main.gpg": "key"})
-    assert told(site, capsys, "sources", "remove", "--dry-run", "main") == (
+def test_removing_a_source(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(of_a_user.root, {"etc/tukit-sysext/keyrings/main.gpg": "key"})
+    assert told(of_a_user, capsys, "sources", "remove", "--dry-run", "main") == (
         "/etc/tukit-sysext/sources.d/main.conf would be removed\n/etc/tukit-sysext/keyrings/main.gpg would be removed\n"
     )
-    assert "did you mean main?" in told(site, capsys, "sources", "remove", "-n", "mian", status=2)
+    assert "did you mean main?" in told(of_a_user, capsys, "sources", "remove", "-n", "mian", status=2)
 
 
-def test_forgetting_what_was_seen(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no list of it was seen" in told(site, capsys, "sources", "reset", "-n", "main")
-    make_tree(site.root, {"var/lib/tukit-sysext/seen/main": json.dumps({"keys": {"F" * 40: 1793534400}})})
+def test_forgetting_what_was_seen(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no list of it was seen" in told(of_a_user, capsys, "sources", "reset", "-n", "main")
+    make_tree(of_a_user.root, {"var/lib/tukit-sysext/seen/main": json.dumps({"keys": {"F" * 40: 1793534400}})})
     assert "main: would be forgotten; the newest list seen was signed 2026-11-01" in told(
-        site, capsys, "sources", "reset", "-n", "main"
+        of_a_user, capsys, "sources", "reset", "-n", "main"
     )
 
 
-def test_repairing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    (site.layout.store / IMAGE).unlink()
-    text = told(site, capsys, "verify", "--repair", "--dry-run", status=1)
+def test_repairing(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    (of_a_user.layout.store / IMAGE).unlink()
+    text = told(of_a_user, capsys, "verify", "--repair", "--dry-run", status=1)
     assert "gdb 1.0: would be repaired, from a copy, or its source by the recorded hash" in text
-    found = json.loads(told(site, capsys, "verify", "--repair", "-n", "--json", status=1))
+    found = json.loads(told(of_a_user, capsys, "verify", "--repair", "-n", "--json", status=1))
     assert [item["done"] for item in found["trees"][0]["repairs"]] == ["would be repaired"]
 
 
-def test_repairing_what_is_whole(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "would be" not in told(site, capsys, "verify", "--repair", "--dry-run")
+def test_repairing_what_is_whole(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "would be" not in told(of_a_user, capsys, "verify", "--repair", "--dry-run")
 
 
-def test_what_the_boot_would_move(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert told(site, capsys, "verify", "--boot", "--dry-run") == ""
-    make_tree(site.root, {"etc/extensions/round.raw": Link("round.raw")})
-    assert "round.raw: would be put into quarantine" in told(site, capsys, "verify", "--boot", "--dry-run")
+def test_what_the_boot_would_move(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(of_a_user, capsys, "verify", "--boot", "--dry-run") == ""
+    make_tree(of_a_user.root, {"etc/extensions/round.raw": Link("round.raw")})
+    assert "round.raw: would be put into quarantine" in told(of_a_user, capsys, "verify", "--boot", "--dry-run")

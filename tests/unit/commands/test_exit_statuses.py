@@ -4,25 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.machine import OLD, PlainMachine, with_source
+from tests.machine import PlainMachine
 
 FILE = "gdb-2.0.x86-64.raw"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    """gdb 1.0 is linked in the running system, for which there is 2.0."""
-    site = with_source(tmp_path)
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.want("gdb")
-    site.publish("gdb", "1.0", OLD)
-    site.publish("gdb", "2.0", OLD)
-    return site
+def newer_gdb(linked_gdb: PlainMachine) -> PlainMachine:
+    """Its system could have 2.0."""
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "1.0")
+    linked_gdb.publish("gdb", "2.0")
+    return linked_gdb
 
 
 def nothing(site: PlainMachine) -> None:
@@ -59,35 +55,35 @@ FAULTS: list[Callable[[PlainMachine], None]] = [
 ]  # fmt: skip
 
 
-def test_update_without_anything_newer(site: PlainMachine) -> None:
-    nothing(site)
-    done = site.command("update")
+def test_update_without_anything_newer(newer_gdb: PlainMachine) -> None:
+    nothing(newer_gdb)
+    done = newer_gdb.command("update")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("policy", ["required", "optional"])
 def test_update_that_cannot_have_what_is_newer(
-    site: PlainMachine, fault: Callable[[PlainMachine], None], policy: str
+    newer_gdb: PlainMachine, fault: Callable[[PlainMachine], None], policy: str
 ) -> None:
-    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text(f"[Image]\nPolicy={policy}\n")
-    fault(site)
-    done = site.command("update")
+    (newer_gdb.root / "etc/tukit-sysext/images.d/gdb.conf").write_text(f"[Image]\nPolicy={policy}\n")
+    fault(newer_gdb)
+    done = newer_gdb.command("update")
     assert "gdb: 1.0 is linked already" in done.stdout
     assert (done.returncode, "gdb" in done.stderr or "main" in done.stderr) == (1, True), done
 
 
-def test_check_without_anything_newer(site: PlainMachine) -> None:
-    nothing(site)
-    assert site.command("check").returncode == 0
+def test_check_without_anything_newer(newer_gdb: PlainMachine) -> None:
+    nothing(newer_gdb)
+    assert newer_gdb.command("check").returncode == 0
 
 
-def test_check_of_something_newer(site: PlainMachine) -> None:
-    assert site.command("check").returncode == 0
+def test_check_of_something_newer(newer_gdb: PlainMachine) -> None:
+    assert newer_gdb.command("check").returncode == 0
 
 
 @pytest.mark.parametrize("fault", [no_source, no_description, broken_description])
-def test_check_that_cannot_tell(site: PlainMachine, fault: Callable[[PlainMachine], None]) -> None:
-    fault(site)
-    done = site.command("check")
+def test_check_that_cannot_tell(newer_gdb: PlainMachine, fault: Callable[[PlainMachine], None]) -> None:
+    fault(newer_gdb)
+    done = newer_gdb.command("check")
     assert done.returncode == 1, done

@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.machine import TOP, PlainMachine, with_source
+from tests.machine import TOP, PlainMachine
 from tests.terminal import plain
 from tests.trees import make_tree
 from tukit_sysext import cli, entry
@@ -21,45 +20,37 @@ from tukit_sysext.update.refusal import HeldBack, Refusal
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = with_source(tmp_path)
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    return site
-
-
-@pytest.fixture
-def progress(site: PlainMachine) -> Progress:
+def progress(linked_gdb: PlainMachine) -> Progress:
     """An update that runs, in this process."""
-    return Progress([ProgressFile(site.layout.progress, job="finalize-pre", snapshot=7)], clock=lambda: 0.0)
+    return Progress([ProgressFile(linked_gdb.layout.progress, job="finalize-pre", snapshot=7)], clock=lambda: 0.0)
 
 
-def test_status_tells_it(site: PlainMachine, progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_tells_it(linked_gdb: PlainMachine, progress: Progress, capsys: pytest.CaptureFixture[str]) -> None:
     progress.fetch([("gdb-2.x86-64.raw", 40 * 2**20), ("vim-9.x86-64.raw", 2**20)])
     progress.move("gdb-2.x86-64.raw", add=10 * 2**20)
     progress.stage(Stage.FETCHING)
-    assert cli.main(["status"], machine=site.machine) == 0
+    assert cli.main(["status"], machine=linked_gdb.machine) == 0
     told = capsys.readouterr().out
     assert told.startswith("AN UPDATE GETS ITS IMAGES (snapshot 7) since ")
     assert "fetching gdb-2.x86-64.raw (1 of 2), 10.0 MiB of 41.0 MiB" in told
-    assert cli.main(["status", "--json"], machine=site.machine) == 0
+    assert cli.main(["status", "--json"], machine=linked_gdb.machine) == 0
     found = json.loads(capsys.readouterr().out)["running_job"]
     assert (found["job"], found["snapshot"], found["stage"]) == ("finalize-pre", 7, "fetching")
     assert (found["bytes"], found["size"], len(found["files"])) == (10 * 2**20, 41 * 2**20, 2)
     progress.close()
-    assert cli.main(["status"], machine=site.machine) == 0
+    assert cli.main(["status"], machine=linked_gdb.machine) == 0
     assert "UPDATE" not in capsys.readouterr().out
 
 
-def test_nothing_to_follow(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.root, {"run/tukit-sysext/progress.json": '{"pid": 1, "started": "no"}'})
-    assert cli.main(["status", "--follow"], machine=site.machine) == 0
+def test_nothing_to_follow(linked_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(linked_gdb.root, {"run/tukit-sysext/progress.json": '{"pid": 1, "started": "no"}'})
+    assert cli.main(["status", "--follow"], machine=linked_gdb.machine) == 0
     assert capsys.readouterr().out == "Nothing is running that fetches or links images.\n"
 
 
-def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(site: PlainMachine, progress: Progress) -> None:
+def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(linked_gdb: PlainMachine, progress: Progress) -> None:
     progress.stage(Stage.RESOLVING)
-    argv = site.argv("status", "--follow")
+    argv = linked_gdb.argv("status", "--follow")
     with subprocess.Popen(argv, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("AN UPDATE GETS ITS IMAGES (snapshot 7)")
@@ -69,16 +60,16 @@ def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(site: PlainMachin
         progress.stage(Stage.LINKING)
         assert process.stdout.readline() == "linking\n"
         held = {"gdb": HeldBack(reason="nothing fits", since=1)}
-        refusal.write(site.layout.refused, Refusal(last=1, times=1, system="opensuse 1", images=held))
+        refusal.write(linked_gdb.layout.refused, Refusal(last=1, times=1, system="opensuse 1", images=held))
         progress.close()
         rest = process.stdout.read()
         assert process.wait() == 0
     assert rest.startswith("It is over.\nAN UPDATE IS REFUSED") and "gdb: nothing fits" in rest
 
 
-def test_scripts_follow_in_json(site: PlainMachine, progress: Progress) -> None:
+def test_scripts_follow_in_json(linked_gdb: PlainMachine, progress: Progress) -> None:
     progress.stage(Stage.RESOLVING)
-    argv = site.argv("status", "--follow", "--json")
+    argv = linked_gdb.argv("status", "--follow", "--json")
     with subprocess.Popen(argv, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["stage"] == "resolving"
@@ -107,49 +98,51 @@ print("done", "rich.progress" in sys.modules)
 """
 
 
-def test_bars_are_on_a_terminal_and_go_at_the_end(site: PlainMachine) -> None:
-    status, screen = site.on_terminal(argv=[sys.executable, "-c", _BARS])
+def test_bars_are_on_a_terminal_and_go_at_the_end(linked_gdb: PlainMachine) -> None:
+    status, screen = linked_gdb.on_terminal(argv=[sys.executable, "-c", _BARS])
     assert status == 0
     frames = [line for line in plain(screen).replace("\r", "\n").splitlines() if line.strip()]
     assert max(map(len, frames)) <= 80
     assert any("nnn…nn" in line and "-1.2.raw" in line and "1.0 KiB of 4.0 KiB" in line for line in frames)
     assert any("fetching 1 of 2" in line for line in frames)
     assert frames[-1].endswith("done True")
-    _, silent = site.on_terminal(argv=[sys.executable, "-c", _BARS, "quiet"])
+    _, silent = linked_gdb.on_terminal(argv=[sys.executable, "-c", _BARS, "quiet"])
     assert silent == "done False\n"
 
 
-def test_a_pipe_gets_no_bars(site: PlainMachine) -> None:
+def test_a_pipe_gets_no_bars(linked_gdb: PlainMachine) -> None:
     done = subprocess.run([sys.executable, "-c", _BARS], cwd=TOP, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("done False\n", "")
 
 
 @pytest.mark.usefixtures("hook_process")
 def test_the_hook_tells_how_far_it_is_and_takes_the_notice_away(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+    linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.snapshot(7)
+    linked_gdb.snapshot(7)
     told: list[tuple[str, bool]] = []
     show = ProgressFile.show
 
     def shown(self: ProgressFile, report: Report) -> None:
         show(self, report)
-        told.append((report.stage, site.layout.progress.exists()))
+        told.append((report.stage, linked_gdb.layout.progress.exists()))
 
     monkeypatch.setattr(ProgressFile, "show", shown)
-    site.want("gdb", Policy="optional")
-    make_tree(site.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
+    linked_gdb.want("gdb", Policy="optional")
+    make_tree(linked_gdb.tree(7), {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
+    assert entry.main(["tukit", "finalize-pre", str(linked_gdb.tree(7)), "7"], machine=linked_gdb.machine) == 0
     assert told == [("resolving", True), ("linking", True)]
-    assert not site.layout.progress.exists()
+    assert not linked_gdb.layout.progress.exists()
 
 
 @pytest.mark.usefixtures("hook_process")
 @pytest.mark.parametrize("broken", ["show", "close", "__init__"])
-def test_a_fault_of_progress_stops_no_update(site: PlainMachine, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+def test_a_fault_of_progress_stops_no_update(
+    linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    site.snapshot(7)
+    linked_gdb.snapshot(7)
     monkeypatch.setattr(ProgressFile, broken, fails)
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
+    assert entry.main(["tukit", "finalize-pre", str(linked_gdb.tree(7)), "7"], machine=linked_gdb.machine) == 0

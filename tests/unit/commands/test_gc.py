@@ -15,7 +15,7 @@ OLD, GONE = "gdb-1.0.x86-64.raw", "gdb-0.9.x86-64.raw"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def unneeded_gdb(tmp_path: Path) -> PlainMachine:
     """gdb 2.0 runs, 1.0 is in snapshot 1 alone, and 0.9 was in a snapshot that is gone."""
     made = with_source(tmp_path)
     made.snapshot_with(1, {"gdb": "1.0"})
@@ -41,31 +41,31 @@ def row(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(name))
 
 
-def test_a_dry_run_says_what_would_go(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(site, capsys, "gc", "-n")
+def test_a_dry_run_says_what_would_go(unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(unneeded_gdb, capsys, "gc", "-n")
     assert "0 would be deleted, 0 B; the store has " in text and " freed" not in text
-    site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    assert "0 deleted, 0 B freed; " in told(site, capsys, "gc")
-    size = (site.layout.store / GONE).stat().st_blocks * 512
-    text = told(site, capsys, "gc", "-n")
+    unneeded_gdb.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    assert "0 deleted, 0 B freed; " in told(unneeded_gdb, capsys, "gc")
+    size = (unneeded_gdb.layout.store / GONE).stat().st_blocks * 512
+    text = told(unneeded_gdb, capsys, "gc", "-n")
     assert f"1 would be deleted, {size / 1024:.1f} KiB; the store has " in text and " freed" not in text
     assert "would be deleted: nothing needs it" in row(text, GONE)
-    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(site, capsys, "gc")
+    assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(unneeded_gdb, capsys, "gc")
 
 
 @pytest.mark.parametrize("argv", [("gc",), ("gc", "-n")])
 def test_while_a_place_is_not_known_no_date_is_told(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+    unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
 ) -> None:
-    told(site, capsys, "gc")
-    assert "goes after 2" in row(told(site, capsys, "gc", "-n"), GONE)
-    hide(site)
-    text = told(site, capsys, *argv, status=1)
+    told(unneeded_gdb, capsys, "gc")
+    assert "goes after 2" in row(told(unneeded_gdb, capsys, "gc", "-n"), GONE)
+    hide(unneeded_gdb)
+    text = told(unneeded_gdb, capsys, *argv, status=1)
     for name in (OLD, GONE):
         assert row(text, name).endswith("  nothing that is known needs it")
-    text = told(site, capsys, "why", OLD, status=1)
+    text = told(unneeded_gdb, capsys, "why", OLD, status=1)
     assert text == f"{OLD}:\n  nothing that is known needs it\n"
-    found = json.loads(told(site, capsys, *argv, "--json", status=1))
+    found = json.loads(told(unneeded_gdb, capsys, *argv, "--json", status=1))
     assert {image["file"]: (image["fate"], image["goes_after"]) for image in found["images"]} == {
         "gdb-2.0.x86-64.raw": ("needed", None),
         OLD: ("waits", None),
@@ -73,9 +73,27 @@ def test_while_a_place_is_not_known_no_date_is_told(
     }
 
 
-def test_what_would_go_waits_while_a_place_is_not_known(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
-    told(site, capsys, "gc")
-    hide(site)
-    text = told(site, capsys, "gc", "-n", status=1)
+def test_what_would_go_waits_while_a_place_is_not_known(
+    unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unneeded_gdb.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    told(unneeded_gdb, capsys, "gc")
+    hide(unneeded_gdb)
+    text = told(unneeded_gdb, capsys, "gc", "-n", status=1)
     assert "would be deleted:" not in text and "0 would be deleted" in text
+
+
+def test_what_cannot_be_deleted_is_no_success(
+    unneeded_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """L16."""
+    unneeded_gdb.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    told(unneeded_gdb, capsys, "gc")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("tukit_sysext.store.image_store.Store.remove", refuse)
+    document = json.loads(told(unneeded_gdb, capsys, "gc", "--json", status=1))
+    assert (document["deleted"], [each["file"] for each in document["failed"]]) == ([], [GONE])
+    assert "Operation not permitted" in document["failed"][0]["reason"]

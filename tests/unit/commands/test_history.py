@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import record
 from tests.trees import Link
 from tests.unit.ledger import first_ledger
-from tests.unit.ledger.samples import record
 from tukit_sysext.commands import history
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.grammar import parser
@@ -36,7 +36,7 @@ def _five_hours_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
+def remembered(site: PlainMachine) -> PlainMachine:
     """Snapshot 1 with gdb 15.1, which is gone, 2 with gdb 15.2, and 3, where it was left out."""
     for number, version in ((1, "15.1"), (2, "15.2")):
         link = Link(f"/var/lib/sysext-store/gdb-{version}.x86-64.raw")
@@ -79,8 +79,8 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *words: str
     return json.loads(capsys.readouterr().out)
 
 
-def test_everything_newest_last_in_local_time(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(site, capsys)[1:] == [
+def test_everything_newest_last_in_local_time(remembered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(remembered, capsys)[1:] == [
         "2026-11-01 07:00 replaced 2 gdb 15.1 replaced by 15.2, from source main",
         "2026-11-01 07:01 linked 2 debug 1.0 added",
         "2026-11-01 07:02 transaction finalized 2 -",
@@ -89,8 +89,8 @@ def test_everything_newest_last_in_local_time(site: PlainMachine, capsys: pytest
 
 
 @pytest.mark.parametrize("word", ["gdb", "gdb.raw", "gdb-15.1.x86-64.raw"])
-def test_of_one_image(site: PlainMachine, capsys: pytest.CaptureFixture[str], word: str) -> None:
-    found = lines(site, capsys, word)
+def test_of_one_image(remembered: PlainMachine, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    found = lines(remembered, capsys, word)
     assert [line.split()[2] for line in found[1:3]] == ["replaced", "collected"]
     assert found[4] == "# Date Version Snapshot"
     first, second, third = found[5:]
@@ -99,11 +99,11 @@ def test_of_one_image(site: PlainMachine, capsys: pytest.CaptureFixture[str], wo
     assert third == "3 2026-11-01 05:00 - there; left out: nothing fits glibc-2.43"
 
 
-def test_as_json(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    everything = document(site, capsys)
+def test_as_json(remembered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    everything = document(remembered, capsys)
     assert everything["events"][0]["time"] == "2026-11-01T12:00:00Z"
     assert everything["snapshots"] is None
-    of_gdb = document(site, capsys, "gdb")
+    of_gdb = document(remembered, capsys, "gdb")
     assert [event["kind"] for event in of_gdb["events"]] == ["replaced", "collected"]
     assert [(row["number"], row["version"], row["gone"] is not None) for row in of_gdb["snapshots"]] == [
         (1, "15.1", True),
@@ -113,9 +113,9 @@ def test_as_json(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None
     assert of_gdb["snapshots"][2]["left_out"] == "nothing fits glibc-2.43"
 
 
-def test_an_image_that_nobody_remembers(site: PlainMachine) -> None:
+def test_an_image_that_nobody_remembers(remembered: PlainMachine) -> None:
     with pytest.raises(TukitSysextError, match=r"gbd: expected an image.*found debug, gdb") as caught:
-        run(site, "gbd")
+        run(remembered, "gbd")
     assert caught.value.next_step == "did you mean gdb?"
 
 

@@ -15,7 +15,7 @@ from tukit_sysext import cli
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def offers(tmp_path: Path) -> PlainMachine:
     """Snapshot 1 runs: gdb and held are wanted and linked, late is wanted, by-hand is linked by hand."""
     site = with_source(tmp_path)
     for name in ("gdb", "held", "late", "other"):
@@ -42,8 +42,8 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments:
     return json.loads(capsys.readouterr().out)
 
 
-def test_what_is_listed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rows(site, capsys) == {
+def test_what_is_listed(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows(offers, capsys) == {
         "by-hand": ["7", "-", "linked, not wanted"],
         "future": ["-", "-", "does not fit: 2.0: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42"],
         "gdb": ["1.0", "1.1", "update to 1.1"],
@@ -51,13 +51,13 @@ def test_what_is_listed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) 
         "late": ["-", "1.1", "wanted, not linked"],
         "other": ["-", "1.1", "available"],
     }
-    assert set(rows(site, capsys, "-i")) == {"by-hand", "gdb", "held", "late"}
-    assert set(rows(site, capsys, "-u")) == {"gdb"}
-    assert set(rows(site, capsys, "other", "gdb")) == {"gdb", "other"}
+    assert set(rows(offers, capsys, "-i")) == {"by-hand", "gdb", "held", "late"}
+    assert set(rows(offers, capsys, "-u")) == {"gdb"}
+    assert set(rows(offers, capsys, "other", "gdb")) == {"gdb", "other"}
 
 
-def test_all_versions_with_reasons(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["list", "--all", "gdb", "held"], machine=site.machine) == 0
+def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "--all", "gdb", "held"], machine=offers.machine) == 0
     found = [line.split(maxsplit=5) for line in capsys.readouterr().out.splitlines()[1:]]
     states = {(row[0], row[1]): row[5] for row in found}
     assert states == {
@@ -70,35 +70,35 @@ def test_all_versions_with_reasons(site: PlainMachine, capsys: pytest.CaptureFix
 
 
 def test_what_is_not_offered_any_more_and_what_is_held_elsewhere(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for version in ("1.0", "1.1", "1.2"):
-        site.unpublish("gdb", version)
-    site.want("held", Hold="1.1")
-    site.link_image(site.root, "held", "1.2")
-    assert rows(site, capsys)["gdb"] == ["1.0", "-", "installed, not offered any more"]
-    assert rows(site, capsys)["held"] == ["1.2", "1.1", "1.1 is held, update goes back to it"]
+        offers.unpublish("gdb", version)
+    offers.want("held", Hold="1.1")
+    offers.link_image(offers.root, "held", "1.2")
+    assert rows(offers, capsys)["gdb"] == ["1.0", "-", "installed, not offered any more"]
+    assert rows(offers, capsys)["held"] == ["1.2", "1.1", "1.1 is held, update goes back to it"]
 
 
 def test_a_source_that_is_away_is_told_and_the_rest_is_listed(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.away()
-    assert cli.main(["list"], machine=site.machine) == 1
+    offers.away()
+    assert cli.main(["list"], machine=offers.machine) == 1
     told = capsys.readouterr()
     assert "source main, what it offers is not listed" in told.err
     assert "installed, its source could not be asked" in told.out
     assert {line.split()[0] for line in told.out.splitlines()[1:5]} == {"by-hand", "gdb", "held", "late"}
-    assert cli.main(["list", "nothing"], machine=site.machine) == 1
+    assert cli.main(["list", "nothing"], machine=offers.machine) == 1
     assert "not all is known, as source main could not be asked" in capsys.readouterr().err
 
 
-def test_nothing_is_written_for_an_ordinary_user(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.as_user()
-    before = sorted(path for path in site.root.rglob("*"))
-    assert rows(site, capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
-    assert cli.main(["why-not", "gdb"], machine=site.machine) == 0
-    assert sorted(path for path in site.root.rglob("*")) == before
+def test_nothing_is_written_for_an_ordinary_user(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    offers.as_user()
+    before = sorted(path for path in offers.root.rglob("*"))
+    assert rows(offers, capsys)["gdb"] == ["1.0", "1.1", "update to 1.1"]
+    assert cli.main(["why-not", "gdb"], machine=offers.machine) == 0
+    assert sorted(path for path in offers.root.rglob("*")) == before
 
 
 @pytest.mark.root
@@ -115,9 +115,9 @@ def test_nothing_is_written_for_an_ordinary_user(site: PlainMachine, capsys: pyt
     ],
 )
 def test_unknown_names(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str], told: str, next_step: str
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str], told: str, next_step: str
 ) -> None:
-    assert cli.main(argv, machine=site.machine) == 1
+    assert cli.main(argv, machine=offers.machine) == 1
     err = capsys.readouterr().err
     assert told in err and next_step in err
     assert "\x1b" not in err
@@ -130,8 +130,8 @@ def rules(found: Any, version: str) -> dict[str, tuple[bool | None, str | None, 
 
 
 @pytest.mark.root
-def test_why_not_tells_every_rule_with_both_sides(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    found = document(site, capsys, "why-not", "gdb")
+def test_why_not_tells_every_rule_with_both_sides(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(offers, capsys, "why-not", "gdb")
     assert found["usable"] and found["taken"] == "1.1"
     assert [item["version"] for item in found["versions"]] == ["1.2", "1.1", "1.0"]
     assert [item["usable"] for item in found["versions"]] == [False, True, True]
@@ -142,9 +142,9 @@ def test_why_not_tells_every_rule_with_both_sides(site: PlainMachine, capsys: py
 
 
 @pytest.mark.root
-def test_why_not_tells_what_the_configuration_says(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
-    found = document(site, capsys, "why-not", "gdb")
+def test_why_not_tells_what_the_configuration_says(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    offers.want("gdb", Hold="1.0", Source="elsewhere", Version="<1.1", Block="1.1")
+    found = document(offers, capsys, "why-not", "gdb")
     assert found["usable"] and found["taken"] == "1.0", "what fits is kept, whatever would be chosen now"
     assert not any(item["usable"] for item in found["versions"])
     assert rules(found, "1.1") | {
@@ -159,17 +159,17 @@ def test_why_not_tells_what_the_configuration_says(site: PlainMachine, capsys: p
 
 @pytest.mark.root
 def test_why_not_tells_what_has_nothing_to_do_with_a_version(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_tree(site.root, {"etc/extensions/other/usr/file": ""})
-    assert cli.main(["why-not", "other"], machine=site.machine) == 1
+    make_tree(offers.root, {"etc/extensions/other/usr/file": ""})
+    assert cli.main(["why-not", "other"], machine=offers.machine) == 1
     assert "/etc/extensions/other is not ours (directory)" in capsys.readouterr().out
-    site.want("late", State="removed")
-    assert cli.main(["why-not", "late"], machine=site.machine) == 1
+    offers.want("late", State="removed")
+    assert cli.main(["why-not", "late"], machine=offers.machine) == 1
     assert "State=removed" in capsys.readouterr().out
-    broken = site.source / "other-1.1.x86-64.raw.json"
+    broken = offers.source / "other-1.1.x86-64.raw.json"
     broken.write_text("{")
-    found = document(site, capsys, "why-not", "other=1.1")
+    found = document(offers, capsys, "why-not", "other=1.1")
     assert found["versions"][0]["standing"] == "broken"
     assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
 
@@ -187,93 +187,93 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(
     ],
 )
 def test_what_why_not_concludes(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], image: str, status: int, told: str
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str], image: str, status: int, told: str
 ) -> None:
-    assert cli.main(["why-not", image], machine=site.machine) == status
+    assert cli.main(["why-not", image], machine=offers.machine) == status
     assert told in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("gdb", "held", "by-hand"):
-        next(site.layout.store.glob(f"{name}-*")).unlink()
+        next(offers.layout.store.glob(f"{name}-*")).unlink()
     lost = "missing: not in the store"
-    assert {name: row[-1] for name, row in rows(site, capsys, "-i").items()} == {
+    assert {name: row[-1] for name, row in rows(offers, capsys, "-i").items()} == {
         "by-hand": f"linked, not wanted, but {lost}",
         "gdb": f"update to 1.1; 1.0 is {lost}",
         "held": f"installed, but {lost}, held at 1.0; 1.1 fits too",
         "late": "wanted, not linked",
     }
-    assert cli.main(["list"], machine=site.machine) == 0
+    assert cli.main(["list"], machine=offers.machine) == 0
     assert "tukit-sysext verify --repair" in capsys.readouterr().out
-    assert cli.main(["list", "--all", "gdb"], machine=site.machine) == 0
+    assert cli.main(["list", "--all", "gdb"], machine=offers.machine) == 0
     assert f"installed, but {lost}" in capsys.readouterr().out
-    assert cli.main(["why-not", "gdb=1.0"], machine=site.machine) == 0
+    assert cli.main(["why-not", "gdb=1.0"], machine=offers.machine) == 0
     told = capsys.readouterr().out
     assert "main, linked, but missing" in told
     assert f"1.0 is linked, but {lost}; next step: tukit-sysext verify --repair" in told
-    found = {image["name"]: image for image in document(site, capsys, "list", "--all")["images"]}
+    found = {image["name"]: image for image in document(offers, capsys, "list", "--all")["images"]}
     assert (found["gdb"]["damage"], found["late"]["damage"]) == (lost, None)
     assert [item["damage"] for item in found["gdb"]["versions"]] == [None, None, lost]
-    assert [item["damage"] for item in document(site, capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
+    assert [item["damage"] for item in document(offers, capsys, "why-not", "gdb")["versions"]] == [None, None, lost]
 
 
 @pytest.mark.root
 def test_what_the_configuration_is_against_is_not_said_not_to_fit(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert document(site, capsys, "why-not", "held=1.1")["versions"][0]["standing"] == "not allowed"
-    assert cli.main(["why-not", "held=1.1"], machine=site.machine) == 1
+    assert document(offers, capsys, "why-not", "held=1.1")["versions"][0]["standing"] == "not allowed"
+    assert cli.main(["why-not", "held=1.1"], machine=offers.machine) == 1
     assert "not allowed" in capsys.readouterr().out
-    assert cli.main(["check"], machine=site.machine) == 0
+    assert cli.main(["check"], machine=offers.machine) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "held 1.0 1.0 stays, held at 1.0" in lines
-    site.want("gdb", Block="1.1")
-    assert cli.main(["list", "--all", "gdb"], machine=site.machine) == 0
+    offers.want("gdb", Block="1.1")
+    assert cli.main(["list", "--all", "gdb"], machine=offers.machine) == 0
     assert "not allowed: blocked by /etc/tukit-sysext/images.d/gdb.conf" in capsys.readouterr().out
-    assert cli.main(["check"], machine=site.machine) == 0
+    assert cli.main(["check"], machine=offers.machine) == 0
     assert "gdb 1.0 1.0 stays; 1.2: does not fit" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_linked_version_that_is_blocked_is_why_it_goes(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.unpublish("gdb", "1.1")
-    site.want("gdb", Block="1.0")
-    state = rows(site, capsys)["gdb"][-1]
+    offers.unpublish("gdb", "1.1")
+    offers.want("gdb", Block="1.0")
+    state = rows(offers, capsys)["gdb"][-1]
     assert state.startswith("would refuse an update: ") and "blocked by /etc/tukit-sysext/images.d/gdb.conf" in state
 
 
 @pytest.mark.root
 def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.publish("late", "2.43~rc1")
-    site.want("late", Version=">=2.40,<3")
+    offers.publish("late", "2.43~rc1")
+    offers.want("late", Version=">=2.40,<3")
     reason = "Version=>=2.40,<3 cannot be asked about 2.43~rc1, which is no version after PEP 440"
     for argv in (["check"], ["list", "--all", "late"], ["why-not", "late=2.43~rc1"]):
-        cli.main(argv, machine=site.machine)
+        cli.main(argv, machine=offers.machine)
         assert reason in capsys.readouterr().out, argv
 
 
 @pytest.mark.root
-def test_a_tombstone_without_links_is_nothing_to_tell(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.want("newtool", State="removed")
+def test_a_tombstone_without_links_is_nothing_to_tell(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    offers.want("newtool", State="removed")
     for argv in (["check"], ["check", "--json"], ["list"], ["list", "-i"], ["list", "--all", "--json"]):
-        cli.main(argv, machine=site.machine)
+        cli.main(argv, machine=offers.machine)
         assert "newtool" not in capsys.readouterr().out, argv
-    assert rows(site, capsys, "newtool") == {"newtool": ["-", "-", "removed"]}
-    site.link_image(site.root, "newtool", "1")
-    assert rows(site, capsys)["newtool"][-1] == "removed: its links go with the next update"
-    cli.main(["check"], machine=site.machine)
+    assert rows(offers, capsys, "newtool") == {"newtool": ["-", "-", "removed"]}
+    offers.link_image(offers.root, "newtool", "1")
+    assert rows(offers, capsys)["newtool"][-1] == "removed: its links go with the next update"
+    cli.main(["check"], machine=offers.machine)
     assert "to be taken out" in capsys.readouterr().out
 
 
 @pytest.mark.root
-def test_why_not_of_what_is_masked(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
-    assert cli.main(["why-not", "tool"], machine=site.machine) == 1
+def test_why_not_of_what_is_masked(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(offers.root, {"etc/tukit-sysext/images.d/tool.conf": Link("/dev/null")})
+    assert cli.main(["why-not", "tool"], machine=offers.machine) == 1
     assert "tool cannot be used, whatever its version: masked by /etc/tukit-sysext/images.d/tool.conf" in (
         capsys.readouterr().out
     )
@@ -281,13 +281,13 @@ def test_why_not_of_what_is_masked(site: PlainMachine, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("argv", [["list", "--snapshot", "1"], ["verify", "--snapshot", "1"], ["diff", "1", "default"]])
 def test_what_an_ordinary_user_cannot_read_is_not_said_to_be_missing(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    site.as_user()
-    site.layout.snapshots.rename(site.root / "hidden")
-    site.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
-    (site.root / "snapshots").symlink_to(".snapshots")
-    assert cli.main(argv, machine=site.machine) == 1
+    offers.as_user()
+    offers.layout.snapshots.rename(offers.root / "hidden")
+    offers.layout.snapshots.symlink_to("snapshots")  # a loop: nobody can read it
+    (offers.root / "snapshots").symlink_to(".snapshots")
+    assert cli.main(argv, machine=offers.machine) == 1
     told = capsys.readouterr().err
     assert "not known: " in told and "cannot be read" in told and "none" not in told
     assert f"next step: sudo tukit-sysext {' '.join(argv)}" in told

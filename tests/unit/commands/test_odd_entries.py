@@ -15,7 +15,7 @@ STORE = "/var/lib/sysext-store"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def odd_entries(tmp_path: Path) -> PlainMachine:
     """A link to a file of the store whose name says nothing, one to none, and a directory."""
     site = with_source(tmp_path)
     site.snapshot_with(1, {"gdb": "1.0"})
@@ -42,23 +42,23 @@ def told(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str
 @pytest.mark.parametrize("command", ["list", "why-not"])
 @pytest.mark.parametrize(("name", "entry"), [("odd", "odd.raw"), ("folder", "folder")])
 def test_who_asks_for_one_is_told_that_it_is_there(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
+    odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
 ) -> None:
-    text = told(site, capsys, command, name)
+    text = told(odd_entries, capsys, command, name)
     assert f"{name}: /etc/extensions/{entry} is there, and nothing tells of which image" in text
     assert f"next step: tukit-sysext adopt --dry-run {name}" in text
 
 
-def test_they_have_one_name(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    head = told(site, capsys, "snapshots").splitlines()[0].split()
+def test_they_have_one_name(odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    head = told(odd_entries, capsys, "snapshots").splitlines()[0].split()
     assert {"missing", "odd", "(folder)"} <= set(head)
     assert not {"odd.raw", "missing.raw"} & set(head)
-    difference = {line.split()[0] for line in told(site, capsys, "diff", "1", "2").splitlines()[4:]}
+    difference = {line.split()[0] for line in told(odd_entries, capsys, "diff", "1", "2").splitlines()[4:]}
     assert {"missing", "odd", "folder"} <= difference
 
 
-def test_a_link_to_nothing_is_not_installed(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    text = told(site, capsys, "list", "missing")
+def test_a_link_to_nothing_is_not_installed(odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    text = told(odd_entries, capsys, "list", "missing")
     assert "linked, not wanted, but missing" in text
     assert "1 images, 0 installed" in text
     assert "adopt" not in text
@@ -66,14 +66,14 @@ def test_a_link_to_nothing_is_not_installed(site: PlainMachine, capsys: pytest.C
 
 @pytest.mark.root
 def test_what_cannot_be_taken_over_is_not_offered_for_that(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = told(site, capsys, "check").splitlines()
+    lines = told(odd_entries, capsys, "check").splitlines()
     rest = lines[lines.index("Not ours, never changed:") :]
     assert any(line.startswith("  missing.raw: ") and "would not be merged" in line for line in rest)
     assert not [line for line in rest if "would not be merged" in line and "adopt" in line]
     # an ordinary user cannot look into images: nothing speaks against this one
-    site.as_user()
-    lines = told(site, capsys, "check").splitlines()
+    odd_entries.as_user()
+    lines = told(odd_entries, capsys, "check").splitlines()
     (fine,) = (line for line in lines if line.startswith("  fine.raw: "))
     assert fine.endswith("; tukit-sysext adopt takes it over")

@@ -160,7 +160,7 @@ def test_sizes_are_in_binary_units() -> None:
 
 
 @pytest.fixture(scope="module", params=[3, 40])
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlainMachine:
+def many_images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlainMachine:
     """Images, some of which changed in eight snapshots, some of which are wanted."""
     site = with_source(tmp_path_factory.mktemp("site"))
     names = NAMES[: request.param]
@@ -188,10 +188,10 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.param("why-not gdb", marks=pytest.mark.root),
     ],
 )
-def test_screens_fit_and_no_name_or_version_is_cut(site: PlainMachine, command: str, columns: int) -> None:
-    status, screen = site.on_terminal(*command.split(), columns=columns)
+def test_screens_fit_and_no_name_or_version_is_cut(many_images: PlainMachine, command: str, columns: int) -> None:
+    status, screen = many_images.on_terminal(*command.split(), columns=columns)
     lines = plain(screen).splitlines()
-    piped = site.command(*command.split())
+    piped = many_images.command(*command.split())
     assert status == piped.returncode
     assert not [line for line in lines if len(line) > columns or line != line.rstrip()]
     words = {word for word in re.findall(r"[\w.+-]{3,}", piped.stdout) if word in NAMES or "+k3s1" in word}
@@ -201,9 +201,9 @@ def test_screens_fit_and_no_name_or_version_is_cut(site: PlainMachine, command: 
     assert "…" not in screen
 
 
-def test_no_color_and_dumb_terminals(site: PlainMachine) -> None:
+def test_no_color_and_dumb_terminals(many_images: PlainMachine) -> None:
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        _, screen = site.on_terminal("list", environment=environment)
+        _, screen = many_images.on_terminal("list", environment=environment)
         assert "\033[" not in screen
         assert "Installed" in screen
 
@@ -234,7 +234,7 @@ def test_the_hooks_import_neither_rich_nor_commands() -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "status", "snapshots"])
-def test_a_pipe_needs_no_rich(site: PlainMachine, command: str) -> None:
-    done = site.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+def test_a_pipe_needs_no_rich(many_images: PlainMachine, command: str) -> None:
+    done = many_images.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert "tukit_sysext.terminal.output" in done.stderr
     assert not re.search(r"\brich\b", done.stderr)

@@ -24,7 +24,7 @@ SPEC = Path(__file__).resolve().parents[3] / "spec"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def next_system(tmp_path: Path) -> PlainMachine:
     site = with_source(tmp_path)
     running(site, SYSEXT_LEVEL="glibc-2.42")
     repositories(site, "dir:///srv/repo")
@@ -69,11 +69,11 @@ def verdict(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> str:
     return found
 
 
-def test_an_image_for_the_new_version_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(site, "gdb", "1", VERSION_ID=RUNNING)
-    publish(site, "gdb", "2", VERSION_ID=NEXT)
-    site.want("gdb")
-    _, found = ask(site, capsys)
+def test_an_image_for_the_new_version_is_there(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(next_system, "gdb", "1", VERSION_ID=RUNNING)
+    publish(next_system, "gdb", "2", VERSION_ID=NEXT)
+    next_system.want("gdb")
+    _, found = ask(next_system, capsys)
     assert (found["verdict"], found["running"], found["offered"], found["repository"]) == (
         "passes",
         RUNNING,
@@ -81,52 +81,52 @@ def test_an_image_for_the_new_version_is_there(site: PlainMachine, capsys: pytes
         "oss",
     )
     assert [image["verdict"] for image in found["images"]] == ["passes"]
-    assert cli.main(["preflight"], machine=site.machine) == 0
+    assert cli.main(["preflight"], machine=next_system.machine) == 0
     assert f"An update to {NEXT} would pass" in capsys.readouterr().out
 
 
-def test_none_for_the_new_version_is_there(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.has_for_former_system("gdb", "strace")
-    publish(site, "gdb", "1", VERSION_ID=RUNNING)
-    site.want("gdb")
-    status, found = ask(site, capsys)
+def test_none_for_the_new_version_is_there(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    next_system.has_for_former_system("gdb", "strace")
+    publish(next_system, "gdb", "1", VERSION_ID=RUNNING)
+    next_system.want("gdb")
+    status, found = ask(next_system, capsys)
     assert (status, found["verdict"]) == (75, "would be refused")
     assert (
         found["images"][0]["reason"]
         == f"nothing published fits: 1 is the newest, VERSION_ID is {RUNNING}, the system has {NEXT}"
     )
-    assert cli.main(["preflight", "--quiet"], machine=site.machine) == 75
+    assert cli.main(["preflight", "--quiet"], machine=next_system.machine) == 75
     assert f"An update to {NEXT} would be REFUSED, because of gdb" in capsys.readouterr().out
 
 
-def test_only_required_images_count(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(site, "gdb", "1", VERSION_ID=RUNNING)
-    site.want("gdb", Policy="optional")
-    _, found = ask(site, capsys)
+def test_only_required_images_count(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(next_system, "gdb", "1", VERSION_ID=RUNNING)
+    next_system.want("gdb", Policy="optional")
+    _, found = ask(next_system, capsys)
     assert (found["verdict"], found["offered"]) == ("passes", None), "no repository had to be asked"
 
 
-def test_a_level_that_nobody_knows_yet(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.has_for_former_system("gdb", "strace")
-    site.publish("gdb", "1", "glibc-2.42")
-    site.want("gdb")
-    _, found = ask(site, capsys)
+def test_a_level_that_nobody_knows_yet(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    next_system.has_for_former_system("gdb", "strace")
+    next_system.publish("gdb", "1", "glibc-2.42")
+    next_system.want("gdb")
+    _, found = ask(next_system, capsys)
     assert found["verdict"] == "unknown"
     assert (
         "it depends on SYSEXT_LEVEL of the new release, which no metadata says: glibc-2.42 fits"
         in found["images"][0]["reason"]
     )
-    site.publish("gdb", "2", "glibc-2.43")
-    _, found = ask(site, capsys)
+    next_system.publish("gdb", "2", "glibc-2.43")
+    _, found = ask(next_system, capsys)
     assert (found["verdict"], "glibc-2.43 or glibc-2.42 fits" in found["images"][0]["reason"]) == ("unknown", True)
 
 
-def test_what_fits_no_level_at_all_is_refused(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.has_for_former_system("gdb", "strace")
-    site.publish("strace", "1", "glibc-2.42")
-    site.want("strace")
-    site.want("gdb")
-    status, found = ask(site, capsys)
+def test_what_fits_no_level_at_all_is_refused(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    next_system.has_for_former_system("gdb", "strace")
+    next_system.publish("strace", "1", "glibc-2.42")
+    next_system.want("strace")
+    next_system.want("gdb")
+    status, found = ask(next_system, capsys)
     assert status == 75
     assert {image["name"]: image["verdict"] for image in found["images"]} == {
         "gdb": "would be refused",
@@ -134,40 +134,42 @@ def test_what_fits_no_level_at_all_is_refused(site: PlainMachine, capsys: pytest
     }
 
 
-def test_two_images_that_no_level_fits_together(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.has_for_former_system("gdb", "strace")
+def test_two_images_that_no_level_fits_together(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    next_system.has_for_former_system("gdb", "strace")
     for name, level in (("gdb", "glibc-2.42"), ("strace", "glibc-2.43")):
-        site.publish(name, "1", level)
-        site.want(name)
-    status, found = ask(site, capsys)
+        next_system.publish(name, "1", level)
+        next_system.want(name)
+    status, found = ask(next_system, capsys)
     assert status == 75
     assert {image["verdict"] for image in found["images"]} == {"unknown"}
 
 
-def test_a_system_without_a_level(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    running(site)
-    publish(site, "gdb", "1", VERSION_ID=NEXT, SYSEXT_LEVEL="glibc-2.43")
-    site.want("gdb")
-    assert verdict(site, capsys) == "passes"
+def test_a_system_without_a_level(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    running(next_system)
+    publish(next_system, "gdb", "1", VERSION_ID=NEXT, SYSEXT_LEVEL="glibc-2.43")
+    next_system.want("gdb")
+    assert verdict(next_system, capsys) == "passes"
 
 
-def test_nothing_newer_is_offered(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    offers(site, RUNNING)
-    site.want("gdb")
-    assert verdict(site, capsys) == "no update"
-    assert cli.main(["preflight"], machine=site.machine) == 0
+def test_nothing_newer_is_offered(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    offers(next_system, RUNNING)
+    next_system.want("gdb")
+    assert verdict(next_system, capsys) == "no update"
+    assert cli.main(["preflight"], machine=next_system.machine) == 0
     assert capsys.readouterr().out.startswith("No update: ")
 
 
-def test_a_release_that_gets_updates_within_itself(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.has_for_former_system("gdb", "strace")
-    running(site, VERSION_ID="6.1", CPE_NAME="cpe:/o:suse:sl-micro:6.1", SYSEXT_LEVEL="glibc-2.42")
-    make_tree(site.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
-    site.publish("gdb", "1", "glibc-2.42")
-    site.want("gdb")
-    assert verdict(site, capsys) == "passes"
-    site.want("strace")
-    assert verdict(site, capsys) == "would be refused"
+def test_a_release_that_gets_updates_within_itself(
+    next_system: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    next_system.has_for_former_system("gdb", "strace")
+    running(next_system, VERSION_ID="6.1", CPE_NAME="cpe:/o:suse:sl-micro:6.1", SYSEXT_LEVEL="glibc-2.42")
+    make_tree(next_system.root, {"srv/repo/repodata/repomd.xml": REPOMD.format("cpe:/o:suse:sl-micro:6.1")})
+    next_system.publish("gdb", "1", "glibc-2.42")
+    next_system.want("gdb")
+    assert verdict(next_system, capsys) == "passes"
+    next_system.want("strace")
+    assert verdict(next_system, capsys) == "would be refused"
 
 
 @pytest.mark.parametrize(
@@ -191,34 +193,36 @@ def test_a_release_that_gets_updates_within_itself(site: PlainMachine, capsys: p
         "no repository file",
     ],
 )
-def test_what_cannot_be_told_is_unknown(site: PlainMachine, capsys: pytest.CaptureFixture[str], make: Any) -> None:
-    site.has_for_former_system("gdb", "strace")
-    site.want("gdb")
-    make(site)
-    assert verdict(site, capsys) == "unknown"
-    assert cli.main(["preflight"], machine=site.machine) == 0
+def test_what_cannot_be_told_is_unknown(
+    next_system: PlainMachine, capsys: pytest.CaptureFixture[str], make: Any
+) -> None:
+    next_system.has_for_former_system("gdb", "strace")
+    next_system.want("gdb")
+    make(next_system)
+    assert verdict(next_system, capsys) == "unknown"
+    assert cli.main(["preflight"], machine=next_system.machine) == 0
     assert "is not known: " in capsys.readouterr().out
 
 
 def test_a_fault_of_ours_keeps_no_update_away(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    next_system: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
-    site.want("gdb")
+    next_system.want("gdb")
     monkeypatch.setattr("tukit_sysext.preflight.repositories.statements", failing)
-    assert cli.main(["preflight"], machine=site.machine) == 0
+    assert cli.main(["preflight"], machine=next_system.machine) == 0
     assert "RuntimeError: injected" in "".join(capsys.readouterr())
 
 
-def test_it_writes_nothing_but_the_cache(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    publish(site, "gdb", "1", VERSION_ID=NEXT)
-    site.want("gdb")
-    before = listing(site.root)
-    verdict(site, capsys)
-    assert {name for name in listing(site.root).keys() - before.keys() if not name.startswith("var")} == set()
-    assert [name for name in listing(site.root) if name.startswith("var/lib")] == []
+def test_it_writes_nothing_but_the_cache(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    publish(next_system, "gdb", "1", VERSION_ID=NEXT)
+    next_system.want("gdb")
+    before = listing(next_system.root)
+    verdict(next_system, capsys)
+    assert {name for name in listing(next_system.root).keys() - before.keys() if not name.startswith("var")} == set()
+    assert [name for name in listing(next_system.root) if name.startswith("var/lib")] == []
 
 
 @pytest.fixture
@@ -236,31 +240,36 @@ def server(tmp_path: Path) -> Iterator[Server]:
     ],
 )
 def test_a_repository_on_a_server_is_asked(
-    site: PlainMachine, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, content: str
+    next_system: PlainMachine,
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    content: str,
 ) -> None:
-    site.has_for_former_system("gdb", "strace")
+    next_system.has_for_former_system("gdb", "strace")
     make_tree(tmp_path / "web", {"repodata/repomd.xml": "<repomd><tags/></repomd>", file: content})
-    repositories(site, server.url)
-    make_tree(site.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
-    publish(site, "gdb", "1", VERSION_ID=RUNNING)
-    site.want("gdb")
-    _, found = ask(site, capsys)
+    repositories(next_system, server.url)
+    make_tree(next_system.root, {"var/cache/zypp/raw/oss/repodata/repomd.xml": REPOMD.format(f"{CPE}{RUNNING}")})
+    publish(next_system, "gdb", "1", VERSION_ID=RUNNING)
+    next_system.want("gdb")
+    _, found = ask(next_system, capsys)
     assert (found["verdict"], found["offered"]) == ("would be refused", NEXT)
 
 
 @pytest.mark.parametrize(("kept", "expected"), [(NEXT, "would be refused"), (RUNNING, "unknown"), (None, "unknown")])
 def test_a_server_that_is_away(
-    site: PlainMachine, server: Server, capsys: pytest.CaptureFixture[str], kept: str | None, expected: str
+    next_system: PlainMachine, server: Server, capsys: pytest.CaptureFixture[str], kept: str | None, expected: str
 ) -> None:
     """What zypper had last counts where it is newer; that it had nothing newer then says nothing of today."""
-    site.has_for_former_system("gdb", "strace")
-    repositories(site, f"{server.url}/nothing/")
+    next_system.has_for_former_system("gdb", "strace")
+    repositories(next_system, f"{server.url}/nothing/")
     if kept is not None:
         path = "var/cache/zypp/raw/oss/repodata/repomd.xml"
-        make_tree(site.root, {path: REPOMD.format(f"{CPE}{kept}")})
-    publish(site, "gdb", "1", VERSION_ID=RUNNING)
-    site.want("gdb")
-    assert verdict(site, capsys) == expected
+        make_tree(next_system.root, {path: REPOMD.format(f"{CPE}{kept}")})
+    publish(next_system, "gdb", "1", VERSION_ID=RUNNING)
+    next_system.want("gdb")
+    assert verdict(next_system, capsys) == expected
 
 
 @pytest.mark.parametrize(

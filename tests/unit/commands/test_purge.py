@@ -34,7 +34,7 @@ GOES: dict[str, Content] = {
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
+def installed(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {**STAYS, **GOES})
     return site
 
@@ -44,66 +44,69 @@ def files(site: PlainMachine) -> set[str]:
 
 
 @pytest.mark.root
-def test_what_is_ours_goes_and_the_rest_stays(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    before = files(site)
-    assert cli.main(["purge"], machine=site.machine) == 0
+def test_what_is_ours_goes_and_the_rest_stays(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(installed)
+    assert cli.main(["purge"], machine=installed.machine) == 0
     # two processes could hold locks on two files of one name
-    assert files(site) == (before - GOES.keys()) | {"run/tukit-sysext/lock", "run/tukit-sysext/changes.lock"}
+    assert files(installed) == (before - GOES.keys()) | {"run/tukit-sysext/lock", "run/tukit-sysext/changes.lock"}
     for folder in ("var/lib/tukit-sysext/images", "var/lib/tukit-sysext/seen", "run/tukit-sysext/events"):
-        assert (site.root / folder).is_dir(), "a unit can write only into what is there"
-    assert not (site.root / "var/cache/tukit-sysext/lists").exists()
+        assert (installed.root / folder).is_dir(), "a unit can write only into what is there"
+    assert not (installed.root / "var/cache/tukit-sysext/lists").exists()
     told = capsys.readouterr().out
     assert "4 files gone" in told and "of unknown origin" in told and "older list would be believed" in told
-    assert cli.main(["purge"], machine=site.machine) == 0
+    assert cli.main(["purge"], machine=installed.machine) == 0
     assert "nothing of ours" in capsys.readouterr().out
 
 
-def test_a_dry_run_changes_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    before = listing(site.root)
-    assert cli.main(["purge", "--dry-run"], machine=site.machine) == 0
+def test_a_dry_run_changes_nothing(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(installed.root)
+    assert cli.main(["purge", "--dry-run"], machine=installed.machine) == 0
     assert "4 files would go" in capsys.readouterr().out
-    assert cli.main(["purge", "--dry-run", "--json"], machine=site.machine) == 0
+    assert cli.main(["purge", "--dry-run", "--json"], machine=installed.machine) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["dry_run"] is True
     assert sum(item["files"] for item in found["folders"]) == len(GOES)
-    assert listing(site.root) == before
+    assert listing(installed.root) == before
 
 
 @pytest.mark.root
-def test_no_link_is_followed(site: PlainMachine) -> None:
+def test_no_link_is_followed(installed: PlainMachine) -> None:
     """Threat L4."""
     make_tree(
-        site.root,
-        {"var/lib/tukit-sysext/images/out": Link("/home"), "var/cache/tukit-sysext/out": Link(str(site.root / "home"))},
+        installed.root,
+        {
+            "var/lib/tukit-sysext/images/out": Link("/home"),
+            "var/cache/tukit-sysext/out": Link(str(installed.root / "home")),
+        },
     )
-    assert cli.main(["purge"], machine=site.machine) == 0
-    assert (site.root / "home/mine").read_text() == "mine"
-    assert not os.path.lexists(site.root / "var/cache/tukit-sysext/out")
+    assert cli.main(["purge"], machine=installed.machine) == 0
+    assert (installed.root / "home/mine").read_text() == "mine"
+    assert not os.path.lexists(installed.root / "var/cache/tukit-sysext/out")
 
 
 @pytest.mark.root
-def test_a_folder_that_is_a_link_is_left_alone(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    cache = site.root / "var/cache/tukit-sysext"
-    cache.rename(site.root / "elsewhere")
-    cache.symlink_to(site.root / "elsewhere")
-    assert cli.main(["purge"], machine=site.machine) == 1
+def test_a_folder_that_is_a_link_is_left_alone(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    cache = installed.root / "var/cache/tukit-sysext"
+    cache.rename(installed.root / "elsewhere")
+    cache.symlink_to(installed.root / "elsewhere")
+    assert cli.main(["purge"], machine=installed.machine) == 1
     err = capsys.readouterr().err
     assert f"{cache}: expected a directory of ours" in err and "next step" in err
-    assert (site.root / "elsewhere/lists/deep/er").exists()
-    assert (site.root / "var/lib/tukit-sysext/ledger.db").exists()
+    assert (installed.root / "elsewhere/lists/deep/er").exists()
+    assert (installed.root / "var/lib/tukit-sysext/ledger.db").exists()
 
 
 @pytest.mark.root
-def test_not_while_a_transaction_runs(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    with shared(site.layout.lock):
-        assert cli.main(["purge"], machine=site.machine) == 1
+def test_not_while_a_transaction_runs(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    with shared(installed.layout.lock):
+        assert cli.main(["purge"], machine=installed.machine) == 1
     assert "held by a transaction" in capsys.readouterr().err
-    assert GOES.keys() <= files(site)
+    assert GOES.keys() <= files(installed)
 
 
-def test_it_needs_root(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.as_user()
-    before = listing(site.root)
-    assert cli.main(["purge"], machine=site.machine) == 1
+def test_it_needs_root(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    installed.as_user()
+    before = listing(installed.root)
+    assert cli.main(["purge"], machine=installed.machine) == 1
     assert "sudo tukit-sysext purge" in capsys.readouterr().err
-    assert listing(site.root) == before
+    assert listing(installed.root) == before

@@ -18,7 +18,7 @@ from tukit_sysext.commands.snapshots import Line
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def four_snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
     site = with_source(tmp_path)
     for number, images in enumerate(({"gdb": "1.9"}, {"gdb": "1.10", "vim": "9"}, {"gdb": "1.9"}, {"gdb": "1.9"}), 1):
         site.snapshot_with(number, {**images, "same": "1"}, default=number == 4)
@@ -27,8 +27,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
     return site
 
 
-def test_changes_are_marked(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["snapshots"], machine=site.machine) == 0
+def test_changes_are_marked(four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["snapshots"], machine=four_snapshots.machine) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["#", "Date", "System", "gdb", "same", "vim"]
     assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4*"]
@@ -42,12 +42,14 @@ def test_changes_are_marked(site: PlainMachine, capsys: pytest.CaptureFixture[st
     assert lines[7] == "Images: + came, > newer than before, < older than before, - went"
 
 
-def test_what_is_missing_not_ours_or_not_known(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.tree(4), {"etc/extensions/by-hand.raw": Link("/opt/x")})
-    next(site.layout.store.glob("gdb-1.10*")).unlink()
-    (site.layout.snapshots / "3" / "info.xml").unlink()
-    site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
-    cli.main(["snapshots"], machine=site.machine)
+def test_what_is_missing_not_ours_or_not_known(
+    four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tree(four_snapshots.tree(4), {"etc/extensions/by-hand.raw": Link("/opt/x")})
+    next(four_snapshots.layout.store.glob("gdb-1.10*")).unlink()
+    (four_snapshots.layout.snapshots / "3" / "info.xml").unlink()
+    four_snapshots.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    cli.main(["snapshots"], machine=four_snapshots.machine)
     told = capsys.readouterr()
     rows = {line.split()[0]: line for line in told.out.splitlines()[1:6]}
     assert ">1.10!" in rows["2"] and "+link" in rows["4*"] and "?" in rows["5"]
@@ -56,9 +58,9 @@ def test_what_is_missing_not_ours_or_not_known(site: PlainMachine, capsys: pytes
     assert "snapshot 5" in told.err
 
 
-def test_what_could_not_be_read_has_nothing_in_common(site: PlainMachine) -> None:
-    site.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
-    _, screen = site.on_terminal("snapshots")
+def test_what_could_not_be_read_has_nothing_in_common(four_snapshots: PlainMachine) -> None:
+    four_snapshots.snapshot(5, {"etc/os-release": "ID=opensuse-microos\n", "etc/extensions": "no directory"})
+    _, screen = four_snapshots.on_terminal("snapshots")
     lines = plain(screen).splitlines()
     assert "In all of them" not in plain(screen)
     assert lines[0].split()[3:] == ["gdb", "same", "vim"]
@@ -66,39 +68,41 @@ def test_what_could_not_be_read_has_nothing_in_common(site: PlainMachine) -> Non
     assert "? not known" in plain(screen)
 
 
-def test_a_second_link_is_no_newer_version(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    again = site.tree(4) / "etc/extensions/gdb-again.raw"
-    again.symlink_to((site.tree(4) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"], machine=site.machine)
+def test_a_second_link_is_no_newer_version(four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    again = four_snapshots.tree(4) / "etc/extensions/gdb-again.raw"
+    again.symlink_to((four_snapshots.tree(4) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"], machine=four_snapshots.machine)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[1:5]] == ["1.9", ">1.10", "<1.9", "1.9,1.9"]
     again.unlink()
-    again.symlink_to((site.tree(2) / "etc/extensions/gdb.raw").readlink())
-    cli.main(["snapshots", "gdb"], machine=site.machine)
+    again.symlink_to((four_snapshots.tree(2) / "etc/extensions/gdb.raw").readlink())
+    cli.main(["snapshots", "gdb"], machine=four_snapshots.machine)
     assert capsys.readouterr().out.splitlines()[4].split()[-1] in (">1.9,1.10", ">1.10,1.9")
 
 
-def test_no_snapshot_and_none_that_can_be_read(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.as_user()
-    site.layout.snapshots.rename(site.root / "hidden")
+def test_no_snapshot_and_none_that_can_be_read(
+    four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    four_snapshots.as_user()
+    four_snapshots.layout.snapshots.rename(four_snapshots.root / "hidden")
     for argv in (["snapshots"], ["snapshots", "gdb"]):
-        assert cli.main(argv, machine=site.machine) == 1
+        assert cli.main(argv, machine=four_snapshots.machine) == 1
         told = capsys.readouterr()
         assert told.out == ""
         assert "not known: " in told.err and f"next step: sudo tukit-sysext {' '.join(argv)}" in told.err
 
 
-def test_some_images_alone(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["snapshots", "vim"], machine=site.machine)
+def test_some_images_alone(four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["snapshots", "vim"], machine=four_snapshots.machine)
     assert capsys.readouterr().out.splitlines()[0].split()[3:] == ["vim"]
-    cli.main(["snapshots", "vim", "--json"], machine=site.machine)
+    cli.main(["snapshots", "vim", "--json"], machine=four_snapshots.machine)
     found = json.loads(capsys.readouterr().out)["snapshots"]
     assert [[image["image"] for image in snapshot["images"]] for snapshot in found] == [[], ["vim"], [], []]
     assert found[0]["date"] == "2026-11-01T10:00:00Z"
 
 
-def test_a_terminal_is_told_once_what_never_changed(site: PlainMachine) -> None:
-    _, screen = site.on_terminal("snapshots")
+def test_a_terminal_is_told_once_what_never_changed(four_snapshots: PlainMachine) -> None:
+    _, screen = four_snapshots.on_terminal("snapshots")
     assert "In all of them: same=1" in plain(screen)
     assert plain(screen).splitlines()[0].split()[3:] == ["gdb", "vim"]
 

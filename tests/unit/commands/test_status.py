@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.machine import PlainMachine, with_source
+from tests.machine import PlainMachine
 from tests.trees import make_tree
 from tukit_sysext import cli
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
-    site = with_source(tmp_path)
-    site.publish("gdb", "1.0")
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    return site
+def wanted_gdb(linked_gdb: PlainMachine) -> PlainMachine:
+    linked_gdb.publish("gdb", "1.0")
+    linked_gdb.want("gdb")
+    return linked_gdb
 
 
 def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str) -> list[str]:
@@ -28,39 +24,39 @@ def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str) ->
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_second_link_is_named_and_said_to_go(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gdb 1.0 1.0 stays" in shown(site, capsys, "check")
-    first = site.root / "etc/extensions/gdb.raw"
+def test_a_second_link_is_named_and_said_to_go(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "gdb 1.0 1.0 stays" in shown(wanted_gdb, capsys, "check")
+    first = wanted_gdb.root / "etc/extensions/gdb.raw"
     first.with_name("gdb-again.raw").symlink_to(first.readlink())
-    rows = [line for line in shown(site, capsys, "status") if line.startswith("gdb ")]
+    rows = [line for line in shown(wanted_gdb, capsys, "status") if line.startswith("gdb ")]
     assert rows == [
         "gdb 1.0 required linked as gdb-again.raw, has to be gdb.raw",
         "gdb 1.0 required whole",
     ]
-    assert "gdb 1.0 1.0 stays; gdb-again.raw to be taken out" in shown(site, capsys, "check")
+    assert "gdb 1.0 1.0 stays; gdb-again.raw to be taken out" in shown(wanted_gdb, capsys, "check")
 
 
-def test_a_version_that_nothing_tells_is_null(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    make_tree(site.layout.store, {"odd.raw": "?"})
-    (site.root / "etc/extensions/odd.raw").symlink_to("/var/lib/sysext-store/odd.raw")
-    assert cli.main(["status", "--json"], machine=site.machine) == 0
+def test_a_version_that_nothing_tells_is_null(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    make_tree(wanted_gdb.layout.store, {"odd.raw": "?"})
+    (wanted_gdb.root / "etc/extensions/odd.raw").symlink_to("/var/lib/sysext-store/odd.raw")
+    assert cli.main(["status", "--json"], machine=wanted_gdb.machine) == 0
     (system,) = json.loads(capsys.readouterr().out)["trees"]
     assert {image["name"]: image["version"] for image in system["images"]} == {"gdb": "1.0", "odd.raw": None}
 
 
-def test_a_refusal_is_a_document_too(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["status", "--refused", "--json"], machine=site.machine) == 0
+def test_a_refusal_is_a_document_too(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--refused", "--json"], machine=wanted_gdb.machine) == 0
     assert json.loads(capsys.readouterr().out)["refused"] is None
     held = {"reason": "nothing fits", "since": 1793534400, "next_step": "wait"}
     mark = {"last": 1793534400, "times": 1, "system": "MicroOS", "images": {"gdb": held}}
-    make_tree(site.root, {"run/tukit-sysext/refused.json": json.dumps(mark)})
-    assert cli.main(["status", "--refused", "--json"], machine=site.machine) == 1
+    make_tree(wanted_gdb.root, {"run/tukit-sysext/refused.json": json.dumps(mark)})
+    assert cli.main(["status", "--refused", "--json"], machine=wanted_gdb.machine) == 1
     assert list(json.loads(capsys.readouterr().out)["refused"]["images"]) == ["gdb"]
 
 
-def test_check_says_what_can_be_done(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.want("gdb", Hold="9")
-    site.has_for_former_system("gdb")
-    (site.root / "etc/extensions/gdb.raw").unlink()
-    assert cli.main(["check"], machine=site.machine) == 75
+def test_check_says_what_can_be_done(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted_gdb.want("gdb", Hold="9")
+    wanted_gdb.has_for_former_system("gdb")
+    (wanted_gdb.root / "etc/extensions/gdb.raw").unlink()
+    assert cli.main(["check"], machine=wanted_gdb.machine) == 75
     assert "Next step: tukit-sysext unhold gdb," in capsys.readouterr().out

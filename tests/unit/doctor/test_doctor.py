@@ -45,7 +45,7 @@ KEY = "F" * 40
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def healthy_machine(tmp_path: Path) -> PlainMachine:
     made = healthy(tmp_path)
     return made
 
@@ -58,12 +58,12 @@ def diagnose(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> tuple[in
     return status, [result for result in document["results"] if result["severity"] != "good"]
 
 
-def test_nothing_is_wrong(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert diagnose(site, capsys) == (0, [])
-    assert cli.main(["doctor"], machine=site.machine) == 0
+def test_nothing_is_wrong(healthy_machine: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert diagnose(healthy_machine, capsys) == (0, [])
+    assert cli.main(["doctor"], machine=healthy_machine.machine) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("no problems, no warnings, ") and len(shown.splitlines()) == 1
-    assert cli.main(["doctor", "-v"], machine=site.machine) == 0
+    assert cli.main(["doctor", "-v"], machine=healthy_machine.machine) == 0
     assert "good: tukit runs " in capsys.readouterr().out
 
 
@@ -390,7 +390,7 @@ CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = 
 
 @pytest.mark.parametrize(("change", "check", "severity", "text", "mend"), CASES.values(), ids=CASES)
 def test_one_thing_is_broken(
-    site: PlainMachine,
+    healthy_machine: PlainMachine,
     capsys: pytest.CaptureFixture[str],
     change: Callable[[PlainMachine], object],
     check: str,
@@ -398,8 +398,8 @@ def test_one_thing_is_broken(
     text: str,
     mend: str,
 ) -> None:
-    change(site)
-    status, results = diagnose(site, capsys)
+    change(healthy_machine)
+    status, results = diagnose(healthy_machine, capsys)
     first = next((result for result in results if result["check"] == check), None)
     assert first is not None, results
     assert (first["severity"], text in first["text"]) == (severity, True), first
@@ -408,19 +408,19 @@ def test_one_thing_is_broken(
     # what else it tells is about the same
     related = {"links": {"not-ours", "repair"}, "plugins": {"ledger"}, "snapshots": {"collection"}}.get(check, set())
     assert {result["check"] for result in results} <= {check, *related}, results
-    assert cli.main(["doctor"], machine=site.machine) == status
+    assert cli.main(["doctor"], machine=healthy_machine.machine) == status
     shown = capsys.readouterr().out
     assert text in shown and (first["next_step"] or "") in shown
 
 
 def test_a_clock_that_says_1970(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    healthy_machine: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
         "tukit_sysext.doctor.system.time",
         SimpleNamespace(time=lambda: 60.0, strftime=time.strftime, gmtime=time.gmtime),
     )
-    status, (result,) = diagnose(site, capsys)
+    status, (result,) = diagnose(healthy_machine, capsys)
     assert (status, result["check"]) == (1, "clock")
     assert "1970-01-01, before tukit-sysext was built" in result["text"]
 
@@ -460,18 +460,22 @@ def test_the_store(check: FoldersCheck, text: str) -> None:
     ids=["link", "file"],
 )
 def test_what_is_not_ours_and_blocks(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], linked: bool, mend: str
+    healthy_machine: PlainMachine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    linked: bool,
+    mend: str,
 ) -> None:
     """Root looks into it; who may not look does not say that all is well."""
     fake_look_inside(monkeypatch, level=OLD)
-    called_otherwise(linked=linked)(site)
-    status, results = diagnose(site, capsys)
+    called_otherwise(linked=linked)(healthy_machine)
+    status, results = diagnose(healthy_machine, capsys)
     (problem,) = [result for result in results if result["check"] == "links"]
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
-    assert problem["next_step"] == mend.format(site.root / "etc/extensions")
-    with as_nobody(site):
-        _, results = diagnose(site, capsys)
+    assert problem["next_step"] == mend.format(healthy_machine.root / "etc/extensions")
+    with as_nobody(healthy_machine):
+        _, results = diagnose(healthy_machine, capsys)
     (doubt,) = [result for result in results if result["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
     assert "odd" in doubt["text"] and "not looked into" in doubt["text"]
@@ -486,14 +490,14 @@ def test_the_units_are_those_that_the_package_and_one_command_start() -> None:
 
 
 def test_a_check_that_fails_keeps_no_other_from_being_done(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    healthy_machine: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.doctor.units.UnitsCheck.look", failing)
-    remove(TUKIT)(site)
-    status, results = diagnose(site, capsys)
+    remove(TUKIT)(healthy_machine)
+    status, results = diagnose(healthy_machine, capsys)
     assert status == 1
     assert {result["check"]: result["severity"] for result in results} == {"units": "unknown", "tukit-hook": "problem"}
 
@@ -505,19 +509,21 @@ def test_a_machine_with_nothing_at_all(tmp_path: Path, capsys: pytest.CaptureFix
     assert all(result["text"] for result in results)
 
 
-def test_it_writes_nothing(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    before = listing(site.root)
-    diagnose(site, capsys)
-    assert listing(site.root) == before
+def test_it_writes_nothing(healthy_machine: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(healthy_machine.root)
+    diagnose(healthy_machine, capsys)
+    assert listing(healthy_machine.root) == before
 
 
-def test_an_ordinary_user_is_told_what_he_cannot_see(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(site)
-    make_tree(site.root, {"etc/secret": "lab:geheim\n"})
-    (site.root / "etc/secret").chmod(0o600)
-    (site.root / "etc/snapper/configs/root").chmod(0o600)
-    with as_nobody(site):
-        status, results = diagnose(site, capsys)
+def test_an_ordinary_user_is_told_what_he_cannot_see(
+    healthy_machine: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(SOURCE, "[Source]\nURL=https://images.example.org/\nCredentials=/etc/secret\n")(healthy_machine)
+    make_tree(healthy_machine.root, {"etc/secret": "lab:geheim\n"})
+    (healthy_machine.root / "etc/secret").chmod(0o600)
+    (healthy_machine.root / "etc/snapper/configs/root").chmod(0o600)
+    with as_nobody(healthy_machine):
+        status, results = diagnose(healthy_machine, capsys)
     assert status == 0
     unknown = {result["check"] for result in results if result["severity"] == "unknown"}
     assert unknown == {"snapper", "configuration"}, results

@@ -16,15 +16,10 @@ from tukit_sysext.snapshots import snapper
 from tukit_sysext.store.image_store import Condition
 
 
-@pytest.fixture
-def site(verify_site: VerifySite) -> VerifySite:
-    return verify_site
-
-
-def test_a_good_image_is_whole(site: VerifySite) -> None:
-    site.store_image("1")
-    site.link("1")
-    finding = site.finding()
+def test_a_good_image_is_whole(verify_site: VerifySite) -> None:
+    verify_site.store_image("1")
+    verify_site.link("1")
+    finding = verify_site.finding()
     assert (finding.condition, finding.name, finding.version, finding.ours, finding.wrong) == (
         Condition.WHOLE,
         "gdb",
@@ -34,56 +29,56 @@ def test_a_good_image_is_whole(site: VerifySite) -> None:
     )
 
 
-def test_an_image_that_is_gone_is_missing(site: VerifySite) -> None:
-    site.store_image("1").unlink()
-    site.link("1")
-    finding = site.finding()
+def test_an_image_that_is_gone_is_missing(verify_site: VerifySite) -> None:
+    verify_site.store_image("1").unlink()
+    verify_site.link("1")
+    finding = verify_site.finding()
     assert (finding.condition, finding.wrong, finding.content_lost) == (Condition.MISSING, True, True)
 
 
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("fault", ["truncated", "a bit", "longer"])
-def test_damage_is_seen_by_both_checks(site: VerifySite, fault: str, full: bool) -> None:
-    path = site.store_image("1")
-    site.link("1")
+def test_damage_is_seen_by_both_checks(verify_site: VerifySite, fault: str, full: bool) -> None:
+    path = verify_site.store_image("1")
+    verify_site.link("1")
     if fault == "a bit":
         flip(path)
     else:
         path.write_bytes(path.read_bytes()[:2] if fault == "truncated" else path.read_bytes() + b"more")
-    finding = site.finding(full=full)
+    finding = verify_site.finding(full=full)
     assert (finding.condition, finding.wrong) == (Condition.DAMAGED, True)
     assert "recorded is" in finding.reason
 
 
-def test_rot_that_no_time_tells_is_seen_by_the_hash_and_then_by_everybody(site: VerifySite) -> None:
+def test_rot_that_no_time_tells_is_seen_by_the_hash_and_then_by_everybody(verify_site: VerifySite) -> None:
     """L9."""
-    path = site.store_image("1")
-    site.link("1")
-    rot(site, path)
-    assert site.finding(full=False).condition is Condition.WHOLE, "the cheap check cannot see it"
-    assert site.finding(full=True).condition is Condition.DAMAGED
-    assert site.finding(full=False).condition is Condition.DAMAGED
-    assert site.machine.store().look(path.name).condition is Condition.DAMAGED
+    path = verify_site.store_image("1")
+    verify_site.link("1")
+    rot(verify_site, path)
+    assert verify_site.finding(full=False).condition is Condition.WHOLE, "the cheap check cannot see it"
+    assert verify_site.finding(full=True).condition is Condition.DAMAGED
+    assert verify_site.finding(full=False).condition is Condition.DAMAGED
+    assert verify_site.machine.store().look(path.name).condition is Condition.DAMAGED
     assert path.exists(), "an image that is referenced is never deleted for damage"
 
 
-def test_blocks_that_cannot_be_read_are_damage(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.store_image("1")
-    site.link("1")
+def test_blocks_that_cannot_be_read_are_damage(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    verify_site.store_image("1")
+    verify_site.link("1")
 
     def failing(_: int) -> str:
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", failing)
     monkeypatch.setattr("tukit_sysext.store.image_store.hash_of", failing)
-    assert site.finding().condition is Condition.DAMAGED
-    assert site.finding(full=False).condition is Condition.DAMAGED
+    assert verify_site.finding().condition is Condition.DAMAGED
+    assert verify_site.finding(full=False).condition is Condition.DAMAGED
 
 
-def test_each_image_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.store_image("1")
-    site.link("1")
-    site.link("1", as_name="gdb-too")
+def test_each_image_is_read_once(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    verify_site.store_image("1")
+    verify_site.link("1")
+    verify_site.link("1", as_name="gdb-too")
     hashed: list[int] = []
 
     def counted(descriptor: int) -> str:
@@ -91,40 +86,40 @@ def test_each_image_is_read_once(site: VerifySite, monkeypatch: pytest.MonkeyPat
         return "0" * 64
 
     monkeypatch.setattr("tukit_sysext.store.examine.hash_of", counted)
-    assert {finding.condition for finding in site.assess().findings} == {Condition.DAMAGED}
+    assert {finding.condition for finding in verify_site.assess().findings} == {Condition.DAMAGED}
     assert len(hashed) == 1
 
 
-def test_what_does_not_fit_the_tree(site: VerifySite) -> None:
-    site.store_image("1", level="glibc-2.43")
-    site.link("1")
-    finding = site.finding()
+def test_what_does_not_fit_the_tree(verify_site: VerifySite) -> None:
+    verify_site.store_image("1", level="glibc-2.43")
+    verify_site.link("1")
+    finding = verify_site.finding()
     assert (finding.condition, finding.wrong, finding.blocks) == (Condition.DOES_NOT_FIT, True, False)
     assert "glibc-2.43" in finding.reason
 
 
-def test_each_tree_is_held_against_its_own_system(site: VerifySite) -> None:
-    site.store_image("1")
-    root = site.wanting_snapshot(7)
+def test_each_tree_is_held_against_its_own_system(verify_site: VerifySite) -> None:
+    verify_site.store_image("1")
+    root = verify_site.wanting_snapshot(7)
     (root / "etc/os-release").write_text("ID=opensuse-microos\nSYSEXT_LEVEL=glibc-2.43\n")
-    site.link("1", root=root)
-    assert site.finding(7).condition is Condition.DOES_NOT_FIT
+    verify_site.link("1", root=root)
+    assert verify_site.finding(7).condition is Condition.DOES_NOT_FIT
 
 
-def test_a_link_under_a_wrong_name_blocks_the_merge(site: VerifySite) -> None:
-    site.store_image("1")
-    path = site.layout.store / file_of("1")
+def test_a_link_under_a_wrong_name_blocks_the_merge(verify_site: VerifySite) -> None:
+    verify_site.store_image("1")
+    path = verify_site.layout.store / file_of("1")
     path.write_bytes(b"gdb 1 as gdb")
-    site.machine.store().records.remove(path.name)
-    site.link("1", as_name="other")
-    finding = site.finding()
+    verify_site.machine.store().records.remove(path.name)
+    verify_site.link("1", as_name="other")
+    finding = verify_site.finding()
     assert (finding.condition, finding.blocks, finding.wrong) == (Condition.WRONGLY_NAMED, True, True)
 
 
-def test_a_link_without_its_suffix_is_not_merged(site: VerifySite) -> None:
-    site.store_image("1")
-    make_tree(site.root, {"etc/extensions/gdb": Link(f"{STORE}/{file_of('1')}")})
-    finding = site.finding()
+def test_a_link_without_its_suffix_is_not_merged(verify_site: VerifySite) -> None:
+    verify_site.store_image("1")
+    make_tree(verify_site.root, {"etc/extensions/gdb": Link(f"{STORE}/{file_of('1')}")})
+    finding = verify_site.finding()
     assert (finding.condition, finding.blocks) == (Condition.WRONGLY_NAMED, False)
 
 
@@ -132,41 +127,43 @@ def test_a_link_without_its_suffix_is_not_merged(site: VerifySite) -> None:
     ("content", "condition"),
     [(b"gdb 1", Condition.UNRECORDED), (b"<html>", Condition.BROKEN), (b"gdb 1 as x", Condition.WRONGLY_NAMED)],
 )
-def test_without_a_record_the_content_is_looked_into(site: VerifySite, content: bytes, condition: Condition) -> None:
-    site.store_image("1").write_bytes(content)
-    site.machine.store().records.remove(file_of("1"))
-    site.link("1")
-    finding = site.finding()
+def test_without_a_record_the_content_is_looked_into(
+    verify_site: VerifySite, content: bytes, condition: Condition
+) -> None:
+    verify_site.store_image("1").write_bytes(content)
+    verify_site.machine.store().records.remove(file_of("1"))
+    verify_site.link("1")
+    finding = verify_site.finding()
     assert finding.condition is condition
     assert finding.wrong == (condition is not Condition.UNRECORDED)
-    unseen = site.finding(inside=False)
+    unseen = verify_site.finding(inside=False)
     assert (unseen.condition, unseen.wrong) == (Condition.UNRECORDED, False)
 
 
-def test_what_cannot_be_looked_into_is_not_known(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_looked_into_is_not_known(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_loop_device(*_: object, **__: object) -> None:
         raise StoreError("images cannot be looked into on this machine")
 
-    site.store_image("1")
-    site.machine.store().records.remove(file_of("1"))
-    site.link("1")
+    verify_site.store_image("1")
+    verify_site.machine.store().records.remove(file_of("1"))
+    verify_site.link("1")
     monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", no_loop_device)
-    assert site.finding().condition is Condition.UNKNOWN
+    assert verify_site.finding().condition is Condition.UNKNOWN
 
 
 @pytest.mark.parametrize("what", ["a link", "two names", "writable for all"])
-def test_what_is_no_file_of_ours_is_not_used(site: VerifySite, what: str) -> None:
+def test_what_is_no_file_of_ours_is_not_used(verify_site: VerifySite, what: str) -> None:
     """L1."""
-    path = site.store_image("1")
-    site.link("1")
+    path = verify_site.store_image("1")
+    verify_site.link("1")
     if what == "a link":
-        path.rename(site.root / "elsewhere")
-        path.symlink_to(site.root / "elsewhere")
+        path.rename(verify_site.root / "elsewhere")
+        path.symlink_to(verify_site.root / "elsewhere")
     elif what == "two names":
-        (site.root / "elsewhere").hardlink_to(path)
+        (verify_site.root / "elsewhere").hardlink_to(path)
     else:
         path.chmod(0o666)
-    assert site.finding().condition is Condition.BROKEN
+    assert verify_site.finding().condition is Condition.BROKEN
 
 
 @pytest.mark.parametrize(
@@ -185,61 +182,61 @@ def test_what_is_no_file_of_ours_is_not_used(site: VerifySite, what: str) -> Non
     ],
 )
 def test_what_is_not_ours(
-    site: VerifySite, entries: dict[str, str | Link | None], condition: Condition, blocks: bool
+    verify_site: VerifySite, entries: dict[str, str | Link | None], condition: Condition, blocks: bool
 ) -> None:
-    make_tree(site.root, entries)
-    finding = site.finding()
+    make_tree(verify_site.root, entries)
+    finding = verify_site.finding()
     assert (finding.ours, finding.condition, finding.blocks, finding.wrong) == (False, condition, blocks, blocks)
 
 
-def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(site: VerifySite) -> None:
+def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(verify_site: VerifySite) -> None:
     from tukit_sysext.integrity.assess import assess
     from tukit_sysext.store.examine import Examiner
 
-    site.store_image("1")
-    site.link("1")
-    examiner = Examiner(site.machine.store(), full=False)
+    verify_site.store_image("1")
+    verify_site.link("1")
+    examiner = Examiner(verify_site.machine.store(), full=False)
     (finding,) = assess(
-        site.machine, site.subject(), examiner, objection=lambda *_: "plugin x: too old a kernel"
+        verify_site.machine, verify_site.subject(), examiner, objection=lambda *_: "plugin x: too old a kernel"
     ).findings
     assert (finding.condition, finding.reason) == (Condition.DOES_NOT_FIT, "plugin x: too old a kernel")
 
 
-def test_without_os_release_nothing_is_said_of_fitting(site: VerifySite) -> None:
-    site.store_image("1")
-    site.link("1")
-    (site.root / "etc/os-release").unlink()
-    assessment = site.assess()
+def test_without_os_release_nothing_is_said_of_fitting(verify_site: VerifySite) -> None:
+    verify_site.store_image("1")
+    verify_site.link("1")
+    (verify_site.root / "etc/os-release").unlink()
+    assessment = verify_site.assess()
     assert "os-release" in assessment.unknown
     assert [finding.condition for finding in assessment.findings] == [Condition.WHOLE]
 
 
-def test_a_snapshot_without_etc_is_not_known(site: VerifySite) -> None:
-    site.snapshot(7, {"usr": None})
-    assessment = site.assess(7)
+def test_a_snapshot_without_etc_is_not_known(verify_site: VerifySite) -> None:
+    verify_site.snapshot(7, {"usr": None})
+    assessment = verify_site.assess(7)
     assert "etc" in assessment.unknown
     assert assessment.findings == ()
 
 
-def test_the_running_system_and_what_boots_next(site: VerifySite) -> None:
-    following = site.snapshot(7)
-    site.snapshot(8)
-    site.subvolumes.set_default(following.identifier)
-    scan = snapper.scan(site.layout, site.subvolumes)
-    assert [subject.path for subject in subjects(site.machine, scan)] == [site.root, site.tree(7)]
+def test_the_running_system_and_what_boots_next(verify_site: VerifySite) -> None:
+    following = verify_site.snapshot(7)
+    verify_site.snapshot(8)
+    verify_site.subvolumes.set_default(following.identifier)
+    scan = snapper.scan(verify_site.layout, verify_site.subvolumes)
+    assert [subject.path for subject in subjects(verify_site.machine, scan)] == [verify_site.root, verify_site.tree(7)]
 
 
-def test_reading_changes_nothing(site: VerifySite) -> None:
+def test_reading_changes_nothing(verify_site: VerifySite) -> None:
     """L8: as an ordinary user."""
     from tukit_sysext.integrity.assess import assess
     from tukit_sysext.store.examine import Examiner
 
-    rot(site, site.store_image("1"))
-    flip(site.store_image("2"))
-    site.link("1")
-    site.link("2", as_name="gdb2")
-    before = listing(site.root)
-    examiner = Examiner(site.machine.store(writable=False), full=True)
-    findings = assess(site.machine, site.subject(), examiner, look_inside=False).findings
+    rot(verify_site, verify_site.store_image("1"))
+    flip(verify_site.store_image("2"))
+    verify_site.link("1")
+    verify_site.link("2", as_name="gdb2")
+    before = listing(verify_site.root)
+    examiner = Examiner(verify_site.machine.store(writable=False), full=True)
+    findings = assess(verify_site.machine, verify_site.subject(), examiner, look_inside=False).findings
     assert [finding.condition for finding in findings] == [Condition.DAMAGED, Condition.DAMAGED]
-    assert listing(site.root) == before
+    assert listing(verify_site.root) == before

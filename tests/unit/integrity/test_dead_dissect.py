@@ -7,6 +7,7 @@ download, and a file in /etc/extensions.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -71,7 +72,7 @@ class Site(PlainMachine):
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(inspect_image, "_TIMEOUT", 1.0)
     return Site(tmp_path / "machine", tmp_path / "images")
 
@@ -102,28 +103,28 @@ COMMANDS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_changes_and_what_is_not_known_is_named(
-    site: Site, monkeypatch: pytest.MonkeyPatch, told: Told, command: str, way: str
+    impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told, command: str, way: str
 ) -> None:
-    before = site.state()
-    monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(site.root / "tool", way)))
+    before = impatient.state()
+    monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", way)))
     arguments, unknown = COMMANDS[command]
-    assert site.run(*arguments) is ExitStatus.FAILED
-    assert site.state() == before
+    assert impatient.run(*arguments) is ExitStatus.FAILED
+    assert impatient.state() == before
     said = told()
     assert [name for name in unknown if name not in said] == []
-    assert str(site.root / "tool") in said
+    assert str(impatient.root / "tool") in said
 
 
 @pytest.mark.parametrize("way", INPUT_WAYS)
 @pytest.mark.parametrize("command", ["verify --boot", "verify --repair", "adopt"])
 def test_nor_where_it_dies_of_these_images(
-    site: Site, monkeypatch: pytest.MonkeyPatch, told: Told, command: str, way: str
+    impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told, command: str, way: str
 ) -> None:
-    before = site.state()
-    monkeypatch.setattr(inspect_image, "DISSECT", str(break_on(site.root / "tool", inspect_image.DISSECT, way)))
+    before = impatient.state()
+    monkeypatch.setattr(inspect_image, "DISSECT", str(break_on(impatient.root / "tool", inspect_image.DISSECT, way)))
     arguments, unknown = COMMANDS[command]
-    assert site.run(*arguments) is ExitStatus.FAILED
-    assert site.state() == before
+    assert impatient.run(*arguments) is ExitStatus.FAILED
+    assert impatient.state() == before
     said = told()
     assert [name for name in unknown if name not in said] == []
 
@@ -137,30 +138,51 @@ def collected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_nothing_is_collected(site: Site, monkeypatch: pytest.MonkeyPatch, told: Told, way: str) -> None:
-    before = site.state()
+def test_nothing_is_collected(impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told, way: str) -> None:
+    before = impatient.state()
     with monkeypatch.context() as broken:
-        broken.setattr(inspect_image, "DISSECT", str(break_tool(site.root / "tool", way)))
-        collected(site, broken)
-        assert site.state() == before
+        broken.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", way)))
+        collected(impatient, broken)
+        assert impatient.state() == before
         said = told()
         assert UNLINKED in said and HALF in said and "cannot be looked into" in said
         assert f"{UNLINKED}: of unknown origin, and cannot be looked into" in said, "loudly, not in the table alone"
     monkeypatch.setattr(CONTROL, "_faults", {})
-    collected(site, monkeypatch)
-    assert before.keys() - site.state().keys() == {f"store/{HALF}"}, "with one that works the half goes, the good stays"
+    collected(impatient, monkeypatch)
+    assert before.keys() - impatient.state().keys() == {f"store/{HALF}"}, (
+        "with one that works the half goes, the good stays"
+    )
 
 
-def test_the_guard_forgets_no_need(site: Site, monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["gc", "gc --dry-run"])
+def test_the_status_of_a_collection_is_true(
+    impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told, more: tuple[str, ...]
+) -> None:
+    """L16: what could not be looked into is no success; and it is one once it can be."""
+    make_tree(impatient.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0\n"})
+    assert impatient.run("gc") is ExitStatus.DONE, "nothing had to be looked into"
+    with monkeypatch.context() as broken:
+        broken.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", "killed")))
+        assert impatient.run("gc", *more) is ExitStatus.FAILED
+        told()
+        assert impatient.run("gc", "--json", *more) is ExitStatus.FAILED
+        document = json.JSONDecoder().raw_decode(told())[0]
+    assert [each["file"] for each in document["failed"]] == [UNLINKED, HALF]
+    assert all("cannot be looked into" in each["reason"] for each in document["failed"])
+    monkeypatch.setattr(CONTROL, "_faults", {})
+    assert impatient.run("gc", *more) is ExitStatus.DONE
+
+
+def test_the_guard_forgets_no_need(impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
     """What has to be repaired is still to be repaired when nobody can tell."""
-    (site.layout.store / OURS).write_bytes(b"<html>")
-    site.run("verify", "--repair")
-    assert [need.link for need in needs.read(site.layout.repair)] == ["gdb.raw"]
-    monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(site.root / "tool", "killed")))
-    before = site.state()
-    Plugins().settled("tukit_sysext_booted", site.machine, snapper.scan(site.layout, site.subvolumes), 7)
-    assert [need.link for need in needs.read(site.layout.repair)] == ["gdb.raw"]
-    assert site.state() == before
+    (impatient.layout.store / OURS).write_bytes(b"<html>")
+    impatient.run("verify", "--repair")
+    assert [need.link for need in needs.read(impatient.layout.repair)] == ["gdb.raw"]
+    monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", "killed")))
+    before = impatient.state()
+    Plugins().settled("tukit_sysext_booted", impatient.machine, snapper.scan(impatient.layout, impatient.subvolumes), 7)
+    assert [need.link for need in needs.read(impatient.layout.repair)] == ["gdb.raw"]
+    assert impatient.state() == before
     said = told()
     for name in ("gdb.raw", "vim.raw", "file.raw"):
         assert f"({name}): not known: cannot be looked into" in said

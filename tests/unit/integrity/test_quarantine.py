@@ -22,7 +22,7 @@ from tukit_sysext.system.tree import Tree
 
 
 @pytest.fixture
-def site(verify_site: VerifySite) -> VerifySite:
+def good_image(verify_site: VerifySite) -> VerifySite:
     site = verify_site
     site.store_image("9", "good")
     make_tree(site.root, {"etc/tukit-sysext/images.d/good.conf": "[Image]\n"})
@@ -80,215 +80,215 @@ def wrongly_named(site: VerifySite) -> None:
 
 
 @pytest.mark.parametrize("fault", [gone, damaged, unfitting, error_page, wrongly_named])
-def test_what_is_bad_goes_and_what_is_good_stays(site: VerifySite, fault: object) -> None:
+def test_what_is_bad_goes_and_what_is_good_stays(good_image: VerifySite, fault: object) -> None:
     """C14."""
     assert callable(fault)
-    fault(site)
-    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN)]
-    assert linked(site) == ["good.raw"]
-    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
-    reason = json.loads((site.root / QUARANTINE / "gdb.raw.reason").read_text())
+    fault(good_image)
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.TAKEN)]
+    assert linked(good_image) == ["good.raw"]
+    assert quarantined(good_image) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    reason = json.loads((good_image.root / QUARANTINE / "gdb.raw.reason").read_text())
     assert reason["target"] == f"{STORE}/{file_of('1')}"
     assert reason["link"] == "gdb.raw"
     assert reason["reason"] and reason["since"].endswith("Z")
-    assert boot(site) == [], "doing it twice changes nothing"
+    assert boot(good_image) == [], "doing it twice changes nothing"
 
 
-def test_it_comes_back_when_it_is_whole(site: VerifySite) -> None:
-    path = site.store_image("1")
-    site.link("1")
-    before = listing(site.root / "etc")
-    path.rename(site.root / "away")
-    boot(site)
-    (site.root / "away").rename(path)
-    assert boot(site) == [("gdb.raw", MoveOutcome.BACK)]
-    assert linked(site) == ["gdb.raw", "good.raw"]
-    assert quarantined(site) == {}
-    os.rmdir(site.root / QUARANTINE)
-    assert listing(site.root / "etc") == before
+def test_it_comes_back_when_it_is_whole(good_image: VerifySite) -> None:
+    path = good_image.store_image("1")
+    good_image.link("1")
+    before = listing(good_image.root / "etc")
+    path.rename(good_image.root / "away")
+    boot(good_image)
+    (good_image.root / "away").rename(path)
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.BACK)]
+    assert linked(good_image) == ["gdb.raw", "good.raw"]
+    assert quarantined(good_image) == {}
+    os.rmdir(good_image.root / QUARANTINE)
+    assert listing(good_image.root / "etc") == before
 
 
-def test_repair_mends_what_is_in_quarantine(site: VerifySite) -> None:
-    gone(site)
-    boot(site)
-    site.offer("1")
-    assessment = site.assess()
-    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+def test_repair_mends_what_is_in_quarantine(good_image: VerifySite) -> None:
+    gone(good_image)
+    boot(good_image)
+    good_image.offer("1")
+    assessment = good_image.assess()
+    (done,) = repair(good_image.machine, Plugins(), assessment.subject, assessment.wrong)
     assert done.text == "repaired from source local"
-    assert boot(site) == [("gdb.raw", MoveOutcome.BACK)]
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.BACK)]
 
 
-def test_what_was_replaced_meanwhile_leaves_quarantine(site: VerifySite) -> None:
-    gone(site)
-    boot(site)
-    site.offer("2")
-    assessment = site.assess()
-    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+def test_what_was_replaced_meanwhile_leaves_quarantine(good_image: VerifySite) -> None:
+    gone(good_image)
+    boot(good_image)
+    good_image.offer("2")
+    assessment = good_image.assess()
+    (done,) = repair(good_image.machine, Plugins(), assessment.subject, assessment.wrong)
     assert done.text.startswith("replaced by 2")
-    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
-    assert quarantined(site) == {}
-    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.DROPPED)]
+    assert quarantined(good_image) == {}
+    assert os.readlink(good_image.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
 
 
-def test_two_of_one_name(site: VerifySite) -> None:
+def test_two_of_one_name(good_image: VerifySite) -> None:
     """A link that came back to life, as transactional-update's copying of /etc can do it."""
-    gone(site)
-    boot(site)
-    site.store_image("2").unlink()
-    site.link("2")
-    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN)]
-    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
-    site.store_image("2")
-    assert boot(site) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
-    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+    gone(good_image)
+    boot(good_image)
+    good_image.store_image("2").unlink()
+    good_image.link("2")
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.TAKEN)]
+    assert quarantined(good_image) == {"gdb.raw": f"{STORE}/{file_of('1')}", "gdb.raw.2": f"{STORE}/{file_of('2')}"}
+    good_image.store_image("2")
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
+    assert os.readlink(good_image.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
 
 
-def test_the_newest_comes_back(site: VerifySite) -> None:
+def test_the_newest_comes_back(good_image: VerifySite) -> None:
     """An update made a link anew while the old one was in quarantine, and was taken too; then both are repaired."""
-    gone(site)
-    boot(site)
-    site.store_image("2").unlink()
-    site.link("2")
-    boot(site)
-    site.store_image("1")
-    site.store_image("2")
-    assert boot(site) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
-    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
-    assert quarantined(site) == {}
+    gone(good_image)
+    boot(good_image)
+    good_image.store_image("2").unlink()
+    good_image.link("2")
+    boot(good_image)
+    good_image.store_image("1")
+    good_image.store_image("2")
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.BACK), ("gdb.raw", MoveOutcome.DROPPED)]
+    assert os.readlink(good_image.root / "etc/extensions/gdb.raw").endswith(file_of("2"))
+    assert quarantined(good_image) == {}
 
 
-def test_what_an_update_replaced_needs_no_repair(site: VerifySite) -> None:
+def test_what_an_update_replaced_needs_no_repair(good_image: VerifySite) -> None:
     """A new snapshot inherits the quarantine of the old one, and has the image anew."""
-    gone(site)
-    boot(site)
-    site.store_image("2")
-    site.link("2")
-    assessment = site.assess()
+    gone(good_image)
+    boot(good_image)
+    good_image.store_image("2")
+    good_image.link("2")
+    assessment = good_image.assess()
     obsolete = [finding.obsolete for finding in assessment.findings if finding.quarantined]
     assert obsolete == ["gdb has a good link meanwhile"]
     assert assessment.wrong == ()
-    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.DROPPED)]
 
 
-def test_what_was_removed_does_not_come_back(site: VerifySite) -> None:
-    gone(site)
-    boot(site)
-    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nState=removed\n")
-    site.store_image("1")
-    assert boot(site) == [("gdb.raw", MoveOutcome.DROPPED)]
-    assert linked(site) == ["good.raw"]
+def test_what_was_removed_does_not_come_back(good_image: VerifySite) -> None:
+    gone(good_image)
+    boot(good_image)
+    (good_image.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nState=removed\n")
+    good_image.store_image("1")
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.DROPPED)]
+    assert linked(good_image) == ["good.raw"]
 
 
-def test_an_image_that_cannot_be_read_stays(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_cannot_be_read_stays(good_image: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Denied by a policy, or no memory: nobody knows what is in it, which is no reason to keep it out."""
-    path = site.store_image("1")
-    site.link("1")
+    path = good_image.store_image("1")
+    good_image.link("1")
     os.utime(path)
 
     def failing(*_: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("tukit_sysext.store.image_store.hash_of", failing)
-    assert site.assess(full=False).findings[0].condition is Condition.UNKNOWN
-    assert boot(site) == []
+    assert good_image.assess(full=False).findings[0].condition is Condition.UNKNOWN
+    assert boot(good_image) == []
 
 
-def test_two_at_once(site: VerifySite) -> None:
+def test_two_at_once(good_image: VerifySite) -> None:
     """Both saw the same, and one of them was quicker."""
-    gone(site)
-    seen = site.assess()
-    assert [move.outcome for move in isolate(site.machine, seen)] == [MoveOutcome.TAKEN]
-    assert isolate(site.machine, seen) == ()
-    assert list(quarantined(site)) == ["gdb.raw"]
-    site.store_image("1")
-    seen = site.assess()
-    assert [move.outcome for move in isolate(site.machine, seen)] == [MoveOutcome.BACK]
-    assert isolate(site.machine, seen) == ()
+    gone(good_image)
+    seen = good_image.assess()
+    assert [move.outcome for move in isolate(good_image.machine, seen)] == [MoveOutcome.TAKEN]
+    assert isolate(good_image.machine, seen) == ()
+    assert list(quarantined(good_image)) == ["gdb.raw"]
+    good_image.store_image("1")
+    seen = good_image.assess()
+    assert [move.outcome for move in isolate(good_image.machine, seen)] == [MoveOutcome.BACK]
+    assert isolate(good_image.machine, seen) == ()
 
 
-def test_a_name_that_is_taken_is_never_written_over(site: VerifySite) -> None:
-    gone(site)
-    boot(site)
-    make_tree(site.root, {"etc/extensions/gdb.raw": "a file of somebody's"})
-    site.store_image("1")
-    assert boot(site) == []
-    assert (site.root / "etc/extensions/gdb.raw").read_text() == "a file of somebody's"
-    assert list(quarantined(site)) == ["gdb.raw"]
+def test_a_name_that_is_taken_is_never_written_over(good_image: VerifySite) -> None:
+    gone(good_image)
+    boot(good_image)
+    make_tree(good_image.root, {"etc/extensions/gdb.raw": "a file of somebody's"})
+    good_image.store_image("1")
+    assert boot(good_image) == []
+    assert (good_image.root / "etc/extensions/gdb.raw").read_text() == "a file of somebody's"
+    assert list(quarantined(good_image)) == ["gdb.raw"]
 
 
 @pytest.mark.parametrize(("content", "taken"), [("<html>", True), ("x 1 as y", True), ("x 1", False), (None, False)])
-def test_of_others_only_what_spoils_the_merge(site: VerifySite, content: str | None, taken: bool) -> None:
-    make_tree(site.root, {"etc/extensions/x.raw": Link("/srv/x.raw")})
+def test_of_others_only_what_spoils_the_merge(good_image: VerifySite, content: str | None, taken: bool) -> None:
+    make_tree(good_image.root, {"etc/extensions/x.raw": Link("/srv/x.raw")})
     if content is not None:
-        make_tree(site.root, {"srv/x.raw": content})
-    assert boot(site) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
-    assert linked(site) == (["good.raw"] if taken else ["good.raw", "x.raw"])
+        make_tree(good_image.root, {"srv/x.raw": content})
+    assert boot(good_image) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
+    assert linked(good_image) == (["good.raw"] if taken else ["good.raw", "x.raw"])
 
 
 @pytest.mark.parametrize(("content", "taken"), [(b"<html>", True), (b"gdb rotten", False)])
-def test_of_others_images_of_the_store_too(site: VerifySite, content: bytes, taken: bool) -> None:
+def test_of_others_images_of_the_store_too(good_image: VerifySite, content: bytes, taken: bool) -> None:
     """Damaged, but nobody wants it: what systemd-sysext can read is not ours to move."""
-    (site.root / "etc/tukit-sysext/images.d/gdb.conf").unlink()
-    site.store_image("1").write_bytes(content)
-    site.link("1")
-    assert boot(site) == ([("gdb.raw", MoveOutcome.TAKEN)] if taken else [])
+    (good_image.root / "etc/tukit-sysext/images.d/gdb.conf").unlink()
+    good_image.store_image("1").write_bytes(content)
+    good_image.link("1")
+    assert boot(good_image) == ([("gdb.raw", MoveOutcome.TAKEN)] if taken else [])
 
 
 @pytest.mark.parametrize("name", ["x", "x.raw", "x" * 251 + ".raw"])
-def test_links_on_which_the_discovery_of_images_fails(site: VerifySite, name: str) -> None:
+def test_links_on_which_the_discovery_of_images_fails(good_image: VerifySite, name: str) -> None:
     """C14: it follows every entry, whatever its name, and ends at a loop, or at a file that is none of folders."""
     for target in (name, "/etc/os-release/x", "/" + "x" * 300):
-        make_tree(site.root, {f"etc/extensions/{name}": Link(target)})
-        assert boot(site) == [(name, MoveOutcome.TAKEN)]
-        assert linked(site) == ["good.raw"]
-        assert site.assess().wrong == (), "out of the way, and not ours"
+        make_tree(good_image.root, {f"etc/extensions/{name}": Link(target)})
+        assert boot(good_image) == [(name, MoveOutcome.TAKEN)]
+        assert linked(good_image) == ["good.raw"]
+        assert good_image.assess().wrong == (), "out of the way, and not ours"
 
 
 @pytest.mark.parametrize(("content", "taken"), [(b"<html>", True), (b"gdb 1", False)])
-def test_others_files_of_the_store_that_we_do_not_use(site: VerifySite, content: bytes, taken: bool) -> None:
+def test_others_files_of_the_store_that_we_do_not_use(good_image: VerifySite, content: bytes, taken: bool) -> None:
     """Writable for all: systemd-sysext reads it all the same."""
-    (site.layout.store / "a b.raw").write_bytes(content)
-    make_tree(site.root, {"etc/extensions/x.raw": Link(f"{STORE}/a b.raw")})
-    assert boot(site) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
+    (good_image.layout.store / "a b.raw").write_bytes(content)
+    make_tree(good_image.root, {"etc/extensions/x.raw": Link(f"{STORE}/a b.raw")})
+    assert boot(good_image) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
 
 
-def test_what_is_no_link_is_never_moved(site: VerifySite) -> None:
-    make_tree(site.root, {"etc/extensions/x.raw": "<html>", "etc/extensions/y": None})
-    assert boot(site) == []
+def test_what_is_no_link_is_never_moved(good_image: VerifySite) -> None:
+    make_tree(good_image.root, {"etc/extensions/x.raw": "<html>", "etc/extensions/y": None})
+    assert boot(good_image) == []
 
 
 @pytest.mark.parametrize("what", ["os-release", "store", "empty store", "extensions"])
-def test_what_is_not_known_moves_nothing(site: VerifySite, what: str) -> None:
-    gone(site)
-    store = site.layout.store
+def test_what_is_not_known_moves_nothing(good_image: VerifySite, what: str) -> None:
+    gone(good_image)
+    store = good_image.layout.store
     if what == "os-release":
-        (site.root / "etc/os-release").unlink()
+        (good_image.root / "etc/os-release").unlink()
     elif what == "store":
-        store.rename(site.root / "elsewhere")
+        store.rename(good_image.root / "elsewhere")
     elif what == "empty store":
         # another file system belongs there, whose records are not there either
-        for path in (*store.iterdir(), *site.layout.records.iterdir()):
+        for path in (*store.iterdir(), *good_image.layout.records.iterdir()):
             path.unlink()
     else:
-        (site.root / "etc/extensions").rename(site.root / "elsewhere")
-        (site.root / "etc/extensions").symlink_to("/elsewhere")
-    assert unsure(site.machine, site.assess())
+        (good_image.root / "etc/extensions").rename(good_image.root / "elsewhere")
+        (good_image.root / "etc/extensions").symlink_to("/elsewhere")
+    assert unsure(good_image.machine, good_image.assess())
 
 
-def test_an_image_that_is_gone_was_the_only_one(site: VerifySite) -> None:
+def test_an_image_that_is_gone_was_the_only_one(good_image: VerifySite) -> None:
     """The store is empty, but what is recorded beside it shows that it is the right one."""
-    gone(site)
-    for path in site.layout.store.iterdir():
+    gone(good_image)
+    for path in good_image.layout.store.iterdir():
         path.unlink()
-    assert boot(site) == [("gdb.raw", MoveOutcome.TAKEN), ("good.raw", MoveOutcome.TAKEN)]
+    assert boot(good_image) == [("gdb.raw", MoveOutcome.TAKEN), ("good.raw", MoveOutcome.TAKEN)]
 
 
-def test_a_quarantine_that_leads_out_of_the_tree(site: VerifySite) -> None:
+def test_a_quarantine_that_leads_out_of_the_tree(good_image: VerifySite) -> None:
     """L4."""
-    gone(site)
-    make_tree(site.root, {"elsewhere": None, QUARANTINE: Link("/elsewhere")})
-    assert unsure(site.machine, site.assess())
-    assert os.listdir(site.root / "elsewhere") == []
+    gone(good_image)
+    make_tree(good_image.root, {"elsewhere": None, QUARANTINE: Link("/elsewhere")})
+    assert unsure(good_image.machine, good_image.assess())
+    assert os.listdir(good_image.root / "elsewhere") == []
 
 
 class Killed(BaseException):
@@ -296,9 +296,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("step", range(1, 12))
-def test_killed_at_any_step(site: VerifySite, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_killed_at_any_step(good_image: VerifySite, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """L12: the link is in one of both places all the time, and the next run completes."""
-    gone(site)
+    gone(good_image)
     count = 0
 
     def dying(real: object) -> object:
@@ -318,21 +318,23 @@ def test_killed_at_any_step(site: VerifySite, monkeypatch: pytest.MonkeyPatch, s
             patched.setattr(f"tukit_sysext.integrity.quarantine_folder.os.{name}", dying(getattr(os, name)))
         patched.setattr("tukit_sysext.integrity.quarantine_folder.rename_new", dying(rename_new))
         try:
-            with Tree(site.root) as tree:
+            with Tree(good_image.root) as tree:
                 count = 0
-                entry = next(finding.entry for finding in site.assess().findings if finding.name == "gdb")
+                entry = next(finding.entry for finding in good_image.assess().findings if finding.name == "gdb")
                 count = 0
                 quarantine_folder.Quarantine(tree).take(entry, "missing", "2026-11-01T10:00:00Z")
         except Killed:
             pass
     places = [
-        path for path in (site.root / "etc/extensions/gdb.raw", site.root / QUARANTINE / "gdb.raw") if path.is_symlink()
+        path
+        for path in (good_image.root / "etc/extensions/gdb.raw", good_image.root / QUARANTINE / "gdb.raw")
+        if path.is_symlink()
     ]
     assert len(places) == 1
-    moves += isolate(site.machine, site.assess())
-    assert linked(site) == ["good.raw"]
-    assert quarantined(site) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
-    site.store_image("1")
-    isolate(site.machine, site.assess())
-    assert linked(site) == ["gdb.raw", "good.raw"]
-    assert quarantined(site) == {}
+    moves += isolate(good_image.machine, good_image.assess())
+    assert linked(good_image) == ["good.raw"]
+    assert quarantined(good_image) == {"gdb.raw": f"{STORE}/{file_of('1')}"}
+    good_image.store_image("1")
+    isolate(good_image.machine, good_image.assess())
+    assert linked(good_image) == ["gdb.raw", "good.raw"]
+    assert quarantined(good_image) == {}

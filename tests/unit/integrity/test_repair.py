@@ -27,11 +27,6 @@ from tukit_sysext.sources.protocol import Sink, Source
 from tukit_sysext.store.image_store import Condition
 
 
-@pytest.fixture
-def site(verify_site: VerifySite) -> VerifySite:
-    return verify_site
-
-
 def mend(site: VerifySite, number: int | None = None, plugins: Plugins | None = None) -> Repair:
     """Repair; the only thing that was done."""
     assessment = site.assess(number)
@@ -48,152 +43,155 @@ FAULTS: dict[str, Callable[[VerifySite, Path], object]] = {
 
 
 @pytest.fixture(params=FAULTS)
-def lost(site: VerifySite, request: pytest.FixtureRequest) -> Path:
+def lost(verify_site: VerifySite, request: pytest.FixtureRequest) -> Path:
     """An image that is linked and not whole."""
-    path = site.store_image("1")
-    site.link("1")
-    FAULTS[request.param](site, path)
+    path = verify_site.store_image("1")
+    verify_site.link("1")
+    FAULTS[request.param](verify_site, path)
     return path
 
 
-def test_another_file_of_the_store_is_taken(site: VerifySite, lost: Path) -> None:
-    site.offer("1")
-    make_tree(site.layout.store, {".gdb.abc123": "gdb 1"})
-    done = mend(site)
-    assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, f"repaired from {site.layout.store}/.gdb.abc123")
+def test_another_file_of_the_store_is_taken(verify_site: VerifySite, lost: Path) -> None:
+    verify_site.offer("1")
+    make_tree(verify_site.layout.store, {".gdb.abc123": "gdb 1"})
+    done = mend(verify_site)
+    assert (done.outcome, done.text) == (
+        RepairOutcome.REPAIRED,
+        f"repaired from {verify_site.layout.store}/.gdb.abc123",
+    )
     assert lost.read_bytes() == b"gdb 1"
-    assert site.finding().condition is Condition.WHOLE
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_a_folder_in_the_store_is_in_nobodys_way(site: VerifySite, lost: Path) -> None:
-    site.offer("1")
-    site.list()
-    make_tree(site.layout.store, {"folder.raw": None})
-    assert mend(site).outcome is RepairOutcome.REPAIRED
+def test_a_folder_in_the_store_is_in_nobodys_way(verify_site: VerifySite, lost: Path) -> None:
+    verify_site.offer("1")
+    verify_site.list()
+    make_tree(verify_site.layout.store, {"folder.raw": None})
+    assert mend(verify_site).outcome is RepairOutcome.REPAIRED
     assert lost.read_bytes() == b"gdb 1"
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}"])
-def test_where_the_record_says_that_it_came_from(site: VerifySite, form: str) -> None:
-    path = site.root.parent / "a file.raw"
+def test_where_the_record_says_that_it_came_from(verify_site: VerifySite, form: str) -> None:
+    path = verify_site.root.parent / "a file.raw"
     path.write_bytes(b"gdb 1")
     text = str(path).replace(" ", "%20") if "file" in form[:4] else str(path)
-    site.store_image("1", url=form.format(text)).unlink()
-    site.link("1")
-    assert mend(site).text == f"repaired from {path}"
+    verify_site.store_image("1", url=form.format(text)).unlink()
+    verify_site.link("1")
+    assert mend(verify_site).text == f"repaired from {path}"
 
 
-def test_a_source_that_lists_only_newer_ones_still_has_it(site: VerifySite, lost: Path) -> None:
-    site.offer("1")
-    site.offer("2")
-    site.list(but=file_of("1"))
-    done = mend(site)
+def test_a_source_that_lists_only_newer_ones_still_has_it(verify_site: VerifySite, lost: Path) -> None:
+    verify_site.offer("1")
+    verify_site.offer("2")
+    verify_site.list(but=file_of("1"))
+    done = mend(verify_site)
     assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, "repaired from source local")
     assert lost.read_bytes() == b"gdb 1"
-    assert site.finding().condition is Condition.WHOLE
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_the_list_may_be_gone_or_stale(site: VerifySite, lost: Path) -> None:
+def test_the_list_may_be_gone_or_stale(verify_site: VerifySite, lost: Path) -> None:
     """N7: repair by a recorded hash is exempt."""
-    site.offer("1")
-    (site.source / "SHA256SUMS").unlink()
-    assert mend(site).outcome is RepairOutcome.REPAIRED
+    verify_site.offer("1")
+    (verify_site.source / "SHA256SUMS").unlink()
+    assert mend(verify_site).outcome is RepairOutcome.REPAIRED
 
 
-def test_other_content_under_its_name_is_not_taken(site: VerifySite, lost: Path) -> None:
+def test_other_content_under_its_name_is_not_taken(verify_site: VerifySite, lost: Path) -> None:
     """L3. Also where its file is gone: other snapshots link the name for the content that is recorded.
 
     What is published now serves beside it.
     """
-    site.offer("1").write_bytes(b"gdb x")
-    site.list()
+    verify_site.offer("1").write_bytes(b"gdb x")
+    verify_site.list()
     before = lost.read_bytes() if lost.exists() else None
-    done = mend(site)
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.REPLACED
     assert done.text.startswith("replaced by 1 (")
-    assert os.readlink(site.root / "etc/extensions/gdb.raw").startswith(f"{STORE}/{lost.name}.")
+    assert os.readlink(verify_site.root / "etc/extensions/gdb.raw").startswith(f"{STORE}/{lost.name}.")
     assert (lost.read_bytes() if lost.exists() else None) == before
 
 
-def test_content_that_is_gone_for_good_gives_way_to_the_newest_that_fits(site: VerifySite, lost: Path) -> None:
-    site.offer("2")
-    site.offer("3")
-    site.offer("4", level="glibc-2.43")
-    done = mend(site)
+def test_content_that_is_gone_for_good_gives_way_to_the_newest_that_fits(verify_site: VerifySite, lost: Path) -> None:
+    verify_site.offer("2")
+    verify_site.offer("3")
+    verify_site.offer("4", level="glibc-2.43")
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.REPLACED
     assert done.text.startswith("replaced by 3 from source local: recorded content cannot be had any more")
-    assert os.readlink(site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('3')}"
-    assert site.finding().condition is Condition.WHOLE
-    assert not (site.layout.store / file_of("4")).exists()
+    assert os.readlink(verify_site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('3')}"
+    assert verify_site.finding().condition is Condition.WHOLE
+    assert not (verify_site.layout.store / file_of("4")).exists()
 
 
-def test_a_held_image_is_replaced_by_nothing_else(site: VerifySite, lost: Path) -> None:
-    (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nHold=1\n")
-    site.offer("3")
-    before = os.readlink(site.root / "etc/extensions/gdb.raw")
-    done = mend(site)
+def test_a_held_image_is_replaced_by_nothing_else(verify_site: VerifySite, lost: Path) -> None:
+    (verify_site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nHold=1\n")
+    verify_site.offer("3")
+    before = os.readlink(verify_site.root / "etc/extensions/gdb.raw")
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.FAILED
     assert done.next_step
-    assert os.readlink(site.root / "etc/extensions/gdb.raw") == before
+    assert os.readlink(verify_site.root / "etc/extensions/gdb.raw") == before
 
 
-def test_where_nothing_can_be_had_the_link_stays(site: VerifySite, lost: Path) -> None:
-    before = listing(site.root / "etc")
-    done = mend(site)
+def test_where_nothing_can_be_had_the_link_stays(verify_site: VerifySite, lost: Path) -> None:
+    before = listing(verify_site.root / "etc")
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.FAILED
     assert "recorded content cannot be had any more (source local: " in done.text
     assert done.next_step
-    assert listing(site.root / "etc") == before
+    assert listing(verify_site.root / "etc") == before
 
 
-def test_a_lost_record_and_file_come_back_from_a_list(site: VerifySite) -> None:
-    site.store_image("1").unlink()
-    site.machine.store().records.remove(file_of("1"))
-    site.link("1")
-    site.offer("1")
-    site.offer("2")
-    done = mend(site)
+def test_a_lost_record_and_file_come_back_from_a_list(verify_site: VerifySite) -> None:
+    verify_site.store_image("1").unlink()
+    verify_site.machine.store().records.remove(file_of("1"))
+    verify_site.link("1")
+    verify_site.offer("1")
+    verify_site.offer("2")
+    done = mend(verify_site)
     assert (done.outcome, done.text) == (RepairOutcome.REPAIRED, "repaired from source local")
-    assert os.readlink(site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('1')}"
-    assert site.finding().condition is Condition.WHOLE
+    assert os.readlink(verify_site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('1')}"
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_an_error_page_under_a_published_name_gives_way(site: VerifySite) -> None:
-    site.store_image("1").write_bytes(b"<html>")
-    site.machine.store().records.remove(file_of("1"))
-    site.link("1")
-    site.offer("1")
-    assert mend(site).outcome is RepairOutcome.REPAIRED
-    assert site.finding().condition is Condition.WHOLE
+def test_an_error_page_under_a_published_name_gives_way(verify_site: VerifySite) -> None:
+    verify_site.store_image("1").write_bytes(b"<html>")
+    verify_site.machine.store().records.remove(file_of("1"))
+    verify_site.link("1")
+    verify_site.offer("1")
+    assert mend(verify_site).outcome is RepairOutcome.REPAIRED
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_what_is_not_wanted_is_had_again_but_never_replaced(site: VerifySite, lost: Path) -> None:
-    wanted = site.root / "etc/tukit-sysext/images.d/gdb.conf"
+def test_what_is_not_wanted_is_had_again_but_never_replaced(verify_site: VerifySite, lost: Path) -> None:
+    wanted = verify_site.root / "etc/tukit-sysext/images.d/gdb.conf"
     wanted.write_text("[Image]\nState=removed\n")
-    site.offer("2")
-    assert "not wanted" in mend(site).text
+    verify_site.offer("2")
+    assert "not wanted" in mend(verify_site).text
     wanted.unlink()
-    done = mend(site)
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.FAILED
     assert "not wanted" in done.text
-    site.offer("1")
-    assert mend(site).outcome is RepairOutcome.REPAIRED
+    verify_site.offer("1")
+    assert mend(verify_site).outcome is RepairOutcome.REPAIRED
 
 
-def test_others_entries_are_left_alone(site: VerifySite) -> None:
-    make_tree(site.root, {"etc/extensions/x.raw": Link("/srv/x.raw"), "srv/x.raw": "<html>"})
-    assessment = site.assess()
+def test_others_entries_are_left_alone(verify_site: VerifySite) -> None:
+    make_tree(verify_site.root, {"etc/extensions/x.raw": Link("/srv/x.raw"), "srv/x.raw": "<html>"})
+    assessment = verify_site.assess()
     assert len(assessment.wrong) == 1
-    assert repair(site.machine, Plugins(), assessment.subject, assessment.wrong) == ()
+    assert repair(verify_site.machine, Plugins(), assessment.subject, assessment.wrong) == ()
 
 
-def test_what_does_not_fit_is_replaced(site: VerifySite) -> None:
-    site.store_image("1", level="glibc-2.43")
-    site.link("1")
-    site.offer("2")
-    done = mend(site)
+def test_what_does_not_fit_is_replaced(verify_site: VerifySite) -> None:
+    verify_site.store_image("1", level="glibc-2.43")
+    verify_site.link("1")
+    verify_site.offer("2")
+    done = mend(verify_site)
     assert done.text.startswith("replaced by 2 from source local: 1 does not fit: SYSEXT_LEVEL is glibc-2.43")
-    assert site.finding().condition is Condition.WHOLE
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
 def store_named(site: VerifySite) -> None:
@@ -206,51 +204,53 @@ def store_named(site: VerifySite) -> None:
     records.write(replace(known, sha256=hashlib.sha256(path.read_bytes()).hexdigest()).sealed(path.stat()))
 
 
-def test_a_wrongly_named_link_gets_its_name(site: VerifySite) -> None:
-    store_named(site)
-    site.link("1", as_name="other")
-    assert site.finding().condition is Condition.WRONGLY_NAMED
-    assert mend(site).text == "link other.raw taken out; linked as gdb.raw"
-    assert site.finding().condition is Condition.WHOLE
+def test_a_wrongly_named_link_gets_its_name(verify_site: VerifySite) -> None:
+    store_named(verify_site)
+    verify_site.link("1", as_name="other")
+    assert verify_site.finding().condition is Condition.WRONGLY_NAMED
+    assert mend(verify_site).text == "link other.raw taken out; linked as gdb.raw"
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_a_second_link_goes_and_no_source_is_said_to_have_mended_it(site: VerifySite) -> None:
-    store_named(site)
-    site.link("1")
-    site.link("1", as_name="again")
-    site.offer("1")
-    assert mend(site).text == "link again.raw taken out; the image has gdb.raw already"
-    assert [path.name for path in (site.root / "etc/extensions").iterdir()] == ["gdb.raw"]
+def test_a_second_link_goes_and_no_source_is_said_to_have_mended_it(verify_site: VerifySite) -> None:
+    store_named(verify_site)
+    verify_site.link("1")
+    verify_site.link("1", as_name="again")
+    verify_site.offer("1")
+    assert mend(verify_site).text == "link again.raw taken out; the image has gdb.raw already"
+    assert [path.name for path in (verify_site.root / "etc/extensions").iterdir()] == ["gdb.raw"]
 
 
-def test_a_snapshot_has_the_running_systems_sources_too(site: VerifySite) -> None:
-    root = site.wanting_snapshot(7)
+def test_a_snapshot_has_the_running_systems_sources_too(verify_site: VerifySite) -> None:
+    root = verify_site.wanting_snapshot(7)
     (root / "etc/tukit-sysext/sources.d/local.conf").unlink()
-    site.store_image("1").unlink()
-    site.link("1", root=root)
-    site.offer("1")
-    assert mend(site, 7).text == "repaired from source local"
+    verify_site.store_image("1").unlink()
+    verify_site.link("1", root=root)
+    verify_site.offer("1")
+    assert mend(verify_site, 7).text == "repaired from source local"
 
 
-def test_links_of_a_snapshot_are_changed_in_the_snapshot(site: VerifySite) -> None:
-    root = site.wanting_snapshot(7)
-    site.store_image("1").unlink()
-    site.link("1", root=root)
-    site.link("1")
-    site.offer("2")
-    assert mend(site, 7).outcome is RepairOutcome.REPLACED
+def test_links_of_a_snapshot_are_changed_in_the_snapshot(verify_site: VerifySite) -> None:
+    root = verify_site.wanting_snapshot(7)
+    verify_site.store_image("1").unlink()
+    verify_site.link("1", root=root)
+    verify_site.link("1")
+    verify_site.offer("2")
+    assert mend(verify_site, 7).outcome is RepairOutcome.REPLACED
     assert os.readlink(root / "etc/extensions/gdb.raw").endswith(file_of("2"))
-    assert os.readlink(site.root / "etc/extensions/gdb.raw").endswith(file_of("1"))
+    assert os.readlink(verify_site.root / "etc/extensions/gdb.raw").endswith(file_of("1"))
 
 
-def test_a_folder_that_cannot_be_written_is_said(site: VerifySite, lost: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.offer("2")
+def test_a_folder_that_cannot_be_written_is_said(
+    verify_site: VerifySite, lost: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify_site.offer("2")
     monkeypatch.setattr("tukit_sysext.snapshots.targets.os.access", lambda *_: False)
-    done = mend(site)
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.FAILED
     assert "the running system is read-only" in done.text
     assert "gdb 2 would fit" in done.text
-    assert not (site.layout.store / file_of("2")).exists(), "fetched although it cannot be linked"
+    assert not (verify_site.layout.store / file_of("2")).exists(), "fetched although it cannot be linked"
 
 
 class Careless:
@@ -288,35 +288,35 @@ class Careless:
     [(b"gdb 1", None, True), (b"gdb x", None, False), (None, None, False), (None, RuntimeError("injected"), False)],
 )
 def test_a_source_of_a_plugin_is_not_believed(
-    site: VerifySite, lost: Path, content: bytes | None, error: Exception | None, repaired: bool
+    verify_site: VerifySite, lost: Path, content: bytes | None, error: Exception | None, repaired: bool
 ) -> None:
     plugins = Plugins()
     source = Careless(content, error)
     plugins.register(source, name="careless")
-    done = mend(site, plugins=plugins)
+    done = mend(verify_site, plugins=plugins)
     assert (done.outcome is RepairOutcome.REPAIRED) == repaired, done
-    assert (site.finding().condition is Condition.WHOLE) == repaired
+    assert (verify_site.finding().condition is Condition.WHOLE) == repaired
     if error is None:
         assert source.asked[0].file_name == file_of("1")
 
 
-def test_without_a_place_in_the_store(site: VerifySite) -> None:
-    path = site.store_image("1")
+def test_without_a_place_in_the_store(verify_site: VerifySite) -> None:
+    path = verify_site.store_image("1")
     path.unlink()
     path.mkdir()
-    site.link("1")
-    site.offer("1")
-    done = mend(site)
+    verify_site.link("1")
+    verify_site.offer("1")
+    done = mend(verify_site)
     assert done.outcome is RepairOutcome.FAILED
     assert "not a regular file" in done.text
 
 
-def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
+def test_two_repairs_of_one_tree_at_once(verify_site: VerifySite) -> None:
     """The second waits for the first: both would use the same temporary names."""
-    site.store_image("1").unlink()
-    site.link("1")
-    site.offer("2")
-    assessment = site.assess()
+    verify_site.store_image("1").unlink()
+    verify_site.link("1")
+    verify_site.offer("2")
+    assessment = verify_site.assess()
     running, waiting = threading.Event(), threading.Event()
     plugins = Plugins()
 
@@ -329,32 +329,32 @@ def test_two_repairs_of_one_tree_at_once(site: VerifySite) -> None:
     plugins.register(Slow(None), name="slow")
     done: list[Sequence[Repair]] = []
     first = threading.Thread(
-        target=lambda: done.append(repair(site.machine, plugins, assessment.subject, assessment.wrong))
+        target=lambda: done.append(repair(verify_site.machine, plugins, assessment.subject, assessment.wrong))
     )
     first.start()
     assert running.wait(30)
-    (lock,) = site.layout.locks.glob("links-*")
+    (lock,) = verify_site.layout.locks.glob("links-*")
     with open(lock) as held, pytest.raises(BlockingIOError):
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     waiting.set()
     first.join(30)
-    done.append(repair(site.machine, Plugins(), assessment.subject, assessment.wrong))
+    done.append(repair(verify_site.machine, Plugins(), assessment.subject, assessment.wrong))
     assert [each.outcome for repairs in done for each in repairs] == [RepairOutcome.REPLACED, RepairOutcome.REPLACED]
-    assert site.finding().condition is Condition.WHOLE
+    assert verify_site.finding().condition is Condition.WHOLE
 
 
-def test_links_of_an_open_transaction_are_left_to_it(site: VerifySite) -> None:
+def test_links_of_an_open_transaction_are_left_to_it(verify_site: VerifySite) -> None:
     """It changes them itself when it is closed, maybe right now; content has no such owner."""
-    root = site.wanting_snapshot(7)
-    lost = site.store_image("1")
-    link = site.link("1", root=root)
+    root = verify_site.wanting_snapshot(7)
+    lost = verify_site.store_image("1")
+    link = verify_site.link("1", root=root)
     lost.unlink()
-    site.offer("2")
-    subject = replace(site.subject(7), open=True)
-    (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
+    verify_site.offer("2")
+    subject = replace(verify_site.subject(7), open=True)
+    (done,) = repair(verify_site.machine, Plugins(), subject, verify_site.assess(7).wrong)
     assert done.outcome is RepairOutcome.FAILED
     assert "2 would fit, but a transaction has the tree open" in done.text
     assert os.readlink(link).endswith(file_of("1"))
-    site.offer("1", listed=False)
-    (done,) = repair(site.machine, Plugins(), subject, site.assess(7).wrong)
+    verify_site.offer("1", listed=False)
+    (done,) = repair(verify_site.machine, Plugins(), subject, verify_site.assess(7).wrong)
     assert done.outcome is RepairOutcome.REPAIRED

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import publish, record, sha256
 from tests.trees import Content, Link, make_tree
-from tests.unit.ledger.samples import record, sha256
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.integrity.assess import Assessment, Subject, assess
 from tukit_sysext.integrity.finding import Finding
@@ -61,11 +61,7 @@ class VerifySite(PlainMachine):
             merge_name=merge_name or name,
             release={"ID": "opensuse-microos", "SYSEXT_LEVEL": level},
         )
-        store = self.machine.store()
-        with store.receive(sha256=wanted.sha256, limit=1000, where="test") as incoming:
-            incoming.write(content)
-            incoming.finish()
-            store.publish(incoming, wanted, replaceable=lambda _: False)
+        publish(self.machine.store(), content, wanted)
         return self.layout.store / wanted.file_name
 
     def link(self, version: str, name: str = "gdb", *, as_name: str | None = None, root: Path | None = None) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.machine import PlainMachine
-from tests.unit.ledger.samples import record
+from tests.records import record
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan

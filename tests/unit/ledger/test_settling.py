@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.machine import OS_RELEASE, PlainMachine, PlainSubvolumes, snapper_info
-from tests.trees import Content, Link, make_tree
-from tests.unit.ledger.samples import record
+from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
+from tests.records import record
+from tests.trees import Link, make_tree
+from tests.unit.ledger.samples import WITH_A
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
@@ -28,11 +29,6 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Records
-
-WITH_A: dict[str, Content] = {
-    "etc/os-release": OS_RELEASE,
-    "etc/extensions/a.raw": Link("/var/lib/sysext-store/a-1.raw"),
-}
 
 
 class Told:
@@ -97,7 +93,7 @@ class Site(PlainMachine):
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def settled(tmp_path: Path) -> Site:
     """A machine with one snapshot, which is the default one, settled once."""
     site = Site(tmp_path)
     site.snapshot(1, WITH_A)
@@ -106,15 +102,15 @@ def site(tmp_path: Path) -> Site:
     return site
 
 
-def test_without_any_event(site: Site) -> None:
-    site.snapshot(2)
-    site.choose(2)
-    assert site.settle() == ["snapshot_created 2", "default_changed 2"]
-    assert site.settle() == []
-    site.choose(1)
-    site.delete(2)
-    assert site.settle() == ["snapshot_deleted 2", "default_changed 1"]
-    assert site.history() == [
+def test_without_any_event(settled: Site) -> None:
+    settled.snapshot(2)
+    settled.choose(2)
+    assert settled.settle() == ["snapshot_created 2", "default_changed 2"]
+    assert settled.settle() == []
+    settled.choose(1)
+    settled.delete(2)
+    assert settled.settle() == ["snapshot_deleted 2", "default_changed 1"]
+    assert settled.history() == [
         "snapshot created 2",
         "default changed 2",
         "snapshot deleted 2",
@@ -122,25 +118,25 @@ def test_without_any_event(site: Site) -> None:
     ]
 
 
-def test_with_every_event_twice(site: Site) -> None:
+def test_with_every_event_twice(settled: Site) -> None:
     """Old and new names of one stage, settled one by one where there is no systemd."""
-    site.snapshot(2)
+    settled.snapshot(2)
     for stage in ("create-snapshot", "create-snapshot-post"):
-        site.spool("snapper", f"{stage} / btrfs 2")
-        assert site.settle() == ["snapshot_created 2"]
-    site.choose(2)
+        settled.spool("snapper", f"{stage} / btrfs 2")
+        assert settled.settle() == ["snapshot_created 2"]
+    settled.choose(2)
     for stage in ("set-default-snapshot", "set-default-snapshot-post"):
-        site.spool("snapper", f"{stage} / btrfs 2")
-        assert site.settle() == ["default_changed 2"]
+        settled.spool("snapper", f"{stage} / btrfs 2")
+        assert settled.settle() == ["default_changed 2"]
     for stage in ("rollback", "rollback-post"):
-        site.spool("snapper", f"{stage} / btrfs 1 2")
-        assert site.settle() == ["rolled_back 2"]
-    site.choose(1)
-    site.delete(2)
+        settled.spool("snapper", f"{stage} / btrfs 1 2")
+        assert settled.settle() == ["rolled_back 2"]
+    settled.choose(1)
+    settled.delete(2)
     for stage in ("delete-snapshot", "delete-snapshot-post"):
-        site.spool("snapper", f"{stage} / btrfs 2")
-        assert "snapshot_deleted 2" in site.settle()
-    assert site.history() == [
+        settled.spool("snapper", f"{stage} / btrfs 2")
+        assert "snapshot_deleted 2" in settled.settle()
+    assert settled.history() == [
         "snapshot created 2",
         "default changed 2",
         "rolled back 2",
@@ -149,263 +145,263 @@ def test_with_every_event_twice(site: Site) -> None:
     ]
 
 
-def test_the_same_event_late(site: Site) -> None:
+def test_the_same_event_late(settled: Site) -> None:
     """Something else was settled in between; nothing is remembered twice for it."""
-    site.snapshot(2)
-    site.choose(2)
-    site.settle()
-    site.spool("snapper", "modify-snapshot-post / btrfs 1")
-    site.settle()
+    settled.snapshot(2)
+    settled.choose(2)
+    settled.settle()
+    settled.spool("snapper", "modify-snapshot-post / btrfs 1")
+    settled.settle()
     for event in ("create-snapshot-post / btrfs 2", "set-default-snapshot-post / btrfs 2"):
-        site.spool("snapper", event)
-    assert site.settle() == ["snapshot_created 2", "default_changed 2"]
-    assert site.history() == ["snapshot created 2", "default changed 2", "snapshot modified 1"]
+        settled.spool("snapper", event)
+    assert settled.settle() == ["snapshot_created 2", "default_changed 2"]
+    assert settled.history() == ["snapshot created 2", "default changed 2", "snapshot modified 1"]
 
 
-def test_the_snapper_of_old_makes_the_snapshot_before_its_etc(site: Site) -> None:
+def test_the_snapper_of_old_makes_the_snapshot_before_its_etc(settled: Site) -> None:
     """At the legacy call nothing of /etc is there yet: what is entered then is not that it has no image."""
-    site.snapshot(2, {"etc": None}, info=None)
-    site.spool("snapper", "create-snapshot / btrfs 2")
-    assert site.settle() == ["snapshot_created 2"]
-    make_tree(site.tree(2), WITH_A)
-    site.close(2)
-    site.spool("snapper", "create-snapshot-post / btrfs 2")
-    assert site.settle() == ["snapshot_created 2"]
-    with Ledger(site.layout.ledger) as ledger:
+    settled.snapshot(2, {"etc": None}, info=None)
+    settled.spool("snapper", "create-snapshot / btrfs 2")
+    assert settled.settle() == ["snapshot_created 2"]
+    make_tree(settled.tree(2), WITH_A)
+    settled.close(2)
+    settled.spool("snapper", "create-snapshot-post / btrfs 2")
+    assert settled.settle() == ["snapshot_created 2"]
+    with Ledger(settled.layout.ledger) as ledger:
         assert [(row.number, row.state, row.images) for row in ledger.snapshots()][1:] == [
             (2, "closed", (("a.raw", "a-1.raw"),))
         ]
 
 
-def test_read_only_and_back(site: Site) -> None:
+def test_read_only_and_back(settled: Site) -> None:
     for read_only in (True, False, True):
-        file = site.tree(1) / PlainSubvolumes.FILE
+        file = settled.tree(1) / PlainSubvolumes.FILE
         now, before = ("true", "false") if read_only else ("false", "true")
         file.write_text(file.read_text().replace(f'"read_only": {before}', f'"read_only": {now}'))
         for stage in ("set-read-only", "set-read-only-post"):
-            site.spool("snapper", f"{stage} / btrfs 1")
-            assert site.settle() == ["read_only_changed 1"]
-    assert site.history() == [f"read-only changed 1 {state}" for state in ("read-only", "writable", "read-only")]
+            settled.spool("snapper", f"{stage} / btrfs 1")
+            assert settled.settle() == ["read_only_changed 1"]
+    assert settled.history() == [f"read-only changed 1 {state}" for state in ("read-only", "writable", "read-only")]
 
 
 class TestTransactions:
     @pytest.fixture
-    def site(self, site: Site) -> Site:
+    def opened(self, settled: Site) -> Site:
         """With an open transaction."""
-        site.snapshot(5, WITH_A, info=snapper_info(5, in_progress=True))
-        site.spool("snapper", "create-snapshot-post / btrfs 5")
-        site.spool("tukit", "keep-post 5")
-        assert site.settle() == ["snapshot_created 5", "transaction_kept 5"]
-        return site
+        settled.snapshot(5, WITH_A, info=snapper_info(5, in_progress=True))
+        settled.spool("snapper", "create-snapshot-post / btrfs 5")
+        settled.spool("tukit", "keep-post 5")
+        assert settled.settle() == ["snapshot_created 5", "transaction_kept 5"]
+        return settled
 
     @pytest.mark.parametrize("lost", [False, True])
-    def test_finalized(self, site: Site, lost: bool) -> None:
-        site.close(5)
-        site.choose(5)
+    def test_finalized(self, opened: Site, lost: bool) -> None:
+        opened.close(5)
+        opened.choose(5)
         if not lost:
-            site.spool("tukit", "finalize-post 5")
-        assert site.settle() == ["transaction_finalized 5", "default_changed 5"]
-        site.spool("tukit", "finalize-post 5")
-        site.settle()
-        assert site.history()[2:] == ["transaction finalized 5", "default changed 5"]
+            opened.spool("tukit", "finalize-post 5")
+        assert opened.settle() == ["transaction_finalized 5", "default_changed 5"]
+        opened.spool("tukit", "finalize-post 5")
+        opened.settle()
+        assert opened.history()[2:] == ["transaction finalized 5", "default changed 5"]
 
-    def test_discarded(self, site: Site) -> None:
+    def test_discarded(self, opened: Site) -> None:
         """finalize-post comes twice, the second time for a snapshot that is not there any more."""
-        site.spool("tukit", "finalize-post 5 discarded")
-        assert site.settle() == ["transaction_discarded 5"]
-        site.delete(5)
-        site.spool("snapper", "delete-snapshot-post / btrfs 5")
-        assert site.settle() == ["snapshot_deleted 5"]
-        site.spool("tukit", "finalize-post 5")
-        assert site.settle() == []
-        assert site.history()[2:] == ["transaction discarded 5", "snapshot deleted 5"]
+        opened.spool("tukit", "finalize-post 5 discarded")
+        assert opened.settle() == ["transaction_discarded 5"]
+        opened.delete(5)
+        opened.spool("snapper", "delete-snapshot-post / btrfs 5")
+        assert opened.settle() == ["snapshot_deleted 5"]
+        opened.spool("tukit", "finalize-post 5")
+        assert opened.settle() == []
+        assert opened.history()[2:] == ["transaction discarded 5", "snapshot deleted 5"]
 
-    def test_discarded_and_settled_once(self, site: Site) -> None:
-        site.delete(5)
-        site.spool("tukit", "finalize-post 5 discarded")
-        site.spool("tukit", "finalize-post 5")
-        assert site.settle() == ["transaction_discarded 5", "snapshot_deleted 5"]
+    def test_discarded_and_settled_once(self, opened: Site) -> None:
+        opened.delete(5)
+        opened.spool("tukit", "finalize-post 5 discarded")
+        opened.spool("tukit", "finalize-post 5")
+        assert opened.settle() == ["transaction_discarded 5", "snapshot_deleted 5"]
 
-    def test_aborted(self, site: Site) -> None:
-        site.delete(5)
-        site.spool("snapper", "delete-snapshot-post / btrfs 5")
-        assert site.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
-        site.spool("tukit", "abort-post 5")
-        site.settle()
-        assert site.history()[2:] == ["transaction aborted 5", "snapshot deleted 5"]
+    def test_aborted(self, opened: Site) -> None:
+        opened.delete(5)
+        opened.spool("snapper", "delete-snapshot-post / btrfs 5")
+        assert opened.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
+        opened.spool("tukit", "abort-post 5")
+        opened.settle()
+        assert opened.history()[2:] == ["transaction aborted 5", "snapshot deleted 5"]
 
-    def test_killed_and_cleaned_up_later(self, site: Site) -> None:
+    def test_killed_and_cleaned_up_later(self, opened: Site) -> None:
         """C9: no abort-post. While it is there it is an open transaction; when it is gone, it was aborted."""
-        assert site.settle() == []
-        site.delete(5)
-        assert site.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
-        assert site.settle() == []
+        assert opened.settle() == []
+        opened.delete(5)
+        assert opened.settle() == ["transaction_aborted 5", "snapshot_deleted 5"]
+        assert opened.settle() == []
 
 
-def test_a_number_that_is_used_again(site: Site) -> None:
+def test_a_number_that_is_used_again(settled: Site) -> None:
     """C3: what is told of the number is told of two snapshots."""
-    old = site.snapshot(2, WITH_A)
-    site.settle()
-    site.delete(2)
-    new = site.snapshot(2)
-    assert site.settle() == ["snapshot_deleted 2", "snapshot_created 2"]
-    with Ledger(site.layout.ledger) as ledger:
+    old = settled.snapshot(2, WITH_A)
+    settled.settle()
+    settled.delete(2)
+    new = settled.snapshot(2)
+    assert settled.settle() == ["snapshot_deleted 2", "snapshot_created 2"]
+    with Ledger(settled.layout.ledger) as ledger:
         assert [(row.uuid, row.gone is None) for row in ledger.snapshots()][1:] == [(old.uuid, False), (new.uuid, True)]
         assert [(event.kind, event.uuid) for event in ledger.events()] == [
             ("snapshot created", old.uuid),
             ("snapshot deleted", old.uuid),
             ("snapshot created", new.uuid),
         ]
-    site.spool("snapper", "delete-snapshot / btrfs 2")
-    assert site.settle() == [], "an event of the first one, late"
+    settled.spool("snapper", "delete-snapshot / btrfs 2")
+    assert settled.settle() == [], "an event of the first one, late"
 
 
-def test_an_event_that_the_disk_contradicts_is_dropped(site: Site) -> None:
-    site.spool("snapper", "delete-snapshot-post / btrfs 1")
-    site.spool("snapper", "create-snapshot-post / btrfs 9")
-    assert site.settle() == []
-    assert site.history() == []
+def test_an_event_that_the_disk_contradicts_is_dropped(settled: Site) -> None:
+    settled.spool("snapper", "delete-snapshot-post / btrfs 1")
+    settled.spool("snapper", "create-snapshot-post / btrfs 9")
+    assert settled.settle() == []
+    assert settled.history() == []
 
 
-def test_what_the_caller_found(site: Site) -> None:
-    assert site.settle(SnapshotEvent(kind=EventKind.BOOTED, number=1)) == ["booted 1"]
-    assert site.history() == ["booted 1"]
+def test_what_the_caller_found(settled: Site) -> None:
+    assert settled.settle(SnapshotEvent(kind=EventKind.BOOTED, number=1)) == ["booted 1"]
+    assert settled.history() == ["booted 1"]
 
 
-def test_ten_events_are_one_look_at_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_events_are_one_look_at_the_disk(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     scan = snapper.scan
 
     def counted(*arguments: object) -> Scan:
         looks.append(1)
-        return scan(site.layout, site.subvolumes)
+        return scan(settled.layout, settled.subvolumes)
 
     monkeypatch.setattr(snapper, "scan", counted)
     for _ in range(10):
-        site.spool("snapper", "modify-snapshot / btrfs 1")
-    assert site.settle() == ["snapshot_modified 1"]
+        settled.spool("snapper", "modify-snapshot / btrfs 1")
+    assert settled.settle() == ["snapshot_modified 1"]
     assert len(looks) == 1
 
 
-def test_a_snapshot_that_comes_meanwhile(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_that_comes_meanwhile(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The unit that watches /.snapshots starts nothing while the service runs."""
     scan = snapper.scan
 
     def late(*arguments: Any, **options: Any) -> Scan:
         seen = scan(*arguments, **options)
-        if not (site.layout.snapshots / "3").exists():
-            site.snapshot(3, WITH_A)
+        if not (settled.layout.snapshots / "3").exists():
+            settled.snapshot(3, WITH_A)
         return seen
 
-    site.snapshot(2, WITH_A)
+    settled.snapshot(2, WITH_A)
     monkeypatch.setattr(snapper, "scan", late)
-    assert site.settle() == ["snapshot_created 2", "snapshot_created 3"]
+    assert settled.settle() == ["snapshot_created 2", "snapshot_created 3"]
 
 
-def test_snapshots_that_never_stand_still(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snapshots_that_never_stand_still(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     scan, numbers = snapper.scan, iter(range(2, 100))
 
     def busy(*arguments: Any, **options: Any) -> Scan:
         seen = scan(*arguments, **options)
-        site.snapshot(next(numbers), WITH_A)
+        settled.snapshot(next(numbers), WITH_A)
         return seen
 
     monkeypatch.setattr(snapper, "scan", busy)
-    assert site.settle() == [f"snapshot_created {number}" for number in range(2, 6)]
+    assert settled.settle() == [f"snapshot_created {number}" for number in range(2, 6)]
 
 
-def test_a_ledger_that_cannot_be_opened_keeps_no_event_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_cannot_be_opened_keeps_no_event_back(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    site.spool("snapper", "rollback-post / btrfs 2 1")
+    settled.spool("snapper", "rollback-post / btrfs 2 1")
     monkeypatch.setattr(Ledger, "__init__", full)
     with pytest.raises(sqlite3.OperationalError):
-        site.settle()
-    assert site.told.take() == ["rolled_back 1"]
+        settled.settle()
+    assert settled.told.take() == ["rolled_back 1"]
 
 
 class TestTwoAtOnce:
-    def test_an_older_look_does_not_overwrite_a_newer_one(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        site.snapshot(2)
-        site.settle()
+    def test_an_older_look_does_not_overwrite_a_newer_one(self, settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        settled.snapshot(2)
+        settled.settle()
         scan, other = snapper.scan, Plugins()
         looks: list[int] = []
 
         def interrupted(*arguments: object) -> Scan:
             """While we look at the disk, the snapshot is deleted, and somebody else settles that."""
             looks.append(1)
-            seen = scan(site.layout, site.subvolumes)
+            seen = scan(settled.layout, settled.subvolumes)
             if len(looks) == 1:
-                site.delete(2)
-                settle(site.machine, other)
+                settled.delete(2)
+                settle(settled.machine, other)
             return seen
 
         monkeypatch.setattr(snapper, "scan", interrupted)
-        site.spool("snapper", "modify-snapshot-post / btrfs 1")
-        assert site.settle() == ["snapshot_modified 1"]
+        settled.spool("snapper", "modify-snapshot-post / btrfs 1")
+        assert settled.settle() == ["snapshot_modified 1"]
         assert len(looks) == 2 + 1, "ours twice, and the other one's"
-        with Ledger(site.layout.ledger) as ledger:
+        with Ledger(settled.layout.ledger) as ledger:
             assert [(row.number, row.gone is None) for row in ledger.snapshots()] == [(1, True), (2, False)]
-        assert site.history()[-2:] == ["snapshot deleted 2", "snapshot modified 1"]
+        assert settled.history()[-2:] == ["snapshot deleted 2", "snapshot modified 1"]
 
-    def test_nor_what_a_transaction_entered_meanwhile(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nor_what_a_transaction_entered_meanwhile(self, settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         scan = snapper.scan
         looks: list[int] = []
 
         def interrupted(*arguments: object) -> Scan:
             looks.append(1)
-            seen = scan(site.layout, site.subvolumes)
+            seen = scan(settled.layout, settled.subvolumes)
             if len(looks) == 1:
-                (site.tree(1) / "etc/extensions/a.raw").unlink()
-                (now,) = scan(site.layout, site.subvolumes).snapshots
-                with Ledger(site.layout.ledger) as ledger:
+                (settled.tree(1) / "etc/extensions/a.raw").unlink()
+                (now,) = scan(settled.layout, settled.subvolumes).snapshots
+                with Ledger(settled.layout.ledger) as ledger:
                     ledger.enter(now, {})
             return seen
 
         monkeypatch.setattr(snapper, "scan", interrupted)
-        (site.tree(1) / "etc/extensions/b.raw").symlink_to("/var/lib/sysext-store/b-1.raw")
-        site.settle()
-        with Ledger(site.layout.ledger) as ledger:
+        (settled.tree(1) / "etc/extensions/b.raw").symlink_to("/var/lib/sysext-store/b-1.raw")
+        settled.settle()
+        with Ledger(settled.layout.ledger) as ledger:
             assert ledger.snapshots()[0].images == (("b.raw", "b-1.raw"),)
 
 
 class TestBooks:
-    def test_what_the_store_has(self, site: Site) -> None:
-        make_tree(site.layout.store, {"a-1.raw": b"x", "b-1.raw": b"x"})
-        records = Records(site.layout.records)
+    def test_what_the_store_has(self, settled: Site) -> None:
+        make_tree(settled.layout.store, {"a-1.raw": b"x", "b-1.raw": b"x"})
+        records = Records(settled.layout.records)
         for name in ("a-1.raw", "b-1.raw"):
             records.write(record(file_name=name, name=name[0]))
-        (site.layout.records / "c-1.raw.json").write_text("{")
-        site.settle()
+        (settled.layout.records / "c-1.raw.json").write_text("{")
+        settled.settle()
         records.remove("b-1.raw")
-        (site.layout.store / "b-1.raw").unlink()
-        site.settle()
-        with Ledger(site.layout.ledger) as ledger:
+        (settled.layout.store / "b-1.raw").unlink()
+        settled.settle()
+        with Ledger(settled.layout.ledger) as ledger:
             assert [(image.name, image.gone is None) for image in ledger.images()] == [("a", True), ("b", False)]
 
-    def test_a_store_that_is_not_there_is_unknown(self, site: Site) -> None:
-        make_tree(site.layout.store, {"a-1.raw": b"x"})
-        Records(site.layout.records).write(record(file_name="a-1.raw"))
-        site.settle()
-        Records(site.layout.records).remove("a-1.raw")
-        site.layout.store.rename(site.root / "unmounted")
-        site.settle()
-        with Ledger(site.layout.ledger) as ledger:
+    def test_a_store_that_is_not_there_is_unknown(self, settled: Site) -> None:
+        make_tree(settled.layout.store, {"a-1.raw": b"x"})
+        Records(settled.layout.records).write(record(file_name="a-1.raw"))
+        settled.settle()
+        Records(settled.layout.records).remove("a-1.raw")
+        settled.layout.store.rename(settled.root / "unmounted")
+        settled.settle()
+        with Ledger(settled.layout.ledger) as ledger:
             assert [image.gone for image in ledger.images()] == [None]
 
     @pytest.mark.parametrize(("text", "kept"), [("", True), ("[History]\nKeep=2d\n", False)])
-    def test_what_is_gone_for_long_is_forgotten(self, site: Site, text: str, kept: bool) -> None:
-        make_tree(site.root, {"etc/tukit-sysext/tukit-sysext.conf": text})
-        site.snapshot(2)
-        site.settle()
-        site.delete(2)
-        site.settle()
-        with sqlite3.connect(site.layout.ledger) as ledger:
+    def test_what_is_gone_for_long_is_forgotten(self, settled: Site, text: str, kept: bool) -> None:
+        make_tree(settled.root, {"etc/tukit-sysext/tukit-sysext.conf": text})
+        settled.snapshot(2)
+        settled.settle()
+        settled.delete(2)
+        settled.settle()
+        with sqlite3.connect(settled.layout.ledger) as ledger:
             ledger.execute("UPDATE snapshot SET gone = ? WHERE number = 2", (time_text(time.time() - 3 * 86400),))
         ledger.close()
-        site.settle()
-        with Ledger(site.layout.ledger) as opened:
+        settled.settle()
+        with Ledger(settled.layout.ledger) as opened:
             assert [row.number for row in opened.snapshots()] == ([1, 2] if kept else [1])
 
 

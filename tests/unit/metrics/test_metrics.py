@@ -25,7 +25,7 @@ NOON = 1_793_534_400
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PlainMachine:
+def two_systems(tmp_path: Path) -> PlainMachine:
     """gdb fits in both systems, htop in the running one alone, strace is not there."""
     site = with_source(tmp_path)
     for name in ("gdb", "htop", "strace"):
@@ -49,36 +49,36 @@ def samples(site: PlainMachine) -> dict[tuple[str, str], float]:
     return {(name.removeprefix("tukit_sysext_"), labels): value for (name, labels), value in exposed.items()}
 
 
-def test_nothing_is_written_unless_it_is_asked_for(site: PlainMachine) -> None:
-    before = listing(site.root)
-    metrics.update(site.machine)
-    assert listing(site.root) == before
+def test_nothing_is_written_unless_it_is_asked_for(two_systems: PlainMachine) -> None:
+    before = listing(two_systems.root)
+    metrics.update(two_systems.machine)
+    assert listing(two_systems.root) == before
 
 
-def test_what_is_measured(site: PlainMachine) -> None:
-    configure(site)
+def test_what_is_measured(two_systems: PlainMachine) -> None:
+    configure(two_systems)
     mark = Refusal(last=NOON + 60, times=2, system="os 2", images={"gdb": HeldBack(reason="none", since=NOON)})
-    refusal.write(site.layout.refused, mark)
-    with Ledger(site.layout.ledger) as ledger:
+    refusal.write(two_systems.layout.refused, mark)
+    with Ledger(two_systems.layout.ledger) as ledger:
         for time in ("2026-11-01T10:00:00Z", "2026-11-02T10:00:00Z"):
             ledger.add([LedgerEvent(time=time, kind="transaction finalized", snapshot=2, image=None, detail="")])
-    metrics.update(site.machine)
-    values = samples(site)
+    metrics.update(two_systems.machine)
+    values = samples(two_systems)
     assert (values["update_refused", ""], values["update_refusals", ""]) == (1, 2)
     assert values["update_refused_since_timestamp_seconds", ""] == NOON
     assert values["last_success_timestamp_seconds", ""] == 1_793_613_600
     names = ("images_wanted", "images_good", "images_absent", "images_not_fitting", "images_lost", "links_blocking")
     assert [values[name, 'tree="running"'] for name in names] == [3, 2, 1, 0, 0, 0]
     assert [values[name, 'tree="next"'] for name in names] == [3, 1, 1, 1, 0, 0]
-    sizes = [path.stat().st_blocks * 512 for path in site.layout.store.iterdir()]
+    sizes = [path.stat().st_blocks * 512 for path in two_systems.layout.store.iterdir()]
     assert (values["store_bytes", ""], values["store_files", ""]) == (sum(sizes), 3)
-    assert (site.root / FILE).stat().st_mode & 0o777 == 0o644
+    assert (two_systems.root / FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_what_is_not_known_has_no_sample(site: PlainMachine) -> None:
-    configure(site)
-    metrics.update(site.machine)
-    values = samples(site)
+def test_what_is_not_known_has_no_sample(two_systems: PlainMachine) -> None:
+    configure(two_systems)
+    metrics.update(two_systems.machine)
+    values = samples(two_systems)
     assert values["update_refused", ""] == 0
     assert {name for name, _ in values} & {
         "update_refused_since_timestamp_seconds",
@@ -86,58 +86,58 @@ def test_what_is_not_known_has_no_sample(site: PlainMachine) -> None:
     } == set()
 
 
-def test_lost_images_and_links_that_block(site: PlainMachine) -> None:
-    configure(site)
-    (site.layout.store / "htop-3.4.x86-64.raw").unlink()
-    make_tree(site.root, {"etc/extensions/round.raw": Link("round.raw")})
-    metrics.update(site.machine)
-    values = samples(site)
+def test_lost_images_and_links_that_block(two_systems: PlainMachine) -> None:
+    configure(two_systems)
+    (two_systems.layout.store / "htop-3.4.x86-64.raw").unlink()
+    make_tree(two_systems.root, {"etc/extensions/round.raw": Link("round.raw")})
+    metrics.update(two_systems.machine)
+    values = samples(two_systems)
     assert values["images_lost", 'tree="running"'] == values["links_blocking", 'tree="running"'] == 1
 
 
-def test_it_is_written_only_when_something_changed(site: PlainMachine) -> None:
-    configure(site)
-    metrics.update(site.machine)
-    before = os.stat(site.root / FILE)
-    metrics.update(site.machine)
-    after = os.stat(site.root / FILE)
+def test_it_is_written_only_when_something_changed(two_systems: PlainMachine) -> None:
+    configure(two_systems)
+    metrics.update(two_systems.machine)
+    before = os.stat(two_systems.root / FILE)
+    metrics.update(two_systems.machine)
+    after = os.stat(two_systems.root / FILE)
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-    (site.layout.store / "gdb-1.1.x86-64.raw").unlink()
-    metrics.update(site.machine)
-    assert os.stat(site.root / FILE).st_ino != before.st_ino, "readers see one file or the other"
+    (two_systems.layout.store / "gdb-1.1.x86-64.raw").unlink()
+    metrics.update(two_systems.machine)
+    assert os.stat(two_systems.root / FILE).st_ino != before.st_ino, "readers see one file or the other"
 
 
 @pytest.mark.parametrize("argv", [["settle"], ["gc"], ["verify"], ["verify", "--boot"]], ids=" ".join)
-def test_after_what(site: PlainMachine, argv: list[str]) -> None:
-    configure(site)
-    cli.main(argv, machine=site.machine)
-    assert samples(site)["images_wanted", 'tree="running"'] == 3
+def test_after_what(two_systems: PlainMachine, argv: list[str]) -> None:
+    configure(two_systems)
+    cli.main(argv, machine=two_systems.machine)
+    assert samples(two_systems)["images_wanted", 'tree="running"'] == 3
 
 
-def test_a_dry_run_writes_nothing(site: PlainMachine) -> None:
-    configure(site)
-    cli.main(["gc", "--dry-run"], machine=site.machine)
-    assert not (site.root / FILE).exists()
+def test_a_dry_run_writes_nothing(two_systems: PlainMachine) -> None:
+    configure(two_systems)
+    cli.main(["gc", "--dry-run"], machine=two_systems.machine)
+    assert not (two_systems.root / FILE).exists()
 
 
 @pytest.mark.parametrize("path", ["/var/nowhere/a.prom", "/etc/os-release/a.prom", "/var/metrics/folder.prom"])
 def test_a_place_that_cannot_be_written_fails_nothing(
-    site: PlainMachine, caplog: pytest.LogCaptureFixture, path: str
+    two_systems: PlainMachine, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    make_tree(site.root, {"var/metrics/folder.prom": None})
-    configure(site, path)
-    metrics.update(site.machine)
+    make_tree(two_systems.root, {"var/metrics/folder.prom": None})
+    configure(two_systems, path)
+    metrics.update(two_systems.machine)
     assert "the metrics are not written" in caplog.text
     assert all(record.levelno < logging.ERROR for record in caplog.records), "an error would be a fault of the update"
 
 
 def test_a_fault_in_measuring_fails_nothing(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    two_systems: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def failing(*_: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr("tukit_sysext.metrics.measured.measured", failing)
-    configure(site)
-    metrics.update(site.machine)
+    configure(two_systems)
+    metrics.update(two_systems.machine)
     assert "RuntimeError: injected" in caplog.text

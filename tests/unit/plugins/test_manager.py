@@ -88,12 +88,6 @@ def recording(
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
-    site.snapshot(7)
-    return site
-
-
-@pytest.fixture
 def plugins() -> Plugins:
     return Plugins()
 
@@ -121,7 +115,7 @@ def call(plugins: Plugins, site: PlainMachine, hook: str) -> Any:
 @pytest.mark.parametrize("error", [RuntimeError("injected"), SystemExit(75), UnspeakableError()], ids=repr)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_plugin_that_fails_is_named_and_stops_no_other(
-    plugins: Plugins, site: PlainMachine, caplog: pytest.LogCaptureFixture, hook: str, error: BaseException
+    plugins: Plugins, snapshot_7: PlainMachine, caplog: pytest.LogCaptureFixture, hook: str, error: BaseException
 ) -> None:
     calls: list[tuple[str, dict[str, Any]]] = []
     plugins.register(recording(hook, calls, "first"), name="first")
@@ -130,9 +124,9 @@ def test_a_plugin_that_fails_is_named_and_stops_no_other(
     with caplog.at_level(logging.ERROR):
         if hook == "tukit_sysext_references":
             with pytest.raises(PluginFailed, match="plugin bad failed"):
-                call(plugins, site, hook)
+                call(plugins, snapshot_7, hook)
         else:
-            call(plugins, site, hook)
+            call(plugins, snapshot_7, hook)
     assert [name for name, _ in calls] == ["first", "bad", "last"]
     (told,) = [record.getMessage() for record in caplog.records]
     assert "plugin bad" in told
@@ -142,7 +136,11 @@ def test_a_plugin_that_fails_is_named_and_stops_no_other(
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_plugin_that_hangs_is_broken_off(
-    plugins: Plugins, site: PlainMachine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, hook: str
+    plugins: Plugins,
+    snapshot_7: PlainMachine,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    hook: str,
 ) -> None:
     """Also one that goes on whatever is raised in it."""
 
@@ -162,7 +160,7 @@ def test_a_plugin_that_hangs_is_broken_off(
     plugins.register(type("Plugin", (), {hook: staticmethod(hookimpl(hanging))})(), name="bad")
     plugins.register(recording(hook, calls, "last"), name="last")
     with pytest.raises(PluginFailed) if hook == "tukit_sysext_references" else nullcontext():
-        call(plugins, site, hook)
+        call(plugins, snapshot_7, hook)
     assert [name for name, _ in calls] == ["last"]
     (told,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert told.startswith(f"plugin bad failed in {hook}: TimeUp: it lasted longer than")
@@ -200,13 +198,13 @@ def test_every_event_has_a_hook() -> None:
     assert [kind for kind in EventKind if f"{PROJECT}_{kind}" not in HOOKS] == []
 
 
-def test_hook_sources(plugins: Plugins, site: PlainMachine) -> None:
+def test_hook_sources(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     plugins.register(recording("tukit_sysext_sources", [], "a"), name="a")
     plugins.register(recording("tukit_sysext_sources", [], "b"), name="b")
-    assert [source.name for source in call(plugins, site, "tukit_sysext_sources")] == ["a", "b"]
+    assert [source.name for source in call(plugins, snapshot_7, "tukit_sysext_sources")] == ["a", "b"]
 
 
-def test_sources_that_fail_while_they_are_listed(plugins: Plugins, site: PlainMachine) -> None:
+def test_sources_that_fail_while_they_are_listed(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     class Lazy:
         @hookimpl
         def tukit_sysext_sources(self) -> Any:
@@ -215,12 +213,12 @@ def test_sources_that_fail_while_they_are_listed(plugins: Plugins, site: PlainMa
 
     plugins.register(Lazy(), name="lazy")
     plugins.register(recording("tukit_sysext_sources", [], "good"), name="good")
-    assert [source.name for source in call(plugins, site, "tukit_sysext_sources")] == ["good"]
+    assert [source.name for source in call(plugins, snapshot_7, "tukit_sysext_sources")] == ["good"]
 
 
 @pytest.mark.parametrize("wrong", ["local", ["local"], 7, [PlainSource("../evil")], [PlainSource("good")]])
 def test_a_source_that_is_none_or_has_anothers_name_is_left_out(
-    plugins: Plugins, site: PlainMachine, caplog: pytest.LogCaptureFixture, wrong: object
+    plugins: Plugins, snapshot_7: PlainMachine, caplog: pytest.LogCaptureFixture, wrong: object
 ) -> None:
     class Wrong:
         @hookimpl
@@ -230,19 +228,19 @@ def test_a_source_that_is_none_or_has_anothers_name_is_left_out(
     good = recording("tukit_sysext_sources", [], "good")
     plugins.register(good, name="good")
     plugins.register(Wrong(), name="wrong")
-    assert [source.name for source in call(plugins, site, "tukit_sysext_sources")] == ["good"]
+    assert [source.name for source in call(plugins, snapshot_7, "tukit_sysext_sources")] == ["good"]
     (record,) = caplog.records
     assert "plugin wrong" in record.getMessage()
 
 
-def test_hook_check(plugins: Plugins, site: PlainMachine) -> None:
+def test_hook_check(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     """The first objection counts, and nobody is asked twice."""
-    assert call(plugins, site, "tukit_sysext_check") == ""
+    assert call(plugins, snapshot_7, "tukit_sysext_check") == ""
     calls: list[tuple[str, dict[str, Any]]] = []
     plugins.register(recording("tukit_sysext_check", calls, "first"), name="first")
     plugins.register(recording("tukit_sysext_check", calls, "last"), name="last")
-    assert call(plugins, site, "tukit_sysext_check") == "plugin first: first says no"
-    assert call(plugins, site, "tukit_sysext_check") == "plugin first: first says no"
+    assert call(plugins, snapshot_7, "tukit_sysext_check") == "plugin first: first says no"
+    assert call(plugins, snapshot_7, "tukit_sysext_check") == "plugin first: first says no"
     assert [name for name, _ in calls] == ["first", "last"]
     assert calls[0][1] == {
         "system": {"ID": "os"},
@@ -266,7 +264,12 @@ def test_hook_check(plugins: Plugins, site: PlainMachine) -> None:
     ],
 )
 def test_what_a_check_may_say(
-    plugins: Plugins, site: PlainMachine, caplog: pytest.LogCaptureFixture, answer: object, expected: str, told: bool
+    plugins: Plugins,
+    snapshot_7: PlainMachine,
+    caplog: pytest.LogCaptureFixture,
+    answer: object,
+    expected: str,
+    told: bool,
 ) -> None:
     class Mine:
         @hookimpl
@@ -274,11 +277,11 @@ def test_what_a_check_may_say(
             return answer
 
     plugins.register(Mine(), name="mine")
-    assert call(plugins, site, "tukit_sysext_check") == expected
+    assert call(plugins, snapshot_7, "tukit_sysext_check") == expected
     assert ["expected a reason or None" in record.getMessage() for record in caplog.records] == [True] * told
 
 
-def test_a_check_cannot_change_what_it_is_given(plugins: Plugins, site: PlainMachine) -> None:
+def test_a_check_cannot_change_what_it_is_given(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     class Mine:
         @hookimpl
         def tukit_sysext_check(self, image: dict[str, str]) -> None:
@@ -287,21 +290,21 @@ def test_a_check_cannot_change_what_it_is_given(plugins: Plugins, site: PlainMac
     calls: list[tuple[str, dict[str, Any]]] = []
     plugins.register(Mine(), name="mine")
     plugins.register(recording("tukit_sysext_check", calls, "last"), name="last")
-    assert call(plugins, site, "tukit_sysext_check") == "plugin last: last says no"
+    assert call(plugins, snapshot_7, "tukit_sysext_check") == "plugin last: last says no"
     assert calls[0][1]["image"]["ID"] == "os"
 
 
-def test_hook_references(plugins: Plugins, site: PlainMachine) -> None:
+def test_hook_references(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     class Lists:
         @hookimpl
         def tukit_sysext_references(self) -> Iterator[Root]:
             yield Root(image="b.raw", where="the list of\nthe site")
             yield Root(image="c.raw", where="list of plugin lists")
 
-    assert call(plugins, site, "tukit_sysext_references") == []
+    assert call(plugins, snapshot_7, "tukit_sysext_references") == []
     plugins.register(recording("tukit_sysext_references", [], "a"), name="a")
     plugins.register(Lists(), name="lists")
-    assert call(plugins, site, "tukit_sysext_references") == [
+    assert call(plugins, snapshot_7, "tukit_sysext_references") == [
         Root(image="a.raw", where="plugin a"),
         Root(image="b.raw", where="plugin lists: the list of the site"),
         Root(image="c.raw", where="list of plugin lists"),
@@ -309,7 +312,7 @@ def test_hook_references(plugins: Plugins, site: PlainMachine) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["a.raw", ["a.raw"], [None], [Root(image="", where="x")], 7, {"a.raw": "me"}])
-def test_references_that_are_none_are_unknown(plugins: Plugins, site: PlainMachine, wrong: object) -> None:
+def test_references_that_are_none_are_unknown(plugins: Plugins, snapshot_7: PlainMachine, wrong: object) -> None:
     class Wrong:
         @hookimpl
         def tukit_sysext_references(self) -> object:
@@ -317,10 +320,10 @@ def test_references_that_are_none_are_unknown(plugins: Plugins, site: PlainMachi
 
     plugins.register(Wrong(), name="wrong")
     with pytest.raises(PluginFailed, match="plugin wrong: references: expected a Root"):
-        call(plugins, site, "tukit_sysext_references")
+        call(plugins, snapshot_7, "tukit_sysext_references")
 
 
-def test_references_that_fail_midway_are_unknown(plugins: Plugins, site: PlainMachine) -> None:
+def test_references_that_fail_midway_are_unknown(plugins: Plugins, snapshot_7: PlainMachine) -> None:
     class Lazy:
         @hookimpl
         def tukit_sysext_references(self) -> Iterator[Root]:
@@ -329,10 +332,12 @@ def test_references_that_fail_midway_are_unknown(plugins: Plugins, site: PlainMa
 
     plugins.register(Lazy(), name="lazy")
     with pytest.raises(PluginFailed, match="plugin lazy failed"):
-        call(plugins, site, "tukit_sysext_references")
+        call(plugins, snapshot_7, "tukit_sysext_references")
 
 
-def test_hook_transaction_finalizing(plugins: Plugins, site: PlainMachine, caplog: pytest.LogCaptureFixture) -> None:
+def test_hook_transaction_finalizing(
+    plugins: Plugins, snapshot_7: PlainMachine, caplog: pytest.LogCaptureFixture
+) -> None:
     """The outcome is ours alone, and others are called after the main job."""
     seen: list[Path] = []
 
@@ -343,16 +348,16 @@ def test_hook_transaction_finalizing(plugins: Plugins, site: PlainMachine, caplo
             return "refused"
 
     plugins.register(Mine(), name="mine")
-    ours = call(plugins, site, "tukit_sysext_transaction_finalizing")
+    ours = call(plugins, snapshot_7, "tukit_sysext_transaction_finalizing")
     assert isinstance(ours, Outcome)
-    assert seen == [site.tree(7)]
+    assert seen == [snapshot_7.tree(7)]
     (record,) = caplog.records
     assert "plugin mine: transaction_finalizing: expected None" in record.getMessage()
 
 
-def test_hook_transaction_judged(plugins: Plugins, site: PlainMachine) -> None:
-    call(plugins, site, "tukit_sysext_transaction_judged")
-    with Ledger(site.layout.ledger) as ledger:
+def test_hook_transaction_judged(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    call(plugins, snapshot_7, "tukit_sysext_transaction_judged")
+    with Ledger(snapshot_7.layout.ledger) as ledger:
         assert [row.number for row in ledger.snapshots()] == [7]
 
 
@@ -370,48 +375,48 @@ def settled(plugins: Plugins, site: PlainMachine, hook: str) -> list[str]:
         return [event.kind for event in ledger.events()]
 
 
-def test_hook_transaction_finalized(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_transaction_finalized") == ["transaction finalized"]
+def test_hook_transaction_finalized(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_transaction_finalized") == ["transaction finalized"]
 
 
-def test_hook_transaction_discarded(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_transaction_discarded") == ["transaction discarded"]
+def test_hook_transaction_discarded(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_transaction_discarded") == ["transaction discarded"]
 
 
-def test_hook_transaction_aborted(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_transaction_aborted") == ["transaction aborted"]
+def test_hook_transaction_aborted(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_transaction_aborted") == ["transaction aborted"]
 
 
-def test_hook_transaction_kept(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_transaction_kept") == ["transaction kept"]
+def test_hook_transaction_kept(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_transaction_kept") == ["transaction kept"]
 
 
-def test_hook_snapshot_created(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_snapshot_created") == ["snapshot created"]
+def test_hook_snapshot_created(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_snapshot_created") == ["snapshot created"]
 
 
-def test_hook_snapshot_modified(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_snapshot_modified") == ["snapshot modified"]
+def test_hook_snapshot_modified(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_snapshot_modified") == ["snapshot modified"]
 
 
-def test_hook_snapshot_deleted(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_snapshot_deleted") == ["snapshot deleted"]
+def test_hook_snapshot_deleted(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_snapshot_deleted") == ["snapshot deleted"]
 
 
-def test_hook_read_only_changed(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_read_only_changed") == ["read-only changed"]
+def test_hook_read_only_changed(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_read_only_changed") == ["read-only changed"]
 
 
-def test_hook_booted(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_booted") == ["booted"]
+def test_hook_booted(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_booted") == ["booted"]
 
 
-def test_hook_default_changed(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_default_changed") == ["default changed"]
+def test_hook_default_changed(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_default_changed") == ["default changed"]
 
 
-def test_hook_rolled_back(plugins: Plugins, site: PlainMachine) -> None:
-    assert settled(plugins, site, "tukit_sysext_rolled_back") == ["rolled back"]
+def test_hook_rolled_back(plugins: Plugins, snapshot_7: PlainMachine) -> None:
+    assert settled(plugins, snapshot_7, "tukit_sysext_rolled_back") == ["rolled back"]
 
 
 def test_a_hook_that_does_not_exist_is_refused(plugins: Plugins) -> None:

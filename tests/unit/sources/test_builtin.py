@@ -31,7 +31,7 @@ MAIN = "etc/tukit-sysext/tukit-sysext.conf"
 
 
 @pytest.fixture
-def site(tmp_path: Path, key: SigningKey) -> PlainMachine:
+def closed_source(tmp_path: Path, key: SigningKey) -> PlainMachine:
     site = PlainMachine(tmp_path / "machine")
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public(), MAIN: "[Network]\nDeadline=1\n"})
     return site
@@ -53,32 +53,34 @@ def names(source: Source) -> list[str]:
     return [candidate.file_name for candidate in source.candidates()]
 
 
-def test_directories_and_servers(site: PlainMachine, repository: Repository, tmp_path: Path, key: SigningKey) -> None:
+def test_directories_and_servers(
+    closed_source: PlainMachine, repository: Repository, tmp_path: Path, key: SigningKey
+) -> None:
     other = Repository(tmp_path / "other")
     offer(other, "vim", "9")
     publish(other, key)
     with Server(repository.folder) as server:
         make_tree(
-            site.root,
+            closed_source.root,
             {
                 f"{SOURCES}/disk.conf": f"[Source]\nPath={other.folder}\n",
                 f"{SOURCES}/web.conf": f"[Source]\nURL={unused_url()} {server.url}\nPriority=5\n",
                 f"{SOURCES}/neither.conf": "[Source]\nPriority=5\n",
             },
         )
-        found = sources(site)
+        found = sources(closed_source)
         assert sorted(found) == ["disk", "web"]
         assert names(found["disk"]) == ["vim-9.x86-64.raw"]
         assert len(names(found["web"])) == 3
         assert {candidate.priority for candidate in found["web"].candidates()} == {5}
 
 
-def test_what_was_had_is_in_the_cache_of_the_machine(site: PlainMachine, server: Server) -> None:
-    make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n"})
+def test_what_was_had_is_in_the_cache_of_the_machine(closed_source: PlainMachine, server: Server) -> None:
+    make_tree(closed_source.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n"})
     for _ in range(2):
-        names(sources(site)["web"])
+        names(sources(closed_source)["web"])
     assert [request.status for request in server.requests] == [200, 200, 304]
-    assert site.layout.cache.is_dir()
+    assert closed_source.layout.cache.is_dir()
 
 
 def system_proxy(url: str, *, none_for: str = "") -> dict[str, str]:
@@ -86,45 +88,49 @@ def system_proxy(url: str, *, none_for: str = "") -> dict[str, str]:
     return {"etc/sysconfig/proxy": text}
 
 
-def test_the_proxy_of_the_system_is_used(site: PlainMachine, server: Server, proxy: Proxy) -> None:
-    make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n", **system_proxy(proxy.url)})
-    assert len(names(sources(site)["web"])) == 3
+def test_the_proxy_of_the_system_is_used(closed_source: PlainMachine, server: Server, proxy: Proxy) -> None:
+    make_tree(closed_source.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n", **system_proxy(proxy.url)})
+    assert len(names(sources(closed_source)["web"])) == 3
     assert f"GET {server.url}/SHA256SUMS" in proxy.log
 
 
-def test_the_proxy_of_the_configuration_is_stronger(site: PlainMachine, server: Server, proxy: Proxy) -> None:
+def test_the_proxy_of_the_configuration_is_stronger(closed_source: PlainMachine, server: Server, proxy: Proxy) -> None:
     make_tree(
-        site.root,
+        closed_source.root,
         {
             f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n",
             MAIN: f"[Network]\nProxy={proxy.url}\n",
             **system_proxy(unused_url(), none_for="127.0.0.1"),
         },
     )
-    assert len(names(sources(site)["web"])) == 3
+    assert len(names(sources(closed_source)["web"])) == 3
     assert f"GET {server.url}/SHA256SUMS" in proxy.log
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_servers_without_a_proxy(site: PlainMachine, server: Server, own: bool) -> None:
+def test_servers_without_a_proxy(closed_source: PlainMachine, server: Server, own: bool) -> None:
     """Named by the configuration or by the system."""
     entries = {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n"}
     entries |= system_proxy(unused_url(), none_for="" if own else "localhost, 127.0.0.1")
     if own:
         entries[MAIN] = "[Network]\nNoProxy=127.0.0.1\n"
-    make_tree(site.root, entries)
-    assert len(names(sources(site)["web"])) == 3
+    make_tree(closed_source.root, entries)
+    assert len(names(sources(closed_source)["web"])) == 3
 
 
-def test_the_proxy_that_is_down_is_a_reason(site: PlainMachine, server: Server) -> None:
-    make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n", **system_proxy(unused_url())})
+def test_the_proxy_that_is_down_is_a_reason(closed_source: PlainMachine, server: Server) -> None:
+    make_tree(
+        closed_source.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={server.url}\n", **system_proxy(unused_url())}
+    )
     with pytest.raises(SourceUnreachable, match="SHA256SUMS: no connection"):
-        sources(site)["web"].candidates()
+        sources(closed_source)["web"].candidates()
 
 
-def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: PlainMachine, tmp_path: Path) -> None:
+def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(
+    closed_source: PlainMachine, tmp_path: Path
+) -> None:
     """The hook runs in every transaction; a machine with local sources must not pay for the others."""
-    make_tree(site.root, {f"{SOURCES}/disk.conf": f"[Source]\nPath={tmp_path}\n"})
+    make_tree(closed_source.root, {f"{SOURCES}/disk.conf": f"[Source]\nPath={tmp_path}\n"})
     code = (
         "import sys; from pathlib import Path; from tests.machine import PlainMachine\n"
         "from tukit_sysext.layout import Layout; from tukit_sysext.machine import Machine\n"
@@ -136,19 +142,23 @@ def test_what_speaks_to_the_network_is_imported_only_where_it_is_needed(site: Pl
         "assert [source.name for source in found] == ['disk']\n"
         "print(sorted({'pycurl', 'tukit_sysext.net.transfer', 'tukit_sysext.sources.web'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(site.root)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(closed_source.root)], capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
 def test_who_only_looks_does_not_wait_for_a_server_that_is_away(
-    site: PlainMachine, caplog: pytest.LogCaptureFixture
+    closed_source: PlainMachine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A transaction waits, as the network may be coming up (test_mirrors)."""
-    make_tree(site.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={unused_url()}\n", MAIN: "[Network]\nDeadline=1h\n"})
+    make_tree(
+        closed_source.root, {f"{SOURCES}/web.conf": f"[Source]\nURL={unused_url()}\n", MAIN: "[Network]\nDeadline=1h\n"}
+    )
     caplog.set_level(logging.INFO)
-    with Tree(site.root) as tree:
+    with Tree(closed_source.root) as tree:
         configuration = settings.load_configuration(tree)
-    (source,) = Sources().tukit_sysext_sources(replace(site.machine, read_only=True), configuration)
+    (source,) = Sources().tukit_sysext_sources(replace(closed_source.machine, read_only=True), configuration)
     with pytest.raises(SourceUnreachable, match="no connection"):
         source.candidates()
     assert len(caplog.messages) == 1

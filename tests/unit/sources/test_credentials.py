@@ -29,7 +29,7 @@ pytestmark = pytest.mark.root
 
 
 @pytest.fixture
-def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
+def with_credentials(verify_site: VerifySite, key: SigningKey) -> VerifySite:
     """A machine with credentials for its source, a closed server."""
     site = verify_site
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public(), FILE: f"labuser:{SECRET}\n"})
@@ -41,9 +41,9 @@ def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
 
 
 @pytest.fixture
-def server(site: VerifySite) -> Iterator[Server]:
-    with Server(site.source, login=f"labuser:{SECRET}") as started:
-        configure(site, started.url)
+def server(with_credentials: VerifySite) -> Iterator[Server]:
+    with Server(with_credentials.source, login=f"labuser:{SECRET}") as started:
+        configure(with_credentials, started.url)
         yield started
 
 
@@ -74,83 +74,85 @@ def nowhere(site: VerifySite, *texts: str) -> None:
 
 
 def test_an_image_comes_and_the_credentials_are_nowhere_else(
-    site: VerifySite, server: Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    with_credentials: VerifySite, server: Server, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    outcome = run(site)
+    outcome = run(with_credentials)
     assert [change.text for change in outcome.changes] == ["gdb: 1 added, from source local"]
     assert authorizations(server) == {f"Basic {CODED}"}
-    for argv in (["check", "--root", str(site.root)], ["status"], ["sources"], ["history"]):
+    for argv in (["check", "--root", str(with_credentials.root)], ["status"], ["sources"], ["history"]):
         for more in ([], ["--json"]):
-            cli.main([*argv, *more], machine=site.machine)
-    record = json.loads((site.layout.records / f"{file_of('1')}.json").read_text())
+            cli.main([*argv, *more], machine=with_credentials.machine)
+    record = json.loads((with_credentials.layout.records / f"{file_of('1')}.json").read_text())
     assert record["url"] == f"{server.url}/{file_of('1')}"
-    nowhere(site, *capsys.readouterr(), caplog.text, repr(outcome))
-    assert [path.name for path in site.layout.cache.iterdir()]  # there was something to look into
+    nowhere(with_credentials, *capsys.readouterr(), caplog.text, repr(outcome))
+    assert [path.name for path in with_credentials.layout.cache.iterdir()]  # there was something to look into
 
 
-def test_a_repair_by_the_recorded_hash_brings_them_along(site: VerifySite, server: Server) -> None:
-    run(site)
-    (site.layout.store / file_of("1")).unlink()
-    assessment = site.assess()
-    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+def test_a_repair_by_the_recorded_hash_brings_them_along(with_credentials: VerifySite, server: Server) -> None:
+    run(with_credentials)
+    (with_credentials.layout.store / file_of("1")).unlink()
+    assessment = with_credentials.assess()
+    (done,) = repair(with_credentials.machine, Plugins(), assessment.subject, assessment.wrong)
     assert done.outcome is RepairOutcome.REPAIRED
 
 
 def test_without_them_the_reason_says_what_to_do(
-    site: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
+    with_credentials: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    configure(site, server.url, more="")
-    assert "status 401: it asks for credentials (Credentials= of the source)" in run(site).missed["gdb"]
+    configure(with_credentials, server.url, more="")
+    assert "status 401: it asks for credentials (Credentials= of the source)" in run(with_credentials).missed["gdb"]
 
 
-def test_wrong_ones_are_not_told(site: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_ones_are_not_told(with_credentials: VerifySite, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with Server(site.source, login="labuser:other") as server:
-        configure(site, server.url)
-        outcome = run(site)
+    with Server(with_credentials.source, login="labuser:other") as server:
+        configure(with_credentials, server.url)
+        outcome = run(with_credentials)
     assert "it does not take the credentials" in outcome.missed["gdb"]
-    nowhere(site, caplog.text, *outcome.refusals.values())
+    nowhere(with_credentials, caplog.text, *outcome.refusals.values())
 
 
 def test_a_file_that_everybody_can_read_is_a_fault_that_refuses_nothing(
-    site: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
+    with_credentials: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (site.root / FILE).chmod(0o644)
-    outcome = run(site)
+    (with_credentials.root / FILE).chmod(0o644)
+    outcome = run(with_credentials)
     assert outcome.refusals == {}
     assert "expected a file of root with mode 0600" in caplog.text
     assert f"Basic {CODED}" not in authorizations(server)
-    nowhere(site, caplog.text)
+    nowhere(with_credentials, caplog.text)
 
 
-def test_an_image_that_comes_from_another_server_comes_without_them(site: VerifySite, server: Server) -> None:
-    with Server(site.source) as other:
+def test_an_image_that_comes_from_another_server_comes_without_them(
+    with_credentials: VerifySite, server: Server
+) -> None:
+    with Server(with_credentials.source) as other:
         server.fail("*.raw", Redirect(url=f"{other.url}/{{path}}"))
-        assert run(site).changes
+        assert run(with_credentials).changes
         assert authorizations(other) == {None}
         assert [request.path for request in other.requests] == [f"/{file_of('1')}"]
 
 
-def test_the_clear_is_not_used_beside_https(site: VerifySite, server: Server) -> None:
+def test_the_clear_is_not_used_beside_https(with_credentials: VerifySite, server: Server) -> None:
     """A mirror with plain HTTP is no place for them where the source has one with HTTPS."""
-    configure(site, "https://127.0.0.1:1/", server.url)
-    run(site)
+    configure(with_credentials, "https://127.0.0.1:1/", server.url)
+    run(with_credentials)
     assert server.requests
     assert authorizations(server) == {None}
 
 
-def test_every_mirror_of_the_source_is_told(site: VerifySite, server: Server) -> None:
-    with Server(site.source, login=f"labuser:{SECRET}") as mirror:
-        configure(site, server.url, mirror.url)
+def test_every_mirror_of_the_source_is_told(with_credentials: VerifySite, server: Server) -> None:
+    with Server(with_credentials.source, login=f"labuser:{SECRET}") as mirror:
+        configure(with_credentials, server.url, mirror.url)
         server.fail("*.raw", Redirect(url="http://127.0.0.1:1/"))
-        assert run(site).changes
+        assert run(with_credentials).changes
         assert authorizations(mirror) == {f"Basic {CODED}"}
 
 
-def test_the_clear_is_told_of(site: VerifySite, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["sources"], machine=site.machine) == 0
+def test_the_clear_is_told_of(with_credentials: VerifySite, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sources"], machine=with_credentials.machine) == 0
     assert f"/{FILE} goes over the network in the clear" in capsys.readouterr().out
-    configure(site, "https://127.0.0.1:1/", server.url)
-    assert cli.main(["sources"], machine=site.machine) == 0
+    configure(with_credentials, "https://127.0.0.1:1/", server.url)
+    assert cli.main(["sources"], machine=with_credentials.machine) == 0
     assert "in the clear" not in capsys.readouterr().out

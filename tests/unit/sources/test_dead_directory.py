@@ -9,11 +9,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.lab.images import write_checksums
 from tests.rpm import TOP
+from tests.unit.net.samples import QUICK
+from tests.unit.sources.samples import settings, trust
+from tukit_sysext.sources import directory
+from tukit_sysext.sources.directory import DirectorySource
 
 _DEAD = """
 import ctypes, os, sys, time
@@ -61,3 +68,14 @@ def test_a_directory_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     seconds, _, said = done.stdout.partition(" ")
     assert float(seconds) < 2, "one time is waited for, not one for each call"
     assert said.strip().endswith("mount: no answer for 1 s")
+
+
+def test_another_source_that_is_slow_takes_no_time_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are made before the first is asked: a directory that answers is believed however late that is."""
+    write_checksums(tmp_path)
+    of = settings(None, verify=False)
+    source = DirectorySource(of, tmp_path, trust(of, tmp_path / "cache"), limits=replace(QUICK, finding_out=1))
+    now = time.monotonic()
+    monkeypatch.setattr(directory, "time", SimpleNamespace(monotonic=lambda: now + 600))
+    assert source.candidates() == []
+    assert source.candidates() == []

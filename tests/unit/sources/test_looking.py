@@ -25,7 +25,7 @@ CONTENT = b"gdb 1"
 
 
 @pytest.fixture
-def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
+def signed_source(verify_site: VerifySite, key: SigningKey) -> VerifySite:
     site = verify_site
     make_tree(
         site.root,
@@ -68,41 +68,45 @@ def run(site: VerifySite) -> list[str]:
     return os.listdir(site.root / "etc/extensions")
 
 
-def test_from_a_folder(site: VerifySite, looked: list[str]) -> None:
-    configure(site, f"Path={site.source}")
-    assert run(site) == ["gdb.raw"]
+def test_from_a_folder(signed_source: VerifySite, looked: list[str]) -> None:
+    configure(signed_source, f"Path={signed_source.source}")
+    assert run(signed_source) == ["gdb.raw"]
     assert looked == [sha256(CONTENT)]
 
 
-def test_from_a_folder_with_another_content(site: VerifySite, looked: list[str]) -> None:
-    configure(site, f"Path={site.source}")
-    (site.source / file_of("1")).write_bytes(b"gdb 2")
-    assert run(site) == []
+def test_from_a_folder_with_another_content(signed_source: VerifySite, looked: list[str]) -> None:
+    configure(signed_source, f"Path={signed_source.source}")
+    (signed_source.source / file_of("1")).write_bytes(b"gdb 2")
+    assert run(signed_source) == []
     assert looked == []
 
 
-def test_from_a_folder_without_a_good_signature(site: VerifySite, other_key: SigningKey, looked: list[str]) -> None:
-    configure(site, f"Path={site.source}")
-    Repository(site.source).sign(other_key)
-    assert run(site) == []
+def test_from_a_folder_without_a_good_signature(
+    signed_source: VerifySite, other_key: SigningKey, looked: list[str]
+) -> None:
+    configure(signed_source, f"Path={signed_source.source}")
+    Repository(signed_source.source).sign(other_key)
+    assert run(signed_source) == []
     assert looked == []
 
 
 @pytest.mark.parametrize("fault", [Corrupt(offset=2), Truncated(size=3)])
-def test_from_a_server_with_another_content(site: VerifySite, looked: list[str], fault: Corrupt | Truncated) -> None:
-    with Server(site.source) as server:
-        configure(site, f"URL={server.url}")
+def test_from_a_server_with_another_content(
+    signed_source: VerifySite, looked: list[str], fault: Corrupt | Truncated
+) -> None:
+    with Server(signed_source.source) as server:
+        configure(signed_source, f"URL={server.url}")
         server.fail(file_of("1"), fault)
-        assert run(site) == []
+        assert run(signed_source) == []
     assert looked == []
 
 
-def test_what_is_wrong_at_first_is_looked_into_when_it_is_right(site: VerifySite, looked: list[str]) -> None:
+def test_what_is_wrong_at_first_is_looked_into_when_it_is_right(signed_source: VerifySite, looked: list[str]) -> None:
     """It broke off, and the rest of it was other bytes: all of it once more."""
-    with Server(site.source) as server:
-        configure(site, f"URL={server.url}")
+    with Server(signed_source.source) as server:
+        configure(signed_source, f"URL={server.url}")
         server.fail(file_of("1"), Cut(after=2), times=1)
         server.fail(file_of("1"), WrongRange(stated=0, sent=1), times=2)
-        assert run(site) == ["gdb.raw"]
+        assert run(signed_source) == ["gdb.raw"]
         assert [request.status for request in server.requests if request.path.endswith(".raw")] == [200, 206, 200]
     assert looked == [sha256(CONTENT)]

@@ -249,7 +249,7 @@ def test_a_memory_that_cannot_be_written_is_told_and_stops_nothing(
 
 
 @pytest.fixture
-def site(verify_site: VerifySite, key: SigningKey) -> VerifySite:
+def signed_today(verify_site: VerifySite, key: SigningKey) -> VerifySite:
     """A machine whose source has a signed list of today."""
     site = verify_site
     make_tree(site.root, {"etc/systemd/import-pubring.gpg": key.public()})
@@ -274,53 +274,56 @@ def replay(site: VerifySite, key: SigningKey) -> None:
     Repository(site.source).sign(key, time=OLD)
 
 
-def test_a_replayed_list_is_broken_for_the_policy(site: VerifySite, key: SigningKey) -> None:
-    replay(site, key)
-    image = plan(site.machine, site.root)
+def test_a_replayed_list_is_broken_for_the_policy(signed_today: VerifySite, key: SigningKey) -> None:
+    replay(signed_today, key)
+    image = plan(signed_today.machine, signed_today.root)
     assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert "tukit-sysext sources reset local" in image.reason
 
 
-def test_a_replayed_list_leaves_what_fits_alone(site: VerifySite, key: SigningKey) -> None:
-    replay(site, key)
-    site.store_image("1")
-    site.link("1")
-    image = plan(site.machine, site.root)
+def test_a_replayed_list_leaves_what_fits_alone(signed_today: VerifySite, key: SigningKey) -> None:
+    replay(signed_today, key)
+    signed_today.store_image("1")
+    signed_today.link("1")
+    image = plan(signed_today.machine, signed_today.root)
     assert (image.action, image.refuses) == (Action.KEEP, False)
 
 
 @pytest.mark.parametrize("at_hand", [True, False])
 def test_a_damaged_memory_is_a_fault_of_ours_and_refuses_nothing(
-    site: VerifySite, at_hand: bool, caplog: pytest.LogCaptureFixture
+    signed_today: VerifySite, at_hand: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plan(site.machine, site.root)
-    (site.layout.seen / "local").write_bytes(b"\0\0")
+    plan(signed_today.machine, signed_today.root)
+    (signed_today.layout.seen / "local").write_bytes(b"\0\0")
     if at_hand:
-        site.store_image("1")
-        site.link("1")
-    image = plan(site.machine, site.root)
+        signed_today.store_image("1")
+        signed_today.link("1")
+    image = plan(signed_today.machine, signed_today.root)
     assert not image.refuses
     assert image.action is (Action.KEEP if at_hand else Action.LEAVE_OUT)
     assert image.left_out is (None if at_hand else LeftOut.FAULT)
     assert "tukit-sysext sources reset local" in caplog.text
-    assert (site.layout.seen / "local").read_bytes() == b"\0\0"
+    assert (signed_today.layout.seen / "local").read_bytes() == b"\0\0"
 
 
-def test_check_remembers_nothing(site: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sorted(path for path in site.root.rglob("*") if not path.is_relative_to(site.layout.cache))
-    check.run(site.machine, Namespace(root=site.root, json=True))
+def test_check_remembers_nothing(signed_today: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(path for path in signed_today.root.rglob("*") if not path.is_relative_to(signed_today.layout.cache))
+    check.run(signed_today.machine, Namespace(root=signed_today.root, json=True))
     assert file_of("1") in capsys.readouterr().out
-    after = sorted(path for path in site.root.rglob("*") if not path.is_relative_to(site.layout.cache))
-    assert {path.relative_to(site.root) for path in set(after) - set(before)} <= {Path("var"), Path("var/cache")}
+    after = sorted(path for path in signed_today.root.rglob("*") if not path.is_relative_to(signed_today.layout.cache))
+    assert {path.relative_to(signed_today.root) for path in set(after) - set(before)} <= {
+        Path("var"),
+        Path("var/cache"),
+    }
 
 
-def test_repair_by_the_recorded_hash_is_exempt(site: VerifySite, key: SigningKey) -> None:
-    replay(site, key)
-    path = site.store_image("1")
-    site.link("1")
+def test_repair_by_the_recorded_hash_is_exempt(signed_today: VerifySite, key: SigningKey) -> None:
+    replay(signed_today, key)
+    path = signed_today.store_image("1")
+    signed_today.link("1")
     path.unlink()
-    assessment = site.assess()
-    (done,) = repair(site.machine, Plugins(), assessment.subject, assessment.wrong)
+    assessment = signed_today.assess()
+    (done,) = repair(signed_today.machine, Plugins(), assessment.subject, assessment.wrong)
     assert (done.outcome, path.read_bytes()) == (RepairOutcome.REPAIRED, b"gdb 1")
 
 
@@ -343,46 +346,52 @@ def in_1970(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 @pytest.mark.parametrize("best_before", [None, NOW + timedelta(days=10), NOW - timedelta(days=10)])
 @pytest.mark.parametrize("remembered", [True, False])
 def test_with_a_clock_in_1970_nothing_new_is_believed_and_what_fits_stays(
-    site: VerifySite, key: SigningKey, in_1970: Callable[[], None], best_before: datetime | None, remembered: bool
+    signed_today: VerifySite,
+    key: SigningKey,
+    in_1970: Callable[[], None],
+    best_before: datetime | None,
+    remembered: bool,
 ) -> None:
     """Threats N11 and L14: refused for what would be fetched alone."""
-    Repository(site.source).write_list(best_before=best_before.date() if best_before else None)
-    Repository(site.source).sign(key, time=NEW)
+    Repository(signed_today.source).write_list(best_before=best_before.date() if best_before else None)
+    Repository(signed_today.source).sign(key, time=NEW)
     if remembered:
-        Seen.of(site.machine).remember("local", {key.fingerprint: int(NEW.timestamp())})
-    site.has_for_former_system("gdb")
-    site.store_image("0.9")
-    link = site.link("0.9")
+        Seen.of(signed_today.machine).remember("local", {key.fingerprint: int(NEW.timestamp())})
+    signed_today.has_for_former_system("gdb")
+    signed_today.store_image("0.9")
+    link = signed_today.link("0.9")
     in_1970()
-    image = plan(site.machine, site.root)
+    image = plan(signed_today.machine, signed_today.root)
     assert (image.action, image.refuses) == (Action.KEEP, False)
     link.unlink()
-    (site.layout.store / file_of("0.9")).unlink()
-    image = plan(site.machine, site.root)
+    (signed_today.layout.store / file_of("0.9")).unlink()
+    image = plan(signed_today.machine, signed_today.root)
     assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert "from the future" in image.reason
     expected = {key.fingerprint: int(NEW.timestamp())} if remembered else {}
-    assert Seen.of(site.machine).times("local") == expected
+    assert Seen.of(signed_today.machine).times("local") == expected
 
 
-def test_with_a_clock_in_1970_nothing_is_collected(site: VerifySite, in_1970: Callable[[], None]) -> None:
-    path = site.store_image("0.9")
+def test_with_a_clock_in_1970_nothing_is_collected(signed_today: VerifySite, in_1970: Callable[[], None]) -> None:
+    path = signed_today.store_image("0.9")
     in_1970()
     for _ in range(3):
-        assert collect(site.machine, Plugins()).gone == ()
+        assert collect(signed_today.machine, Plugins()).gone == ()
     assert path.exists()
 
 
-def test_a_list_that_went_stale_leaves_what_fits_alone(site: VerifySite, key: SigningKey) -> None:
+def test_a_list_that_went_stale_leaves_what_fits_alone(signed_today: VerifySite, key: SigningKey) -> None:
     """N6: BEST-BEFORE, and MaxAge=."""
-    site.store_image("0.9")
-    site.link("0.9")
-    Repository(site.source).write_list(best_before=NOW.date() - timedelta(days=2))
-    Repository(site.source).sign(key, time=NEW)
-    assert plan(site.machine, site.root).action is Action.KEEP
-    Repository(site.source).write_list()
-    Repository(site.source).sign(key, time=NEW)
-    assert plan(site.machine, site.root).action is Action.FETCH
-    (site.root / "etc/tukit-sysext/sources.d/local.conf").write_text(f"[Source]\nPath={site.source}\nMaxAge=12h\n")
-    image = plan(site.machine, site.root)
+    signed_today.store_image("0.9")
+    signed_today.link("0.9")
+    Repository(signed_today.source).write_list(best_before=NOW.date() - timedelta(days=2))
+    Repository(signed_today.source).sign(key, time=NEW)
+    assert plan(signed_today.machine, signed_today.root).action is Action.KEEP
+    Repository(signed_today.source).write_list()
+    Repository(signed_today.source).sign(key, time=NEW)
+    assert plan(signed_today.machine, signed_today.root).action is Action.FETCH
+    (signed_today.root / "etc/tukit-sysext/sources.d/local.conf").write_text(
+        f"[Source]\nPath={signed_today.source}\nMaxAge=12h\n"
+    )
+    image = plan(signed_today.machine, signed_today.root)
     assert (image.action, image.refuses) == (Action.KEEP, False)

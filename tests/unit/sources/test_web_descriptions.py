@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +50,8 @@ def test_every_kind_is_read_whether_the_list_names_it_or_not(
             assert known.merge_name is None
         asked = [request.path for request in server.requests]
     described, _ = description(image, kind)
-    # what the list does not vouch for is not kept
-    assert asked.count(f"/{described}") == (1 if named else 2)
-    assert named == (asked[-1] == "/SHA256SUMS")
+    assert asked.count(f"/{described}") == 1, "it was asked again though the list is the same"
+    assert asked[-1] == "/SHA256SUMS"
 
 
 def test_the_kind_that_was_there_is_looked_for_first(tmp_path: Path, key: SigningKey, cache: Path) -> None:
@@ -157,22 +157,80 @@ def test_one_that_is_not_named_comes_from_the_origin_alone(tmp_path: Path, key: 
         assert elsewhere.requests == []
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"image_name": "other.raw", "sysext": {}}'])
-def test_one_that_is_not_named_and_says_nothing_is_as_none_and_looked_at_again(
-    tmp_path: Path, key: SigningKey, cache: Path, content: bytes
-) -> None:
-    """The publisher mends it; the image is the same, and so is the list."""
+def unlisted(tmp_path: Path, key: SigningKey, content: bytes | None = None) -> Repository:
+    """A repository whose list names an image alone; ``content`` describes it (None: nothing does)."""
     repository = Repository(tmp_path / "own")
     image = offer(repository, "gdb", "2", kind=None)
-    repository.write_list()
+    repository.write_list(names=[image])
     repository.sign(key)
-    name, right = description(image, "raw.json")
-    (repository.folder / name).write_bytes(content)
+    if content is not None:
+        (repository.folder / description(image, "raw.json")[0]).write_bytes(content)
+    return repository
+
+
+NAME, RIGHT = description(GDB, "raw.json")
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"image_name": "other.raw", "sysext": {}}'])
+def test_one_that_is_not_named_and_says_nothing_is_as_none_and_looked_at_again_with_another_list(
+    tmp_path: Path, key: SigningKey, cache: Path, content: bytes | None
+) -> None:
+    repository = unlisted(tmp_path, key, content)
     with Server(repository.folder) as server:
         known = describe(server, key, cache)
         assert (known.failure, known.release) == (None, None)
-        (repository.folder / name).write_bytes(right)
+        (repository.folder / NAME).write_bytes(RIGHT)
+        asked = len(server.requests)
+        assert describe(server, key, cache).release is None
+        assert len(server.requests) == asked + 1
+        repository.write_list(names=[GDB, offer(repository, "other", "1", kind=None)])
+        repository.sign(key)
         assert level(describe(server, key, cache)) == "glibc-2.42"
+
+
+def test_what_nobody_vouches_for_is_remembered_as_that_for_a_day(
+    tmp_path: Path, key: SigningKey, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it on the way decides no more than when it came, and not for longer."""
+    repository = unlisted(tmp_path, key, RIGHT)
+    now = time.time()
+    with Server(repository.folder) as server:
+        for seconds, requests in ((0, None), (86399, 1), (86401, 4), (-10, 4)):
+            monkeypatch.setattr(time, "time", lambda at=now + seconds: at)
+            asked = len(server.requests)
+            known = describe(server, key, cache)
+            assert (level(known), known.vouched) == ("glibc-2.42", False)
+            assert requests in (None, len(server.requests) - asked), seconds
+
+
+def test_what_is_published_elsewhere_is_asked_again(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    repository = unlisted(tmp_path, key)
+    with Server(repository.folder) as server, Server(repository.folder) as other:
+        assert describe(server, key, cache).release is None
+        (repository.folder / NAME).write_bytes(RIGHT)
+        assert level(describe(other, key, cache)) == "glibc-2.42"
+
+
+def test_a_description_that_cannot_be_had_is_not_remembered(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    repository = unlisted(tmp_path, key, RIGHT)
+    with Server(repository.folder) as server:
+        server.fail(NAME, Status(code=500))
+        assert describe(server, key, cache).failure is Standing.UNREACHABLE
+        server.heal()
+        assert level(describe(server, key, cache)) == "glibc-2.42"
+
+
+def test_one_of_the_list_that_cannot_be_read_is_not_asked_again(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    repository = Repository(tmp_path / "own")
+    offer(repository, "gdb", "2", kind=None)
+    (repository.folder / NAME).write_bytes(b"{")
+    repository.write_list()
+    repository.sign(key)
+    with Server(repository.folder) as server:
+        for requests in (3, 1):
+            asked = len(server.requests)
+            assert describe(server, key, cache).failure is Standing.BROKEN
+            assert len(server.requests) - asked == requests
 
 
 def test_an_endless_one(server: Server, key: SigningKey, cache: Path) -> None:

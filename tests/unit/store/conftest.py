@@ -11,6 +11,6 @@ from tests.unit.ledger.samples import StoreFolder
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> StoreFolder:
+def store_folder(tmp_path: Path) -> StoreFolder:
     """A module says for itself what is in it."""
     return StoreFolder(tmp_path)

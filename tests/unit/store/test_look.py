@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record
+from tests.records import CONTENT, NAME, record
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.store import image_store as store_module
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition, Store
@@ -29,95 +30,97 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_a_published_image_is_whole_without_being_read(site: StoreFolder, hashed: list[int]) -> None:
-    published = site.publish()
-    found = site.store.look(NAME)
+def test_a_published_image_is_whole_without_being_read(store_folder: StoreFolder, hashed: list[int]) -> None:
+    published = store_folder.publish()
+    found = store_folder.store.look(NAME)
     assert (found.condition, found.record, hashed) == (Condition.WHOLE, published, [])
 
 
-def test_what_was_touched_is_hashed_once_and_sealed(site: StoreFolder, hashed: list[int]) -> None:
-    site.publish()
-    os.utime(site.path)
-    assert site.store.look(NAME).condition is Condition.WHOLE
+def test_what_was_touched_is_hashed_once_and_sealed(store_folder: StoreFolder, hashed: list[int]) -> None:
+    store_folder.publish()
+    os.utime(store_folder.path)
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
     assert len(hashed) == 1
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
     assert len(hashed) == 1
 
 
-def test_a_copy_of_the_content_is_whole(site: StoreFolder, hashed: list[int]) -> None:
+def test_a_copy_of_the_content_is_whole(store_folder: StoreFolder, hashed: list[int]) -> None:
     """Restored from a backup: another inode, the same bytes."""
-    site.publish()
-    site.path.unlink()
-    site.path.write_bytes(CONTENT)
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    store_folder.publish()
+    store_folder.path.unlink()
+    store_folder.path.write_bytes(CONTENT)
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
     assert len(hashed) == 1
 
 
 @pytest.mark.parametrize("content", [b"The image", b"the imag", b"the image ", b""])
-def test_rot_is_noticed(site: StoreFolder, content: bytes) -> None:
-    site.publish()
-    site.path.write_bytes(content)
-    found = site.store.look(NAME)
+def test_rot_is_noticed(store_folder: StoreFolder, content: bytes) -> None:
+    store_folder.publish()
+    store_folder.path.write_bytes(content)
+    found = store_folder.store.look(NAME)
     assert found.condition is Condition.DAMAGED
     assert "SHA-256" in found.reason
     assert found.record is not None
 
 
-def test_rot_of_the_same_size_and_time_is_noticed(site: StoreFolder) -> None:
+def test_rot_of_the_same_size_and_time_is_noticed(store_folder: StoreFolder) -> None:
     """Whoever sets the modification time back cannot set back the change time."""
-    before = site.publish()
-    status = site.path.stat()
-    site.path.write_bytes(b"THE IMAGE")
-    os.utime(site.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    before = store_folder.publish()
+    status = store_folder.path.stat()
+    store_folder.path.write_bytes(b"THE IMAGE")
+    os.utime(store_folder.path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert before.identity is not None
-    assert before.identity.size == site.path.stat().st_size
-    assert site.store.look(NAME).condition is Condition.DAMAGED
+    assert before.identity.size == store_folder.path.stat().st_size
+    assert store_folder.store.look(NAME).condition is Condition.DAMAGED
 
 
-def test_damage_is_not_sealed(site: StoreFolder) -> None:
-    site.publish()
-    site.path.write_bytes(b"rot")
+def test_damage_is_not_sealed(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    store_folder.path.write_bytes(b"rot")
     for _ in range(2):
-        assert site.store.look(NAME).condition is Condition.DAMAGED
+        assert store_folder.store.look(NAME).condition is Condition.DAMAGED
 
 
-def test_a_reader_writes_nothing(site: StoreFolder) -> None:
-    site.publish()
-    os.utime(site.path)
-    path = site.layout.records / f"{NAME}.json"
+def test_a_reader_writes_nothing(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    os.utime(store_folder.path)
+    path = store_folder.layout.records / f"{NAME}.json"
     before = path.read_bytes()
-    assert Store(site.layout, writable=False).look(NAME).condition is Condition.WHOLE
+    assert Store(store_folder.layout, writable=False).look(NAME).condition is Condition.WHOLE
     assert path.read_bytes() == before
 
 
-def test_a_record_that_cannot_be_written_is_no_obstacle(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.publish()
-    os.utime(site.path)
+def test_a_record_that_cannot_be_written_is_no_obstacle(
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_folder.publish()
+    os.utime(store_folder.path)
 
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(site.store.records, "write", full)
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    monkeypatch.setattr(store_folder.store.records, "write", full)
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
-def test_missing(site: StoreFolder) -> None:
-    assert site.store.look(NAME).condition is Condition.MISSING
-    assert site.store.names() == []
-    kept = site.publish()
-    site.path.unlink()
-    found = site.store.look(NAME)
+def test_missing(store_folder: StoreFolder) -> None:
+    assert store_folder.store.look(NAME).condition is Condition.MISSING
+    assert store_folder.store.names() == []
+    kept = store_folder.publish()
+    store_folder.path.unlink()
+    found = store_folder.store.look(NAME)
     assert (found.condition, found.record) == (Condition.MISSING, kept)
 
 
 @pytest.mark.parametrize("content", [None, b"no JSON", b""])
-def test_without_a_readable_record_it_is_of_unknown_origin(site: StoreFolder, content: bytes | None) -> None:
-    site.publish()
-    path = site.layout.records / f"{NAME}.json"
+def test_without_a_readable_record_it_is_of_unknown_origin(store_folder: StoreFolder, content: bytes | None) -> None:
+    store_folder.publish()
+    path = store_folder.layout.records / f"{NAME}.json"
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    found = site.store.look(NAME)
+    found = store_folder.store.look(NAME)
     assert (found.condition, found.record) == (Condition.UNRECORDED, None)
 
 
@@ -167,13 +170,13 @@ def _socket(path: Path) -> None:
     ],
 )
 def test_what_is_no_file_of_root_is_not_used(
-    site: StoreFolder, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object], words: str
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], object], words: str
 ) -> None:
     """Threat L1, even where the content is right."""
-    monkeypatch.chdir(site.layout.root)
-    site.publish()
-    spoil(site.path)
-    found = site.store.look(NAME)
+    monkeypatch.chdir(store_folder.layout.root)
+    store_folder.publish()
+    spoil(store_folder.path)
+    found = store_folder.store.look(NAME)
     assert found.condition is Condition.IRREGULAR
     assert words in found.reason
 
@@ -181,27 +184,27 @@ def test_what_is_no_file_of_root_is_not_used(
 @pytest.mark.parametrize(
     "name", ["../gdb.raw", "a/b.raw", "", ".hidden.raw", "a\0b", "a b.raw", "\udcff.raw", "n" * 256]
 )
-def test_a_name_that_cannot_be_one(site: StoreFolder, name: str) -> None:
-    assert site.store.look(name).condition is Condition.IRREGULAR
+def test_a_name_that_cannot_be_one(store_folder: StoreFolder, name: str) -> None:
+    assert store_folder.store.look(name).condition is Condition.IRREGULAR
 
 
-def test_names_leaves_hidden_files_out(site: StoreFolder) -> None:
-    site.publish()
-    site.publish(file_name="a-1.x86-64.raw")
-    (site.folder / ".tukit-sysext.left-over").touch()
-    assert site.store.names() == ["a-1.x86-64.raw", NAME]
+def test_names_leaves_hidden_files_out(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    store_folder.publish(file_name="a-1.x86-64.raw")
+    (store_folder.folder / ".tukit-sysext.left-over").touch()
+    assert store_folder.store.names() == ["a-1.x86-64.raw", NAME]
 
 
-def test_opened_follows_no_link(site: StoreFolder) -> None:
-    site.publish()
-    _symlink(site.path)
-    with pytest.raises(OSError, match="symbolic links"), site.store.opened(NAME):
+def test_opened_follows_no_link(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    _symlink(store_folder.path)
+    with pytest.raises(OSError, match="symbolic links"), store_folder.store.opened(NAME):
         pass
 
 
-def test_a_record_without_identity_is_checked_by_its_hash(site: StoreFolder, hashed: list[int]) -> None:
+def test_a_record_without_identity_is_checked_by_its_hash(store_folder: StoreFolder, hashed: list[int]) -> None:
     """As a power cut between the name and its seal leaves it."""
-    site.publish()
-    site.store.records.write(record())
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    store_folder.publish()
+    store_folder.store.records.write(record())
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
     assert len(hashed) == 1

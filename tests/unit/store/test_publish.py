@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import CONTENT, NAME, record, sha256
 from tests.trees import umask
-from tests.unit.ledger.samples import CONTENT, NAME, StoreFolder, record, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import StoreError
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
@@ -18,98 +19,98 @@ from tukit_sysext.store.record import Record
 OTHER = b"other content"
 
 
-def test_a_published_image_is_there_whole_and_recorded(site: StoreFolder) -> None:
+def test_a_published_image_is_there_whole_and_recorded(store_folder: StoreFolder) -> None:
     with umask(0o077):
-        published = site.publish()
-    assert site.names() == [NAME]
-    assert site.path.read_bytes() == CONTENT
-    assert stat.S_IMODE(site.path.stat().st_mode) == 0o644
-    assert site.path.stat().st_nlink == 1
-    assert site.store.records.read(NAME) == published
+        published = store_folder.publish()
+    assert store_folder.names() == [NAME]
+    assert store_folder.path.read_bytes() == CONTENT
+    assert stat.S_IMODE(store_folder.path.stat().st_mode) == 0o644
+    assert store_folder.path.stat().st_nlink == 1
+    assert store_folder.store.records.read(NAME) == published
     assert published.identity is not None
     assert published.sha256 == sha256(CONTENT)
 
 
-def test_the_same_again_changes_nothing(site: StoreFolder) -> None:
-    first = site.publish()
-    assert site.publish(source="another") == first
-    assert site.path.stat().st_ino == (first.identity.inode if first.identity else 0)
+def test_the_same_again_changes_nothing(store_folder: StoreFolder) -> None:
+    first = store_folder.publish()
+    assert store_folder.publish(source="another") == first
+    assert store_folder.path.stat().st_ino == (first.identity.inode if first.identity else 0)
 
 
-def test_other_content_under_a_name_is_refused(site: StoreFolder) -> None:
-    site.publish()
+def test_other_content_under_a_name_is_refused(store_folder: StoreFolder) -> None:
+    store_folder.publish()
     with pytest.raises(StoreError, match="never changes its content"):
-        site.publish(OTHER, replaceable=True)
-    assert site.path.read_bytes() == CONTENT
-    assert site.store.look(NAME).condition is Condition.WHOLE
+        store_folder.publish(OTHER, replaceable=True)
+    assert store_folder.path.read_bytes() == CONTENT
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
-def test_damaged_content_is_replaced_by_the_recorded_one(site: StoreFolder) -> None:
-    site.publish()
-    site.path.write_bytes(b"rot")
-    site.publish()
-    assert site.path.read_bytes() == CONTENT
-    assert site.store.look(NAME).condition is Condition.WHOLE
-    assert site.names() == [NAME]
+def test_damaged_content_is_replaced_by_the_recorded_one(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    store_folder.path.write_bytes(b"rot")
+    store_folder.publish()
+    assert store_folder.path.read_bytes() == CONTENT
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.names() == [NAME]
 
 
-def test_damaged_content_is_not_replaced_by_other_content(site: StoreFolder) -> None:
-    site.publish()
-    site.path.write_bytes(b"rot")
+def test_damaged_content_is_not_replaced_by_other_content(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    store_folder.path.write_bytes(b"rot")
     with pytest.raises(StoreError, match="other content under this name"):
-        site.publish(OTHER, replaceable=True)
-    assert site.path.read_bytes() == b"rot"
-    assert site.store.look(NAME).condition is Condition.DAMAGED
+        store_folder.publish(OTHER, replaceable=True)
+    assert store_folder.path.read_bytes() == b"rot"
+    assert store_folder.store.look(NAME).condition is Condition.DAMAGED
 
 
-def test_missing_content_comes_back(site: StoreFolder) -> None:
-    site.publish()
-    site.path.unlink()
-    site.publish()
-    assert site.store.look(NAME).condition is Condition.WHOLE
+def test_missing_content_comes_back(store_folder: StoreFolder) -> None:
+    store_folder.publish()
+    store_folder.path.unlink()
+    store_folder.publish()
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
 @pytest.mark.parametrize("replaceable", [False, True])
 def test_content_of_unknown_origin_gives_way_only_where_it_is_good_for_nothing(
-    site: StoreFolder, replaceable: bool
+    store_folder: StoreFolder, replaceable: bool
 ) -> None:
-    site.folder.mkdir(parents=True)
-    site.path.write_bytes(b"by hand")
+    store_folder.folder.mkdir(parents=True)
+    store_folder.path.write_bytes(b"by hand")
     if replaceable:
-        site.publish(replaceable=True)
-        assert site.store.look(NAME).condition is Condition.WHOLE
-        assert site.path.read_bytes() == CONTENT
+        store_folder.publish(replaceable=True)
+        assert store_folder.store.look(NAME).condition is Condition.WHOLE
+        assert store_folder.path.read_bytes() == CONTENT
     else:
         with pytest.raises(StoreError, match="unknown origin") as caught:
-            site.publish()
+            store_folder.publish()
         assert "adopt" in (caught.value.next_step or "")
-        assert site.path.read_bytes() == b"by hand"
-        assert site.store.records.read(NAME) is None
+        assert store_folder.path.read_bytes() == b"by hand"
+        assert store_folder.store.records.read(NAME) is None
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "fifo", "hard link"])
-def test_what_is_irregular_is_in_the_way(site: StoreFolder, tmp_path: Path, kind: str) -> None:
-    site.folder.mkdir(parents=True)
+def test_what_is_irregular_is_in_the_way(store_folder: StoreFolder, tmp_path: Path, kind: str) -> None:
+    store_folder.folder.mkdir(parents=True)
     (tmp_path / "elsewhere").write_bytes(b"precious")
     match kind:
         case "link":
-            site.path.symlink_to(tmp_path / "elsewhere")
+            store_folder.path.symlink_to(tmp_path / "elsewhere")
         case "directory":
-            site.path.mkdir()
+            store_folder.path.mkdir()
         case "fifo":
-            os.mkfifo(site.path)
+            os.mkfifo(store_folder.path)
         case _:
-            os.link(tmp_path / "elsewhere", site.path)
-    before = os.lstat(site.path)
+            os.link(tmp_path / "elsewhere", store_folder.path)
+    before = os.lstat(store_folder.path)
     with pytest.raises(StoreError, match="in the way") as caught:
-        site.publish(replaceable=True)
-    assert str(site.path) in (caught.value.next_step or "")
-    assert os.lstat(site.path).st_ino == before.st_ino
+        store_folder.publish(replaceable=True)
+    assert str(store_folder.path) in (caught.value.next_step or "")
+    assert os.lstat(store_folder.path).st_ino == before.st_ino
     assert (tmp_path / "elsewhere").read_bytes() == b"precious"
-    assert site.names() == [NAME]
+    assert store_folder.names() == [NAME]
 
 
-def test_the_record_is_there_before_the_name(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_record_is_there_before_the_name(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut off between the two, the next run knows what was meant to stand there."""
 
     def power_cut(*_: object, **__: object) -> None:
@@ -117,26 +118,26 @@ def test_the_record_is_there_before_the_name(site: StoreFolder, monkeypatch: pyt
 
     monkeypatch.setattr(os, "link", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        site.publish()
+        store_folder.publish()
     monkeypatch.undo()
-    assert site.names() == []
-    assert site.store.records.read(NAME) == record()
-    site.publish()
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.names() == []
+    assert store_folder.store.records.read(NAME) == record()
+    store_folder.publish()
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
-def test_the_name_is_there_before_its_identity(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_is_there_before_its_identity(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     def power_cut(_: Record, __: int) -> Record:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(site.store, "_identify", power_cut)
+    monkeypatch.setattr(store_folder.store, "_identify", power_cut)
     with pytest.raises(KeyboardInterrupt):
-        site.publish()
+        store_folder.publish()
     monkeypatch.undo()
-    assert site.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
-def test_the_content_is_synced_before_it_has_a_name(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_content_is_synced_before_it_has_a_name(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     real_fsync, real_link = os.fsync, os.link
 
@@ -144,7 +145,7 @@ def test_the_content_is_synced_before_it_has_a_name(site: StoreFolder, monkeypat
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
             calls.append("image")
-        elif status.st_ino == site.folder.stat().st_ino:
+        elif status.st_ino == store_folder.folder.stat().st_ino:
             calls.append("folder")
         real_fsync(descriptor)
 
@@ -152,37 +153,37 @@ def test_the_content_is_synced_before_it_has_a_name(site: StoreFolder, monkeypat
         calls.append("name")
         real_link(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
 
-    site.folder.mkdir(parents=True)
+    store_folder.folder.mkdir(parents=True)
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "link", link)
-    site.publish()
+    store_folder.publish()
     assert calls == ["image", "name", "folder"]
 
 
 def test_content_of_another_tool_is_synced_before_it_is_recorded(
-    site: StoreFolder, monkeypatch: pytest.MonkeyPatch
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.folder.mkdir(parents=True)
-    site.path.write_bytes(CONTENT)
-    site.path.chmod(0o644)
+    store_folder.folder.mkdir(parents=True)
+    store_folder.path.write_bytes(CONTENT)
+    store_folder.path.chmod(0o644)
     synced: list[tuple[int, bool]] = []
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        synced.append((os.fstat(descriptor).st_ino, site.store.records.read(NAME) is not None))
+        synced.append((os.fstat(descriptor).st_ino, store_folder.store.records.read(NAME) is not None))
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    site.publish()
-    assert (site.path.stat().st_ino, False) in synced
+    store_folder.publish()
+    assert (store_folder.path.stat().st_ino, False) in synced
 
 
 @pytest.mark.parametrize("call", ["link", "rename"])
 def test_a_full_disk_leaves_the_old_content_and_nothing_else(
-    site: StoreFolder, monkeypatch: pytest.MonkeyPatch, call: str
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    site.publish()
-    site.path.write_bytes(b"rot")
+    store_folder.publish()
+    store_folder.path.write_bytes(b"rot")
     real = getattr(os, call)
 
     def full(source: object, target: object, **options: int) -> None:
@@ -192,65 +193,67 @@ def test_a_full_disk_leaves_the_old_content_and_nothing_else(
 
     monkeypatch.setattr(os, call, full)
     with pytest.raises(StoreError, match=f"{NAME}: cannot be published: No space left"):
-        site.publish()
+        store_folder.publish()
     monkeypatch.undo()
-    assert site.path.read_bytes() == b"rot"
-    assert site.names() == [NAME]
+    assert store_folder.path.read_bytes() == b"rot"
+    assert store_folder.names() == [NAME]
 
 
-def test_another_transaction_was_quicker(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_transaction_was_quicker(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same image under the same name: what stands there is taken."""
     real = os.link
 
     def late(source: str, target: str, **options: int) -> None:
-        if not site.path.exists():
-            site.path.write_bytes(CONTENT)
+        if not store_folder.path.exists():
+            store_folder.path.write_bytes(CONTENT)
         real(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
 
     monkeypatch.setattr(os, "link", late)
-    site.publish()
-    assert site.store.look(NAME).condition is Condition.WHOLE
-    assert site.names() == [NAME]
+    store_folder.publish()
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.names() == [NAME]
 
 
-def test_another_transaction_was_quicker_with_other_content(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_transaction_was_quicker_with_other_content(
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.link
 
     def late(source: str, target: str, **options: int) -> None:
-        site.folder.joinpath(NAME).write_bytes(OTHER)
-        site.store.records.write(record(OTHER))
+        store_folder.folder.joinpath(NAME).write_bytes(OTHER)
+        store_folder.store.records.write(record(OTHER))
         real(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
 
     monkeypatch.setattr(os, "link", late)
     with pytest.raises(StoreError, match="never changes its content"):
-        site.publish()
-    assert site.path.read_bytes() == OTHER
+        store_folder.publish()
+    assert store_folder.path.read_bytes() == OTHER
 
 
-def test_a_file_that_was_exchanged_is_not_sealed(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_exchanged_is_not_sealed(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """L2: whoever put it there right after us, nobody has looked at it."""
     real = os.link
 
     def exchanged(source: str, target: str, **options: int) -> None:
         real(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
-        (site.folder / "new").write_bytes(OTHER)
-        os.replace(site.folder / "new", site.path)
+        (store_folder.folder / "new").write_bytes(OTHER)
+        os.replace(store_folder.folder / "new", store_folder.path)
 
     monkeypatch.setattr(os, "link", exchanged)
     with pytest.raises(StoreError, match="replaced by another process"):
-        site.publish()
-    assert site.store.look(NAME).condition is Condition.DAMAGED
+        store_folder.publish()
+    assert store_folder.store.look(NAME).condition is Condition.DAMAGED
 
 
 class _Endless(Exception):
     pass
 
 
-def test_a_leftover_of_a_killed_run_is_no_obstacle(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leftover_of_a_killed_run_is_no_obstacle(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The temporary name of a run that had our process number and was killed before its rename."""
-    site.publish()
-    site.path.write_bytes(b"rot")
-    (site.folder / f".tukit-sysext.{NAME}.{os.getpid()}").write_bytes(b"half")
+    store_folder.publish()
+    store_folder.path.write_bytes(b"rot")
+    (store_folder.folder / f".tukit-sysext.{NAME}.{os.getpid()}").write_bytes(b"half")
     real, rounds = os.link, 0
 
     def counting(source: str, target: str, **options: int) -> None:
@@ -261,22 +264,22 @@ def test_a_leftover_of_a_killed_run_is_no_obstacle(site: StoreFolder, monkeypatc
         real(source, target, **options)  # type: ignore[arg-type]  # whatever it is called with
 
     monkeypatch.setattr(os, "link", counting)
-    site.publish()
-    assert site.store.look(NAME).condition is Condition.WHOLE
-    assert site.names() == [NAME]
+    store_folder.publish()
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
+    assert store_folder.names() == [NAME]
 
 
-def test_what_is_known_to_be_right_is_taken_over(site: StoreFolder) -> None:
-    site.folder.mkdir(parents=True)
-    site.path.write_bytes(CONTENT)
-    assert site.store.look(NAME).condition is Condition.UNRECORDED
-    with site.store.opened(NAME) as descriptor:
-        site.store.take_over(record(), descriptor)
-    assert site.store.look(NAME).condition is Condition.WHOLE
+def test_what_is_known_to_be_right_is_taken_over(store_folder: StoreFolder) -> None:
+    store_folder.folder.mkdir(parents=True)
+    store_folder.path.write_bytes(CONTENT)
+    assert store_folder.store.look(NAME).condition is Condition.UNRECORDED
+    with store_folder.store.opened(NAME) as descriptor:
+        store_folder.store.take_over(record(), descriptor)
+    assert store_folder.store.look(NAME).condition is Condition.WHOLE
 
 
 @pytest.mark.parametrize("name", ["../x.raw", ".hidden.raw"])
-def test_nothing_is_published_elsewhere(site: StoreFolder, name: str) -> None:
+def test_nothing_is_published_elsewhere(store_folder: StoreFolder, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
-        site.publish(file_name=name)
-    assert site.names() == []
+        store_folder.publish(file_name=name)
+    assert store_folder.names() == []

@@ -10,16 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.ledger.samples import CONTENT, StoreFolder, record, sha256
+from tests.records import CONTENT, record, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
-from tukit_sysext.quantities import Share
+from tukit_sysext.quantities import KEEP_FREE, Share
 
 
 def receive(
     site: StoreFolder, chunks: Iterable[bytes], *, content: bytes = CONTENT, size: int | None = None, limit: int = 100
 ) -> tuple[int, bytes]:
     """Size and content of what was received, and found to be right."""
-    with site.store.receive(sha256=sha256(content), limit=limit, where="SOURCE") as incoming:
+    with site.store.receive(sha256=sha256(content), limit=limit, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         if size is not None:
             incoming.expect(size)
         for chunk in chunks:
@@ -29,16 +30,16 @@ def receive(
 
 
 @pytest.mark.parametrize("chunks", [[CONTENT], [b"the", b"", b" image"], [bytes([byte]) for byte in CONTENT]])
-def test_what_is_right_comes_through(site: StoreFolder, chunks: list[bytes]) -> None:
-    assert receive(site, chunks) == (len(CONTENT), CONTENT)
+def test_what_is_right_comes_through(store_folder: StoreFolder, chunks: list[bytes]) -> None:
+    assert receive(store_folder, chunks) == (len(CONTENT), CONTENT)
 
 
-def test_an_empty_image(site: StoreFolder) -> None:
-    assert receive(site, [], content=b"") == (0, b"")
+def test_an_empty_image(store_folder: StoreFolder) -> None:
+    assert receive(store_folder, [], content=b"") == (0, b"")
 
 
-def test_just_the_limit_comes_through(site: StoreFolder) -> None:
-    assert receive(site, [CONTENT], limit=len(CONTENT))[0] == len(CONTENT)
+def test_just_the_limit_comes_through(store_folder: StoreFolder) -> None:
+    assert receive(store_folder, [CONTENT], limit=len(CONTENT))[0] == len(CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +51,14 @@ def test_just_the_limit_comes_through(site: StoreFolder) -> None:
         ([CONTENT[:-1]], "in 8 bytes"),
     ],
 )
-def test_a_wrong_hash_is_refused(site: StoreFolder, chunks: list[bytes], words: str) -> None:
+def test_a_wrong_hash_is_refused(store_folder: StoreFolder, chunks: list[bytes], words: str) -> None:
     with pytest.raises(ImageBroken, match="SOURCE") as caught:
-        receive(site, chunks)
+        receive(store_folder, chunks)
     assert words in str(caught.value)
-    assert site.names() == []
+    assert store_folder.names() == []
 
 
-def test_endless_data_ends_at_the_limit(site: StoreFolder) -> None:
+def test_endless_data_ends_at_the_limit(store_folder: StoreFolder) -> None:
     taken = 0
 
     def endless() -> Iterator[bytes]:
@@ -67,26 +68,26 @@ def test_endless_data_ends_at_the_limit(site: StoreFolder) -> None:
             yield b"0123456789"
 
     with pytest.raises(ImageBroken, match="SOURCE: larger than the limit of 100 bytes"):
-        receive(site, endless())
+        receive(store_folder, endless())
     assert taken == 110
-    assert site.names() == []
+    assert store_folder.names() == []
 
 
-def test_a_source_that_breaks_off(site: StoreFolder) -> None:
+def test_a_source_that_breaks_off(store_folder: StoreFolder) -> None:
     def breaking() -> Iterator[bytes]:
         yield CONTENT[:4]
         raise SourceUnreachable("gone")
 
     before = os.listdir("/proc/self/fd")
     with pytest.raises(SourceUnreachable, match="gone"):
-        receive(site, breaking())
-    assert site.names() == []
+        receive(store_folder, breaking())
+    assert store_folder.names() == []
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_what_is_not_published_is_gone(site: StoreFolder) -> None:
-    receive(site, [CONTENT])
-    assert site.names() == []
+def test_what_is_not_published_is_gone(store_folder: StoreFolder) -> None:
+    receive(store_folder, [CONTENT])
+    assert store_folder.names() == []
 
 
 def disk(free: int, total: int = 10_000) -> Callable[[object], SimpleNamespace]:
@@ -94,7 +95,9 @@ def disk(free: int, total: int = 10_000) -> Callable[[object], SimpleNamespace]:
     return lambda _: SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=total, f_bfree=free)
 
 
-def test_too_little_room_is_told_before_anything_is_read(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_told_before_anything_is_read(
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "statvfs", disk(500))
 
     def unread() -> Iterator[bytes]:
@@ -103,67 +106,75 @@ def test_too_little_room_is_told_before_anything_is_read(site: StoreFolder, monk
     with pytest.raises(
         NoSpace, match="0 bytes of SOURCE came, 500 are free, and KeepFree= keeps 500 of them"
     ) as caught:
-        receive(site, unread(), size=1, limit=10_000)
+        receive(store_folder, unread(), size=1, limit=10_000)
     assert caught.value.next_step is not None
 
 
 def test_a_file_that_is_here_has_a_size_that_nobody_only_claims(
-    site: StoreFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "statvfs", disk(600))
     (tmp_path / "file").write_bytes(bytes(101))
     with (
         open(tmp_path / "file", "rb") as file,
-        site.store.receive(sha256=sha256(bytes(101)), limit=1000, where="FILE") as incoming,
+        store_folder.store.receive(
+            sha256=sha256(bytes(101)), limit=1000, where="FILE", keep_free=KEEP_FREE
+        ) as incoming,
     ):
         with pytest.raises(NoSpace, match="0 bytes of FILE came"):
             incoming.copy(file.fileno(), 101)
         assert incoming.size == 0
 
 
-def test_a_claim_takes_no_room_and_ends_a_fetch_at_most(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_takes_no_room_and_ends_a_fetch_at_most(
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """P6: a header says what it likes. What is not there can be had from the next mirror: nothing has to go for it."""
     monkeypatch.setattr(os, "statvfs", disk(600))
-    assert receive(site, [CONTENT], size=5000, limit=10_000)[0] == len(CONTENT)
+    assert receive(store_folder, [CONTENT], size=5000, limit=10_000)[0] == len(CONTENT)
     for size, words in ((10_001, "more than the file system can have"), (20_001, "more than the limit of 20000")):
         with pytest.raises(SourceUnreachable, match=words):
-            receive(site, [CONTENT], size=size, limit=20_000)
+            receive(store_folder, [CONTENT], size=size, limit=20_000)
 
 
 @pytest.mark.parametrize("keep_free", [Share(size=300), Share(percent=3), Share(size=300, percent=50)])
 def test_a_file_system_is_never_filled_to_its_end(
-    site: StoreFolder, monkeypatch: pytest.MonkeyPatch, keep_free: Share
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, keep_free: Share
 ) -> None:
     """P6: what came is counted, although the file system shows it late."""
     monkeypatch.setattr(os, "statvfs", disk(600))
     monkeypatch.setattr("tukit_sysext.store.incoming.CHUNK", 100)
-    with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="SOURCE", keep_free=keep_free) as incoming:
+    with store_folder.store.receive(
+        sha256=sha256(CONTENT), limit=10_000, where="SOURCE", keep_free=keep_free
+    ) as incoming:
         for _ in range(2):
             incoming.write(bytes(100))
         with pytest.raises(NoSpace, match="300 bytes of SOURCE came, 400 are free, and KeepFree= keeps 300"):
             incoming.write(bytes(100))
 
 
-def test_two_that_come_at_once_have_one_room(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_that_come_at_once_have_one_room(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", disk(1000))
     monkeypatch.setattr("tukit_sysext.store.incoming.CHUNK", 100)
-    with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="FIRST") as first:
+    with store_folder.store.receive(sha256=sha256(CONTENT), limit=10_000, where="FIRST", keep_free=KEEP_FREE) as first:
         first.write(bytes(300))
-        with site.store.receive(sha256=sha256(CONTENT), limit=10_000, where="SECOND") as second:
+        with store_folder.store.receive(
+            sha256=sha256(CONTENT), limit=10_000, where="SECOND", keep_free=KEEP_FREE
+        ) as second:
             second.write(bytes(100))
             with pytest.raises(NoSpace, match="200 bytes of SECOND came, 600 are free"):
                 second.write(bytes(100))
 
 
-def test_a_size_beyond_the_limit_is_told_before_anything_is_read(site: StoreFolder) -> None:
+def test_a_size_beyond_the_limit_is_told_before_anything_is_read(store_folder: StoreFolder) -> None:
     with pytest.raises(SourceUnreachable, match="SOURCE: 101 bytes are announced, more than the limit of 100"):
-        receive(site, [CONTENT], size=101)
-    assert receive(site, [CONTENT], size=100)[0] == len(CONTENT)
+        receive(store_folder, [CONTENT], size=101)
+    assert receive(store_folder, [CONTENT], size=100)[0] == len(CONTENT)
 
 
-def test_what_was_written_before_a_restart_does_not_count(site: StoreFolder) -> None:
+def test_what_was_written_before_a_restart_does_not_count(store_folder: StoreFolder) -> None:
     """A server starts anew: neither its first bytes nor their number stay, and a long beginning leaves no rest."""
-    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE") as incoming:
+    with store_folder.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         for _ in range(3):
             incoming.write(b"the beginning of another file, and a long one")
             incoming.restart()
@@ -172,42 +183,44 @@ def test_what_was_written_before_a_restart_does_not_count(site: StoreFolder) -> 
         assert (incoming.size, os.pread(incoming.descriptor, 1000, 0)) == (len(CONTENT), CONTENT)
 
 
-def test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next(site: StoreFolder) -> None:
-    with site.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE") as incoming:
+def test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next(store_folder: StoreFolder) -> None:
+    with store_folder.store.receive(sha256=sha256(CONTENT), limit=60, where="SOURCE", keep_free=KEEP_FREE) as incoming:
         incoming.write(b"wrong")
         with pytest.raises(ImageBroken, match="expected SHA-256"):
             incoming.finish()
         incoming.restart()
         incoming.write(CONTENT)
         incoming.finish()
-        published = site.store.publish(incoming, record(), replaceable=lambda _: False)
+        published = store_folder.store.publish(incoming, record(), replaceable=lambda _: False)
     assert published.sha256 == sha256(CONTENT)
-    assert site.path.read_bytes() == CONTENT
+    assert store_folder.path.read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "fchmod"])
-def test_a_full_disk_is_told_and_leaves_nothing(site: StoreFolder, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    site.folder.mkdir(parents=True)
+def test_a_full_disk_is_told_and_leaves_nothing(
+    store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    store_folder.folder.mkdir(parents=True)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
     with pytest.raises(StoreError, match="sysext-store: cannot be written to: No space left"):
-        receive(site, [CONTENT])
+        receive(store_folder, [CONTENT])
     monkeypatch.undo()
-    assert site.names() == []
+    assert store_folder.names() == []
 
 
-def test_short_writes_are_gone_on_with(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_writes_are_gone_on_with(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, content: real(descriptor, content[:2]))
-    assert receive(site, [CONTENT])[1] == CONTENT
+    assert receive(store_folder, [CONTENT])[1] == CONTENT
 
 
-def test_a_store_that_cannot_be_made_is_a_fault_of_the_store(site: StoreFolder) -> None:
+def test_a_store_that_cannot_be_made_is_a_fault_of_the_store(store_folder: StoreFolder) -> None:
     """As with a /var that cannot be written: the caller goes on with the other images."""
-    site.folder.parent.parent.mkdir(parents=True)
-    site.folder.parent.write_text("in the way")
+    store_folder.folder.parent.parent.mkdir(parents=True)
+    store_folder.folder.parent.write_text("in the way")
     with pytest.raises(StoreError, match="sysext-store"):
-        receive(site, [CONTENT])
+        receive(store_folder, [CONTENT])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.ledger.samples import NAME, record
+from tests.records import NAME, record
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.store.record import Identity, Records, RecordUnreadable, decode, encode
 

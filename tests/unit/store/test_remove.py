@@ -8,22 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ledger.samples import NAME, StoreFolder
+from tests.records import NAME
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import StoreError
 
 
 @pytest.fixture
-def site(site: StoreFolder) -> StoreFolder:
-    site.publish()
-    return site
+def published(store_folder: StoreFolder) -> StoreFolder:
+    store_folder.publish()
+    return store_folder
 
 
-def test_file_and_record_go(site: StoreFolder) -> None:
-    site.store.remove(NAME)
-    assert (site.names(), site.store.records.names()) == ([], [])
+def test_file_and_record_go(published: StoreFolder) -> None:
+    published.store.remove(NAME)
+    assert (published.names(), published.store.records.names()) == ([], [])
 
 
-def test_a_file_that_cannot_be_removed_keeps_its_record(site: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_removed_keeps_its_record(
+    published: StoreFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without it it would be of unknown origin, and stay for ever."""
 
     real = os.unlink
@@ -35,18 +38,18 @@ def test_a_file_that_cannot_be_removed_keeps_its_record(site: StoreFolder, monke
 
     monkeypatch.setattr(os, "unlink", failing)
     with pytest.raises(PermissionError):
-        site.store.remove(NAME)
-    assert (site.names(), site.store.records.names()) == ([NAME], [NAME])
+        published.store.remove(NAME)
+    assert (published.names(), published.store.records.names()) == ([NAME], [NAME])
 
 
-def test_what_is_no_file_stays(site: StoreFolder) -> None:
-    (site.folder / "folder.raw").mkdir()
+def test_what_is_no_file_stays(published: StoreFolder) -> None:
+    (published.folder / "folder.raw").mkdir()
     with pytest.raises(StoreError, match="expected a regular file"):
-        site.store.remove("folder.raw")
-    assert (site.folder / "folder.raw").is_dir()
+        published.store.remove("folder.raw")
+    assert (published.folder / "folder.raw").is_dir()
 
 
-def test_what_is_gone_already_takes_its_record_with_it(site: StoreFolder) -> None:
-    site.path.unlink()
-    site.store.remove(NAME)
-    assert site.store.records.names() == []
+def test_what_is_gone_already_takes_its_record_with_it(published: StoreFolder) -> None:
+    published.path.unlink()
+    published.store.remove(NAME)
+    assert published.store.records.names() == []

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever way content comes into the store, it passes the one place where it can be sealed, once, and unnamed."""
+"""Whatever way content comes into the store: it passes the one place where it can be sealed, once, and unnamed, and
+leaves free what is configured.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.lab.server import Server
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
 from tukit_sysext.change.adopt_entry import adopt
-from tukit_sysext.errors import StoreError
+from tukit_sysext.errors import NoSpace, StoreError
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.release import ReleaseData
@@ -42,7 +44,7 @@ class Sealed:
 
 
 @pytest.fixture
-def site(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+def sealing(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     release = ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"})
     monkeypatch.setattr(
         "tukit_sysext.change.import_image.inspect_image",
@@ -52,14 +54,14 @@ def site(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> VerifySite
 
 
 @pytest.fixture
-def sealed(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
+def sealed(sealing: VerifySite, monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
     calls: list[Sealed] = []
 
     def seal(descriptor: int, record: Record) -> None:
         content = os.pread(descriptor, 1000, 0)
-        path = site.layout.store / record.file_name
+        path = sealing.layout.store / record.file_name
         same = path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
-        known = site.machine.store().records.read(record.file_name)
+        known = sealing.machine.store().records.read(record.file_name)
         calls.append(Sealed(record=record, content=content, named=same, recorded=known is not None))
 
     monkeypatch.setattr(store_seal, "seal", seal)
@@ -68,8 +70,10 @@ def sealed(site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> list[Sealed]:
 
 def _update(site: VerifySite) -> None:
     tree = site.wanting_snapshot(7)
-    for path in (site.root / "etc/tukit-sysext/sources.d").iterdir():
-        (tree / "etc/tukit-sysext/sources.d" / path.name).write_bytes(path.read_bytes())
+    for name in ("sources.d/local.conf", "tukit-sysext.conf"):
+        path = site.root / "etc/tukit-sysext" / name
+        if path.exists():
+            (tree / "etc/tukit-sysext" / name).write_bytes(path.read_bytes())
     transaction = Transaction(machine=site.machine, path=tree, number=7)
     finalize(transaction, Plugins())
     assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]
@@ -157,37 +161,59 @@ WAYS = {
 
 
 @pytest.fixture(params=WAYS)
-def way(site: VerifySite, request: pytest.FixtureRequest) -> Iterator[Way]:
+def way(sealing: VerifySite, request: pytest.FixtureRequest) -> Iterator[Way]:
     chosen: Way = WAYS[request.param]
-    chosen.before(site)
+    chosen.before(sealing)
     yield chosen
 
 
-def test_it_is_sealed_once_before_it_has_a_name(way: Way, site: VerifySite, sealed: list[Sealed]) -> None:
-    way.come(site)
+def test_it_is_sealed_once_before_it_has_a_name(way: Way, sealing: VerifySite, sealed: list[Sealed]) -> None:
+    way.come(sealing)
     (call,) = sealed
     assert call.content == CONTENT
     assert call.record.sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert call.named is way.named
     assert call.recorded is (way.before is _lost), "but what is repaired has a record all the time"
-    assert (site.layout.store / file_of("1")).read_bytes() == CONTENT
-    known = site.machine.store().records.read(file_of("1"))
+    assert (sealing.layout.store / file_of("1")).read_bytes() == CONTENT
+    known = sealing.machine.store().records.read(file_of("1"))
     assert known is not None and known.identity is not None
 
 
 @pytest.mark.parametrize("error", [StoreError("cannot be sealed"), OSError(5, "Input/output error")])
 def test_what_cannot_be_sealed_is_not_published(
-    way: Way, site: VerifySite, monkeypatch: pytest.MonkeyPatch, error: Exception
+    way: Way, sealing: VerifySite, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    before = sorted(path.name for path in site.layout.store.glob("*")), site.machine.store().records.names()
+    before = sorted(path.name for path in sealing.layout.store.glob("*")), sealing.machine.store().records.names()
 
     def seal(_: int, __: Record) -> None:
         raise error
 
     monkeypatch.setattr(store_seal, "seal", seal)
     with pytest.raises((AssertionError, StoreError)):
-        way.come(site)
-    names = sorted(path.name for path in site.layout.store.glob("*"))
+        way.come(sealing)
+    names = sorted(path.name for path in sealing.layout.store.glob("*"))
     brought = {"copy.raw"} | ({file_of("1")} if way.named else set())
     assert set(names) - brought == set(before[0]) - brought
-    assert site.machine.store().records.names() == before[1]
+    assert sealing.machine.store().records.names() == before[1]
+
+
+def test_what_is_configured_stays_free(way: Way, sealing: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P6: a repair or an import fills the disk as little as a fetch does."""
+    make_tree(sealing.root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nKeepFree=1000T\n"})
+    tried: list[str] = []
+
+    class Full(NoSpace):
+        """Told of each that comes."""
+
+        def __init__(self, message: str, **more: str) -> None:
+            super().__init__(message, **more)
+            tried.append(message)
+
+    monkeypatch.setattr("tukit_sysext.store.incoming.NoSpace", Full)
+    if way.named:
+        way.come(sealing)  # it is there already
+        return
+    with pytest.raises((AssertionError, NoSpace)):
+        way.come(sealing)
+    assert tried and all(f"KeepFree= keeps {1000 * 1024**4} of them" in each for each in tried)
+    assert not (sealing.layout.store / file_of("1")).exists()

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import NAME, sha256
 from tests.rpm import TOP
 from tests.states import code
 from tests.states.state import COMMITS
-from tests.unit.ledger.samples import NAME, StoreFolder, sha256
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.layout import Layout
 from tukit_sysext.store.image_store import Condition, Store
 
@@ -34,13 +35,18 @@ try:
 except ImportError:
     from tukit_sysext.state.store import Store
     from tukit_sysext.state.record import Record
+try:
+    from tukit_sysext.quantities import KEEP_FREE
+    more = {"keep_free": KEEP_FREE}
+except ImportError:
+    more = {}
 store, kept = Store(Layout(root=Path(sys.argv[1]))), {}
 sys.stdin.readline()
 for number in range(int(sys.argv[3])):
     # of every second name the two have other contents
     content = f"{number} {sys.argv[2] if number % 2 else ''}".encode() * 1000
     name, digest = f"image{number}-1.x86-64.raw", hashlib.sha256(content).hexdigest()
-    with store.receive(sha256=digest, limit=1 << 20, where=name) as incoming:
+    with store.receive(sha256=digest, limit=1 << 20, where=name, **more) as incoming:
         incoming.write(content)
         incoming.finish()
         record = Record(

@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from tests.records import record
 from tests.trees import make_tree
-from tests.unit.ledger.samples import StoreFolder, record
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.config.own_files import write
 from tukit_sysext.integrity.quarantine_folder import Quarantine
 from tukit_sysext.layout import Layout

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import NAME
 from tests.rpm import TOP
-from tests.unit.ledger.samples import NAME, StoreFolder
+from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import MemoryUnreadable, UnknownState
 from tukit_sysext.integrity import needs
 from tukit_sysext.net.network import SYSCONFIG, SystemProxy, system_proxy
@@ -94,7 +95,7 @@ def test_what_a_tree_says(tmp_path: Path) -> None:
 ALLOWED = {
     "commands/sources_add.py": "what a person names on the command line: it may be a pipe",
     "collect/attached.py": "/sys",
-    "collect/leftovers.py": "/proc",
+    "ledger/leftovers.py": "/proc",
     "collect/mounts.py": "/proc",
     "doctor/disk.py": "/proc",
     "integrity/quarantine_folder.py": "a file that it made itself",
@@ -104,7 +105,6 @@ ALLOWED = {
     "system/gpgv.py": "what comes with the package",
     "system/holders.py": "/proc",
     "system/inspect_image.py": "below a read-only mount of an image",
-    "system/tree.py": "a descriptor that it has checked",
 }
 
 

@@ -83,7 +83,7 @@ def btrfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(params=["plain", pytest.param("btrfs", marks=pytest.mark.root)])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def file_system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     if request.param == "plain":
         yield PlainSite(tmp_path)
         return
@@ -98,9 +98,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
 class TestContract:
     """What both must do."""
 
-    def test_a_subvolume(self, site: Site) -> None:
-        site.create(site.root / "a")
-        found = site.subvolumes.find(site.root / "a")
+    def test_a_subvolume(self, file_system: Site) -> None:
+        file_system.create(file_system.root / "a")
+        found = file_system.subvolumes.find(file_system.root / "a")
         assert found is not None
         assert str(uuid.UUID(found.uuid)) == found.uuid
         assert uuid.UUID(found.uuid).int != 0
@@ -108,39 +108,39 @@ class TestContract:
         assert not found.read_only
         assert found.identifier > 0
 
-    def test_each_is_another(self, site: Site) -> None:
-        site.create(site.root / "a")
-        site.create(site.root / "b")
-        a, b = (site.subvolumes.find(site.root / name) for name in "ab")
+    def test_each_is_another(self, file_system: Site) -> None:
+        file_system.create(file_system.root / "a")
+        file_system.create(file_system.root / "b")
+        a, b = (file_system.subvolumes.find(file_system.root / name) for name in "ab")
         assert a is not None
         assert b is not None
         assert a.identifier != b.identifier
         assert a.uuid != b.uuid
-        assert site.subvolumes.find(site.root / "a") == a
+        assert file_system.subvolumes.find(file_system.root / "a") == a
 
     @pytest.mark.parametrize("read_only", [False, True])
-    def test_a_snapshot_knows_its_parent(self, site: Site, read_only: bool) -> None:
-        site.create(site.root / "a")
-        site.snapshot(site.root / "a", site.root / "b", read_only=read_only)
-        a, b = (site.subvolumes.find(site.root / name) for name in "ab")
+    def test_a_snapshot_knows_its_parent(self, file_system: Site, read_only: bool) -> None:
+        file_system.create(file_system.root / "a")
+        file_system.snapshot(file_system.root / "a", file_system.root / "b", read_only=read_only)
+        a, b = (file_system.subvolumes.find(file_system.root / name) for name in "ab")
         assert a is not None
         assert b is not None
         assert b.parent_uuid == a.uuid
         assert b.read_only is read_only
         assert not a.read_only
 
-    def test_the_default_is_told_by_its_identifier(self, site: Site) -> None:
-        site.create(site.root / "a")
-        found = site.subvolumes.find(site.root / "a")
+    def test_the_default_is_told_by_its_identifier(self, file_system: Site) -> None:
+        file_system.create(file_system.root / "a")
+        found = file_system.subvolumes.find(file_system.root / "a")
         assert found is not None
-        assert site.subvolumes.default(site.root) != found.identifier
-        site.choose(site.root / "a")
-        assert site.subvolumes.default(site.root) == found.identifier
+        assert file_system.subvolumes.default(file_system.root) != found.identifier
+        file_system.choose(file_system.root / "a")
+        assert file_system.subvolumes.default(file_system.root) == found.identifier
 
-    def test_the_root_itself(self, site: Site) -> None:
-        found = site.subvolumes.find(site.root)
+    def test_the_root_itself(self, file_system: Site) -> None:
+        found = file_system.subvolumes.find(file_system.root)
         assert found is not None
-        assert site.subvolumes.default(site.root) == found.identifier
+        assert file_system.subvolumes.default(file_system.root) == found.identifier
 
     @pytest.mark.parametrize(
         "make",
@@ -152,10 +152,10 @@ class TestContract:
         ],
         ids=["missing", "directory", "file", "dangling link"],
     )
-    def test_what_is_none(self, site: Site, make: Callable[[Path], object]) -> None:
-        make(site.root / "a")
-        assert site.subvolumes.find(site.root / "a") is None
-        assert site.subvolumes.find(site.root / "a" / "below") is None
+    def test_what_is_none(self, file_system: Site, make: Callable[[Path], object]) -> None:
+        make(file_system.root / "a")
+        assert file_system.subvolumes.find(file_system.root / "a") is None
+        assert file_system.subvolumes.find(file_system.root / "a" / "below") is None
 
 
 @pytest.mark.root

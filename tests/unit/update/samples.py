@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tests.unit.ledger.samples import sha256
+from tests.records import sha256
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind
@@ -129,7 +129,7 @@ def facts(
     The running system has an image of each name, unless ``in_use`` says something else.
     """
     offers = offers or {}
-    in_use = {image.name: InUse(version="0.1", system="the running system") for image in wanted}
+    in_use = {image.name: InUse(version="0.1", shown="0.1", system="the running system") for image in wanted}
     made: dict[str, Any] = {"sources": ("local",), "in_use": in_use, **keys}
     return Facts(
         tree=TreeFacts(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.update.samples import FITS, candidate, facts, link, optional, plan_one, stored, want
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.settings import Blocked
@@ -133,12 +133,9 @@ def test_what_blocks_nothing_is_a_problem(tmp_path: Path, text: str) -> None:
     assert not found.trusted  # it may be what keeps a required image away
 
 
-def test_what_a_snapshot_has_is_whole_and_repaired_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_snapshot_has_is_whole_and_repaired_all_the_same(verify_site: VerifySite) -> None:
     """By its recorded hash; but no other version is replaced by a blocked one."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
+    site = verify_site
     path = site.store_image("2")
     site.link("2")
     (site.root / "etc/tukit-sysext/images.d/gdb.conf").write_text("[Image]\nBlock=2\n")

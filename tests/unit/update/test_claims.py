@@ -21,7 +21,7 @@ from tukit_sysext.update.transaction import Transaction, finalize
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
+def claimed_gdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
     """What boots next has gdb; the update needs version 1 of a server; nothing needs old.raw, which is in its grace."""
     fake_look_inside(monkeypatch)
     site = VerifySite(tmp_path / "machine")
@@ -33,8 +33,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VerifySite:
 
 
 @pytest.fixture
-def server(site: VerifySite) -> Iterator[Server]:
-    with Server(site.source) as started:
+def server(claimed_gdb: VerifySite) -> Iterator[Server]:
+    with Server(claimed_gdb.source) as started:
         yield started
 
 
@@ -52,36 +52,36 @@ def run(site: VerifySite, *servers: Server, limit: str = "4G") -> Outcome:
 
 
 @pytest.mark.parametrize("claim", [4294967000, 2**40, 2**62])
-def test_a_claim_is_no_reason_of_ours(site: VerifySite, server: Server, claim: int) -> None:
+def test_a_claim_is_no_reason_of_ours(claimed_gdb: VerifySite, server: Server, claim: int) -> None:
     """The source cannot be reached then: the image that is there stays, and so does what nothing needs just now."""
     server.fail("*.raw", Truncated(size=5, stated=claim))
-    outcome = run(site, server)
+    outcome = run(claimed_gdb, server)
     (image,) = outcome.plan.images
     assert (image.left_out, image.refuses) == (LeftOut.UNREACHABLE, True)
-    assert (site.layout.store / file_of("1", "old")).exists()
+    assert (claimed_gdb.layout.store / file_of("1", "old")).exists()
 
 
-def test_the_next_mirror_is_asked(site: VerifySite, server: Server) -> None:
-    with Server(site.source) as liar:
+def test_the_next_mirror_is_asked(claimed_gdb: VerifySite, server: Server) -> None:
+    with Server(claimed_gdb.source) as liar:
         liar.fail("*.raw", Truncated(size=5, stated=2**40))
-        outcome = run(site, liar, server)
+        outcome = run(claimed_gdb, liar, server)
     assert outcome.refusals == {}
     assert [change.text for change in outcome.changes] == ["gdb: 1 added, from source local"]
 
 
-def test_a_claim_beyond_the_limit_is_one_of_the_server(site: VerifySite, server: Server) -> None:
+def test_a_claim_beyond_the_limit_is_one_of_the_server(claimed_gdb: VerifySite, server: Server) -> None:
     server.fail("*.raw", Truncated(size=5, stated=2000))
-    (image,) = run(site, server, limit="1K").plan.images
+    (image,) = run(claimed_gdb, server, limit="1K").plan.images
     assert image.left_out is LeftOut.UNREACHABLE
     assert "2000 bytes are announced, more than the limit of 1024" in image.reason
 
 
 def test_where_there_is_no_room_it_is_the_disk(
-    site: VerifySite, server: Server, monkeypatch: pytest.MonkeyPatch
+    claimed_gdb: VerifySite, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused all the same: nobody loses the image for it."""
     full = SimpleNamespace(f_bavail=5, f_bfree=5, f_blocks=100, f_frsize=4096)
     monkeypatch.setattr(os, "statvfs", lambda _: full)
-    (image,) = run(site, server).plan.images
+    (image,) = run(claimed_gdb, server).plan.images
     assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, True)
     assert "KeepFree= keeps 20480" in image.reason

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.machine import OLD, PlainMachine, with_source
+from tests.machine import OLD, PlainMachine
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli, entry
 
@@ -44,18 +44,17 @@ def said(standing: str) -> str:
 
 
 @pytest.fixture
-def site(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool) -> PlainMachine:
-    """gdb 1.0 is linked in the snapshot that runs; 3.0 is offered, and cannot be had; perhaps 2.0 is, too."""
+def newer_gdb_is_lost(
+    way: str, linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> PlainMachine:
+    """3.0 is offered, and cannot be had; perhaps 2.0 is, too."""
     fake_look_inside(monkeypatch, level=OLD)
-    site = with_source(tmp_path)
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.publish("gdb", "3.0")
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "3.0")
     if replaced:
-        site.publish("gdb", "2.0")
-    BREAK[way][0](site.source / "gdb-3.0.x86-64.raw")
-    return site
+        linked_gdb.publish("gdb", "2.0")
+    BREAK[way][0](linked_gdb.source / "gdb-3.0.x86-64.raw")
+    return linked_gdb
 
 
 def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> Any:
@@ -75,35 +74,39 @@ def finalize(site: PlainMachine) -> None:
 
 
 def test_the_hook_status_and_history(
-    site: PlainMachine, replaced: bool, said: str, capsys: pytest.CaptureFixture[str]
+    newer_gdb_is_lost: PlainMachine, replaced: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finalize(site)
+    finalize(newer_gdb_is_lost)
     out, err = capsys.readouterr()
     assert out == ("gdb: 1.0 -> 2.0, from source main\n" if replaced else "")
     assert f"tukit-sysext: gdb: {'2.0' if replaced else '1.0'} serves, as {said}" in err
-    tree = next(tree for tree in document(site, capsys, "status")["trees"] if tree["tree"]["snapshot"] == 7)
+    tree = next(
+        tree for tree in document(newer_gdb_is_lost, capsys, "status")["trees"] if tree["tree"]["snapshot"] == 7
+    )
     assert tree["images"][0]["not_had"].startswith(said)
-    assert cli.main(["status"], machine=site.machine) == 0
+    assert cli.main(["status"], machine=newer_gdb_is_lost.machine) == 0
     assert "could not be had" in capsys.readouterr().out
-    events = document(site, capsys, "history")["events"]
+    events = document(newer_gdb_is_lost, capsys, "history")["events"]
     assert [event["detail"].startswith(said) for event in events if event["kind"] == "could not be had"] == [True]
 
 
-def test_why_not_says_what_happened(site: PlainMachine, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_not_says_what_happened(
+    newer_gdb_is_lost: PlainMachine, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """That 3.0 is taken is not known before it was fetched; that it could not be had the last time is."""
-    finalize(site)
-    found = document(site, capsys, "why-not", "--snapshot", "7", "gdb")
+    finalize(newer_gdb_is_lost)
+    found = document(newer_gdb_is_lost, capsys, "why-not", "--snapshot", "7", "gdb")
     assert found["not_had"].startswith(said)
-    assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=site.machine) == 0
+    assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=newer_gdb_is_lost.machine) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "3.0 is taken if it comes, and is whole" in told
     assert f"When this tree was changed last, {said}" in told
 
 
 def test_update_says_it(
-    site: PlainMachine, replaced: bool, standing: str, said: str, capsys: pytest.CaptureFixture[str]
+    newer_gdb_is_lost: PlainMachine, replaced: bool, standing: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = document(site, capsys, "update", status=1)
+    found = document(newer_gdb_is_lost, capsys, "update", status=1)
     (image,) = found["trees"][0]["images"]
     assert image["version"] == ("2.0" if replaced else "1.0")
     prevented = image["prevented"]
@@ -112,13 +115,13 @@ def test_update_says_it(
         "main",
         standing,
     )
-    cli.main(["update"], machine=site.machine)
+    cli.main(["update"], machine=newer_gdb_is_lost.machine)
     assert said in capsys.readouterr().err
 
 
-def test_it_is_over_when_it_comes(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["update"], machine=site.machine) == 1
-    site.publish("gdb", "3.0")
-    assert cli.main(["update"], machine=site.machine) == 0
-    (tree,) = document(site, capsys, "status")["trees"]
+def test_it_is_over_when_it_comes(newer_gdb_is_lost: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update"], machine=newer_gdb_is_lost.machine) == 1
+    newer_gdb_is_lost.publish("gdb", "3.0")
+    assert cli.main(["update"], machine=newer_gdb_is_lost.machine) == 0
+    (tree,) = document(newer_gdb_is_lost, capsys, "status")["trees"]
     assert [(image["version"], image["not_had"]) for image in tree["images"]] == [("3.0", None)]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.trees import make_tree
-from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
+from tests.unit.integrity.verify_site import VerifySite, file_of
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.collect.collection import Collection, CollectionOptions
 from tukit_sysext.collect.decision import Decision, Disposition
@@ -34,15 +34,11 @@ def with_collection(monkeypatch: pytest.MonkeyPatch, collected: Callable[[frozen
 
 
 def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    offering: VerifySite, transaction: Transaction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """C2: another collection was quicker, and took what nothing needed but this transaction."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
-    tree = site.wanting_snapshot(7)
-    make_tree(tree, {"etc/tukit-sysext/images.d/other.conf": "[Image]\nPolicy=optional\n"})
-    spare = site.store_image("1", "other")
-    site.offer("1")
+    make_tree(transaction.path, {"etc/tukit-sysext/images.d/other.conf": "[Image]\nPolicy=optional\n"})
+    spare = offering.store_image("1", "other")
     full = SimpleNamespace(f_bavail=0, f_bfree=0, f_blocks=100, f_frsize=4096)
     monkeypatch.setattr("tukit_sysext.store.image_store.os.statvfs", lambda _: full)
     asked: list[frozenset[str]] = []
@@ -50,14 +46,13 @@ def test_what_is_collected_while_the_lock_is_given_up_is_not_linked(
     def somebody_else(needed: frozenset[str]) -> Collection:
         asked.append(needed)
         spare.unlink()
-        site.machine.store().records.remove(spare.name)
+        offering.machine.store().records.remove(spare.name)
         raise Busy("somebody else collects")
 
-    transaction = Transaction(machine=site.machine, path=tree, number=7)
     with_collection(monkeypatch, somebody_else)
     outcome = finalize(transaction, Plugins())
     assert asked == [frozenset({file_of("1"), spare.name})]
-    assert os.listdir(tree / "etc/extensions") == []
+    assert os.listdir(transaction.path / "etc/extensions") == []
     assert {image.name: image.chosen for image in outcome.plan.images}["other"] is None
 
 
@@ -66,15 +61,13 @@ def _is_new(flags: object) -> bool:
 
 
 @pytest.mark.parametrize("call", ["open", "write", "fsync", "link", "rename"])
-def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+def test_room_is_made_wherever_the_store_is_full(
+    offering: VerifySite, transaction: Transaction, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     """L11: btrfs may say so at any call. Then the image comes after all."""
-    fake_look_inside(monkeypatch)
-    site = VerifySite(tmp_path / "machine")
-    tree = site.wanting_snapshot(7)
-    site.offer("1")
-    site.layout.store.mkdir(parents=True)
-    site.layout.records.mkdir(parents=True)
-    folders = str(site.layout.store), str(site.layout.records)
+    folders = str(offering.layout.store), str(offering.layout.records)
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
     real = getattr(os, call)
     full = True
 
@@ -91,7 +84,6 @@ def test_room_is_made_wherever_the_store_is_full(tmp_path: Path, monkeypatch: py
         return Collection(gone=(Decision(file=old, disposition=Disposition.GOES),))
 
     monkeypatch.setattr(f"tukit_sysext.store.image_store.os.{call}", failing)
-    transaction = Transaction(machine=site.machine, path=tree, number=7)
     with_collection(monkeypatch, room)
     finalize(transaction, Plugins())
-    assert os.listdir(tree / "etc/extensions") == ["gdb.raw"]
+    assert os.listdir(transaction.path / "etc/extensions") == ["gdb.raw"]

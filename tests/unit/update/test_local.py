@@ -17,7 +17,7 @@ from tukit_sysext.update.local import LocalLook
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
+def wanted_gdb(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
     return site
 
@@ -28,22 +28,22 @@ def look(site: PlainMachine) -> Facts:
         return local.with_links(local.facts())
 
 
-def test_no_plugin_and_no_source_is_asked(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_tree(site.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=https://no.such.host.invalid/\n"})
+def test_no_plugin_and_no_source_is_asked(wanted_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(wanted_gdb.root, {"etc/tukit-sysext/sources.d/web.conf": "[Source]\nURL=https://no.such.host.invalid/\n"})
     monkeypatch.delattr(Plugins, "__init__")
-    facts = look(site)
+    facts = look(wanted_gdb)
     assert (facts.sources, facts.candidates, facts.unreachable) == (("web",), (), {})
     assert facts.wanted.keys() == {"gdb"}
 
 
 def test_a_store_that_cannot_be_read_is_logged_and_has_nothing(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    wanted_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def unreadable(_: Store) -> list[str]:
         raise StoreError("the store cannot be read")
 
     monkeypatch.setattr(Store, "names", unreadable)
-    assert look(site).stored == {}
+    assert look(wanted_gdb).stored == {}
     assert "the store cannot be read" in caplog.text
 
 
@@ -51,11 +51,11 @@ def test_a_store_that_cannot_be_read_is_logged_and_has_nothing(
     ("target", "inside"),
     [("/usr/share/x.raw", True), ("/etc/x.raw", True), ("x.raw", True), ("/var/x.raw", False), ("/home/x.raw", False)],
 )
-def test_where_a_link_leads_to(site: PlainMachine, target: str, inside: bool) -> None:
-    tree_path = site.root.parent / "tree"
+def test_where_a_link_leads_to(wanted_gdb: PlainMachine, target: str, inside: bool) -> None:
+    tree_path = wanted_gdb.root.parent / "tree"
     make_tree(tree_path, {"etc/extensions/x.raw": Link(target)})
     with Tree(tree_path) as tree:
         (entry,) = read_entries(tree)
-        path = LocalLook(site.machine, tree).leads_to(entry)
-    assert path.is_relative_to(tree_path if inside else site.root)
+        path = LocalLook(wanted_gdb.machine, tree).leads_to(entry)
+    assert path.is_relative_to(tree_path if inside else wanted_gdb.root)
     assert path.name == "x.raw"

@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.machine import NEW, OLD, PlainMachine, with_source
-from tests.trees import Link, make_tree
+from tests.trees import Content, Link, listing, make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.update.samples import facts, optional, want
 from tukit_sysext import cli, entry
@@ -47,7 +47,7 @@ def test_every_reason_has_its_consequence(kind: LeftOut) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+def newer_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
     """Snapshot 1 runs, snapshot 2 boots next; gdb 1.0 fits the system that runs."""
     fake_look_inside(monkeypatch, level=NEW)
     site = with_source(tmp_path)
@@ -63,14 +63,14 @@ def in_use(site: PlainMachine, path: Path | None = None) -> InUse | None:
         return Resolver(site.machine, tree, Plugins()).look_locally().in_use.get("gdb")
 
 
-def test_what_the_running_system_has(site: PlainMachine) -> None:
-    assert in_use(site) == InUse(version="1.0", system="the running system")
+def test_what_the_running_system_has(newer_system: PlainMachine) -> None:
+    assert in_use(newer_system) == InUse(version="1.0", shown="1.0", system="the running system")
 
 
-def test_what_boots_next_has(site: PlainMachine) -> None:
-    (site.root / "etc/extensions/gdb.raw").unlink()
-    site.link_image(site.tree(2), "gdb", "1.1", NEW)
-    assert in_use(site) == InUse(version="1.1", system="snapshot 2, which boots next")
+def test_what_boots_next_has(newer_system: PlainMachine) -> None:
+    (newer_system.root / "etc/extensions/gdb.raw").unlink()
+    newer_system.link_image(newer_system.tree(2), "gdb", "1.1", NEW)
+    assert in_use(newer_system) == InUse(version="1.1", shown="1.1", system="snapshot 2, which boots next")
 
 
 def to_another_level(site: PlainMachine) -> None:
@@ -89,20 +89,48 @@ NOTHING: dict[str, Callable[[PlainMachine], object]] = {
 
 
 @pytest.mark.parametrize("make", NOTHING.values(), ids=NOTHING)
-def test_what_is_nothing_that_could_be_lost(site: PlainMachine, make: Callable[[PlainMachine], object]) -> None:
-    make(site)
-    assert in_use(site) is None
+def test_what_is_nothing_that_could_be_lost(newer_system: PlainMachine, make: Callable[[PlainMachine], object]) -> None:
+    make(newer_system)
+    assert in_use(newer_system) is None
 
 
-def test_unknown_is_not_none(site: PlainMachine) -> None:
+RELEASE = "usr/lib/extension-release.d/extension-release.gdb"
+NOT_OURS: dict[str, Mapping[str, Content]] = {
+    "a directory": {f"etc/extensions/gdb/{RELEASE}": f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"},
+    "a link to a directory": {
+        "etc/extensions/gdb": Link("/srv/gdb"),
+        f"srv/gdb/{RELEASE}": f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n",
+    },
+    "a link to nothing": {"etc/extensions/gdb.raw": Link("/srv/gdb.raw")},
+}
+
+
+@pytest.mark.parametrize("entries", NOT_OURS.values(), ids=NOT_OURS)
+def test_what_is_not_ours_is_never_touched_and_missed_loudly(
+    newer_system: PlainMachine, capsys: pytest.CaptureFixture[str], entries: Mapping[str, Content]
+) -> None:
+    """An update takes nothing away that it does not touch: it passes, and says that the image is not there any more."""
+    (newer_system.root / "etc/extensions/gdb.raw").unlink()
+    make_tree(newer_system.root, entries)
+    assert in_use(newer_system) is None
+    tree = transaction(newer_system, 7)
+    before = listing(tree / "etc/extensions")
+    assert finalize(newer_system, 7) == 0
+    loud = capsys.readouterr().err
+    assert "comes WITHOUT required images: gdb" in loud
+    assert "is not ours" in loud
+    assert listing(tree / "etc/extensions") == before
+
+
+def test_unknown_is_not_none(newer_system: PlainMachine) -> None:
     """The tree that gets the update is a copy of one of the two: its links stand in."""
-    extensions = site.root / "etc/extensions"
-    tree = site.tree(1)
+    extensions = newer_system.root / "etc/extensions"
+    tree = newer_system.tree(1)
     shutil.rmtree(extensions)
-    assert in_use(site, tree) is None
+    assert in_use(newer_system, tree) is None
     extensions.symlink_to("/nowhere")
-    assert in_use(site, tree) is not None
-    assert in_use(site) is None, "and where it has none either, there is none"
+    assert in_use(newer_system, tree) is not None
+    assert in_use(newer_system) is None, "and where it has none either, there is none"
 
 
 def finalize(site: PlainMachine, number: int) -> int:
@@ -118,111 +146,115 @@ def transaction(site: PlainMachine, number: int, *, level: str = NEW) -> Path:
     return tree
 
 
-def test_an_image_that_is_there_is_not_taken_away(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    transaction(site, 7)
-    assert finalize(site, 7) == 75
+def test_an_image_that_is_there_is_not_taken_away(
+    newer_system: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transaction(newer_system, 7)
+    assert finalize(newer_system, 7) == 75
     assert "is refused" in capsys.readouterr().err
 
 
 def test_an_image_that_nobody_has_is_missed_loudly_until_it_is_there(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+    newer_system: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """P0: standard error, status, the failed unit, history; and over with the first update that brings it."""
-    (site.root / "etc/extensions/gdb.raw").unlink()
-    transaction(site, 7)
-    assert finalize(site, 7) == 0
+    (newer_system.root / "etc/extensions/gdb.raw").unlink()
+    transaction(newer_system, 7)
+    assert finalize(newer_system, 7) == 0
     loud = capsys.readouterr().err
     assert "comes WITHOUT required images: gdb" in loud
     assert "  gdb: nothing published fits: no version is published by main" in loud
     assert "next step: update again when a fitting image is published" in loud
-    assert cli.main(["status", "--refused"], machine=site.machine) == 1
+    assert cli.main(["status", "--refused"], machine=newer_system.machine) == 1
     assert "AN UPDATE CAME WITHOUT REQUIRED IMAGES" in capsys.readouterr().out
-    assert cli.main(["status", "--json"], machine=site.machine) == 0
+    assert cli.main(["status", "--json"], machine=newer_system.machine) == 0
     status = json.loads(capsys.readouterr().out)
     assert (status["refused"], list(status["missed"])) == (None, ["gdb"])
-    site.layout.refused.unlink()  # a reboot: the ledger knows it
-    known = refusal.known(site.machine)
+    newer_system.layout.refused.unlink()  # a reboot: the ledger knows it
+    known = refusal.known(newer_system.machine)
     assert known is not None
     assert list(known.missed) == ["gdb"]
-    site.publish("gdb", "1.1", NEW)
-    transaction(site, 8)
-    assert finalize(site, 8) == 0
+    newer_system.publish("gdb", "1.1", NEW)
+    transaction(newer_system, 8)
+    assert finalize(newer_system, 8) == 0
     assert capsys.readouterr().err == ""
-    assert refusal.known(site.machine) is None
-    with Ledger(site.layout.ledger) as ledger:
+    assert refusal.known(newer_system.machine) is None
+    with Ledger(newer_system.layout.ledger) as ledger:
         kinds = [event.kind for event in ledger.events() if event.image == "gdb"]
     assert kinds == ["missed", "linked", "not missed any more"]
 
 
 @pytest.mark.parametrize("refused_before", [True, False])
 def test_a_command_that_brings_it_ends_it(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, refused_before: bool
+    newer_system: PlainMachine, monkeypatch: pytest.MonkeyPatch, refused_before: bool
 ) -> None:
     fake_look_inside(monkeypatch, level=OLD)
-    (site.root / "etc/extensions/gdb.raw").unlink()
-    transaction(site, 7)
-    assert finalize(site, 7) == 0
-    mark = refusal.read(site.layout.refused)
+    (newer_system.root / "etc/extensions/gdb.raw").unlink()
+    transaction(newer_system, 7)
+    assert finalize(newer_system, 7) == 0
+    mark = refusal.read(newer_system.layout.refused)
     assert mark is not None
     if refused_before:
-        refusal.write(site.layout.refused, replace(mark, images={"other": mark.missed["gdb"]}))
-    site.subvolumes.set_default(site.running.identifier)
-    site.boot(1)
-    site.subvolumes.set_default(json.loads((site.root / ".subvolume").read_text())["identifier"])
-    site.publish("gdb", "1.2")
-    assert cli.main(["update"], machine=site.machine) == 0
-    after = refusal.read(site.layout.refused)
+        refusal.write(newer_system.layout.refused, replace(mark, images={"other": mark.missed["gdb"]}))
+    newer_system.subvolumes.set_default(newer_system.running.identifier)
+    newer_system.boot(1)
+    newer_system.subvolumes.set_default(json.loads((newer_system.root / ".subvolume").read_text())["identifier"])
+    newer_system.publish("gdb", "1.2")
+    assert cli.main(["update"], machine=newer_system.machine) == 0
+    after = refusal.read(newer_system.layout.refused)
     assert (after is not None) is refused_before
     assert after is None or (list(after.images), list(after.missed)) == (["other"], [])
 
 
 def test_a_disk_that_takes_no_link_refuses_too(
-    site: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    newer_system: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whatever the reason is on the way: the image is not taken away."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    site.publish("gdb", "1.1", NEW)
-    tree = transaction(site, 7)
+    newer_system.publish("gdb", "1.1", NEW)
+    tree = transaction(newer_system, 7)
     monkeypatch.setattr("tukit_sysext.update.transaction.LinkWriter.apply", full)
-    assert finalize(site, 7) == 75
+    assert finalize(newer_system, 7) == 75
     assert "the store cannot take it" in capsys.readouterr().err
     assert os.path.lexists(tree / "etc/extensions/gdb.raw")
 
 
-def test_a_fault_of_ours_passes_and_names_what_is_lost(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    tree = transaction(site, 7)
+def test_a_fault_of_ours_passes_and_names_what_is_lost(
+    newer_system: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = transaction(newer_system, 7)
     make_tree(tree, {"etc/tukit-sysext/sources.d/main.conf": "[Source]\nPath=relative\n"})
-    assert finalize(site, 7) == 0
+    assert finalize(newer_system, 7) == 0
     assert "1.0 of the running system is lost" in capsys.readouterr().err
-    mark = refusal.read(site.layout.refused)
+    mark = refusal.read(newer_system.layout.refused)
     assert mark is not None
     assert list(mark.missed) == ["gdb"]
 
 
-def test_check_tells_what_follows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    site.want("strace")
-    make_tree(site.root, {"etc/extensions/htop.raw": Link("/var/lib/sysext-store/htop-1.x86-64.raw")})
-    assert cli.main(["check", "--json"], machine=site.machine) == 0
+def test_check_tells_what_follows(newer_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    newer_system.want("strace")
+    make_tree(newer_system.root, {"etc/extensions/htop.raw": Link("/var/lib/sysext-store/htop-1.x86-64.raw")})
+    assert cli.main(["check", "--json"], machine=newer_system.machine) == 0
     found = {image["name"]: image for image in json.loads(capsys.readouterr().out)["images"]}
     assert (found["strace"]["consequence"], found["strace"]["in_use"]) == ("passes loudly", None)
     assert (found["gdb"]["consequence"], found["gdb"]["refuses"]) == (None, False)
-    assert cli.main(["check"], machine=site.machine) == 0
+    assert cli.main(["check"], machine=newer_system.machine) == 0
     assert "left out, ALTHOUGH REQUIRED" in capsys.readouterr().out
 
 
-def test_since_when_an_image_is_missed_is_not_forgotten(site: PlainMachine) -> None:
+def test_since_when_an_image_is_missed_is_not_forgotten(newer_system: PlainMachine) -> None:
     def event(day: int, kind: str, image: str = "gdb") -> LedgerEvent:
         return LedgerEvent(time=time_text(day * DAY), kind=kind, snapshot=1, image=image, detail="")
 
-    with Ledger(site.layout.ledger) as ledger:
+    with Ledger(newer_system.layout.ledger) as ledger:
         ledger.add([event(1, "missed"), event(2, "not missed any more"), event(3, "missed"), event(4, "linked", "x")])
         ledger.add([event(1, "missed", "other"), event(400, "missed")])
         ledger.forget(500 * DAY)
         assert "linked" not in [event.kind for event in ledger.events()]
-    known = refusal.known(site.machine)
+    known = refusal.known(newer_system.machine)
     assert known is not None
     assert {name: held.since for name, held in known.missed.items()} == {"gdb": 3 * DAY, "other": DAY}
     assert refusal.ages(known, now=5 * DAY) == {"gdb": 2 * DAY, "other": 4 * DAY}

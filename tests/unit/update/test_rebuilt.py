@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.machine import OLD, PlainMachine, with_source
+from tests.machine import OLD, PlainMachine
+from tests.records import sha256
 from tests.states import code
+from tests.trees import make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
-from tests.unit.ledger.samples import sha256
 from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
 from tukit_sysext import cli, entry
 from tukit_sysext.rules.names import check_component, handle, parse_image_name, published_name, shown_version
@@ -146,15 +147,12 @@ def test_a_name_never_has_two_contents() -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
-    """gdb 1.0 is linked in the snapshot that runs; the source has another content of it now."""
+def rebuilt_gdb(linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> PlainMachine:
+    """The source has another content of gdb 1.0 now."""
     fake_look_inside(monkeypatch, level=OLD)
-    site = with_source(tmp_path)
-    site.want("gdb")
-    site.snapshot_with(1, {"gdb": "1.0"}, default=True)
-    site.boot(1)
-    site.publish("gdb", "1.0", content=b"rebuilt")
-    return site
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "1.0", content=b"rebuilt")
+    return linked_gdb
 
 
 REBUILT_FILE = handle(FILE, NEW)
@@ -180,13 +178,13 @@ def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: st
     return " ".join(capsys.readouterr().out.split())
 
 
-def test_the_store_keeps_both(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    finalize(site)
+def test_the_store_keeps_both(rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    finalize(rebuilt_gdb)
     assert capsys.readouterr().out == f"gdb: 1.0 -> {SHOWN}, from source main\n"
-    assert sorted(os.listdir(site.layout.store)) == [FILE, REBUILT_FILE]
-    assert (link_of(site.tree(1)), link_of(site.tree(7))) == (FILE, REBUILT_FILE)
-    record = json.loads((site.layout.records / f"{REBUILT_FILE}.json").read_text())
-    assert (record["version"], record["url"]) == ("1.0", str(site.source / FILE))
+    assert sorted(os.listdir(rebuilt_gdb.layout.store)) == [FILE, REBUILT_FILE]
+    assert (link_of(rebuilt_gdb.tree(1)), link_of(rebuilt_gdb.tree(7))) == (FILE, REBUILT_FILE)
+    record = json.loads((rebuilt_gdb.layout.records / f"{REBUILT_FILE}.json").read_text())
+    assert (record["version"], record["url"]) == ("1.0", str(rebuilt_gdb.source / FILE))
 
 
 SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -194,7 +192,8 @@ SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "list of the snapshot": (("list", "--snapshot", "7"), SHOWN),
     "status": (("status",), SHOWN),
     "snapshots": (("snapshots",), SHOWN),
-    "diff": (("diff", "1", "7"), "another file of the same version"),
+    "diff": (("diff", "1", "7"), f"gdb 1.0 {SHOWN} another file of the same version"),
+    "why": (("why", "gdb"), REBUILT_FILE),
     "history": (("history",), f"1.0 -> {SHOWN}"),
     "history of the image": (("history", "gdb"), SHOWN),
     "why-not": (("why-not", "--snapshot", "7", "gdb"), SHOWN),
@@ -206,25 +205,101 @@ SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize(("arguments", "words"), SCREENS.values(), ids=SCREENS)
 def test_every_screen_tells_them_apart(
-    site: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+    rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    finalize(site)
-    assert words in shown(site, capsys, *arguments)
+    finalize(rebuilt_gdb)
+    assert words in shown(rebuilt_gdb, capsys, *arguments)
 
 
-def test_update_takes_it_when_the_image_is_named(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["update"], machine=site.machine) == 0
-    assert link_of(site.root) == FILE
-    assert "tukit-sysext update gdb takes it" in "".join(capsys.readouterr())
-    assert f"gdb: 1.0 -> {SHOWN}, from source main" in shown(site, capsys, "update", "gdb")
-    assert link_of(site.root) == REBUILT_FILE
+DOCUMENTS = (
+    ("list", "--all"), ("list", "--snapshot", "7"), ("status",), ("snapshots",), ("diff", "1", "7"), ("history", "gdb"),
+    ("why", "gdb"), ("why-not", "--snapshot", "7", "gdb"), ("check", "--snapshot", "7"), ("verify", "--all"),
+    ("gc", "--dry-run"),
+)  # fmt: skip
 
 
-def test_a_repair_asks_for_the_published_name(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["update", "gdb"], machine=site.machine) == 0
-    (site.layout.store / REBUILT_FILE).unlink()
-    (site.source / "SHA256SUMS").unlink()  # by the recorded hash alone
+def values(document: Any, key: str) -> Iterator[Any]:
+    """What a document has under a key, wherever."""
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield from [value] if name.endswith(key) else values(value, key)
+    elif isinstance(document, list):
+        for each in document:
+            yield from values(each, key)
+
+
+@pytest.mark.parametrize("arguments", DOCUMENTS, ids=" ".join)
+def test_every_document_tells_them_apart(
+    rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """As a person reads it; whoever compares contents has the hash where it is known."""
+    finalize(rebuilt_gdb)
+    document = json.loads(shown(rebuilt_gdb, capsys, *arguments, "--json"))
+    told = {text for key in ("shown", "shown_installed", "shown_taken") for text in values(document, key)}
+    assert SHOWN in told
+    if (
+        arguments[0] in ("list", "status", "snapshots", "why", "why-not", "check", "gc")
+        and "--snapshot" not in arguments
+    ):
+        assert NEW in set(values(document, "sha256"))
+
+
+def test_what_is_lost_or_to_be_repaired_is_told_apart(
+    rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["update", "gdb"], machine=rebuilt_gdb.machine) == 0
+    (rebuilt_gdb.layout.store / REBUILT_FILE).write_bytes(b"rotten")
+    (rebuilt_gdb.layout.store / FILE).unlink()
+    for path in rebuilt_gdb.source.iterdir():
+        path.unlink()
     capsys.readouterr()
-    assert cli.main(["verify", "--repair"], machine=site.machine) == 0
-    assert (site.layout.store / REBUILT_FILE).read_bytes() == b"rebuilt"
-    assert (site.layout.store / FILE).read_bytes() != b"rebuilt"
+    assert cli.main(["verify", "--repair"], machine=rebuilt_gdb.machine) == 1
+    assert f"gdb {SHOWN}" in capsys.readouterr().out
+    assert f"gdb {SHOWN} is damaged" in shown(rebuilt_gdb, capsys, "status")
+    (need,) = json.loads(shown(rebuilt_gdb, capsys, "status", "--json"))["repair"]
+    assert (need["version"], need["shown"]) == ("1.0", SHOWN)
+
+
+def test_update_takes_it_when_the_image_is_named(rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update"], machine=rebuilt_gdb.machine) == 0
+    assert link_of(rebuilt_gdb.root) == FILE
+    assert "tukit-sysext update gdb takes it" in "".join(capsys.readouterr())
+    would = json.loads(shown(rebuilt_gdb, capsys, "update", "--dry-run", "--json", "gdb"))
+    assert [*values(would, "shown_before"), *values(would, "shown")] == ["1.0", SHOWN]
+    assert f"gdb: 1.0 -> {SHOWN}, from source main" in shown(rebuilt_gdb, capsys, "update", "gdb")
+    assert link_of(rebuilt_gdb.root) == REBUILT_FILE
+
+
+def test_an_image_of_unknown_origin_is_in_nobodys_way(rebuilt_gdb: PlainMachine) -> None:
+    """P0: nothing speaks against the published one, which stands beside it; it stays as it is."""
+    (rebuilt_gdb.layout.records / f"{FILE}.json").unlink()
+    before = (rebuilt_gdb.layout.store / FILE).read_bytes()
+    rebuilt_gdb.snapshot_with(7, {}, default=True)
+    make_tree(rebuilt_gdb.tree(7), {"etc/extensions": None})
+    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
+        make_tree(
+            rebuilt_gdb.tree(7),
+            {f"etc/tukit-sysext/{part}": (rebuilt_gdb.root / "etc/tukit-sysext" / part).read_text()},
+        )
+    assert entry.main(["tukit", "finalize-pre", str(rebuilt_gdb.tree(7)), "7"], machine=rebuilt_gdb.machine) == 0
+    assert link_of(rebuilt_gdb.tree(7)) == REBUILT_FILE
+    assert (rebuilt_gdb.layout.store / FILE).read_bytes() == before
+    assert not (rebuilt_gdb.layout.records / f"{FILE}.json").exists()
+
+
+def test_what_is_linked_and_of_unknown_origin_is_not_fetched_again(rebuilt_gdb: PlainMachine) -> None:
+    """It serves, nothing is known against it: nothing comes that would stand beside it unused."""
+    (rebuilt_gdb.layout.records / f"{FILE}.json").unlink()
+    finalize(rebuilt_gdb)
+    assert link_of(rebuilt_gdb.tree(7)) == FILE
+    assert os.listdir(rebuilt_gdb.layout.store) == [FILE]
+
+
+def test_a_repair_asks_for_the_published_name(rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["update", "gdb"], machine=rebuilt_gdb.machine) == 0
+    (rebuilt_gdb.layout.store / REBUILT_FILE).unlink()
+    (rebuilt_gdb.source / "SHA256SUMS").unlink()  # by the recorded hash alone
+    capsys.readouterr()
+    assert cli.main(["verify", "--repair"], machine=rebuilt_gdb.machine) == 0
+    assert (rebuilt_gdb.layout.store / REBUILT_FILE).read_bytes() == b"rebuilt"
+    assert (rebuilt_gdb.layout.store / FILE).read_bytes() != b"rebuilt"

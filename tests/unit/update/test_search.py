@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from tests.machine import PlainMachine
+from tests.records import sha256
 from tests.trees import Content, make_tree
-from tests.unit.ledger.samples import sha256
 from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture
@@ -26,7 +26,7 @@ KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
 
 
 @pytest.fixture
-def site(site: PlainMachine) -> PlainMachine:
+def wanted_gdb(site: PlainMachine) -> PlainMachine:
     make_tree(site.root, {f"{IMAGES}/gdb.conf": "[Image]\n"})
     return site
 
@@ -50,70 +50,70 @@ def plan(site: PlainMachine, entries: Mapping[str, Content] | None = None) -> Im
     return image
 
 
-def test_the_newest_that_fits_is_found(site: PlainMachine) -> None:
-    offer(site, "local", "1")
-    offer(site, "local", "2")
-    offer(site, "local", "10", SYSEXT_LEVEL="glibc-2.43")
-    image = plan(site)
+def test_the_newest_that_fits_is_found(wanted_gdb: PlainMachine) -> None:
+    offer(wanted_gdb, "local", "1")
+    offer(wanted_gdb, "local", "2")
+    offer(wanted_gdb, "local", "10", SYSEXT_LEVEL="glibc-2.43")
+    image = plan(wanted_gdb)
     assert (image.action, image.chosen.version if image.chosen else "") == (Action.FETCH, "2")
 
 
-def test_what_one_source_has_broken_another_may_have_whole(site: PlainMachine) -> None:
-    name = offer(site, "a", "1")
-    offer(site, "b", "1")
-    (site.root.parent / "a" / f"{name}.json").write_text("{")
-    with open(site.root.parent / "a" / "SHA256SUMS", "a") as file:
+def test_what_one_source_has_broken_another_may_have_whole(wanted_gdb: PlainMachine) -> None:
+    name = offer(wanted_gdb, "a", "1")
+    offer(wanted_gdb, "b", "1")
+    (wanted_gdb.root.parent / "a" / f"{name}.json").write_text("{")
+    with open(wanted_gdb.root.parent / "a" / "SHA256SUMS", "a") as file:
         file.write(f"{sha256(b'{')}  {name}.json\n")  # one that the list does not name would count as none
-    image = plan(site)
+    image = plan(wanted_gdb)
     assert image.chosen is not None
     assert image.chosen.candidate is not None
     assert image.chosen.candidate.source == "b"
 
 
 @pytest.mark.parametrize("conf", ["[Source]\nPath=relative\n", "[Source]\nNewer=x\n", "Path=/srv\n"])
-def test_a_source_with_a_fault_refuses_nothing(site: PlainMachine, conf: str) -> None:
-    image = plan(site, {f"{SOURCES}/bad.conf": conf})
+def test_a_source_with_a_fault_refuses_nothing(wanted_gdb: PlainMachine, conf: str) -> None:
+    image = plan(wanted_gdb, {f"{SOURCES}/bad.conf": conf})
     assert (image.left_out, image.refuses) == (LeftOut.FAULT, False)
     assert "bad" in image.reason
 
 
-def test_a_plugin_that_fails_refuses_nothing(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    offer(site, "local", "1")
+def test_a_plugin_that_fails_refuses_nothing(wanted_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(wanted_gdb, "local", "1")
 
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
     monkeypatch.setattr(Sources.tukit_sysext_sources, "__code__", failing.__code__)
-    image = plan(site)
+    image = plan(wanted_gdb)
     assert (image.left_out, image.refuses) == (LeftOut.FAULT, False)
 
 
 @pytest.mark.parametrize("sums", ["broken\n", "", None])
-def test_a_list_that_cannot_be_used(site: PlainMachine, sums: str | None) -> None:
-    offer(site, "local", "1")
-    path = site.root.parent / "local" / "SHA256SUMS"
+def test_a_list_that_cannot_be_used(wanted_gdb: PlainMachine, sums: str | None) -> None:
+    offer(wanted_gdb, "local", "1")
+    path = wanted_gdb.root.parent / "local" / "SHA256SUMS"
     path.unlink() if sums is None else path.write_text(sums)
-    site.has_for_former_system("gdb")
-    image = plan(site)
+    wanted_gdb.has_for_former_system("gdb")
+    image = plan(wanted_gdb)
     assert image.refuses
     expected = {"": LeftOut.NOTHING_FITS, None: LeftOut.UNREACHABLE}
     assert image.left_out is expected.get(sums, LeftOut.LIST_REFUSED)
 
 
-def test_a_list_that_went_stale_is_not_used(site: PlainMachine) -> None:
-    offer(site, "local", "1")
-    with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
+def test_a_list_that_went_stale_is_not_used(wanted_gdb: PlainMachine) -> None:
+    offer(wanted_gdb, "local", "1")
+    with open(wanted_gdb.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{sha256(b'')}  BEST-BEFORE-2020-01-01\n")
-    image = plan(site)
+    image = plan(wanted_gdb)
     assert image.left_out is LeftOut.LIST_REFUSED
     assert "stale since 2020-01-01" in image.reason
     assert image.next_step == "ask the publisher for a new list"
 
 
-def test_a_description_with_another_hash_than_the_list_is_refused(site: PlainMachine) -> None:
-    name = offer(site, "local", "1")
-    with open(site.root.parent / "local" / "SHA256SUMS", "a") as file:
+def test_a_description_with_another_hash_than_the_list_is_refused(wanted_gdb: PlainMachine) -> None:
+    name = offer(wanted_gdb, "local", "1")
+    with open(wanted_gdb.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{'0' * 64}  {name}.json\n")
-    image = plan(site)
+    image = plan(wanted_gdb)
     assert image.left_out is LeftOut.BROKEN
     assert f"{name}.json" in image.reason

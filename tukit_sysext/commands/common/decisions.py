@@ -34,8 +34,10 @@ def decision_document(decision: Decision) -> dict[str, Any]:
     record = decision.file.record
     return {
         "file": decision.file.file_name,
+        "sha256": record.sha256 if record is not None else None,
         "image": record.name if record is not None else None,
         "version": record.version if record is not None else None,
+        "shown": decision.file.shown if record is not None else None,
         "size": decision.file.size,
         "fate": decision.disposition,
         "reason": decision.reason or None,

@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerImage, LedgerSnapshot
-from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.snapshots.targets import Target
@@ -30,21 +28,6 @@ class LedgerContent:
     events: Sequence[LedgerEvent] = ()
     left_out: Mapping[tuple[int, str], Mapping[str, str]] = field(default_factory=dict)
     default: int | None = None
-
-
-@contextmanager
-def ledger_faults_told(machine: Machine) -> Iterator[None]:
-    """Raise TukitSysextError where the ledger cannot be written: it is locked, or the disk is full or read-only."""
-    try:
-        yield
-    except NotWritten as error:
-        raise TukitSysextError(f"{machine.layout.ledger}: {error}") from error
-    except sqlite3.Error as error:
-        path = machine.layout.ledger
-        raise TukitSysextError(
-            f"{path}: cannot be used: {error}",
-            next_step=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
-        ) from error
 
 
 def read_ledger(machine: Machine) -> LedgerContent:

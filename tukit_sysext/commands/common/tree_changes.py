@@ -41,7 +41,8 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
             yield f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:
             yield f"{image.name}: not wanted any more; it had no link"
-        yield from (f"  {warning}" for warning in image.warnings)
+        # what could not be had is a warning of the command, with its next step
+        yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
     if not tree.plan.images:
         yield "nothing is wanted"
 
@@ -67,7 +68,14 @@ def prevented_document(image: ImagePlan) -> dict[str, Any] | None:
     if best is None:
         return None
     source = best.option.candidate.source if best.option.candidate is not None else None
-    return {"version": best.option.version, "source": source, "standing": best.standing, "reason": best.reason}
+    option = best.option
+    return {
+        "version": option.version,
+        "shown": option.shown,
+        "source": source,
+        "standing": best.standing,
+        "reason": best.reason,
+    }
 
 
 def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, away: Mapping[str, str]) -> dict[str, Any]:
@@ -83,7 +91,9 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                         "name": image.name,
                         "action": image.action,
                         "before": image.before,
+                        "shown_before": image.shown_before,
                         "version": image.chosen.version if image.chosen is not None else None,
+                        "shown": image.chosen.shown if image.chosen is not None else None,
                         "link": image.link,
                         "reason": image.reason,
                         "missing": image.left_out,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which leftovers of snapshots stop a collection: those that may become a snapshot still, or are being deleted.
+"""Which leftovers of snapshots leave something unknown: those that may become a snapshot still, or are being deleted.
 
 What nobody has changed for a day, or since before the last boot, is neither: no process is at work on it. The day is
 one of the monotonic clock, which nobody sets.
@@ -11,12 +11,11 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from tukit_sysext.collect.roots import RootSet
 from tukit_sysext.layout import Layout
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.snapshots.snapper import Leftover
+from tukit_sysext.snapshots.snapper import Leftover, Scan
 
 _KEY = "leftovers"
 _DAY = 86400
@@ -42,11 +41,11 @@ class Leftovers:
         self._seen = _read(ledger.recall(_KEY) if ledger is not None else None)
         self._there: Sequence[Leftover] = ()
 
-    def what_stops(self, roots: RootSet) -> tuple[str, ...]:
+    def unsettled(self, unknown: Sequence[str], leftovers: Sequence[Leftover]) -> tuple[str, ...]:
         """What is unknown, without the leftovers that are settled."""
-        self._there = roots.leftovers
-        settled = {leftover.reason for leftover in roots.leftovers if self._settled(leftover)}
-        return tuple(reason for reason in roots.unknown if reason not in settled)
+        self._there = leftovers
+        settled = {leftover.reason for leftover in leftovers if self._settled(leftover)}
+        return tuple(reason for reason in unknown if reason not in settled)
 
     def _settled(self, leftover: Leftover) -> bool:
         seen = self._seen.get(leftover.number)
@@ -78,8 +77,18 @@ def recalled(layout: Layout) -> Leftovers:
     return Leftovers(layout, None)
 
 
+def without_settled(layout: Layout, scan: Scan) -> Scan:
+    """The scan, in which leftovers that are settled leave nothing unknown; they stay among its leftovers."""
+    if not scan.leftovers:
+        return scan
+    return replace(scan, unknown=recalled(layout).unsettled(scan.unknown, scan.leftovers))
+
+
 def _read(text: str | None) -> Mapping[int, _Sight]:
     try:
-        return {int(number): _Sight(**sight) for number, sight in json.loads(text or "{}").items()}
-    except (AttributeError, TypeError, ValueError):
+        return {
+            int(number): _Sight(state=str(sight["state"]), boot=str(sight["boot"]), seconds=float(sight["seconds"]))
+            for number, sight in json.loads(text or "{}").items()
+        }
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return {}  # it is as if they were seen for the first time
