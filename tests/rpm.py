@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import gzip
 import hashlib
-import io
+import lzma
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 SPEC = "spec/tukit-sysext.spec"
+CHANGES = "spec/tukit-sysext.changes"
 CACHE = Path(os.environ.get("TESTS_CACHE", TOP / ".venv" / ".cache")) / "rpm"
 
 # What the package is made of: everything else of the tree can change without another RPM.
@@ -36,11 +40,19 @@ INPUTS = (
     "spec",
 )
 
+# What is in the source archive beside, so that the package can check itself.
+TESTS = ("tests", ".ci", ".gitignore")
+
 # The test machine is a Debian: its Python looks for packages here.
 MACROS = {
     "__python3": "/usr/bin/python3",
-    "python_sitelib": "/usr/lib/python3/dist-packages",
+    "site": "/usr/lib/python3/dist-packages",
+    "python_sitelib": "/usr/lib/python3/dist-packages",  # as the spec called it before
     "build_python": sys.executable,
+    # what a build service does, so that the same sources are the same package
+    "_buildhost": "reproducible",
+    "use_source_date_epoch_as_buildtime": "1",
+    "clamp_mtime_to_source_date_epoch": "1",
 }
 
 
@@ -52,24 +64,29 @@ class BuildError(Exception):
 class _File:
     content: bytes
     executable: bool
-    changed: int  # seconds since 1970; for the archive alone, no part of the key
 
 
-def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = ()) -> Path:
+Files = Mapping[str, _File]
+"""A tree, by the paths in it."""
+
+
+def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = (), python: Path | None = None) -> Path:
     """Put the RPM of the tree `top` as it is now into the folder `destination`, made if need be; return its path.
 
     Built once for the same inputs, also when several processes ask at the same time. Raises BuildError.
 
     :param macros: files of a distribution's RPM macros, loaded in this order; without them the package has no scripts
+    :param python: a program that is the Python of the machine that the package is for; without it, this machine's
     """
-    files = dict(_inputs(top))
+    files = read_tree(top)
+    definitions = MACROS | ({"package_python": str(python)} if python is not None else {})
     CACHE.mkdir(parents=True, exist_ok=True)
-    built = CACHE / _key(files, macros)
+    built = CACHE / _key(files, definitions, macros)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.is_dir():
             with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-                result = _build(files, Path(folder), macros)
+                result = build(files, Path(folder), definitions, macros=macros)
                 result.parent.rename(built)
     (rpm,) = built.glob("*.rpm")
     destination.mkdir(parents=True, exist_ok=True)
@@ -93,28 +110,30 @@ def payload(rpm: Path) -> bytes:
     return rpm.with_name(f"{rpm.name}.tgz").read_bytes()
 
 
-def _inputs(top: Path) -> Iterator[tuple[str, _File]]:
-    """The files of INPUTS by their paths in the tree. Read once: the tree may change meanwhile."""
-    for name in INPUTS:
+def read_tree(top: Path, names: Sequence[str] = INPUTS) -> Files:
+    """These files and folders of the tree by their paths in it. Read once: the tree may change meanwhile."""
+    return dict(_read(top, names))
+
+
+def _read(top: Path, names: Sequence[str]) -> Iterator[tuple[str, _File]]:
+    for name in names:
         path = top / name
         if not path.exists():
             raise BuildError(f"{path}: not there, and the package is made of it")
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file() and "__pycache__" not in file.parts:
-                status = file.stat()
                 yield (
                     str(file.relative_to(top)),
                     _File(
                         content=file.read_bytes(),
-                        executable=bool(status.st_mode & 0o100),
-                        changed=int(status.st_mtime),
+                        executable=bool(file.stat().st_mode & 0o100),
                     ),
                 )
 
 
-def _key(files: dict[str, _File], macros: Sequence[Path]) -> str:
+def _key(files: Files, definitions: Mapping[str, str], macros: Sequence[Path]) -> str:
     """A name for all that the build depends on: the files, the macros and the tools."""
-    digest = hashlib.sha256(repr(sorted(MACROS.items())).encode())
+    digest = hashlib.sha256(repr(sorted(definitions.items())).encode())
     digest.update(Path(__file__).read_bytes())
     for file in (TOP / "tests" / "requirements.txt", *macros):
         digest.update(file.read_bytes())
@@ -123,32 +142,55 @@ def _key(files: dict[str, _File], macros: Sequence[Path]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _build(files: dict[str, _File], folder: Path, loaded: Sequence[Path]) -> Path:
-    """Run rpmbuild below `folder`; the RPM is alone in its folder there."""
+def build(
+    files: Files,
+    folder: Path,
+    definitions: Mapping[str, str] = MACROS,
+    *,
+    macros: Sequence[Path] = (),
+    check: bool = False,
+) -> Path:
+    """Run rpmbuild below `folder`; the RPM is alone in its folder there. Raises BuildError.
+
+    :param definitions: macros by name; ``macros`` are files of them, loaded before
+    :param check: run %check, too
+    """
     sources, results = folder / "SOURCES", folder / "RPMS"
     sources.mkdir()
-    version = _version(files[SPEC].content.decode())
-    with tarfile.open(sources / f"tukit-sysext-{version}.tar.gz", "w:gz") as archive:
+    text = files[SPEC].content.decode()
+    version = _version(text)
+    changes = list(_entries(files[CHANGES].content.decode())) if CHANGES in files else []
+    epoch = max((time for *_, time in changes), default=0)
+    unpacked = BytesIO()
+    with tarfile.open(fileobj=unpacked, mode="w") as archive:
         for name, file in files.items():
             member = tarfile.TarInfo(f"tukit-sysext-{version}/{name}")
             member.size = len(file.content)
-            member.mtime = file.changed
+            member.mtime = epoch
             member.mode = 0o755 if file.executable else 0o644
-            archive.addfile(member, io.BytesIO(file.content))
+            archive.addfile(member, BytesIO(file.content))
+    suffix, packed = ("xz", lzma.compress) if ".tar.xz" in text else ("gz", gzip.compress)
+    (sources / f"tukit-sysext-{version}.tar.{suffix}").write_bytes(packed(unpacked.getvalue()))
     spec = folder / "tukit-sysext.spec"
-    spec.write_bytes(files[SPEC].content)
-    macros = MACROS | {"_topdir": str(folder), "_rpmdir": str(results), "_build_name_fmt": "%{NAME}.rpm"}
-    command = ["rpmbuild", *(f"--load={file}" for file in loaded), "-bb", "--nodeps"]
-    for name, value in macros.items():
+    spec.write_text(text + "\n".join(f"* {day} {who}\n{said}" for day, who, said, _ in changes))
+    places = {"_topdir": str(folder), "_rpmdir": str(results), "_build_name_fmt": "%{NAME}.rpm"}
+    command = ["rpmbuild", *(f"--load={file}" for file in macros), "-bb", "--nodeps"]
+    command += [] if check else ["--without", "check"]
+    for name, value in {**definitions, **places}.items():
         command += ["--define", f"{name} {value}"]
     done = subprocess.run(
         [*command, str(spec)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8"},
+        env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(folder),
+            "LC_ALL": "C.UTF-8",
+            "SOURCE_DATE_EPOCH": str(epoch),
+        },
         text=True,
-        timeout=300,
+        timeout=1200 if check else 300,
         check=False,
     )
     found = list(results.glob("*.rpm"))
@@ -156,6 +198,15 @@ def _build(files: dict[str, _File], folder: Path, loaded: Sequence[Path]) -> Pat
         end = "\n".join(done.stdout.splitlines()[-40:])
         raise BuildError(f"rpmbuild ended with {done.returncode} and made {len(found)} packages:\n{end}")
     return found[0]
+
+
+def _entries(changes: str) -> Iterator[tuple[str, str, str, int]]:
+    """Of a .changes file each entry's day, author, text and time, as a build service makes %changelog of it."""
+    for entry in changes.split(f"{'-' * 67}\n")[1:]:
+        head, _, text = entry.partition("\n")
+        when, _, who = head.partition(" - ")
+        time = datetime.strptime(when, "%a %b %d %H:%M:%S UTC %Y").replace(tzinfo=UTC)
+        yield f"{time:%a %b %d %Y}", who, text.strip() + "\n", int(time.timestamp())
 
 
 def _version(spec: str) -> str:

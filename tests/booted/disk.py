@@ -22,8 +22,9 @@ class Disks:
         self._made: dict[tuple[Flavour, bool], int] = {}
 
     def rpm(self) -> Path:
-        """Our package, with the scripts that a distribution's macros give it."""
-        return build_rpm(self._folder, macros=Distribution.of(self._suite).macros)
+        """Our package, for the Python of the suite, with the scripts that a distribution's macros give it."""
+        macros = Distribution.of(self._suite).macros
+        return build_rpm(self._folder, macros=macros, python=base.python_of_labs(self._suite))
 
     def installed(self, flavour: Flavour) -> Path:
         """With our package, and what README says to enable."""

@@ -90,6 +90,27 @@ def disk_for(flavour: str, suite: str = SUITE) -> Path:
     return target
 
 
+_PYTHON = """\
+#!/bin/sh
+exec unshare --mount --propagation private sh -c 'mount --bind {root}/usr /usr && exec /usr/bin/python3 "$@"' sh "$@"
+"""
+
+
+def python_of_labs(suite: str = SUITE) -> Path:
+    """A program that is the Python of the labs, for building packages for them: it sees all files of this machine
+    but those in /usr, which are the labs'.
+
+    :param suite: the release of Debian that it is from
+    """
+    with building_alone():
+        root = _root(suite)
+        program = root.with_name(f"python-{root_key(suite)}")
+        if not program.exists():
+            program.write_text(_PYTHON.format(root=root))
+            program.chmod(0o755)
+    return program
+
+
 def mount_point() -> Path:
     """A folder to mount a lab's root on before it becomes "/", in a namespace where nobody else sees it.
 

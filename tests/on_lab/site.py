@@ -19,7 +19,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tests.lab import Flavour, Lab
+from tests.lab import Lab
+from tests.lab.base import python_of_labs
 from tests.lab.images import make_image, make_release_rpm, write_checksums
 from tests.lab.repository import Repository
 from tests.lab.server import Server
@@ -41,19 +42,10 @@ def installed_tree(folder: Path, *, top: Path = TOP) -> Path:
     """The payload of our RPM, unpacked: what is laid over the root of a lab. `top` is the project to build."""
     tree = folder / "payload"
     if not tree.is_dir():
-        with tarfile.open(fileobj=BytesIO(payload(build_rpm(folder, top=top))), mode="r:gz") as archive:
+        rpm = build_rpm(folder, top=top, python=python_of_labs())
+        with tarfile.open(fileobj=BytesIO(payload(rpm)), mode="r:gz") as archive:
             archive.extractall(tree)  # noqa: S202  # our own RPM
-        _compile(tree)
     return tree
-
-
-def _compile(tree: Path) -> None:
-    """Compile the package with the Python of the lab, as building the RPM with that Python would do."""
-    package = "usr/lib/python3/dist-packages/tukit_sysext"
-    with Lab.start(Flavour.TUMBLEWEED, install={tree: "/"}) as lab:
-        lab.run(["python3", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", f"/{package}"])
-        for compiled in lab.path(f"/{package}").rglob("__pycache__"):
-            shutil.copytree(compiled, tree / package / compiled.relative_to(lab.path(f"/{package}")))
 
 
 @dataclass(frozen=True, kw_only=True)

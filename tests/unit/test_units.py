@@ -14,7 +14,7 @@ import pytest
 from tests.on_lab.sandbox import settings_of
 from tests.rpm import TOP, build_rpm, payload
 
-pytestmark = pytest.mark.tool("systemd-analyze", "rpmbuild")
+pytestmark = [pytest.mark.tool("systemd-analyze", "rpmbuild"), pytest.mark.rpm]
 
 UNITS = Path("usr/lib/systemd/system")
 PRESET = TOP / "spec/tukit-sysext.preset"

@@ -14,7 +14,7 @@ from spec.completions import bash, fish, zsh
 from spec.man import pages, schemas
 from tests.rpm import build_rpm, payload
 
-pytestmark = pytest.mark.tool("rpmbuild")
+pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
 
 
 @pytest.fixture(scope="module")
