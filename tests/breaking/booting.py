@@ -81,4 +81,28 @@ DEFENCES: tuple[Defence, ...] = (
         "",
         f"{_UNITS}::test_repair_is_tried_when_the_network_comes_up",
     ),
+    broken(
+        "B11",
+        "adopt knows nothing of a package that is gone",
+        "tukit_sysext/change/adopt_source.py",
+        "configured = _of_snapshots(layout)",
+        "pass",
+        "tests/unit/commands/test_adopt.py::test_after_sysextmgr_gave_way_to_us",
+    ),
+    broken(
+        "B12",
+        "launcher and hooks run with whatever python3 is",
+        "spec/tukit-sysext.spec",
+        "print(os.path.realpath(sys.executable))",
+        "print(sys.executable)",
+        "tests/unit/test_package.py::test_all_of_it_runs_with_the_interpreter_that_has_its_modules",
+    ),
+    broken(
+        "B12",
+        "bytecode has the times of its sources in it",
+        "spec/tukit-sysext.spec",
+        "--invalidation-mode unchecked-hash",
+        "--invalidation-mode timestamp",
+        "tests/unit/test_package.py::test_it_is_compiled",
+    ),
 )

@@ -2,19 +2,23 @@
 """Making a source of what sysextmgr.conf says, where no source has its URL, with the same verification.
 
 sysextmgr has systemd-pull verify signatures by systemd's import keyring, which is also the keyring of a source that
-names none.
+names none. Its packages bring sysextmgr.conf in /usr, so that it is gone as soon as they gave way to ours: then the
+newest snapshot that has it tells, the one from before that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 from tukit_sysext.change import sysextmgr
 from tukit_sysext.change.source_files import find
+from tukit_sysext.change.sysextmgr import SysextmgrSettings
 from tukit_sysext.config import keyring, own_files, values
 from tukit_sysext.config.files import redacted_value
 from tukit_sysext.config.settings import SOURCES, load_configuration
 from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.layout import Layout
 from tukit_sysext.system.tree import Tree
 
 NAME = "sysextmgr"
@@ -33,12 +37,15 @@ class AdoptedSource:
     next_step: str | None = None
 
 
-def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
+def adopt_source(tree: Tree, layout: Layout, *, dry_run: bool) -> AdoptedSource | None:
     """Make the source in a tree, or with ``dry_run`` only tell; None where there is nothing to take over.
 
     Raises TukitSysextError where what sysextmgr.conf says cannot be taken over, OSError.
     """
+    sources = load_configuration(tree).sources
     configured = sysextmgr.load(tree)
+    if configured is None and not sources:
+        configured = _of_snapshots(layout)
     if configured is None or configured.url is None or configured.origin is None:
         return None
     if not configured.sure:
@@ -53,7 +60,7 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
         raise TukitSysextError(
             f"{configured.origin}: url={shown}: {error}", next_step="tukit-sysext sources add NAME URL|DIR --key FILE"
         ) from error
-    if any(url in source.urls for source in load_configuration(tree).sources.values()):
+    if any(url in source.urls for source in sources.values()):
         return None
     there = find(tree, NAME)
     if there is not None:
@@ -76,6 +83,23 @@ def adopt_source(tree: Tree, *, dry_run: bool) -> AdoptedSource | None:
         notes=tuple(notes),
         next_step=next_step,
     )
+
+
+def _of_snapshots(layout: Layout) -> SysextmgrSettings | None:
+    """What the newest snapshot says that has a sysextmgr.conf with a URL."""
+    try:
+        numbers = sorted((int(name) for name in os.listdir(layout.snapshots) if name.isdigit()), reverse=True)
+    except OSError:
+        return None
+    for number in numbers:
+        try:
+            with Tree(layout.snapshots / str(number) / "snapshot") as tree:
+                configured = sysextmgr.load(tree)
+        except UnknownState:
+            continue  # none any more, or not one yet
+        if configured is not None and configured.url is not None:
+            return replace(configured, origin=f"{configured.origin} of snapshot {number}")
+    return None
 
 
 def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None]:

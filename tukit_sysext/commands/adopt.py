@@ -173,7 +173,7 @@ def _unknown(name: str, sites: Sequence[_Site]) -> str:
 
 def _source(site: _Site, *, dry_run: bool) -> Iterator[_MadeSource | _Failure]:
     try:
-        made = adopt_source(site.tree, dry_run=dry_run)
+        made = adopt_source(site.tree, site.target.machine.layout, dry_run=dry_run)
     except TukitSysextError as error:
         reason = f"no source is made of it: {error}"
         yield _Failure(target=site.target, entry="sysextmgr.conf", reason=reason, next_step=error.next_step)

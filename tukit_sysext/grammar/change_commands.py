@@ -147,7 +147,8 @@ def add(commands: Commands) -> None:
         help="take over images that another tool, or a hand, linked",
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
         "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
-        "sysextmgr.conf says of the source.",
+        "sysextmgr.conf says of the source; where it went with its package, and no source is configured yet, the "
+        "newest snapshot that has it tells.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
         arguments=(
             argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)"),

@@ -105,6 +105,41 @@ def test_a_source_of_this_name_is_left_alone(
     assert {name: text for name, text in listing(site.root).items() if name in before} == before
 
 
+PACKAGED = "usr/share/sysextmgr/sysextmgr.conf"
+
+
+def of_the_package(site: PlainMachine, number: int, url: str) -> None:
+    """A snapshot with sysextmgr's package in it."""
+    site.snapshot(number, {PACKAGED: f"[default]\nurl={url}\nverify_signature=no\n"})
+
+
+def test_after_sysextmgr_gave_way_to_us(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its package had the configuration: the newest snapshot of before that still has it."""
+    of_the_package(site, 3, "https://older.example/")
+    of_the_package(site, 12, URL)
+    site.snapshot(13, {"etc/x": ""})
+    make_tree(site.layout.snapshots, {"14": None, "notes": ""})
+    assert f"/{OURS} written, as /{PACKAGED} of snapshot 12 says: {URL}" in told(site, capsys)
+    assert (source(site).urls, source(site).verify) == ((URL,), False)
+    assert "Nothing to take over" in told(site, capsys)
+
+
+def test_what_is_configured_now_is_stronger_than_what_was(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_the_package(site, 3, "https://older.example/")
+    configured(site)
+    told(site, capsys)
+    assert source(site).urls == (URL,)
+
+
+def test_who_has_a_source_needs_none_of_the_past(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    of_the_package(site, 3, URL)
+    make_tree(site.root, {"etc/tukit-sysext/sources.d/main.conf": "[Source]\nURL=https://images.example/\n"})
+    assert "Nothing to take over" in told(site, capsys)
+    assert not (site.root / OURS).exists()
+
+
 def test_with_a_name_the_source_is_not_looked_at(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site)
     told(site, capsys, "gdb", status=1)
