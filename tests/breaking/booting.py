@@ -6,6 +6,8 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _UNITS = "tests/unit/test_units.py"
+_MERGING = "tukit_sysext/integrity/merge_rule.py"
+_RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -48,6 +50,56 @@ DEFENCES: tuple[Defence, ...] = (
         "[Install]\nWantedBy=tukit-sysext.target\n",
         "",
         "tests/unit/test_units.py::test_one_command_switches_all_on_and_each_part_can_be_switched_off",
+    ),
+    broken(
+        "B7",
+        "what came by itself is merged, whatever is merged already",
+        _MERGING,
+        "or merged_now(machine) != frozenset():",
+        "or merged_now(machine) is None:",
+        f"{_RULE}::test_the_rule",
+        f"{_RULE}::test_after_a_repair",
+    ),
+    broken(
+        "B7",
+        "nobody has to allow a merge",
+        _MERGING,
+        "if not allowed or not before",
+        "if not before",
+        f"{_RULE}::test_the_rule",
+        f"{_RULE}::test_after_a_repair",
+    ),
+    broken(
+        "B7",
+        "a merge without a repair",
+        "tukit_sysext/commands/verify.py",
+        "allowed = back and load_configuration(tree).settings.repair_merges",
+        "allowed = load_configuration(tree).settings.repair_merges",
+        f"{_RULE}::test_without_anything_repaired_nothing_is_merged",
+    ),
+    broken(
+        "B7",
+        "the unit replaces what is merged",
+        "spec/tukit-sysext-merge.service",
+        "ExecStart=/usr/bin/systemd-sysext merge",
+        "ExecStart=/usr/bin/systemd-sysext refresh",
+        f"{_UNITS}::test_what_merges_by_itself_fails_where_something_is_merged",
+    ),
+    broken(
+        "B7",
+        "status does not say that an image is not merged",
+        "tukit_sysext/commands/status.py",
+        "if self.merged is False else self.state",
+        "if False else self.state",
+        f"{_RULE}::test_status_and_doctor",
+    ),
+    broken(
+        "B7",
+        "doctor does not say that an image is not merged",
+        "tukit_sysext/doctor/merging.py",
+        "        if self.not_merged:\n",
+        "        if False:\n",
+        f"{_RULE}::test_status_and_doctor",
     ),
     broken(
         "B9",

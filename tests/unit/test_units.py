@@ -33,7 +33,7 @@ def root(tmp_path: Path) -> Path:
         shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
     commands = tmp_path / "root" / "usr" / "bin"
     commands.mkdir()
-    for command in ("sh", "sleep", "test", "tukit-sysext"):
+    for command in ("sh", "sleep", "systemd-sysext", "test", "tukit-sysext"):
         (commands / command).touch(mode=0o755)
     return tmp_path / "root"
 
@@ -141,6 +141,11 @@ def test_without_a_mark_no_python_is_started(name: str, mark: str) -> None:
     settings = settings_of(f"tukit-sysext-{name}.service")
     assert settings["ExecCondition"] == [f"/usr/bin/test -e /run/tukit-sysext/{mark}"]
     assert [key for key in settings if key.startswith("Exec")] == ["ExecCondition", "ExecStart"]
+
+
+def test_what_merges_by_itself_fails_where_something_is_merged() -> None:
+    """`merge` does, by its own word in systemd-sysext(8); `refresh` would replace and remove."""
+    assert settings_of("tukit-sysext-merge.service")["ExecStart"] == ["/usr/bin/systemd-sysext merge"]
 
 
 def test_a_slow_machine_refuses_nothing() -> None:

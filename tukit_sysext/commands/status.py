@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common import running_job
@@ -16,7 +16,7 @@ from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import State, WantedImage, WantedImages, load_wanted
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.integrity import needs, quarantine_folder
+from tukit_sysext.integrity import merge_rule, needs, quarantine_folder
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
@@ -39,11 +39,16 @@ from tukit_sysext.update.refusal import HeldBack, Refusal
 from tukit_sysext.update.report import step_lines, system_name
 
 _NOT_LINKED = "not linked"
+_WHOLE = "whole"
+_NOT_MERGED = "not merged"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TreeStatus:
-    """One tree that matters now: why it does, what it wants and has."""
+    """One tree that matters now: why it does, what it wants and has.
+
+    ``merged`` are the extensions that the running system has merged; None where that is not known, and for others.
+    """
 
     role: str
     target: Target
@@ -54,6 +59,7 @@ class _TreeStatus:
     left_out: Mapping[str, str]
     problems: tuple[Problem, ...]
     quarantined: tuple[Quarantined, ...]
+    merged: frozenset[str] | None = None
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -109,7 +115,7 @@ def _print(output: Output, machine: Machine, trees: Sequence[_TreeStatus], look:
 def _trees(machine: Machine, snapshots: Scan) -> Iterator[_TreeStatus]:
     running, default = snapshots.running, snapshots.default
     role = "running" if default is None or default is not running else "running, boots next"
-    yield _tree(role, target_in(machine, snapshots, running))
+    yield replace(_tree(role, target_in(machine, snapshots, running)), merged=merge_rule.merged_now(machine))
     if default is not None and default is not running:
         yield _tree("boots next", target_in(machine, snapshots, default))
     for snapshot in snapshots.snapshots:
@@ -146,6 +152,7 @@ class _ImageRow:
     """One image of a tree: wanted, linked, or both.
 
     ``not_had`` is the newer one that could not be had when the tree was changed last, in words (empty: none).
+    ``merged``: whether it is in the running /usr, None where that is not known, and for what does not run.
     """
 
     name: str
@@ -155,11 +162,13 @@ class _ImageRow:
     state: str
     wanted_by: str | None
     not_had: str = ""
+    merged: bool | None = None
 
     @property
     def full_state(self) -> str:
-        """The state, with what the last change could not have in its place."""
-        return f"{self.state}; {self.not_had}" if self.not_had else self.state
+        """The state, whether it is merged, and what the last change could not have in its place."""
+        state = f"{self.state}, {_NOT_MERGED}" if self.merged is False else self.state
+        return f"{state}; {self.not_had}" if self.not_had else state
 
 
 def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
@@ -183,6 +192,7 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
                 state=_state(entry, wanted, look),
                 not_had=tree.left_out.get(name, ""),
                 wanted_by=wanted.origin,
+                merged=None if tree.merged is None else entry.stem in tree.merged,
             )
             for entry in entries
         )
@@ -217,7 +227,7 @@ def _state(entry: Entry, wanted: WantedImage, look: Look) -> str:
     parts += [f"linked as {entry.name}, has to be {right}"] if entry.name != right else []
     parts += [f"held at {wanted.hold}"] if wanted.hold is not None else []
     parts += ["goes with the next transaction"] if wanted.state is State.REMOVED else []
-    return ", ".join(parts) or "whole"
+    return ", ".join(parts) or _WHOLE
 
 
 def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
@@ -226,12 +236,15 @@ def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
     output.tell(Toned(f"{called} ({tree.role}): {system_name(tree.release)}", Tone.STRONG))
     if tree.unknown:
         output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
-    rows = [(row.name, row.shown, row.policy, _toned(row)) for row in _rows(tree, look)]
+    images = list(_rows(tree, look))
+    rows = [(row.name, row.shown, row.policy, _toned(row)) for row in images]
     if rows:
         output.table(("Image", "Version", "Policy", "State"), rows, indent=2)
         if any(row[-1] == _NOT_LINKED for row in rows):
             where = f" --snapshot {snapshot.number}" if snapshot is not None and not snapshot.running else ""
             output.say(f"  {_NOT_LINKED}: tukit-sysext check{where} tells why")
+        if any(row.merged is False and row.state == _WHOLE for row in images):
+            output.say(f"  {_NOT_MERGED}: {merge_rule.HOW}")
     elif not tree.unknown:
         output.tell("  no extension image, and none wanted")
     output.show(f"  quarantined: {link.entry.name}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
@@ -244,8 +257,9 @@ def _toned(row: _ImageRow) -> str:
     if row.policy == "not ours":
         return Toned("link into the store" if row.state.startswith(f"link to {STORE}/") else row.state, Tone.NOTICE)
     if row.state.startswith(("held at", "goes with")):
-        return Toned(row.state, Tone.NOTICE)
-    return row.state if row.full_state == "whole" else Toned(row.full_state, Tone.BAD)
+        return Toned(row.full_state, Tone.NOTICE)
+    tone = Tone.NOTICE if row.state == _WHOLE and not row.not_had else Tone.BAD
+    return row.state if row.full_state == _WHOLE else Toned(row.full_state, tone)
 
 
 def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
@@ -261,6 +275,7 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
                 "policy": row.policy,
                 "state": row.state,
                 "not_had": row.not_had or None,
+                "merged": row.merged,
                 "wanted_by": row.wanted_by,
             }
             for row in _rows(tree, look)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common.trees import target_in, tree_document
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.integrity import needs, quarantine
+from tukit_sysext.integrity import merge_rule, needs, quarantine
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.integrity.finding import Finding
+from tukit_sysext.integrity.merge_rule import Merging
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
@@ -30,6 +32,7 @@ from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, Stored
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
@@ -75,6 +78,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     unknown = list(scan.unknown) if arguments.all or not found_next else []
     if mend:
         _settle_needs(machine, scan, results)
+    settled = _merge(machine, results)
     unlinked = _unlinked(examiner, results) if arguments.all else ()
     metrics.update(machine)
     document = {
@@ -82,11 +86,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         "unlinked": [
             {"file": stored.file_name, "condition": stored.condition, "reason": stored.reason} for stored in unlinked
         ],
+        "not_merged": settled.waiting,
         "unknown": unknown,
     }
     output.json(document)
     output.show(_lines(results))
     output.show(_unlinked_lines(unlinked))
+    output.show(settled.lines)
     if not output.wants_json:
         for text in unknown:
             output.warn(f"not known: {text}")
@@ -155,6 +161,19 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
     ]
     if events:
         write_or_log(machine.layout.ledger, lambda ledger: ledger.add(events), "what was repaired")
+
+
+def _merge(machine: Machine, results: Sequence[_Verified]) -> Merging:
+    """What of the running system is not merged; what came back just now is merged, where that may be."""
+    for result in results:
+        if result.assessment.subject.path == machine.layout.root:
+            back = any(done.outcome is not RepairOutcome.FAILED for done in result.repairs)
+            back = back or any(move.outcome is quarantine.MoveOutcome.BACK for move in result.moves)
+            with Tree(machine.layout.root) as tree:
+                allowed = back and load_configuration(tree).settings.repair_merges
+            linked = merge_rule.good_links(result.assessment.findings)
+            return merge_rule.merge_by_itself(machine, linked, allowed=allowed)
+    return Merging()
 
 
 def _settle_needs(machine: Machine, scan: Scan, results: Sequence[_Verified]) -> None:

@@ -63,6 +63,7 @@ KEYS: Sequence[Key] = (
     _main("Store", "StoreMax", "size or percentage", "20%", "from which size of the store on there is a warning"),
     _main("Store", "KeepFree", "size or percentage", "", "what a fetch leaves free; 1G or 5%, the smaller, unless set"),
     _main("History", "Keep", "time span", "365d", "how long the ledger remembers what is gone"),
+    _main("Repair", "Refresh", "no or add", "no", "add: merge what was repaired at once, where nothing is merged"),
     _main("Metrics", "File", "path that ends in .prom", "", "metrics for node_exporter; none unless set"),
     _main("Plugins", "Load", "name", "", "third-party plugins that are loaded", several=True),
     _main("Block", "Image", "NAME=VERSION", "", "versions of images that are never chosen", several=True),

@@ -44,7 +44,8 @@ class Settings:
     size of the store is warned of ([Store] StoreMax=), ``keep_free``: what a fetch leaves free ([Store] KeepFree=).
     ``history``: seconds for which the ledger remembers what is gone ([History] Keep=). ``plugins``: names of the
     third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are never chosen ([Block]
-    Image=NAME=VERSION). ``metrics`` is the file that monitoring reads ([Metrics] File=, None: there is none).
+    Image=NAME=VERSION). ``repair_merges``: whether images that were repaired are merged where nothing is ([Repair]
+    Refresh=). ``metrics`` is the file that monitoring reads ([Metrics] File=, None: there is none).
     """
 
     refuse_for: int | None = None
@@ -55,6 +56,7 @@ class Settings:
     plugins: tuple[str, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     image_max: int = 4 * 1024**3
+    repair_merges: bool = False
     metrics: str | None = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
@@ -128,6 +130,7 @@ def load_configuration(tree: Tree) -> Configuration:
             Blocked(name=name, version=version, origin=where)
             for (name, version), where in keys.take_where("Block", "Image", values.image_version)
         ),
+        repair_merges=keys.take("Repair", "Refresh", values.repair_refresh, False),
         metrics=keys.take("Metrics", "File", values.metrics_file, None),
     )
     problems = [*main_problems, *keys.finish()]

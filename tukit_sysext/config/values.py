@@ -111,6 +111,13 @@ def boolean(text: str) -> bool:
     raise ValueError("expected yes or no")
 
 
+def repair_refresh(text: str) -> bool:
+    """Whether a repair may merge: *add* where nothing is merged, *no* never."""
+    if text not in ("no", "add"):
+        raise ValueError("expected no or add")
+    return text == "add"
+
+
 def absolute_path(text: str) -> str:
     """An absolute path without ``..``."""
     if not text.startswith("/") or ".." in text.split("/"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
+from tukit_sysext.integrity import merge_rule
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
@@ -24,11 +25,13 @@ from tukit_sysext.store.image_store import Condition
 class MergeCheck:
     """The running system and the one that boots next; ``not_ours`` are entries of the running one.
 
-    ``unrecorded`` is how many files of the store have no record.
+    ``not_merged`` are those of ours that could be merged, and are not; ``unrecorded`` is how many files of the store
+    have no record.
     """
 
     assessments: Sequence[Assessment]
     not_ours: Sequence[Finding]
+    not_merged: Sequence[str]
     unrecorded: int
     privileged: bool
 
@@ -47,6 +50,7 @@ class MergeCheck:
         return cls(
             assessments=assessments,
             not_ours=[each for each in assessments[0].findings if not each.ours and each.quarantined is None],
+            not_merged=merge_rule.not_merged(machine, merge_rule.good_links(assessments[0].findings)),
             unrecorded=unrecorded,
             privileged=machine.privileged,
         )
@@ -63,6 +67,9 @@ class MergeCheck:
         yield from results
         if not results:
             yield good("links", "no link keeps images from being merged")
+        if self.not_merged:
+            text = f"the running system: {', '.join(self.not_merged)} linked, but not merged: {merge_rule.HOW}"
+            yield warning("not-merged", text, "systemd-sysext refresh")
         if self.not_ours:
             names = ", ".join(finding.entry.name for finding in self.not_ours)
             text = f"/{EXTENSIONS} has what is not ours, and stays as it is: {names}"

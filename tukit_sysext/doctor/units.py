@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
@@ -90,7 +89,7 @@ class UnitsCheck:
             unknown = str(error)
         states: Mapping[str, UnitState] = {}
         silent = ""
-        if machine.layout.root == Path("/") and systemd_units.BOOTED.exists():
+        if systemd_units.runs(machine.layout.root):
             try:
                 states = systemd_units.unit_states([MERGE, *_LOST, *(name for name in _FAILED if name not in _LOST)])
             except UnknownState as error:

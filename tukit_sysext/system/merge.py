@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.system.process import TimedOut, run
+from tukit_sysext.system.systemd_units import SYSTEMCTL
 
 TOOL = "/usr/bin/systemd-sysext"
+UNIT = "tukit-sysext-merge.service"
+"""Runs ``systemd-sysext merge``, which fails where something is merged already: it replaces and removes nothing."""
 _TIMEOUT = 300.0
 
 
@@ -33,11 +37,23 @@ def merged() -> frozenset[str] | None:
 
 def refresh() -> None:
     """Have the extensions merged as they are linked now. Raises TukitSysextError."""
+    _carry_out([TOOL, "refresh"])
+
+
+def merge() -> None:
+    """Have the extensions merged where none is. Raises TukitSysextError, also where one is merged already.
+
+    A unit does it: what a service of ours mounts itself nobody else sees.
+    """
+    _carry_out([SYSTEMCTL, "--no-ask-password", "start", UNIT])
+
+
+def _carry_out(argv: Sequence[str]) -> None:
     step = "what is linked is merged at the next boot; systemd-sysext status tells what is merged now"
     try:
-        result = run([TOOL, "refresh"], timeout=_TIMEOUT)
+        result = run(argv, timeout=_TIMEOUT)
     except (OSError, TimedOut) as error:
-        raise TukitSysextError(f"{TOOL} refresh: {error}", next_step=step) from error
+        raise TukitSysextError(f"{' '.join(argv)}: {error}", next_step=step) from error
     if result.status != 0:
         complaint = result.messages.strip() or result.output.strip() or f"status {result.status}"
-        raise TukitSysextError(f"{TOOL} refresh: {complaint}", next_step=step)
+        raise TukitSysextError(f"{' '.join(argv)}: {complaint}", next_step=step)

@@ -39,6 +39,11 @@ class UnitState:
         return self.active == "failed"
 
 
+def runs(root: Path) -> bool:
+    """Whether systemd is the first process of the machine at ``root``, so that it can be asked."""
+    return root == Path("/") and BOOTED.exists()
+
+
 def unit_states(names: Sequence[str]) -> Mapping[str, UnitState]:
     """The states of these units by name. Raises UnknownState where systemd cannot be asked, or does not answer."""
     argv = [SYSTEMCTL, "--no-ask-password", "show", f"--property={_PROPERTIES}", "--", *names]
