@@ -23,6 +23,7 @@ from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.ledger.leftovers import without_settled
+from tukit_sysext.ledger.settling import settle_later
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -242,6 +243,7 @@ def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
         log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
         return ExitStatus.FAILED
     plugins.settled("tukit_sysext_booted", machine, scan, scan.running.number)
+    settle_later(machine, scan)
     return ExitStatus.DONE
 
 

@@ -27,7 +27,7 @@ from tukit_sysext.ledger.rows import (
 from tukit_sysext.ledger.schema import mending
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, SnapshotKey
 
 __all__ = ["Ledger", "LedgerEvent", "LedgerImage", "LedgerSnapshot", "Repeat", "time_text", "write_or_log"]
 
@@ -55,14 +55,8 @@ class Ledger(EventTable, ImageTable):
         Writes nothing when nothing changed. With ``since``, the turn() from before the scan, does nothing and returns
         False where another process was faster: the scan may be older than what that one saw.
         """
-        here = {row.key: row for row in self.snapshots() if row.gone is None}
-        changed = [snapshot for snapshot in scan.snapshots if _differs(snapshot, here.get(snapshot.key))]
-        there = scan.by_key.keys()
-        taken = {number for number, _ in there}
-        gone = [key for key in here if key not in there and (not scan.unknown or key[0] in taken)]
-        default = key_of(scan.default) if scan.default is not None else None
-        same = default is None or default == self.recall(DEFAULT)
-        if not changed and not gone and same:
+        changed, gone, default = self._behind(scan)
+        if not changed and not gone and default is None:
             return True
         with self._transaction() as connection:
             turn = self.turn()
@@ -78,6 +72,22 @@ class Ledger(EventTable, ImageTable):
                 self.remember(DEFAULT, default)
             self.remember(_TURN, str(turn + 1))
         return True
+
+    @mending
+    def follows(self, scan: Scan) -> bool:
+        """Whether the ledger says what the disk says."""
+        changed, gone, default = self._behind(scan)
+        return not changed and not gone and default is None
+
+    def _behind(self, scan: Scan) -> tuple[Sequence[Snapshot], Sequence[SnapshotKey], str | None]:
+        """What is not in the ledger as it is on the disk: snapshots, those that are gone, and another default."""
+        here = {row.key: row for row in self.snapshots() if row.gone is None}
+        changed = [snapshot for snapshot in scan.snapshots if _differs(snapshot, here.get(snapshot.key))]
+        there = scan.by_key.keys()
+        taken = {number for number, _ in there}
+        gone = [key for key in here if key not in there and (not scan.unknown or key[0] in taken)]
+        default = key_of(scan.default) if scan.default is not None else None
+        return changed, gone, None if default == self.recall(DEFAULT) else default
 
     @mending
     def enter(self, snapshot: Snapshot, left_out: Mapping[str, str]) -> None:

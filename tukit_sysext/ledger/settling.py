@@ -23,6 +23,7 @@ from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.snapshots import snapper
+from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Record, RecordUnreadable
 from tukit_sysext.system.tree import Tree
 
@@ -60,6 +61,21 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
         log.info("somebody else settled, or snapshots came or went meanwhile: looking at the disk again")
     log.warning("snapshots are changed or settled all the time: the rest is left to the next run")
     return count
+
+
+def settle_later(machine: Machine, scan: Scan) -> None:
+    """At boot: what the ledger does not know is settled after it, as events that nobody settled went with /run.
+
+    Raises OSError.
+    """
+    try:
+        with Ledger(machine.layout.ledger) as ledger:
+            known = ledger.follows(scan)
+    except (OSError, sqlite3.Error) as error:
+        log.error("%s: %s", machine.layout.ledger, error)
+        known = False
+    if not known:
+        spool.ask(machine.layout.events)
 
 
 def _last_change(folder: Path) -> int | None:

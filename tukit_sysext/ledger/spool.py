@@ -108,6 +108,12 @@ def spooled(folder: Path) -> Sequence[tuple[Path, SnapshotEvent | None]]:
     return [(folder / name, _read(folder / name)) for name in names]
 
 
+def ask(folder: Path) -> None:
+    """Have systemd settle, without any event: what happened is on the disk. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "look").touch()
+
+
 def take(folder: Path) -> Sequence[SnapshotEvent | None]:
     """Take the events that were written down: their files are removed, or cannot be; nobody else gets them."""
     taken: list[SnapshotEvent | None] = []

@@ -20,7 +20,7 @@ from tests.records import record
 from tests.trees import Link, make_tree
 from tests.unit.ledger.samples import WITH_A
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.settling import settle
+from tukit_sysext.ledger.settling import settle, settle_later
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import PROJECT, hookimpl
@@ -266,6 +266,23 @@ def test_an_event_that_the_disk_contradicts_is_dropped(settled: Site) -> None:
 def test_what_the_caller_found(settled: Site) -> None:
     assert settled.settle(SnapshotEvent(kind=EventKind.BOOTED, number=1)) == ["booted 1"]
     assert settled.history() == ["booted 1"]
+
+
+def test_a_boot_has_settled_what_nobody_settled_before(settled: Site) -> None:
+    """Events are written down in /run, which is empty then."""
+
+    def boot() -> list[Path]:
+        settle_later(settled.machine, snapper.scan(settled.layout, settled.subvolumes))
+        return list(settled.layout.events.glob("*"))
+
+    assert boot() == [], "it was settled"
+    settled.snapshot(2, WITH_A)
+    assert len(boot()) == 1
+    assert settled.settle() == ["snapshot_created 2"]
+    assert boot() == []
+    settled.layout.ledger.unlink()
+    settled.layout.ledger.mkdir()
+    assert len(boot()) == 1, "what the ledger knows cannot be told"
 
 
 def test_ten_events_are_one_look_at_the_disk(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
