@@ -8,7 +8,6 @@ they stood in /etc/extensions.
 from __future__ import annotations
 
 import errno
-import logging
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +29,6 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Objection, no_objection
 from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.options import Option, consider
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +61,15 @@ class Assessment:
 
     @property
     def unsettled(self) -> tuple[Finding, ...]:
-        """The findings of which nobody can tell whether they are good: a program does not work, or dies of them."""
-        return tuple(finding for finding in self.findings if finding.condition is Condition.UNKNOWN)
+        """The findings of which nobody can tell whether they are good, or whether the merge fails on what is not.
+
+        A program does not work, or dies of them.
+        """
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.condition is Condition.UNKNOWN or (finding.unseen and not finding.good)
+        )
 
 
 def subject_of(machine: Machine, snapshot: Snapshot) -> Subject:
@@ -156,7 +160,7 @@ class _Assessor:
         )
         if stored.condition in (Condition.DAMAGED, Condition.IRREGULAR):
             # others' entries are moved only where systemd-sysext would fail on them
-            return finding if finding.ours else replace(finding, blocks=self._fails(entry, finding))
+            return finding if finding.ours else self._of_others(entry, finding)
         if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
             return finding
         record = stored.record
@@ -248,13 +252,12 @@ class _Assessor:
         # where the version is not known, the one that accepts the most: nothing is moved that might be merged
         return self._facts.tree.systemd or NAME_CUT_SINCE
 
-    def _fails(self, entry: Entry, finding: Finding) -> bool:
-        """Whether systemd-sysext would fail on a damaged file, as far as that can be found out."""
+    def _of_others(self, entry: Entry, finding: Finding) -> Finding:
+        """A damaged file: whether systemd-sysext would fail on it."""
         try:
-            return self._elsewhere(entry, finding).blocks
+            return replace(finding, blocks=self._elsewhere(entry, finding).blocks)
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
-            log.info("%s: cannot be looked into: %s", entry.name, error)
-            return False
+            return replace(finding, reason=f"{finding.reason}; cannot be looked into: {error}", unseen=True)
 
 
 _LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)

@@ -18,6 +18,7 @@ import pytest
 from tests.broken_tools import INPUT_WAYS, WAYS, break_on, break_tool
 from tests.lab.images import make_image
 from tests.machine import OS_RELEASE, PlainMachine
+from tests.records import record
 from tests.trees import Content, Link, listing, make_tree
 from tukit_sysext import cli
 from tukit_sysext.exit_status import ExitStatus
@@ -25,6 +26,7 @@ from tukit_sysext.integrity import needs
 from tukit_sysext.layout import STORE
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots import snapper
+from tukit_sysext.store.record import Records
 from tukit_sysext.system import inspect_image
 from tukit_sysext.system.control import CONTROL
 
@@ -127,6 +129,22 @@ def test_nor_where_it_dies_of_these_images(
     assert impatient.state() == before
     said = told()
     assert [name for name in unknown if name not in said] == []
+
+
+def test_the_guard_is_not_well_where_it_cannot_tell_whether_the_merge_fails(
+    impatient: Site, monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    """An image of others that is not what was recorded; nothing else is linked."""
+    for name in ("gdb.raw", "file.raw"):
+        (impatient.root / "etc/extensions" / name).unlink()
+    image = impatient.layout.store / OTHERS
+    recorded = record(image.read_bytes(), OTHERS, name="vim", version="1", merge_name="vim")
+    Records(impatient.layout.records).write(recorded.sealed(image.stat()))
+    image.write_bytes(image.read_bytes()[:600])
+    monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", next(iter(WAYS)))))
+    assert impatient.run("verify", "--boot") is ExitStatus.FAILED
+    assert "vim.raw is left where it is, as nobody knows whether it is good" in told()
+    assert (impatient.root / "etc/extensions/vim.raw").is_symlink()
 
 
 def collected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
