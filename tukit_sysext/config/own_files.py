@@ -23,6 +23,7 @@ def own_folder(tree: Tree, name: str) -> Iterator[Path]:
 
     Raises OutsideTree, UnknownState.
     """
+    tree.expect_own_etc()
     ours = tree.directory(ETC, create=True)
     if ours is not None:
         os.close(ours)

@@ -96,7 +96,10 @@ class Quarantine:
         self._tree = tree
 
     def take(self, entry: Entry, reason: str, since: str) -> str:
-        """Move a link out of /etc/extensions; the name that it has in quarantine. Raises OSError, OutsideTree."""
+        """Move a link out of /etc/extensions; the name that it has in quarantine.
+
+        Raises OSError, OutsideTree, UnknownState, as all that is done here.
+        """
         with self._directories() as (extensions, quarantine):
             for number in range(1, _NAMES):
                 name = _short(entry.name) if number == 1 else f"{_short(entry.name)}.{number}"
@@ -117,7 +120,7 @@ class Quarantine:
             raise OSError(17, f"no free name for {entry.name}", QUARANTINE)
 
     def put_back(self, link: Quarantined) -> bool:
-        """Move a link back to /etc/extensions; False where its name is taken there. Raises OSError, OutsideTree."""
+        """Move a link back to /etc/extensions; False where its name is taken there."""
         with self._directories() as (extensions, quarantine):
             try:
                 rename_new(quarantine, link.name, extensions, link.entry.name)
@@ -128,13 +131,13 @@ class Quarantine:
         return True
 
     def drop(self, link: Quarantined) -> None:
-        """Delete a link that nothing needs any more. Raises OSError, OutsideTree."""
+        """Delete a link that nothing needs any more."""
         with self._directories() as (_, quarantine):
             os.unlink(link.name, dir_fd=quarantine)
             self._forget(quarantine, link.name)
 
     def sweep(self) -> None:
-        """Delete reasons without a link, which killed runs left. Raises OSError, OutsideTree."""
+        """Delete reasons without a link, which killed runs left."""
         quarantine = self._tree.directory(QUARANTINE)
         if quarantine is None:
             return
@@ -150,6 +153,7 @@ class Quarantine:
     @contextmanager
     def _directories(self) -> Iterator[tuple[int, int]]:
         """Descriptors of both directories, reached beneath the tree and without any symbolic link."""
+        self._tree.expect_own_etc()
         opened: list[int] = []
         try:
             for path in (EXTENSIONS, os.path.dirname(QUARANTINE), QUARANTINE):

@@ -155,6 +155,7 @@ class LinkWriter:
         """
         if not links and not remove:
             return
+        self._tree.expect_own_etc()
         directory = self._tree.directory(EXTENSIONS, create=bool(links))
         if directory is None:
             return

@@ -136,6 +136,7 @@ def obstacle(machine: Machine, tree: Tree, *, called: str, running: bool, open_:
     try:
         if not running and read_overlaid(tree, machine.layout) is not None:
             return "the tree's /etc is an overlay, whose links are not changed from here"
+        tree.expect_own_etc()
         descriptor = tree.directory(EXTENSIONS) or tree.directory("etc")
     except (OutsideTree, UnknownState) as error:
         return str(error)
@@ -150,6 +151,7 @@ def obstacle(machine: Machine, tree: Tree, *, called: str, running: bool, open_:
 
 def check_changeable(target: Target, tree: Tree) -> None:
     """Raises TukitSysextError where the tree cannot be changed, as a dry run says too."""
+    tree.expect_own_etc()
     snapshot = target.snapshot
     # the running system is no transaction, whatever its snapshot's userdata says
     open_ = snapshot is not None and snapshot.open and not target.running

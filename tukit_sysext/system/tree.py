@@ -31,6 +31,10 @@ _READ = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 
 
+_CONFEXT = "etc/.systemd-confext"
+"""A folder at the top of the overlay that systemd-confext has on /etc."""
+
+
 class Tree:
     """The tree whose root directory is ``path``. A context manager: it holds a descriptor of the root."""
 
@@ -146,6 +150,17 @@ class Tree:
                         yield path, descriptor
                     finally:
                         os.close(descriptor)
+
+    def expect_own_etc(self) -> None:
+        """Raises UnknownState where /etc is an overlay of systemd-confext, and not this tree's own.
+
+        Such a one is read-only, or (--mutable=) keeps what is written in another place, to no effect on the next boot.
+        """
+        if self.names(_CONFEXT) is not None:
+            raise UnknownState(
+                f"{self.path / 'etc'}: configuration extensions are merged into it, nothing can be written to it",
+                next_step="systemd-confext unmerge; then try it again; then systemd-confext merge",
+            )
 
     def directory(self, path: str, *, create: bool = False) -> int | None:
         """Descriptor of a directory beneath the root, reached without any symbolic link, to be written through.

@@ -51,6 +51,31 @@ def run(offered_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "install gdb",
+        "remove gdb",
+        "update gdb",
+        "hold gdb",
+        "unhold gdb",
+        "block gdb=1.0",
+        "sources remove main",
+        "adopt",
+    ],
+)
+def test_an_etc_with_configuration_extensions(site: PlainMachine, run: Run, command: str) -> None:
+    """An overlay of systemd-confext: what is written there is not the system's own."""
+    (site.root / "etc/.systemd-confext").mkdir()
+    (site.root / "etc/extensions/vim.raw").symlink_to("/var/lib/sysext-store/vim-1.raw")
+    before = listing(site.root / "etc")
+    for option in ("--dry-run", ""):
+        said = run(*command.split(), *option.split(), status=1)
+        assert "configuration extensions are merged into it" in said
+        assert "next step: systemd-confext unmerge" in said
+    assert listing(site.root / "etc") == before
+
+
 def linked(site: PlainMachine, name: str = "gdb") -> str | None:
     """The file that a link of the running system leads to."""
     link = site.root / f"etc/extensions/{name}.raw"

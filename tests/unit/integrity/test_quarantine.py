@@ -257,6 +257,15 @@ def test_what_is_no_link_is_never_moved(good_image: VerifySite) -> None:
     assert boot(good_image) == []
 
 
+def test_nothing_is_moved_on_an_overlay_of_configuration_extensions(good_image: VerifySite) -> None:
+    gone(good_image)
+    (good_image.root / "etc/.systemd-confext").mkdir()
+    (move,) = isolate(good_image.machine, good_image.assess())
+    assert move.outcome is MoveOutcome.FAILED
+    assert "configuration extensions are merged into it" in move.text and "systemd-confext unmerge" in move.text
+    assert linked(good_image) == ["gdb.raw", "good.raw"]
+
+
 @pytest.mark.parametrize("what", ["os-release", "store", "empty store", "extensions"])
 def test_what_is_not_known_moves_nothing(good_image: VerifySite, what: str) -> None:
     gone(good_image)

@@ -101,6 +101,14 @@ def test_links_are_made_replaced_and_taken_out(root: Path) -> None:
     assert listing(root / "etc/extensions") == {"a.raw": Link(f"{STORE}/a-2.raw")}
 
 
+def test_nothing_is_linked_on_an_overlay_of_configuration_extensions(root: Path) -> None:
+    (root / "etc/.systemd-confext").mkdir()
+    before = listing(root)
+    with pytest.raises(UnknownState, match="configuration extensions are merged into it"):
+        apply(root, {"a.raw": "a-1.raw"})
+    assert listing(root) == before
+
+
 def test_nothing_to_do_writes_nothing(root: Path) -> None:
     before = listing(root)
     apply(root, {})
