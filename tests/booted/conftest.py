@@ -11,7 +11,7 @@ import pytest
 
 from tests.booted.disk import Disks
 from tests.booted.machine import Machine
-from tests.lab import Flavour
+from tests.lab import Flavour, LabError
 from tests.on_lab.site import Site
 
 MACHINES = pytest.StashKey[list[Machine]]()
@@ -23,9 +23,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         for machine in item.stash.get(MACHINES, []):
-            if machine.pid:
+            try:
                 lines = machine.run(["journalctl", "--boot", "--no-pager", "--lines=100"], check=False).stdout
-                report.sections.append((f"journal of {machine.name}", lines))
+            except LabError as error:
+                lines = str(error)
+            report.sections.append((f"journal of {machine.name}", lines))
     return report
 
 

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -37,6 +38,21 @@ class Machine(Lab):
             raise
         return machine
 
+    def enter_command(self, argv: Sequence[str | os.PathLike[str]]) -> list[str]:
+        """As a lab has it; an error where the machine has ended by itself."""
+        self._expect_running()
+        return super().enter_command(argv)
+
+    def path(self, inside: str | os.PathLike[str]) -> Path:
+        """As a lab has it; an error where the machine has ended by itself."""
+        self._expect_running()
+        return super().path(inside)
+
+    def _expect_running(self) -> None:
+        status = None if self._holder is None else self._holder.poll()
+        if status is not None:
+            raise LabError(f"the machine {self.name} has ended by itself, with {_signal_name(status)}")
+
     def shut_down(self, verb: str = "poweroff") -> None:
         """Have systemd stop everything and end, by `systemctl VERB`."""
         ends_with = {"poweroff": signal.SIGINT, "reboot": signal.SIGHUP}[verb]
@@ -49,7 +65,7 @@ class Machine(Lab):
         finally:
             self._end_processes()
         if status != ends_with:
-            raise LabError(f"`systemctl {verb}` ended with {signal.Signals(status).name}")
+            raise LabError(f"`systemctl {verb}` ended with {_signal_name(status)}")
 
     def boot_again(self, root: str = "") -> None:
         """Boot what is on its disk now, after it has ended."""
@@ -90,3 +106,8 @@ class Machine(Lab):
         """Units that have failed, by name."""
         listed = self.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--full"]).stdout
         return [line.split()[0] for line in listed.splitlines()]
+
+
+def _signal_name(status: int) -> str:
+    """What the holder's status means; -N: it was killed itself."""
+    return signal.Signals(abs(status)).name if status else "0"

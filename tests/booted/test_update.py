@@ -18,17 +18,23 @@ def test_update_and_reboot(booted: Site, machine: Machine) -> None:
     machine.reboot()
     assert machine.merged() == {"debug": "1.0", "strace": "1.0"}
 
+    made = int(machine.run(["snapper", "create", "--print-number"]).stdout)
+    wait_until_settled(machine)
+    assert machine.running in booted.ledger_here() and made in booted.ledger_here()
+    made = int(machine.run(["snapper", "create", "--print-number"]).stdout)
+
     assert booted.update().returncode == 0
 
     assert machine.merged() == {"debug": "1.0", "strace": "1.0"}, "what runs stays as it is until the reboot"
-    wait_until_settled(machine)
-    assert booted.ledger_here()[machine.default] == (
-        ("debug.raw", "debug-2.0.x86-64.raw"),
-        ("strace.raw", "strace-2.0.x86-64.raw"),
-    )
     machine.reboot()
     assert machine.merged() == {"debug": "2.0", "strace": "2.0"}
     assert machine.failed_units() == []
+    wait_until_settled(machine)
+    assert booted.ledger_here()[machine.running] == (
+        ("debug.raw", "debug-2.0.x86-64.raw"),
+        ("strace.raw", "strace-2.0.x86-64.raw"),
+    )
+    assert made in booted.ledger_here(), "though nobody had settled that before the reboot"
 
 
 def test_a_refusal_shows_until_an_update_passes(boot: Boot) -> None:

@@ -7,6 +7,7 @@ from tests.booted.machine import Machine
 
 BOOT = "tukit-sysext-boot.service"
 REFUSED = "tukit-sysext-refused.service"
+REPAIR = "tukit-sysext-repair.service"
 SETTLE = "tukit-sysext-settle.service"
 
 EVENTS = "/run/tukit-sysext/events"

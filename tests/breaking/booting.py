@@ -11,13 +11,57 @@ _RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
+        "B1",
+        "the guard is not started with the merge",
+        "spec/tukit-sysext.spec",
+        "ln -s ../tukit-sysext-boot.service %{buildroot}%{_unitdir}/systemd-sysext.service.wants/\n",
+        "ln -s /dev/null %{buildroot}%{_unitdir}/systemd-sysext.service.wants/tukit-sysext-boot.service\n",
+        "tests/booted/test_bad_images.py::test_links_of_others",
+    ),
+    broken(
+        "B1",
+        "nobody settles what tukit and snapper wrote down",
+        "spec/tukit-sysext-settle.path",
+        "DirectoryNotEmpty=/run/tukit-sysext/events\n",
+        "",
+        "tests/booted/test_update.py::test_update_and_reboot",
+    ),
+    broken(
         "B2",
         "the guard waits for somebody to make the cache",
         "spec/tukit-sysext-boot.service",
         "CacheDirectory=tukit-sysext\n",
         "ReadWritePaths=-/var/cache/tukit-sysext\n",
         f"{_UNITS}::test_a_service_does_not_wait_for_its_folders",
-        "tests/on_lab/test_boot.py::test_what_is_bad_is_out_of_the_way_before_the_merge",
+        "tests/booted/test_first_boot.py::test_after_a_transaction",
+    ),
+    broken(
+        "B2",
+        "a guard that cannot look at others' damaged image is well",
+        "tukit_sysext/integrity/assess.py",
+        "or (finding.unseen and not finding.good)",
+        "",
+        "tests/unit/integrity/test_dead_dissect.py"
+        "::test_the_guard_is_not_well_where_it_cannot_tell_whether_the_merge_fails",
+    ),
+    broken(
+        "B3",
+        "what was not settled before a shutdown never is",
+        "tukit_sysext/ledger/settling.py",
+        "    if not known:\n",
+        "    if False:\n",
+        "tests/unit/ledger/test_settling.py::test_a_boot_has_settled_what_nobody_settled_before",
+        "tests/booted/test_update.py::test_update_and_reboot",
+    ),
+    broken(
+        "B4",
+        "an overlay of systemd-confext is taken for the system's own /etc",
+        "tukit_sysext/system/tree.py",
+        "if self.names(_CONFEXT) is not None:",
+        "if False:",
+        "tests/unit/commands/test_changing.py::test_an_etc_with_configuration_extensions",
+        "tests/unit/integrity/test_quarantine.py::test_nothing_is_moved_on_an_overlay_of_configuration_extensions",
+        "tests/unit/snapshots/test_entries.py::test_nothing_is_linked_on_an_overlay_of_configuration_extensions",
     ),
     broken(
         "B4",
