@@ -43,6 +43,12 @@ INPUTS = (
 # What is in the source archive beside, so that the package can check itself.
 TESTS = ("tests", ".ci", ".gitignore")
 
+MAIN = "tukit-sysext.rpm"
+"""The package itself, beside its subpackages."""
+
+NO_CHECK = ("--without", "check")
+"""All tests that %check has are run without it, too."""
+
 # The test machine is a Debian: its Python looks for packages here.
 MACROS = {
     "__python3": "/usr/bin/python3",
@@ -61,12 +67,14 @@ class BuildError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _File:
+class SourceFile:
+    """A file of the tree."""
+
     content: bytes
-    executable: bool
+    executable: bool = False
 
 
-Files = Mapping[str, _File]
+Files = Mapping[str, SourceFile]
 """A tree, by the paths in it."""
 
 
@@ -88,7 +96,7 @@ def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = ()
             with tempfile.TemporaryDirectory(dir=CACHE) as folder:
                 result = build(files, Path(folder), definitions, macros=macros)
                 result.parent.rename(built)
-    (rpm,) = built.glob("*.rpm")
+    rpm = built / MAIN
     destination.mkdir(parents=True, exist_ok=True)
     target = destination / rpm.name
     # By rename, so that whoever is installing from the old file still has it whole.
@@ -115,7 +123,7 @@ def read_tree(top: Path, names: Sequence[str] = INPUTS) -> Files:
     return dict(_read(top, names))
 
 
-def _read(top: Path, names: Sequence[str]) -> Iterator[tuple[str, _File]]:
+def _read(top: Path, names: Sequence[str]) -> Iterator[tuple[str, SourceFile]]:
     for name in names:
         path = top / name
         if not path.exists():
@@ -124,7 +132,7 @@ def _read(top: Path, names: Sequence[str]) -> Iterator[tuple[str, _File]]:
             if file.is_file() and "__pycache__" not in file.parts:
                 yield (
                     str(file.relative_to(top)),
-                    _File(
+                    SourceFile(
                         content=file.read_bytes(),
                         executable=bool(file.stat().st_mode & 0o100),
                     ),
@@ -148,12 +156,12 @@ def build(
     definitions: Mapping[str, str] = MACROS,
     *,
     macros: Sequence[Path] = (),
-    check: bool = False,
+    switches: Sequence[str] = NO_CHECK,
 ) -> Path:
-    """Run rpmbuild below `folder`; the RPM is alone in its folder there. Raises BuildError.
+    """Run rpmbuild below `folder`, and return the RPM; those of subpackages are beside it. Raises BuildError.
 
     :param definitions: macros by name; ``macros`` are files of them, loaded before
-    :param check: run %check, too
+    :param switches: of the spec
     """
     sources, results = folder / "SOURCES", folder / "RPMS"
     sources.mkdir()
@@ -173,9 +181,9 @@ def build(
     (sources / f"tukit-sysext-{version}.tar.{suffix}").write_bytes(packed(unpacked.getvalue()))
     spec = folder / "tukit-sysext.spec"
     spec.write_text(text + "\n".join(f"* {day} {who}\n{said}" for day, who, said, _ in changes))
-    places = {"_topdir": str(folder), "_rpmdir": str(results), "_build_name_fmt": "%{NAME}.rpm"}
+    places = {"_topdir": str(folder), "_rpmdir": str(results), "_build_name_fmt": "%%{NAME}.rpm"}
     command = ["rpmbuild", *(f"--load={file}" for file in macros), "-bb", "--nodeps"]
-    command += [] if check else ["--without", "check"]
+    command += switches
     for name, value in {**definitions, **places}.items():
         command += ["--define", f"{name} {value}"]
     done = subprocess.run(
@@ -190,14 +198,14 @@ def build(
             "SOURCE_DATE_EPOCH": str(epoch),
         },
         text=True,
-        timeout=1200 if check else 300,
+        timeout=1800,
         check=False,
     )
-    found = list(results.glob("*.rpm"))
-    if done.returncode != 0 or len(found) != 1:
+    built = results / MAIN
+    if done.returncode != 0 or not built.exists():
         end = "\n".join(done.stdout.splitlines()[-40:])
-        raise BuildError(f"rpmbuild ended with {done.returncode} and made {len(found)} packages:\n{end}")
-    return found[0]
+        raise BuildError(f"rpmbuild ended with {done.returncode}:\n{end}")
+    return built
 
 
 def _entries(changes: str) -> Iterator[tuple[str, str, str, int]]:

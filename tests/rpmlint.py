@@ -18,7 +18,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.rpm import CACHE, MACROS, SPEC, TOP, build, read_tree
+from tests import selinux
+from tests.rpm import CACHE, MACROS, NO_CHECK, SPEC, TOP, build, read_tree
 
 REQUIREMENTS = TOP / "tests" / "requirements-rpmlint.txt"
 FILTERS = TOP / "spec" / "tukit-sysext-rpmlintrc"
@@ -93,7 +94,9 @@ def lint(spec: Path, packages: Sequence[Path]) -> tuple[int, str]:
 
 def packages(folder: Path) -> list[Path]:
     """The packages as openSUSE would build them."""
-    build(read_tree(TOP), folder, MACROS | OPENSUSE)
+    files = selinux.with_stand_ins(read_tree(TOP))
+    macros = MACROS | OPENSUSE | selinux.RPM_MACROS
+    build(files, folder, macros, switches=(*NO_CHECK, *selinux.SWITCHES))
     return sorted(folder.glob("RPMS/*.rpm"))
 
 

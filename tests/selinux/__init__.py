@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.rpm import TOP
+from tests.rpm import TOP, Files, SourceFile
 
 OURS = TOP / "spec" / "selinux"
 STAND_INS = TOP / "tests" / "selinux"
@@ -22,6 +22,17 @@ MISSING = (
     "" if MAKEFILE.exists() and not any(MAKEFILE.parent.rglob("snapper.if")) else "needs selinux-policy-dev of Debian"
 )
 """Why nothing can be compiled here: no headers, or those of a policy that needs no stand-ins."""
+
+SWITCHES = ("--with", "selinux")
+"""Of the spec: builds the subpackage."""
+
+RPM_MACROS = {
+    "selinux_relabel_pre(s:)": "echo before",
+    "selinux_modules_install(s:)": "echo install %1",
+    "selinux_modules_uninstall(s:)": "echo uninstall %1",
+    "selinux_relabel_post(s:)": "echo after",
+}
+"""Stand-ins for those of openSUSE's policy."""
 
 _TO_CIL = "/usr/libexec/selinux/hll/pp"
 _SUFFIXES = (".te", ".fc", ".if")
@@ -38,6 +49,12 @@ def lay_out(folder: Path) -> Path:
         if source.suffix in _SUFFIXES:
             shutil.copy(source, folder)
     return folder
+
+
+def with_stand_ins(files: Files) -> Files:
+    """The tree of the package, with the stand-ins beside its module."""
+    sources = (source for source in STAND_INS.iterdir() if source.suffix in _SUFFIXES)
+    return {**files, **{f"spec/selinux/{source.name}": SourceFile(content=source.read_bytes()) for source in sources}}
 
 
 def compiled(folder: Path, name: str) -> Path:

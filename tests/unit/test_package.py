@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import bz2
 import importlib.util
 import io
 import os
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.rpm import INPUTS, MACROS, TESTS, TOP, build, build_rpm, payload, read_tree
+from tests import selinux
+from tests.rpm import INPUTS, MACROS, NO_CHECK, TESTS, TOP, build, build_rpm, payload, read_tree
 from tests.unit.test_project import SCRIPTS, destination, installed_files
 
 pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
@@ -135,7 +137,32 @@ def test_with_macros_like_those_of_opensuse_it_is_the_same(tmp_path: Path) -> No
     assert [name for name, content in ours.items() if theirs[name] != content] == []
 
 
+@pytest.mark.tool("make", "checkmodule", "semodule_package", "bzip2")
+@pytest.mark.skipif(selinux.MISSING != "", reason=selinux.MISSING)
+def test_the_policy_module_is_a_package_of_its_own(tmp_path: Path) -> None:
+    """What is installed is the module that tests/unit/test_selinux_module.py looks into."""
+    made = tmp_path / "made"
+    made.mkdir()
+    files = selinux.with_stand_ins(read_tree(TOP))
+    rpm = build(files, made, MACROS | selinux.RPM_MACROS, switches=(*NO_CHECK, *selinux.SWITCHES))
+    content = contents(rpm.with_name("tukit-sysext-selinux.rpm"))
+    module = "./usr/share/selinux/packages/targeted/tukit_sysext.pp.bz2"
+    compiled = selinux.compiled(selinux.lay_out(tmp_path / "sources"), "tukit_sysext")
+    assert bz2.decompress(content[module]) == compiled.read_bytes()
+    interface = "./usr/share/selinux/devel/include/distributed/tukit_sysext.if"
+    assert content[interface] == (TOP / "spec/selinux/tukit_sysext.if").read_bytes()
+    assert not [name for name in contents(rpm) if "selinux" in name and "tukit_sysext/" not in name]
+    scripts = subprocess.run(
+        ["rpm", "--query", "--scripts", "--package", rpm.with_name("tukit-sysext-selinux.rpm")],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    assert f"echo install {module.removeprefix('.')}\n" in scripts
+    assert "echo uninstall tukit_sysext\n" in scripts
+
+
 @pytest.mark.long
 def test_the_package_checks_itself(tmp_path: Path) -> None:
     """%check, in a tree that has what a release has: all tests that need no root."""
-    build(read_tree(TOP, (*INPUTS, *TESTS)), tmp_path, check=True)
+    build(read_tree(TOP, (*INPUTS, *TESTS)), tmp_path, switches=())
