@@ -103,6 +103,11 @@ class Layout:
         return self.runtime / "repair"
 
     @property
+    def provision(self) -> Path:
+        """What was tried for wanted images that this machine has never had."""
+        return self.state / "provision.json"
+
+    @property
     def overlays(self) -> Path:
         """Upper layers of /etc of transactional-update < 5, one folder for each snapshot's number."""
         return self._at("/var/lib/overlay")

@@ -7,6 +7,8 @@ from tests.breaking.defence import Defence, broken
 
 _UNITS = "tests/unit/test_units.py"
 _MERGING = "tukit_sysext/integrity/merge_rule.py"
+_PROVISION = "tukit_sysext/change/provision.py"
+_FIRST = "tests/unit/change/test_provision.py"
 _RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -200,5 +202,53 @@ DEFENCES: tuple[Defence, ...] = (
         "--invalidation-mode unchecked-hash",
         "--invalidation-mode timestamp",
         "tests/unit/test_package.py::test_it_is_compiled",
+    ),
+    broken(
+        "B13",
+        "what somebody took out comes back",
+        _PROVISION,
+        "and known.get(name, Attempts()).ending is not Ending.LINKED",
+        "",
+        f"{_FIRST}::test_it_comes_without_an_update_and_is_done_for_good",
+    ),
+    broken(
+        "B13",
+        "what deleted snapshots had is forgotten",
+        _PROVISION,
+        " | set(_remembered(machine.layout.ledger))",
+        "",
+        f"{_FIRST}::test_what_is_no_first_image_is_left_to_updates",
+    ),
+    broken(
+        "B13",
+        "what snapshots have need not be known",
+        _PROVISION,
+        "if snapshots.unknown:",
+        "if False:",
+        f"{_FIRST}::test_whether_a_snapshot_had_it_has_to_be_known",
+    ),
+    broken(
+        "B13",
+        "a clock that is set ends it",
+        _PROVISION,
+        "over = tries >= LEAST_TRIES and now - since >= WEEK",
+        "over = now - since >= WEEK",
+        f"{_FIRST}::TestTheEnd::test_a_clock_that_is_set_meanwhile",
+    ),
+    broken(
+        "B13",
+        "it is tried for ever",
+        _PROVISION,
+        "over = tries >= LEAST_TRIES and now - since >= WEEK",
+        "over = False",
+        f"{_FIRST}::TestTheEnd::test_a_week",
+    ),
+    broken(
+        "B13",
+        "one that failed is not tried again",
+        "spec/tukit-sysext-provision.service",
+        "Restart=on-failure\n",
+        "",
+        f"{_FIRST}::test_nothing_waits_for_the_unit_and_it_comes_back",
     ),
 )

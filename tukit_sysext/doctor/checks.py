@@ -14,6 +14,7 @@ from tukit_sysext.doctor.disk import SnapshotsCheck
 from tukit_sysext.doctor.folders import FoldersCheck
 from tukit_sysext.doctor.hooks import HooksCheck
 from tukit_sysext.doctor.merging import MergeCheck
+from tukit_sysext.doctor.provisioning import ProvisionCheck
 from tukit_sysext.doctor.state import StateCheck
 from tukit_sysext.doctor.system import ClockCheck, ProgramsCheck
 from tukit_sysext.doctor.units import UnitsCheck
@@ -32,6 +33,7 @@ CHECKS: Mapping[str, type[Check]] = {
     "collection": CollectionCheck,
     "configuration": ConfigurationCheck,
     "clock": ClockCheck,
+    "provision": ProvisionCheck,
     "memory": StateCheck,
     "images": MergeCheck,
 }

@@ -26,6 +26,7 @@ PARTS: Mapping[str, str] = {
     "tukit-sysext-refused.path": "a refused update does not show as a failed unit",
     "tukit-sysext-repair.path": "missing images are not repaired by themselves",
     "tukit-sysext-repair.timer": "missing images are not looked for again later",
+    "tukit-sysext-provision.timer": "wanted images that this machine never had wait for an update of the system",
     "tukit-sysext-gc.timer": "images that nothing needs are not collected",
 }
 """What the target wants, and what is lost without each."""

@@ -68,6 +68,17 @@ def add(commands: Commands) -> None:
         examples=(("settle", ""),),
     )
 
+    commands.add_parser(
+        "provision",
+        help="fetch wanted images that this machine has never had (started by systemd after the boot)",
+        description="Fetches and links images that the running system wants, and that no snapshot of this machine has "
+        "ever had linked: those of a new machine, whose configuration brings none. What is linked by it is merged "
+        "where nothing is merged yet, else at the next boot. Ends with 1 while an image is tried again; one that is "
+        "left out by a verdict, or failed for 7 days, is left to updates of the system.",
+        examples=(("provision --dry-run", "what is missing"), ("provision", "")),
+        arguments=(dry_run,),
+    )
+
     add_hidden(commands)
 
 

@@ -70,6 +70,11 @@ def unsettled(run: Commands, root: Path) -> None:
     (root / ".default-subvolume").write_text(str(found["identifier"]))
 
 
+def wanting_strace(run: Commands, root: Path) -> None:
+    """An image is wanted that the machine has never had."""
+    (root / "etc/tukit-sysext/images.d/strace.conf").write_text("[Image]\n")
+
+
 def nothing(run: Commands, root: Path) -> None:
     """The machine is as it should be."""
 
@@ -98,6 +103,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "sources reset": Scenario(argv="sources reset main"),
     "gc": Scenario(argv="gc", before=unneeded),
     "purge": Scenario(argv="purge"),
+    "provision": Scenario(argv="provision", before=wanting_strace),
     "settle": Scenario(argv="settle", before=unsettled),
     "verify": Scenario(argv="verify --repair", before=damaged),
 }

@@ -42,7 +42,7 @@ def carry(
     booting = _booting(machine, arguments)
     with (
         output.progress(machine, None if dry_run else arguments.command) as watched,
-        Changer([_watched(each, watched) for each in requests], plugins, dry_run=dry_run) as changer,
+        Changer([watched_request(each, watched) for each in requests], plugins, dry_run=dry_run) as changer,
     ):
         _check_known(needed, changer)
         trees = changer.plans() if dry_run else changer.fetch()
@@ -117,7 +117,7 @@ def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]
     return frozenset(target.path for target in running_and_next(machine))
 
 
-def _watched(request: ChangeRequest, watched: Machine) -> ChangeRequest:
+def watched_request(request: ChangeRequest, watched: Machine) -> ChangeRequest:
     """The same request; what is done for it is told to who watches."""
     target = request.target
     return replace(request, target=replace(target, machine=replace(target.machine, progress=watched.progress)))
