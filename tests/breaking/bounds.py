@@ -197,8 +197,8 @@ DEFENCES: tuple[Defence, ...] = (
         "P5",
         "an image that is whole replaces what has its name",
         "tukit_sysext/store/image_store.py",
-        "rename_new(directory, partial, directory, name)",
-        "os.rename(partial, name, src_dir_fd=directory, dst_dir_fd=directory)",
+        "rename_new(directory, synced, directory, name)",
+        "os.rename(synced, name, src_dir_fd=directory, dst_dir_fd=directory)",
         f"{_U}/store/test_partial.py::test_one_that_has_a_name_while_it_comes_replaces_nothing_else",
     ),
     broken(

@@ -104,10 +104,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L11",
         "an image that could not get its name stays under a temporary one",
-        _STORE,
-        "                    with suppress(FileNotFoundError):\n"
-        "                        os.unlink(temporary, dir_fd=directory)\n                    raise\n",
-        "                    raise\n",
+        _INCOMING,
+        "                (self._folder / self.name).unlink()\n",
+        "                pass\n",
         f"{_PUBLISH}::test_a_full_disk_leaves_the_old_content_and_nothing_else",
     ),
     broken(
@@ -148,6 +147,14 @@ DEFENCES: tuple[Defence, ...] = (
         _INCOMING,
         "os.fsync(self.descriptor)",
         "pass",
+        f"{_PUBLISH}::test_the_content_is_synced_before_it_has_a_name",
+    ),
+    broken(
+        "L12",
+        "an image is synced while it has no name",
+        _INCOMING,
+        "            if self.name is None:\n                self._whole",
+        "            os.fsync(self.descriptor)\n            if self.name is None:\n                self._whole",
         f"{_PUBLISH}::test_the_content_is_synced_before_it_has_a_name",
     ),
     broken(

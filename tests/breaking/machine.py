@@ -58,8 +58,8 @@ DEFENCES: tuple[Defence, ...] = (
         "L2",
         "what another process put there meanwhile is replaced",
         _STORE,
-        "            elif not replace:\n",
-        "            elif False:\n",
+        "            if replace:\n",
+        "            if True:\n",
         f"{_PUBLISH}::test_another_transaction_was_quicker_with_other_content",
     ),
     broken(

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.crash import checks
 from tests.crash.ground import Ground, memory
-from tests.crash.leaving import SYNCS
+from tests.crash.leaving import SYNCS, Sync
 from tests.crash.order import unwaited
 from tests.crash.points import END, NOT_STRUCK, Bench, Fault, Point, Reference, is_step
 from tests.crash.scenarios import NAMES, Publisher, Scenarios
@@ -46,7 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--point", action="append", metavar="POINT", help="only this one, as it is printed")
     parser.add_argument("--part", metavar="N/M", default="1/1", help="every M-th point, from the N-th on")
     parser.add_argument("--subset", action="store_true", help="a fixed choice with every kind of step")
-    parser.add_argument("--leave-out", action="store_true", help="leave out each wait for the disk, and cut the power")
+    parser.add_argument(
+        "--leave-out",
+        nargs="?",
+        const="",
+        metavar="WHAT",
+        help="leave out each wait for the disk, or this one",
+    )
     parser.add_argument("--list", action="store_true", help="only print the points")
     parser.add_argument(_INSIDE, help=argparse.SUPPRESS)
     return parser
@@ -64,8 +70,11 @@ def _run(arguments: argparse.Namespace) -> int:
     with Server(publisher.folders) as server:
         scenarios = Scenarios(ground, publisher, server.url)
         published = _hashes(publisher)
-        if arguments.leave_out:
-            return _leave_out(ground, {name: Bench(ground, scenarios[name], published) for name in _names(arguments)})
+        if arguments.leave_out is not None:
+            chosen = [sync for sync in SYNCS if sync.scenario in _names(arguments)]
+            chosen = [sync for sync in chosen if arguments.leave_out in ("", sync.what)]
+            benches = {sync.scenario: Bench(ground, scenarios[sync.scenario], published) for sync in chosen}
+            return _leave_out(ground, benches, chosen)
         for name in _names(arguments):
             bench = Bench(ground, scenarios[name], published)
             reference = bench.count()
@@ -89,10 +98,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if failed or not counted else 0
 
 
-def _leave_out(ground: Ground, benches: Mapping[str, Bench]) -> int:
+def _leave_out(ground: Ground, benches: Mapping[str, Bench], chosen: Sequence[Sync]) -> int:
     """Leave out each wait for the disk; a power cut must miss it, or the order of calls where no power cut can."""
     references = {name: bench.count() for name, bench in benches.items()}
-    chosen = [sync for sync in SYNCS if sync.scenario in benches]
     unnoticed = 0
     for sync in chosen:
         bench, reference = benches[sync.scenario], references[sync.scenario]

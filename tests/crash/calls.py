@@ -22,6 +22,7 @@ TRACED = tuple(f"?{name}" for name in (*_OPENING, *_CHANGING))
 _CONTENT = ("write", "pwrite64", "writev", "pwritev", "pwritev2")
 """What is written differs: times, identities."""
 _MAKES = re.compile(r"O_CREAT|O_TMPFILE|O_TRUNC")
+_NUMBER = re.compile(r"\d+")
 _LINE = re.compile(r"([a-z0-9_]+)\((.*)")
 _VARIES = (
     (re.compile(r"inspect-[a-z0-9_]{8}"), "inspect-"),
@@ -45,7 +46,7 @@ _ALIKE = (
 class Call:
     """A call that changes something: its name, its number among all calls of that name, and what it is about.
 
-    ``failed`` where it changed nothing, ``injected`` where strace had it fail.
+    ``failed`` where it changed nothing, ``injected`` where strace had it fail; ``descriptor`` is what it opened, or -1.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Call:
     about: str
     failed: bool = False
     injected: bool = False
+    descriptor: int = -1
 
     @property
     def kind(self) -> str:
@@ -90,6 +92,7 @@ def parse(text: str) -> list[Call]:
                 about=about.strip(),
                 failed=result.startswith("-1 "),
                 injected="(INJECTED)" in rest,
+                descriptor=int(returned[0]) if name in _OPENING and (returned := _NUMBER.match(result)) else -1,
             )
         )
     return found

@@ -48,6 +48,7 @@ _LOOK_INTO_A_COPY = (
 """A loop device on an image may make the kernel write all of it to the disk, which nobody promises."""
 
 
+_IMAGE = "give_name(self.descriptor, self._whole)\n            os.fsync(self.descriptor)"
 _QUARANTINE = "integrity/quarantine_folder.py"
 _STORE = "store/image_store.py"
 _DURABLE = "system/durable.py"
@@ -56,9 +57,13 @@ _BOTH_PLACES = "btrfs makes the new place of a link last with its old one, which
 _NEW_FOLDERS = "btrfs makes new folders last with what is synced in them; other file systems need not"
 
 SYNCS = (
-    _without("content of an image", "update", "store/incoming.py",
-             "os.fchmod(self.descriptor, 0o644)\n            os.fsync(self.descriptor)", besides=_LOOK_INTO_A_COPY),
-    _without("name of an image", "update", _STORE, "raise\n            os.fsync(directory)"),
+    _without("content of an image", "update", "store/incoming.py", _IMAGE, besides=_LOOK_INTO_A_COPY),
+    Sync(what="content of an image, under a name and not before", scenario="update",
+         edit=("store/incoming.py", _IMAGE,
+               "os.fsync(self.descriptor)\n                give_name(self.descriptor, self._whole)\n"
+               "            else:\n                os.fsync(self.descriptor)")),
+    _without("name of an image", "update", _STORE,
+             "# at no time it has two names (threat L1)\n            os.fsync(directory)"),
     _without("content of an image that another tool wrote", "mend", _STORE,
              "        try:\n            os.fsync(descriptor)  # whoever wrote it may not have",
              besides=_LOOK_INTO_A_COPY),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The image store: flat, shared by all snapshots, a name never changes its content.
 
-An image is hashed while it is written to a file without a name, or with one that no reader takes for an image's; it is
-synced, recorded, and only then given its name: what stands under a name is whole (invariant 2 of the collection).
+An image is hashed while it is written to a file without a name, or with one that no reader takes for an image's; with
+such a one it is synced, then recorded, and only then it is given its own: what stands under that is whole (invariant 2
+of the collection).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
 from tukit_sysext.store.partial import Partial
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
-from tukit_sysext.system.durable import TEMPORARY_PREFIX, make_directory
+from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.lock import alone, former_lock
 from tukit_sysext.system.syscalls import rename_new
 
@@ -319,28 +320,15 @@ class Store:
         return sealed
 
     def _name(self, incoming: Incoming, name: str, *, replace: bool) -> None:
-        partial = incoming.name
         directory = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            source = f"/proc/self/fd/{incoming.descriptor}"
-            # os.link follows the link in /proc only when dst_dir_fd is given
-            if partial is not None and replace:
-                os.rename(partial, name, src_dir_fd=directory, dst_dir_fd=directory)
-            elif partial is not None:
-                rename_new(directory, partial, directory, name)  # at no time it has two names (threat L1)
-            elif not replace:
-                os.link(source, name, dst_dir_fd=directory, follow_symlinks=True)
+            synced = incoming.name
+            if synced is None:
+                raise FileNotFoundError(errno.ENOENT, "its temporary name is gone")
+            if replace:
+                os.rename(synced, name, src_dir_fd=directory, dst_dir_fd=directory)
             else:
-                temporary = f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=directory)  # of a run that was killed
-                try:
-                    os.link(source, temporary, dst_dir_fd=directory, follow_symlinks=True)
-                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-                except BaseException:
-                    with suppress(FileNotFoundError):
-                        os.unlink(temporary, dir_fd=directory)
-                    raise
+                rename_new(directory, synced, directory, name)  # at no time it has two names (threat L1)
             os.fsync(directory)
         finally:
             os.close(directory)

@@ -11,8 +11,9 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, Digest
-from tukit_sysext.store.partial import LEAST, Partial
+from tukit_sysext.store.partial import LEAST, Partial, give_name, is_name_of
 from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
+from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Incoming:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
         folder = partial.folder
         self.descriptor = _without_name(folder)
+        self._whole: Path | None = None
         self.size = 0
         self._partial = partial
         self._resumable = self._worth_keeping = False
@@ -102,9 +104,11 @@ class Incoming:
 
     @property
     def name(self) -> str | None:
-        """The name in the store's folder under which it is kept while it comes; None where it has none."""
-        partial = self._partial
-        return partial.path.name if partial.is_name_of(self.descriptor) else None
+        """The name in the store's folder that it has until it is published; None where it has none yet."""
+        for path in (self._partial.path, self._whole):
+            if path is not None and is_name_of(path, self.descriptor):
+                return path.name
+        return None
 
     def resume(self) -> int:
         """Begin with what came of this image in an earlier run; how many bytes that is.
@@ -149,7 +153,7 @@ class Incoming:
                 self._flush()
                 self._partial.thin_out()
             elif self.name is not None:
-                self._partial.drop(self.descriptor)
+                (self._folder / self.name).unlink()
 
     def close(self) -> None:
         """Give up what was not published."""
@@ -167,7 +171,12 @@ class Incoming:
         self.finish()
 
     def finish(self) -> None:
-        """Everything was written: sync it. Raises ImageBroken where the content is another one, StoreError."""
+        """Everything was written: sync it, under a name that no reader takes for an image's.
+
+        What fsync(2) makes of a file without a name need not last: btrfs of Linux 6.12 passes over it, and after a
+        power cut the file that got a name behind it has 0 bytes. Raises ImageBroken where the content is another one,
+        StoreError.
+        """
         self._flush()
         sha256 = self._digest.hexdigest()
         self._worth_keeping = False
@@ -179,6 +188,10 @@ class Incoming:
             raise ImageBroken(f"{self._where}: {contents}")
         try:
             os.fchmod(self.descriptor, 0o644)
+            if self.name is None:
+                self._whole = self._folder / f"{TEMPORARY_PREFIX}whole.{os.fstat(self.descriptor).st_ino}"
+                self._whole.unlink(missing_ok=True)  # no other file has this number: it came from another disk
+                give_name(self.descriptor, self._whole)
             os.fsync(self.descriptor)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error

@@ -49,12 +49,6 @@ class Partial:
             _drop(self.path)
         return None
 
-    def is_name_of(self, descriptor: int) -> bool:
-        """Whether the open file has this name."""
-        with suppress(OSError):
-            return os.path.samestat(self.path.lstat(), os.fstat(descriptor))
-        return False
-
     def keep(self, descriptor: int) -> None:
         """Give the open file without a name this one, where it has more than what was kept before. Raises OSError.
 
@@ -64,19 +58,14 @@ class Partial:
         if size < LEAST or size <= _size(self.path) or not _drop(self.path):
             return
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        directory = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # os.link follows the link in /proc only when dst_dir_fd is given
-            os.link(f"/proc/self/fd/{descriptor}", self.path.name, dst_dir_fd=directory, follow_symlinks=True)
-        finally:
-            os.close(directory)
+        give_name(descriptor, self.path)
 
     def drop(self, descriptor: int) -> None:
         """Forget what was kept: the image is whole, or what was kept is no part of it. Raises OSError.
 
         What another process than that of the open file writes to stays.
         """
-        if self.is_name_of(descriptor):
+        if is_name_of(self.path, descriptor):
             self.path.unlink()
         else:
             _drop(self.path)
@@ -89,6 +78,23 @@ class Partial:
             size += _size(path)
             if number >= _MOST or size > self.limit:
                 _drop(path)
+
+
+def give_name(descriptor: int, path: Path) -> None:
+    """Give the open file without a name one. Raises OSError, FileExistsError where it is taken."""
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # os.link follows the link in /proc only when dst_dir_fd is given
+        os.link(f"/proc/self/fd/{descriptor}", path.name, dst_dir_fd=directory, follow_symlinks=True)
+    finally:
+        os.close(directory)
+
+
+def is_name_of(path: Path, descriptor: int) -> bool:
+    """Whether the open file has this name."""
+    with suppress(OSError):
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    return False
 
 
 def _drop(path: Path) -> bool:

@@ -99,7 +99,7 @@ def test_who_locks_the_folder_is_waited_for_but_not_for_long(tmp_path: Path, mon
     waiting = threading.Thread(target=site.publish)
     waiting.start()
     time.sleep(0.5)
-    assert site.names() == []
+    assert site.store.names() == []
     fcntl.flock(folder, fcntl.LOCK_UN)
     waiting.join(5)
     assert site.names() == [NAME]
