@@ -10,13 +10,48 @@ _SCHEMA = "tukit_sysext/ledger/schema.py"
 _CHECK = "tukit_sysext/last_check.py"
 _DESCRIPTORS = "tukit_sysext/system/descriptors.py"
 _HOOK = "hooks/50-tukit-sysext"
+_REPAIR = "tukit_sysext/integrity/repair.py"
 _U = "tests/unit"
+_MENDING = f"{_U}/integrity/test_repair.py"
 _OUTPUT = f"{_U}/test_output.py"
 _LOCKS = f"{_U}/system/test_lock.py"
 _LAB = "tests/on_lab/test_locks.py"
 _LEDGER = f"{_U}/ledger/test_schema.py::TestReadOnly"
 
 DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "P1",
+        "a repair has the locks while it waits for the network",
+        _REPAIR,
+        "    with Tree(subject.path) as tree:\n",
+        "    with shared(machine.layout.lock), Tree(subject.path) as tree, changing(tree, machine.layout.locks):\n",
+        f"{_MENDING}::test_no_lock_is_held_while_the_network_is_waited_for",
+    ),
+    broken(
+        "P1",
+        "a repair does not look at the tree again before it links",
+        _REPAIR,
+        "if gone or self._state(finding.name) != self._before:",
+        "if gone:",
+        f"{_MENDING}::test_what_is_held_meanwhile_is_held",
+        f"{_MENDING}::test_what_is_blocked_meanwhile_is_not_linked",
+    ),
+    broken(
+        "P1",
+        "a repair links what a collection took away meanwhile",
+        _REPAIR,
+        "if gone or self._state",
+        "if self._state",
+        f"{_MENDING}::test_what_is_collected_meanwhile_is_fetched_again",
+    ),
+    broken(
+        "P1",
+        "a repair tries for ever in a tree that changes",
+        _REPAIR,
+        "for _ in range(_TRIES):",
+        "for _ in range(1000):",
+        f"{_MENDING}::test_a_tree_that_changes_all_the_time_is_left_alone",
+    ),
     broken(
         "P1",
         "a folder that everybody can lock is waited for without end",

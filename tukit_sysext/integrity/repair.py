@@ -10,6 +10,10 @@ For each image, in this order:
 4. the newest version that fits the tree, as a transaction would choose it; its link changes then
 
 A damaged file gives way only to content with its recorded hash (threat L3), and no image is deleted.
+
+No lock is held while the network is waited for. A link changes under the locks at the end, where the tree is as it was
+seen before; where another command has changed it meanwhile, the plan is made anew. What was fetched by then is young,
+and needed by nothing for the first time: no collection takes it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import State, WantedImage, load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Subject
@@ -26,9 +31,10 @@ from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.recover import Recovery
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.entries import LinkWriter, changing
+from tukit_sysext.snapshots.entries import LinkWriter, changing, read_entries
 from tukit_sysext.snapshots.targets import obstacle
 from tukit_sysext.store.image_store import Condition
+from tukit_sysext.store.record import Record
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
@@ -58,11 +64,8 @@ class Repair:
 
 
 def repair(machine: Machine, plugins: AllPlugins, subject: Subject, findings: Sequence[Finding]) -> Sequence[Repair]:
-    """Repair what is wrong in a tree. Raises UnknownState where the tree is not there, OSError for the lock.
-
-    The shared lock is held from before the first look at the store until the links are there.
-    """
-    with shared(machine.layout.lock), Tree(subject.path) as tree, changing(tree, machine.layout.locks):
+    """Repair what is wrong in a tree. Raises UnknownState where the tree is not there."""
+    with Tree(subject.path) as tree:
         repairer = _Repairer(machine, plugins, subject, tree)
         return tuple(repairer.repair(finding) for finding in findings if finding.repairable)
 
@@ -81,6 +84,14 @@ def planned(findings: Sequence[Finding]) -> Sequence[Repair]:
     )
 
 
+_TRIES = 3
+"""How often the plan is made for one image, where other commands change the tree meanwhile."""
+
+
+class _Changed(Exception):
+    """The tree, or the image in the store, is not any more what the plan was made for."""
+
+
 class _Repairer:
     """Repairs the images of one tree."""
 
@@ -91,6 +102,7 @@ class _Repairer:
         self._tree = tree
         self._store = machine.store()
         self._recovery = Recovery(machine, plugins, tree, self._store)
+        self._before: object = None
 
     def repair(self, finding: Finding) -> Repair:
         try:
@@ -112,6 +124,16 @@ class _Repairer:
             if origin.found:
                 return _repaired(finding, f"repaired from {origin.found}")
             lost = f"recorded content cannot be had any more ({'; '.join(origin.failures)})"
+        for _ in range(_TRIES):
+            try:
+                return self._replace(finding, record, lost)
+            except _Changed:
+                continue
+        return _failed(finding, "other commands change this tree all the time", "try again when they have ended")
+
+    def _replace(self, finding: Finding, record: Record | None, lost: str) -> Repair:
+        """Link what a transaction would choose; ``lost`` says why the recorded content cannot be brought back."""
+        self._before = self._state(finding.name)
         wanted = load_wanted(self._tree).images.get(finding.name)
         if wanted is None or wanted.state is State.REMOVED:
             why = lost or f"{finding.condition}: {finding.reason}"
@@ -145,10 +167,26 @@ class _Repairer:
                 why = _joined(lost, f"{image.name} {chosen.version} would fit")
                 return _failed(finding, f"{why}, but {blocked}", "an update of the system brings an image that fits")
             if image.action is not Action.FETCH:
-                LinkWriter(self._tree).apply(plan.links, plan.remove)
+                self._link(finding, plan, chosen)
                 return self._done(finding, plan, chosen, fetched=fetched, lost=lost)
             fetched = True
             Fetching(resolver).bring(plan)
+
+    def _link(self, finding: Finding, plan: Plan, chosen: Option) -> None:
+        """Change links as planned, where the tree and the image still are what they were. Raises _Changed, OSError."""
+        if not plan.links and not plan.remove:
+            return
+        layout = self._machine.layout
+        with shared(layout.lock), changing(self._tree, layout.locks):
+            gone = self._store.look(chosen.file_name).condition is Condition.MISSING
+            if gone or self._state(finding.name) != self._before:
+                raise _Changed
+            LinkWriter(self._tree).apply(plan.links, plan.remove)
+
+    def _state(self, name: str) -> object:
+        """What other commands change in a tree and the plan depends on: what is wanted, what is blocked, the links."""
+        blocked = load_configuration(self._tree).settings.blocked
+        return load_wanted(self._tree).images.get(name), blocked, read_entries(self._tree)
 
     def _done(self, finding: Finding, plan: Plan, chosen: Option, *, fetched: bool, lost: str) -> Repair:
         """What was done, once the plan is carried out."""
