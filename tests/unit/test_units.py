@@ -13,6 +13,7 @@ import pytest
 
 from tests.on_lab.sandbox import settings_of
 from tests.rpm import TOP, build_rpm, payload
+from tukit_sysext.layout import Layout
 
 pytestmark = [pytest.mark.tool("systemd-analyze", "rpmbuild"), pytest.mark.rpm]
 
@@ -33,7 +34,7 @@ def root(tmp_path: Path) -> Path:
         shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
     commands = tmp_path / "root" / "usr" / "bin"
     commands.mkdir()
-    for command in ("sh", "sleep", "systemd-sysext", "test", "tukit-sysext"):
+    for command in ("sh", "sleep", "systemd-sysext", "test", "touch", "tukit-sysext"):
         (commands / command).touch(mode=0o755)
     return tmp_path / "root"
 
@@ -84,7 +85,15 @@ def systemctl(root: Path, *arguments: str) -> None:
 
 def test_one_command_switches_all_on_and_each_part_can_be_switched_off(root: Path) -> None:
     assert links(root) == {}
-    parts = {"settle.path", "refused.path", "repair.path", "repair.timer", "gc.timer", "provision.timer"}
+    parts = {
+        "settle.path",
+        "snapshots.path",
+        "refused.path",
+        "repair.path",
+        "repair.timer",
+        "gc.timer",
+        "provision.timer",
+    }
     all_parts = {f"tukit-sysext-{part}" for part in parts}
     systemctl(root, "enable", "tukit-sysext.target")
     target = {"multi-user.target.wants": {"tukit-sysext.target"}}
@@ -109,7 +118,8 @@ def test_what_a_distribution_would_preset_is_what_the_command_switches_on(root: 
 
 # what repairs speaks to servers, and mounts images to look into them
 @pytest.mark.parametrize(
-    ("name", "figure"), [("settle", 30), ("refused", 30), ("boot", 30), ("repair", 40), ("provision", 40)]
+    ("name", "figure"),
+    [("settle", 30), ("snapshots", 15), ("refused", 30), ("boot", 30), ("repair", 40), ("provision", 40)],
 )
 def test_the_services_are_confined(root: Path, name: str, figure: int) -> None:
     """systemd's figure for exposure, times ten: below 30 counts as confined, and 96 is a unit without a word."""
@@ -161,7 +171,12 @@ def test_a_slow_machine_refuses_nothing() -> None:
 
 
 def test_snapshots_are_seen_without_any_plugin() -> None:
-    assert settings_of("tukit-sysext-settle.path", "Path")["PathChanged"] == ["/.snapshots"]
+    """What was noted is seen whenever it came, so that noting, and not settling, is what changes start."""
+    assert settings_of("tukit-sysext-snapshots.path", "Path") == {"PathChanged": ["/.snapshots"]}
+    assert settings_of("tukit-sysext-snapshots.service")["ExecStart"] == [f"/usr/bin/touch {Layout().events}/snapshots"]
+    settle = settings_of("tukit-sysext-settle.path", "Path")
+    assert settle["DirectoryNotEmpty"] == [str(Layout().events)] and "PathChanged" not in settle
+    assert "tukit-sysext-snapshots.service" in settings_of("tukit-sysext-settle.service", "Unit").get("After", ())
 
 
 def test_repair_is_tried_when_the_network_comes_up() -> None:

@@ -7,6 +7,7 @@ import argparse
 
 from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
@@ -17,6 +18,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Settle. 0."""
     machine.require_root("settle")
     with ledger_faults_told(machine):
-        settle(machine, Plugins.of(machine))
+        if settle(machine, Plugins.of(machine)):
+            spool.ask(machine.layout.events)
     metrics.update(machine)
     return ExitStatus.DONE

@@ -23,6 +23,7 @@ TARGET = "tukit-sysext.target"
 GUARD = "tukit-sysext-boot.service"
 PARTS: Mapping[str, str] = {
     "tukit-sysext-settle.path": "what happens to snapshots is not noticed",
+    "tukit-sysext-snapshots.path": "snapshots of which no plugin tells are not noticed",
     "tukit-sysext-refused.path": "a refused update does not show as a failed unit",
     "tukit-sysext-repair.path": "missing images are not repaired by themselves",
     "tukit-sysext-repair.timer": "missing images are not looked for again later",

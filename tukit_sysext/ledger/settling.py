@@ -7,6 +7,7 @@ The disk is looked at whether there are events or not: one that was lost is no l
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -30,21 +31,22 @@ from tukit_sysext.system.tree import Tree
 log = logging.getLogger(__name__)
 
 _TRIES = 5
+_MAKING = 60.0
+"""Seconds within which a snapshot that is being made becomes whole; one that does not is left half made."""
 
 
-def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotEvent] = ()) -> int:
-    """Settle all events that were written down; returns their number. Raises OSError, sqlite3.Error.
+def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotEvent] = ()) -> bool:
+    """Settle all events that were written down. Raises OSError, sqlite3.Error.
+
+    Returns whether a snapshot is being made just now, of which no event may come when it is whole.
 
     ``noticed`` are events that the caller saw himself. Any number of settlings may run at once: an event is taken
     by one of them, and the ledger follows the disk as the last one saw it.
     """
-    events, count = list(noticed), 0
+    events = list(noticed)
     for _ in range(_TRIES):
-        taken = spool.take(machine.layout.events)
-        count += len(taken)
-        events += [event for event in taken if event is not None]
+        events += [event for event in spool.take(machine.layout.events) if event is not None]
         before, turn = _before(machine)
-        looked_at = _last_change(machine.layout.snapshots)
         scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
@@ -52,15 +54,12 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
             plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
         events.clear()
         with Ledger(machine.layout.ledger) as ledger:
-            alone = ledger.reconcile(scan, since=turn)
-            if alone:
+            if ledger.reconcile(scan, since=turn):
                 _keep_books(machine, ledger)
-        # systemd does not start for it what runs already
-        if alone and _last_change(machine.layout.snapshots) == looked_at:
-            return count
-        log.info("somebody else settled, or snapshots came or went meanwhile: looking at the disk again")
-    log.warning("snapshots are changed or settled all the time: the rest is left to the next run")
-    return count
+                return _unfinished(machine.layout.snapshots, scan, ledger)
+        log.info("somebody else settled meanwhile: looking at the disk again")
+    log.warning("the ledger is left to whoever settles all the time")
+    return False
 
 
 def settle_later(machine: Machine, scan: Scan) -> None:
@@ -78,12 +77,21 @@ def settle_later(machine: Machine, scan: Scan) -> None:
         spool.ask(machine.layout.events)
 
 
-def _last_change(folder: Path) -> int | None:
-    """When an entry of a folder last came or went, in nanoseconds; None where it cannot be seen."""
+def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:
+    """Whether something about a snapshot is not known, or a number is new and has none, and was changed lately.
+
+    A number that had a snapshot is kept by snapper, or is about to go, which is seen.
+    """
+    known = {row.number for row in ledger.snapshots()}
     try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return None
+        for name in filter(snapper.NUMBER.fullmatch, os.listdir(folder)):
+            snapshot = scan.get(int(name))
+            unfinished = snapshot.unknown if snapshot is not None else int(name) not in known
+            if unfinished and 0 <= time.time() - (folder / name).stat().st_mtime < _MAKING:
+                return True
+    except OSError as error:
+        log.info("%s: what changes just now is not known: %s", folder, error.strerror)
+    return False
 
 
 def _before(machine: Machine) -> tuple[Before, int | None]:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,7 @@ from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
 from tests.records import record
 from tests.trees import Link, make_tree
 from tests.unit.ledger.samples import WITH_A
+from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle, settle_later
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
@@ -300,31 +301,57 @@ def test_ten_events_are_one_look_at_the_disk(settled: Site, monkeypatch: pytest.
     assert len(looks) == 1
 
 
-def test_a_snapshot_that_comes_meanwhile(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The unit that watches /.snapshots starts nothing while the service runs."""
-    scan = snapper.scan
-
-    def late(*arguments: Any, **options: Any) -> Scan:
-        seen = scan(*arguments, **options)
-        if not (settled.layout.snapshots / "3").exists():
-            settled.snapshot(3, WITH_A)
-        return seen
-
-    settled.snapshot(2, WITH_A)
-    monkeypatch.setattr(snapper, "scan", late)
-    assert settled.settle() == ["snapshot_created 2", "snapshot_created 3"]
+def looks_again(settled: Site) -> bool:
+    """Whether systemd would start the next settling by itself."""
+    return settle(settled.machine, settled.plugins)
 
 
-def test_snapshots_that_never_stand_still(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    scan, numbers = snapper.scan, iter(range(2, 100))
+def age(settled: Site, number: int, seconds: float) -> None:
+    """Have a snapshot's folder last changed so long ago."""
+    when = time.time() - seconds
+    os.utime(settled.layout.snapshots / str(number), (when, when))
 
-    def busy(*arguments: Any, **options: Any) -> Scan:
-        seen = scan(*arguments, **options)
-        settled.snapshot(next(numbers), WITH_A)
-        return seen
 
-    monkeypatch.setattr(snapper, "scan", busy)
-    assert settled.settle() == [f"snapshot_created {number}" for number in range(2, 6)]
+def test_a_snapshot_that_is_being_made_is_looked_at_again(settled: Site) -> None:
+    """Where no plugin tells when it is whole: its folder comes first, which is all that is seen from outside."""
+    (settled.layout.snapshots / "2").mkdir()
+    assert looks_again(settled)
+    settled.snapshot(2, {"etc": None}, info=None)
+    assert looks_again(settled)
+    settled.close(2)
+    assert looks_again(settled), "its /etc is still to come"
+    make_tree(settled.tree(2), WITH_A)
+    assert not looks_again(settled)
+    with Ledger(settled.layout.ledger) as ledger:
+        assert [row.images for row in ledger.snapshots() if row.number == 2] == [(("a.raw", "a-1.raw"),)]
+
+
+@pytest.mark.parametrize("seconds", [90, -90], ids=["long ago", "a clock that went back"])
+def test_what_stays_half_made_is_left_alone(settled: Site, seconds: float) -> None:
+    settled.snapshot(2, {"etc": None}, info=None)
+    age(settled, 2, seconds)
+    (settled.layout.snapshots / "3").mkdir()
+    age(settled, 3, seconds)
+    assert not looks_again(settled)
+
+
+def test_a_number_that_snapper_keeps_is_left_alone(settled: Site) -> None:
+    settled.snapshot(2)
+    assert not looks_again(settled)
+    shutil.rmtree(settled.tree(2))
+    (settled.layout.snapshots / "2" / "info.xml").unlink()
+    assert not looks_again(settled)
+
+
+def test_the_command_notes_that_it_has_to_look_again(settled: Site) -> None:
+    assert cli.main(["settle"], machine=settled.machine) == 0
+    assert list(settled.layout.events.glob("*")) == []
+    (settled.layout.snapshots / "2").mkdir()
+    assert cli.main(["settle"], machine=settled.machine) == 0
+    assert [path.name for path in settled.layout.events.iterdir()] == ["look"]
+    shutil.rmtree(settled.layout.snapshots / "2")
+    assert cli.main(["settle"], machine=settled.machine) == 0
+    assert list(settled.layout.events.glob("*")) == []
 
 
 def test_a_ledger_that_cannot_be_opened_keeps_no_event_back(settled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
