@@ -9,6 +9,7 @@ _UNITS = "tests/unit/test_units.py"
 _MERGING = "tukit_sysext/integrity/merge_rule.py"
 _PROVISION = "tukit_sysext/change/provision.py"
 _FIRST = "tests/unit/change/test_provision.py"
+_OWN = "tests/unit/change/test_own_transaction.py"
 _RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -274,5 +275,29 @@ DEFENCES: tuple[Defence, ...] = (
         "Restart=on-failure\n",
         "",
         f"{_FIRST}::test_nothing_waits_for_the_unit_and_it_comes_back",
+    ),
+    broken(
+        "B14",
+        "a snapshot each day, whether an image comes or not",
+        "tukit_sysext/commands/update.py",
+        "if not prospect.comes:",
+        "if False:",
+        f"{_OWN}::test_none_where_nothing_comes",
+    ),
+    broken(
+        "B14",
+        "the snapshot is one of what runs, and an update that waits is lost",
+        "tukit_sysext/change/own_transaction.py",
+        '"--continue", ',
+        "",
+        f"{_OWN}::test_a_transaction_where_something_comes",
+    ),
+    broken(
+        "B14",
+        "links change without a snapshot",
+        "tukit_sysext/commands/update.py",
+        "number = own_transaction.snapshot_before()",
+        'number = ""',
+        f"{_OWN}::test_where_the_root_is_writable_snapper_has_it_first",
     ),
 )

@@ -76,6 +76,27 @@ def test_an_update_links_the_newest_images_that_fit(site: Site) -> None:
     assert merged(site, second, "debug", "strace") == {"debug": "1.2", "strace": "1.2"}
 
 
+def test_newer_images_have_a_snapshot_of_their_own(site: Site) -> None:
+    """Without an update of the system, of which transactional-update would make none."""
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    assert site.lab.tukit("execute", "true").returncode == 0
+    site.lab.reboot()
+    running, former = site.default(), {row.number for row in site.lab.snapshots()}
+    site.publish("debug", "2.0", OLD)
+
+    site.command("update", "--transaction")
+
+    (made,) = {row.number for row in site.lab.snapshots()} - former
+    newer, older = {"debug.raw": "debug-2.0.x86-64.raw"}, {"debug.raw": "debug-1.0.x86-64.raw"}
+    if site.lab.flavour is Flavour.MICROOS:
+        assert (site.default(), site.links(made), site.links(running)) == (made, newer, older)
+    else:
+        assert (site.default(), site.links(made), site.links(running)) == (running, older, newer)
+    site.command("update", "--transaction")
+    assert {row.number for row in site.lab.snapshots()} == {*former, made}, "nothing more is to be had"
+
+
 def test_a_required_image_that_does_not_fit_refuses_the_update(site: Site) -> None:
     site.publish("debug", "1.0", OLD)
     site.publish("debug", "0.9", OLD)

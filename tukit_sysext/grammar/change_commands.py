@@ -78,11 +78,21 @@ def add(commands: Commands) -> None:
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
         "An image that fits stays linked where what is wanted instead of it cannot be had, unless it is blocked. "
         f"Ends with 1 where a source could not be asked. {BOTH}",
-        examples=(("update", "all wanted images"), ("update --dry-run gdb", "what would be done with one")),
+        examples=(
+            ("update", "all wanted images"),
+            ("update --dry-run gdb", "what would be done with one"),
+            ("update --transaction", "as tukit-sysext-update.timer does"),
+        ),
         arguments=(
             argument("names", nargs="*", metavar="NAME", help="wanted images (default: all)"),
             tree,
             now,
+            argument(
+                "--transaction",
+                action="store_true",
+                help="in a snapshot of its own: by a transaction of tukit where the root is read-only, else after a "
+                "snapshot of snapper",
+            ),
             dry_run,
             json,
         ),
