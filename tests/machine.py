@@ -104,10 +104,11 @@ class PlainMachine:
         *,
         info: str | None = "",
         read_only: bool = False,
+        parent: Subvolume | None = None,
     ) -> Subvolume:
         """Make a snapshot with os-release, ``entries`` and an info.xml (None: without)."""
         folder = self.layout.snapshots / str(number)
-        made = self.subvolumes.create(folder / "snapshot", read_only=read_only)
+        made = self.subvolumes.create(folder / "snapshot", read_only=read_only, parent=parent)
         content = {"etc/os-release": OS_RELEASE} if entries is None else entries
         make_tree(folder / "snapshot", content)
         if info is not None:
@@ -192,11 +193,17 @@ class PlainMachine:
         link.symlink_to(f"/var/lib/sysext-store/{file}")
 
     def snapshot_with(
-        self, number: int, images: Mapping[str, str], *, level: str = OLD, default: bool = False
+        self,
+        number: int,
+        images: Mapping[str, str],
+        *,
+        level: str = OLD,
+        default: bool = False,
+        parent: Subvolume | None = None,
     ) -> Subvolume:
         """A snapshot with these versions of images."""
         system = f"NAME=MicroOS\nID=opensuse-microos\nVERSION_ID=202611{number % 28 + 1:02}\nSYSEXT_LEVEL={level}\n"
-        made = self.snapshot(number, {"etc/os-release": system}, info=snapper_info(number))
+        made = self.snapshot(number, {"etc/os-release": system}, info=snapper_info(number), parent=parent)
         for name, version in images.items():
             self.link_image(self.tree(number), name, version, level)
         if default:

@@ -24,6 +24,7 @@ class ExitStatus(IntEnum):
     DONE = 0, "Done. Of a command that only tells: all is well, or nothing speaks against it."
     FAILED = 1, "It failed, or something is wrong; standard error says what, and the next step."
     USAGE = 2, "Wrong usage."
+    LOST = 3, "An image is lost that the snapshot before has (**verify --lost**)."
     # EX_SOFTWARE; the sh hook turns it into 0, after a last check of its own
     NOT_DONE = 70, "A fault of tukit-sysext itself kept a hook from doing its job."
     # EX_TEMPFAIL: the same update may pass later

@@ -10,6 +10,7 @@ from tests.breaking import (
     content,
     faults,
     locks,
+    losing,
     machine,
     policy,
     reaching,
@@ -33,5 +34,6 @@ DEFENCES: tuple[Defence, ...] = (
     *locks.DEFENCES,
     *tools.DEFENCES,
     *booting.DEFENCES,
+    *losing.DEFENCES,
     *selinux.DEFENCES,
 )

@@ -21,6 +21,7 @@ from tests.unit.test_project import SCRIPTS, destination, installed_files
 
 pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
 
+HEALTH = TOP / "spec/health-checker/tukit-sysext.sh"
 SITE = Path("/usr/lib/python3/dist-packages")
 INTERPRETER = os.path.realpath("/usr/bin/python3")
 """What the package is built for where nobody says otherwise, by its versioned name."""
@@ -57,7 +58,7 @@ def test_each_file_is_as_in_the_tree(archive: tarfile.TarFile, members: Mapping[
         .replace("%{_unitdir}", "/usr/lib/systemd/system")
         .replace("%{_tmpfilesdir}", "/usr/lib/tmpfiles.d"): file
         for file in installed_files(TOP)
-        if (place := destination(file)) and "%{_mandir}" not in place
+        if (place := destination(file)) and "%{_mandir}" not in place and file != HEALTH
     }
     expected |= {str(SITE / file.relative_to(TOP)): file for file in (TOP / "tukit_sysext").rglob("*.py")}
     for place, file in expected.items():
@@ -65,6 +66,14 @@ def test_each_file_is_as_in_the_tree(archive: tarfile.TarFile, members: Mapping[
         assert read(archive, members[place]) == content, place
         assert members[place].mode == (0o755 if file.parent.name in SCRIPTS else 0o644), place
     assert not [name for name in members if name.startswith(("/var/", "/run/"))]
+
+
+def test_the_plugin_of_health_checker_is_a_package_of_its_own(tmp_path: Path) -> None:
+    """Who does not want to go back for an image does not install it."""
+    rpm = built(TOP, tmp_path / "built")
+    plugin = "./usr/libexec/health-checker/tukit-sysext.sh"
+    assert contents(rpm.with_name("tukit-sysext-health-checker.rpm"))[plugin] == HEALTH.read_bytes()
+    assert plugin not in contents(rpm)
 
 
 def test_all_of_it_runs_with_the_interpreter_that_has_its_modules(

@@ -31,7 +31,7 @@ SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
 DISTRIBUTIONS = {"pyrpm": "python-rpm-spec"}
 
 # The folders of what others run; each file there is a sh script.
-SCRIPTS = {"hooks", "snapper-plugins"}
+SCRIPTS = {"hooks", "snapper-plugins", "health-checker"}
 
 LAYOUT = {
     ".ci",
@@ -66,7 +66,9 @@ def spec_path(top: Path) -> Path:
 def section(top: Path, name: str) -> list[str]:
     """The lines of the spec's section `name` (such as "files"), without comments."""
     text = spec_path(top).read_text()
-    found = re.search(rf"^%{name}\n(.*?)^%(?:pre|post|preun|postun|files|changelog)$", text, re.M | re.S)
+    found = re.search(
+        rf"^%{name}\n(.*?)^%(?:check|pre|post|preun|postun|posttrans|files|changelog)\b", text, re.M | re.S
+    )
     assert found, f"the spec has no %{name}"
     return [line for line in found[1].splitlines() if line and not line.startswith("#")]
 
@@ -188,6 +190,8 @@ def destination(file: Path) -> str | None:
     """Where a file of hooks/, snapper-plugins/ or spec/ belongs, in the spec's spelling; None: nowhere."""
     if file.parent.name == "hooks":
         return f"%{{_prefix}}/lib/tukit/plugins/{file.name}"
+    if file.parent.name == "health-checker":
+        return f"%{{_libexecdir}}/health-checker/{file.name}"
     if file.parent.name == "snapper-plugins":
         return f"%{{_prefix}}/lib/snapper/plugins/{file.name}"
     if file.suffix in {".service", ".path", ".timer", ".target"}:
@@ -203,13 +207,13 @@ def destination(file: Path) -> str | None:
 
 def installed_files(top: Path) -> Iterator[Path]:
     """The files of the folders that the spec installs."""
-    for folder in ("hooks", "snapper-plugins", "spec"):
+    for folder in ("hooks", "snapper-plugins", "spec", "spec/health-checker"):
         yield from (path for path in sorted((top / folder).iterdir()) if path.is_file())
 
 
 def file_list_problems(top: Path) -> list[str]:
     """Each file of those folders is in %files and in %install, and %files has no more in their places."""
-    listed = set(section(top, "files"))
+    listed = {*section(top, "files"), *section(top, "files health-checker")}
     text = spec_path(top).read_text()
     wanted = {place: file for file in installed_files(top) if (place := destination(file))}
     problems = [f"{file}: {place} is not in %files" for place, file in wanted.items() if place not in listed]
@@ -236,7 +240,7 @@ def python_line_problems(top: Path) -> list[str]:
     return [
         f"{file}: has not exactly one line python=/usr/bin/python3"
         for file in installed_files(top)
-        if file.parent.name in SCRIPTS
+        if file.parent.name in SCRIPTS - {"health-checker"}
         and re.findall(r"^python=.*$", file.read_text(), re.M) != ["python=/usr/bin/python3"]
     ]
 

@@ -17,6 +17,7 @@ from tukit_sysext.config.wanted import State, WantedImage, WantedImages, load_wa
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs, quarantine_folder
+from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.layout import STORE
@@ -75,6 +76,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     trees = list(_trees(machine, snapshots))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
+    lost = lost_images(machine, snapshots)
     if output.wants_json:
         running = running_job.running_job(machine)
         output.json(
@@ -87,14 +89,16 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                     {**asdict(need), "shown": need.shown, "since": time_text(need.since)}
                     for need in needs.read(machine.layout.repair)
                 ],
+                "lost": [asdict(image) for image in lost],
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(snapshots.unknown),
             }
         )
         return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
     _print(output, machine, trees, look, mark)
-    if others or snapshots.unknown:
+    if lost or others or snapshots.unknown:
         output.tell()
+    output.show(Toned(f"LOST: {image}", Tone.BAD) for image in lost)
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")

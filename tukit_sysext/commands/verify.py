@@ -17,6 +17,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs, quarantine
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of, subjects
 from tukit_sysext.integrity.finding import Finding
+from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.merge_rule import Merging
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
@@ -51,7 +52,13 @@ class _Verified:
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told."""
+    """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told; 3 with what is lost."""
+    if arguments.lost:
+        if arguments.repair or arguments.json:
+            raise UsageError("verify: --lost goes without --repair and --json: status --json has it")
+        lost = lost_images(machine, snapper.scan(machine.layout, machine.subvolumes))
+        Output.of(arguments).show(f"lost: {image}" for image in lost)
+        return ExitStatus.LOST if lost else ExitStatus.DONE
     if arguments.boot:
         if arguments.repair:
             raise UsageError("verify: --boot and --repair do not go together: there is no network at boot")

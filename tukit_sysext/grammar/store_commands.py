@@ -23,6 +23,12 @@ def add(commands: Commands) -> None:
                 argument("--snapshot", type=number, metavar="N", help="the images of this snapshot"),
                 argument("--all", action="store_true", help="the images of all snapshots, and what nothing links"),
                 argument(
+                    "--lost",
+                    action="store_true",
+                    help="only what the running system lost: images that it wants, and that the snapshot which it was "
+                    "made from has whole; ends with 3 where there is one",
+                ),
+                argument(
                     "--boot",
                     action="store_true",
                     help="what a unit runs before the merge: put links that would harm it into quarantine, and take "

@@ -319,6 +319,7 @@ print(Store(Layout(root=Path(sys.argv[1]))).names())
 """
 
 
+@pytest.mark.history
 @pytest.mark.parametrize("commit", COMMITS)
 def test_former_code_does_not_take_it_for_an_image(made_folder: StoreFolder, tmp_path: Path, commit: str) -> None:
     keep(made_folder, IMAGE[:200_000])

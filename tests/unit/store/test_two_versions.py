@@ -61,6 +61,7 @@ print(json.dumps(kept))
 """
 
 
+@pytest.mark.history
 @pytest.mark.parametrize("commit", COMMITS)
 def test_former_code_publishes_at_the_same_time(tmp_path: Path, commit: str) -> None:
     """Whoever was told that an image is published finds it whole, with its record."""

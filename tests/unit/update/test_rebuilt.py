@@ -66,6 +66,7 @@ class TestName:
             assert published_name(name) == name
             assert shown_version("1.0", name) == "1.0"
 
+    @pytest.mark.history
     @pytest.mark.parametrize("name", NAMES)
     def test_former_code(self, name: str, tmp_path: Path) -> None:
         """The code of a447a06: nothing is read out of it, neither a version nor a name; its record says both."""
