@@ -48,6 +48,10 @@ class SourceUnreachable(TukitSysextError):
     """A source did not answer. It says nothing about what the source publishes."""
 
 
+class NotFound(SourceUnreachable):
+    """A source answered: it does not have the file."""
+
+
 class ImageBroken(TukitSysextError):
     """An image, or what describes it, is not what the signed or listed data says, or cannot be merged."""
 

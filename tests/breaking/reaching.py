@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What reaches an image, and what cannot be seen where a collection runs: C15 and C16; exit statuses, L16."""
+"""What reaches an image, and what cannot be seen where a collection runs: C15, C16; exit statuses, L16, words, L17."""
 
 from __future__ import annotations
 
-from tests.breaking.defence import Defence
+from tests.breaking.defence import Defence, broken
 
 _CHAINS = "tests/unit/collect/test_chains.py"
 _REACHED = "tests/on_lab/test_reached.py"
@@ -115,5 +115,53 @@ DEFENCES = (
             "tests/unit/integrity/test_dead_dissect.py::test_the_status_of_a_collection_is_true",
             "tests/unit/commands/test_gc.py::test_what_cannot_be_deleted_is_no_success",
         ),
+    ),
+    broken(
+        "L17",
+        "what may be there again later is called gone",
+        "tukit_sysext/integrity/recover.py",
+        "            gone = gone and isinstance(failure, NotFound | ImageBroken)\n",
+        "",
+        "tests/unit/integrity/test_repair.py::test_what_may_be_there_again_later_is_not_called_gone[error0-now]",
+    ),
+    broken(
+        "L17",
+        "what a folder that is not mounted has is called gone",
+        "tukit_sysext/sources/directory.py",
+        "isinstance(error, FileNotFoundError) and self._ask(self._folder.is_dir)",
+        "isinstance(error, FileNotFoundError)",
+        "tests/unit/integrity/test_repair.py::test_a_folder_that_is_not_mounted_may_be_there_again_later",
+    ),
+    broken(
+        "L17",
+        "an image in quarantine is called one that is not linked",
+        "tukit_sysext/commands/status.py",
+        "_QUARANTINED if name in quarantined else _NOT_LINKED",
+        "_NOT_LINKED",
+        "tests/unit/commands/test_status.py::test_what_is_in_quarantine_is_called_so",
+    ),
+    broken(
+        "L17",
+        "an image goes after a time that is past",
+        "tukit_sysext/commands/common/decisions.py",
+        "if decision.goes_at > time.time():",
+        "if True:",
+        "tests/unit/commands/test_gc.py::test_nothing_goes_after_a_time_that_is_past",
+    ),
+    broken(
+        "L17",
+        "systemd's locks are called images that are not ours",
+        "tukit_sysext/snapshots/entries.py",
+        " and not is_lock(entry.name)",
+        "",
+        "tests/unit/commands/test_odd_entries.py::test_what_systemd_leaves_beside_what_it_locked_is_nothing",
+    ),
+    broken(
+        "L17",
+        "an image that waits for repair is a warning too",
+        "tukit_sysext/doctor/merging.py",
+        "(number, finding.entry.name) in self.waiting",
+        "False",
+        "tests/unit/doctor/test_doctor.py::test_an_image_is_told_of_once",
     ),
 )

@@ -13,7 +13,7 @@ import pytest
 from tests.breaking.table import DEFENCES
 
 TESTS = Path(__file__).parents[1]
-EXPECTED = [f"{kind}{number}" for kind, last in (("N", 16), ("L", 16), ("C", 16)) for number in range(1, last + 1)]
+EXPECTED = [f"{kind}{number}" for kind, last in (("N", 16), ("L", 17), ("C", 16)) for number in range(1, last + 1)]
 EXPECTED += ["P0", "P1", "P2", "P4", "P5", "P6", "P7", "P8", "P9", "P10"]
 EXPECTED += ["P3", "P14"]
 EXPECTED += ["B1", "B2", "B3", "B4", "B6", "B7", "B9", "B10", "B11", "B12"]

@@ -21,6 +21,7 @@ from enum import StrEnum
 
 from tukit_sysext.ledger.rows import clean
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.snapshots.entries import is_lock
 from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
@@ -100,7 +101,8 @@ def _decide(file: StoreFile, needed_by: Sequence[str], before: Unreferenced | No
     if file.irregular:
         return Decision(file=file, disposition=Disposition.STAYS, reason=f"{file.irregular}, which no image is")
     if not (_is_left_behind(file) or file.record is not None or _is_image_name(file.file_name)):
-        return Decision(file=file, disposition=Disposition.STAYS, reason="no name of an image")
+        reason = "a lock of systemd" if is_lock(file.file_name) else "no name of an image"
+        return Decision(file=file, disposition=Disposition.STAYS, reason=reason)
     return _decide_in_doubt(file, before, rules) if rules.doubtful else _decide_unneeded(file, before, rules)
 
 

@@ -40,6 +40,7 @@ from tukit_sysext.update.refusal import HeldBack, Refusal
 from tukit_sysext.update.report import step_lines, system_name
 
 _NOT_LINKED = "not linked"
+_QUARANTINED = "in quarantine"
 _WHOLE = "whole"
 _NOT_MERGED = "not merged"
 
@@ -184,6 +185,10 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
             by_image.setdefault(name, []).append(entry)
         else:
             others.append(entry)
+    quarantined = {
+        (look(link.entry.image).name if link.entry.image is not None else None) or link.entry.stem
+        for link in tree.quarantined
+    }
     for name, wanted in tree.wanted.images.items():
         entries = by_image.get(name, [])
         policy = "removed" if wanted.state is State.REMOVED else str(wanted.policy)
@@ -202,7 +207,9 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
         )
         if not entries and wanted.state is State.WANTED:
             reason = tree.left_out.get(name)
-            state = f"left out: {reason}" if reason else _NOT_LINKED
+            # why stands below, with the link
+            missing = _QUARANTINED if name in quarantined else _NOT_LINKED
+            state = f"left out: {reason}" if reason else missing
             yield _ImageRow(name=name, version="-", shown="-", policy=policy, state=state, wanted_by=wanted.origin)
     for entry in others:
         where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"

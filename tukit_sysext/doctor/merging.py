@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.errors import StoreError
-from tukit_sysext.integrity import merge_rule
+from tukit_sysext.integrity import merge_rule, needs
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
@@ -26,13 +26,14 @@ class MergeCheck:
     """The running system and the one that boots next; ``not_ours`` are entries of the running one.
 
     ``not_merged`` are those of ours that could be merged, and are not; ``unrecorded`` is how many files of the store
-    have no record.
+    have no record. ``waiting`` are links, by snapshot, whose images wait for repair, which is told of them.
     """
 
     assessments: Sequence[Assessment]
     not_ours: Sequence[Finding]
     not_merged: Sequence[str]
     unrecorded: int
+    waiting: frozenset[tuple[int | None, str]]
     privileged: bool
 
     @classmethod
@@ -52,6 +53,7 @@ class MergeCheck:
             not_ours=[each for each in assessments[0].findings if not each.ours and each.quarantined is None],
             not_merged=merge_rule.not_merged(machine, merge_rule.good_links(assessments[0].findings)),
             unrecorded=unrecorded,
+            waiting=frozenset((need.snapshot, need.link) for need in needs.read(machine.layout.repair)),
             privileged=machine.privileged,
         )
 
@@ -62,7 +64,10 @@ class MergeCheck:
             doubts = [assessment.unknown] if assessment.unknown else []
             doubts += [f"{each.entry.name}: {each.reason}" for each in assessment.findings if _in_doubt(each)]
             results += [unknown("links", f"{called}: {doubt}", privileged=self.privileged) for doubt in doubts]
+            number = assessment.subject.number
             for finding in assessment.findings:
+                if finding.quarantined is not None and (number, finding.entry.name) in self.waiting:
+                    continue
                 results += _judge(assessment.subject, finding, running=index == 0)
         yield from results
         if not results:

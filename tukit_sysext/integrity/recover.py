@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
-from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import parse_image_name, published_name
 from tukit_sysext.sources.candidate import Candidate
@@ -29,10 +29,14 @@ from tukit_sysext.system.tree import Tree
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Origin:
-    """Where content was found (empty: nowhere), and why not in other places."""
+    """Where content was found (empty: nowhere), and why not in other places.
+
+    ``gone``: each of these answered, and does not have it any more; else it may be there again later.
+    """
 
     found: str = ""
     failures: tuple[str, ...] = ()
+    gone: bool = True
 
 
 class Recovery:
@@ -48,6 +52,7 @@ class Recovery:
     def bring_back(self, record: Record) -> Origin:
         """Find the recorded content and publish it; where it was found, else why nobody has it."""
         failures: list[str] = []
+        gone = True
         for path in self._local_copies(record):
             try:
                 if self._copy(path, record):
@@ -64,7 +69,8 @@ class Recovery:
             if failure is None:
                 return Origin(found=f"source {source.name}")
             failures.append(f"source {source.name}: {failure}")
-        return Origin(failures=tuple(failures) or ("no source is configured",))
+            gone = gone and isinstance(failure, NotFound | ImageBroken)
+        return Origin(failures=tuple(failures) or ("no source is configured",), gone=gone)
 
     def _local_copies(self, record: Record) -> Iterator[Path]:
         """Files of the right size that may have the content: in the store, hidden ones too, and where it came from."""
@@ -111,7 +117,7 @@ class Recovery:
         # what stands there is known to be wrong; its record is what the new content has to be like
         self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
 
-    def _fetch(self, source: Source, candidate: Candidate, record: Record) -> str | None:
+    def _fetch(self, source: Source, candidate: Candidate, record: Record) -> TukitSysextError | None:
         """Fetch the recorded content from a source; None where that was done, else why not. Raises StoreError."""
         where = f"{record.file_name} of source {source.name}"
         with self._receive(record, where) as incoming:
@@ -127,7 +133,7 @@ class Recovery:
                 failure = error
             if isinstance(failure, StoreError):
                 raise failure
-            return str(failure)
+            return failure
 
     def _sources(self, record: Record) -> Iterator[tuple[Source, Candidate]]:
         """Sources that may have the recorded content: folders first, then the record's source, then the others."""

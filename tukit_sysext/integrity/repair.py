@@ -123,7 +123,8 @@ class _Repairer:
             origin = self._recovery.bring_back(record)
             if origin.found:
                 return _repaired(finding, f"repaired from {origin.found}")
-            lost = f"recorded content cannot be had any more ({'; '.join(origin.failures)})"
+            when = "any more" if origin.gone else "now"
+            lost = f"recorded content cannot be had {when} ({'; '.join(origin.failures)})"
         for _ in range(_TRIES):
             try:
                 return self._replace(finding, record, lost)

@@ -8,10 +8,10 @@ import re
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import Next, NotFound, Origin, RequestState, Response
+from tukit_sysext.net.request import Next, Origin, RequestState, Response
 from tukit_sysext.rules.printable import printable
 
 _MOST_REDIRECTS = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from tukit_sysext.errors import SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import TukitSysextError
 
 FIRST_PAUSE = 0.25
 """Seconds before a server is asked again the first time."""
@@ -82,10 +82,6 @@ class Response:
     etag: str | None
     modified: str | None
     unchanged: bool = False
-
-
-class NotFound(SourceUnreachable):
-    """Every server says that it does not have the file."""
 
 
 FetchResult = Response | TukitSysextError

@@ -18,12 +18,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt, origin, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, NotFound, Origin, Request, RequestState, Response
+from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Origin, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
 

@@ -84,11 +84,18 @@ def read_entries(tree: Tree) -> tuple[Entry, ...]:
 
 
 def entries_of(directory: int) -> tuple[Entry, ...]:
-    """All entries of an open directory but temporary ones of ours, sorted by name. Raises OSError."""
+    """All entries of an open directory but temporary ones of ours and systemd's locks, by name. Raises OSError."""
     with os.scandir(directory) as entries:
         return tuple(
-            _entry(directory, entry) for entry in sorted(entries, key=lambda entry: entry.name) if not _ours(entry.name)
+            _entry(directory, entry)
+            for entry in sorted(entries, key=lambda entry: entry.name)
+            if not _ours(entry.name) and not is_lock(entry.name)
         )
+
+
+def is_lock(name: str) -> bool:
+    """Whether it is what systemd leaves beside an image or a folder that it locked (``.#gdb.raw.lck``)."""
+    return name.startswith(".#") and name.endswith(".lck")
 
 
 def _ours(name: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.sources import repository
@@ -144,7 +144,10 @@ class DirectorySource:
             flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
             descriptor = self._ask(lambda: os.open(self._folder / name, flags))
         except OSError as error:
-            raise SourceUnreachable(f"{self._folder}/{name}: {error.strerror}") from error
+            # a folder that is not mounted says nothing of its files
+            gone = isinstance(error, FileNotFoundError) and self._ask(self._folder.is_dir)
+            kind = NotFound if gone else SourceUnreachable
+            raise kind(f"{self._folder}/{name}: {error.strerror}") from error
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ImageBroken(f"{self._folder}/{name}: expected a regular file")

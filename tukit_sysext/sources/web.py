@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NoVerdict, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NoVerdict, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import origin
-from tukit_sysext.net.request import Login, NotFound, Request, Response
+from tukit_sysext.net.request import Login, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache

@@ -97,3 +97,25 @@ def test_what_cannot_be_deleted_is_no_success(
     document = json.loads(told(unneeded_gdb, capsys, "gc", "--json", status=1))
     assert (document["deleted"], [each["file"] for each in document["failed"]]) == ([], [GONE])
     assert "Operation not permitted" in document["failed"][0]["reason"]
+
+
+@pytest.mark.parametrize("argv", [("gc", "-n"), ("gc",), ("why", "gdb-0.9")])
+def test_nothing_goes_after_a_time_that_is_past(
+    unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+) -> None:
+    unneeded_gdb.layout.root.joinpath("etc/tukit-sysext/tukit-sysext.conf").write_text("[Store]\nGrace=0\n")
+    text = told(unneeded_gdb, capsys, *argv)
+    assert "goes after" not in text
+    runs = 1 if argv == ("gc",) else 2
+    assert f"goes with the {'next run' if runs == 1 else 'second run from now'}" in text
+    for _ in range(runs):
+        assert (unneeded_gdb.layout.store / GONE).exists()
+        told(unneeded_gdb, capsys, "gc")
+    assert not (unneeded_gdb.layout.store / GONE).exists()
+
+
+def test_a_lock_of_systemd_is_called_so(unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    name = ".#gdb-2.0.x86-64.raw.lck"
+    (unneeded_gdb.layout.store / name).touch()
+    assert "stays: a lock of systemd" in row(told(unneeded_gdb, capsys, "gc"), name)
+    assert (unneeded_gdb.layout.store / name).exists()

@@ -77,3 +77,18 @@ def test_what_cannot_be_taken_over_is_not_offered_for_that(
     lines = told(odd_entries, capsys, "check").splitlines()
     (fine,) = (line for line in lines if line.startswith("  fine.raw: "))
     assert fine.endswith("; tukit-sysext adopt takes it over")
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    "argv", [("status",), ("verify",), ("list",), ("snapshots",), ("doctor",), ("check",), ("adopt", "-n")]
+)
+def test_what_systemd_leaves_beside_what_it_locked_is_nothing(
+    odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str], argv: tuple[str, ...]
+) -> None:
+    told(odd_entries, capsys, *argv)  # the first one makes a folder
+    before = told(odd_entries, capsys, *argv)
+    make_tree(odd_entries.root, {"etc/extensions/.#folder.lck": "", "etc/extensions/.#gdb.raw.lck": ""})
+    assert told(odd_entries, capsys, *argv) == before
+    make_tree(odd_entries.root, {"etc/extensions/.#gdb.raw": ""})
+    assert ".#gdb.raw " in told(odd_entries, capsys, "status")

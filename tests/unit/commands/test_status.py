@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from tests.machine import PlainMachine
-from tests.trees import make_tree
+from tests.trees import Link, make_tree
 from tukit_sysext import cli
 
 
@@ -60,3 +61,23 @@ def test_check_says_what_can_be_done(wanted_gdb: PlainMachine, capsys: pytest.Ca
     (wanted_gdb.root / "etc/extensions/gdb.raw").unlink()
     assert cli.main(["check"], machine=wanted_gdb.machine) == 75
     assert "Next step: tukit-sysext unhold gdb," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["gdb.raw", "anything.raw"])
+def test_what_is_in_quarantine_is_called_so(
+    wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """`check` knows nothing of it, and is not named."""
+    link = wanted_gdb.root / "etc/extensions/gdb.raw"
+    make_tree(
+        wanted_gdb.root,
+        {
+            f"etc/tukit-sysext/quarantine/{name}": Link(os.readlink(link)),
+            f"etc/tukit-sysext/quarantine/{name}.reason": json.dumps({"link": name, "reason": "damaged: rot"}),
+        },
+    )
+    link.unlink()
+    lines = shown(wanted_gdb, capsys, "status")
+    assert [line for line in lines if line.startswith("gdb ")] == ["gdb - required in quarantine"]
+    assert f"quarantined: {name}, damaged: rot" in lines
+    assert not [line for line in lines if "tells why" in line]

@@ -546,3 +546,35 @@ def as_nobody(site: PlainMachine) -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_image_is_told_of_once(
+    healthy_machine: PlainMachine, capsys: pytest.CaptureFixture[str], waits: bool
+) -> None:
+    """One in quarantine that waits for repair is a problem, and no warning beside that."""
+    link = healthy_machine.root / "etc/extensions/gdb.raw"
+    make_tree(
+        healthy_machine.root,
+        {
+            "etc/tukit-sysext/quarantine/gdb.raw": Link(str(link.readlink())),
+            "etc/tukit-sysext/quarantine/gdb.raw.reason": '{"link": "gdb.raw", "reason": "damaged: rot"}',
+        },
+    )
+    link.unlink()
+    (healthy_machine.layout.store / IMAGE).write_bytes(b"rot")
+    if waits:
+        need = Need(
+            snapshot=1,
+            link="gdb.raw",
+            file_name=IMAGE,
+            name="gdb",
+            version="1.0",
+            condition="damaged",
+            reason="rot",
+            since=1,
+        )
+        needs.update(healthy_machine.layout.repair, [1], [need], matter=[1])
+    _, results = diagnose(healthy_machine, capsys)
+    told = [(each["check"], each["severity"]) for each in results if "gdb" in each["text"]]
+    assert told == [("repair", "problem") if waits else ("quarantine", "warning")]

@@ -15,7 +15,7 @@ import pytest
 from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of, flip, rot
 from tukit_sysext.config.settings import Configuration
-from tukit_sysext.errors import SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, repair
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
@@ -127,6 +127,29 @@ def test_content_that_is_gone_for_good_gives_way_to_the_newest_that_fits(verify_
     assert os.readlink(verify_site.root / "etc/extensions/gdb.raw") == f"{STORE}/{file_of('3')}"
     assert verify_site.finding().condition is Condition.WHOLE
     assert not (verify_site.layout.store / file_of("4")).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "when"),
+    [
+        (SourceUnreachable("no connection"), "now"),
+        (RuntimeError("injected"), "now"),
+        (NotFound("404"), "any more"),
+        (ImageBroken("other content"), "any more"),
+    ],
+)
+def test_what_may_be_there_again_later_is_not_called_gone(verify_site: VerifySite, error: Exception, when: str) -> None:
+    verify_site.store_image("1").unlink()
+    verify_site.link("1")
+    plugins = Plugins()
+    plugins.register(Careless(None, error), name="careless")
+    assert f"recorded content cannot be had {when} (" in mend(verify_site, plugins=plugins).text
+
+
+def test_a_folder_that_is_not_mounted_may_be_there_again_later(verify_site: VerifySite, lost: Path) -> None:
+    assert "recorded content cannot be had any more (" in mend(verify_site).text
+    verify_site.source.rename(verify_site.source.with_name("unmounted"))
+    assert "recorded content cannot be had now (" in mend(verify_site).text
 
 
 def test_a_held_image_is_replaced_by_nothing_else(verify_site: VerifySite, lost: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from tests.lab.faults import Compressed, Endless, Garbage, Trickle
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring, request_for, run
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.request import NotFound, Response
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, StoreError
+from tukit_sysext.net.request import Response
 
 Framing = Literal["chunked", "close", "length", "huge"]
 

@@ -14,8 +14,8 @@ from tests.lab.faults import Delay, Fault, Garbage, Refuse, Status
 from tests.lab.ports import unused_url
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring, request_for, run
-from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.net.request import NotFound, Response
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, StoreError
+from tukit_sysext.net.request import Response
 
 
 def statuses(server: Server) -> list[int | None]:

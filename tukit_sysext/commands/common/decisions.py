@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from tukit_sysext.collect.decision import Decision, Disposition
@@ -26,7 +27,11 @@ def decision_text(decision: Decision, *, dry_run: bool) -> str:
             return f"{'would be deleted' if dry_run else 'goes with the next run'}: {decision.reason}"
     if decision.since is None or decision.goes_at is None:
         return decision.reason
-    return f"{decision.reason} since {local_time(decision.since)}, goes after {local_time(decision.goes_at)}"
+    since = f"{decision.reason} since {local_time(decision.since)}"
+    if decision.goes_at > time.time():
+        return f"{since}, goes after {local_time(decision.goes_at)}"
+    # a look that is no run of the collection counts for nothing
+    return f"{since}, goes with the {'second run from now' if dry_run else 'next run'}"
 
 
 def decision_document(decision: Decision) -> dict[str, Any]:
