@@ -166,7 +166,7 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
 
 def _report(outcome: Outcome) -> None:
     """Print what changed, for tukit's log, and what is refused or missed, for whoever reads it."""
-    from tukit_sysext.update.report import change_lines, fallback_lines, missed_lines, refusal_lines
+    from tukit_sysext.update.report import change_lines, fallback_lines, fields_of, missed_lines, refusal_lines
 
     for line in change_lines(outcome):
         log.info("%s", line)
@@ -174,9 +174,12 @@ def _report(outcome: Outcome) -> None:
         print(f"{line} (in the refused tree)" if outcome.refusals else line)
     for line in fallback_lines(outcome):
         print(line, file=sys.stderr)  # the journal has it as a warning
-    for line in (*refusal_lines(outcome), *missed_lines(outcome)):
-        print(line, file=sys.stderr)
-        log.log(REFUSAL, "%s", line)
+    for told, images in ((refusal_lines(outcome), outcome.plan.refusing), (missed_lines(outcome), outcome.plan.missed)):
+        fields = fields_of(outcome, images)
+        for line in told:
+            print(line, file=sys.stderr)
+            log.log(REFUSAL, "%s", line, extra={"fields": fields})
+            fields = {}  # for the first line alone, which is what the catalogue explains
 
 
 def _check_tree(snapshot: Path, path: Path) -> None:

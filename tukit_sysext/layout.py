@@ -93,6 +93,11 @@ class Layout:
         return self.runtime / "refused.json"
 
     @property
+    def motd(self) -> Path:
+        """What who logs in is told while an update is refused, or a required image missed: pam_motd(8)."""
+        return self._at("/run/motd.d/tukit-sysext")
+
+    @property
     def progress(self) -> Path:
         """Exists while a job runs: how far it is."""
         return self.runtime / "progress.json"

@@ -9,6 +9,7 @@ _UNITS = "tests/unit/test_units.py"
 _MERGING = "tukit_sysext/integrity/merge_rule.py"
 _PROVISION = "tukit_sysext/change/provision.py"
 _FIRST = "tests/unit/change/test_provision.py"
+_PLAINLY = "tests/unit/update/test_told_plainly.py"
 _OWN = "tests/unit/change/test_own_transaction.py"
 _RULE = "tests/unit/integrity/test_merge_rule.py"
 
@@ -299,5 +300,29 @@ DEFENCES: tuple[Defence, ...] = (
         "number = own_transaction.snapshot_before()",
         'number = ""',
         f"{_OWN}::test_where_the_root_is_writable_snapper_has_it_first",
+    ),
+    broken(
+        "B15",
+        "who logs in is told of a refusal that is over",
+        "tukit_sysext/update/refusal.py",
+        "            motd.unlink(missing_ok=True)\n",
+        "            pass\n",
+        f"{_PLAINLY}::test_who_logs_in_is_told_until_an_update_passes",
+    ),
+    broken(
+        "B15",
+        "what a name has in it reaches the terminal",
+        "tukit_sysext/update/refusal.py",
+        'yield printable(f"UPDATES ARE REFUSED',
+        'yield (f"UPDATES ARE REFUSED',
+        f"{_PLAINLY}::test_names_are_no_commands_for_a_terminal",
+    ),
+    broken(
+        "B15",
+        "the journal gets text alone",
+        "tukit_sysext/system/journal.py",
+        "if fields and self._send_native(",
+        "if False and self._send_native(",
+        f"{_PLAINLY}::test_the_journal_has_one_entry_with_fields",
     ),
 )

@@ -198,6 +198,8 @@ def destination(file: Path) -> str | None:
         return f"%{{_unitdir}}/{file.name}"
     if file.suffix == ".tmpfiles":
         return f"%{{_tmpfilesdir}}/{file.stem}.conf"
+    if file.suffix == ".catalog":
+        return f"%{{_prefix}}/lib/systemd/catalog/{file.name}"
     if man_page := re.fullmatch(r"(.*\.([1-8]))(\.[a-z]+)?", file.name):
         return f"%{{_mandir}}/man{man_page[2]}/{man_page[1]}*"
     # what rpmlint has not to say, and why

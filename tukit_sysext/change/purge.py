@@ -46,6 +46,8 @@ def _purge(machine: Machine, *, delete: bool) -> Iterator[Purged]:
     stays = {layout.records, layout.seen, layout.events, layout.locks, layout.lock, layout.changes_lock}
     stays |= set(layout.locks.glob("*"))  # a lock that somebody holds stays one
     # what shows that something is wrong goes last
+    if delete:
+        layout.motd.unlink(missing_ok=True)
     for folder in (layout.state, layout.cache, layout.runtime):
         yield _Folder(folder, stays, delete=delete).run()
     yield _Folder(layout.store, set(), delete=delete, prefix=TEMPORARY_PREFIX).run()

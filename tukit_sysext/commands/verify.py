@@ -260,7 +260,7 @@ def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
         return ExitStatus.DONE
     known = refusal.known(machine, writable=False)
     if known is not None:
-        refusal.write(machine.layout.refused, known)
+        refusal.show(machine, known)
     return ExitStatus.DONE
 
 

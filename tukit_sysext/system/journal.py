@@ -6,13 +6,17 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import struct
 import syslog
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tukit_sysext.rules.printable import printable
 
 ADDRESS = Path("/dev/log")
+NATIVE = Path("/run/systemd/journal/socket")
+"""Takes fields beside the text: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/"""
 REFUSAL = logging.ERROR - 1
 """The level of why an update is refused: as loud as an error, but no fault of ours."""
 _PATIENCE = 2.0
@@ -52,8 +56,25 @@ class Journal(logging.Handler):
         """See logging.Handler. Never raises OSError: what the journal does not take is lost."""
         priority = next((value for level, value in self._PRIORITIES if record.levelno >= level), syslog.LOG_DEBUG)
         text = "\n".join(map(printable, self.format(record).split("\n")))
+        fields = getattr(record, "fields", None)
+        if fields and self._send_native({"MESSAGE": text, "PRIORITY": str(priority), **fields}):
+            return
         stamp = time.strftime("%b %e %H:%M:%S")
         self._send(f"<{syslog.LOG_DAEMON | priority}>{stamp} tukit-sysext: {text}".encode(errors="backslashreplace"))
+
+    def _send_native(self, fields: Mapping[str, str]) -> bool:
+        """Send one entry with fields; False where the journal does not take it, so that its text alone is sent."""
+        entry = b"SYSLOG_IDENTIFIER=tukit-sysext\nSYSLOG_FACILITY=3\n"
+        for name, value in fields.items():
+            content = value.encode(errors="backslashreplace")
+            entry += name.encode() + b"\n" + struct.pack("<Q", len(content)) + content + b"\n"
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+                journal.setblocking(False)
+                journal.sendto(entry, str(NATIVE))
+        except OSError:
+            return False
+        return True
 
     def _send(self, message: bytes) -> None:
         while self._socket is not None:

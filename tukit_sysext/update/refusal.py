@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.printable import printable
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.small_file import read_small
@@ -242,11 +243,38 @@ def had_again(machine: Machine, names: Collection[str], *, now: int) -> None:
     _set(machine, replace(mark, missed=missed), [_event(now, HAD_AGAIN, image=name) for name in sorted(found)])
 
 
-def _set(machine: Machine, mark: Refusal, over: Sequence[LedgerEvent]) -> None:
+def show(machine: Machine, mark: Refusal) -> None:
+    """Set the mark, or take it away where nothing is refused or missed, and tell who logs in. Raises OSError."""
     if mark.images or mark.missed:
         write(machine.layout.refused, mark)
     else:
         clear(machine.layout.refused)
+    motd, lines = machine.layout.motd, list(_for_login(mark))
+    try:
+        if lines:
+            make_directory(motd.parent)
+            write_file(motd, "\n".join([*lines, _NEXT_STEP, ""]).encode(), durable=False)
+        else:
+            motd.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s: %s: who logs in is not told of refused updates", motd, error.strerror)
+
+
+_NEXT_STEP = "Why, and what to do: tukit-sysext status"
+
+
+def _for_login(mark: Refusal) -> Iterator[str]:
+    """Plain words; names and reasons come from others, and a terminal reads them."""
+    if mark.images:
+        names = ", ".join(sorted(mark.images))
+        yield printable(f"UPDATES ARE REFUSED since {time_text(mark.since)}, because of extension images: {names}")
+    if mark.missed:
+        names = ", ".join(sorted(mark.missed))
+        yield printable(f"THE LAST UPDATE CAME WITHOUT required extension images: {names}")
+
+
+def _set(machine: Machine, mark: Refusal, over: Sequence[LedgerEvent]) -> None:
+    show(machine, mark)
     if over:
         with Ledger(machine.layout.ledger) as ledger:
             ledger.add(over)

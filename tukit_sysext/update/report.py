@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
@@ -63,6 +63,22 @@ def missed_lines(outcome: Outcome) -> Iterator[str]:
         yield from _looked_at(image)
     for step in dict.fromkeys(next_steps(missed).values()):
         yield f"  next step: {step}; a later update brings it by itself"
+
+
+REFUSED_ID = "cf138e7a7eb14a8f93d4e67cd380f04e"
+MISSED_ID = "9420bee665014af3a2e151eb2894b53d"
+"""Entries of the journal that the catalogue explains (spec/tukit-sysext.catalog)."""
+
+
+def fields_of(outcome: Outcome, images: Sequence[ImagePlan]) -> Mapping[str, str]:
+    """What the journal's entry of a refusal, or of missed images, has beside its text."""
+    refused = any(image.refuses for image in images)
+    return {
+        "MESSAGE_ID": REFUSED_ID if refused else MISSED_ID,
+        "DOCUMENTATION": "man:tukit-sysext(8)",
+        "SYSEXT_IMAGES": " ".join(image.name for image in images),
+        "SYSEXT_SYSTEM": system_name(outcome.plan.tree.release),
+    }
 
 
 def next_steps(images: Iterable[ImagePlan]) -> Mapping[str, str]:
