@@ -59,6 +59,17 @@ def boot(disks: Disks, request: pytest.FixtureRequest) -> Iterator[Boot]:
         yield start
 
 
+@pytest.fixture(
+    params=[Flavour.MICROOS, pytest.param(Flavour.TUMBLEWEED, marks=pytest.mark.long)],
+    ids=lambda flavour: str(flavour.value),
+)
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    """One layout of the root after the other; the second one takes its time."""
+    chosen = request.param
+    assert isinstance(chosen, Flavour)
+    return chosen
+
+
 @pytest.fixture
 def machine(flavour: Flavour, boot: Boot) -> Machine:
     """A booted machine of each layout with our package."""

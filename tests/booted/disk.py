@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import Flavour, Lab, base
 from tests.lab.distribution import Distribution
-from tests.rpm import build_rpm
+from tests.rpm import INPUTS, SPEC, TOP, build_rpm
 
 
 class Disks:
@@ -23,8 +24,26 @@ class Disks:
 
     def rpm(self) -> Path:
         """Our package, for the Python of the suite, with the scripts that a distribution's macros give it."""
+        return self._build(self._folder, TOP)
+
+    def newer_rpm(self) -> Path:
+        """The package of a later version, with nothing else changed."""
+        tree = self._folder / "later"
+        if not tree.exists():
+            for name in INPUTS:
+                if (TOP / name).is_dir():
+                    shutil.copytree(TOP / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    tree.mkdir(exist_ok=True)
+                    shutil.copy(TOP / name, tree / name)
+            for path, before in ((SPEC, "Version:        "), ("tukit_sysext/__init__.py", '__version__ = "')):
+                file = tree / path
+                file.write_text(file.read_text().replace(f"{before}0.", f"{before}99."))
+        return self._build(tree / "package", tree)
+
+    def _build(self, folder: Path, tree: Path) -> Path:
         macros = Distribution.of(self._suite).macros
-        return build_rpm(self._folder, macros=macros, python=base.python_of_labs(self._suite))
+        return build_rpm(folder, top=tree, macros=macros, python=base.python_of_labs(self._suite))
 
     def installed(self, flavour: Flavour) -> Path:
         """With our package, and what README says to enable."""

@@ -36,6 +36,17 @@ NOTIFY = "/run/host/notify"
 BOOT_ID = "/run/host/boot_id"
 DISK = "/run/host/disk"
 SYSTEMD = "/usr/lib/systemd/systemd"
+SHARED = """\
+[Unit]
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=local-fs-pre.target shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=mount --make-rshared /
+"""
 MASKED = (
     "getty.target",
     "systemd-remount-fs.service",
@@ -81,9 +92,10 @@ def mount_machine(config: Mapping[str, str]) -> None:
 
 
 def write_mount_units() -> None:
-    """What systemd-fstab-generator(8) makes of the disk's mounts, but not in a container, which has no disks.
+    """What systemd does by itself, but not in a container: without it a soft-reboot would be none of a machine.
 
-    Without them a soft-reboot would leave everything unmounted. Beneath /dev systemd would wait for udev.
+    There everything would stay unmounted that systemd-fstab-generator(8) makes units of, and what is mounted in one
+    namespace would not be seen in another one. Beneath /dev systemd would wait for udev.
     """
     units = Path(f"{lab.ROOT}/run/systemd/system")
     wants = units / "local-fs.target.wants"
@@ -95,6 +107,8 @@ def write_mount_units() -> None:
             mount = f"[Mount]\nWhat={DISK}\nWhere={where}\nType={kind}\nOptions={options}\n"
             (units / name).write_text(mount)
             (wants / name).symlink_to(f"../{name}")
+    (units / "shared.service").write_text(SHARED)
+    (wants / "shared.service").symlink_to("../shared.service")
 
 
 def first_process(config: Mapping[str, str], group: Path, notified: socket.socket) -> None:

@@ -39,6 +39,7 @@ def is_read_only(machine: Machine) -> bool:
     return machine.run(["touch", "/usr/probe"], check=False).returncode != 0
 
 
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: str(flavour.value))
 def test_a_machine(machine: Machine, flavour: Flavour) -> None:
     assert machine.run(["cat", "/proc/1/comm"]).stdout == "systemd\n"
     assert machine.run(["systemctl", "is-system-running"]).stdout == "running\n"

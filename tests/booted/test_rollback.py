@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.booted.machine import Machine
 from tests.booted.units import wait_until_settled
+from tests.lab import Flavour
 from tests.on_lab.site import NEW, OLD, Site
 
 
+@pytest.mark.parametrize("flavour", list(Flavour), ids=lambda flavour: str(flavour.value))
 def test_every_way_back(booted: Site, machine: Machine) -> None:
     """The rollback is a transactional one where the root is read-only, else a classic one."""
     booted.publish("debug", "1.0", OLD)

@@ -5,6 +5,17 @@ from __future__ import annotations
 
 from tests.booted.machine import Machine
 
+TARGET = "tukit-sysext.target"
+COLLECTION = "tukit-sysext-gc.timer"
+WAITING = (
+    TARGET,
+    COLLECTION,
+    "tukit-sysext-refused.path",
+    "tukit-sysext-repair.path",
+    "tukit-sysext-repair.timer",
+    "tukit-sysext-settle.path",
+)
+"""What waits for something to do."""
 BOOT = "tukit-sysext-boot.service"
 REFUSED = "tukit-sysext-refused.service"
 REPAIR = "tukit-sysext-repair.service"

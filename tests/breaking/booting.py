@@ -15,6 +15,22 @@ _RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
+        "B30",
+        "what waits runs on with the settings of the old package",
+        "spec/tukit-sysext.spec",
+        "%service_del_postun %{waiting}\n",
+        "%service_del_postun_without_restart %{waiting}\n",
+        "tests/booted/test_package.py::test_an_update",
+    ),
+    broken(
+        "B31",
+        "the guard runs once until the kernel ends",
+        "spec/tukit-sysext-boot.service",
+        "Conflicts=shutdown.target\n",
+        "",
+        "tests/booted/test_soft_reboot.py::test_into_the_same_system",
+    ),
+    broken(
         "B1",
         "the guard is not started with the merge",
         "spec/tukit-sysext.spec",

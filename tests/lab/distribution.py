@@ -48,10 +48,13 @@ The test machine's systemd is Debian's; this has what Debian's has not.
 %install
 install -D -m 0755 {upstream} %{{buildroot}}{helper}.upstream
 install -D -m 0755 {suse} %{{buildroot}}{helper}
+mkdir -p %{{buildroot}}{presets}
+echo 'disable *' > %{{buildroot}}{presets}/99-default.preset
 
 %files
 {helper}
 {helper}.upstream
+{presets}/99-default.preset
 
 {triggers}
 """
@@ -79,7 +82,7 @@ class Distribution:
         return self.folder / "macros.systemd", _HERE / "suse.macros"
 
     def build_rpm(self, destination: Path) -> Path:
-        """The RPM `systemd`, with the helper that packages call and the triggers that their files pull."""
+        """The RPM `systemd`: the helper that packages call, the triggers that their files pull, the last preset."""
         with tempfile.TemporaryDirectory() as top:
             spec = Path(top, "systemd.spec")
             spec.write_text(
@@ -87,6 +90,7 @@ class Distribution:
                     upstream=self.folder / "systemd-update-helper",
                     suse=_HERE / "suse-update-helper",
                     helper=_HELPER,
+                    presets=_UNIT_PLACES["SYSTEM_PRESET_DIR"],
                     triggers="\n".join(_for_units((self.folder / "triggers.systemd").read_text())),
                 )
             )
