@@ -198,7 +198,7 @@ def build(
             "SOURCE_DATE_EPOCH": str(epoch),
         },
         text=True,
-        timeout=1800,
+        timeout=3600,
         check=False,
     )
     built = results / MAIN

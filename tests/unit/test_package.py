@@ -172,6 +172,7 @@ def test_the_policy_module_is_a_package_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_the_package_checks_itself(tmp_path: Path) -> None:
     """%check, in a tree that has what a release has: all tests that need no root."""
     build(read_tree(TOP, (*INPUTS, *TESTS)), tmp_path, switches=())
