@@ -76,6 +76,18 @@ DEFENCES = (
     ),
     Defence(
         row="C16",
+        what="an /etc of an old snapshot that was an overlay stops every collection",
+        edits=(("tukit_sysext/collect/unit_files.py", " - _LOOKED_AT", ""),),
+        tests=(f"{_CHAINS}::test_an_etc_that_is_an_overlay_of_a_snapshot_is_looked_at",),
+    ),
+    Defence(
+        row="C16",
+        what="a folder of many versions stops every collection",
+        edits=(("tukit_sysext/collect/chains.py", "most += _MOST_OF_A_VERSION *", "most += 0 *"),),
+        tests=(f"{_CHAINS}::test_a_folder_of_versions_may_have_many",),
+    ),
+    Defence(
+        row="C16",
         what="the unit of the collection hides /home and /root",
         edits=(("spec/tukit-sysext-gc.service", "ProtectHome=read-only", "ProtectHome=yes"),),
         tests=(f"{_HIDDEN}::test_the_units_see_every_place[gc]",),

@@ -71,6 +71,24 @@ def test_what_only_the_fstab_of_a_snapshot_mounts(snapshot_1: PlainMachine) -> N
     assert look(snapshot_1, {}, "41 21 8:17 / /data rw - ext4 /dev/sdb1 rw").unknown == ()
 
 
+def test_an_etc_that_is_an_overlay_of_a_snapshot_is_looked_at(snapshot_1: PlainMachine) -> None:
+    """transactional-update < 5 had one in fstab(5): it is mounted in no other snapshot, and that settles nothing."""
+    layers = "upperdir=/sysroot/var/lib/overlay/7/etc,lowerdir=/sysroot/etc,workdir=/sysroot/var/lib/overlay/work-etc"
+    old: dict[str, Content] = {
+        "etc/os-release": OS_RELEASE,
+        "etc/fstab": f"overlay /etc overlay defaults,{layers} 0 0\n",
+        "etc/extensions/a.raw": Link("/opt/a"),
+    }
+    snapshot_1.snapshot(7, old)
+    upper: dict[str, Content] = {
+        "var/lib/overlay/7/etc/extensions/b.raw": Link("/opt/b"),
+        "opt/a": Link(f"{STORE}/a-1.raw"),
+        "opt/b": Link(f"{STORE}/b-1.raw"),
+    }
+    found = look(snapshot_1, upper)
+    assert ({"a-1.raw", "b-1.raw"} <= found.by_image.keys(), found.unknown) == (True, ())
+
+
 def test_a_mount_unit_that_is_masked_mounts_nothing(snapshot_1: PlainMachine) -> None:
     assert look(snapshot_1, {**over("data"), "etc/systemd/system/data.mount": Link("/dev/null")}).unknown == ()
 
@@ -99,6 +117,18 @@ def test_versions_of_a_folder_by_any_name_are_those_of_its_link(snapshot_1: Plai
     assert not {"b-1.raw", "b-2.raw"} & found.keys()
 
 
+def test_a_folder_of_versions_may_have_many(snapshot_1: PlainMachine) -> None:
+    versions: dict[str, Content] = {f"opt/all/a_{number}.raw": Link(f"{STORE}/a-{number}.raw") for number in range(300)}
+    found = look(snapshot_1, {**versions, "etc/extensions/a.raw.v": Link("/opt/all")})
+    assert ("a-299.raw" in found.by_image, found.unknown) == (True, ())
+
+
+def test_a_link_that_leads_over_ever_longer_paths_is_not_known(snapshot_1: PlainMachine) -> None:
+    entries: dict[str, Content] = {"etc/extensions/a.raw": Link("/opt/a"), "opt/a": Link("b/x"), "opt/b": Link("a/y")}
+    (told,) = look(snapshot_1, entries).unknown
+    assert "leads over more than 256 paths" in told
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -125,6 +155,7 @@ def test_a_unit_that_names_an_image(snapshot_1: PlainMachine, folder: str, name:
         {"etc/systemd/system/x.service": Link("/nowhere")},
         {"etc/systemd/system/x.txt": f"ExtensionImages={STORE}/a-1.raw\n"},
         {"etc/systemd/system/x.service": "ExtensionImages=\n"},
+        {"etc/systemd/system/x.service.d": "a file where a folder belongs: systemd has no use for it"},
     ],
 )
 def test_a_unit_that_names_none(snapshot_1: PlainMachine, entries: dict[str, Content]) -> None:
