@@ -52,6 +52,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P1",
+        "the memory of another user's process is read",
+        "tukit_sysext/system/holders.py",
+        '("cmdline" if ours else "comm")',
+        '"cmdline"',
+        f"{_LOCKS}::test_the_memory_of_another_users_process_is_not_read",
+    ),
+    broken(
+        "P1",
         "waiting takes longer than it may",
         _LOCK,
         "time.monotonic() + patience",

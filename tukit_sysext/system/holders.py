@@ -49,6 +49,10 @@ def _locks(process: Path, number: str, inode: int) -> bool:
 
 
 def _command(process: Path) -> str:
-    words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    """Of another user's process its short name: reading its command line reads its memory, which it can make hang."""
+    ours = os.stat(process).st_uid in (0, os.geteuid())
+    words = (
+        (process / ("cmdline" if ours else "comm")).read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    )
     state = (process / "stat").read_bytes().rpartition(b")")[2].split()[0]
     return excerpt(words or "?", longest=_LONGEST) + (", stopped" if state in (b"T", b"t") else "")

@@ -91,6 +91,21 @@ def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: 
     assert "gone" in holders(path)
 
 
+@pytest.mark.root
+def test_the_memory_of_another_users_process_is_not_read(tmp_path: Path) -> None:
+    """He can have the page with his command line come from a file system of his own, which never answers."""
+    path = tmp_path / "lock"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with subprocess.Popen(["/bin/sleep", "60"], pass_fds=(descriptor,), user=65534) as child:
+        os.close(descriptor)
+        try:
+            assert holders(path) == f"process {child.pid} (sleep)"
+        finally:
+            child.kill()
+
+
 def test_who_holds_a_database_is_named(tmp_path: Path) -> None:
     """SQLite's locks are of another kind (fcntl(2))."""
     path = tmp_path / "a.db"
