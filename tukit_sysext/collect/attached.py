@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from tukit_sysext.collect.mounts import mounts
 from tukit_sysext.layout import Layout
@@ -43,11 +44,15 @@ def in_use(layout: Layout) -> Iterator[tuple[str, str]]:
 
 
 def _stored(layout: Layout) -> Mapping[_Identity, str]:
+    stored: dict[_Identity, str] = {}
     try:
         with os.scandir(layout.store) as entries:
-            return {_identity(entry.stat(follow_symlinks=False)): entry.name for entry in entries}
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it went meanwhile
+                    stored[_identity(entry.stat(follow_symlinks=False))] = entry.name
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        pass  # there is no store
+    return stored
 
 
 def _identity(status: os.stat_result) -> _Identity:
