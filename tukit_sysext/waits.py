@@ -158,9 +158,9 @@ WAITS: Sequence[Wait] = (
         where="system/journal.py:_PATIENCE",
     ),
     Wait(
-        what="the last check, where the main job could not be done",
+        what="whoever reads both outputs, and what is said where the main job could not be done",
         seconds=5,
-        times=2,
+        times=4,
         per=Per.TRANSACTION,
         expiry=Expiry.GOES_ON,
         where="last_check.py:PATIENCE",

@@ -11,6 +11,7 @@ import pytest
 from spec.man import pages
 from tests.benchmarks.worst import LIMITS
 from tests.rpm import TOP
+from tukit_sysext.last_check import PATIENCE
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.update.options import MOST_TRIED
 from tukit_sysext.waits import WAITS, Per, Wait, worst
@@ -51,6 +52,13 @@ def test_every_wait_is_in_the_table() -> None:
 def test_contents_are_looked_into_as_often_as_the_search_does() -> None:
     (dissect,) = (wait for wait in WAITS if "inspect_image" in wait.where)
     assert dissect.times == 2 * (MOST_TRIED + 1)
+
+
+def test_readers_are_waited_for_on_both_outputs_and_where_the_hook_says_it_in_their_place() -> None:
+    (reader,) = (wait for wait in WAITS if wait.where == "last_check.py:PATIENCE")
+    hook = (TOP / "hooks/50-tukit-sysext").read_text()
+    by_the_hook = hook.count(f"signal.alarm({PATIENCE:g})") + hook.count(f"-s KILL {PATIENCE:g} printf")
+    assert (reader.times, by_the_hook) == (2 + by_the_hook, 2)
 
 
 def test_the_benchmark_has_each_of_them_at_once() -> None:
