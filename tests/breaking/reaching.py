@@ -99,6 +99,12 @@ DEFENCES = (
         tests=(f"{_HIDDEN}::test_the_units_see_every_place[settle]",),
     ),
     Defence(
+        row="C16",
+        what="the unit of the boot hides /home and /root",
+        edits=(("spec/tukit-sysext-boot.service", "ProtectHome=read-only", "ProtectHome=yes"),),
+        tests=(f"{_HIDDEN}::test_the_units_hide_nothing[boot]",),
+    ),
+    Defence(
         row="L16",
         what="an update that could not have what is newer ends with 0",
         edits=(("tukit_sysext/commands/common/changing.py", "prevented = any(", "prevented = False and any("),),
