@@ -50,6 +50,12 @@ DEFENCES = (
     ),
     Defence(
         row="C15",
+        what="a pattern in a unit names no file of its folder of versions",
+        edits=(("tukit_sysext/collect/chains.py", "and _WILDCARD in name:", "and False:"),),
+        tests=(f"{_CHAINS}::test_a_unit_that_names_the_newest_of_a_folder_by_a_pattern",),
+    ),
+    Defence(
+        row="C15",
         what="trees among the snapshots that snapper does not know do not count",
         edits=(
             (_ROOTS, "    add(finder.without_snapper({str(leftover.number) for leftover in scan.leftovers}))\n", ""),

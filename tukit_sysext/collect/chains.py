@@ -20,6 +20,9 @@ from tukit_sysext.layout import Layout
 VERSIONS = ".v"
 """Ending of a folder of versions, of which systemd takes the newest (systemd.v(7))."""
 
+_WILDCARD = "___"
+"""What stands for the version in the name of a file that is to be taken of such a folder, as units may name it."""
+
 _SUFFIXES = (VERSIONS, ".raw", ".sysext", ".confext")
 
 _MOST_PATHS = 256
@@ -47,6 +50,10 @@ class Chains:
         """
         stems = _stems(start)
         waiting, seen, most = [start], set[str](), _MOST_PATHS
+        folder, name = os.path.split(start)
+        if folder.endswith(VERSIONS) and _WILDCARD in name:
+            waiting.insert(0, folder)
+            stems = (name.rpartition(_WILDCARD)[0],)
         while waiting:
             path = waiting.pop()
             if path in seen:

@@ -147,6 +147,17 @@ def test_a_unit_that_names_an_image(snapshot_1: PlainMachine, folder: str, name:
     assert (found.by_image.get("a-1.raw"), found.unknown) == (["a unit of the running system"], ())
 
 
+def test_a_unit_that_names_the_newest_of_a_folder_by_a_pattern(snapshot_1: PlainMachine) -> None:
+    """systemd.v(7): the version stands for the three underscores."""
+    entries: dict[str, Content] = {
+        f"opt/all.v/{name}_{number}.raw": Link(f"{STORE}/{name}-{number}.raw") for name in "ab" for number in (1, 2)
+    }
+    unit = "[Service]\nExtensionImages=/opt/all.v/a___.raw\n"
+    found = look(snapshot_1, {**entries, "etc/systemd/system/x.service": unit}).by_image
+    assert {"a-1.raw", "a-2.raw"} <= found.keys()
+    assert not {"b-1.raw", "b-2.raw"} & found.keys()
+
+
 @pytest.mark.parametrize(
     "entries",
     [
