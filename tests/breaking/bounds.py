@@ -146,6 +146,24 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P5",
+        "the time of a mirror that has no image is that of the next one, too",
+        _TRANSFER,
+        "        if state.turn < len(state.remaining):\n",
+        "        state.ends = self._until(state)\n        if state.turn < len(state.remaining):\n",
+        f"{_BOUNDS}::test_a_mirror_that_has_no_image_takes_no_time_from_the_next",
+        f"{_BOUNDS}::test_a_wrong_image_that_came_slowly_leaves_the_next_mirror_its_time",
+    ),
+    broken(
+        "P5",
+        "an image of a server that was away is broken off while it comes",
+        _TRANSFER,
+        "        if state.request.sink is None:\n            left /=",
+        "        if origin(url) in self._down:\n            left = min(left, self.settings.connect_timeout)\n"
+        "        if state.request.sink is None:\n            left /=",
+        f"{_BOUNDS}::test_a_server_that_was_away_has_as_long_as_its_bytes_come",
+    ),
+    broken(
+        "P5",
         "all images come at once over a slow line",
         _TRANSFER,
         "line.is_crowded(received)",
