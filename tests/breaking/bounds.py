@@ -277,6 +277,22 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P9",
+        "a description that the list does not name, and that does not end, excludes a version",
+        "tukit_sysext/sources/web.py",
+        "Description | NotFound | ImageBroken)",
+        "Description | NotFound)",
+        f"{_U}/sources/test_web_descriptions.py::test_one_that_is_not_named_and_does_not_end_is_as_none",
+    ),
+    broken(
+        "P9",
+        "one of a directory that the list does not name, and that is too large, excludes a version",
+        "tukit_sysext/sources/directory.py",
+        "                if name not in self._hashes:\n",
+        "                if False:\n",
+        f"{_U}/sources/test_directory.py::test_one_that_is_not_named_and_too_large_is_as_none",
+    ),
+    broken(
+        "P9",
         "what anybody on the way writes excludes a version",
         "tukit_sysext/update/options.py",
         "        if known.vouched:\n            return described\n",

@@ -188,8 +188,8 @@ class Attempt:
         if not self._begun:
             try:
                 self._begin(status)  # a file of no bytes
-            except SourceUnreachable as error:
-                return error, Next.GIVE_UP
+            except TukitSysextError as error:
+                return self._refused(error)
         body = bytes(self._body)
         self._body.clear()
         if state.request.accept is not None:
