@@ -164,6 +164,23 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P5",
+        "a server that has nothing behind what was kept says nothing of it",
+        _ATTEMPT,
+        "        if status == _RANGE_NOT_SATISFIABLE and state.kept and",
+        "        if False and",
+        f"{_U}/store/test_partial.py::test_one_that_was_whole_when_the_process_was_killed_costs_no_download",
+        f"{_U}/store/test_partial.py::test_one_that_is_longer_than_the_image_keeps_no_later_run_from_going_on",
+    ),
+    broken(
+        "P5",
+        "what is fetched of a directory because others do not fit has a time of its own",
+        "tukit_sysext/sources/directory.py",
+        "        if not self._fetching:",
+        "        if True:",
+        f"{_U}/sources/test_dead_directory.py::test_all_images_share_one_time",
+    ),
+    broken(
+        "P5",
         "all images come at once over a slow line",
         _TRANSFER,
         "line.is_crowded(received)",

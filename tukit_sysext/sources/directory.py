@@ -39,6 +39,7 @@ class DirectorySource:
         self._limits = limits
         self._away = ""
         self._left: float = limits.finding_out  # of its own time: another source that is slow takes none of it
+        self._fetching = False
 
     def _ask(self, call: Callable[[], Result]) -> Result:
         """What the file system says; one that hangs (a dead server) is waited for once. Raises SourceUnreachable."""
@@ -114,7 +115,8 @@ class DirectorySource:
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
         failures: dict[str, TukitSysextError] = {}
-        self._left = self._limits.image_deadline
+        if not self._fetching:  # of all images, however often some are asked for
+            self._fetching, self._left = True, self._limits.image_deadline
         for candidate, sink in wanted:
             try:
                 with self._opened(candidate.file_name) as (descriptor, size):
