@@ -121,6 +121,14 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/unit/sources/test_directory.py::test_a_file_system_that_fails_is_a_source_that_is_away",
     ),
     broken(
+        "P0",
+        "sources that cannot be looked for are none",
+        "tukit_sysext/config/settings.py",
+        "    problems += folder_problems\n    trusted = not any(problem.fault for problem in problems)\n",
+        "    trusted = not any(problem.fault for problem in problems)\n    problems += folder_problems\n",
+        "tests/unit/config/test_settings.py::test_sources_that_cannot_be_looked_for_are_not_none",
+    ),
+    broken(
         "P6",
         "a disk is filled to its end",
         "tukit_sysext/store/incoming.py",
