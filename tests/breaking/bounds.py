@@ -181,6 +181,15 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P5",
+        "where images of unknown origin have both names of an image, it is tried for ever",
+        "tukit_sysext/update/fetch.py",
+        "                if wanted.candidate.key in self._resolver.facts.beside:\n",
+        "                if False:\n",
+        f"{_U}/update/test_rebuilt.py"
+        "::test_images_of_unknown_origin_that_have_both_names_are_no_reason_to_try_for_ever",
+    ),
+    broken(
+        "P5",
         "all images come at once over a slow line",
         _TRANSFER,
         "line.is_crowded(received)",

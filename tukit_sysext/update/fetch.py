@@ -89,7 +89,10 @@ class Fetching:
             try:
                 known = self._take_over(wanted)
             except _NameTaken:
-                log.warning("%s: an image of unknown origin has this name in the store", wanted.option.file_name)
+                reason = f"{wanted.option.file_name}: an image of unknown origin has this name in the store"
+                log.warning("%s", reason)
+                if wanted.candidate.key in self._resolver.facts.beside:
+                    self._note(wanted, Description(failure=Standing.NOT_STORED, reason=reason))  # so have both names
                 self._resolver.put_beside(wanted.candidate)
                 continue
             if known is not None:
