@@ -20,7 +20,6 @@ from typing import Any
 from tests.model import images
 from tukit_sysext.ledger.readable import copy_of
 
-
 _OTHERS = 100
 """Bytes of the file system that are not the store's, several times an image: what is announced always fits into it."""
 
