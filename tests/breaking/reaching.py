@@ -82,6 +82,12 @@ DEFENCES = (
     ),
     Defence(
         row="C16",
+        what="a dead server keeps a collection waiting for ever",
+        edits=((_MOUNTS, "if mount.kind not in _LOCAL and (fault :=", "if False and (fault :="),),
+        tests=(f"{_CHAINS}::test_a_server_that_does_not_answer_is_not_known",),
+    ),
+    Defence(
+        row="C16",
         what="an /etc of an old snapshot that was an overlay stops every collection",
         edits=(("tukit_sysext/collect/unit_files.py", " - _LOOKED_AT", ""),),
         tests=(f"{_CHAINS}::test_an_etc_that_is_an_overlay_of_a_snapshot_is_looked_at",),

@@ -18,6 +18,7 @@ from tukit_sysext.waits import WAITS, Per, Wait, worst
 
 ELSEWHERE = {
     "change/import_image.py:_PACK_TIMEOUT": "a command of a person",
+    "collect/mounts.py:PATIENCE": "a collection; where a transaction lacks room, once for each server that is dead",
     "doctor/hooks.py:_TIMEOUT": "a command of a person",
     "ledger/readable.py:_PATIENCE": "less than the ledger's own, which is there",
     "system/lock.py:_FORMER_PATIENCE": "less than the lock's own, which is there",

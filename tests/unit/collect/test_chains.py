@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -46,6 +49,35 @@ def test_a_place_that_the_unit_hides_is_not_known(snapshot_1: PlainMachine, fold
 
 def test_a_place_that_is_hidden_and_leads_nowhere_is_no_matter(snapshot_1: PlainMachine) -> None:
     assert look(snapshot_1, over("opt"), *(line for _, line in HIDDEN)).unknown == ()
+
+
+@pytest.fixture
+def dead(snapshot_1: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """/mnt is of a server that does not answer: what asks it hangs, until the end of the test."""
+    over, stat = Event(), os.stat
+
+    def hang(path: Any, **options: Any) -> os.stat_result:
+        if str(path) == f"{snapshot_1.root}/mnt":
+            over.wait()
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", hang)
+    monkeypatch.setattr("tukit_sysext.collect.mounts.PATIENCE", 0.1)
+    yield
+    over.set()
+
+
+@pytest.mark.usefixtures("dead")
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_server_that_does_not_answer_is_not_known(snapshot_1: PlainMachine, kind: str) -> None:
+    (told,) = look(snapshot_1, over("mnt"), f"40 21 0:50 / /mnt rw - {kind} server:/images rw").unknown
+    assert f"/mnt: {kind} of server:/images does not answer" in told and "umount -l /mnt" in told
+
+
+def test_a_server_that_answers_is_looked_into(snapshot_1: PlainMachine) -> None:
+    entries = {"etc/extensions/a.raw": Link("/mnt/a"), "mnt/a": Link(f"{STORE}/b-1.raw")}
+    found = look(snapshot_1, entries, "40 21 0:50 / /mnt rw - nfs4 server:/images rw")
+    assert (found.unknown, "b-1.raw" in found.by_image) == ((), True)
 
 
 @pytest.mark.parametrize(
