@@ -151,6 +151,14 @@ WAITS: Sequence[Wait] = (
         where="plugins/manager.py:LIMIT",
     ),
     Wait(
+        what="images of a third-party plugin's source",
+        seconds=3600,
+        per=Per.PLUGIN,
+        expiry=Expiry.FAULT,
+        where="image_deadline",
+        setting="[Network] ImageDeadline=",
+    ),
+    Wait(
         what="whoever reads what is said",
         seconds=2,
         per=Per.TRANSACTION,

@@ -30,6 +30,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P5",
+        "each call of a plugin's source has the time for all images",
+        "tukit_sysext/sources/guarded.py",
+        "self._left_for_images -= time.monotonic() - begun",
+        "self._left_for_images -= 0",
+        f"{_U}/sources/test_guarded.py::test_all_images_share_one_time",
+    ),
+    broken(
+        "P5",
         "each file of the store is compared with each wanted image",
         "tukit_sysext/update/local.py",
         "any(file[:length] in facts.wanted for length in lengths)",

@@ -74,7 +74,7 @@ def test_the_worst_is_their_sum() -> None:
     assert worst(directories=1) == worst() + 600 + 3600
     assert worst() - worst(limits={"finding_out": 10}) == 590
     assert worst(sources=2) > worst()
-    assert worst(plugins=1) == worst() + 60
+    assert worst(plugins=1) == worst() + 60 + 3600
 
 
 def test_the_manual_page_has_the_table() -> None:
