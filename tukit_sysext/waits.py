@@ -151,6 +151,14 @@ WAITS: Sequence[Wait] = (
         where="plugins/manager.py:LIMIT",
     ),
     Wait(
+        what="images of a third-party plugin's source",
+        seconds=3600,
+        per=Per.PLUGIN,
+        expiry=Expiry.FAULT,
+        where="image_deadline",
+        setting="[Network] ImageDeadline=",
+    ),
+    Wait(
         what="whoever reads what is said",
         seconds=2,
         per=Per.TRANSACTION,
@@ -158,9 +166,9 @@ WAITS: Sequence[Wait] = (
         where="system/journal.py:_PATIENCE",
     ),
     Wait(
-        what="the last check, where the main job could not be done",
+        what="whoever reads both outputs, and what is said where the main job could not be done",
         seconds=5,
-        times=2,
+        times=4,
         per=Per.TRANSACTION,
         expiry=Expiry.GOES_ON,
         where="last_check.py:PATIENCE",

@@ -225,8 +225,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N5",
         "a server is asked again after the deadline",
         _TRANSFER,
-        "return again if again < state.ends else None",
-        "return again if again < state.ends + 3 else None",
+        "return again if again < until else None",
+        "return again if again < until + 3 else None",
         f"{_U}/net/test_mirrors.py::test_nobody_is_asked_beyond_the_deadline",
     ),
     broken(

@@ -87,6 +87,22 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "P1",
+        "from within our units nobody who holds a lock is named",
+        "tukit_sysext/system/holders.py",
+        'or ", ".join(_takers(inode)) or',
+        "or",
+        f"{_LOCKS}::test_one_that_has_more_capabilities_is_named_too",
+    ),
+    broken(
+        "P1",
+        "the memory of another user's process is read",
+        "tukit_sysext/system/holders.py",
+        '("cmdline" if ours else "comm")',
+        '"cmdline"',
+        f"{_LOCKS}::test_the_memory_of_another_users_process_is_not_read",
+    ),
+    broken(
+        "P1",
         "waiting takes longer than it may",
         _LOCK,
         "time.monotonic() + patience",

@@ -50,6 +50,12 @@ DEFENCES = (
     ),
     Defence(
         row="C15",
+        what="a pattern in a unit names no file of its folder of versions",
+        edits=(("tukit_sysext/collect/chains.py", "and _WILDCARD in name:", "and False:"),),
+        tests=(f"{_CHAINS}::test_a_unit_that_names_the_newest_of_a_folder_by_a_pattern",),
+    ),
+    Defence(
+        row="C15",
         what="trees among the snapshots that snapper does not know do not count",
         edits=(
             (_ROOTS, "    add(finder.without_snapper({str(leftover.number) for leftover in scan.leftovers}))\n", ""),
@@ -76,6 +82,24 @@ DEFENCES = (
     ),
     Defence(
         row="C16",
+        what="a dead server keeps a collection waiting for ever",
+        edits=((_MOUNTS, "if mount.kind not in _LOCAL and (fault :=", "if False and (fault :="),),
+        tests=(f"{_CHAINS}::test_a_server_that_does_not_answer_is_not_known",),
+    ),
+    Defence(
+        row="C16",
+        what="an /etc of an old snapshot that was an overlay stops every collection",
+        edits=(("tukit_sysext/collect/unit_files.py", " - _LOOKED_AT", ""),),
+        tests=(f"{_CHAINS}::test_an_etc_that_is_an_overlay_of_a_snapshot_is_looked_at",),
+    ),
+    Defence(
+        row="C16",
+        what="a folder of many versions stops every collection",
+        edits=(("tukit_sysext/collect/chains.py", "most += _MOST_OF_A_VERSION *", "most += 0 *"),),
+        tests=(f"{_CHAINS}::test_a_folder_of_versions_may_have_many",),
+    ),
+    Defence(
+        row="C16",
         what="the unit of the collection hides /home and /root",
         edits=(("spec/tukit-sysext-gc.service", "ProtectHome=read-only", "ProtectHome=yes"),),
         tests=(f"{_HIDDEN}::test_the_units_see_every_place[gc]",),
@@ -85,6 +109,12 @@ DEFENCES = (
         what="the unit that settles hides /tmp and /var/tmp",
         edits=(("spec/tukit-sysext-settle.service", "ProtectHome=read-only", "ProtectHome=read-only\nPrivateTmp=yes"),),
         tests=(f"{_HIDDEN}::test_the_units_see_every_place[settle]",),
+    ),
+    Defence(
+        row="C16",
+        what="the unit of the boot hides /home and /root",
+        edits=(("spec/tukit-sysext-boot.service", "ProtectHome=read-only", "ProtectHome=yes"),),
+        tests=(f"{_HIDDEN}::test_the_units_hide_nothing[boot]",),
     ),
     Defence(
         row="L16",

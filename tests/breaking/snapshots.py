@@ -239,6 +239,12 @@ DEFENCES = (
         tests=(f"{_IN_USE}::test_by_device_and_inode_where_the_loop_device_tells_them",),
     ),
     Defence(
+        row="C10",
+        what="one file that goes meanwhile, and none is known to be in use",
+        edits=(("tukit_sysext/collect/attached.py", "with suppress(FileNotFoundError):", "with suppress(KeyError):"),),
+        tests=(f"{_IN_USE}::test_a_file_that_goes_meanwhile_is_no_reason_to_know_of_none",),
+    ),
+    Defence(
         row="C11",
         what="overlays do not count",
         edits=(("tukit_sysext/collect/roots.py", "    add(finder.overlays())\n", ""),),

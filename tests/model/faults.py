@@ -22,6 +22,9 @@ from tests.model import images
 from tukit_sysext.ledger.readable import copy_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 
+_OTHERS = 100
+"""Bytes of the file system that are not the store's, several times an image: what is announced always fits into it."""
+
 
 class Killed(KeyboardInterrupt):
     """The process is gone. Nothing that it still tries to do reaches the disk.
@@ -184,10 +187,11 @@ class Faults:
     def _statvfs(self, path: Any) -> Any:
         if self.writes_left is None and self.capacity is None:
             return _REAL.statvfs(path)
-        total = self.capacity if self.capacity is not None else 0
         used = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(self._store))
-        free = max(0, total - used) if self.writes_left is None or self.writes_left > 0 else 0
-        return SimpleNamespace(f_bavail=free, f_bfree=free, f_blocks=max(total, used), f_frsize=1, f_bsize=1)
+        free = max(0, self.capacity - used) if self.capacity is not None else _OTHERS
+        if self.writes_left == 0:
+            free = 0
+        return SimpleNamespace(f_bavail=free, f_bfree=free, f_blocks=used + free + _OTHERS, f_frsize=1, f_bsize=1)
 
     def _connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
         self.step()

@@ -134,7 +134,9 @@ def release(world: World, name: str, level: str, *, reuse: bool) -> bool:
 
 
 def release_without_room(world: World, name: str, level: str) -> bool:
-    """The same where the store has no room for another image: what nothing needs has to go for it."""
+    """The same where the store has no room for another image: what only snapshots needed that are gone has to go."""
+    for snap in tuple(world.model.removable()):
+        snapper.remove(world, snap)
     hands.move_clock(world, 2 * hands.HOUR)
     hands.fill(world, writes=None)
     done = release(world, name, level, reuse=False)

@@ -102,7 +102,7 @@ HIDES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*COLLECTING, "repair"])
+@pytest.mark.parametrize("name", [*COLLECTING, "boot", "repair"])
 def test_the_units_hide_nothing(name: str) -> None:
     settings = settings_of(f"tukit-sysext-{name}.service")
     assert not HIDES & settings.keys()

@@ -348,7 +348,7 @@ def test_lists_of_every_kind(site: Site, style: str, armoured: bool) -> None:
 
 
 def test_a_list_that_names_images_alone(site: Site) -> None:
-    """As not every publisher lists descriptions: they guide all the same, and the content decides."""
+    """As not every publisher lists descriptions: they say what comes first, and the content decides, once."""
     assert site.web is not None
     site.publish("debug", "1.0", OLD)
     site.publish("debug", "1.1", NEW)
@@ -357,5 +357,10 @@ def test_a_list_that_names_images_alone(site: Site) -> None:
     site.want("debug")
     assert site.lab.tukit("execute", "true").returncode == 0
     assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}
+    # what says no of the newer one may have been written by anybody on the way
     fetched = [request.path for request in site.web.server.requests if request.path.endswith(".raw")]
-    assert fetched == ["/debug-1.0.x86-64.raw"]
+    assert fetched == ["/debug-1.0.x86-64.raw", "/debug-1.1.x86-64.raw"]
+    asked = len(site.web.server.requests)
+    assert site.lab.tukit("execute", "true").returncode == 0
+    assert [request.path for request in site.web.server.requests[asked:]] == ["/SHA256SUMS"]
+    assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}

@@ -11,12 +11,14 @@ import pytest
 from spec.man import pages
 from tests.benchmarks.worst import LIMITS
 from tests.rpm import TOP
+from tukit_sysext.last_check import PATIENCE
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.update.options import MOST_TRIED
 from tukit_sysext.waits import WAITS, Per, Wait, worst
 
 ELSEWHERE = {
     "change/import_image.py:_PACK_TIMEOUT": "a command of a person",
+    "collect/mounts.py:PATIENCE": "a collection; where a transaction lacks room, once for each server that is dead",
     "doctor/hooks.py:_TIMEOUT": "a command of a person",
     "ledger/readable.py:_PATIENCE": "less than the ledger's own, which is there",
     "system/lock.py:_FORMER_PATIENCE": "less than the lock's own, which is there",
@@ -54,6 +56,13 @@ def test_contents_are_looked_into_as_often_as_the_search_does() -> None:
     assert dissect.times == 2 * (MOST_TRIED + 1)
 
 
+def test_readers_are_waited_for_on_both_outputs_and_where_the_hook_says_it_in_their_place() -> None:
+    (reader,) = (wait for wait in WAITS if wait.where == "last_check.py:PATIENCE")
+    hook = (TOP / "hooks/50-tukit-sysext").read_text()
+    by_the_hook = hook.count(f"signal.alarm({PATIENCE:g})") + hook.count(f"-s KILL {PATIENCE:g} printf")
+    assert (reader.times, by_the_hook) == (2 + by_the_hook, 2)
+
+
 def test_the_benchmark_has_each_of_them_at_once() -> None:
     """With a limit that is shorter than the default, or it would last for hours."""
     assert {wait.where for wait in WAITS} == set(LIMITS)
@@ -66,7 +75,7 @@ def test_the_worst_is_their_sum() -> None:
     assert worst(directories=1) == worst() + 600 + 3600
     assert worst() - worst(limits={"finding_out": 10}) == 590
     assert worst(sources=2) > worst()
-    assert worst(plugins=1) == worst() + 60
+    assert worst(plugins=1) == worst() + 60 + 3600
 
 
 def test_the_manual_page_has_the_table() -> None:

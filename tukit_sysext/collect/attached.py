@@ -11,9 +11,11 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
-from tukit_sysext.collect.mounts import mounts
+from tukit_sysext.collect.mounts import PATIENCE, mounts
 from tukit_sysext.layout import Layout
+from tukit_sysext.system.time_limit import NoAnswer, answered
 
 _LOOP_GET_STATUS64 = 0x4C05
 _STATUS_SIZE = 232
@@ -43,11 +45,15 @@ def in_use(layout: Layout) -> Iterator[tuple[str, str]]:
 
 
 def _stored(layout: Layout) -> Mapping[_Identity, str]:
+    stored: dict[_Identity, str] = {}
     try:
         with os.scandir(layout.store) as entries:
-            return {_identity(entry.stat(follow_symlinks=False)): entry.name for entry in entries}
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it went meanwhile
+                    stored[_identity(entry.stat(follow_symlinks=False))] = entry.name
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        pass  # there is no store
+    return stored
 
 
 def _identity(status: os.stat_result) -> _Identity:
@@ -75,6 +81,7 @@ def _behind(layout: Layout, device: str, stored: Mapping[_Identity, str]) -> str
 def _by_path(layout: Layout, path: str, stored: Mapping[_Identity, str], *, called: str) -> str | None:
     """The file of the store that is at a path; where nothing is to be had there, the last part of what it is called."""
     try:
-        return stored.get(_identity(os.stat(layout.root / path.lstrip("/"))))
-    except (OSError, ValueError):  # gone, hidden, or no path at all
+        where = layout.root / path.lstrip("/")
+        return stored.get(_identity(answered(lambda: os.stat(where), PATIENCE)))
+    except (OSError, ValueError, NoAnswer):  # gone, hidden, no path at all, or a dead server's
         return os.path.basename(called)

@@ -20,10 +20,15 @@ from tukit_sysext.layout import Layout
 VERSIONS = ".v"
 """Ending of a folder of versions, of which systemd takes the newest (systemd.v(7))."""
 
+_WILDCARD = "___"
+"""What stands for the version in the name of a file that is to be taken of such a folder, as units may name it."""
+
 _SUFFIXES = (VERSIONS, ".raw", ".sysext", ".confext")
 
 _MOST_PATHS = 256
-"""How many paths one link may lead over; the kernel gives up after 40 links, and a folder of versions has several."""
+"""How many paths one link may lead over."""
+_MOST_OF_A_VERSION = 40
+"""How many more each version in a folder may lead over: the kernel follows no more links."""
 
 
 class Chains:
@@ -44,20 +49,26 @@ class Chains:
         Raises UnknownState where one leads over a place that cannot be seen, or over too many, OSError.
         """
         stems = _stems(start)
-        waiting, seen = [start], set[str]()
+        waiting, seen, most = [start], set[str](), _MOST_PATHS
+        folder, name = os.path.split(start)
+        if folder.endswith(VERSIONS) and _WILDCARD in name:
+            waiting.insert(0, folder)
+            stems = (name.rpartition(_WILDCARD)[0],)
         while waiting:
             path = waiting.pop()
             if path in seen:
                 continue
-            if len(seen) == _MOST_PATHS:
+            if len(seen) == most:
                 raise UnknownState(
                     f"{tree}{start}: leads over more than {_MOST_PATHS} paths; which images is not known"
                 )
             seen.add(path)
             yield os.path.basename(os.path.normpath(path))
-            waiting += self._next_in_running(path, stems)
+            further = [*self._next_in_running(path, stems)]
             if tree != self._root:
-                waiting += self._next(tree, path, stems)
+                further += self._next(tree, path, stems)
+            waiting += further
+            most += _MOST_OF_A_VERSION * max(0, len(further) - 2)  # beyond one in the tree, and one in /
 
     def _next(self, root: Path, path: str, stems: tuple[str, ...]) -> list[str]:
         """Where a path leads when its first link is followed, or the versions in the folder that it is."""

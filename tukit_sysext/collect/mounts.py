@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.layout import Layout
+from tukit_sysext.system.time_limit import NoAnswer, answered
 from tukit_sysext.system.tree import Tree
 
 _ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
@@ -22,6 +23,13 @@ _HOMES = ("/home", "/root", "/run/user")
 """Where ProtectHome=tmpfs puts an empty file system."""
 
 _ON_DEMAND = ("autofs", "proc")
+
+_LOCAL = frozenset(("bpf", "btrfs", "cgroup2", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "iso9660",
+                    "overlay", "proc", "squashfs", "sysfs", "tmpfs", "udf", "vfat", "xfs"))  # fmt: skip
+"""File systems for which the kernel itself answers; for another one (nfs, cifs, fuse) somebody else does, or not."""
+
+PATIENCE = 5.0
+"""Seconds for which whoever serves a file system is waited for."""
 
 _FSTAB_LIMIT = 256 * 1024
 
@@ -85,6 +93,7 @@ class Unseen:
         for mount in mounts(layout):
             self._points[mount.point] = mount
         self._absent: dict[Path, Set[str]] = {}
+        self._faults: dict[str, str] = {}
 
     def check(self, tree: Path, path: str) -> None:
         """Raise UnknownState where a path of a tree, resolved up to here, is a place that cannot be seen."""
@@ -98,6 +107,19 @@ class Unseen:
         if _HIDDEN.fullmatch(mount.root) or (path in _HOMES and mount.kind == "tmpfs" and mount.read_only):
             told = f"{path}: hidden from this process, and a link leads over it; what it leads to is not known"
             raise UnknownState(f"{told}: tukit-sysext gc, where nothing hides it")
+        if mount.kind not in _LOCAL and (fault := self._fault(f"{tree}{path}")):
+            told = f"{path}: {mount.kind} of {mount.source} does not answer, and a link leads over it ({fault})"
+            raise UnknownState(f"{told}; what it leads to is not known: umount -l {path}, or mend it")
+
+    def _fault(self, path: str) -> str:
+        """Why whoever serves a file system does not answer, asked once; empty where he does."""
+        if path not in self._faults:
+            try:
+                answered(lambda: os.stat(path), PATIENCE)
+                self._faults[path] = ""
+            except (NoAnswer, OSError) as error:
+                self._faults[path] = str(error)
+        return self._faults[path]
 
     def check_missing(self, tree: Path, path: str) -> None:
         """Raise UnknownState where a path of a tree with nothing there is one that comes when it is asked for.

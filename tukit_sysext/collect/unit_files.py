@@ -27,6 +27,9 @@ _RUNNING = tuple(
 _NOT_OURS = (os.devnull, "/usr/lib/", "/lib/")
 """Where the links of units lead that are masked, or an alias of one of a package."""
 
+_LOOKED_AT = {"/etc"}
+"""A mount point whose files are known though it is not mounted: layers of an overlay (snapshots/overlay.py)."""
+
 _LIMIT = 1024 * 1024
 _CONTINUED = re.compile(r"\\\n\s*(?:[#;].*\n\s*)*")
 _NAMES_IMAGES = re.compile(r"^\s*(?:RootImage|ExtensionImages|MountImages|What)\s*=(.*)$", re.M)
@@ -59,18 +62,29 @@ class Configurations:
 def _configured(tree: Tree, folders: Iterable[str]) -> Configured:
     mounted = fstab(tree)
     images = [what for what, _ in mounted if what.startswith("/")]
-    points = {os.path.normpath(where) for _, where in mounted if where.startswith("/")}
+    points = {os.path.normpath(where) for _, where in mounted if where.startswith("/")} - _LOOKED_AT
     for folder in folders:
-        for name in tree.names(folder) or ():
+        for name in _names(tree, folder):
             if name.endswith((".service", ".mount")):
                 images += _of_a_file(tree, f"{folder}/{name}")
                 if name.endswith(".mount") and tree.link_text(f"{folder}/{name}") != os.devnull:
                     points.add(_mount_point(name.removesuffix(".mount")))
             elif name.endswith(".d"):
-                for drop_in in tree.names(f"{folder}/{name}") or ():
+                for drop_in in _names(tree, f"{folder}/{name}"):
                     if drop_in.endswith(".conf"):
                         images += _of_a_file(tree, f"{folder}/{name}/{drop_in}")
     return Configured(images=images, mount_points=points)
+
+
+def _names(tree: Tree, folder: str) -> Sequence[str]:
+    """What is in a folder; nothing where it is none, as systemd has it."""
+    descriptor = tree.find(folder)
+    if descriptor is None:
+        return ()
+    try:
+        return sorted(os.listdir(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _mount_point(name: str) -> str:

@@ -146,7 +146,7 @@ def _state(offer: Offer, facts: Facts) -> str:
 
 def _why_none(offer: Offer) -> str:
     best = offer.considered[0] if offer.considered else None
-    return f"{best.option.version}: {best.reason}" if best is not None else "offered for other architectures alone"
+    return f"{best.option.shown}: {best.reason}" if best is not None else "offered for other architectures alone"
 
 
 def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:

@@ -94,9 +94,10 @@ class SourceSettings:
 class Configuration:
     """What the files of a tree say, and what is wrong in them.
 
-    ``trusted`` is False where a file of the settings has a fault: the rest of it counts, but nothing is refused then,
-    because the fault may have been what limits refusals. ``effective`` has the values of the settings as they are
-    written, ``masked`` names of sources that are masked with what masks them.
+    ``trusted`` is False where a file of the settings has a fault, or a folder of sources cannot be read: the rest of it
+    counts, but nothing is refused then, because the fault may have been what limits refusals, or what has the image.
+    ``effective`` has the values of the settings as they are written, ``masked`` names of sources that are masked with
+    what masks them.
     """
 
     settings: Settings
@@ -134,9 +135,9 @@ def load_configuration(tree: Tree) -> Configuration:
         metrics=keys.take("Metrics", "File", values.metrics_file, None),
     )
     problems = [*main_problems, *keys.finish()]
-    trusted = not any(problem.fault for problem in problems)
     folder, folder_problems = load_folder(tree, SOURCES)
     problems += folder_problems
+    trusted = not any(problem.fault for problem in problems)
     sources: dict[str, SourceSettings] = {}
     for name, file in folder.files.items():
         source, of_file = _source(tree, name, Keys(file), file.path)

@@ -122,7 +122,7 @@ class _Mover:
                     moves.append(_move(finding, MoveOutcome.DROPPED, obsolete))
                 elif finding.good and self._quarantine.put_back(link):
                     back |= {finding.name} if finding.ours else set()
-                    reason = f"{finding.name} {finding.version} is whole and fits"
+                    reason = f"{finding.name} {finding.shown} is whole and fits"
                     moves.append(_move(finding, MoveOutcome.BACK, reason))
         return moves
 

@@ -165,7 +165,7 @@ class _Repairer:
                 return _failed(finding, f"{chosen.file_name} is another file")
             blocked = self._link_obstacle(finding, plan, resolver)
             if blocked:
-                why = _joined(lost, f"{image.name} {chosen.version} would fit")
+                why = _joined(lost, f"{image.name} {chosen.shown} would fit")
                 return _failed(finding, f"{why}, but {blocked}", "an update of the system brings an image that fits")
             if image.action is not Action.FETCH:
                 self._link(finding, plan, chosen)
@@ -202,7 +202,7 @@ class _Repairer:
             if not lost:
                 how = f", linked as {image.link}" if plan.links else ""
                 return _repaired(finding, f"repaired from {chosen.origin}{how}")
-        because = lost or f"{finding.version} {finding.condition}: {finding.reason}"
+        because = lost or f"{finding.shown} {finding.condition}: {finding.reason}"
         text = f"replaced by {chosen.shown} from {chosen.origin}: {because}"
         return Repair(finding=finding, outcome=RepairOutcome.REPLACED, text=text)
 

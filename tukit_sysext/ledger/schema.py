@@ -302,9 +302,11 @@ class Database:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writable:
-            publish(self.path, self._connection)
-        self._connection.close()
+        try:
+            if self._writable:
+                publish(self.path, self._connection)
+        finally:
+            self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -183,13 +183,15 @@ class Attempt:
             return Response(
                 url=self.url, body=b"", etag=state.request.etag, modified=state.request.modified, unchanged=True
             )
-        if status not in (_OK, _PARTIAL):
+        if status == _RANGE_NOT_SATISFIABLE and state.kept and state.request.accept is not None:
+            state.kept, state.resumed = False, True  # nothing is behind what was kept: it is whole, or no part of it
+        elif status not in (_OK, _PARTIAL):
             return self._status(status)
-        if not self._begun:
+        elif not self._begun:
             try:
                 self._begin(status)  # a file of no bytes
-            except SourceUnreachable as error:
-                return error, Next.GIVE_UP
+            except TukitSysextError as error:
+                return self._refused(error)
         body = bytes(self._body)
         self._body.clear()
         if state.request.accept is not None:

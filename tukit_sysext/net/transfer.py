@@ -17,6 +17,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.allowance import Allowance
@@ -183,8 +184,11 @@ class Transfers:
         else:
             state.forget()
             url = state.remaining[state.turn]
+        settings = self.settings
+        if state.request.sink is not None and origin(url) in self._down:
+            settings = replace(settings, least_rate_window=min(settings.least_rate_window, settings.connect_timeout))
         try:
-            attempt = Attempt(handle, state, url, self.settings, max(_SHORTEST, self._seconds(state, url)))
+            attempt = Attempt(handle, state, url, settings, max(_SHORTEST, self._seconds(state, url)))
         except (pycurl.error, UnicodeEncodeError) as error:
             handle.close()
             message = redacted_message(str(error))
@@ -199,9 +203,16 @@ class Transfers:
         others = len(state.remaining) - state.turn
         if state.request.sink is None:
             left /= max(1, others)
-        elif others > 1:
-            left = min(left, max(self.settings.deadline, left / others))
-        return min(left, self.settings.connect_timeout) if origin(url) in self._down else left
+            return min(left, self.settings.connect_timeout) if origin(url) in self._down else left
+        # of a file whose bytes come none is too long; a server that is silent is left by the least rate
+        return min(left, max(self.settings.deadline, left / others)) if others > 1 else left
+
+    def _until(self, state: RequestState) -> float:
+        """Until when servers that were all asked are asked again.
+
+        The long deadline of an image is for one that comes, not for servers that do not answer.
+        """
+        return state.ends if state.request.sink is None else min(state.ends, state.progress + self.settings.silence)
 
     def _finished(self, pause: float, *, idle: bool) -> Iterator[tuple[pycurl.Curl, int, str]]:
         """Let transfers go on, for ``pause`` seconds at the most; those that ended, each with libcurl's code."""
@@ -242,10 +253,7 @@ class Transfers:
             return None
         if what is Next.RESUME:
             state.progress = now
-            return self._pause(state, now, free=state.gained >= _MUCH)
-        if state.request.sink is not None:
-            # the long deadline of an image is for one that comes, not for servers that do not answer
-            state.ends = min(state.ends, state.progress + self.settings.silence)
+            return self._pause(state, now, until=state.ends, free=state.gained >= _MUCH)
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
         if not state.kept:
@@ -259,13 +267,13 @@ class Transfers:
         if state.turn < len(state.remaining):
             return now if now < state.ends else None
         state.turn = 0
-        return self._pause(state, now)
+        return self._pause(state, now, until=self._until(state))
 
-    def _pause(self, state: RequestState, now: float, *, free: bool = False) -> float | None:
-        """When to try again; None where that would be after the deadline."""
+    def _pause(self, state: RequestState, now: float, *, until: float, free: bool = False) -> float | None:
+        """When to try again; None where that would not be before ``until``."""
         again = now if free else now + state.pause
         state.pause = state.pause if free else min(_LONGEST_PAUSE, state.pause * 2)
-        return again if again < state.ends else None
+        return again if again < until else None
 
     def _verdict(self, state: RequestState) -> TukitSysextError:
         """Why a request failed: one server that had the file, but a wrong one, says more than one that is away.
@@ -273,7 +281,7 @@ class Transfers:
         A server that used up a request's time is remembered: what is asked of it later fails after one short attempt.
         """
         away = (url for url, failure in state.failures.items() if type(failure) is SourceUnreachable)
-        if self._clock() >= state.ends - self.settings.connect_timeout or state.pause > FIRST_PAUSE:
+        if self._clock() >= self._until(state) - self.settings.connect_timeout or state.pause > FIRST_PAUSE:
             self._down.update(origin(url) for url in away)
         failures = list(state.failures.values())
         message = "; ".join(dict.fromkeys(str(failure) for failure in failures))

@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -39,6 +39,7 @@ class DirectorySource:
         self._limits = limits
         self._away = ""
         self._left: float = limits.finding_out  # of its own time: another source that is slow takes none of it
+        self._fetching = False
 
     def _ask(self, call: Callable[[], Result]) -> Result:
         """What the file system says; one that hangs (a dead server) is waited for once. Raises SourceUnreachable."""
@@ -96,9 +97,13 @@ class DirectorySource:
                     continue
                 content = self._read(name, limit=manifest.LIMIT)
                 repository.check_hash(self._hashes, name, content, where=where)
+            except OSError as error:
+                return Description(failure=Standing.UNREACHABLE, reason=f"{where}: {error.strerror}")
             except SourceUnreachable as error:
                 return Description(failure=Standing.UNREACHABLE, reason=str(error))
             except ImageBroken as error:
+                if name not in self._hashes:
+                    continue  # it only guides: one that cannot be read is as none
                 return Description(failure=Standing.BROKEN, reason=str(error))
             description = repository.known_from(content, name, image=candidate.file_name, where=where)
             if name in self._hashes:
@@ -110,11 +115,12 @@ class DirectorySource:
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
         failures: dict[str, TukitSysextError] = {}
-        self._left = self._limits.image_deadline
+        if not self._fetching:  # of all images, however often some are asked for
+            self._fetching, self._left = True, self._limits.image_deadline
         for candidate, sink in wanted:
             try:
-                with self._opened(candidate.file_name) as descriptor:
-                    sink.expect(self._ask(lambda on=descriptor: os.fstat(on).st_size))  # type: ignore[misc]  # bound now
+                with self._opened(candidate.file_name) as (descriptor, size):
+                    sink.expect(size)
                     for piece in self._pieces(candidate.file_name, descriptor):
                         sink.write(piece)
                 sink.finish()
@@ -131,7 +137,7 @@ class DirectorySource:
 
     def _read(self, name: str, *, limit: int) -> bytes:
         content = b""
-        with self._opened(name) as descriptor:
+        with self._opened(name) as (descriptor, _):
             for piece in self._pieces(name, descriptor):
                 content += piece
                 if len(content) > limit:
@@ -139,18 +145,19 @@ class DirectorySource:
         return content
 
     @contextmanager
-    def _opened(self, name: str) -> Iterator[int]:
-        try:
-            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = self._ask(lambda: os.open(self._folder / name, flags))
-        except OSError as error:
-            # a folder that is not mounted says nothing of its files
-            gone = isinstance(error, FileNotFoundError) and self._ask(self._folder.is_dir)
-            kind = NotFound if gone else SourceUnreachable
-            raise kind(f"{self._folder}/{name}: {error.strerror}") from error
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    def _opened(self, name: str) -> Iterator[tuple[int, int]]:
+        """A descriptor of a regular file, and its size in bytes."""
+        with ExitStack() as stack:
+            try:
+                flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+                descriptor = self._ask(lambda: os.open(self._folder / name, flags))
+                stack.callback(os.close, descriptor)
+                status = self._ask(lambda: os.fstat(descriptor))
+            except OSError as error:
+                # a folder that is not mounted says nothing of its files
+                gone = isinstance(error, FileNotFoundError) and self._ask(self._folder.is_dir)
+                kind = NotFound if gone else SourceUnreachable
+                raise kind(f"{self._folder}/{name}: {error.strerror}") from error
+            if not stat.S_ISREG(status.st_mode):
                 raise ImageBroken(f"{self._folder}/{name}: expected a regular file")
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            yield descriptor, status.st_size

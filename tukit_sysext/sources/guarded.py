@@ -8,6 +8,7 @@ ImageBroken) what it met.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from tukit_sysext.sources.protocol import Sink, Source
 from tukit_sysext.system.time_limit import TimeUp, time_limit
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_AT_ONCE = 0.001
+"""Seconds: a timer of 0 would never end."""
 
 Result = TypeVar("Result")
 
@@ -26,7 +29,7 @@ Result = TypeVar("Result")
 class GuardedSource:
     """A source that says only what a source may say. ``plugin`` names it in messages.
 
-    ``limit``: seconds for a list or for descriptions, ``image_limit`` for all images of one call. Where one of these is
+    ``limit``: seconds for a list or for descriptions, ``image_limit`` for all images. Where one of these is
     over, nothing more is asked: one is waited for, not one for each call. Raises PluginFailed where
     ``source`` is none.
     """
@@ -35,7 +38,7 @@ class GuardedSource:
         self._plugin = plugin
         self._source = source
         self._limit = limit
-        self._image_limit = image_limit
+        self._left_for_images = image_limit
         self._late = ""
         self.name = self._asked("name", lambda: check_component(source.name))
         self._asked("fetch", lambda: (source.candidates, source.describe, source.fetch))
@@ -66,8 +69,9 @@ class GuardedSource:
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
         failed: TukitSysextError
+        begun, limit = time.monotonic(), max(_AT_ONCE, self._left_for_images)
         try:
-            return self._asked("fetch", lambda: _all_errors(dict(self._source.fetch(wanted))), self._image_limit)
+            return self._asked("fetch", lambda: _all_errors(dict(self._source.fetch(wanted))), limit)
         except (SourceUnreachable, ImageBroken) as error:
             failed = error
         except PluginFailed as error:
@@ -75,6 +79,8 @@ class GuardedSource:
             if not isinstance(error.__cause__, TukitSysextError):
                 raise
             failed = error.__cause__
+        finally:
+            self._left_for_images -= time.monotonic() - begun
         return {candidate.sha256: failed for candidate, _ in wanted}
 
     def _asked(self, part: str, ask: Callable[[], Result], limit: float | None = None) -> Result:

@@ -243,7 +243,7 @@ class WebSource:
             left = []
             for candidate, result in results:
                 description = _outcome(result)
-                if not isinstance(result, Description | NotFound):
+                if not isinstance(result, Description | NotFound | ImageBroken):
                     known[candidate.sha256] = description
                 elif description.failure is None and description.release is not None:
                     known[candidate.sha256] = description

@@ -139,7 +139,7 @@ class Incoming:
             os.dup2(fresh, self.descriptor, inheritable=False)
             os.close(fresh)
         except OSError as error:
-            raise StoreError(f"{self._folder}: cannot be written to: {error.strerror}") from error
+            raise not_written(self._folder, "cannot be written to", error) from error
         self.size = 0
         self._worth_keeping = self._resumable
         self._pending.clear()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What came of images whose download was not finished, by the hash that the whole image must have (row P5).
 
-A file of the store's folder that root alone may read, whose name no reader takes for an image: it begins with a dot and
-has no ``.raw`` at its end, so that a collection takes it for what a process left behind, and takes it away by its age.
-It has that name while it is written to, so that it outlives a process that is killed; that process has it locked, and
+A file of the store's folder that root alone may write to, whose name no reader takes for an image: it begins with a dot
+and has no ``.raw`` at its end. A collection takes it for what a process left behind, and takes it away by its age. It
+has that name while it is written to, so that it outlives a process that is killed; that process has it locked, and
 another one at the same image writes to a file without a name. Nothing in it is believed: its bytes are hashed anew with
 those that follow, and the hash of the whole decides.
 """
@@ -41,7 +41,7 @@ class Partial:
         except OSError:
             return None
         status = os.fstat(descriptor)
-        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
         if ours and status.st_nlink == 1 and LEAST <= status.st_size <= self.limit:
             return descriptor
         os.close(descriptor)

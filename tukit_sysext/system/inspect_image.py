@@ -45,6 +45,7 @@ _SHORTAGE = (
     "too many open files",
     "temporarily unavailable",
     "resource busy",
+    "operation not supported",  # a library that only some images need, such as libcryptsetup for dm-verity
     "no such device",  # mount(2): the kernel has no such file system, as before the reboot into the modules' kernel
 )
 """What systemd-dissect says where the machine may be to blame though the control run was content: all of it passes."""

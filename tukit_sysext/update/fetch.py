@@ -89,7 +89,10 @@ class Fetching:
             try:
                 known = self._take_over(wanted)
             except _NameTaken:
-                log.warning("%s: an image of unknown origin has this name in the store", wanted.option.file_name)
+                reason = f"{wanted.option.file_name}: an image of unknown origin has this name in the store"
+                log.warning("%s", reason)
+                if wanted.candidate.key in self._resolver.facts.beside:
+                    self._note(wanted, Description(failure=Standing.NOT_STORED, reason=reason))  # so have both names
                 self._resolver.put_beside(wanted.candidate)
                 continue
             if known is not None:
@@ -156,6 +159,9 @@ class Fetching:
                 failures = self._resolver.sources[source].fetch(sinks)
             except PluginFailed as error:
                 self._resolver.cannot_use(source, error)
+            except StoreError as error:
+                # of a sink that could not begin anew: no matter of its image alone
+                failures = {each.candidate.sha256: error for each in arrivals}
             if self._busy is not None:
                 raise self._busy  # a lock of ours says nothing about an image
             for arrival in arrivals:

@@ -155,7 +155,7 @@ def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered,
     first = next((each for each in considered if each.standing is standing), None)
     if first is None:
         return None
-    which = f"{first.option.version} of {first.option.origin}: " if kind in (LeftOut.BROKEN, LeftOut.UNUSABLE) else ""
+    which = f"{first.option.shown} of {first.option.origin}: " if kind in (LeftOut.BROKEN, LeftOut.UNUSABLE) else ""
     return Why(kind=kind, reason=f"{which}{first.reason}")
 
 
@@ -175,7 +175,7 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     have = current(facts, wanted)
     linked = have is not None and have.option.file_name == best.file_name
     against = list(_against(facts, wanted, best))
-    which = f"{best.version}, the version so far," if linked else f"{best.version} of {best.origin}"
+    which = f"{best.shown}, the version so far," if linked else f"{best.shown} of {best.origin}"
     return Why(
         kind=LeftOut.KEPT_AWAY,
         reason=f"{which} would fit, but {', and '.join(reason for reason, _ in against)}",
@@ -203,13 +203,12 @@ def _nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considere
     """Why no version can be had, where nothing but what is published is the reason."""
     if wanted.hold is not None:
         have = current(facts, wanted)
-        linked = have.option.version if have is not None else wanted.hold
-        also = f"; {linked} is linked" if linked != wanted.hold else ""
+        also = f"; {have.option.shown} is linked" if have is not None and have.option.version != wanted.hold else ""
         return f"{_held(facts, wanted)}{also}"
     if considered:
         untried = next((each for each in considered if each.standing is Standing.NOT_TRIED), None)
-        more = f"; of {untried.option.version}: {untried.reason}" if untried not in (None, considered[0]) else ""
-        return f"{considered[0].option.version} is the newest, {considered[0].reason}{more}"
+        more = f"; of {untried.option.shown}: {untried.reason}" if untried not in (None, considered[0]) else ""
+        return f"{considered[0].option.shown} is the newest, {considered[0].reason}{more}"
     return _unpublished(facts, wanted)
 
 

@@ -45,7 +45,7 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
     """Images that serve in the place of newer ones that could not be had. For standard error."""
     for image in outcome.plan.images:
         if image.not_had and image.chosen is not None:
-            yield f"tukit-sysext: {image.name}: {image.chosen.version} serves, as {image.not_had}"
+            yield f"tukit-sysext: {image.name}: {image.chosen.shown} serves, as {image.not_had}"
 
 
 def missed_lines(outcome: Outcome) -> Iterator[str]:
@@ -115,6 +115,6 @@ _NEXT_STEP = {
 def _looked_at(image: ImagePlan) -> Iterator[str]:
     shown = image.considered[:_MOST]
     for version in shown[1:]:
-        yield f"    {version.option.version} of {version.option.origin}: {version.reason}"
+        yield f"    {version.option.shown} of {version.option.origin}: {version.reason}"
     if len(image.considered) > _MOST:
         yield f"    and {len(image.considered) - _MOST} more"

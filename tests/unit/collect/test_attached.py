@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,22 @@ def test_by_device_and_inode_where_the_loop_device_tells_them(
 
     monkeypatch.setattr("tukit_sysext.collect.attached.fcntl.ioctl", ioctl)
     assert behind(two_files_of_a_name, path) == found
+
+
+def test_a_file_that_goes_meanwhile_is_no_reason_to_know_of_none(
+    two_files_of_a_name: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a fetch has under a temporary name comes and goes without the lock of the collection."""
+    store = two_files_of_a_name.layout.store
+    (store / ".tukit-sysext.partial").touch()
+    scandir = os.scandir
+
+    @contextmanager
+    def scan(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        (store / ".tukit-sysext.partial").unlink(missing_ok=True)
+        yield found
+
+    monkeypatch.setattr("tukit_sysext.collect.attached.os.scandir", scan)
+    assert behind(two_files_of_a_name, f"{STORE}/{A}") == [A]

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -48,6 +51,35 @@ def test_a_place_that_is_hidden_and_leads_nowhere_is_no_matter(snapshot_1: Plain
     assert look(snapshot_1, over("opt"), *(line for _, line in HIDDEN)).unknown == ()
 
 
+@pytest.fixture
+def dead(snapshot_1: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """/mnt is of a server that does not answer: what asks it hangs, until the end of the test."""
+    over, stat = Event(), os.stat
+
+    def hang(path: Any, **options: Any) -> os.stat_result:
+        if str(path) == f"{snapshot_1.root}/mnt":
+            over.wait()
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", hang)
+    monkeypatch.setattr("tukit_sysext.collect.mounts.PATIENCE", 0.1)
+    yield
+    over.set()
+
+
+@pytest.mark.usefixtures("dead")
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_server_that_does_not_answer_is_not_known(snapshot_1: PlainMachine, kind: str) -> None:
+    (told,) = look(snapshot_1, over("mnt"), f"40 21 0:50 / /mnt rw - {kind} server:/images rw").unknown
+    assert f"/mnt: {kind} of server:/images does not answer" in told and "umount -l /mnt" in told
+
+
+def test_a_server_that_answers_is_looked_into(snapshot_1: PlainMachine) -> None:
+    entries = {"etc/extensions/a.raw": Link("/mnt/a"), "mnt/a": Link(f"{STORE}/b-1.raw")}
+    found = look(snapshot_1, entries, "40 21 0:50 / /mnt rw - nfs4 server:/images rw")
+    assert (found.unknown, "b-1.raw" in found.by_image) == ((), True)
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [
@@ -69,6 +101,24 @@ def test_what_only_the_fstab_of_a_snapshot_mounts(snapshot_1: PlainMachine) -> N
     (told,) = look(snapshot_1, {}).unknown
     assert "/data: not mounted now" in told
     assert look(snapshot_1, {}, "41 21 8:17 / /data rw - ext4 /dev/sdb1 rw").unknown == ()
+
+
+def test_an_etc_that_is_an_overlay_of_a_snapshot_is_looked_at(snapshot_1: PlainMachine) -> None:
+    """transactional-update < 5 had one in fstab(5): it is mounted in no other snapshot, and that settles nothing."""
+    layers = "upperdir=/sysroot/var/lib/overlay/7/etc,lowerdir=/sysroot/etc,workdir=/sysroot/var/lib/overlay/work-etc"
+    old: dict[str, Content] = {
+        "etc/os-release": OS_RELEASE,
+        "etc/fstab": f"overlay /etc overlay defaults,{layers} 0 0\n",
+        "etc/extensions/a.raw": Link("/opt/a"),
+    }
+    snapshot_1.snapshot(7, old)
+    upper: dict[str, Content] = {
+        "var/lib/overlay/7/etc/extensions/b.raw": Link("/opt/b"),
+        "opt/a": Link(f"{STORE}/a-1.raw"),
+        "opt/b": Link(f"{STORE}/b-1.raw"),
+    }
+    found = look(snapshot_1, upper)
+    assert ({"a-1.raw", "b-1.raw"} <= found.by_image.keys(), found.unknown) == (True, ())
 
 
 def test_a_mount_unit_that_is_masked_mounts_nothing(snapshot_1: PlainMachine) -> None:
@@ -99,6 +149,18 @@ def test_versions_of_a_folder_by_any_name_are_those_of_its_link(snapshot_1: Plai
     assert not {"b-1.raw", "b-2.raw"} & found.keys()
 
 
+def test_a_folder_of_versions_may_have_many(snapshot_1: PlainMachine) -> None:
+    versions: dict[str, Content] = {f"opt/all/a_{number}.raw": Link(f"{STORE}/a-{number}.raw") for number in range(300)}
+    found = look(snapshot_1, {**versions, "etc/extensions/a.raw.v": Link("/opt/all")})
+    assert ("a-299.raw" in found.by_image, found.unknown) == (True, ())
+
+
+def test_a_link_that_leads_over_ever_longer_paths_is_not_known(snapshot_1: PlainMachine) -> None:
+    entries: dict[str, Content] = {"etc/extensions/a.raw": Link("/opt/a"), "opt/a": Link("b/x"), "opt/b": Link("a/y")}
+    (told,) = look(snapshot_1, entries).unknown
+    assert "leads over more than 256 paths" in told
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -117,6 +179,17 @@ def test_a_unit_that_names_an_image(snapshot_1: PlainMachine, folder: str, name:
     assert (found.by_image.get("a-1.raw"), found.unknown) == (["a unit of the running system"], ())
 
 
+def test_a_unit_that_names_the_newest_of_a_folder_by_a_pattern(snapshot_1: PlainMachine) -> None:
+    """systemd.v(7): the version stands for the three underscores."""
+    entries: dict[str, Content] = {
+        f"opt/all.v/{name}_{number}.raw": Link(f"{STORE}/{name}-{number}.raw") for name in "ab" for number in (1, 2)
+    }
+    unit = "[Service]\nExtensionImages=/opt/all.v/a___.raw\n"
+    found = look(snapshot_1, {**entries, "etc/systemd/system/x.service": unit}).by_image
+    assert {"a-1.raw", "a-2.raw"} <= found.keys()
+    assert not {"b-1.raw", "b-2.raw"} & found.keys()
+
+
 @pytest.mark.parametrize(
     "entries",
     [
@@ -125,6 +198,7 @@ def test_a_unit_that_names_an_image(snapshot_1: PlainMachine, folder: str, name:
         {"etc/systemd/system/x.service": Link("/nowhere")},
         {"etc/systemd/system/x.txt": f"ExtensionImages={STORE}/a-1.raw\n"},
         {"etc/systemd/system/x.service": "ExtensionImages=\n"},
+        {"etc/systemd/system/x.service.d": "a file where a folder belongs: systemd has no use for it"},
     ],
 )
 def test_a_unit_that_names_none(snapshot_1: PlainMachine, entries: dict[str, Content]) -> None:

@@ -87,6 +87,17 @@ def test_what_is_wrong_in_a_source_is_named(tmp_path: Path, file: str, text: str
     assert words in problem.message
 
 
+@pytest.mark.parametrize("folder", [ETC, USR])
+def test_sources_that_cannot_be_looked_for_are_not_none(tmp_path: Path, folder: str) -> None:
+    """A fault of the configuration refuses no update: nobody knows what they would have."""
+    other = USR if folder == ETC else ETC
+    entries = {f"{folder}/sources.d": "a file", f"{other}/sources.d/good.conf": "[Source]\nPath=/srv\n"}
+    found = configuration(tmp_path, entries)
+    assert list(found.sources) == ["good"]
+    assert [problem.file for problem in found.problems] == [f"/{folder}/sources.d"]
+    assert not found.trusted
+
+
 def test_a_bad_source_leaves_the_others(tmp_path: Path) -> None:
     entries = {
         f"{ETC}/sources.d/bad name.conf": "[Source]\nPath=/srv\n",

@@ -9,13 +9,15 @@ import os
 
 import pytest
 
+from tests.records import publish, record, sha256
 from tests.trees import Link, listing, make_tree
-from tests.unit.integrity.verify_site import VerifySite, file_of, flip
+from tests.unit.integrity.verify_site import LEVEL, VerifySite, file_of, flip
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine import Move, MoveOutcome, isolate, unsure
 from tukit_sysext.integrity.repair import repair
 from tukit_sysext.layout import QUARANTINE, STORE
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.rules.names import handle, shown_version
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
@@ -50,6 +52,29 @@ def quarantined(site: VerifySite) -> dict[str, str]:
     links = {name: os.readlink(folder / name) for name in names if not name.endswith(".reason")}
     assert names == {*links, *(f"{name}.reason" for name in links)}
     return links
+
+
+def rebuilt(site: VerifySite) -> str:
+    """Another content of version 1, with its handle in the store."""
+    content = b"gdb 1, built anew"
+    wanted = record(
+        content,
+        handle(file_of("1"), sha256(content)),
+        name="gdb",
+        version="1",
+        merge_name="gdb",
+        release={"ID": "opensuse-microos", "SYSEXT_LEVEL": LEVEL},
+    )
+    publish(site.machine.store(), content, wanted)
+    return wanted.file_name
+
+
+def test_which_of_two_contents_of_a_version_came_back_is_told(verify_site: VerifySite) -> None:
+    name = rebuilt(verify_site)
+    make_tree(verify_site.root, {f"{QUARANTINE}/gdb.raw": Link(f"{STORE}/{name}")})
+    (move,) = isolate(verify_site.machine, verify_site.assess(full=False))
+    assert f"gdb {shown_version('1', name)} is whole and fits" in move.text
+    assert shown_version("1", name) != "1"
 
 
 def gone(site: VerifySite) -> None:

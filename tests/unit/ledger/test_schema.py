@@ -44,6 +44,20 @@ def sql(site: PlainMachine, script: str) -> None:
         connection.executescript(script)
 
 
+def test_whoever_is_interrupted_while_others_are_given_their_copy_holds_no_lock(
+    with_a: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ledger = Ledger(with_a.layout.ledger)
+    monkeypatch.setattr("tukit_sysext.ledger.schema.publish", interrupted)
+    with pytest.raises(KeyboardInterrupt), ledger:
+        pass
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        ledger.events()
+
+
 class TestVersions:
     def test_a_ledger_of_the_first_version_grows_and_keeps_what_it_knew(self, with_a: PlainMachine) -> None:
         first_ledger.make(with_a.layout.ledger)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import Delay, Trickle
+from tests.lab.faults import Delay, Fault, Refuse, Status, Trickle
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, QUICK, Collected, request_for
-from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.request import Response
 from tukit_sysext.net.transfer import Transfers
@@ -73,6 +73,46 @@ def test_an_image_of_which_nothing_comes(server: Server) -> None:
     with Transfers(replace(QUICK, deadline=1, least_rate_window=30)) as transfers, at_most(4):
         (result,) = transfers.run([request_for(f"{server.url}/image.raw", sink=Collected(), deadline=60)], at_once=1)
     assert isinstance(result, SourceUnreachable)
+
+
+@pytest.mark.parametrize("fault", [Refuse(), Status(code=404), Delay(seconds=60)])
+def test_a_mirror_that_has_no_image_takes_no_time_from_the_next(server: Server, mirror: Server, fault: Fault) -> None:
+    """The next one has as long as its bytes come, and one that hangs is left for it."""
+    server.fail("image.raw", fault)
+    mirror.fail("image.raw", Trickle(bytes_per_second=150_000))
+    sink = Collected()
+    urls = f"{server.url}/image.raw", f"{mirror.url}/image.raw"
+    with Transfers(replace(QUICK, deadline=1)) as transfers:
+        (result,) = transfers.run([request_for(*urls, sink=sink, deadline=60)], at_once=1)
+    assert isinstance(result, Response)
+    assert sink.content == IMAGE
+
+
+def test_a_wrong_image_that_came_slowly_leaves_the_next_mirror_its_time(server: Server, mirror: Server) -> None:
+    server.fail("image.raw", Trickle(bytes_per_second=150_000))
+    asked: list[int] = []
+
+    def accept(_: bytes) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ImageBroken("another hash")
+
+    urls = f"{server.url}/image.raw", f"{mirror.url}/image.raw"
+    with Transfers(replace(QUICK, deadline=1)) as transfers:
+        (result,) = transfers.run([request_for(*urls, sink=Collected(), deadline=60, accept=accept)], at_once=1)
+    assert isinstance(result, Response)
+
+
+def test_a_server_that_was_away_has_as_long_as_its_bytes_come(server: Server) -> None:
+    """What it said of a list is no measure for how long an image of it may take."""
+    server.fail("list", Delay(seconds=60))
+    server.fail("image.raw", Trickle(bytes_per_second=150_000))
+    with Transfers(replace(QUICK, connect_timeout=1)) as transfers:
+        (late,) = transfers.run([request_for(f"{server.url}/list", deadline=1)], at_once=1)
+        assert isinstance(late, SourceUnreachable)
+        (result,) = transfers.run([request_for(f"{server.url}/image.raw", sink=Collected(), deadline=60)], at_once=1)
+    assert isinstance(result, Response)
+    assert [request.path for request in server.requests].count("/image.raw") == 1, "it was broken off"
 
 
 class Line(ThreadingHTTPServer):

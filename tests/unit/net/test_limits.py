@@ -157,6 +157,18 @@ def test_a_sink_that_fails_ends_the_job(server: Server, mirror: Server) -> None:
     assert (len(server.requests), len(mirror.requests)) == (2, 0)
 
 
+def test_a_sink_that_has_no_room_for_a_file_of_no_bytes(server: Server, mirror: Server) -> None:
+    """The size is what this server says: the next one is asked, and it is no fault of ours."""
+
+    class Full(Collected):
+        def expect(self, size: int) -> None:
+            raise StoreError(f"no room for {size} bytes")
+
+    (result,) = run(request_for(f"{server.url}/empty", f"{mirror.url}/empty", sink=Full()))
+    assert isinstance(result, StoreError)
+    assert (len(server.requests), len(mirror.requests)) == (1, 1)
+
+
 def test_a_sink_that_finds_the_content_wrong_has_the_next_server_asked(server: Server, mirror: Server) -> None:
     with pytest.raises(ImageBroken, match="too much"):
         bring(f"{server.url}/image.raw", f"{mirror.url}/image.raw", sink=Collected(fails=ImageBroken("too much in it")))

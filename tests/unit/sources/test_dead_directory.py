@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ import pytest
 from tests.lab.images import write_checksums
 from tests.rpm import TOP
 from tests.unit.net.samples import QUICK
-from tests.unit.sources.samples import settings, trust
+from tests.unit.sources.samples import Image, settings, trust
 from tukit_sysext.sources import directory
 from tukit_sysext.sources.directory import DirectorySource
 
@@ -79,3 +80,19 @@ def test_another_source_that_is_slow_takes_no_time_of_it(tmp_path: Path, monkeyp
     monkeypatch.setattr(directory, "time", SimpleNamespace(monotonic=lambda: now + 600))
     assert source.candidates() == []
     assert source.candidates() == []
+
+
+def test_all_images_share_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those too that are fetched because others do not fit. Each is there within two seconds."""
+    names = [f"gdb-{number}.x86-64.raw" for number in range(4)]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    write_checksums(tmp_path)
+    of, limits = settings(None, verify=False), replace(QUICK, image_deadline=3)
+    source = DirectorySource(of, tmp_path, trust(of, tmp_path / "cache"), limits=limits)
+    candidates = source.candidates()
+    clock = count(0, 0.3)
+    monkeypatch.setattr(directory, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    failures = [source.fetch([(each, Image(each.sha256))]).get(each.sha256) for each in candidates]
+    assert failures[0] is None
+    assert "the time is over" in str(failures[-1])

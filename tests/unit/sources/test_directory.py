@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +17,8 @@ from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Image, settings, trust
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError
-from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources import directory
+from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.sources.directory import DirectorySource
 
 GDB = "gdb-2.x86-64.raw"
@@ -109,3 +112,48 @@ def test_no_room_is_told_before_anything_is_read(opened: Open, key: SigningKey) 
     failures = source.fetch([(candidate, sink)])
     assert isinstance(failures[candidate.sha256], StoreError)
     assert sink.content == b""
+
+
+@pytest.mark.parametrize("call", ["open", "fstat", "read"])
+def test_a_file_system_that_fails_is_a_source_that_is_away(
+    opened: Open, key: SigningKey, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As a network file system does (ESTALE): no fault of ours, with which an update passes without its images."""
+    source = opened(settings(key))
+    candidate = gdb(source)
+
+    def stale(*_: object, **__: object) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(directory, "os", SimpleNamespace(**{**vars(os), call: stale}))
+    failures = source.fetch([(candidate, Image(candidate.sha256))])
+    (known,) = source.describe([candidate]).values()
+    with pytest.raises(SourceUnreachable, match="Stale file handle"):
+        source.candidates()
+    assert isinstance(failures[candidate.sha256], SourceUnreachable)
+    assert known.failure is Standing.UNREACHABLE
+
+
+def test_whether_a_file_is_there_may_not_be_known(
+    opened: Open, repository: Repository, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write_list(names=[GDB])
+    repository.sign(key)
+    source = opened(settings(key))
+    candidate = gdb(source)
+
+    def stale(_: Path) -> bool:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(Path, "is_file", stale)
+    (known,) = source.describe([candidate]).values()
+    assert (known.failure, known.release) == (Standing.UNREACHABLE, None)
+
+
+def test_one_that_is_not_named_and_too_large_is_as_none(opened: Open, repository: Repository, key: SigningKey) -> None:
+    repository.write_list(names=[GDB])
+    repository.sign(key)
+    (repository.folder / "gdb-2.x86-64.manifest.gz").write_bytes(bytes(1024 * 1024 + 1))
+    source = opened(settings(key))
+    (known,) = source.describe([gdb(source)]).values()
+    assert (known.failure, known.release) == (None, None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from threading import Event
 from typing import Any, cast
 
 import pytest
@@ -143,3 +144,16 @@ def test_what_lacks_a_part_is_no_source() -> None:
 def test_a_source_that_hangs_is_broken_off(part: str) -> None:
     with pytest.raises(PluginFailed, match=r"TimeUp: it lasted longer than 0\.1 seconds"):
         ask(guarded(Plain(hanging), limit=0.1), part)
+
+
+def test_all_images_share_one_time() -> None:
+    waited = Event()
+
+    def slow() -> Mapping[str, TukitSysextError]:
+        waited.wait(0.2)
+        return {}
+
+    source = guarded(Plain(slow), limit=0.3)
+    assert ask(source, "fetch") == {}
+    with pytest.raises(PluginFailed, match="TimeUp"):
+        ask(source, "fetch")

@@ -188,6 +188,14 @@ def test_one_that_is_not_named_and_says_nothing_is_as_none_and_looked_at_again_w
         assert level(describe(server, key, cache)) == "glibc-2.42"
 
 
+def test_one_that_is_not_named_and_does_not_end_is_as_none(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """Anybody on the way can make it so: it would keep the image away as a broken one."""
+    with Server(unlisted(tmp_path, key, RIGHT).folder) as server:
+        server.fail(NAME, Endless())
+        known = describe(server, key, cache)
+    assert (known.failure, known.release) == (None, None)
+
+
 def test_what_nobody_vouches_for_is_remembered_as_that_for_a_day(
     tmp_path: Path, key: SigningKey, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

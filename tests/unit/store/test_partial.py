@@ -123,6 +123,27 @@ def test_a_server_that_cannot_go_on(made_folder: StoreFolder, tmp_path: Path, se
         assert run(made_folder, first, server) == (True, 200_000)
 
 
+def test_one_that_was_whole_when_the_process_was_killed_costs_no_download(
+    made_folder: StoreFolder, server: Server
+) -> None:
+    """What looks into an image may take a minute: then it is whole, and has the mode of one that is published."""
+    keep(made_folder, IMAGE)
+    (made_folder.folder / NAME).chmod(0o644)
+    assert run(made_folder, server) == (True, len(IMAGE))
+    assert [request.status for request in server.requests] == [416]
+
+
+def test_one_that_is_longer_than_the_image_keeps_no_later_run_from_going_on(
+    made_folder: StoreFolder, server: Server
+) -> None:
+    """It came from a hostile server, once: what the others bring is shorter, and kept all the same."""
+    keep(made_folder, bytes(900_000))
+    server.fail("image.raw", Trickle(bytes_per_second=150_000))
+    assert run(made_folder, server, seconds=1) == (False, 900_000)
+    assert made_folder.names() == [NAME]
+    assert 0 < run(made_folder, server, seconds=1)[1] < len(IMAGE)
+
+
 def test_a_whole_one_that_has_another_hash_is_not_kept(made_folder: StoreFolder) -> None:
     with (
         pytest.raises(ImageBroken),
@@ -280,7 +301,7 @@ def test_of_many_the_newest_are_kept(made_folder: StoreFolder) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda path: path.chmod(0o644),
+        lambda path: path.chmod(0o622),
         lambda path: os.link(path, path.with_name("second")),
         lambda path: (path.rename(path.with_name("second")), path.symlink_to("second")),
         lambda path: (path.unlink(), os.mkfifo(path, 0o600)),  # type: ignore[func-returns-value]

@@ -149,7 +149,15 @@ def test_an_image_of_which_dissect_dies(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("words", ["Cannot allocate memory", "Device or resource busy", "No such device"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Cannot allocate memory",
+        "Device or resource busy",
+        "No such device",
+        "Operation not supported",
+    ],
+)
 def test_what_is_short_on_the_machine_convicts_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, image: Path, words: str
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rpm import TOP
 from tukit_sysext.errors import Busy
 from tukit_sysext.system.holders import holders
 from tukit_sysext.system.lock import alone, exclusive, queued, shared
@@ -89,6 +90,40 @@ def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: 
     assert "cannot be seen" in holders(path)
     path.unlink()
     assert "gone" in holders(path)
+
+
+@pytest.mark.root
+def test_the_memory_of_another_users_process_is_not_read(tmp_path: Path) -> None:
+    """He can have the page with his command line come from a file system of his own, which never answers."""
+    path = tmp_path / "lock"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with subprocess.Popen(["/bin/sleep", "60"], pass_fds=(descriptor,), user=65534) as child:
+        os.close(descriptor)
+        try:
+            assert holders(path) == f"process {child.pid} (sleep)"
+        finally:
+            child.kill()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("lock", [fcntl.flock, fcntl.lockf])
+def test_one_that_has_more_capabilities_is_named_too(tmp_path: Path, lock: Callable[[int, int], object]) -> None:
+    """Our units have few: they may not read what files another process of root has open."""
+    path = tmp_path / "lock"
+    ask = "import sys; from pathlib import Path; from tukit_sysext.system.holders import holders"
+    confined = [
+        "setpriv",
+        "--bounding-set=-sys_ptrace",
+        sys.executable,
+        "-c",
+        f"{ask}; print(holders(Path(sys.argv[1])))",
+    ]
+    with open(path, "w") as file:
+        lock(file.fileno(), fcntl.LOCK_EX)
+        said = subprocess.run([*confined, str(path)], stdout=subprocess.PIPE, text=True, check=True, cwd=TOP).stdout
+    assert f"process {os.getpid()} (" in said
 
 
 def test_who_holds_a_database_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.lab.faults import Truncated
+from tests.lab.faults import Corrupt, Truncated
 from tests.lab.server import Server
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside, file_of
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.store import incoming
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.transaction import Transaction, finalize
@@ -51,6 +53,9 @@ def run(site: VerifySite, *servers: Server, limit: str = "4G") -> Outcome:
     return finalize(Transaction(machine=site.machine, path=site.tree(7), number=7), Plugins())
 
 
+FULL = SimpleNamespace(f_bavail=5, f_bfree=5, f_blocks=100, f_frsize=4096)
+
+
 @pytest.mark.parametrize("claim", [4294967000, 2**40, 2**62])
 def test_a_claim_is_no_reason_of_ours(claimed_gdb: VerifySite, server: Server, claim: int) -> None:
     """The source cannot be reached then: the image that is there stays, and so does what nothing needs just now."""
@@ -80,8 +85,37 @@ def test_where_there_is_no_room_it_is_the_disk(
     claimed_gdb: VerifySite, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refused all the same: nobody loses the image for it."""
-    full = SimpleNamespace(f_bavail=5, f_bfree=5, f_blocks=100, f_frsize=4096)
-    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    monkeypatch.setattr(os, "statvfs", lambda _: FULL)
     (image,) = run(claimed_gdb, server).plan.images
     assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, True)
     assert "KeepFree= keeps 20480" in image.reason
+
+
+def test_a_file_of_no_bytes_where_there_is_no_room(
+    claimed_gdb: VerifySite, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody on the way can answer so, and it would be a fault of ours, which passes."""
+    server.fail("*.raw", Truncated(size=0))
+    monkeypatch.setattr(os, "statvfs", lambda _: FULL)
+    (image,) = run(claimed_gdb, server).plan.images
+    assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_download_that_cannot_begin_anew(
+    claimed_gdb: VerifySite, server: Server, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It is not stored; that the sink is told so between two servers makes it no fault of ours."""
+    without_name, begun = incoming._without_name, []
+
+    def once(folder: Path) -> int:
+        begun.append(folder)
+        if len(begun) > 1:
+            raise OSError(number, os.strerror(number))
+        return without_name(folder)
+
+    monkeypatch.setattr(incoming, "_without_name", once)
+    server.fail("*.raw", Corrupt(offset=-1))
+    with Server(claimed_gdb.source) as mirror:
+        (image,) = run(claimed_gdb, server, mirror).plan.images
+    assert (image.left_out, image.refuses) == (LeftOut.NOT_STORED, True)

@@ -20,8 +20,10 @@ from tests.trees import make_tree
 from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
 from tukit_sysext import cli, entry
+from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.rules.names import check_component, handle, parse_image_name, published_name, shown_version
 from tukit_sysext.store.image_store import ImageFile, Stored
+from tukit_sysext.system.time_limit import time_limit
 from tukit_sysext.update.plan import Action, ImagePlan
 
 FILE = "gdb-1.0.x86-64.raw"
@@ -286,6 +288,23 @@ def test_an_image_of_unknown_origin_is_in_nobodys_way(rebuilt_gdb: PlainMachine)
     assert link_of(rebuilt_gdb.tree(7)) == REBUILT_FILE
     assert (rebuilt_gdb.layout.store / FILE).read_bytes() == before
     assert not (rebuilt_gdb.layout.records / f"{FILE}.json").exists()
+
+
+def test_images_of_unknown_origin_that_have_both_names_are_no_reason_to_try_for_ever(
+    rebuilt_gdb: PlainMachine,
+) -> None:
+    """As where all records are lost, and what stands under the second name is damaged."""
+    (rebuilt_gdb.layout.records / f"{FILE}.json").unlink()
+    (rebuilt_gdb.layout.store / REBUILT_FILE).write_bytes(b"rebuilt, and damaged")
+    rebuilt_gdb.snapshot_with(7, {}, default=True)
+    make_tree(rebuilt_gdb.tree(7), {"etc/extensions": None})
+    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
+        text = (rebuilt_gdb.root / "etc/tukit-sysext" / part).read_text()
+        make_tree(rebuilt_gdb.tree(7), {f"etc/tukit-sysext/{part}": text})
+    with time_limit(20):
+        status = entry.main(["tukit", "finalize-pre", str(rebuilt_gdb.tree(7)), "7"], machine=rebuilt_gdb.machine)
+    assert status == ExitStatus.REFUSED
+    assert (rebuilt_gdb.layout.store / REBUILT_FILE).read_bytes() == b"rebuilt, and damaged"
 
 
 def test_what_is_linked_and_of_unknown_origin_is_not_fetched_again(rebuilt_gdb: PlainMachine) -> None:
