@@ -44,6 +44,8 @@ ENVIRONMENT = {
 
 _START_SECONDS = 60.0
 
+_TRIES_FOR_A_LOOP_DEVICE = 10
+
 
 class Flavour(enum.Enum):
     """How a machine's root is laid out."""
@@ -172,6 +174,20 @@ class Lab:
             os.close(ready_read)
         if detached:
             holder.wait()
+
+    def merge(self) -> None:
+        """Have the real systemd-sysext merge, as at a boot. Raises subprocess.CalledProcessError.
+
+        It is run again where another lab took the loop device that it was about to take (systemd gives that up).
+        """
+        for _ in range(_TRIES_FOR_A_LOOP_DEVICE):
+            done = self.run(["systemd-sysext", "merge"], check=False)
+            if "Device or resource busy" not in done.stderr:
+                break
+        if done.returncode != 0:
+            failure = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+            failure.add_note(done.stderr)
+            raise failure
 
     def run(
         self,

@@ -33,7 +33,7 @@ class Shown:
 
 def _merge(lab: Lab) -> frozenset[str]:
     """The ways whose image a real merge brings."""
-    lab.run(["systemd-sysext", "merge"])
+    lab.merge()
     marks = lab.path(f"/usr/{MARKS}")
     merged = frozenset(path.name for path in marks.iterdir()) if marks.is_dir() else frozenset()
     lab.run(["systemd-sysext", "unmerge"])
