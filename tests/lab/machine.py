@@ -41,6 +41,8 @@ ENVIRONMENT = {
 }
 """What lab.run gives to a command, beside what the test adds: nothing of the tester's own environment."""
 
+_TRIES_FOR_A_LOOP_DEVICE = 10
+
 
 class Flavour(enum.Enum):
     """How a machine's root is laid out."""
@@ -182,6 +184,20 @@ class Lab:
         self.pid = _wait_until_ready(ready_read, self.start_seconds)
         if detached:
             holder.wait()
+
+    def merge(self) -> None:
+        """Have the real systemd-sysext merge, as at a boot. Raises subprocess.CalledProcessError.
+
+        It is run again where another lab took the loop device that it was about to take (systemd gives that up).
+        """
+        for _ in range(_TRIES_FOR_A_LOOP_DEVICE):
+            done = self.run(["systemd-sysext", "merge"], check=False)
+            if "Device or resource busy" not in done.stderr:
+                break
+        if done.returncode != 0:
+            failure = subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+            failure.add_note(done.stderr)
+            raise failure
 
     def run(
         self,

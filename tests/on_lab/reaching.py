@@ -145,7 +145,7 @@ PLACES = (
     _merged("a bind mount over a chain", "touch /run/$W; mount --bind $S/$I /run/$W; ln -s /run/$W $X/$W.raw"),
     _merged("the store bound elsewhere", "mkdir -p /run/$W; mount --bind $S /run/$W; ln -s /run/$W/$I $X/$W.raw"),
     _merged("the store bound as versions", "d=/run/extensions/$W.raw.v; mkdir -p $d; mount --bind $S $d"),
-    _merged("a loop device", "ln -s $(losetup --find --show --read-only $S/$I) $X/$W"),
+    _merged("a loop device", "ln -s $(losetup --find --show --read-only $S/$I | tee -a /run/loops) $X/$W"),
     _merged(
         "a directory",
         "d=$(mktemp -d); mount $S/$I $d; cp -a $d /opt/$W; umount $d; ln -s /opt/$W $X/$W; to /opt/$W/usr/share/x.raw",
@@ -193,7 +193,7 @@ PLACES = (
     _gone("another one with the store as versions", "ln -s $S $X/other.raw.v"),
     _gone("versions of another", "mkdir /opt/$W; to /opt/$W/x_1.raw; ln -s /opt/$W $X/$W.raw.v"),
     _gone("a loop device that was detached", "losetup --detach $(losetup --find --show $S/$I)"),
-    _gone("a loop device of a namesake", "mkdir /opt/$W; cp $S/$I /opt/$W/; losetup --find /opt/$W/$I"),
+    _gone("a loop device of a namesake", "d=/opt/$W; mkdir $d; cp $S/$I $d; losetup --find --show $d/$I >>/run/loops"),
     _gone("a mounted namesake", "mkdir /opt/$W /mnt/$W; cp $S/$I /opt/$W/; mount /opt/$W/$I /mnt/$W"),
     _gone("a comment of a unit", "echo '#ExtensionImages='$S/$I | unit /etc/systemd/system/$W.service"),
     _gone("a unit that is masked", "ln -s /dev/null /etc/systemd/system/$W.service"),

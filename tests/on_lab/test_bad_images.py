@@ -33,7 +33,7 @@ def published(site: Site, file_name: str) -> bytes:
 
 def merged_marks(site: Site) -> set[str]:
     """What real systemd-sysext merges in the running system."""
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     found = {path.name for path in site.lab.path(f"/usr/{MARKS}").iterdir()}
     site.lab.run(["systemd-sysext", "unmerge"])
     return found

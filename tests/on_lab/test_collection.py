@@ -141,7 +141,7 @@ def test_a_number_that_is_used_again(site: Site) -> None:
 
 def test_an_image_that_is_merged_stays_although_nothing_links_it(site: Site) -> None:
     """Threat C10."""
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     assert (site.lab.path(f"/usr/{MARKS}") / "debug").exists()
     site.lab.path("/etc/extensions/debug.raw").unlink()
     assert with_image(site, DEBUG_2) == []

@@ -139,7 +139,7 @@ def test_adopt_takes_over(site: Site, flavour: Flavour) -> None:
     assert len(remembered) == len(taken_over)
     # what was taken over merges, once what would fail the merge is gone
     os.unlink(site.lab.path(f"{EXTENSIONS}/half-1.0.x86-64.raw"))
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     assert (site.lab.path(f"/usr/{MARKS}") / "tools").read_text() == "by hand"
     site.lab.run(["systemd-sysext", "unmerge"])
 

@@ -241,7 +241,7 @@ def test_former_code_works_beside_a_rebuilt_image(machine: Machine) -> None:
     machine.boot()
     link = site.links()["debug.raw"]
     assert link.startswith(f"{before}.") and not link.endswith(".raw")
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     assert site.lab.path("/usr/share/rebuilt").read_text() == "again"
     site.lab.run(["systemd-sysext", "unmerge"])
     links, contents = machine.links(), machine.contents()

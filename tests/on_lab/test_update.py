@@ -27,7 +27,7 @@ def merged(site: Site, snapshot: int, *images: str) -> dict[str, str]:
     """What real systemd-sysext merges when the snapshot boots: the mark of each image as the running system sees it."""
     site.lab.reboot()
     assert site.lab.running == snapshot
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     marks = site.lab.path(f"/usr/{MARKS}")
     return {name: (marks / name).read_text() for name in images if (marks / name).exists()}
 

@@ -24,7 +24,7 @@ USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 def merged(site: Site) -> dict[str, str]:
     """What real systemd-sysext merges in the running system: the mark of each image."""
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
     marks = site.lab.path(f"/usr/{MARKS}")
     found = {path.name: path.read_text() for path in marks.iterdir()} if marks.is_dir() else {}
     site.lab.run(["systemd-sysext", "unmerge"])

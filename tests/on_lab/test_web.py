@@ -200,7 +200,7 @@ def test_twenty_images_from_two_sources(site: Site, second: Web) -> None:
         signers = {site.record(f"image{n:02}-1.1.x86-64.raw")["signer"] for n in range(20)}
         assert web.key.fingerprint in signers
     site.lab.reboot()
-    site.lab.run(["systemd-sysext", "merge"])
+    site.lab.merge()
 
 
 def test_a_mirror_that_is_down(site: Site) -> None:
