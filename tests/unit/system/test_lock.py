@@ -76,17 +76,28 @@ def test_who_waits_in_a_queue_is_told_for_whom(tmp_path: Path, monkeypatch: pyte
     assert len(told) == 1 and f"process {pid} (" in told[0]
 
 
-def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
+@contextmanager
+def child_that_has_the_lock(path: Path, user: int | None = None) -> Iterator[int]:
+    """A cat that has a lock which we took; its process. It runs: one that is only being started has no command yet."""
     path.touch()
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor, pipe = os.open(path, os.O_RDWR), subprocess.PIPE
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with subprocess.Popen(["/bin/sleep", "60"], pass_fds=(descriptor,)) as child:
+    with subprocess.Popen(["/bin/cat", "-u"], pass_fds=(descriptor,), stdin=pipe, stdout=pipe, user=user) as child:
         os.close(descriptor)
+        assert child.stdin is not None and child.stdout is not None
         try:
-            assert holders(path) == f"process {child.pid} (/bin/sleep 60)"
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            child.stdout.read(1)
+            yield child.pid
         finally:
             child.kill()
+
+
+def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with child_that_has_the_lock(path) as pid:
+        assert holders(path) == f"process {pid} (/bin/cat -u)"
     assert "cannot be seen" in holders(path)
     path.unlink()
     assert "gone" in holders(path)
@@ -96,15 +107,8 @@ def test_a_child_that_has_the_lock_of_a_process_that_is_gone_is_named(tmp_path: 
 def test_the_memory_of_another_users_process_is_not_read(tmp_path: Path) -> None:
     """He can have the page with his command line come from a file system of his own, which never answers."""
     path = tmp_path / "lock"
-    path.touch()
-    descriptor = os.open(path, os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with subprocess.Popen(["/bin/sleep", "60"], pass_fds=(descriptor,), user=65534) as child:
-        os.close(descriptor)
-        try:
-            assert holders(path) == f"process {child.pid} (sleep)"
-        finally:
-            child.kill()
+    with child_that_has_the_lock(path, user=65534) as pid:
+        assert holders(path) == f"process {pid} (cat)"
 
 
 @pytest.mark.root
