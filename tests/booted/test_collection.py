@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from tests.booted.conftest import Boot
 from tests.booted.machine import Machine
-from tests.booted.units import wait_until_settled
+from tests.booted.units import GC, wait_until_settled
 from tests.on_lab.site import OLD, Site
-
-GC = "tukit-sysext-gc.service"
 
 
 def collect(machine: Machine) -> None:

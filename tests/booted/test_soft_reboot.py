@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.booted import journal
 from tests.booted.conftest import Boot
 from tests.booted.machine import Machine
-from tests.booted.units import BOOT, REFUSED, REPAIR, wait_until_settled
-from tests.on_lab.site import NEW, OLD, STORE, Site
+from tests.booted.units import BOOT, REFUSED, REPAIR, SETTLE, wait_until_settled
+from tests.on_lab.site import NEW, OLD, STATE, STORE, Site
 
 NEXT_ROOT = """\
 set -e
@@ -46,7 +48,7 @@ def test_into_the_same_system(boot: Boot) -> None:
     assert machine.merged() == {"good": "1.0"}, journal.text(machine, f"--unit={BOOT}")
     assert "torn.raw" in machine.path("/run/tukit-sysext/repair").read_text()
     machine.until(f"systemctl --quiet is-failed {REFUSED}")
-    assert set(machine.failed_units()) <= {REFUSED, REPAIR}
+    assert set(machine.failed_units()) <= {REFUSED, REPAIR}, "who was stopped has not failed"
 
 
 def test_into_an_updated_one(boot: Boot) -> None:
@@ -75,3 +77,22 @@ def test_into_an_updated_one(boot: Boot) -> None:
     trees = {tree["role"]: tree["tree"]["snapshot"] for tree in site.json("status")["trees"]}
     assert trees == {"running, boots next": updated}
     assert site.json("status")["repair"] == []
+
+
+@pytest.mark.parametrize("process", ["sleep", "tukit-sysext"])
+def test_while_something_is_settled(boot: Boot, process: str) -> None:
+    """Who is stopped has not failed, whether it waits or is at work, and all of it is settled afterwards."""
+    machine = boot()
+    site = Site(lab=machine)
+    # it waits for the ledger while it is at work
+    machine.run(["systemd-run", "--quiet", "flock", f"{STATE}/ledger.lock", "sleep", "infinity"])
+    made = int(machine.run(["snapper", "create", "--print-number"]).stdout)
+    state = "start-pre" if process == "sleep" else "start"
+    machine.until(f'[ "$(systemctl show --property=SubState --value {SETTLE})" = {state} ]')
+
+    machine.soft_reboot()
+
+    assert "Failed with result" not in journal.text(machine, "--unit=tukit-sysext-*")
+    assert machine.failed_units() == []
+    wait_until_settled(machine)
+    assert made in site.ledger_here()

@@ -17,6 +17,7 @@ WAITING = (
 )
 """What waits for something to do."""
 BOOT = "tukit-sysext-boot.service"
+GC = "tukit-sysext-gc.service"
 REFUSED = "tukit-sysext-refused.service"
 REPAIR = "tukit-sysext-repair.service"
 SETTLE = "tukit-sysext-settle.service"
