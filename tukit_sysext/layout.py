@@ -16,11 +16,22 @@ STORE = "/var/lib/sysext-store"
 EXTENSIONS = "etc/extensions"
 """The directory of links, relative to the root of a tree (systemd-sysext(8))."""
 
+SHARED_EXTENSIONS = ("run/extensions", "var/lib/extensions")
+"""Where systemd-sysext looks beside, whichever tree runs; relative to the root, an earlier one hides a later one's."""
+
+PASSED_OVER = ".#"
+"""How names begin that systemd takes for no image's."""
+
 QUARANTINE = "etc/tukit-sysext/quarantine"
-"""Where links that would harm the merge are kept, relative to the root of a tree."""
+"""Where what would harm the merge is kept that was in EXTENSIONS, relative to the root of a tree."""
 
 CONFIGURATION = ("etc/tukit-sysext", "run/tukit-sysext", "usr/lib/tukit-sysext")
 """Configuration directories of a tree, the strongest first (UAPI configuration files specification)."""
+
+
+def quarantine_of(folder: str) -> str:
+    """The quarantine of a folder with extensions. What all trees share stays within its own: it may be of any size."""
+    return QUARANTINE if folder == EXTENSIONS else f"{folder}/{PASSED_OVER}tukit-sysext"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from tests.on_lab.site import NEW, OLD, STATE, STORE, Site
 BY_HAND = "/var/by-hand"
 EXTENSIONS = "/etc/extensions"
 QUARANTINE = "/etc/tukit-sysext/quarantine"
+SHARED = ("/run/extensions", "/var/lib/extensions")
 MERGE = "systemd-sysext.service"
 
 
@@ -32,6 +33,22 @@ def link_by_hand(site: Site) -> None:
     (folder / "loop.raw").symlink_to("loop.raw")
     for name in ("dangling.raw", *(path.name for path in folder.iterdir())):
         site.lab.path(f"{EXTENSIONS}/{name}").symlink_to(f"{BY_HAND}/{name}")
+
+
+def spread_by_hand(site: Site) -> None:
+    """Bad files and links in the folders that are no tree's own, and a bad file among the links."""
+    machine, good = site.lab, site.lab.path(f"{BY_HAND}/good.raw").read_bytes()
+    for folder in SHARED:
+        machine.path(folder).mkdir(parents=True, exist_ok=True)
+        machine.path(f"{folder}/torn.raw").write_bytes(good[:900])
+        machine.path(f"{folder}/circle.raw").symlink_to("circle.raw")
+        machine.path(f"{folder}/linked.raw").symlink_to(f"{BY_HAND}/page.raw")
+        machine.path(f"{folder}/note.txt").write_text("no image\n")
+    machine.path(f"{EXTENSIONS}/file.raw").touch()
+    fitting = {**OLD, **site.identity}
+    make_image(machine.path(SHARED[1]), "other", "1.0", release=fitting, file_name="other.raw", manifest=None)
+    # what /etc/extensions has of a name counts, and this is not looked at
+    machine.path(f"{SHARED[1]}/good.raw").touch()
 
 
 def names(folder: Path) -> set[str]:
@@ -53,6 +70,35 @@ def test_links_of_others(boot: Boot) -> None:
     assert machine.failed_units() == []
     assert names(machine.path(QUARANTINE)) == {"empty", "loop", "misnamed", "page", "truncated"}
     assert names(machine.path(EXTENSIONS)) == {"dangling", "folder", "good", "unfitting"}
+
+
+def test_files_and_other_folders(boot: Boot) -> None:
+    """Each of them alone keeps all images from being merged."""
+    machine = boot()
+    site = Site(lab=machine)
+    link_by_hand(site)
+    machine.reboot()
+    spread_by_hand(site)  # /run is empty after a reboot, so that the guard is started anew in its place
+    machine.run(["systemctl", "stop", MERGE])
+    assert machine.run(["systemctl", "start", MERGE], check=False).returncode != 0 and machine.merged() == {}
+
+    machine.run(["systemctl", "restart", BOOT])
+
+    machine.run(["systemctl", "start", MERGE])
+    assert machine.merged() == {"good": "1.0", "other": "1.0"}, journal.text(machine, f"--unit={BOOT}")
+    for folder in SHARED:
+        kept = {"good", "other"} if folder == SHARED[1] else set()
+        assert names(machine.path(folder)) == kept
+        assert names(machine.path(f"{folder}/.#tukit-sysext")) == {"circle", "linked", "torn"}
+    assert "file" in names(machine.path(QUARANTINE))
+    machine.path(f"{BY_HAND}/page.raw").write_bytes(machine.path(f"{BY_HAND}/good.raw").read_bytes())
+    torn = machine.path(f"{SHARED[1]}/.#tukit-sysext/torn.raw")
+    make_image(torn.parent, "torn", "1.0", release={**OLD, **site.identity}, file_name="torn.raw", manifest=None)
+    machine.run(["systemctl", "restart", BOOT])
+    assert {"other", "torn"} <= names(machine.path(SHARED[1]))
+    machine.reboot()
+    assert sorted(machine.merged()) == ["good", "other", "torn"]
+    assert machine.failed_units() == []
 
 
 def test_images_of_ours(boot: Boot) -> None:

@@ -190,7 +190,7 @@ DEFENCES = (
         "L17",
         "an image that waits for repair is a warning too",
         "tukit_sysext/doctor/merging.py",
-        "(number, finding.entry.name) in self.waiting",
+        "(number, finding.entry.shown) in self.waiting",
         "False",
         "tests/unit/doctor/test_doctor.py::test_an_image_is_told_of_once",
     ),

@@ -18,7 +18,7 @@ from tukit_sysext.collect.attached import in_use
 from tukit_sysext.collect.chains import VERSIONS, Chains
 from tukit_sysext.collect.unit_files import Configurations
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE, Layout
+from tukit_sysext.layout import EXTENSIONS, QUARANTINE, SHARED_EXTENSIONS, STORE, Layout, quarantine_of
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
 from tukit_sysext.snapshots.snapper import NUMBER, Leftover, Scan
 from tukit_sysext.system.tree import Tree
@@ -34,8 +34,13 @@ _OF_A_TREE = (
 )
 """Where links are that belong to a tree, beside /etc/extensions (systemd-sysext(8)), relative to its root."""
 
-_SHARED = tuple(
-    f"{folder}/{kind}" for kind in ("extensions", "confexts", "portables", "machines") for folder in ("run", "var/lib")
+_SHARED = (
+    *(
+        f"{folder}/{kind}"
+        for kind in ("extensions", "confexts", "portables", "machines")
+        for folder in ("run", "var/lib")
+    ),
+    *(quarantine_of(folder) for folder in SHARED_EXTENSIONS),
 )
 """Where those are that all trees have in common, relative to the root of the running system."""
 

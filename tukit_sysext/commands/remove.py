@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 
 from tukit_sysext.change import requests
 from tukit_sysext.commands.common.changing import carry
@@ -13,6 +15,9 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.entries import Entry, shared_entries
+from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 
 
@@ -43,4 +48,16 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                     f"{target}: {name} is in {target.path / EXTENSIONS}, but not wanted: it is not ours and stays",
                     next_step=f"tukit-sysext adopt {name}, and remove it then",
                 )
+    for target in targets:
+        for entry in _hidden_before(target, names) if target.running else ():
+            Output.of(arguments).warn(
+                f"{target}: {entry.shown} takes the place of what is removed, and is not ours",
+                next_step=shlex.join(("mv", entry.shown, f"{entry.shown}.off")),
+            )
     return status
+
+
+def _hidden_before(target: Target, names: Sequence[str]) -> Sequence[Entry]:
+    """What systemd-sysext takes from a weaker folder when /etc/extensions has these names no more."""
+    with Tree(target.path) as tree:
+        return [entry for entry in shared_entries(tree) if entry.stem in names]

@@ -20,12 +20,12 @@ from tukit_sysext.integrity import merge_rule, needs, quarantine_folder
 from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.integrity.quarantine_folder import Quarantined
-from tukit_sysext.layout import STORE
+from tukit_sysext.layout import EXTENSIONS, SHARED_EXTENSIONS, STORE
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.entries import Entry, read_entries
+from tukit_sysext.snapshots.entries import Entry, read_entries, shared_entries
 from tukit_sysext.snapshots.snapper import Scan, scan
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.examine import Examiner
@@ -135,7 +135,11 @@ def _tree(role: str, target: Target) -> _TreeStatus:
     with Tree(target.path) as tree:
         try:
             entries = read_entries(tree)
-            quarantined = quarantine_folder.quarantined(tree)
+            folders: tuple[str, ...] = (EXTENSIONS,)
+            if target.path == target.machine.layout.root:
+                entries += shared_entries(tree)
+                folders += SHARED_EXTENSIONS
+            quarantined = tuple(link for folder in folders for link in quarantine_folder.quarantined(tree, folder))
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
         wanted = load_wanted(tree)
@@ -181,13 +185,14 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
     others: list[Entry] = []
     for entry in tree.entries or ():
         name = look(entry.image).name if entry.image is not None else None
-        if name is not None and name in tree.wanted.images:
+        if name is not None and name in tree.wanted.images and entry.folder == EXTENSIONS:
             by_image.setdefault(name, []).append(entry)
         else:
             others.append(entry)
     quarantined = {
         (look(link.entry.image).name if link.entry.image is not None else None) or link.entry.stem
         for link in tree.quarantined
+        if link.entry.folder == EXTENSIONS
     }
     for name, wanted in tree.wanted.images.items():
         entries = by_image.get(name, [])
@@ -214,7 +219,7 @@ def _rows(tree: _TreeStatus, look: Look) -> Iterator[_ImageRow]:
     for entry in others:
         where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
         yield _ImageRow(
-            name=entry.name,
+            name=entry.shown,
             version=_version(entry, look),
             shown=_shown(entry, look),
             policy="not ours",
@@ -258,7 +263,7 @@ def _print_tree(output: Output, tree: _TreeStatus, look: Look) -> None:
             output.say(f"  {_NOT_MERGED}: {merge_rule.HOW}")
     elif not tree.unknown:
         output.tell("  no extension image, and none wanted")
-    output.show(f"  quarantined: {link.entry.name}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
+    output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
     output.show(f"  {name} is masked by {path}" for name, path in sorted(tree.wanted.masked.items()))
     output.show(Toned(f"  problem: {problem}", Tone.NOTICE) for problem in tree.problems)
 
@@ -295,6 +300,7 @@ def _document(tree: _TreeStatus, look: Look) -> dict[str, Any]:
         "quarantined": [
             {
                 "link": link.entry.name,
+                "folder": f"/{link.entry.folder}",
                 "target": link.entry.target,
                 "reason": link.reason or None,
                 "since": link.since or None,

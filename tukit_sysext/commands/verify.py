@@ -21,7 +21,7 @@ from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.merge_rule import Merging
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
-from tukit_sysext.layout import EXTENSIONS
+from tukit_sysext.layout import SHARED_EXTENSIONS
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.ledger.settling import settle_later
@@ -209,19 +209,25 @@ def _boot(machine: Machine) -> ExitStatus:
 def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(), full=False, writable=True)
-    assessment = assess(machine, subject, examiner, objection=plugins.objection)
-    unsure = quarantine.unsure(machine, assessment)
-    if unsure:
-        log.error("no link is moved, as it is not known which are good: %s", unsure)
-        return ExitStatus.FAILED
-    moves = quarantine.isolate(machine, assessment)
-    failed = [move for move in moves if move.outcome is quarantine.MoveOutcome.FAILED]
+    status = ExitStatus.DONE
+    # what is moved may have hidden another of its name, of /run and of /var
+    for _ in range(1 + len(SHARED_EXTENSIONS)):
+        assessment = assess(machine, subject, examiner, objection=plugins.objection)
+        unsure = quarantine.unsure(machine, assessment)
+        if unsure:
+            log.error("nothing is moved, as it is not known what is good: %s", unsure)
+            return ExitStatus.FAILED
+        moves = quarantine.isolate(machine, assessment)
+        for move in moves:
+            # the journal has both streams: each is told on one of them
+            failed = move.outcome is quarantine.MoveOutcome.FAILED
+            print(move.text, file=sys.stderr if failed else sys.stdout)
+            status = ExitStatus.FAILED if failed else status
+        if not any(move.outcome is quarantine.MoveOutcome.TAKEN for move in moves):
+            break
     for finding in assessment.unsettled:
-        log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.name, finding.reason)
-    for move in moves:
-        # the journal has both streams: each is told on one of them
-        print(move.text, file=sys.stderr if move in failed else sys.stdout)
-    return ExitStatus.FAILED if failed or assessment.unsettled else ExitStatus.DONE
+        log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.shown, finding.reason)
+    return ExitStatus.FAILED if assessment.unsettled else status
 
 
 def _boot_planned(machine: Machine) -> ExitStatus:
@@ -231,16 +237,16 @@ def _boot_planned(machine: Machine) -> ExitStatus:
     assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
     unsure = quarantine.unsure(machine, assessment)
     if unsure:
-        print(f"tukit-sysext: no link would be moved, as it is not known which are good: {unsure}", file=sys.stderr)
+        print(f"tukit-sysext: nothing would be moved, as it is not known what is good: {unsure}", file=sys.stderr)
         return ExitStatus.FAILED
     for finding in assessment.findings:
         if finding.quarantined is not None and (finding.good or finding.obsolete):
             what = f"dropped, {finding.obsolete}" if finding.obsolete else "put back, it is good again"
-            print(f"{finding.entry.name}: would be {what}")
+            print(f"{finding.entry.shown}: would be {what}")
         elif finding.quarantined is None and quarantine.harmful(finding):
-            print(f"{finding.entry.name}: would be put into quarantine: {finding.condition}: {finding.reason}")
+            print(f"{finding.entry.shown}: would be put into quarantine: {finding.condition}: {finding.reason}")
     for finding in assessment.unsettled:
-        print(f"tukit-sysext: {finding.entry.name}: would be left where it is: {finding.reason}", file=sys.stderr)
+        print(f"tukit-sysext: {finding.entry.shown}: would be left where it is: {finding.reason}", file=sys.stderr)
     return ExitStatus.FAILED if assessment.unsettled else ExitStatus.DONE
 
 
@@ -283,14 +289,8 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
     wrong = [finding for result in results for finding in result.assessment.wrong]
     if any(finding.repairable for finding in wrong) and not any(result.repairs for result in results):
         yield "Next step: tukit-sysext verify --repair"
-    blocking = [finding for finding in wrong if finding.blocks and not finding.repairable]
-    if any(quarantine.harmful(finding) for finding in blocking):
-        yield "Next step: tukit-sysext verify --boot takes links that block the merge out of the running system"
-    yield from (
-        f"Next step: move {finding.entry.name} out of /{EXTENSIONS}, only links are taken out of it by themselves"
-        for finding in blocking
-        if not quarantine.harmful(finding)
-    )
+    if any(finding.blocks and not finding.repairable for finding in wrong):
+        yield "Next step: tukit-sysext verify --boot takes what blocks the merge of the running system out of the way"
 
 
 def _verdict(assessment: Assessment) -> str:
@@ -302,7 +302,7 @@ def _verdict(assessment: Assessment) -> str:
 
 
 def _place(finding: Finding) -> str:
-    return f"{finding.entry.name} (quarantined)" if finding.quarantined is not None else finding.entry.name
+    return f"{finding.entry.shown} (quarantined)" if finding.quarantined is not None else finding.entry.shown
 
 
 def _toned(finding: Finding) -> str:
@@ -331,6 +331,7 @@ def _document(machine: Machine, scan: Scan, result: _Verified) -> dict[str, Any]
         "images": [
             {
                 "link": finding.entry.name,
+                "folder": f"/{finding.entry.folder}",
                 "target": finding.entry.target,
                 "image": finding.name,
                 "version": None if finding.version == "?" else finding.version,

@@ -14,7 +14,6 @@ from tukit_sysext.integrity import merge_rule, needs
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
-from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.examine import Examiner
@@ -62,11 +61,11 @@ class MergeCheck:
         for index, assessment in enumerate(self.assessments):
             called = assessment.subject.called
             doubts = [assessment.unknown] if assessment.unknown else []
-            doubts += [f"{each.entry.name}: {each.reason}" for each in assessment.findings if _in_doubt(each)]
+            doubts += [f"{each.entry.shown}: {each.reason}" for each in assessment.findings if _in_doubt(each)]
             results += [unknown("links", f"{called}: {doubt}", privileged=self.privileged) for doubt in doubts]
             number = assessment.subject.number
             for finding in assessment.findings:
-                if finding.quarantined is not None and (number, finding.entry.name) in self.waiting:
+                if finding.quarantined is not None and (number, finding.entry.shown) in self.waiting:
                     continue
                 results += _judge(assessment.subject, finding, running=index == 0)
         yield from results
@@ -76,8 +75,8 @@ class MergeCheck:
             text = f"the running system: {', '.join(self.not_merged)} linked, but not merged: {merge_rule.HOW}"
             yield warning("not-merged", text, "systemd-sysext refresh")
         if self.not_ours:
-            names = ", ".join(finding.entry.name for finding in self.not_ours)
-            text = f"/{EXTENSIONS} has what is not ours, and stays as it is: {names}"
+            names = ", ".join(finding.entry.shown for finding in self.not_ours)
+            text = f"systemd-sysext finds what is not ours, and stays as it is: {names}"
             yield hint("not-ours", text, "tukit-sysext adopt --dry-run")
         if self.unrecorded:
             text = f"{self.unrecorded} images of the store are of unknown origin, perhaps another tool's"
@@ -93,7 +92,7 @@ def _in_doubt(finding: Finding) -> bool:
 
 
 def _judge(subject: Subject, finding: Finding, *, running: bool) -> Iterator[CheckResult]:
-    where = f"{subject.called}: {finding.entry.name}"
+    where = f"{subject.called}: {finding.entry.shown}"
     if finding.quarantined is not None:
         if not finding.obsolete:
             text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'nobody knows why'}"
@@ -103,7 +102,7 @@ def _judge(subject: Subject, finding: Finding, *, running: bool) -> Iterator[Che
         next_step = "tukit-sysext verify --repair"
         if finding.blocks:
             text += "; systemd-sysext merges nothing at all with it"
-            path = str(subject.path / EXTENSIONS / finding.entry.name)
+            path = str(subject.path / finding.entry.folder / finding.entry.name)
             # what does not end in .raw is no image file
             moved = shlex.join(("mv", path, f"{path}.off"))
             next_step = "tukit-sysext verify --boot" if running and harmful(finding) else moved

@@ -31,8 +31,8 @@ def add(commands: Commands) -> None:
                 argument(
                     "--boot",
                     action="store_true",
-                    help="what a unit runs before the merge: put links that would harm it into quarantine, and take "
-                    "out what is whole again",
+                    help="what a unit runs before the merge: put what would harm it into quarantine, and take out "
+                    "what is whole again",
                 ),
             ),
             argument("--repair", action="store_true", help="bring back what is missing or damaged"),

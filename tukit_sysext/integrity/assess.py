@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Assessing a tree: is every image that it would merge present, whole, fitting, and linked under the right name?
 
-Changes nothing but, where an image is found damaged, its record (see Examiner). Links in quarantine are assessed as if
-they stood in /etc/extensions.
+Of the running system also what all trees share, /run/extensions and /var/lib/extensions, which is never ours. Changes
+nothing but, where an image is found damaged, its record (see Examiner). What is in quarantine is assessed as if it
+stood in its place.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.finding import Finding, obsolete
+from tukit_sysext.layout import EXTENSIONS, SHARED_EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.link_names import MergeNameRefused
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
-from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.entries import Entry, shared_entries
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.examine import Examiner
@@ -119,10 +121,14 @@ def assess(
             entries = facts.tree.entries if subject.entries is None else subject.entries
             assessor = _Assessor(look, facts, examiner, inside=inside)
             findings = [assessor.assess(entry) for entry in entries]
+            folders: tuple[str, ...] = (EXTENSIONS,)
+            if subject.path == machine.layout.root:
+                folders += SHARED_EXTENSIONS
+                findings += assessor.assess_shared(shared_entries(tree), findings)
             good = {finding.name for finding in findings if finding.ours and finding.good}
-            for link in quarantine_folder.quarantined(tree):
+            for link in (link for folder in folders for link in quarantine_folder.quarantined(tree, folder)):
                 # out of the way, so that it blocks nothing
-                finding = replace(assessor.assess(link.entry), quarantined=link, blocks=False)
+                finding = replace(assessor.assess(link.entry, link.path), quarantined=link, blocks=False)
                 findings.append(replace(finding, obsolete=obsolete(finding, good, facts.wanted)))
             return Assessment(subject=subject, findings=tuple(findings), unknown=unknown)
     except (UnknownState, OutsideTree) as error:
@@ -138,14 +144,28 @@ class _Assessor:
         self._examiner = examiner
         self._inside = inside
 
-    def assess(self, entry: Entry) -> Finding:
+    def assess(self, entry: Entry, at: Path | None = None) -> Finding:
+        """Assess an entry; ``at`` is where it is now, if not in its place."""
         if entry.image is not None:
             return self._of_store(entry, self._examiner.look(entry.image))
         finding = Finding(entry=entry, name=entry.stem, version="?", condition=Condition.UNRECORDED)
         try:
-            return self._elsewhere(entry, finding)
+            return self._elsewhere(entry, finding, at)
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
+
+    def assess_shared(self, entries: Sequence[Entry], stronger: Sequence[Finding]) -> Sequence[Finding]:
+        """Assess entries of weaker folders: systemd-sysext looks into none whose name it has from a stronger one."""
+        by_name = {finding.entry.stem: finding for finding in stronger if finding.taken}
+        findings: list[Finding] = []
+        for entry in entries:
+            finding = self.assess(entry)
+            hidden = by_name.setdefault(entry.stem, finding) if finding.taken else finding
+            if hidden is not finding:
+                reason = f"{hidden.entry.shown} takes its place"
+                finding = replace(finding, condition=Condition.UNRECORDED, reason=reason, blocks=False, unseen=False)
+            findings.append(finding)
+        return findings
 
     def _of_store(self, entry: Entry, stored: Stored) -> Finding:
         name = stored.name or entry.stem
@@ -155,7 +175,7 @@ class _Assessor:
             version=stored.version,
             condition=_AS_ENTRY.get(stored.condition, stored.condition),
             reason=stored.reason,
-            ours=name in self._facts.wanted,
+            ours=name in self._facts.wanted and entry.folder == EXTENSIONS,
             recorded=stored.record is not None,
         )
         if stored.condition in (Condition.DAMAGED, Condition.IRREGULAR):
@@ -173,7 +193,7 @@ class _Assessor:
         record = stored.record
         if not finding.entry.name.endswith(".raw"):
             reason = "a link to an image needs .raw at its end: it is not merged"
-            return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason)
+            return replace(finding, condition=Condition.WRONGLY_NAMED, reason=reason, passed_over=True)
         if not self._inside:
             if record is None:
                 return replace(finding, reason=f"{stored.reason}; not looked into", unseen=True)
@@ -202,9 +222,11 @@ class _Assessor:
             return finding
         return replace(finding, condition=Condition.DOES_NOT_FIT, reason=considered.reason)
 
-    def _elsewhere(self, entry: Entry, finding: Finding) -> Finding:
+    def _elsewhere(self, entry: Entry, finding: Finding, at: Path | None = None) -> Finding:
         """An entry that leads out of the store, or is no link: never ours."""
         path, shown = self._look.leads_to(entry), entry.target or entry.name
+        if at is not None and entry.target is None:
+            path = at
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
@@ -213,10 +235,10 @@ class _Assessor:
             if error.errno not in _LEADS_ASTRAY:
                 raise
             reason = f"{shown}: {error.strerror}, on which systemd-sysext fails"
-            return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True)
+            return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True, passed_over=True)
         image = stat.S_ISREG(mode) and entry.name.endswith(".raw")
         if not image and not stat.S_ISDIR(mode):
-            return replace(finding, reason="nothing that systemd-sysext takes for an image")
+            return replace(finding, reason="nothing that systemd-sysext takes for an image", passed_over=True)
         if image and not self._inside:
             return replace(finding, reason="not looked into", unseen=True)
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The condition of an entry of a tree's /etc/extensions, and whether something has to be done. Values only."""
+"""The condition of what systemd-sysext finds in a tree, and whether something has to be done. Values only."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Finding:
 
     ``name`` and ``version`` are the image's. ``ours`` for a link into the store of an image that is wanted.
     ``recorded``: there is a record of its content. ``blocks``: as it is, systemd-sysext would merge nothing at all.
-    ``unseen``: whether it does is not known, as nobody looked into it. ``quarantined`` is its place in quarantine, and
-    ``obsolete`` why it need not come back from there (empty: it may).
+    ``unseen``: whether it does is not known, as nobody looked into it. ``passed_over``: it is no image to it.
+    ``quarantined`` is its place in quarantine, and ``obsolete`` why it need not come back from there (empty: it may).
     """
 
     entry: Entry
@@ -37,6 +37,7 @@ class Finding:
     recorded: bool = False
     blocks: bool = False
     unseen: bool = False
+    passed_over: bool = False
     quarantined: Quarantined | None = None
     obsolete: str = ""
 
@@ -49,6 +50,11 @@ class Finding:
     def shown(self) -> str:
         """The version for people, two contents of it told apart."""
         return shown_version(self.version, self.file_name or "")
+
+    @property
+    def taken(self) -> bool:
+        """Whether systemd-sysext takes it for an image, whose name it does not look for in weaker folders then."""
+        return not self.passed_over and self.condition is not Condition.MISSING
 
     @property
     def good(self) -> bool:

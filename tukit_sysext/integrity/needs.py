@@ -29,7 +29,7 @@ _LIMIT = 1024 * 1024
 class Need:
     """An image that has to be repaired, in the snapshot ``snapshot`` (None: the running system, number not known).
 
-    ``link`` is its link, ``file_name`` its file in the store, ``since`` in seconds since the epoch.
+    ``link`` is its link (Entry.shown), ``file_name`` its file in the store, ``since`` in seconds since the epoch.
     """
 
     snapshot: int | None
@@ -63,7 +63,7 @@ def tell(assessment: Assessment) -> None:
                 assessment.subject.called,
                 finding.name,
                 finding.shown,
-                finding.entry.name,
+                finding.entry.shown,
                 finding.condition,
                 finding.reason,
                 scope,
@@ -81,7 +81,7 @@ def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterab
     now = int(time.time())
     needs = [need for assessment in known for need in _needs(assessment, now)]
     checked = [assessment.subject.number for assessment in known]
-    unsettled = {(each.subject.number, finding.entry.name) for each in known for finding in each.unsettled}
+    unsettled = {(each.subject.number, finding.entry.shown) for each in known for finding in each.unsettled}
     needs += [need for need in read(machine.layout.repair) if (need.snapshot, need.link) in unsettled]
     _remember(machine, update(machine.layout.repair, checked, needs, matter=relevant), now)
 
@@ -91,7 +91,7 @@ def _needs(assessment: Assessment, now: int) -> Iterable[Need]:
         if finding.content_lost and finding.file_name is not None:
             yield Need(
                 snapshot=assessment.subject.number,
-                link=finding.entry.name,
+                link=finding.entry.shown,
                 file_name=finding.file_name,
                 name=finding.name,
                 version=finding.version,

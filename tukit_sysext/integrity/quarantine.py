@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Which links of the running system have to be out of the way before systemd-sysext merges, and which may come back.
+"""What of the running system has to be out of the way before systemd-sysext merges, and what may come back.
 
 One image on which systemd-sysext fails keeps all others out (threat C14). A link of ours goes whatever is wrong with
-its image, so that nothing else is merged than what was verified; of others' only what would make the whole merge fail.
-Nothing is deleted but a link of ours whose image has a good one meanwhile.
+its image, so that nothing else is merged than what was verified; of others' links and files only what would make the
+whole merge fail. Nothing is deleted but a link of ours whose image has a good one meanwhile.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pathlib import Path
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.integrity.finding import Finding
-from tukit_sysext.integrity.quarantine_folder import Quarantine
+from tukit_sysext.integrity.quarantine_folder import MOVABLE, Quarantine
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.entries import EntryKind, changing
+from tukit_sysext.snapshots.entries import changing
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
@@ -50,7 +51,7 @@ class MoveOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """A link that was moved, or could not be, and why."""
+    """A link or file that was moved, or could not be, and why."""
 
     link: str
     outcome: MoveOutcome
@@ -87,7 +88,7 @@ def _recorded(machine: Machine) -> bool:
 
 
 def isolate(machine: Machine, assessment: Assessment) -> Sequence[Move]:
-    """Put back what is good again, then take what would harm the merge out of /etc/extensions."""
+    """Put back what is good again, then take what would harm the merge out of its folder."""
     # the collection must not look while a link is on its way from one place to the other
     with shared(machine.layout.lock), Tree(assessment.subject.path) as tree, changing(tree, machine.layout.locks):
         mover = _Mover(tree, assessment)
@@ -104,8 +105,9 @@ def put_back(machine: Machine, assessment: Assessment) -> Sequence[Move]:
 
 class _Mover:
     def __init__(self, tree: Tree, assessment: Assessment) -> None:
-        self._quarantine = Quarantine(tree)
         self._findings = assessment.findings
+        folders = dict.fromkeys((EXTENSIONS, *(finding.entry.folder for finding in self._findings)))
+        self._quarantines = {folder: Quarantine(tree, folder) for folder in folders}
 
     def put_back(self) -> list[Move]:
         moves: list[Move] = []
@@ -115,12 +117,13 @@ class _Mover:
             link = finding.quarantined
             if link is None:
                 continue
+            quarantine = self._quarantines[finding.entry.folder]
             obsolete = finding.obsolete or (f"a newer {finding.name} came back" if finding.name in back else "")
             with _failures_told(finding, moves):
                 if obsolete:
-                    self._quarantine.drop(link)
+                    quarantine.drop(link)
                     moves.append(_move(finding, MoveOutcome.DROPPED, obsolete))
-                elif finding.good and self._quarantine.put_back(link):
+                elif finding.good and quarantine.put_back(link):
                     back |= {finding.name} if finding.ours else set()
                     reason = f"{finding.name} {finding.shown} is whole and fits"
                     moves.append(_move(finding, MoveOutcome.BACK, reason))
@@ -132,18 +135,19 @@ class _Mover:
             if finding.quarantined is None and harmful(finding):
                 reason = f"{finding.condition}: {finding.reason}"
                 with _failures_told(finding, moves):
-                    self._quarantine.take(finding.entry, reason, time_text())
+                    self._quarantines[finding.entry.folder].take(finding.entry, reason, time_text())
                     moves.append(_move(finding, MoveOutcome.TAKEN, reason))
-        try:
-            self._quarantine.sweep()
-        except (OSError, OutsideTree, UnknownState) as error:
-            log.warning("quarantine: %s", error)
+        for quarantine in self._quarantines.values():
+            try:
+                quarantine.sweep()
+            except (OSError, OutsideTree, UnknownState) as error:
+                log.warning("quarantine: %s", error)
         return moves
 
 
 def harmful(finding: Finding) -> bool:
-    """Whether an entry is taken out before the merge: only a link is, and only one that systemd-sysext looks at."""
-    if finding.entry.kind is not EntryKind.LINK:
+    """Whether an entry is taken out before the merge: a link or a file, on which it would fail, or which is ours."""
+    if finding.entry.kind not in MOVABLE:
         return False
     return finding.blocks or (finding.ours and finding.condition in _BAD and finding.entry.name.endswith(".raw"))
 
@@ -154,15 +158,15 @@ def _failures_told(finding: Finding, moves: list[Move]) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        log.info("%s: somebody else moved it: %s", finding.entry.name, error)
+        log.info("%s: somebody else moved it: %s", finding.entry.shown, error)
     except (OutsideTree, UnknownState) as error:
         moves.append(_failed(finding, str(error), error.next_step))
     except OSError as error:
-        moves.append(_failed(finding, error.strerror or str(error), remedy(Path("/etc"), error)))
+        moves.append(_failed(finding, error.strerror or str(error), remedy(Path("/", finding.entry.folder), error)))
 
 
 def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:
-    return Move(link=finding.entry.name, outcome=outcome, reason=reason, finding=finding)
+    return Move(link=finding.entry.shown, outcome=outcome, reason=reason, finding=finding)
 
 
 def _failed(finding: Finding, reason: str, next_step: str | None) -> Move:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""``/etc/tukit-sysext/quarantine`` of a tree: links that would harm the merge, each with its reason beside it.
+"""The quarantines of a tree: links and files that would harm the merge, each with its reason beside it.
 
-A link ``NAME`` has ``NAME.reason`` (JSON). The reason is written first and deleted last, so that a killed run leaves a
-link with its reason, or a reason without a link, which the next run deletes.
+That of /etc/extensions is ``/etc/tukit-sysext/quarantine``, the others are within their folders (quarantine_of()). An
+entry ``NAME`` has ``NAME.reason`` (JSON). The reason is written first and deleted last, so that a killed run leaves an
+entry with its reason, or a reason without an entry, which the next run deletes.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.layout import EXTENSIONS, QUARANTINE
+from tukit_sysext.layout import EXTENSIONS, quarantine_of
 from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, image_of
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
@@ -24,6 +27,9 @@ from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
+
+MOVABLE = (EntryKind.LINK, EntryKind.FILE)
+"""What is ever moved: on a folder no merge fails."""
 
 _SUFFIX = ".reason"
 _LIMIT = 64 * 1024
@@ -36,40 +42,49 @@ _LONGEST = _NAME_MAX - len(f"{TEMPORARY_PREFIX}.{_NAMES}{_SUFFIX}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quarantined:
-    """A link in quarantine: the name that it has there, the entry that it was in /etc/extensions, why, and since when.
+    """An entry in quarantine: the name that it has there, what it was in its place, why, and since when.
 
-    ``since`` in UTC, RFC 3339; empty where not known.
+    ``since`` in UTC, RFC 3339; empty where not known. ``path`` is where it is now.
     """
 
     name: str
     entry: Entry
     reason: str
     since: str
+    path: Path
 
 
-def quarantined(tree: Tree) -> tuple[Quarantined, ...]:
-    """The links in quarantine, by name. Raises UnknownState where they cannot be read."""
+def quarantined(tree: Tree, folder: str = EXTENSIONS) -> tuple[Quarantined, ...]:
+    """What of a folder is in quarantine, by name. Raises UnknownState where that cannot be read."""
+    place = quarantine_of(folder)
     try:
-        descriptor = tree.directory(QUARANTINE)
+        # nobody makes links of what all trees share but who has it elsewhere, and then nothing was moved
+        descriptor = tree.directory(place) if folder == EXTENSIONS else tree.find(place)
     except OutsideTree as error:
         raise UnknownState(str(error)) from error
     if descriptor is None:
         return ()
     try:
-        return tuple(_read(descriptor, entry) for entry in entries_of(descriptor) if entry.kind is EntryKind.LINK)
+        return tuple(
+            _read(descriptor, entry, folder, tree.path / place)
+            for entry in entries_of(descriptor)
+            # a file without a reason is somebody's, or the reason of a link
+            if entry.kind is EntryKind.LINK or (entry.kind is EntryKind.FILE and _note(descriptor, entry.name))
+        )
     except OSError as error:
-        raise UnknownState(f"{tree.path}/{QUARANTINE}: cannot be read: {error.strerror}") from error
+        raise UnknownState(f"{tree.path}/{place}: cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
 
 
-def _read(descriptor: int, entry: Entry) -> Quarantined:
+def _read(descriptor: int, entry: Entry, folder: str, place: Path) -> Quarantined:
     note = _note(descriptor, entry.name)
     link = note.get("link", "")
-    # only what can be a name in /etc/extensions goes there again
+    # only what can be a name in its folder goes there again
     name = link if _is_name(link) else entry.name
-    was = Entry(name=name, kind=EntryKind.LINK, target=entry.target, image=image_of(entry.target or ""))
-    return Quarantined(name=entry.name, entry=was, reason=note.get("reason", ""), since=note.get("since", ""))
+    was = replace(entry, name=name, image=image_of(entry.target, folder) if entry.target else None, folder=folder)
+    reason, since = note.get("reason", ""), note.get("since", "")
+    return Quarantined(name=entry.name, entry=was, reason=reason, since=since, path=place / entry.name)
 
 
 def _is_name(text: str) -> bool:
@@ -90,13 +105,15 @@ def _note(descriptor: int, name: str) -> dict[str, str]:
 
 
 class Quarantine:
-    """Moves links of one tree in and out, and replaces nothing that is there already."""
+    """Moves entries of one folder of a tree in and out, and replaces nothing that is there already."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, folder: str = EXTENSIONS) -> None:
         self._tree = tree
+        self._folder = folder
+        self._place = quarantine_of(folder)
 
     def take(self, entry: Entry, reason: str, since: str) -> str:
-        """Move a link out of /etc/extensions; the name that it has in quarantine.
+        """Move an entry out of its folder; the name that it has in quarantine.
 
         Raises OSError, OutsideTree, UnknownState, as all that is done here.
         """
@@ -117,10 +134,10 @@ class Quarantine:
                     os.fsync(quarantine)
                     os.fsync(extensions)
                     return name
-            raise OSError(17, f"no free name for {entry.name}", QUARANTINE)
+            raise OSError(17, f"no free name for {entry.name}", self._place)
 
     def put_back(self, link: Quarantined) -> bool:
-        """Move a link back to /etc/extensions; False where its name is taken there."""
+        """Move an entry back to its folder; False where its name is taken there."""
         with self._directories() as (extensions, quarantine):
             try:
                 rename_new(quarantine, link.name, extensions, link.entry.name)
@@ -137,8 +154,8 @@ class Quarantine:
             self._forget(quarantine, link.name)
 
     def sweep(self) -> None:
-        """Delete reasons without a link, which killed runs left."""
-        quarantine = self._tree.directory(QUARANTINE)
+        """Delete reasons without an entry, which killed runs left."""
+        quarantine = self._tree.directory(self._place)
         if quarantine is None:
             return
         try:
@@ -153,10 +170,11 @@ class Quarantine:
     @contextmanager
     def _directories(self) -> Iterator[tuple[int, int]]:
         """Descriptors of both directories, reached beneath the tree and without any symbolic link."""
-        self._tree.expect_own_etc()
+        if self._folder == EXTENSIONS:
+            self._tree.expect_own_etc()
         opened: list[int] = []
         try:
-            for path in (EXTENSIONS, os.path.dirname(QUARANTINE), QUARANTINE):
+            for path in (self._folder, os.path.dirname(self._place), self._place):
                 descriptor = self._tree.directory(path, create=True)
                 if descriptor is None:
                     raise FileNotFoundError(2, os.strerror(2), path)
@@ -166,11 +184,10 @@ class Quarantine:
             for descriptor in opened:
                 os.close(descriptor)
 
-    @staticmethod
-    def _write(quarantine: int, name: str, note: dict[str, str]) -> None:
+    def _write(self, quarantine: int, name: str, note: dict[str, str]) -> None:
         temporary = f"{TEMPORARY_PREFIX}{name}{_SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with labelled(f"/{QUARANTINE}/{name}{_SUFFIX}"):
+        with labelled(f"/{self._place}/{name}{_SUFFIX}"):
             descriptor = os.open(temporary, flags, 0o644, dir_fd=quarantine)
         with open(descriptor, "wb") as file:
             file.write(json.dumps(note, indent=1).encode() + b"\n")
@@ -193,12 +210,18 @@ def _short(name: str) -> str:
 
 
 def _is_same(extensions: int, quarantine: int, name: str, entry: Entry) -> bool:
-    """Whether a link in quarantine is the very link that stands in /etc/extensions."""
+    """Whether what is in quarantine is the very entry that stands in its folder."""
     try:
-        targets = {os.readlink(entry.name, dir_fd=extensions), os.readlink(name, dir_fd=quarantine)}
+        here = os.stat(entry.name, dir_fd=extensions, follow_symlinks=False)
+        there = os.stat(name, dir_fd=quarantine, follow_symlinks=False)
+        if stat.S_ISLNK(here.st_mode) and stat.S_ISLNK(there.st_mode):
+            targets = {os.readlink(entry.name, dir_fd=extensions), os.readlink(name, dir_fd=quarantine)}
+            same = targets == {entry.target}
+        else:
+            same = os.path.samestat(here, there)
     except OSError:
         return False
-    return targets == {entry.target} and _note(quarantine, name).get("link") == entry.name
+    return same and _note(quarantine, name).get("link") == entry.name
 
 
 def _lexists(directory: int, name: str) -> bool:

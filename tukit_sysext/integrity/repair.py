@@ -136,9 +136,9 @@ class _Repairer:
         """Link what a transaction would choose; ``lost`` says why the recorded content cannot be brought back."""
         self._before = self._state(finding.name)
         wanted = load_wanted(self._tree).images.get(finding.name)
-        if wanted is None or wanted.state is State.REMOVED:
+        if wanted is None or wanted.state is State.REMOVED or finding.entry.folder != EXTENSIONS:
             why = lost or f"{finding.condition}: {finding.reason}"
-            link = self._subject.path / EXTENSIONS / finding.entry.name
+            link = self._subject.path / finding.entry.folder / finding.entry.name
             next_step = f"remove the link {link}, or bring its image back"
             return _failed(finding, f"{why}; it is not wanted there, so nothing takes its place", next_step)
         if record is None and finding.version != "?":

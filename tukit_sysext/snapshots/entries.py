@@ -8,13 +8,13 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.layout import EXTENSIONS, STORE
+from tukit_sysext.layout import EXTENSIONS, PASSED_OVER, SHARED_EXTENSIONS, STORE
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import LINK, labelled
 from tukit_sysext.system.lock import alone
@@ -32,12 +32,21 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One entry. ``target`` is what a link says; ``image`` the file of the store that it leads to, None otherwise."""
+    """One entry. ``target`` is what a link says; ``image`` the file of the store that it leads to, None otherwise.
+
+    ``folder`` is where it is, relative to the root of the tree.
+    """
 
     name: str
     kind: EntryKind
     target: str | None = None
     image: str | None = None
+    folder: str = EXTENSIONS
+
+    @property
+    def shown(self) -> str:
+        """For people: the name, with the folder where that is not the tree's own."""
+        return self.name if self.folder == EXTENSIONS else f"/{self.folder}/{self.name}"
 
     @property
     def stem(self) -> str:
@@ -45,13 +54,13 @@ class Entry:
         return self.name.removesuffix(".raw")
 
 
-def image_of(target: str) -> str | None:
-    """The file of the store that a link in /etc/extensions with this text leads to, None for a link elsewhere."""
+def image_of(target: str, folder: str = EXTENSIONS) -> str | None:
+    """The file of the store that a link of a folder with this text leads to, None for a link elsewhere."""
     if "\0" in target:
         return None
-    folder, name = posixpath.split(posixpath.normpath(posixpath.join("/", EXTENSIONS, target)))
+    head, name = posixpath.split(posixpath.normpath(posixpath.join("/", folder, target)))
     # normpath leaves two slashes at the start, which are one for Linux
-    return name if folder.replace("//", "/") == STORE and name else None
+    return name if head.replace("//", "/") == STORE and name else None
 
 
 def read_entries(tree: Tree) -> tuple[Entry, ...]:
@@ -83,6 +92,26 @@ def read_entries(tree: Tree) -> tuple[Entry, ...]:
         os.close(descriptor)
 
 
+def shared_entries(tree: Tree) -> tuple[Entry, ...]:
+    """What systemd-sysext finds beside /etc/extensions where this tree runs, the strongest first.
+
+    Raises UnknownState where it cannot be read.
+    """
+    found: list[Entry] = []
+    for folder, descriptor in tree.find_each(SHARED_EXTENSIONS):
+        try:
+            entries = entries_of(descriptor)
+        except OSError as error:
+            raise UnknownState(f"{tree.path / folder}: cannot be read: {error.strerror}") from error
+        found += (
+            replace(entry, folder=folder, image=image_of(entry.target or "", folder))
+            for entry in entries
+            # a link is followed first, whatever its name, and fails all where it leads in a circle
+            if entry.kind is EntryKind.LINK or not entry.name.startswith(PASSED_OVER)
+        )
+    return tuple(found)
+
+
 def entries_of(directory: int) -> tuple[Entry, ...]:
     """All entries of an open directory but temporary ones of ours and systemd's locks, by name. Raises OSError."""
     with os.scandir(directory) as entries:
@@ -95,7 +124,7 @@ def entries_of(directory: int) -> tuple[Entry, ...]:
 
 def is_lock(name: str) -> bool:
     """Whether it is what systemd leaves beside an image or a folder that it locked (``.#gdb.raw.lck``)."""
-    return name.startswith(".#") and name.endswith(".lck")
+    return name.startswith(PASSED_OVER) and name.endswith(".lck")
 
 
 def _ours(name: str) -> bool:

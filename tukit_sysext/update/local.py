@@ -14,7 +14,6 @@ from pathlib import Path
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
-from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
@@ -183,7 +182,7 @@ class LocalLook:
         """Resolve a link: /usr and /etc inside the tree, all else on the running system."""
         target = entry.target
         if target is None:
-            return self._tree.path / EXTENSIONS / entry.name
-        absolute = target if target.startswith("/") else f"/{EXTENSIONS}/{target}"
+            return self._tree.path / entry.folder / entry.name
+        absolute = target if target.startswith("/") else f"/{entry.folder}/{target}"
         in_tree = absolute.startswith(("/usr/", "/etc/"))
         return (self._tree.path if in_tree else self.machine.layout.root) / absolute.lstrip("/")

@@ -11,6 +11,7 @@ from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.roots import RootSet, find_roots
+from tukit_sysext.layout import EXTENSIONS, SHARED_EXTENSIONS, quarantine_of
 from tukit_sysext.snapshots.snapper import scan
 
 STORE = "/var/lib/sysext-store"
@@ -65,9 +66,10 @@ def test_a_link_in_the_store_keeps_what_it_names(snapshot_1: PlainMachine) -> No
     assert sorted(found["a-1.raw"]) == ["link latest.raw in the store", "link second.raw in the store"]
 
 
-def test_a_link_in_quarantine_counts(snapshot_1: PlainMachine) -> None:
-    found = roots(snapshot_1, {"etc/tukit-sysext/quarantine/a.raw": Link(f"{STORE}/a-1.raw")})
-    assert "quarantine" in found["a-1.raw"][0]
+@pytest.mark.parametrize("folder", [EXTENSIONS, *SHARED_EXTENSIONS])
+def test_a_link_in_quarantine_counts(snapshot_1: PlainMachine, folder: str) -> None:
+    found = roots(snapshot_1, {f"{quarantine_of(folder)}/a.raw": Link(f"{STORE}/a-1.raw")})
+    assert quarantine_of(folder) in found["a-1.raw"][0]
 
 
 @pytest.mark.parametrize(

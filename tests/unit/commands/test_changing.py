@@ -17,6 +17,7 @@ from tests.lab.images import make_image
 from tests.machine import NEW, OLD, TOP, PlainMachine, with_source
 from tests.trees import Content, listing, make_tree
 from tukit_sysext import cli
+from tukit_sysext.layout import SHARED_EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.update.fetch import Fetching
 
@@ -162,6 +163,16 @@ class TestUpdate:
         assert "source not reachable" in text
         assert "1.0, the version so far, would fit, but 1.1 is held" in text
         assert "tukit-sysext unhold gdb" in text
+
+    @pytest.mark.parametrize("folder", SHARED_EXTENSIONS)
+    def test_what_takes_the_place_of_what_is_removed_is_said(
+        self, offered_gdb: PlainMachine, run: Run, folder: str
+    ) -> None:
+        make_tree(offered_gdb.root, {f"{folder}/gdb.raw": "an image", f"{folder}/vim.raw": "another one"})
+        said = run("remove", "gdb")
+        assert f"/{folder}/gdb.raw takes the place of what is removed, and is not ours" in said
+        assert f"next step: mv /{folder}/gdb.raw /{folder}/gdb.raw.off" in said
+        assert "vim" not in said
 
     def test_a_name_that_was_removed_is_unknown(self, offered_gdb: PlainMachine, run: Run) -> None:
         make_tree(offered_gdb.root, {"etc/tukit-sysext/images.d/gone.conf": "[Image]\nState=removed\n"})

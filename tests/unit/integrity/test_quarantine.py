@@ -10,17 +10,20 @@ import os
 import pytest
 
 from tests.records import publish, record, sha256
-from tests.trees import Link, listing, make_tree
+from tests.trees import Content, Link, listing, make_tree
 from tests.unit.integrity.verify_site import LEVEL, VerifySite, file_of, flip
+from tukit_sysext import cli
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.quarantine import Move, MoveOutcome, isolate, unsure
 from tukit_sysext.integrity.repair import repair
-from tukit_sysext.layout import QUARANTINE, STORE
+from tukit_sysext.layout import EXTENSIONS, QUARANTINE, SHARED_EXTENSIONS, STORE, quarantine_of
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.names import handle, shown_version
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.syscalls import rename_new
 from tukit_sysext.system.tree import Tree
+
+FOLDERS = (EXTENSIONS, *SHARED_EXTENSIONS)
 
 
 @pytest.fixture
@@ -234,10 +237,10 @@ def test_two_at_once(good_image: VerifySite) -> None:
 def test_a_name_that_is_taken_is_never_written_over(good_image: VerifySite) -> None:
     gone(good_image)
     boot(good_image)
-    make_tree(good_image.root, {"etc/extensions/gdb.raw": "a file of somebody's"})
+    make_tree(good_image.root, {"etc/extensions/gdb.raw": "gdb 7"})
     good_image.store_image("1")
     assert boot(good_image) == []
-    assert (good_image.root / "etc/extensions/gdb.raw").read_text() == "a file of somebody's"
+    assert (good_image.root / "etc/extensions/gdb.raw").read_text() == "gdb 7"
     assert list(quarantined(good_image)) == ["gdb.raw"]
 
 
@@ -277,9 +280,81 @@ def test_others_files_of_the_store_that_we_do_not_use(good_image: VerifySite, co
     assert boot(good_image) == ([("x.raw", MoveOutcome.TAKEN)] if taken else [])
 
 
-def test_what_is_no_link_is_never_moved(good_image: VerifySite) -> None:
-    make_tree(good_image.root, {"etc/extensions/x.raw": "<html>", "etc/extensions/y": None})
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_no_merge_fails_on_is_never_moved(good_image: VerifySite, folder: str) -> None:
+    make_tree(good_image.root, {f"{folder}/x.img": "<html>", f"{folder}/y": None, f"{folder}/z.raw": Link("/nowhere")})
+    os.mkfifo(good_image.root / folder / "fifo.raw")
     assert boot(good_image) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("kind", ["file", "link", "circle"])
+def test_whatever_the_merge_fails_on_goes_and_comes_back(good_image: VerifySite, folder: str, kind: str) -> None:
+    """C14: a file as well as a link, in each folder that systemd-sysext looks into."""
+    bad: dict[str, Content] = {"file": "<html>", "link": Link("/srv/x.raw"), "circle": Link("x.raw")}
+    make_tree(good_image.root, {f"{folder}/x.raw": bad[kind], "srv/x.raw": "<html>"})
+    shown = "x.raw" if folder == EXTENSIONS else f"/{folder}/x.raw"
+    before = listing(good_image.root / folder)
+
+    assert boot(good_image) == [(shown, MoveOutcome.TAKEN)]
+
+    assert not os.path.lexists(good_image.root / folder / "x.raw")
+    quarantine = good_image.root / quarantine_of(folder)
+    assert sorted(os.listdir(quarantine)) == ["x.raw", "x.raw.reason"]
+    assert good_image.assess().wrong == ()
+    assert boot(good_image) == [], "doing it twice changes nothing"
+    if kind == "circle":
+        return
+    (quarantine / "x.raw" if kind == "file" else good_image.root / "srv/x.raw").write_text("x 1")
+    assert boot(good_image) == [(shown, MoveOutcome.BACK)]
+    assert os.listdir(quarantine) == []
+    os.rmdir(quarantine)
+    assert listing(good_image.root / folder).keys() == before.keys()
+
+
+def test_what_a_stronger_folder_has_is_not_looked_at(good_image: VerifySite) -> None:
+    """systemd-sysext takes the first of a name."""
+    make_tree(
+        good_image.root,
+        {"var/lib/extensions/good.raw": "<html>", "run/extensions/x.raw": "x 1", "var/lib/extensions/x.raw": "<html>"},
+    )
+    assert boot(good_image) == []
+    hidden = {
+        each.entry.shown: each.reason for each in good_image.assess().findings if "takes its place" in each.reason
+    }
+    assert hidden == {
+        "/var/lib/extensions/good.raw": "good.raw takes its place",
+        "/var/lib/extensions/x.raw": "/run/extensions/x.raw takes its place",
+    }
+    (good_image.root / "etc/extensions/good.raw").unlink()
+    (good_image.root / "run/extensions/x.raw").unlink()
+    assert boot(good_image) == [
+        ("/var/lib/extensions/good.raw", MoveOutcome.TAKEN),
+        ("/var/lib/extensions/x.raw", MoveOutcome.TAKEN),
+    ]
+
+
+def test_what_comes_up_when_another_one_was_moved(good_image: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
+    gone(good_image)
+    make_tree(good_image.root, {"run/extensions/gdb.raw": "<html>", "var/lib/extensions/gdb.raw": "<html>"})
+    cli.main(["verify", "--boot"], machine=good_image.machine)
+    moved = [line.partition(": quarantined")[0] for line in capsys.readouterr().out.splitlines()]
+    assert moved == ["gdb.raw", "/run/extensions/gdb.raw", "/var/lib/extensions/gdb.raw"]
+
+
+def test_an_image_of_the_store_that_is_not_ours_there_goes_where_it_blocks_alone(good_image: VerifySite) -> None:
+    """Wanted, but linked where nothing of ours is."""
+    path = good_image.store_image("1")
+    make_tree(good_image.root, {"var/lib/extensions/gdb.raw": Link(f"{STORE}/{file_of('1')}")})
+    path.unlink()
+    assert boot(good_image) == [], "what is missing is left out of the merge"
+    path.write_bytes(b"<html>")
+    assert boot(good_image) == [("/var/lib/extensions/gdb.raw", MoveOutcome.TAKEN)]
+
+
+def test_of_another_tree_only_its_own_folder_counts(good_image: VerifySite) -> None:
+    make_tree(good_image.wanting_snapshot(7), {"var/lib/extensions/x.raw": "<html>", "run/extensions/y.raw": "<html>"})
+    assert good_image.assess(7).findings == ()
 
 
 def test_nothing_is_moved_on_an_overlay_of_configuration_extensions(good_image: VerifySite) -> None:

@@ -340,7 +340,6 @@ def test_what_cannot_be_repaired_asks_for_no_repair(
     assert status == 1
     assert "it blocks the whole merge" in out
     assert "verify --repair" not in out and "verify --boot" in out
-    assert "move y.raw out of /etc/extensions" in out
     running_snapshot(guarded_gdb)
     tell(guarded_gdb, EventKind.BOOTED)
     assert "--repair" not in caplog.text

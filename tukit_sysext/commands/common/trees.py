@@ -114,6 +114,7 @@ def entry_document(entry: Entry, look: Look) -> dict[str, Any]:
     version = stored.version if stored is not None else "?"
     return {
         "link": entry.name,
+        "folder": f"/{entry.folder}",
         "kind": entry.kind,
         "target": entry.target,
         "image": stored.name if stored is not None else None,

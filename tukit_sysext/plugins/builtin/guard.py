@@ -70,7 +70,7 @@ class Guard:
         for finding in assessment.findings:
             # what is lost is logged by needs.tell()
             if (finding.wrong and not finding.content_lost) or finding in assessment.unsettled:
-                wrong = f"{finding.name} {finding.shown} ({finding.entry.name}): {finding.condition}: {finding.reason}"
+                wrong = f"{finding.name} {finding.shown} ({finding.entry.shown}): {finding.condition}: {finding.reason}"
                 log.error("%s: %s", assessment.subject.called, wrong)
         needs.tell(assessment)
         needs.enter(machine, [assessment], matter=scan.in_use)
