@@ -135,8 +135,8 @@ DEFENCES: tuple[Defence, ...] = (
         "P14",
         "a boot where nothing could be looked into ends well",
         "tukit_sysext/commands/verify.py",
-        "return ExitStatus.FAILED if failed or assessment.unsettled else",
-        "return ExitStatus.FAILED if failed else",
+        "return ExitStatus.FAILED if assessment.unsettled else status",
+        "return status",
         f"{_CHANGES}[verify --boot-killed]",
     ),
     broken(
