@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tukit_sysext.doctor.check import CheckResult, good, installs, problem, unknown, warning
+from tukit_sysext.doctor.check import CheckResult, good, hint, installs, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.system import systemd_units
@@ -19,6 +19,8 @@ from tukit_sysext.system.systemd_units import UnitState
 from tukit_sysext.system.tree import Tree
 
 MERGE = "systemd-sysext.service"
+EARLY = "systemd-sysext-sysroot.service"
+"""Merges before the initrd is left (since systemd 261), where it was enabled for the initrd."""
 TARGET = "tukit-sysext.target"
 GUARD = "tukit-sysext-boot.service"
 PARTS: Mapping[str, str] = {
@@ -86,7 +88,7 @@ class UnitsCheck:
         try:
             with Tree(machine.layout.root) as tree:
                 started = _started(tree)
-                units = {name: _unit(tree, name, started) for name in (MERGE, *_LOST)}
+                units = {name: _unit(tree, name, started) for name in (MERGE, EARLY, *_LOST)}
         except UnknownState as error:
             unknown = str(error)
         states: Mapping[str, UnitState] = {}
@@ -114,6 +116,7 @@ class UnitsCheck:
             yield unknown("unit states", self.silent, privileged=self.privileged)
         merge = self._merge()
         yield merge or good("unit systemd-sysext", f"{MERGE} merges images at boot")
+        yield from self._early()
         bad = [*self._ours(), *self._failed()]
         yield from bad
         if not bad:
@@ -127,6 +130,15 @@ class UnitsCheck:
             text = f"{MERGE} was not started since the boot: what is linked is merged at the next one"
             return warning(_check(MERGE), text, f"systemctl start {MERGE}")
         return result
+
+    def _early(self) -> Iterator[CheckResult]:
+        unit = self.units[EARLY]
+        if unit.there and unit.started and unit.masked_by is None:
+            text = (
+                f"{EARLY} is enabled: it merges before {GUARD} can look, and nothing where one image is bad; "
+                f"{MERGE} merges the good ones later"
+            )
+            yield hint(_check(EARLY), text, f"systemctl disable {EARLY}, then build the initrd anew")
 
     def _ours(self) -> Iterator[CheckResult]:
         # the guard has no [Install]: what starts it is shipped beside it

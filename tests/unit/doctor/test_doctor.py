@@ -485,6 +485,18 @@ def test_the_units_are_those_that_the_package_and_one_command_start() -> None:
     }
 
 
+def test_a_merge_in_the_initrd_is_told_of(healthy_machine: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of ours can look before it."""
+    early = "systemd-sysext-sysroot.service"
+    make_tree(healthy_machine.root, {f"usr/lib/systemd/system/{early}": "[Service]\n"})
+    assert all(result["check"] != "unit systemd-sysext-sysroot" for result in diagnose(healthy_machine, capsys)[1])
+    link = Link(f"/usr/lib/systemd/system/{early}")
+    make_tree(healthy_machine.root, {f"etc/systemd/system/initrd.target.wants/{early}": link})
+    (told,) = [each for each in diagnose(healthy_machine, capsys)[1] if each["check"] == "unit systemd-sysext-sysroot"]
+    assert told["severity"] == "hint"
+    assert "it merges before tukit-sysext-boot.service can look" in told["text"]
+
+
 def test_a_check_that_fails_keeps_no_other_from_being_done(
     healthy_machine: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
