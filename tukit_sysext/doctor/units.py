@@ -132,8 +132,8 @@ class UnitsCheck:
         return result
 
     def _early(self) -> Iterator[CheckResult]:
-        unit = self.units[EARLY]
-        if unit.there and unit.started and unit.masked_by is None:
+        unit = self.units.get(EARLY)
+        if unit is not None and unit.there and unit.started and unit.masked_by is None:
             text = (
                 f"{EARLY} is enabled: it merges before {GUARD} can look, and nothing where one image is bad; "
                 f"{MERGE} merges the good ones later"
