@@ -18,9 +18,11 @@ WAITING = (
 """What waits for something to do."""
 BOOT = "tukit-sysext-boot.service"
 GC = "tukit-sysext-gc.service"
+PROVISION = "tukit-sysext-provision.service"
 REFUSED = "tukit-sysext-refused.service"
 REPAIR = "tukit-sysext-repair.service"
 SETTLE = "tukit-sysext-settle.service"
+UPDATE = "tukit-sysext-update.service"
 
 EVENTS = "/run/tukit-sysext/events"
 
