@@ -82,6 +82,8 @@ class Machine(Lab):
 
     def soft_reboot(self) -> None:
         """Stop and start everything but the kernel, and what is mounted below /run (systemd-soft-reboot.service(8))."""
+        while select.select([self._ready_fd], [], [], 0)[0]:  # systemd says it after each reload too
+            os.read(self._ready_fd, 4096)
         self.run(["systemctl", "soft-reboot"])
         if not select.select([self._ready_fd], [], [], self.start_seconds)[0]:
             raise LabError("the machine is not up after a soft-reboot")

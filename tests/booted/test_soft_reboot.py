@@ -79,6 +79,30 @@ def test_into_an_updated_one(boot: Boot) -> None:
     assert site.json("status")["repair"] == []
 
 
+def test_marks_of_the_system_before(boot: Boot) -> None:
+    """They are in /run still, and no unit of ours has looked yet: what they say is not said of this system."""
+    machine = boot()
+    site = Site(lab=machine).with_source()
+    site.publish("debug", "1.0", OLD)
+    site.command("install", "debug")
+    machine.run(["systemctl", "mask", BOOT, REPAIR, SETTLE])
+    site.publish("debug", "2.0", NEW)
+    assert site.update().returncode == 0
+    machine.path(f"{STORE}/debug-1.0.x86-64.raw").unlink()
+    (site.images / "debug-1.0.x86-64.raw").unlink()
+    site.command("verify", "--repair", check=False)
+    assert [need["name"] for need in site.json("status")["repair"]] == ["debug"]
+
+    updated = machine.default
+    soft_reboot_into_next(machine)
+
+    assert machine.running == updated
+    assert "debug-1.0" in machine.path("/run/tukit-sysext/repair").read_text()
+    assert site.json("status")["repair"] == []
+    site.command("verify", "--repair")
+    assert not machine.path("/run/tukit-sysext/repair").exists()
+
+
 @pytest.mark.parametrize("process", ["sleep", "tukit-sysext"])
 def test_while_something_is_settled(boot: Boot, process: str) -> None:
     """Who is stopped has not failed, whether it waits or is at work, and all of it is settled afterwards."""

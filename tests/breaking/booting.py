@@ -350,6 +350,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_OWN}::test_where_the_root_is_writable_snapper_has_it_first",
     ),
     broken(
+        "B32",
+        "marks of the system before a soft-reboot count",
+        "tukit_sysext/system/mark.py",
+        "if document.pop(_ROOT, here) != here:",
+        "if document.pop(_ROOT, here) is None:",
+        "tests/unit/system/test_mark.py::test_each_kind_counts_under_its_own_root_alone",
+    ),
+    broken(
         "B15",
         "who logs in is told of a refusal that is over",
         "tukit_sysext/update/refusal.py",

@@ -261,12 +261,9 @@ def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
 
 
 def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
-    """/run is empty after a reboot, the refusal that the mark showed goes on."""
-    if machine.layout.refused.exists():
-        return ExitStatus.DONE
-    known = refusal.known(machine, writable=False)
-    if known is not None:
-        refusal.show(machine, known)
+    """/run has no mark of this system after a reboot, the refusal that the mark showed goes on."""
+    if refusal.read(machine.layout.refused) is None:
+        refusal.show(machine, refusal.known(machine, writable=False) or refusal.NONE)
     return ExitStatus.DONE
 
 

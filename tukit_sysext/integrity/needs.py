@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -16,8 +15,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.store.record import plausible_time
-from tukit_sysext.system.durable import make_directory, write_file
-from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.mark import read_mark, write_mark
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +117,7 @@ def _remember(machine: Machine, new: Sequence[Need], now: int) -> None:
 def read(path: Path) -> tuple[Need, ...]:
     """Read the mark; empty where there is none, or where it cannot be read as one."""
     try:
-        document = json.loads(read_small(path, limit=_LIMIT))
-        return tuple(_parse(image) for image in document["images"])
+        return tuple(_parse(image) for image in read_mark(path, limit=_LIMIT)["images"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return ()
 
@@ -150,7 +147,5 @@ def update(
     if not now:
         path.unlink(missing_ok=True)
     elif now.keys() != before.keys():
-        make_directory(path.parent)
-        images = [asdict(now[key]) for key in sorted(now, key=str)]
-        write_file(path, json.dumps({"images": images}, indent=1).encode() + b"\n", durable=False)
+        write_mark(path, {"images": [asdict(now[key]) for key in sorted(now, key=str)]})
     return new

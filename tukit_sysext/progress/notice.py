@@ -7,7 +7,6 @@ of its start (proc_pid_stat(5)).
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.progress.progress import Download, Report, Stage
-from tukit_sysext.system.durable import make_directory, write_file
-from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.mark import read_mark, write_mark
 
 _LIMIT = 1024 * 1024
 """Bytes that are read of the notice."""
@@ -57,9 +55,7 @@ class ProgressFile:
             {"file": each.file_name, "bytes": each.got, "size": each.size, "begun": each.begun, "done": each.done}
             for each in report.downloads.values()
         ]
-        make_directory(self._path.parent)
-        content = json.dumps({**self._head, "stage": report.stage, "files": files})
-        write_file(self._path, content.encode(), durable=False)
+        write_mark(self._path, {**self._head, "stage": report.stage, "files": files})
 
     def close(self) -> None:
         """See Watcher. The notice of another process stays. Raises OSError."""
@@ -88,10 +84,9 @@ def read(path: Path) -> RunningJob | None:
 def _document(path: Path) -> dict[str, Any]:
     """The content of the notice; empty where there is none, or it cannot be read."""
     try:
-        document = json.loads(read_small(path, limit=_LIMIT))
-    except (OSError, ValueError):
+        return read_mark(path, limit=_LIMIT)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _download(file: dict[str, Any]) -> Download:

@@ -8,7 +8,6 @@ since when.
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
-from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.mark import read_mark, write_mark
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.update import report
 from tukit_sysext.update.outcome import Outcome
@@ -69,10 +68,14 @@ class Refusal:
         return {name: held.next_step for name, held in sorted(self.images.items())}
 
 
+NONE = Refusal(last=0, times=0, system="", images={})
+"""Nothing is refused, and nothing is missed."""
+
+
 def read(path: Path) -> Refusal | None:
     """The mark; None if there is none, or if it cannot be read as one."""
     try:
-        document = json.loads(read_small(path, limit=_LIMIT))
+        document = read_mark(path, limit=_LIMIT)
         return Refusal(
             last=plausible_time(document["last"]),
             times=int(document["times"]),
@@ -117,8 +120,7 @@ def images_document(images: Mapping[str, HeldBack]) -> dict[str, Any]:
 
 def write(path: Path, refusal: Refusal) -> None:
     """Set the mark. Raises OSError."""
-    make_directory(path.parent)
-    write_file(path, json.dumps(document(refusal), indent=1).encode() + b"\n", durable=False)
+    write_mark(path, document(refusal))
 
 
 def clear(path: Path) -> None:
