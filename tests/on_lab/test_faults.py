@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -157,7 +158,7 @@ def test_a_missing_python_and_a_link_to_nowhere(wanting: Site) -> None:
         image.unlink()
     with wanting.lab.unlocked():
         plugin = wanting.lab.path("/usr/lib/tukit/plugins/50-tukit-sysext")
-        plugin.write_text(plugin.read_text().replace("python=/usr/bin/python3\n", "python=/usr/bin/no-python\n"))
+        plugin.write_text(re.sub(r"^python=.*$", "python=/usr/bin/no-python", plugin.read_text(), flags=re.M))
     done = wanting.update()
     assert done.returncode == 0
     told = loud(done)[-1]
