@@ -14,6 +14,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -256,8 +257,9 @@ def mode_problems(top: Path) -> list[str]:
 
 def layout_problems(top: Path) -> list[str]:
     """At the top there is what the layout says, beside what git ignores."""
-    ignored = {line.strip("/") for line in (top / ".gitignore").read_text().splitlines() if line.endswith("/")}
-    there = {path.name for path in top.iterdir()} - ignored - {".git"}
+    ignored = [line.strip("/") for line in (top / ".gitignore").read_text().splitlines() if line.endswith("/")]
+    there = {path.name for path in top.iterdir()} - {".git"}
+    there -= {name for name in there if any(fnmatchcase(name, pattern) for pattern in ignored)}
     return [f"{name}: not as the layout says" for name in there ^ LAYOUT]
 
 

@@ -14,6 +14,8 @@ from tests.machine import OLD, PlainMachine
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli, entry
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
     "broken": (lambda path: path.write_bytes(b"another content"), "broken"),
     "away": (lambda path: path.unlink(), "source not reachable"),

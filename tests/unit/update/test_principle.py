@@ -26,6 +26,8 @@ from tukit_sysext.update.facts import InUse
 from tukit_sysext.update.left_out import REQUIRED, Consequence, LeftOut, consequence
 from tukit_sysext.update.search import Resolver
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 DAY = 86400
 
 

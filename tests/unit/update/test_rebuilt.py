@@ -26,6 +26,8 @@ from tukit_sysext.store.image_store import ImageFile, Stored
 from tukit_sysext.system.time_limit import time_limit
 from tukit_sysext.update.plan import Action, ImagePlan
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 FILE = "gdb-1.0.x86-64.raw"
 DIGITS = "0123456789abcdef"
 HASH = DIGITS * 4
