@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import cli, collect, fetch, resolve, settle, stages, worst
+from tests.benchmarks import boot, cli, collect, fetch, resolve, settle, stages, worst
 
 BENCHMARKS = {
     "resolve": resolve,
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "settle": settle,
     "cli": cli,
     "worst": worst,
+    "boot": boot,
 }
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.booted.machine import Machine
 
 TARGET = "tukit-sysext.target"
@@ -30,3 +32,15 @@ EVENTS = "/run/tukit-sysext/events"
 def wait_until_settled(machine: Machine) -> None:
     """Until every event that tukit and snapper wrote down was settled, which the path unit starts."""
     machine.until(f'[ -z "$(ls {EVENTS})" ] && [ "$(systemctl is-active {SETTLE})" = inactive ]')
+
+
+def exposure(machine: Machine) -> dict[str, float]:
+    """The figure of `systemd-analyze security` for each service of ours, as systemd has it loaded: from 0 to 10."""
+    files = machine.path("/usr/lib/systemd/system").glob("tukit-sysext-*.service")
+    found: dict[str, float] = {}
+    for name in sorted(file.name for file in files):
+        told = machine.run(["systemd-analyze", "security", "--no-pager", "--json=off", name]).stdout
+        match = re.search(rf"Overall exposure level for {re.escape(name)}: ([0-9.]+) ", told)
+        assert match is not None, told
+        found[name.removeprefix("tukit-sysext-").removesuffix(".service")] = float(match[1])
+    return found
