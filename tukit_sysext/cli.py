@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import logging
 import os
@@ -74,6 +75,8 @@ def run() -> NoReturn:
     try:
         make_whole()
         make_our_own()
+        # a short command ends before there is anything worth collecting, and looking costs time
+        gc.set_threshold(100_000)
         os.umask(0o022)
         out, _ = outputs()
         status = main()

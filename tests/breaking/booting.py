@@ -110,7 +110,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "B5",
         "what comes up when another one was moved stays",
-        "tukit_sysext/commands/verify.py",
+        "tukit_sysext/commands/verify_boot.py",
         "for _ in range(1 + len(SHARED_EXTENSIONS)):",
         "for _ in range(1):",
         "tests/unit/integrity/test_quarantine.py::test_what_comes_up_when_another_one_was_moved",
@@ -240,7 +240,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "B10",
         "another default of which no event came is not settled after the boot",
-        "tukit_sysext/commands/verify.py",
+        "tukit_sysext/commands/verify_boot.py",
         "    settle_later(machine, scan)\n",
         "",
         "tests/booted/test_without_plugin.py::test_a_rollback_is_seen_at_the_boot",

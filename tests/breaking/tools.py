@@ -134,7 +134,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P14",
         "a boot where nothing could be looked into ends well",
-        "tukit_sysext/commands/verify.py",
+        "tukit_sysext/commands/verify_boot.py",
         "return ExitStatus.FAILED if assessment.unsettled else status",
         "return status",
         f"{_CHANGES}[verify --boot-killed]",

@@ -9,20 +9,28 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.machine import PlainMachine
 from tests.trees import make_tree
 from tukit_sysext import __version__, cli
-from tukit_sysext.grammar import parser
+from tukit_sysext.grammar import PARTS, parser
 
 
 def commands() -> list[str]:
     (action,) = [found for found in parser()._actions if isinstance(found, argparse._SubParsersAction)]
     return sorted(choice.dest for choice in action._choices_actions)  # those without help are hidden
+
+
+def choices(words: Sequence[str]) -> set[str]:
+    """What can follow these words' program, hidden commands too."""
+    (action,) = [found for found in parser(words)._actions if isinstance(found, argparse._SubParsersAction)]
+    return set(action.choices)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -58,6 +66,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--version"])
     assert (ended.value.code, capsys.readouterr().out) == (0, f"tukit-sysext {__version__}\n")
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__.rpartition(".")[2])
+def test_a_command_is_parsed_without_those_of_other_subjects(part: ModuleType) -> None:
+    for name in part.NAMES:
+        assert choices([name]) - {"complete"} == set(part.NAMES)
+    assert choices(["unheard-of"]) == choices([]) > set(part.NAMES)
 
 
 @pytest.mark.parametrize("command", ["adopt", "settle"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,10 +20,8 @@ from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.merge_rule import Merging
 from tukit_sysext.integrity.quarantine import Move
 from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
-from tukit_sysext.layout import SHARED_EXTENSIONS
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.ledger.leftovers import without_settled
-from tukit_sysext.ledger.settling import settle_later
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -37,7 +34,6 @@ from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
-from tukit_sysext.update import refusal
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +55,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         lost = lost_images(machine, snapper.scan(machine.layout, machine.subvolumes))
         Output.of(arguments).show(f"lost: {image}" for image in lost)
         return ExitStatus.LOST if lost else ExitStatus.DONE
-    if arguments.boot:
-        if arguments.repair:
-            raise UsageError("verify: --boot and --repair do not go together: there is no network at boot")
-        if arguments.json:
-            raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
-        if arguments.dry_run:
-            return _boot_planned(machine)
-        machine.require_root("verify --boot")
-        return _boot(machine)
     mend = arguments.repair and not arguments.dry_run
     if mend:
         machine.require_root("verify --repair")
@@ -189,82 +176,6 @@ def _settle_needs(machine: Machine, scan: Scan, results: Sequence[_Verified]) ->
         needs.enter(machine, [result.assessment for result in results], matter=scan.in_use)
     except OSError as error:
         log.error("%s: cannot be written: %s", machine.layout.repair, error.strerror)
-
-
-def _boot(machine: Machine) -> ExitStatus:
-    """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
-    status = ExitStatus.DONE
-    plugins = Plugins.of(machine)
-    for step in (_isolate, _booted, _refused_again):
-        try:
-            status = max(status, step(machine, plugins))
-        except Exception as error:
-            # each is of use without the others, and none may keep the machine from booting
-            log.error("%s: %s", type(error).__name__, error, exc_info=error)
-            status = ExitStatus.FAILED
-    metrics.update(machine)  # where the file is in /run, the boot has taken it
-    return status
-
-
-def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
-    subject = Subject(path=machine.layout.root, called="the running system", number=None)
-    examiner = Examiner(machine.store(), full=False, writable=True)
-    status = ExitStatus.DONE
-    # what is moved may have hidden another of its name, of /run and of /var
-    for _ in range(1 + len(SHARED_EXTENSIONS)):
-        assessment = assess(machine, subject, examiner, objection=plugins.objection)
-        unsure = quarantine.unsure(machine, assessment)
-        if unsure:
-            log.error("nothing is moved, as it is not known what is good: %s", unsure)
-            return ExitStatus.FAILED
-        moves = quarantine.isolate(machine, assessment)
-        for move in moves:
-            # the journal has both streams: each is told on one of them
-            failed = move.outcome is quarantine.MoveOutcome.FAILED
-            print(move.text, file=sys.stderr if failed else sys.stdout)
-            status = ExitStatus.FAILED if failed else status
-        if not any(move.outcome is quarantine.MoveOutcome.TAKEN for move in moves):
-            break
-    for finding in assessment.unsettled:
-        log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.shown, finding.reason)
-    return ExitStatus.FAILED if assessment.unsettled else status
-
-
-def _boot_planned(machine: Machine) -> ExitStatus:
-    """What would be moved before the merge. 0, or 1 where that is not known."""
-    subject = Subject(path=machine.layout.root, called="the running system", number=None)
-    examiner = Examiner(machine.store(writable=False), full=False)
-    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
-    unsure = quarantine.unsure(machine, assessment)
-    if unsure:
-        print(f"tukit-sysext: nothing would be moved, as it is not known what is good: {unsure}", file=sys.stderr)
-        return ExitStatus.FAILED
-    for finding in assessment.findings:
-        if finding.quarantined is not None and (finding.good or finding.obsolete):
-            what = f"dropped, {finding.obsolete}" if finding.obsolete else "put back, it is good again"
-            print(f"{finding.entry.shown}: would be {what}")
-        elif finding.quarantined is None and quarantine.harmful(finding):
-            print(f"{finding.entry.shown}: would be put into quarantine: {finding.condition}: {finding.reason}")
-    for finding in assessment.unsettled:
-        print(f"tukit-sysext: {finding.entry.shown}: would be left where it is: {finding.reason}", file=sys.stderr)
-    return ExitStatus.FAILED if assessment.unsettled else ExitStatus.DONE
-
-
-def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
-    scan = snapper.scan(machine.layout, machine.subvolumes)
-    if scan.running is None:
-        log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
-        return ExitStatus.FAILED
-    plugins.settled("tukit_sysext_booted", machine, scan, scan.running.number)
-    settle_later(machine, scan)
-    return ExitStatus.DONE
-
-
-def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
-    """/run has no mark of this system after a reboot, the refusal that the mark showed goes on."""
-    if refusal.read(machine.layout.refused) is None:
-        refusal.show(machine, refusal.known(machine, writable=False) or refusal.NONE)
-    return ExitStatus.DONE
 
 
 def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:

@@ -27,7 +27,8 @@ PARTS = (look_commands, change_commands, past_commands, store_commands, source_c
 def parser(words: Sequence[str] = ()) -> Parser:
     """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" and blank are "_").
 
-    Where ``words`` are a shell's question what to complete, that command alone: somebody waits with every key.
+    Where ``words`` begin with a command, only the part that has it, and of a shell's question what to complete that
+    command alone: a boot waits, or somebody with every key.
     """
     top = Parser(
         prog="tukit-sysext",
@@ -40,6 +41,6 @@ def parser(words: Sequence[str] = ()) -> Parser:
     if words[:1] == ["complete"]:
         machine_commands.add_hidden(commands)
         return top
-    for part in PARTS:
+    for part in [part for part in PARTS if words and words[0] in part.NAMES] or PARTS:
         part.add(commands)
     return top

@@ -18,6 +18,8 @@ BOTH = (
     "it. With --root or --snapshot on that tree alone."
 )
 
+NAMES = ("install", "remove", "update", "hold", "unhold", "block", "unblock", "adopt")
+
 
 def add(commands: Commands) -> None:
     """Add them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, json, one_of, tree
 
+NAMES = ("list", "status", "check", "why-not", "config")
+
 
 def add(commands: Commands) -> None:
     """Add them."""

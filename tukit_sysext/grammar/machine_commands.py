@@ -8,6 +8,8 @@ from tukit_sysext.grammar.command import Commands, argument, dry_run, json
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
 
+NAMES = ("doctor", "preflight", "plugins", "purge", "settle", "provision")
+
 
 def add(commands: Commands) -> None:
     """Add them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, json
 
+NAMES = ("snapshots", "diff", "history")
+
 
 def add(commands: Commands) -> None:
     """Add them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, dry_run, json, json_of_action, number
 
+NAMES = ("sources",)
+
 
 def add(commands: Commands) -> None:
     """Add it."""

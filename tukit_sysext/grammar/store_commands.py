@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, dry_run, json, number, one_of
 
+NAMES = ("verify", "gc", "why")
+
 
 def add(commands: Commands) -> None:
     """Add them."""
@@ -30,7 +32,9 @@ def add(commands: Commands) -> None:
                 ),
                 argument(
                     "--boot",
-                    action="store_true",
+                    dest="action",  # it has a module of its own
+                    action="store_const",
+                    const="boot",
                     help="what a unit runs before the merge: put what would harm it into quarantine, and take out "
                     "what is whole again",
                 ),

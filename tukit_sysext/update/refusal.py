@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED
@@ -24,8 +24,9 @@ from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.mark import read_mark, write_mark
 from tukit_sysext.system.system_release import label, running_label
-from tukit_sysext.update import report
-from tukit_sysext.update.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tukit_sysext.update.outcome import Outcome
 
 _LIMIT = 256 * 1024
 
@@ -217,6 +218,8 @@ def ages(mark: Refusal | None, *, now: int) -> Mapping[str, int]:
 
 def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int) -> None:
     """Mark what is refused or missed, and take the mark away where both are over. Raises OSError, sqlite3.Error."""
+    from tukit_sysext.update import report  # not for who only shows it again, as at each boot
+
     system = label(outcome.plan.tree.release)
     known = before or Refusal(last=now, times=0, system=system, images={})
     missed = _held(known, outcome.missed, report.next_steps(outcome.plan.missed), now)

@@ -258,7 +258,7 @@ def test_each_step_before_the_merge_is_taken_though_another_fails(
     guarded_gdb.link("1")
     image(guarded_gdb).unlink()
     guarded_gdb.store_image("2", "other")
-    monkeypatch.setattr("tukit_sysext.commands.verify.quarantine.isolate", failing)
+    monkeypatch.setattr("tukit_sysext.commands.verify_boot.quarantine.isolate", failing)
     assert command(guarded_gdb, capsys, "--boot")[0] == 1
     assert needs.read(guarded_gdb.layout.repair)
 
