@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from tests.booted import journal
 from tests.booted.conftest import Boot
 from tests.booted.machine import Machine
 from tests.booted.units import GC, wait_until_settled
-from tests.on_lab.site import OLD, Site
+from tests.on_lab.site import OLD, STATE, Site
 
 
 def collect(machine: Machine) -> None:
@@ -45,3 +46,17 @@ def test_after_a_cleanup_by_snapper(boot: Boot) -> None:
     assert site.store() == ["debug-1.1.x86-64.raw"]
     assert machine.merged() == {"debug": "1.1"}
     assert machine.failed_units() == []
+
+
+def test_what_is_of_unknown_origin_is_looked_into(boot: Boot) -> None:
+    """With systemd-dissect, from within the sandbox of the unit."""
+    machine = boot()
+    site = Site(lab=machine).with_source()
+    site.write("/etc/tukit-sysext/tukit-sysext.conf", "[Store]\nGrace=0s\n")
+    site.publish("debug", "1.0", OLD)
+    site.command("install", "debug")
+    machine.path(f"{STATE}/images/debug-1.0.x86-64.raw.json").unlink()
+    machine.path("/etc/extensions/debug.raw").unlink()
+    collect(machine)
+    assert "of unknown origin, and a good image" in journal.text(machine, f"--unit={GC}")
+    assert site.store() == ["debug-1.0.x86-64.raw"]

@@ -124,6 +124,14 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/unit/collect/test_roots.py::test_a_link_in_quarantine_counts",
     ),
     broken(
+        "-",
+        "what collects may make every kind of namespace",
+        "spec/tukit-sysext-gc.service",
+        "RestrictNamespaces=mnt\n",
+        "",
+        "tests/booted/test_exposure.py::test_no_service_is_more_exposed_than_it_has_to_be",
+    ),
+    broken(
         "B6",
         "doctor looks at links alone",
         "tukit_sysext/doctor/units.py",
