@@ -30,6 +30,9 @@ ExecStart=/usr/bin/python3 -I {_AT} /dev/virtio-ports/{PORT}
 WantedBy=basic.target
 """
 
+_TIMERS = ("snapper-boot.timer", "snapper-cleanup.timer", "snapper-timeline.timer")
+"""Whose snapshots would come among those of the tests."""
+
 _LABEL = f"""\
 set -eu
 semodule -n -i /var/tmp/snapper.pp
@@ -37,7 +40,8 @@ cp -a {POLICY} {POLICY}.without
 semodule -n -i /var/tmp/tukit_sysext.pp
 mv {POLICY} {WITH_MODULE}
 mv {POLICY}.without {POLICY}
-setfiles -m -F -e /proc -e /sys -e /dev -e /run -e /tmp -e /.snapshots {POLICY}/contexts/files/file_contexts /
+file_systems=$(findmnt --noheadings --list --output TARGET --types btrfs | grep -v '^/\\.snapshots')
+setfiles -m -F -e /.snapshots {POLICY}/contexts/files/file_contexts $file_systems
 chcon system_u:object_r:default_t:s0 /.snapshots /.snapshots/1 /.snapshots/1/info.xml
 """
 
@@ -56,7 +60,7 @@ def labelled(base: Base, packages: Path) -> int:
         with Lab.start(Flavour.TUMBLEWEED, image=image, install={_AGENT: _AT, **modules}) as lab:
             lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
             lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
-            lab.path("/etc/sysctl.d/messages.conf").write_text("kernel.printk_ratelimit = 0\n")
+            lab.run(["systemctl", "mask", *_TIMERS], env={"SYSTEMD_OFFLINE": "1"})
             lab.run(["sh", "-c", _LABEL], timeout=600)
             return lab.end()
     finally:

@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,10 +33,8 @@ class VirtualMachine:
         :param disk: the descriptor of its file, which the caller closes
         :param command_line: added to that of the kernel
         """
-        self._folder = tempfile.TemporaryDirectory(prefix="tukit-virtual-")
-        self._console = Path(self._folder.name, "console")
-        address = Path(self._folder.name, "agent")
-        self._line = socket.socket(socket.AF_UNIX)
+        self._console = tempfile.TemporaryFile()  # noqa: SIM115  # stop() closes it
+        self._line, far_end = socket.socketpair()
         self._received = b""
         arguments = {
             "M": "q35",
@@ -49,21 +46,21 @@ class VirtualMachine:
             "initrd": str(base.initrd),
             "append": f"root=/dev/vda rootfstype=btrfs rw console=ttyS0 panic=-1 quiet {command_line}",
             "drive": f"file=/proc/self/fd/{disk},format=raw,if=virtio",
-            "serial": f"file:{self._console}",
-            "chardev": f"socket,id=agent,path={address},server=on,wait=off",
+            "serial": f"file:/proc/self/fd/{self._console.fileno()}",
+            "chardev": f"socket,id=agent,fd={far_end.fileno()}",
         }
         devices = ("virtio-serial", f"virtserialport,chardev=agent,name={PORT}", "virtio-rng-pci")
         options = [word for key, value in arguments.items() for word in (f"-{key}", value)]
         options += [word for device in devices for word in ("-device", device)]
-        self._qemu = subprocess.Popen(
-            ["nice", "-n", "15", "setpriv", "--pdeathsig=KILL", QEMU, *_PLAIN, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[disk],
-        )
+        with far_end:
+            self._qemu = subprocess.Popen(
+                ["nice", "-n", "15", "setpriv", "--pdeathsig=KILL", QEMU, *_PLAIN, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[disk, self._console.fileno(), far_end.fileno()],
+            )
         try:
-            self._connect(address)
             if self._answer(_BOOT_SECONDS) != {"ready": True}:
                 raise LabError("the machine's agent does not say that it is ready")
         except BaseException:
@@ -105,24 +102,11 @@ class VirtualMachine:
         self._qemu.kill()
         self._qemu.communicate()
         self._line.close()
-        self._folder.cleanup()
+        self._console.close()
 
     def console(self) -> str:
         """The last lines that the kernel or systemd printed."""
-        return "\n".join(self._console.read_text(errors="replace").splitlines()[-30:])
-
-    def _connect(self, address: Path) -> None:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self._line.connect(str(address))
-                return
-            except OSError as error:
-                if self._qemu.poll() is not None:
-                    raise LabError(f"qemu ended: {self._said()}") from error
-                if time.monotonic() > end:
-                    raise
-            time.sleep(0.1)
+        return "\n".join(os.pread(self._console.fileno(), 1 << 24, 0).decode(errors="replace").splitlines()[-30:])
 
     def _answer(self, seconds: float) -> Any:
         end = time.monotonic() + seconds
