@@ -18,7 +18,9 @@ def main(port: str) -> None:
             received += line.read(65536) or b""
             while b"\n" in received:
                 request, _, received = received.partition(b"\n")
-                line.write(json.dumps(answer(json.loads(request))).encode() + b"\n")
+                left = json.dumps(answer(json.loads(request))).encode() + b"\n"
+                while left:  # the port takes 32 KiB at once
+                    left = left[line.write(left) :]
 
 
 def answer(request: Any) -> dict[str, object]:
