@@ -23,8 +23,8 @@ class Disks:
         self._made: dict[tuple[Flavour, bool], int] = {}
 
     def rpm(self) -> Path:
-        """Our package, for the Python of the suite, with the scripts that a distribution's macros give it."""
-        return self._build(self._folder, TOP)
+        """Our package, for the suite."""
+        return build_ours(self._folder, self._suite)
 
     def newer_rpm(self) -> Path:
         """The package of a later version, with nothing else changed."""
@@ -39,11 +39,7 @@ class Disks:
             for path, before in ((SPEC, "Version:        "), ("tukit_sysext/__init__.py", '__version__ = "')):
                 file = tree / path
                 file.write_text(file.read_text().replace(f"{before}0.", f"{before}99."))
-        return self._build(tree / "package", tree)
-
-    def _build(self, folder: Path, tree: Path) -> Path:
-        macros = Distribution.of(self._suite).macros
-        return build_rpm(folder, top=tree, macros=macros, python=base.python_of_labs(self._suite))
+        return build_ours(tree / "package", self._suite, top=tree)
 
     def installed(self, flavour: Flavour) -> Path:
         """With our package, and what README says to enable."""
@@ -64,11 +60,17 @@ class Disks:
             packages = [Distribution.of(self._suite).build_rpm(self._folder)]
             if ours:
                 packages.append(self.rpm())
-            self._made[key] = _install(base.disk_for(flavour.value, self._suite), flavour, packages)
+            self._made[key] = install(base.disk_for(flavour.value, self._suite), flavour, packages)
         return Path(f"/proc/self/fd/{self._made[key]}")
 
 
-def _install(image: Path, flavour: Flavour, packages: Sequence[Path]) -> int:
+def build_ours(folder: Path, suite: str = base.SUITE, *, top: Path = TOP) -> Path:
+    """Our package, for the Python of a suite, with the scripts that a distribution's macros give it."""
+    macros = Distribution.of(suite).macros
+    return build_rpm(folder, top=top, macros=macros, python=base.python_of_labs(suite))
+
+
+def install(image: Path, flavour: Flavour, packages: Sequence[Path]) -> int:
     """The descriptor of a disk like this one with packages installed."""
     files = {package: f"/var/cache/{package.name}" for package in packages}
     with Lab.start(flavour, image=image, install=files) as lab:

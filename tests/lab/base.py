@@ -86,7 +86,7 @@ def disk_for(flavour: str, suite: str = SUITE) -> Path:
         _check_tools()
         with building_alone():
             if not target.exists():
-                _build_disk(_root(suite), flavour, target)
+                build_disk(root_of(suite), flavour, target)
     return target
 
 
@@ -103,7 +103,7 @@ def python_of_labs(suite: str = SUITE) -> Path:
     :param suite: the release of Debian that it is from
     """
     with building_alone():
-        root = _root(suite)
+        root = root_of(suite)
         program = root.with_name(f"python-{root_key(suite)}")
         if not program.exists():
             program.write_text(_PYTHON.format(root=root))
@@ -142,7 +142,7 @@ def building_alone() -> Iterator[None]:
         yield
 
 
-def _run(argv: Sequence[str], what: str, env: Mapping[str, str] | None = None) -> None:
+def run_step(argv: Sequence[str], what: str, env: Mapping[str, str] | None = None) -> None:
     """Run a step of the build in a mount namespace of its own, so that a failure leaves nothing mounted."""
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "--", *argv],
@@ -184,7 +184,7 @@ def host_proxies() -> dict[str, str]:
     return found
 
 
-def _root(suite: str) -> Path:
+def root_of(suite: str) -> Path:
     """The directory with the Debian root, built where it is missing."""
     root = CACHE / f"root-{root_key(suite)}"
     if root.exists():
@@ -194,7 +194,7 @@ def _root(suite: str) -> Path:
     mirror = host_mirror()
     print(f"lab: building the base from {mirror} (once on this machine, about a minute)", file=sys.stderr)
     try:
-        _run(
+        run_step(
             ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
              suite, str(partial), mirror],
             "debootstrap",
@@ -210,7 +210,7 @@ def _root(suite: str) -> Path:
         ) from error
     _install_from_pypi(partial)
     (partial / "usr/lib/rpm/macros.d/macros.lab").write_text(RPM_MACROS)
-    _run(["chroot", str(partial), "rpm", "--initdb"], "making the RPM database")
+    run_step(["chroot", str(partial), "rpm", "--initdb"], "making the RPM database")
     for name in UNNEEDED:
         unneeded = partial / name
         if unneeded.is_dir() and not unneeded.is_symlink():
@@ -236,7 +236,7 @@ def _install_from_pypi(root: Path) -> None:
     )  # fmt: skip
     if done.returncode != 0:
         raise LabError(f"pip could not install {', '.join(PYPI_PACKAGES)} into the base:\n{done.stderr.strip()}")
-    _run(
+    run_step(
         ["chroot", str(root), "python3", "-m", "compileall", "-q", "/usr/lib/python3/dist-packages"],
         "compiling Python packages",
     )
@@ -252,18 +252,18 @@ def _python_with_pip() -> str | None:
     return None
 
 
-def _build_disk(root: Path, flavour: str, target: Path) -> None:
+def build_disk(root: Path, flavour: str, target: Path) -> None:
     """Make a btrfs with the subvolumes of a flavour and the root in it."""
     partial = CACHE / f"partial-{target.name}"
     with open(partial, "xb") as file:
         file.truncate(DISK_SIZE)
-    _run(["mkfs.btrfs", "--quiet", "--label", "tukit-lab", "--metadata", "single", str(partial)], "mkfs.btrfs")
+    run_step(["mkfs.btrfs", "--quiet", "--label", "tukit-lab", "--metadata", "single", str(partial)], "mkfs.btrfs")
     fd = os.open(partial, os.O_RDWR | os.O_CLOEXEC)
     try:
         device, loop_fd = disk.attach_loop(fd, f"tukit-lab-base-{flavour}")
         try:
             layout = [sys.executable, "-I", str(_LAYOUT_SCRIPT), device, str(root), flavour, str(mount_point())]
-            _run(layout, "laying out the disk")
+            run_step(layout, "laying out the disk")
         finally:
             os.close(loop_fd)
         os.fsync(fd)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs inside the machine: takes commands from a serial port and answers, one JSON document a line.
+
+Standard library alone, as it runs with the machine's Python.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+
+def main(port: str) -> None:
+    with open(port, "r+b", buffering=0) as line:
+        line.write(b'{"ready": true}\n')
+        received = b""
+        while True:
+            received += line.read(65536) or b""
+            while b"\n" in received:
+                request, _, received = received.partition(b"\n")
+                line.write(json.dumps(answer(json.loads(request))).encode() + b"\n")
+
+
+def answer(request: Any) -> dict[str, object]:
+    try:
+        done = subprocess.run(
+            request["argv"],
+            input=request["input"],
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=request["timeout"],
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {"status": None, "stdout": "", "stderr": str(error)}
+    return {"status": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
