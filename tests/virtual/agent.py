@@ -7,18 +7,26 @@ Standard library alone, as it runs with the machine's Python.
 import json
 import subprocess
 import sys
+from io import RawIOBase
 from typing import Any
 
 
 def main(port: str) -> None:
     with open(port, "r+b", buffering=0) as line:
-        line.write(b'{"ready": true}\n')
+        send(line, {"ready": True})
         received = b""
         while True:
             received += line.read(65536) or b""
             while b"\n" in received:
                 request, _, received = received.partition(b"\n")
-                line.write(json.dumps(answer(json.loads(request))).encode() + b"\n")
+                send(line, answer(json.loads(request)))
+
+
+def send(line: RawIOBase, document: dict[str, object]) -> None:
+    """All of it: a port takes a part of what is long."""
+    left = memoryview(json.dumps(document).encode() + b"\n")
+    while left:
+        left = left[line.write(left) or 0 :]
 
 
 def answer(request: Any) -> dict[str, object]:

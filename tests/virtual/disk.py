@@ -56,6 +56,7 @@ def labelled(base: Base, packages: Path) -> int:
         with Lab.start(Flavour.TUMBLEWEED, image=image, install={_AGENT: _AT, **modules}) as lab:
             lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
             lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+            lab.path("/etc/sysctl.d").mkdir(exist_ok=True)
             lab.path("/etc/sysctl.d/messages.conf").write_text("kernel.printk_ratelimit = 0\n")
             lab.run(["sh", "-c", _LABEL], timeout=600)
             return lab.end()
