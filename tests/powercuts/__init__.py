@@ -7,5 +7,6 @@ was written since then whatever the disk has chosen to keep. Such a disk is look
 every image that a snapshot links is whole, what was promised before the point is there, the machine runs one of the
 sets of images that there were, the next update completes, and so does a collection.
 
-With ``--without-flushes`` the disk may lose what was flushed too: then images must be lost, or nothing is looked at.
+With ``--project`` the package of another folder is recorded: of one that syncs an image before it has a name, which is
+what lost all images on this kernel, more than half of the points lose one.
 """

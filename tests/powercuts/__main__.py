@@ -46,7 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--point", type=int, action="append", help="only this one of them, by its number")
     parser.add_argument("--recording", metavar="FOLDER", help="keep the run there, or take the one that is there")
     parser.add_argument("--project", type=Path, default=TOP, metavar="FOLDER", help="record this one's package")
-    parser.add_argument("--without-flushes", action="store_true", help="the disk may lose what was flushed")
     parser.add_argument("--look", action="store_true", help="only look at each disk, boot none")
     return parser
 
@@ -67,7 +66,7 @@ def _judge(recording: Recording, arguments: argparse.Namespace) -> int:
                 continue
             step = next(index for index, end in enumerate(ends) if cut.entries <= end)
             random = Random(f"{arguments.seed} {cut.entries}")
-            since = ends[0] if arguments.without_flushes else flushed(entries, cut.entries)
+            since = flushed(entries, cut.entries)
             wrong = _wrong(recording, step, entries, replay, cut, since, random, look_only=arguments.look)
             judged += 1
             about = f"{number}: after entry {cut}, {cut.entries - since} unflushed, in {recording.steps[step].what}"
@@ -107,7 +106,11 @@ def _wrong(
 
 def _booted(machine: Survivor, found: judging.Holding, recording: Recording) -> Iterator[str]:
     """What is wrong after the boot, an update and a collection."""
-    machine.boot_again()
+    try:
+        machine.boot_again()
+    except LabError as error:
+        yield f"does not boot: {error} ({machine.ending()})"
+        return
     yield from judging.runs(found, machine.merged())
     failed = [unit for unit in machine.failed_units() if unit in _UNITS or unit.startswith("tukit-sysext")]
     if failed:

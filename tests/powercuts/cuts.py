@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -12,6 +13,10 @@ from tests.powercuts.blocklog import Entry, Flag
 
 TORN = 4096
 """Bytes that a disk writes whole, or not at all: a block of the file system."""
+
+
+MANY = 3
+"""Writes of which the disk may keep some in more ways than all and none."""
 
 
 class Kept(enum.Enum):
@@ -39,31 +44,27 @@ class Cut:
 
 
 def choose(entries: Sequence[Entry], steps: Sequence[range], number: int, random: Random) -> list[Cut]:
-    """Cuts in the order of the log: as many in each step, half of them just before a flush, when most is at stake.
+    """Cuts in the order of the log: as many in each step, half of them where some writes are unflushed, if there are.
 
     :param steps: the entries of each step of the run, by their numbers
     """
     chosen: set[int] = set()
     pools = [[index for index in step if _unflushed(entries, index)] for step in steps]
-    flushes = [[index for index in pool if _flushes_next(entries, index)] for pool in pools]
+    many = [[index for index in pool if index - flushed(entries, index) >= MANY] for pool in pools]
     turn = 0
     while len(chosen) < number and any(pools):
         which = turn % len(pools)
-        pool = flushes[which] if turn // len(pools) % 2 and flushes[which] else pools[which]
+        pool = many[which] if turn // len(pools) % 2 and many[which] else pools[which]
         turn += 1
         if pool:
             index = random.choice(pool)
             chosen.add(index)
-            for rest in (pools[which], flushes[which]):
+            for rest in (pools[which], many[which]):
                 if index in rest:
                     rest.remove(index)
-    ways = list(Kept)
+    ways = [way for _, way in zip(chosen, itertools.cycle(Kept), strict=False)]
     random.shuffle(ways)
-    return [Cut(entries=index, kept=ways[turn % len(ways)]) for turn, index in enumerate(sorted(chosen))]
-
-
-def _flushes_next(entries: Sequence[Entry], index: int) -> bool:
-    return index < len(entries) and bool(entries[index].flags & Flag.FLUSH)
+    return [Cut(entries=index, kept=way) for index, way in zip(sorted(chosen), ways, strict=True)]
 
 
 def _unflushed(entries: Sequence[Entry], index: int) -> bool:

@@ -32,6 +32,15 @@ class Survivor(Machine):
         machine._disk_fd, machine._loop_fd = disk_fd, loop_fd
         return machine
 
+    def ending(self) -> str:
+        """How its first process has ended, or that it runs."""
+        if self._holder is None:
+            return "never started"
+        try:
+            return f"ended with {self._holder.wait(10)}"
+        except subprocess.TimeoutExpired:
+            return "runs"
+
     def look(self) -> Holding:
         """What the disk holds, before anybody could mend it: mounted once, as a kernel would, without a boot."""
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _MOUNTED, "sh"]
