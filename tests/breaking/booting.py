@@ -27,7 +27,7 @@ DEFENCES: tuple[Defence, ...] = (
         "the guard runs once until the kernel ends",
         "spec/tukit-sysext-boot.service",
         "Conflicts=shutdown.target\n",
-        "",
+        "IgnoreOnIsolate=yes\n",
         "tests/booted/test_soft_reboot.py::test_into_the_same_system",
     ),
     broken(

@@ -16,15 +16,16 @@ POLICY = "/etc/selinux/default"
 WITH_MODULE = "/etc/selinux/with-module"
 PORT = "org.opensuse.tukit-sysext.agent"
 
-_AGENT = Path(__file__).with_name("agent.py")
-_AT = "/usr/local/sbin/agent.py"
+AGENT = Path(__file__).with_name("agent.py")
+AGENT_AT = "/usr/local/sbin/agent.py"
 _UNIT = f"""\
 [Unit]
 Description=Agent of the tests
+ConditionVirtualization=!container
 
 [Service]
 ExecStartPre=/bin/sh -c 'until [ -e /dev/virtio-ports/{PORT} ]; do sleep 0.1; done'
-ExecStart=/usr/bin/python3 -I {_AT} /dev/virtio-ports/{PORT}
+ExecStart=/usr/bin/python3 -I {AGENT_AT} /dev/virtio-ports/{PORT}
 
 [Install]
 WantedBy=basic.target
@@ -46,6 +47,12 @@ chcon system_u:object_r:default_t:s0 /.snapshots /.snapshots/1 /.snapshots/1/inf
 """
 
 
+def enable_agent(lab: Lab) -> None:
+    """Have the agent, which is at AGENT_AT, started where the disk is booted by qemu."""
+    lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
+    lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+
+
 def labelled(base: Base, packages: Path) -> int:
     """The descriptor of a disk whose kernel has a policy and whose files have labels, with our package installed.
 
@@ -57,9 +64,8 @@ def labelled(base: Base, packages: Path) -> int:
     installed = disk.install(base.disk, Flavour.TUMBLEWEED, rpms)
     try:
         image = Path(f"/proc/self/fd/{installed}")
-        with Lab.start(Flavour.TUMBLEWEED, image=image, install={_AGENT: _AT, **modules}) as lab:
-            lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
-            lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+        with Lab.start(Flavour.TUMBLEWEED, image=image, install={AGENT: AGENT_AT, **modules}) as lab:
+            enable_agent(lab)
             lab.run(["systemctl", "mask", *_TIMERS], env={"SYSTEMD_OFFLINE": "1"})
             lab.run(["sh", "-c", _LABEL], timeout=600)
             return lab.end()

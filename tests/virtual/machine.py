@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,13 +25,29 @@ _BOOT_SECONDS = 900.0
 _COMMAND_SECONDS = 300.0
 
 
+def drive(disk: int) -> list[str]:
+    """qemu's options for a disk in a file without a name."""
+    return ["-drive", f"file=/proc/self/fd/{disk},format=raw,if=virtio"]
+
+
+def logged_drive(disk: Path, log: Path) -> list[str]:
+    """The same for a disk whose writes and flushes qemu logs (its driver blklogwrites)."""
+    blocks = (
+        f"driver=file,node-name=disk,filename={disk}",
+        f"driver=file,node-name=log,filename={log}",
+        "driver=blklogwrites,node-name=logged,file=disk,log=log",
+    )
+    return [*(word for block in blocks for word in ("-blockdev", block)), "-device", "virtio-blk-pci,drive=logged"]
+
+
 class VirtualMachine:
     """A running machine; use as a context manager. It ends with the process that started it."""
 
-    def __init__(self, base: Base, disk: int, *, command_line: str = "") -> None:
-        """Boot a disk, which the machine writes to.
+    def __init__(self, base: Base, drive: Sequence[str], *, files: Sequence[int] = (), command_line: str = "") -> None:
+        """Boot the disk /dev/vda, which the machine writes to.
 
-        :param disk: the descriptor of its file, which the caller closes
+        :param drive: qemu's options for it, as from drive() or logged_drive()
+        :param files: the descriptors that these options name, which the caller closes
         :param command_line: added to that of the kernel
         """
         self._console = tempfile.TemporaryFile()  # noqa: SIM115  # stop() closes it
@@ -45,12 +62,11 @@ class VirtualMachine:
             "kernel": str(base.kernel),
             "initrd": str(base.initrd),
             "append": f"root=/dev/vda rootfstype=btrfs rw console=ttyS0 panic=-1 quiet {command_line}",
-            "drive": f"file=/proc/self/fd/{disk},format=raw,if=virtio",
             "serial": f"file:/proc/self/fd/{self._console.fileno()}",
             "chardev": f"socket,id=agent,fd={far_end.fileno()}",
         }
         devices = ("virtio-serial", f"virtserialport,chardev=agent,name={PORT}", "virtio-rng-pci")
-        options = [word for key, value in arguments.items() for word in (f"-{key}", value)]
+        options = [*drive, *(word for key, value in arguments.items() for word in (f"-{key}", value))]
         options += [word for device in devices for word in ("-device", device)]
         with far_end:
             self._qemu = subprocess.Popen(
@@ -58,7 +74,7 @@ class VirtualMachine:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[disk, self._console.fileno(), far_end.fileno()],
+                pass_fds=[*files, self._console.fileno(), far_end.fileno()],
             )
         try:
             if self._answer(_BOOT_SECONDS) != {"ready": True}:
