@@ -116,7 +116,7 @@ def _finalize(arguments: Sequence[str], machine: Machine | None) -> ExitStatus:
     if len(arguments) != 3 or arguments[0] != "finalize-pre" or not arguments[1].startswith("/"):
         raise UsageError(f"expected finalize-pre PATH ID, found {list(arguments)!r}")
     number = snapshot_number(arguments[2])
-    machine = _watched(machine or Machine(), number)
+    machine = _watched(replace(machine or Machine(), patient=True), number)
     try:
         return _finalize_tree(machine, Path(arguments[1]), number)
     finally:

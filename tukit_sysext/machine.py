@@ -17,14 +17,16 @@ from tukit_sysext.system.subvolume import BtrfsSubvolumes, Subvolumes
 class Machine:
     """Paths of the running system, its image store, and access to its subvolumes.
 
-    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then, and no server that
-    is away is waited for. ``progress`` is told how far a job is. ``privileged``: whether we may change things and look
-    into images.
+    ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then. ``patient``: a
+    server with which no connection comes about is asked again until the deadline, because nobody is there who could do
+    that (the hook, and what a boot starts). ``progress`` is told how far a job is. ``privileged``: whether we may
+    change things and look into images.
     """
 
     layout: Layout = field(default_factory=Layout)
     subvolumes: Subvolumes = field(default_factory=BtrfsSubvolumes)
     read_only: bool = False
+    patient: bool = False
     privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
     progress: Progress = field(default_factory=Progress, compare=False)
 

@@ -9,6 +9,7 @@ from tests.breaking import (
     bounds,
     content,
     faults,
+    hosts,
     locks,
     losing,
     machine,
@@ -35,5 +36,6 @@ DEFENCES: tuple[Defence, ...] = (
     *tools.DEFENCES,
     *booting.DEFENCES,
     *losing.DEFENCES,
+    *hosts.DEFENCES,
     *selinux.DEFENCES,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.ports import unused_url
 from tests.machine import PlainMachine
 from tests.trees import Link, make_tree, umask
 from tukit_sysext import entry
@@ -47,6 +48,24 @@ def test_a_refusal_is_75_and_says_why(snapshot_7: PlainMachine, capsys: pytest.C
     mark = refusal.read(snapshot_7.layout.refused)
     assert mark is not None
     assert list(mark.images) == ["gdb"]
+
+
+def test_an_update_waits_for_a_server_that_is_away(
+    snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody is there who would do it once more: until the deadline it may come back."""
+    want(snapshot_7)
+    source = f"[Source]\nURL={unused_url()}\nVerify=no\n"
+    make_tree(
+        snapshot_7.tree(7),
+        {
+            "etc/tukit-sysext/sources.d/main.conf": source,
+            "etc/tukit-sysext/tukit-sysext.conf": "[Network]\nDeadline=1s\n",
+        },
+    )
+    assert finalize(snapshot_7) == 75
+    assert len([line for line in caplog.messages if line.startswith("http") and "no connection" in line]) > 1
+    assert "source not reachable" in capsys.readouterr().err
 
 
 def test_what_is_optional_is_left_out(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     mend = arguments.repair and not arguments.dry_run
     if mend:
         machine.require_root("verify --repair")
+        machine = replace(machine, patient=True)  # a boot starts it, perhaps before there is a network
     scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once

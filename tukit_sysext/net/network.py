@@ -25,8 +25,8 @@ class NetworkSettings:
     Times in seconds: ``connect_timeout`` of one attempt, ``deadline`` for a list or a description with all its mirrors
     and repetitions, ``finding_out`` for all of these together, ``image_deadline`` for all images. A transfer that
     brings fewer than ``least_rate`` bytes a second over ``least_rate_window`` seconds is given up. Proxies are URLs,
-    empty for none. Without ``patient`` a server with which no connection comes about is tried once: for who only looks,
-    and can ask again himself.
+    empty for none. Without ``patient`` a server with which no connection comes about is tried once: whoever waits for
+    it can ask again himself.
     """
 
     connect_timeout: int = 10

@@ -56,7 +56,7 @@ def _ask(machine: Machine, configuration: Configuration, found: Sequence[Reposit
     except ImportError as error:
         log.warning("repositories on servers cannot be asked: %s", error)
         return {}
-    network = network_of(machine.layout.root, configuration.settings.network, patient=not machine.read_only)
+    network = network_of(machine.layout.root, configuration.settings.network, patient=machine.patient)
     with Transfers(network) as transfers:
         answers = _have(transfers, found, _REPOMD, network.deadline, network.connections)
         systems = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
@@ -30,10 +30,20 @@ log = logging.getLogger(__name__)
 
 
 class WebSource:
-    """One repository. The URLs of its mirrors end in a slash; the first is the strongest."""
+    """One repository. The URLs of its mirrors end in a slash; the first is the strongest.
+
+    ``away`` remembers, for all trees of a command, which sources could not be reached: none is asked twice.
+    """
 
     def __init__(
-        self, settings: SourceSettings, transfers: Transfers, cache: Cache, trust: Trust, *, image_max: int
+        self,
+        settings: SourceSettings,
+        transfers: Transfers,
+        cache: Cache,
+        trust: Trust,
+        *,
+        image_max: int,
+        away: MutableMapping[SourceSettings, str] | None = None,
     ) -> None:
         self.name = settings.name
         self._settings = settings
@@ -43,6 +53,7 @@ class WebSource:
         self._cache = cache
         self._trust = trust
         self._image_max = image_max
+        self._away = {} if away is None else away
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
         self._offered = ""
@@ -53,7 +64,17 @@ class WebSource:
         self._kinds = list(range(len(repository.description_names(""))))
 
     def candidates(self) -> Sequence[Candidate]:
-        """See Source. The list and its signature come from one mirror; one whose list is refused is passed over."""
+        """See Source."""
+        if self._settings in self._away:
+            raise SourceUnreachable(self._away[self._settings])
+        try:
+            return self._listed()
+        except SourceUnreachable as error:
+            self._away[self._settings] = str(error)
+            raise
+
+    def _listed(self) -> Sequence[Candidate]:
+        """The list and its signature come from one mirror; one whose list is refused is passed over."""
         urls = list(self._urls)
         failures: list[TukitSysextError] = []
         fresh = False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.plugin_api import hookimpl
 
 if TYPE_CHECKING:
-    from tukit_sysext.config.settings import Configuration
+    from tukit_sysext.config.settings import Configuration, SourceSettings
     from tukit_sysext.machine import Machine
     from tukit_sysext.sources.protocol import Source
 
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 class Sources:
     """Local directories (``Path=``), and directories on HTTP and HTTPS servers (``URL=``)."""
+
+    def __init__(self) -> None:
+        self._away: dict[SourceSettings, str] = {}
 
     @hookimpl
     def tukit_sysext_sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
@@ -55,7 +58,7 @@ class Sources:
                 log.error("sources on servers cannot be used: %s", error)
                 return sources
 
-            network = network_of(machine.layout.root, configuration.settings.network, patient=not machine.read_only)
+            network = network_of(machine.layout.root, configuration.settings.network, patient=machine.patient)
             transfers = Transfers(network)
             sources += [
                 WebSource(
@@ -64,6 +67,7 @@ class Sources:
                     cache,
                     Trust(settings, cache, seen=seen),
                     image_max=configuration.settings.image_max,
+                    away=self._away,
                 )
                 for settings in on_the_web
             ]
