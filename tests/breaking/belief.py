@@ -30,8 +30,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N6",
         "of several days the last counts",
         _LIST,
-        "min(best_before, stale)",
-        "max(best_before, stale)",
+        "min(days, default=None)",
+        "max(days, default=None)",
         f"{_LISTS}::test_of_several_days_the_first_counts",
     ),
     broken(

@@ -56,13 +56,13 @@ def says(content: bytes) -> tuple[str, str] | None:
 
 BELIEVED = (
     "good", "newer", "newer, armoured", "descriptions not listed", "replayed", "of nothing", "of which dissect dies",
-    "rebuilt",
+    "rebuilt", "among lines of others",
 )  # fmt: skip
 """Lists of the publisher, that are to be believed as long as no newer one was seen."""
 REFUSED = (
     "unsigned", "of another key", "of another list", "empty signature", "garbage as signature", "text mode",
-    "weak hash", "from the future", "stale", "a name twice", "cut off", "carriage returns", "a path",
-    "an absolute path", "too large", "garbage", "an error page", "of which gpgv dies",
+    "weak hash", "from the future", "stale", "a name of two hashes", "a bad hash", "too large",
+    "garbage", "an error page", "of which gpgv dies",
 )  # fmt: skip
 """Lists of which nothing must be believed; nearly all offer forged images."""
 
@@ -148,6 +148,19 @@ class World:
             suffix=".asc" if armoured else ".gpg",
         )
 
+    def _lines_of_others(self) -> bytes:
+        """What leads elsewhere, or is no file of ours: the image of a forged version, under names that lead to it."""
+        one = next(line for line in self._list(FORGED).splitlines() if line.endswith(b".raw"))
+        names = (
+            b"../../../../etc/extensions/x.raw",
+            b"/etc/passwd",
+            b"sub/" + one[66:],
+            b"a b.raw",
+            b".x.raw",
+            b"-x.raw",
+        )
+        return b"".join(one[:66] + name + b"\r\n" for name in names) + b"# " + one + b"\nMD5 (x) = 0"
+
     @cached_property
     def believed(self) -> Mapping[str, Listing]:
         """Those of BELIEVED."""
@@ -160,6 +173,9 @@ class World:
             "replayed": self._signed(self._list("1", "2", WITHDRAWN), 90 * 24 * hour),
             "of nothing": self._signed(b"", hour),
             "of which dissect dies": self._signed(self._list("1", "2", "3", KILLER), 1.5 * hour),
+            "among lines of others": self._signed(
+                b"\xef\xbb\xbf" + self._list("1", "2").replace(b"\n", b"\r\n") + self._lines_of_others(), 1.5 * hour
+            ),
             "rebuilt": replace(
                 self._signed(self._list("1", "2", instead=self.rebuilt), 1.5 * hour), files=self.rebuilt
             ),
@@ -181,7 +197,6 @@ class World:
             return Listing(content=content, signature=self.key.sign(content, digest=digest))
 
         stale = f"{SHA256_OF_NOTHING}  BEST-BEFORE-2020-01-01\n".encode()
-        one = forged.splitlines()[0][:66]
         return {
             "unsigned": Listing(content=forged, signature=None),
             "of another key": Listing(content=forged, signature=self.other_key.sign(forged)),
@@ -192,11 +207,8 @@ class World:
             "weak hash": by_us(forged, "SHA1"),
             "from the future": self._signed(forged, -24 * 30 * hour, believed=False),
             "stale": by_us(forged + stale),
-            "a name twice": by_us(forged + lines[0] + b"\n"),
-            "cut off": by_us(forged[:-1]),
-            "carriage returns": by_us(forged.replace(b"\n", b"\r\n")),
-            "a path": by_us(forged + one + b"../../../../etc/extensions/x.raw\n"),
-            "an absolute path": by_us(forged + one + b"/etc/passwd\n"),
+            "a name of two hashes": by_us(forged + bytes(reversed(lines[0][:64])) + lines[0][64:] + b"\n"),
+            "a bad hash": by_us(forged + lines[0][1:64] + b"  x.raw\n"),
             "too large": by_us(forged + b"".join(b"%064x  pad-%d.raw\n" % (n, n) for n in range(15_000))),
             "garbage": by_us(bytes(range(256)) * 8),
             "an error page": by_us(b"<html>404 Not Found</html>\n"),

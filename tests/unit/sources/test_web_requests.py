@@ -138,9 +138,9 @@ def test_a_list_that_is_not_there(server: Server, key: SigningKey, cache: Path) 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"nonsense\n", "line 1"),
-        (b"0" * 64 + b"  ../x.raw\n", "line 1"),
-        (b"0" * 64 + b"  a-1.raw", "the last line is cut off"),
+        (b"nonsense\n", "no line of it is HASH"),
+        (b"0" * 64 + b"  x.raw\n" + b"1" * 64 + b"  x.raw", "line 2"),
+        (b"0" * 63 + b"  a-1.raw\n", "line 1"),
         (b"x" * (1024 * 1024 + 1), "larger than"),
     ],
 )
