@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -202,6 +201,8 @@ def _leftover(layout: Layout, subvolumes: Subvolumes, number: int) -> Leftover |
 
 def _state(folder: Path, subvolumes: Subvolumes) -> str:
     """What is below a folder, in a form that differs when it changes."""
+    import hashlib  # 2 ms, of which a boot without leftovers needs none
+
     state = hashlib.sha256()
     looked_through = 0
     try:
