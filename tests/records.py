@@ -1,17 +1,28 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Records of images, and images with their records."""
+"""Records of images, images with their records, and the need of a repair."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
 
+from tukit_sysext.integrity.needs import Need
 from tukit_sysext.quantities import KEEP_FREE
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.record import Record
 
 NAME = "gdb-15.2.x86-64.raw"
 CONTENT = b"the image"
+MISSING_GDB = Need(
+    snapshot=7,
+    link="gdb.raw",
+    file_name="gdb-1.x86-64.raw",
+    name="gdb",
+    version="1",
+    condition="missing",
+    reason="not in the store",
+    since=1000,
+)
 
 
 def sha256(content: bytes) -> str:

@@ -113,9 +113,7 @@ DEFENCES = (
     Defence(
         row="C5",
         what="a snapshot without info.xml is as good as any",
-        edits=(
-            (_SNAPSHOTS, '("" if info is not None else "no readable info.xml (being made, or half deleted)")', '""'),
-        ),
+        edits=((_SNAPSHOTS, '("" if info is not None else _NO_INFO)', '""'),),
         tests=_unknown("half_made"),
     ),
     Defence(
@@ -135,6 +133,24 @@ DEFENCES = (
         what="what is left over stops for ever",
         edits=((_LEFTOVERS, _SETTLED, "return False"),),
         tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing",),
+    ),
+    Defence(
+        row="C5",
+        what="a snapshot that was half made at a power cut stops all collections",
+        edits=((_SNAPSHOTS, "if snapshot.unknown == _NO_INFO:", "if False:"),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing[no_info]",),
+    ),
+    Defence(
+        row="C5",
+        what="the guard does not note what is left from before the boot",
+        edits=(
+            (
+                "tukit_sysext/ledger/settling.py",
+                "                found_at_boot(ledger, scan.leftovers)\n",
+                "                pass\n",
+            ),
+        ),
+        tests=("tests/unit/ledger/test_leftovers.py::test_what_the_guard_finds_at_a_boot_stops_nothing",),
     ),
     Defence(
         row="C5",

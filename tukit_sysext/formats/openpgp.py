@@ -8,7 +8,6 @@ the RFC), gpgv wants them without.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,6 +109,8 @@ def _number(content: bytes, position: int, octets: int) -> int:
 
 def _fingerprint_of(body: bytes) -> str:
     """The fingerprint of a key's packet, by its version (RFC 9580, section 5.5.4; version 5 is GnuPG's)."""
+    import hashlib
+
     size = len(body)
     match body[:1]:
         case b"\x04" if size < 1 << 16:

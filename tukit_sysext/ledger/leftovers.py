@@ -2,7 +2,8 @@
 """Which leftovers of snapshots leave something unknown: those that may become a snapshot still, or are being deleted.
 
 What nobody has changed for a day, or since before the last boot, is neither: no process is at work on it. The day is
-one of the monotonic clock, which nobody sets.
+one of the monotonic clock, which nobody sets. What the guard finds at a boot is from before it, as snapper does not
+run yet.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tukit_sysext.snapshots.snapper import Leftover, Scan
 
 _KEY = "leftovers"
 _DAY = 86400
+_EARLIER = "earlier"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,9 +63,18 @@ class Leftovers:
             seen = self._seen.get(leftover.number)
             if seen is None or seen.state != leftover.state:
                 seen = _Sight(state=leftover.state, boot=self._boot, seconds=now)
-            sights[leftover.number] = asdict(seen)
+            sights[leftover.number] = seen
         if sights or self._seen:
-            ledger.remember(_KEY, json.dumps(sights))
+            _write(ledger, sights)
+
+
+def found_at_boot(ledger: Ledger, leftovers: Sequence[Leftover]) -> None:
+    """Keep that these were there before the boot. Raises NotWritten."""
+    _write(ledger, {each.number: _Sight(state=each.state, boot=_EARLIER, seconds=0.0) for each in leftovers})
+
+
+def _write(ledger: Ledger, sights: Mapping[int, _Sight]) -> None:
+    ledger.remember(_KEY, json.dumps({number: asdict(sight) for number, sight in sights.items()}))
 
 
 def recalled(layout: Layout) -> Leftovers:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,6 +123,8 @@ def take(folder: Path) -> Sequence[SnapshotEvent | None]:
             continue  # another settling has it
         except OSError as error:
             if path.is_dir():
+                import shutil
+
                 shutil.rmtree(path, ignore_errors=True)
             log.warning("%s: cannot be removed like an event: %s", path, error.strerror)
         taken.append(event)

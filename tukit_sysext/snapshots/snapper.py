@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _INFO_LIMIT = 1024 * 1024
 _MOST_FOLDERS = 1000
+_NO_INFO = "no readable info.xml (being made, or half deleted)"
 """How many folders of a number without a subvolume are looked through: a whole system is nothing that is left over."""
 _TOP_LEVEL = 5
 """Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
@@ -65,10 +65,10 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """A number that has no subvolume: a snapshot that is being made, or what is left of one.
+    """A number that has no subvolume, or one without info.xml: a snapshot being made, or what is left of one.
 
     ``reason`` stands among what is unknown; ``state`` differs when something in the folder changed. It is empty where
-    there is a subvolume after all, deeper in it, or more than is looked through.
+    there is a subvolume deeper in it, or more than is looked through.
     """
 
     number: int
@@ -164,7 +164,10 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
         else:
             snapshots.append(snapshot)
             if snapshot.unknown:
-                unknown.append(f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}")
+                reason = f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}"
+                unknown.append(reason)
+                if snapshot.unknown == _NO_INFO:
+                    leftovers.append(Leftover(number=number, reason=reason, state=_state_of_half(snapshot)))
     default = in_use.default
     if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
         unknown.append(f"{layout.snapshots}: what boots next (subvolume {default}) is none of the snapshots in it")
@@ -198,6 +201,8 @@ def _leftover(layout: Layout, subvolumes: Subvolumes, number: int) -> Leftover |
 
 def _state(folder: Path, subvolumes: Subvolumes) -> str:
     """What is below a folder, in a form that differs when it changes."""
+    import hashlib  # 2 ms, of which a boot without leftovers needs none
+
     state = hashlib.sha256()
     looked_through = 0
     try:
@@ -215,6 +220,17 @@ def _state(folder: Path, subvolumes: Subvolumes) -> str:
     except OSError:
         return ""
     return state.hexdigest()
+
+
+def _state_of_half(snapshot: Snapshot) -> str:
+    """The state of one whose tree can be read: its images are known, what is not is whether it stays."""
+    try:
+        status = os.lstat(snapshot.path.parent / "info.xml")
+    except FileNotFoundError:
+        return snapshot.subvolume.uuid
+    except OSError:
+        return ""
+    return f"{snapshot.subvolume.uuid} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -271,7 +287,7 @@ def look(
         entries=content.entries,
         hidden=content.hidden,
         release=content.release,
-        unknown=content.unknown or ("" if info is not None else "no readable info.xml (being made, or half deleted)"),
+        unknown=content.unknown or ("" if info is not None else _NO_INFO),
         date=info.date if info else "",
         description=info.description if info else "",
         open=info.open if info else False,

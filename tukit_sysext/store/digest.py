@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from queue import Queue
@@ -21,6 +20,8 @@ class Digest:
     """A SHA-256 that is fed in order. hashlib lets other threads run while it hashes large pieces."""
 
     def __init__(self) -> None:
+        import hashlib
+
         self._hash = hashlib.sha256()
         self._size = 0
         self._thread: threading.Thread | None = None
@@ -56,6 +57,8 @@ class Digest:
 
 def hash_of(descriptor: int) -> str:
     """SHA-256 of an open file from its beginning, in hexadecimal digits."""
+    import hashlib
+
     digest = hashlib.sha256()
     position = 0
     while chunk := os.pread(descriptor, CHUNK, position):

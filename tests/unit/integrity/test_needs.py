@@ -9,19 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.records import MISSING_GDB
 from tukit_sysext.integrity import needs
-from tukit_sysext.integrity.needs import Need
-
-GDB = Need(
-    snapshot=7,
-    link="gdb.raw",
-    file_name="gdb-1.x86-64.raw",
-    name="gdb",
-    version="1",
-    condition="missing",
-    reason="not in the store",
-    since=1000,
-)
 
 
 @pytest.fixture
@@ -41,46 +30,46 @@ def test_nothing_wrong_makes_no_mark(mark: Path) -> None:
 
 
 def test_what_is_wrong_is_marked_and_told_once(mark: Path) -> None:
-    assert needs.update(mark, [7], [GDB], matter=[7]) == [GDB]
-    assert needs.read(mark) == (GDB,)
-    assert needs.update(mark, [7], [replace(GDB, since=2000)], matter=[7]) == []
-    assert needs.read(mark) == (GDB,)
+    assert needs.update(mark, [7], [MISSING_GDB], matter=[7]) == [MISSING_GDB]
+    assert needs.read(mark) == (MISSING_GDB,)
+    assert needs.update(mark, [7], [replace(MISSING_GDB, since=2000)], matter=[7]) == []
+    assert needs.read(mark) == (MISSING_GDB,)
 
 
 def test_a_repair_that_cannot_be_done_does_not_start_itself_again(mark: Path) -> None:
     """The path unit starts the repair when the mark changes, and every run finds other words for the same fault."""
-    needs.update(mark, [7], [GDB], matter=[7])
+    needs.update(mark, [7], [MISSING_GDB], matter=[7])
     before = identity(mark)
     for number in range(5):
-        needs.update(mark, [7], [replace(GDB, reason=f"timed out after {number} s", since=2000)], matter=[7])
+        needs.update(mark, [7], [replace(MISSING_GDB, reason=f"timed out after {number} s", since=2000)], matter=[7])
     assert identity(mark) == before
 
 
 def test_another_fault_is_a_change(mark: Path) -> None:
-    needs.update(mark, [7], [GDB], matter=[7])
+    needs.update(mark, [7], [MISSING_GDB], matter=[7])
     before = identity(mark)
-    other = replace(GDB, condition="damaged")
+    other = replace(MISSING_GDB, condition="damaged")
     assert needs.update(mark, [7], [other], matter=[7]) == [other]
     assert identity(mark) != before
 
 
 def test_since_when_is_kept_when_more_goes_wrong(mark: Path) -> None:
-    needs.update(mark, [7], [GDB], matter=[7])
-    strace = replace(GDB, name="strace", link="strace.raw", since=2000)
-    needs.update(mark, [7], [replace(GDB, since=2000), strace], matter=[7])
+    needs.update(mark, [7], [MISSING_GDB], matter=[7])
+    strace = replace(MISSING_GDB, name="strace", link="strace.raw", since=2000)
+    needs.update(mark, [7], [replace(MISSING_GDB, since=2000), strace], matter=[7])
     assert [(need.name, need.since) for need in needs.read(mark)] == [("gdb", 1000), ("strace", 2000)]
 
 
 def test_it_goes_when_all_is_well(mark: Path) -> None:
-    needs.update(mark, [7], [GDB], matter=[7])
+    needs.update(mark, [7], [MISSING_GDB], matter=[7])
     needs.update(mark, [7], [], matter=[7])
     assert not mark.exists()
 
 
 def test_what_was_not_looked_at_stays_while_it_matters(mark: Path) -> None:
-    needs.update(mark, [7], [GDB], matter=[1, 7])
+    needs.update(mark, [7], [MISSING_GDB], matter=[1, 7])
     needs.update(mark, [1], [], matter=[1, 7])
-    assert needs.read(mark) == (GDB,)
+    assert needs.read(mark) == (MISSING_GDB,)
     needs.update(mark, [1], [], matter=[1, 8])
     assert not mark.exists()
 
@@ -92,11 +81,11 @@ def test_what_is_no_mark_is_none_and_is_written_over(mark: Path, content: str) -
     mark.parent.mkdir()
     mark.write_text(content)
     assert needs.read(mark) == ()
-    needs.update(mark, [7], [GDB], matter=[7])
-    assert needs.read(mark) == (GDB,)
+    needs.update(mark, [7], [MISSING_GDB], matter=[7])
+    assert needs.read(mark) == (MISSING_GDB,)
 
 
 def test_a_time_that_no_calendar_has(mark: Path) -> None:
-    needs.update(mark, [7], [replace(GDB, since=10**18)], matter=[7])
+    needs.update(mark, [7], [replace(MISSING_GDB, since=10**18)], matter=[7])
     assert mark.exists()
     assert needs.read(mark) == ()

@@ -32,7 +32,7 @@ class Site(PlainMachine):
         super().__init__(root)
         self.seconds = 1000.0
         monkeypatch.setattr("tukit_sysext.ledger.leftovers.time", SimpleNamespace(monotonic=lambda: self.seconds))
-        self.snapshot(1)
+        self.former = self.snapshot(1)
         store = self.layout.store.relative_to(root)
         make_tree(root, {"etc/tukit-sysext/tukit-sysext.conf": "[Store]\nGrace=0s\n", f"{store}/{LEFT}": ""})
         os.utime(self.layout.store / LEFT, (0, 0))
@@ -69,7 +69,12 @@ def a_folder(site: Site) -> None:
     make_tree(site.root, {".snapshots/77/info.xml": "", ".snapshots/77/snapshot/var/log/x": ""})
 
 
-LEFTOVERS: list[Callable[[Site], None]] = [info_alone, a_folder]
+def no_info(site: Site) -> None:
+    """A power cut while snapper made it: the tree is there, and its images are known."""
+    site.snapshot(77, info=None)
+
+
+LEFTOVERS: list[Callable[[Site], None]] = [info_alone, a_folder, no_info]
 
 each = pytest.mark.parametrize("leave", LEFTOVERS)
 
@@ -91,6 +96,33 @@ def test_after_a_boot_it_stops_nothing(aging: Site, leave: Callable[[Site], None
     assert aging.stopped()
     aging.reboot("second")
     assert not aging.stopped()
+
+
+@each
+def test_what_the_guard_finds_at_a_boot_stops_nothing(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    make_tree(aging.layout.snapshots / "1/snapshot", {"etc/extensions": None})
+    aging.boot(1)
+    aging.subvolumes.set_default(aging.former.identifier)
+    aging.reboot("second")
+    assert cli.main(["verify", "--boot"], machine=aging.machine) == 0
+    assert not aging.stopped()
+
+
+def test_images_of_a_snapshot_that_was_half_made_stay(aging: Site) -> None:
+    aging.snapshot(77, {"etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")}, info=None)
+    assert aging.stopped()
+    aging.reboot("second")
+    assert aging.collect().unknown == ()
+    assert (aging.layout.store / LEFT).exists()
+
+
+def test_an_info_that_is_written_later_is_seen_for_the_first_time(aging: Site) -> None:
+    no_info(aging)
+    assert aging.stopped()
+    (aging.layout.snapshots / "77/info.xml").write_text("<snapsh")
+    aging.seconds += DAY
+    assert aging.stopped()
 
 
 @each

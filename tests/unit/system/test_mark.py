@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.records import MISSING_GDB
 from tukit_sysext.integrity import needs
-from tukit_sysext.integrity.needs import Need
 from tukit_sysext.progress import notice
 from tukit_sysext.progress.notice import ProgressFile
 from tukit_sysext.progress.progress import Report, Stage
@@ -17,16 +18,7 @@ from tukit_sysext.system.mark import read_mark, write_mark
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
-NEED = Need(
-    snapshot=None,
-    link="gdb.raw",
-    file_name="gdb-1.x86-64.raw",
-    name="gdb",
-    version="1",
-    condition="missing",
-    reason="not in the store",
-    since=1000,
-)
+NEED = replace(MISSING_GDB, snapshot=None)
 REFUSAL = Refusal(last=200, times=2, system="id 2", images={"gdb": HeldBack(reason="none fits", since=100)})
 
 

@@ -67,6 +67,18 @@ def test_it_is_told_again_after_a_reboot(wanted_gdb: PlainMachine) -> None:
     assert "because of extension images: gdb" in wanted_gdb.layout.motd.read_text()
 
 
+def test_a_refusal_of_the_system_before_a_soft_reboot_is_not_told(
+    wanted_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal.show(wanted_gdb.machine, Refusal(last=0, times=1, system="", images=HELD))
+    assert cli.main(["verify", "--boot"], machine=wanted_gdb.machine) == 0
+    assert wanted_gdb.layout.motd.exists(), "the same root"
+    monkeypatch.setattr("tukit_sysext.system.mark.running_root", lambda: "another")
+    assert cli.main(["verify", "--boot"], machine=wanted_gdb.machine) == 0
+    assert not wanted_gdb.layout.motd.exists()
+    assert not wanted_gdb.layout.refused.exists()
+
+
 def test_names_are_no_commands_for_a_terminal(wanted_gdb: PlainMachine) -> None:
     refusal.show(wanted_gdb.machine, Refusal(last=0, times=1, system="", images={"a\x1b[2J": HELD["gdb"]}))
     assert "\x1b" not in wanted_gdb.layout.motd.read_text()
