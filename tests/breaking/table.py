@@ -13,6 +13,7 @@ from tests.breaking import (
     locks,
     losing,
     machine,
+    naming,
     policy,
     reaching,
     selinux,
@@ -38,4 +39,5 @@ DEFENCES: tuple[Defence, ...] = (
     *losing.DEFENCES,
     *hosts.DEFENCES,
     *selinux.DEFENCES,
+    *naming.DEFENCES,
 )

@@ -17,13 +17,13 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.gpgv_status import judge
 from tukit_sysext.formats.openpgp import dearmour
+from tukit_sysext.rules.image_names import read_image_name, readings
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.names import (
     NameRefused,
     check_component,
     handle,
-    parse_image_name,
     published_name,
     shown_version,
 )
@@ -66,7 +66,7 @@ def check_list(data: bytes) -> None:
     assert checksums.parse(printed, where="list") == replace(found, skipped=0)
     for candidate in repository.candidates(found, _SETTINGS, signer=None, locations=lambda name: [f"http://x/{name}"]):
         assert found.hashes[candidate.file_name] == candidate.sha256
-        assert candidate.name and candidate.version and candidate.name in candidate.file_name
+        assert bool(candidate.name) == bool(candidate.version) and candidate.name in candidate.file_name
         assert candidate.description is None or candidate.description in found.hashes
     if len(data) > checksums.LIMIT - 1024:
         return
@@ -224,9 +224,11 @@ def check_name(data: bytes) -> None:
     published = published_name(name)
     assert name.startswith(published)
     assert (shown_version("1", name) == "1") is (published == name)
-    hint = parse_image_name(name)
+    hint = read_image_name(name)
     assert hint is None or published == name, "a list has no image of this name"
-    assert hint is None or (hint.name and hint.version and name.startswith(hint.name) and hint.version in name)
+    for reading in readings(name):
+        assert reading.name and reading.version and name.startswith(reading.name) and reading.version in name
+        assert read_image_name(name, [reading.name]) == reading, "the wanted one"
 
 
 def make_name(random: Random) -> bytes:

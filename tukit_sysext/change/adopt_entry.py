@@ -23,7 +23,7 @@ from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.constraint import disallows
-from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.rules.image_names import read_image_name
 from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, changing
 from tukit_sysext.snapshots.targets import Target, uninterrupted
 from tukit_sysext.store.image_store import Condition
@@ -152,7 +152,7 @@ def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Po
         merge_name = inspection.merge_name
         name, version = name_and_version(entry.name, inspection)
     else:
-        parsed = parse_image_name(_called(entry, path))
+        parsed = read_image_name(_called(entry, path))
         name, version = (parsed.name, parsed.version) if parsed is not None else (stem, "?")
     link = f"{merge_name}.raw"
     _check_free(tree, entry.name, link)

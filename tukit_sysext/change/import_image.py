@@ -12,7 +12,8 @@ from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import Share, time_text
-from tukit_sysext.rules.names import check_component, parse_image_name
+from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.names import check_component
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
@@ -125,7 +126,7 @@ def check_packable(folder: Path) -> None:
 
 def name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:
     """The name and version of an image: as its file name says, else as its content does."""
-    parsed = parse_image_name(called)
+    parsed = read_image_name(called)
     if parsed is not None:
         return parsed.name, parsed.version
     # VERSION_ID is that of the system that the image is for

@@ -18,7 +18,8 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.names import NameRefused, parse_image_name
+from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.system.tree import Tree
 
 _LONGEST = 2
@@ -144,7 +145,7 @@ def _parsed(files: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Name and version of each image among the files."""
     for file in files:
         try:
-            found = parse_image_name(file)
+            found = read_image_name(file)
         except NameRefused:
             continue
         if found is not None:

@@ -43,7 +43,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             more = [one for name in facts.wanted for one in explain.undescribed(facts, name)] if arguments.all else []
             return more or undecided_of_both(facts, wanted, most)
 
-        facts = resolver.look_around(lambda found: wanting_newest(found, wanted, arguments.names), ask)
+        names = arguments.names
+        facts = resolver.look_around(lambda found: wanting_newest(found, wanted, names), ask, names=names)
     _check_names(facts, arguments.names, wanted)
     shown = [offer for offer in catalogue(facts, wanted) if _is_asked_for(offer, arguments)]
     away = facts.not_asked

@@ -91,7 +91,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
             return explain.undescribed(facts, name)
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
-        facts = resolver.look_around(lambda _: {name: meant}, ask)
+        facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)

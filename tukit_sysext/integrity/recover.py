@@ -16,7 +16,8 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.names import parse_image_name, published_name
+from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.names import published_name
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.sources.protocol import Source
@@ -165,7 +166,7 @@ def _candidate(record: Record, source: Source, settings: SourceSettings | None) 
     if settings is None or settings.path is None:
         places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
         places += [url + published_name(record.file_name) for url in (settings.urls if settings is not None else ())]
-    parsed = parse_image_name(published_name(record.file_name))
+    parsed = read_image_name(published_name(record.file_name))
     return Candidate(
         name=record.name,
         version=record.version,

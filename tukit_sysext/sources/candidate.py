@@ -11,6 +11,15 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import sort_key
 
 
+class Reading(StrEnum):
+    """How it is known which image, and which version of it, a candidate is."""
+
+    GIVEN = "given by the source"
+    LIKELIEST = "the likeliest reading of the file's name"
+    OTHER = "another reading of the file's name, that of a wanted image"
+    PATTERN = "by MatchPattern="
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
     """An image that a source offers; every source yields this shape and no other.
@@ -18,7 +27,8 @@ class Candidate:
     ``version`` is a UAPI.10 string, ``architecture`` in systemd's spelling (None: the name does not tell), ``sha256``
     in lower-case hexadecimal digits, ``signer`` the fingerprint of the key that signed the list (None: nobody asked),
     ``size`` in bytes (None: not known), ``description`` where its description is (None: it has none), ``locations``
-    where the image is, to be tried in turn.
+    where the image is, to be tried in turn. What is no more than a ``reading`` of the file's name may be read as
+    another image where that is wanted; ``name`` and ``version`` are empty where the file's name says none.
     """
 
     name: str
@@ -32,6 +42,7 @@ class Candidate:
     signer: str | None
     description: str | None
     locations: tuple[str, ...]
+    reading: Reading = Reading.GIVEN
 
     @property
     def key(self) -> str:

@@ -36,6 +36,7 @@ class DirectorySource:
         self._folder = folder
         self._trust = trust
         self._hashes: Mapping[str, str] = {}
+        self._unread: Sequence[Candidate] = ()
         self._limits = limits
         self._away = ""
         self._left: float = limits.finding_out  # of its own time: another source that is slow takes none of it
@@ -64,13 +65,19 @@ class DirectorySource:
         self._trust.remember(verified)
         self._hashes = checksum_list.hashes
         signer = verified.fingerprint if verified is not None else None
-        return repository.candidates(
+        files = repository.candidates(
             checksum_list,
             self._settings,
             signer=signer,
             locations=lambda name: (str(self._folder / name),),
             size=self._size,
         )
+        candidates, self._unread = repository.parted(files)
+        return candidates
+
+    def unread(self) -> Sequence[Candidate]:
+        """See FileSource."""
+        return self._unread
 
     def _signature(self) -> bytes | None:
         for name in repository.SIGNATURES:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.request import ByteSink
@@ -38,3 +38,11 @@ class Source(Protocol):
 
         Returns why one could not be had, by SHA-256: SourceUnreachable, ImageBroken, or what its sink raised.
         """
+
+
+@runtime_checkable
+class FileSource(Source, Protocol):
+    """A source of files whose names have to say what they are."""
+
+    def unread(self) -> Sequence[Candidate]:
+        """Files of the list, once :meth:`candidates` was asked, whose names say no image that could be merged."""

@@ -15,14 +15,16 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
-from tukit_sysext.rules.names import parse_image_name
+from tukit_sysext.rules.image_names import read_image_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 
 LIST = "SHA256SUMS"
 SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
+_BESIDE = (".manifest", ".manifest.gz", ".json", *SIGNATURES)
+"""What files end in that are no images, but say something about one."""
 NOT_DESCRIBED = Description(reason="it has no description, its content decides")
 
 
@@ -46,17 +48,22 @@ def candidates(
     locations: Callable[[str], Sequence[str]],
     size: Callable[[str], int | None] = lambda _: None,
 ) -> list[Candidate]:
-    """The images of a list; ``locations`` and ``size`` (bytes) by file name."""
+    """The files of a list, but descriptions; ``locations`` and ``size`` (bytes) by file name.
+
+    Those whose names say no image that could be merged come without a name and a version.
+    """
     offered: list[Candidate] = []
     for name in sorted(listed.hashes):
-        hint = parse_image_name(name)
-        if hint is None:
+        if name.endswith(_BESIDE):
             continue
+        hint = read_image_name(name)
+        if hint is not None and hint.unusable:
+            hint = None
         offered.append(
             Candidate(
-                name=hint.name,
-                version=hint.version,
-                architecture=hint.architecture,
+                name=hint.name if hint is not None else "",
+                version=hint.version if hint is not None else "",
+                architecture=hint.architecture if hint is not None else None,
                 file_name=name,
                 sha256=listed.hashes[name],
                 size=size(name),
@@ -65,9 +72,15 @@ def candidates(
                 signer=signer,
                 description=next((other for other in description_names(name) if other in listed.hashes), None),
                 locations=tuple(locations(name)),
+                reading=Reading.LIKELIEST,
             )
         )
     return offered
+
+
+def parted(files: Sequence[Candidate]) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
+    """Files whose names say an image, and those whose names say none."""
+    return [file for file in files if file.name], [file for file in files if not file.name]
 
 
 def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: str) -> None:

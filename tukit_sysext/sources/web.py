@@ -56,6 +56,7 @@ class WebSource:
         self._away = {} if away is None else away
         self._login = _login(settings, self._urls)
         self._hashes: Mapping[str, str] = {}
+        self._unread: Sequence[Candidate] = ()
         self._offered = ""
         self._signature: bytes | None = None
         # all descriptions together have the time of one, and some more for each that comes
@@ -114,7 +115,13 @@ class WebSource:
         # what this mirror has, the others may not have yet: it goes first from now on
         self._urls.sort(key=lambda url: url != base)
         self._hashes = checksum_list.hashes
-        return repository.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
+        files = repository.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
+        candidates, self._unread = repository.parted(files)
+        return candidates
+
+    def unread(self) -> Sequence[Candidate]:
+        """See FileSource."""
+        return self._unread
 
     def _verify_list(self, answer: Response, base: str, *, where: str) -> VerifiedSignature | None:
         """Who signed the list, and when.

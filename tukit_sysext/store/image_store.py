@@ -20,7 +20,8 @@ from enum import StrEnum
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.quantities import Share
-from tukit_sysext.rules.names import NameRefused, check_component, parse_image_name, published_name, shown_version
+from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.names import NameRefused, check_component, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.incoming import Incoming, not_written
 from tukit_sysext.store.partial import Partial
@@ -65,13 +66,13 @@ class ImageFile:
     @property
     def name(self) -> str | None:
         """Name of the image; None where nothing tells."""
-        hint = self.record or parse_image_name(published_name(self.file_name))
+        hint = self.record or read_image_name(published_name(self.file_name))
         return hint.name if hint is not None else None
 
     @property
     def version(self) -> str:
         """Version of the image (UAPI.10); "?" where nothing tells."""
-        hint = self.record or parse_image_name(published_name(self.file_name))
+        hint = self.record or read_image_name(published_name(self.file_name))
         return hint.version if hint is not None else "?"
 
     @property

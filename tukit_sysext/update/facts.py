@@ -14,6 +14,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.sources.candidate import Candidate, Candidates, Description
+from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.store.image_store import Stored
 
 
@@ -84,6 +85,7 @@ class Facts:
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
+    ``not_understood`` files that sources publish whose names say no image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
     """
 
@@ -110,6 +112,7 @@ class Facts:
     objection: Objection = field(default=no_objection, compare=False)
     tried: Mapping[str, int] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
+    not_understood: tuple[NotUnderstood, ...] = ()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
     _stored: dict[str, list[Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
 

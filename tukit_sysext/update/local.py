@@ -7,17 +7,18 @@ Nothing is written in here but, where the store may be written to, the identity 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import load_wanted
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
 from tukit_sysext.sources.candidate import Description, Standing
+from tukit_sysext.sources.naming import Naming
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
@@ -76,6 +77,10 @@ class LocalLook:
             blocked=self.configuration.settings.blocked,
             objection=objection,
         )
+
+    def naming(self, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Naming:
+        """How names of files are read in this tree, where ``wanted`` is wanted, and ``names`` may be meant too."""
+        return Naming(wanted=frozenset((*wanted, *names)))
 
     def with_links(self, facts: Facts) -> Facts:
         """What the store has, what is ours of the links, and what is not; looks into what has no record."""

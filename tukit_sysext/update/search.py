@@ -16,6 +16,7 @@ from tukit_sysext.progress.progress import Stage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.naming import Naming, NotUnderstood
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.tree import Tree
@@ -45,6 +46,7 @@ class Resolver:
     ) -> None:
         self.machine = machine
         self._look = LocalLook(machine, tree)
+        self._naming = Naming()
         self.store = self._look.store
         self.configuration = self._look.configuration
         self._contents = _Contents(Cache(machine.layout.cache, writable=machine.privileged))
@@ -80,6 +82,7 @@ class Resolver:
         """
         everything = {**self._facts.wanted, **(wanted or {})}
         facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
+        self._naming = self._look.naming(everything)
         if only is not None:
             facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
         self._facts = facts
@@ -89,11 +92,13 @@ class Resolver:
             self.describe()
         return self._facts
 
-    def look_around(self, choose: Choose, ask: Ask = undecided) -> Facts:
+    def look_around(self, choose: Choose, ask: Ask = undecided, *, names: Collection[str] = ()) -> Facts:
         """Find out what could be had: of the images that ``choose`` names, once the sources have said what they offer.
 
-        ``ask`` says which candidates have to be described next.
+        ``ask`` says which candidates have to be described next. ``names`` were typed: a file may be meant
+        as one of them.
         """
+        self._naming = self._look.naming(self._facts.wanted, names)
         self._facts = self._look.with_store(self._facts)
         self._ask_sources()
         chosen = replace(self._facts, wanted=dict(choose(self._facts)))
@@ -110,12 +115,15 @@ class Resolver:
         """Ask each source once what it offers."""
         self.machine.progress.stage(Stage.RESOLVING)
         candidates: list[Candidate] = []
+        not_understood: list[NotUnderstood] = []
         unreachable: dict[str, str] = {}
         broken: dict[str, str] = {}
         next_steps: dict[str, str] = {}
         for name, source in sorted(self.sources.items()):
             try:
-                candidates += source.candidates()
+                offered, others = self._naming.read_all(source)
+                candidates += offered
+                not_understood += others
             except (SourceUnreachable, ImageBroken, NoVerdict) as error:
                 log.warning("source %s: %s", name, error)
                 (unreachable if isinstance(error, SourceUnreachable) else broken)[name] = str(error)
@@ -128,6 +136,7 @@ class Resolver:
             unreachable=unreachable,
             broken_sources=broken,
             next_steps=next_steps,
+            not_understood=tuple(not_understood),
         )
         self._facts = self._look.with_candidates(facts)
 

@@ -21,7 +21,8 @@ from tests.unit.integrity.verify_site import fake_look_inside
 from tests.unit.update.samples import FITS, candidate, facts, file_of, link, plan_one, stored, want
 from tukit_sysext import cli, entry
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.rules.names import check_component, handle, parse_image_name, published_name, shown_version
+from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.names import check_component, handle, published_name, shown_version
 from tukit_sysext.store.image_store import ImageFile, Stored
 from tukit_sysext.system.time_limit import time_limit
 from tukit_sysext.update.plan import Action, ImagePlan
@@ -56,11 +57,11 @@ class TestName:
         assert made == f"{name}.{HASH if whole else DIGITS}"
         assert check_component(made) == made
         assert published_name(made) == name
-        assert parse_image_name(made) is None, "a list has no image of this name"
+        assert read_image_name(made) is None, "a list has no image of this name"
 
     @pytest.mark.parametrize("name", NAMES)
     def test_without_its_record_it_is_the_published_image(self, name: str) -> None:
-        hint = parse_image_name(name)
+        hint = read_image_name(name)
         assert hint is not None
         image = ImageFile(file_name=handle(name, HASH))
         assert (image.name, image.version, image.shown) == (hint.name, hint.version, f"{hint.version} (012345…)")
