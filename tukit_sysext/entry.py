@@ -166,17 +166,19 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
 
 def _report(outcome: Outcome) -> None:
     """Print what changed, for tukit's log, and what is refused or missed, for whoever reads it."""
-    from tukit_sysext.update.report import change_lines, fallback_lines, fields_of, missed_lines, refusal_lines
+    from tukit_sysext.update import report
 
-    for line in change_lines(outcome):
+    for line in report.change_lines(outcome):
         log.info("%s", line)
         # a refused tree goes, unless tukit was told to keep it
         print(f"{line} (in the refused tree)" if outcome.refusals else line)
-    for line in fallback_lines(outcome):
+    fallbacks = list(report.fallback_lines(outcome))
+    refused, missed = list(report.refusal_lines(outcome)), list(report.missed_lines(outcome))
+    for line in (*fallbacks, *report.source_lines(outcome, (*fallbacks, *refused, *missed))):
         print(line, file=sys.stderr)  # the journal has it as a warning
-    for told, images in ((refusal_lines(outcome), outcome.plan.refusing), (missed_lines(outcome), outcome.plan.missed)):
-        fields = fields_of(outcome, images)
-        for line in told:
+    for lines, images in ((refused, outcome.plan.refusing), (missed, outcome.plan.missed)):
+        fields = report.fields_of(outcome, images)
+        for line in lines:
             print(line, file=sys.stderr)
             log.log(REFUSAL, "%s", line, extra={"fields": fields})
             fields = {}  # for the first line alone, which is what the catalogue explains

@@ -124,6 +124,11 @@ class Layout:
         return self.state / "provision.json"
 
     @property
+    def sources(self) -> Path:
+        """How each source is: when its list was good last, and why it is not now."""
+        return self.state / "sources.json"
+
+    @property
     def overlays(self) -> Path:
         """Upper layers of /etc of transactional-update < 5, one folder for each snapshot's number."""
         return self._at("/var/lib/overlay")

@@ -21,6 +21,7 @@ EXPECTED += ["B13", "B14", "B15", "B20"]
 EXPECTED += ["B30", "B31", "B32"]
 EXPECTED += ["S1", "S2"]
 EXPECTED += ["M1"]
+EXPECTED += ["N30"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

@@ -8,7 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import key_document, key_lines, seen_sources
+from tukit_sysext.commands.common.known_sources import (
+    health_document,
+    key_document,
+    key_lines,
+    next_step,
+    seen_sources,
+)
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import MemoryUnreadable
@@ -17,6 +23,7 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.sources.health import HealthFile, SourceHealth
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
@@ -26,12 +33,23 @@ from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _SourceStatus:
-    """One source: its settings, its keys (those that are pinned, where any is), and what was seen of it by key."""
+    """One source: its settings, its keys (those that are pinned, where any is), and what was seen of it by key.
+
+    ``health`` is None where it was not asked yet.
+    """
 
     settings: SourceSettings
     keys: tuple[PublicKey, ...]
     seen: Mapping[str, int]
     problems: tuple[str, ...]
+    health: SourceHealth | None
+
+    @property
+    def state(self) -> str:
+        """Whether its list is good."""
+        if self.health is None:
+            return "not asked yet"
+        return "good" if self.health.failing is None else Toned("FAILS", Tone.BAD)
 
     @property
     def kind(self) -> str:
@@ -67,7 +85,10 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
         configuration = load_configuration(tree)
-    rows = [_row(machine, configuration, source) for _, source in sorted(configuration.sources.items())]
+    health = HealthFile.of(machine).read()
+    rows = [
+        _row(machine, configuration, source, health.get(name)) for name, source in sorted(configuration.sources.items())
+    ]
     others = sorted(set(seen_sources(machine)) - configuration.sources.keys())
     differences = [difference for target in more if (difference := _difference(configuration, target)) is not None]
     output.json(
@@ -102,7 +123,9 @@ def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
     return difference if difference.missing or difference.beside or difference.different else None
 
 
-def _row(machine: Machine, configuration: Configuration, source: SourceSettings) -> _SourceStatus:
+def _row(
+    machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None
+) -> _SourceStatus:
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
     trust = trusted_keys(source)
     problems += trust.problems
@@ -115,7 +138,7 @@ def _row(machine: Machine, configuration: Configuration, source: SourceSettings)
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return _SourceStatus(settings=source, keys=trust.keys, seen=seen, problems=tuple(problems))
+    return _SourceStatus(settings=source, keys=trust.keys, seen=seen, problems=tuple(problems), health=health)
 
 
 def _lines(
@@ -125,12 +148,13 @@ def _lines(
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
     else:
         yield Table(
-            ("Source", "Kind", "Priority", "Newest list seen", "Where"),
+            ("Source", "Kind", "Priority", "State", "Newest list seen", "Where"),
             [
                 (
                     row.settings.name,
                     row.kind,
                     str(row.settings.priority),
+                    row.state,
                     local_time(row.newest[0]) if row.newest is not None else "-",
                     " ".join(row.where) or "-",
                 )
@@ -141,6 +165,7 @@ def _lines(
         yield ""
         yield f"{row.settings.name}: {_trust(row.settings)}"
         yield from (f"  {line}" for line in key_lines(row.keys))
+        yield from _health_lines(row.settings.name, row.health)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
     if others:
         yield ""
@@ -151,6 +176,16 @@ def _lines(
         parts += [f"says something else of {', '.join(difference.different)}"] if difference.different else []
         yield ""
         yield Toned(f"Other sources count in {difference.target}: it {', '.join(parts)}", Tone.NOTICE)
+
+
+def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
+    if health is None:
+        yield f"  not asked yet: tukit-sysext sources refresh {name}"
+    elif health.failing is None:
+        yield f"  {health.images} images, as of {local_time(health.asked)}"
+    else:
+        yield Toned(f"  {health.failure(local_time)}", Tone.BAD)
+        yield f"  next step: {next_step(name, health)}"
 
 
 def _trust(source: SourceSettings) -> str:
@@ -178,5 +213,6 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
         "max_age": row.settings.max_age,
         "newest_seen": time_text(newest[0]) if newest is not None else None,
         "newest_seen_key": newest[1] if newest is not None else None,
+        "health": health_document(row.health),
         "problems": list(row.problems),
     }

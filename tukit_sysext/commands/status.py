@@ -10,6 +10,7 @@ from typing import Any
 
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.from_ledger import left_out
+from tukit_sysext.commands.common.known_sources import failure_lines, health_document
 from tukit_sysext.commands.common.trees import Look, entry_document, target_in, tree_document
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import load_configuration
@@ -28,6 +29,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries, shared_entries
 from tukit_sysext.snapshots.snapper import Scan, scan
 from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import read_release
@@ -59,6 +61,7 @@ class _TreeStatus:
     entries: tuple[Entry, ...] | None
     unknown: str
     left_out: Mapping[str, str]
+    sources: frozenset[str]
     problems: tuple[Problem, ...]
     quarantined: tuple[Quarantined, ...]
     merged: frozenset[str] | None = None
@@ -78,6 +81,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)
     lost = lost_images(machine, snapshots)
+    asked = {name: each for name, each in HealthFile.of(machine).read().items() if name in trees[0].sources}
     if output.wants_json:
         running = running_job.running_job(machine)
         output.json(
@@ -91,18 +95,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                     for need in needs.read(machine.layout.repair)
                 ],
                 "lost": [asdict(image) for image in lost],
+                "sources": {name: health_document(health) for name, health in asked.items()},
                 "other_plugins": [str(path) for path in others],
                 "unknown": list(snapshots.unknown),
             }
         )
         return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
     _print(output, machine, trees, look, mark)
-    if lost or others or snapshots.unknown:
+    failing = {name: health for name, health in asked.items() if health.failing is not None}
+    if lost or others or snapshots.unknown or failing:
         output.tell()
     output.show(Toned(f"LOST: {image}", Tone.BAD) for image in lost)
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
         output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
+    output.show(line for name, health in failing.items() for line in failure_lines(name, health))
     output.show(f"Not known: {unknown}" for unknown in snapshots.unknown)
     return ExitStatus.DONE
 
@@ -142,7 +149,7 @@ def _tree(role: str, target: Target) -> _TreeStatus:
             quarantined = tuple(link for folder in folders for link in quarantine_folder.quarantined(tree, folder))
         except (UnknownState, OutsideTree) as error:
             unknown = str(error)
-        wanted = load_wanted(tree)
+        configuration, wanted = load_configuration(tree), load_wanted(tree)
         return _TreeStatus(
             role=role,
             target=target,
@@ -151,7 +158,8 @@ def _tree(role: str, target: Target) -> _TreeStatus:
             entries=entries,
             unknown=unknown,
             left_out=left_out(target),
-            problems=(*load_configuration(tree).problems, *wanted.problems),
+            sources=frozenset(configuration.sources),
+            problems=(*configuration.problems, *wanted.problems),
             quarantined=quarantined,
         )
 

@@ -13,6 +13,7 @@ from tukit_sysext.doctor.confinement import ConfinementCheck
 from tukit_sysext.doctor.disk import SnapshotsCheck
 from tukit_sysext.doctor.folders import FoldersCheck
 from tukit_sysext.doctor.hooks import HooksCheck
+from tukit_sysext.doctor.lists import ListsCheck
 from tukit_sysext.doctor.merging import MergeCheck
 from tukit_sysext.doctor.provisioning import ProvisionCheck
 from tukit_sysext.doctor.state import StateCheck
@@ -32,6 +33,7 @@ CHECKS: Mapping[str, type[Check]] = {
     "store": FoldersCheck,
     "collection": CollectionCheck,
     "configuration": ConfigurationCheck,
+    "lists": ListsCheck,
     "clock": ClockCheck,
     "provision": ProvisionCheck,
     "memory": StateCheck,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is measured: refusals, images per tree, the store; in Prometheus' text format.
 
-There are few samples, whatever the machine has: per tree (the running one, and the one that boots next), not per image.
+There are few samples, whatever the machine has: per tree (the running one, and the one that boots next) and per source,
+not per image.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tukit_sysext import __version__
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import State, load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Assessment, assess, subjects
@@ -21,6 +23,7 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import seconds_of
@@ -40,7 +43,7 @@ def measured(machine: Machine) -> Sequence[Metric]:
     roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
     if len(trees) == 1 and scanned.running is not None and scanned.running.default:
         roles["next"] = trees[0]
-    return [*_updates(machine), *_trees(roles), *_store(machine)]
+    return [*_updates(machine), *_trees(roles), *_sources(machine), *_store(machine)]
 
 
 def _updates(machine: Machine) -> Iterator[Metric]:
@@ -111,6 +114,22 @@ def _counts(assessment: Assessment) -> dict[str, int] | None:
 
 def _number(findings: Sequence[Finding], *conditions: Condition) -> int:
     return sum(finding.condition in conditions for finding in findings)
+
+
+def _sources(machine: Machine) -> Iterator[Metric]:
+    with Tree(machine.layout.root) as tree:
+        configured = load_configuration(tree).sources
+    known = {name: each for name, each in HealthFile.of(machine).read().items() if name in configured}
+    good = {name: each.good for name, each in known.items() if each.good is not None}
+    text = "When the list of a source was good last."
+    yield _gauge(
+        "source_last_good_timestamp_seconds",
+        text,
+        *(Sample(value=when, labels={"source": name}) for name, when in good.items()),
+    )
+    text = "Whether a source gave no good list when it was asked last."
+    samples = (Sample(value=each.failing is not None, labels={"source": name}) for name, each in known.items())
+    yield _gauge("source_failing", text, *samples)
 
 
 def _store(machine: Machine) -> Iterator[Metric]:

@@ -48,6 +48,14 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
             yield f"tukit-sysext: {image.name}: {image.chosen.shown} serves, as {image.not_had}"
 
 
+def source_lines(outcome: Outcome, said: Iterable[str]) -> Iterator[str]:
+    """Sources that gave no list that counts, each with the reason, unless that was said already. For standard error."""
+    texts = tuple(said)
+    for name, reason in sorted(outcome.plan.unreachable.items()):
+        if not any(reason in text for text in texts):
+            yield f"tukit-sysext: source {name} fails: {reason}"
+
+
 def missed_lines(outcome: Outcome) -> Iterator[str]:
     """Required images that the update passes without, and what can be done; nothing where it has them.
 

@@ -16,6 +16,7 @@ from tukit_sysext.progress.progress import Stage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.sources.naming import Naming, NotUnderstood
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.store.image_store import Stored
@@ -119,9 +120,10 @@ class Resolver:
         unreachable: dict[str, str] = {}
         broken: dict[str, str] = {}
         next_steps: dict[str, str] = {}
+        health = HealthFile.of(self.machine)
         for name, source in sorted(self.sources.items()):
             try:
-                offered, others = self._naming.read_all(source)
+                offered, others = health.ask(source, self._naming)
                 candidates += offered
                 not_understood += others
             except (SourceUnreachable, ImageBroken, NoVerdict) as error:

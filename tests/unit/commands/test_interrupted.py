@@ -205,9 +205,9 @@ def copied(machine: Path) -> Iterator[Path]:
 def state(root: Path) -> State:
     """The machine as it is; what is said to be going on (in /run) is of no importance afterwards, nor is the cache.
 
-    Nor is what was tried in vain of an image that is linked now.
+    Nor is what was tried in vain of an image that is linked now, and when a source was asked.
     """
-    passing = ("var/cache/", "run", "var/lib/tukit-sysext/provision.json")
+    passing = ("var/cache/", "run", "var/lib/tukit-sysext/provision.json", "var/lib/tukit-sysext/sources.json")
     found = {path: content for path, content in listing(root).items() if not path.startswith(passing)}
     files: dict[str, object] = {}
     for path, content in found.items():

@@ -21,6 +21,12 @@ SNAPPER = "usr/lib/snapper/plugins/60-tukit-sysext"
 SOURCE = "etc/tukit-sysext/sources.d/main.conf"
 
 
+_ASKED = (
+    '{"sources": {"main": {"asked": 1793527200, "good": 1793527200, "images": 7, "failing": null, "reason": "", '
+    '"next_step": "", "refused": false}}}'
+)
+
+
 def vendor_links() -> dict[str, Link]:
     """The links that start our units, as the RPM has them."""
     links = re.findall(r"^%\{_unitdir\}/(\S+\.wants)/(\S+)$", (SPEC / "tukit-sysext.spec").read_text(), re.M)
@@ -63,6 +69,7 @@ def healthy(folder: Path) -> PlainMachine:
             "var/lib/tukit-sysext/images": None,
             "var/lib/tukit-sysext/seen": None,
             "var/cache/tukit-sysext": None,
+            "var/lib/tukit-sysext/sources.json": _ASKED,
         },
     )
     (root / "proc/self/mountinfo").write_text(

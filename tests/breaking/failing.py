@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Sources that fail while nobody needs them: that it is seen."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_HEALTH = "tukit_sysext/sources/health.py"
+_H = "tests/unit/sources/test_health.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "N30",
+        "a transaction does not say that a source fails",
+        "tukit_sysext/update/report.py",
+        "        if not any(reason in text for text in texts):\n",
+        "        if any(reason in text for text in texts):\n",
+        f"{_H}::test_a_source_that_fails_is_seen_everywhere[no signature]",
+    ),
+    broken(
+        "N30",
+        "that a source fails is not noted",
+        _HEALTH,
+        "            self._note({source.name: failed})\n",
+        "",
+        f"{_H}::test_a_source_that_fails_is_seen_everywhere[empty folder]",
+    ),
+    broken(
+        "N30",
+        "a failure has the time of its last list forgotten",
+        _HEALTH,
+        "            before = self.read().get(source.name) or SourceHealth(asked=now)\n",
+        "            before = SourceHealth(asked=now)\n",
+        f"{_H}::test_a_source_that_fails_is_seen_everywhere[expired key]",
+    ),
+    broken(
+        "N30",
+        "who only looks notes how a source is",
+        _HEALTH,
+        "machine.privileged and not machine.read_only)",
+        "machine.privileged)",
+        f"{_H}::test_who_only_looks_notes_nothing",
+    ),
+    broken(
+        "N30",
+        "a notice that cannot be written stops the transaction",
+        _HEALTH,
+        'log.info("%s: cannot be written: %s", self._path, error.strerror)',
+        "raise",
+        f"{_H}::test_a_note_that_cannot_be_written_stops_nothing",
+    ),
+    broken(
+        "N30",
+        "doctor finds a source good that is refused",
+        "tukit_sysext/doctor/lists.py",
+        "        elif health.failing is not None:\n",
+        "        elif health.failing is not None and not health.refused:\n",
+        f"{_H}::test_a_source_that_fails_is_seen_everywhere[not a list]",
+    ),
+)
