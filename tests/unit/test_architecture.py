@@ -28,6 +28,7 @@ ROOMS = {
     "quantities": "sizes, time spans and times as text",
     "layout": "where things lie on a machine",
     "rules": "what systemd and the specifications say: versions, matching, names",
+    "requirements": "what an image needs beyond systemd's rule, in RPM's words",
     "last_check": "what is wrong with links where the main job could not be done; imports rules alone",
     "formats": "files that others write: lists, descriptions, signatures, configuration syntax",
     "system": "files, processes, locks, subvolumes",
