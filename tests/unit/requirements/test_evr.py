@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
