@@ -15,6 +15,7 @@ from tests.breaking import (
     losing,
     machine,
     naming,
+    packages,
     policy,
     reaching,
     selinux,
@@ -42,4 +43,5 @@ DEFENCES: tuple[Defence, ...] = (
     *hosts.DEFENCES,
     *selinux.DEFENCES,
     *naming.DEFENCES,
+    *packages.DEFENCES,
 )

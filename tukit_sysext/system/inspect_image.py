@@ -9,25 +9,23 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
+from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.system.control import CONTROL, KNOWN_GOOD
-from tukit_sysext.system.disk_space import is_full, not_writable, remedy
-from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.disk_space import not_writable
 from tukit_sysext.system.process import ProcessResult, TimedOut, run
+from tukit_sysext.system.scratch import not_written, scratch_folder
 
 log = logging.getLogger(__name__)
 
 DISSECT = "/usr/bin/systemd-dissect"
-_RM = "/usr/bin/rm"
 RELEASE_FOLDER = "usr/lib/extension-release.d"
 PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
@@ -47,8 +45,7 @@ _SHORTAGE = (
     "no such device",  # mount(2): the kernel has no such file system, as before the reboot into the modules' kernel
 )
 """What systemd-dissect says where the machine may be to blame though the control run was content: all of it passes."""
-_SCRATCH_PREFIX = "inspect-"
-_ABANDONED = 3600
+_WITHOUT_SCRATCH = "images cannot be looked into"
 _STRICT = "user.extension-release.strict"
 _LIMIT = 64 * 1024
 _TIMEOUT = 60.0
@@ -117,17 +114,9 @@ def try_dissect(scratch: Path) -> None:
 
 
 def _release_files(image: int | Path, scratch: Path) -> _Found:
-    import tempfile  # 4 ms with what it imports, for images that nobody has looked into
-
     where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
     descriptors = (image,) if isinstance(image, int) else ()
-    try:
-        make_directory(scratch)
-        _sweep(scratch)
-        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=scratch))
-    except OSError as error:
-        raise _not_written(scratch, error) from error
-    try:
+    with scratch_folder(scratch, what=_WITHOUT_SCRATCH) as folder:
         release = folder / "release"
         result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
         if result.status != 0:
@@ -140,19 +129,6 @@ def _release_files(image: int | Path, scratch: Path) -> _Found:
             _blame_machine(folder, os_release)
             raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {_last_line(os_release)}")
         return _read(release)
-    finally:
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    """Take a folder away, however deep an image made it: rmtree() gives up where folders are a thousand deep."""
-    import shutil
-
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-    except RecursionError:
-        with suppress(TimedOut, ToolBroken):
-            run([_RM, "-rf", "--", str(folder)], timeout=_TIMEOUT)
 
 
 def _last_line(result: ProcessResult) -> str:
@@ -164,22 +140,9 @@ def _blame_machine(folder: Path, result: ProcessResult) -> None:
     """Raise NoSpace or ToolBroken where nothing can be written, NoVerdict where something else is short."""
     error = not_writable(folder)
     if error is not None:
-        raise _not_written(folder.parent, error) from error
+        raise not_written(folder.parent, error, what=_WITHOUT_SCRATCH) from error
     if any(word in result.messages.lower() for word in _SHORTAGE):
         raise NoVerdict(f"it cannot be looked into now: {_last_line(result)}")
-
-
-def _not_written(scratch: Path, error: OSError) -> NoSpace | ToolBroken:
-    message = f"{scratch}: images cannot be looked into: {error.strerror}"
-    return (NoSpace if is_full(error) else ToolBroken)(message, next_step=remedy(scratch, error))
-
-
-def _sweep(scratch: Path) -> None:
-    """Take away what runs that were killed left behind."""
-    for path in scratch.glob(f"{_SCRATCH_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                _remove(path)
 
 
 def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> ProcessResult:

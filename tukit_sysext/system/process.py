@@ -64,15 +64,18 @@ def run(
     descriptors: Sequence[int] = (),
     cpu_seconds: int | None = None,
     file_size: int | None = None,
+    memory: int | None = None,
 ) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
-    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` in bytes. Raises ToolBroken when the program
+    ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` and ``memory`` (of address space) in bytes.
+    Raises ToolBroken when the program
     cannot be started and TimedOut when it had to be killed.
     """
     limits = ["--core=0"]
     limits += [f"--cpu={cpu_seconds}"] if cpu_seconds is not None else []
     limits += [f"--fsize={file_size}"] if file_size is not None else []
+    limits += [f"--as={memory}"] if memory is not None else []
     if not os.access(argv[0], os.X_OK):
         raise ToolBroken(f"{argv[0]}: not installed, or cannot be executed", next_step=f"install {argv[0]}")
     log.debug("running: %s", shlex.join(argv))

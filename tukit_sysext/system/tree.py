@@ -99,6 +99,16 @@ class Tree:
         finally:
             os.close(descriptor)
 
+    def has(self, path: str) -> bool:
+        """Whether something is at ``path``, links resolved inside the tree. Raises UnknownState where nobody knows."""
+        try:
+            os.close(openat2(self._root, path, os.O_PATH, resolve=_READ))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise UnknownState(f"{self.path / path}: cannot be looked at: {error.strerror}") from error
+        return True
+
     def link_text(self, path: str) -> str | None:
         """What the symbolic link ``path`` says, unresolved; None where ``path`` is no link or does not exist."""
         head, name = os.path.split(path)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a tree offers, by its RPM database: the rows R20 and R21."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_DATABASE = "tukit_sysext/system/rpm_database.py"
+_TESTS = "tests/unit/system/test_tree_packages.py"
+_UNKNOWN = f"{_TESTS}::test_what_cannot_be_read_is_unknown_and_said"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "R20",
+        "a database without a package says that nothing is installed",
+        _DATABASE,
+        'if answer["empty"]:',
+        "if False:",
+        f"{_UNKNOWN}[without_packages]",
+    ),
+    broken(
+        "R20",
+        "what rpm's library complains of counts as an answer",
+        _DATABASE,
+        "        if complaint:\n",
+        "        if result.status and complaint:\n",
+        f"{_UNKNOWN}[broken_headers]",
+    ),
+    broken(
+        "R20",
+        "a library that dies says that nothing is there",
+        _DATABASE,
+        "        if result.died:\n",
+        "        if result.died:\n            return {'met': [None], 'installed': {}}\n        if False:\n",
+        f"{_TESTS}::test_a_library_that_dies_of_it_or_does_not_end",
+    ),
+    broken(
+        "R20",
+        "a database is read while rpm writes to it",
+        _DATABASE,
+        "fcntl.lockf(descriptors[-1], fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        "pass",
+        f"{_TESTS}::test_while_rpm_writes_it_is_unknown",
+    ),
+    broken(
+        "R20",
+        "a copy that was made while the database changed is believed",
+        _DATABASE,
+        "if _identity(folder, self._files) != self.identity:",
+        "if False:",
+        f"{_TESTS}::test_one_that_changes_while_it_is_read_is_unknown",
+    ),
+    broken(
+        "R21",
+        "rpm reads the tree itself, and writes to it",
+        _DATABASE,
+        "                answer = self._read(copy)\n",
+        "                (copy / 'questions').rename(self.path / 'questions')\n"
+        "                answer = self._read(self.path)\n",
+        f"{_TESTS}::test_nothing_changes_in_the_tree",
+    ),
+)

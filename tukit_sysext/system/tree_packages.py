@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a tree offers to images, by its RPM database, and by its files where no package has brought them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tukit_sysext.errors import UnknownState
+from tukit_sysext.requirements.capabilities import UNKNOWN, Package, Unknown
+from tukit_sysext.requirements.requirement import Requirement
+from tukit_sysext.system.rpm_database import RpmDatabase
+from tukit_sysext.system.tree import Tree
+
+log = logging.getLogger(__name__)
+
+_LIBRARY = re.compile(r"(?P<file>[^/()\s]+\.so[^/()\s]*)\((?P<version>[^()]*)\)(?P<wide>\(64bit\))?")
+"""A soname as RPM spells it: ``libssl.so.3(OPENSSL_3.0.0)(64bit)``."""
+
+_WIDE = ("usr/lib64", "usr/local/lib64")
+_NARROW = ("usr/lib", "usr/local/lib")
+
+
+class TreePackages:
+    """The Capabilities of a tree, which stays open as long as they are used.
+
+    ``identity`` is another one as soon as packages come or go; None where nobody knows what the tree has.
+    """
+
+    def __init__(self, tree: Tree, *, scratch: Path) -> None:
+        """``scratch`` is a folder of ours that may be written."""
+        self._tree = tree
+        self._scratch = scratch
+        self._met: dict[Requirement, Package | None] = {}
+        self._installed: dict[str, Package | None] = {}
+        self._database: RpmDatabase | None = None
+        self.unknown: str | None = None
+        try:
+            self._database = RpmDatabase(tree)
+        except UnknownState as error:
+            self._forget(error)
+
+    @property
+    def identity(self) -> str | None:
+        return None if self._database is None else self._database.identity
+
+    def prepare(self, requirements: Iterable[Requirement], names: Iterable[str] = ()) -> None:
+        """Ask for these, and for the packages of these names, at once: each question of its own reads the database."""
+        wanted = sorted(set(requirements) - self._met.keys())
+        packages = sorted(set(names) - self._installed.keys())
+        if self._database is None or not (wanted or packages):
+            return
+        try:
+            found = self._database.ask(wanted, packages, scratch=self._scratch)
+        except UnknownState as error:
+            self._forget(error)
+        else:
+            self._met |= found.met
+            self._installed |= found.installed
+
+    def provides(self, requirement: Requirement) -> Package | Unknown | None:
+        self.prepare([requirement])
+        package = self._met.get(requirement)
+        if package is not None:
+            return package
+        nothing = None if requirement in self._met else UNKNOWN
+        if requirement.operator:
+            return nothing
+        return self._file(requirement.name) or nothing
+
+    def installed(self, name: str) -> Package | Unknown | None:
+        self.prepare((), [name])
+        return self._installed.get(name, UNKNOWN)
+
+    def _forget(self, error: UnknownState) -> None:
+        log.warning("%s: what images need of its packages is not known", error)
+        self._database, self.unknown = None, str(error)
+        self._met.clear()
+        self._installed.clear()
+
+    def _file(self, name: str) -> Package | Unknown | None:
+        """What a file of the tree meets: one that was put there by hand, or brought by no package's scripts."""
+        if name.startswith("/"):
+            return Package(name) if self._tree.has(name.lstrip("/")) else None
+        library = _LIBRARY.fullmatch(name)
+        if library is None:
+            return None
+        paths = [f"{folder}/{library['file']}" for folder in (_WIDE if library["wide"] else _NARROW)]
+        there = next((path for path in paths if self._tree.has(path)), None)
+        if there is None:
+            return None
+        # which versions of symbols it has would need another look into it
+        return UNKNOWN if library["version"] else Package(f"/{there}")
