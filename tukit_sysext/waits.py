@@ -136,6 +136,14 @@ WAITS: Sequence[Wait] = (
         where="system/inspect_image.py:_TIMEOUT",
     ),
     Wait(
+        what="what looks through an image for what it needs",
+        seconds=60,
+        times=4,
+        per=Per.IMAGE,
+        expiry=Expiry.GOES_ON,
+        where="system/look_through.py:_TIMEOUT",
+    ),
+    Wait(
         what="a program that was killed and does not end",
         seconds=5,
         times=4,

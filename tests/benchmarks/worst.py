@@ -27,6 +27,7 @@ LIMITS: Mapping[str, float] = {
     "sources/seen.py:_PATIENCE": 0.5,
     "system/gpgv.py:_TIMEOUT": 1,
     "system/inspect_image.py:_TIMEOUT": 1,
+    "system/look_through.py:_TIMEOUT": 1,
     "system/journal.py:_PATIENCE": 1,
     "system/lock.py:_PATIENCE": 1,
     "system/process.py:LEFT_AFTER": 0.5,

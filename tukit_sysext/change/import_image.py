@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
@@ -19,6 +20,7 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
+from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 
@@ -51,7 +53,8 @@ class Importer:
             with self._store.opened(file_name) as descriptor:
                 inspection = inspect_image(descriptor, preferred=stem, scratch=self._layout.cache)
                 named = name_and_version(file_name, inspection)
-                self._store.take_over(_record(descriptor, file_name, named, inspection), descriptor)
+                record = _record(descriptor, file_name, named, inspection)
+                self._store.take_over(self._looked_through(record, descriptor), descriptor)
         elif stored.condition is not Condition.WHOLE:
             raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
         return self._recorded(file_name)
@@ -82,10 +85,15 @@ class Importer:
                 sha256=record.sha256, limit=record.size, where=str(path), keep_free=self._keep_free
             ) as incoming:
                 incoming.copy(descriptor, record.size)
+                record = self._looked_through(record, incoming.descriptor)
                 self._store.publish(incoming, record, replaceable=lambda _: False)
         finally:
             os.close(descriptor)
         return self._recorded(file_name)
+
+    def _looked_through(self, record: Record, descriptor: int) -> Record:
+        contents = look_through_or_say(descriptor, called=record.file_name, scratch=self._layout.cache)
+        return replace(record, contents=contents)
 
     def _recorded(self, file_name: str) -> Record:
         stored = self._store.look(file_name)

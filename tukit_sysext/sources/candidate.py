@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import sort_key
 
@@ -104,7 +105,8 @@ class Description:
 
     ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
-    HTTPS; what anybody on the way could have written excludes no version (row P9).
+    HTTPS; what anybody on the way could have written excludes no version (row P9). ``contents`` is what the image has
+    and needs, None where nobody knows.
     """
 
     release: ReleaseData | None = None
@@ -112,3 +114,4 @@ class Description:
     failure: Standing | None = None
     reason: str = ""
     vouched: bool = True
+    contents: Contents | None = None

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
 from tukit_sysext.system.small_file import read_small
@@ -63,8 +64,8 @@ class Record:
     ``name`` and ``version`` (UAPI.10) say which image it is, ``merge_name`` is the name under which systemd-sysext
     accepts it, ``release`` the keys of its extension-release. ``sha256`` in lower-case hexadecimal digits, ``size`` in
     bytes, ``url`` where the source says that it is (its strongest mirror), ``time`` when it was published here (UTC,
-    RFC 3339). ``identity`` is None until the file stands under its name, and ``other`` keeps what a newer version
-    wrote.
+    RFC 3339). ``identity`` is None until the file stands under its name. ``contents`` is what
+    it has and needs, None where nobody looked through it, and ``other`` keeps what a newer version wrote.
     """
 
     file_name: str
@@ -79,6 +80,7 @@ class Record:
     merge_name: str
     release: Mapping[str, str]
     identity: Identity | None = None
+    contents: Contents | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
     def sealed(self, status: os.stat_result) -> Record:
@@ -102,6 +104,8 @@ def encode(record: Record) -> bytes:
     if record.identity is not None:
         identity = record.identity
         document["identity"] = {"size": identity.size, "inode": identity.inode, "ctime_ns": identity.ctime_ns}
+    if record.contents is not None:
+        document["contents"] = record.contents.document()
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
 
 
@@ -119,6 +123,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             identity = Identity(**{key: int(known[key]) for key in ("size", "inode", "ctime_ns")})
         if document.pop("file") != file_name:
             raise ValueError("it names another file")
+        contents = Contents.of(document.pop("contents", None))
         signer = document.pop("signer", None)
         size = int(document.pop("size"))
         if not 0 <= size < _LARGEST:
@@ -132,6 +137,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             signer=None if signer is None else str(signer),
             release=release,
             identity=identity,
+            contents=contents,
             other=document,
             **strings,
         )

@@ -120,29 +120,30 @@ def _release_files(image: int | Path, scratch: Path) -> _Found:
         release = folder / "release"
         result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
         if result.status != 0:
-            _blame_machine(folder, result)
-            raise ImageBroken(f"cannot be read as an extension image: {_last_line(result)}")
+            blame_machine(folder, result)
+            raise ImageBroken(f"cannot be read as an extension image: {last_line(result)}")
         os_release = _copy(where, f"/{_OS_RELEASE}", folder / "os-release", descriptors)
         if os_release.status == 0:
             raise ImageBroken(_HAS_OS_RELEASE)
         if _NO_SUCH_FILE not in os_release.messages:
-            _blame_machine(folder, os_release)
-            raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {_last_line(os_release)}")
+            blame_machine(folder, os_release)
+            raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {last_line(os_release)}")
         return _read(release)
 
 
-def _last_line(result: ProcessResult) -> str:
+def last_line(result: ProcessResult) -> str:
+    """What systemd-dissect said last."""
     said = [_DESCRIPTOR.sub("", line) for line in result.messages.strip().splitlines()]
     return said[-1] if said else f"systemd-dissect ended with {result.status}"
 
 
-def _blame_machine(folder: Path, result: ProcessResult) -> None:
+def blame_machine(folder: Path, result: ProcessResult) -> None:
     """Raise NoSpace or ToolBroken where nothing can be written, NoVerdict where something else is short."""
     error = not_writable(folder)
     if error is not None:
         raise not_written(folder.parent, error, what=_WITHOUT_SCRATCH) from error
     if any(word in result.messages.lower() for word in _SHORTAGE):
-        raise NoVerdict(f"it cannot be looked into now: {_last_line(result)}")
+        raise NoVerdict(f"it cannot be looked into now: {last_line(result)}")
 
 
 def _copy(image: str, inside: str, destination: Path, descriptors: Sequence[int]) -> ProcessResult:

@@ -33,6 +33,7 @@ from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Option, consider, spare
 from tukit_sysext.update.plan import Plan, decide
@@ -228,6 +229,9 @@ class Fetching:
             # the disk of the store has room: what cannot be written is ours
             raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
+        if self._fits(known, wanted.option):
+            contents = look_through_or_say(descriptor, called=candidate.file_name, scratch=layout.cache)
+            known = replace(known, contents=contents)
         if not self._fits(known, wanted.option):
             return known, None
         return known, Record(
@@ -242,6 +246,7 @@ class Fetching:
             time=time_text(),
             merge_name=inspection.merge_name,
             release=dict(inspection.release),
+            contents=known.contents,
         )
 
     def _fits(self, known: Description, option: Option) -> bool:

@@ -13,6 +13,7 @@ from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
@@ -221,6 +222,7 @@ class _Contents:
         note: dict[str, object] = {"broken": known.reason, "time": time.time()}
         if known.release is not None:
             note = {"release": dict(known.release), "merge_name": known.merge_name}
+            note |= {"contents": known.contents.document()} if known.contents is not None else {}
         self._cache.put_note(self._KIND, candidate.sha256, note)
 
     def recall(self, candidate: Candidate) -> Description | None:
@@ -231,4 +233,5 @@ class _Contents:
         if not isinstance(release, dict) or not isinstance(merge_name, str):
             return None
         keys = {str(key): str(value) for key, value in release.items()}
-        return Description(release=ReleaseData(keys), merge_name=merge_name)
+        contents = Contents.of(note.get("contents"))
+        return Description(release=ReleaseData(keys), merge_name=merge_name, contents=contents)

@@ -158,3 +158,4 @@ def fake_look_inside(monkeypatch: pytest.MonkeyPatch, *, level: str = LEVEL) -> 
     monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", linked)
     monkeypatch.setattr("tukit_sysext.update.fetch.inspect_image", preferred)
     monkeypatch.setattr("tukit_sysext.update.local.inspect_image", preferred)
+    monkeypatch.setattr("tukit_sysext.update.fetch.look_through_or_say", lambda *_, **__: None)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.records import NAME, record
+from tukit_sysext.requirements.contents import Contents, ImageFolder, pack
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.store.record import Identity, Records, RecordUnreadable, decode, encode
 
@@ -34,6 +35,22 @@ def test_round_trip(records: Records, identity: Identity | None, signer: str | N
     records.write(written)
     assert records.read(NAME) == written
     assert records.names() == [NAME]
+
+
+def test_what_is_found_in_the_image_is_kept(records: Records) -> None:
+    packed = pack(ImageFolder(0o755, {"usr": ImageFolder(0o755, {"bin": "sbin"})}))
+    written = record(contents=Contents(needs=("libc.so.6",), packed=packed))
+    records.write(written)
+
+    assert records.read(NAME) == written
+
+
+@pytest.mark.parametrize("contents", [None, [], "x", 1])
+def test_contents_that_are_none_cost_the_contents_alone(contents: Any) -> None:
+    read = decode(json.dumps(document(contents=contents)).encode(), file_name=NAME)
+
+    assert read.contents is None
+    assert "contents" not in read.other
 
 
 def test_there_is_none(records: Records) -> None:
