@@ -33,17 +33,21 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     "attr",
     "btrfs-progs",
+    "createrepo-c",  # repositories of the RPMs that tests make
     "curl",  # what a download is measured against
     "dbus",  # systemd-container wants it, and debootstrap does not solve alternatives
     "erofs-utils",
     "fdisk",
     "gpgv",
+    "libzypp-bin",
+    "libzypp-config",
     "python3",
     "python3-btrfsutil",
     "python3-packaging",
     "python3-pluggy",
     "python3-pycurl",
     "python3-rich",
+    "python3-rpm",
     "rpm",
     "rsync",
     "snapper",
@@ -52,6 +56,7 @@ PACKAGES = (
     "systemd",
     "systemd-container",
     "util-linux",
+    "zypper",
 )
 PYPI_PACKAGES = ("python-rpm-spec==0.18.0",)
 

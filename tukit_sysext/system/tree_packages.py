@@ -23,6 +23,14 @@ _WIDE = ("usr/lib64", "usr/local/lib64")
 _NARROW = ("usr/lib", "usr/local/lib")
 
 
+def _any_version(requirement: Requirement) -> Requirement | None:
+    """The library of which a requirement names a version of symbols; None where it names none."""
+    library = _LIBRARY.fullmatch(requirement.name)
+    if library is None or not library["version"]:
+        return None
+    return Requirement(f"{library['file']}(){library['wide'] or ''}")
+
+
 class TreePackages:
     """The Capabilities of a tree, which stays open as long as they are used.
 
@@ -48,7 +56,8 @@ class TreePackages:
 
     def prepare(self, requirements: Iterable[Requirement], names: Iterable[str] = ()) -> None:
         """Ask for these, and for the packages of these names, at once: each question of its own reads the database."""
-        wanted = sorted(set(requirements) - self._met.keys())
+        asked = set(requirements)
+        wanted = sorted((asked | {library for each in asked if (library := _any_version(each))}) - self._met.keys())
         packages = sorted(set(names) - self._installed.keys())
         if self._database is None or not (wanted or packages):
             return
@@ -68,6 +77,9 @@ class TreePackages:
         nothing = None if requirement in self._met else UNKNOWN
         if requirement.operator:
             return nothing
+        library = _any_version(requirement)
+        if library is not None and self._met.get(library) is not None:
+            return nothing  # the file is that of a package, which does not have this version of symbols
         return self._file(requirement.name) or nothing
 
     def installed(self, name: str) -> Package | Unknown | None:

@@ -145,6 +145,7 @@ class TestFilesThatNoPackageBrought:
             ("usr/lib64/libown.so.1", "libown.so.1(OWN_1.0)(64bit)", UNKNOWN),
             ("usr/lib64/libown.so.1", "libown.so.1()", None),
             ("usr/lib/libown.so.1", "libown.so.1()", Package("/usr/lib/libown.so.1")),
+            ("usr/lib64/libssl.so.3", "libssl.so.3(OPENSSL_3.4.0)(64bit)", None),
             ("usr/bin/own", "/usr/bin/own", Package("/usr/bin/own")),
             ("usr/bin/own", "own", None),
         ],

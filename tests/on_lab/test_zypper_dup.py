@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Real zypper updates a snapshot, with real RPM databases: images come with it, or it does not happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartLab
+from tests.lab import Flavour
+from tests.lab.packages import FIRST, PLACE, SECOND, THIRD, Distribution
+from tests.on_lab.zypper_site import ZypperSite, in_release
+
+NDB = "%_db_backend ndb\n"
+WITH_SQLITE = pytest.param((Flavour.MICROOS, False), id="microos-sqlite")
+WITH_NDB = pytest.param((Flavour.TUMBLEWEED, True), id="tumbleweed-ndb")
+
+
+@pytest.fixture(params=[WITH_SQLITE, WITH_NDB])
+def site(request: pytest.FixtureRequest, start_lab: StartLab, our_tree: Path, tmp_path: Path) -> ZypperSite:
+    """A machine of the first release, with each kind of RPM database."""
+    flavour, ndb = request.param
+    (tmp_path / "macros").write_text(NDB if ndb else "")
+    install = {
+        our_tree: "/",
+        Distribution.shared().folder: PLACE,
+        tmp_path / "macros": "/usr/lib/rpm/macros.d/macros.zz-lab",
+    }
+    site = ZypperSite(lab=start_lab(flavour, install=install))
+    site.prepare()
+    return site.with_packages(ndb=ndb)
+
+
+def rpm(site: ZypperSite, name: str) -> str:
+    """The version of a package in the running system, as rpm has it."""
+    return site.lab.run(["rpm", "-q", "--queryformat", "%{VERSION}", name], check=False).stdout
+
+
+def database(site: ZypperSite, snapshot: int) -> dict[str, tuple[int, ...]]:
+    """The files of a snapshot's RPM database, with all that changes when they are written."""
+    folder = site.lab.snapshot(snapshot) / "usr/lib/sysimage/rpm"
+    states = {path.name: path.stat() for path in [folder, *folder.iterdir()]}
+    return {name: (each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for name, each in states.items()}
+
+
+def test_images_come_with_the_packages(site: ZypperSite) -> None:
+    """Up two releases; a rollback has the images of its packages; a required image keeps an update away."""
+    site.publish("debug", "1.0", in_release(FIRST))
+    site.publish("debug", "1.1", in_release(SECOND))
+    site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    first = site.default()
+    assert (rpm(site, "glibc"), site.links()) == ("2.42", {"debug.raw": "debug-1.0.x86-64.raw"})
+
+    done = site.dup(SECOND)
+
+    assert done.returncode == 0, done.stderr
+    assert "debug: 1.0 -> 1.1, from source main" in done.stdout
+    second = site.default()
+    site.lab.reboot()
+    assert site.lab.running == second != first
+    assert (rpm(site, "glibc"), site.links()) == ("2.43", {"debug.raw": "debug-1.1.x86-64.raw"})
+
+    numbers, before = site.numbers(), database(site, second)
+    refused = site.dup(THIRD)
+
+    assert refused.returncode == 75
+    assert "Installing: glibc-2.44-1" in refused.stdout, "zypper had done its work"
+    assert f"SYSEXT_LEVEL is {in_release(SECOND)['SYSEXT_LEVEL']}, the system has glibc-2.44" in refused.stderr
+    assert (site.numbers(), site.default(), rpm(site, "glibc")) == (numbers, second, "2.43")
+    assert database(site, second) == before, "zypper's work has gone with the snapshot"
+
+    site.lab.tukit("rollback", str(first), check=True)
+    site.lab.reboot()
+    assert (rpm(site, "glibc"), site.links()) == ("2.42", {"debug.raw": "debug-1.0.x86-64.raw"})
+
+
+ASKED = {
+    "libgreet.so.1()(64bit)": ("libgreet1-1.0-1", "libgreet1-1.1-1", None),
+    "libgreet.so.1(GREET_1.1)(64bit)": (None, "libgreet1-1.1-1", None),
+    "libgreet.so.2(GREET_2.0)(64bit)": (None, None, "libgreet2-1.2-1"),
+    "libseal3 >= 3.4": (None, "libseal3-3.4.0-1", "libseal3-3.4.1-1"),
+    "libc.so.6(GLIBC_2.34)(64bit)": ("glibc-2.42-1", "glibc-2.43-1", "glibc-2.44-1"),
+    "/bin/sh": ("glibc-2.42-1", "glibc-2.43-1", "glibc-2.44-1"),
+    "/usr/bin/greet": ("greet-tools-1.0-1", "greet-tools-1.1-1", "greet-tools-1.2-1"),
+    "libnobody.so.1()(64bit)": (None, None, None),
+}
+"""What meets a requirement in each of the three releases."""
+
+
+def test_what_each_snapshot_offers(site: ZypperSite) -> None:
+    """Looked at from the running system, on a snapshot that may be read-only, which stays as it is."""
+    numbers = [site.default()]
+    for version in (SECOND, THIRD):
+        assert site.dup(version).returncode == 0
+        numbers.append(site.default())
+        site.lab.reboot()
+    identities = set()
+    for position, number in enumerate(numbers):
+        before = database(site, number)
+        found = site.offers(list(ASKED), root=f"/.snapshots/{number}/snapshot")
+        assert found["unknown"] is None
+        assert found["answers"] == {name: packages[position] for name, packages in ASKED.items()}
+        assert database(site, number) == before
+        identities.add(found["identity"])
+    assert len(identities) == len(numbers)
+
+
+@pytest.mark.parametrize("site", [WITH_NDB], indirect=True)
+def test_a_cut_database_is_unknown_wherever_it_is_cut(site: ZypperSite) -> None:
+    """Of some, rpm's library ends with SIGSEGV."""
+    folder = site.lab.path("/usr/lib/sysimage/rpm")
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    copy = site.lab.path("/var/tmp/tree/usr/lib/sysimage/rpm")
+    copy.mkdir(parents=True)
+    for part in range(10):
+        for name, content in whole.items():
+            (copy / name).write_bytes(content[: len(content) * part // 10] if name == "Packages.db" else content)
+        found = site.offers(["libnobody.so.1()(64bit)"], root="/var/tmp/tree")
+        assert found["answers"]["libnobody.so.1()(64bit)"] == "unknown", (part, found)
