@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.requirements.requirement import Requirement
     from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
 
@@ -34,10 +37,20 @@ class AllPlugins(Protocol):
     def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
         """The sources of a configuration."""
 
-    def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+    def objection(
+        self,
+        system: Mapping[str, str],
+        image: Mapping[str, str],
+        name: str,
+        version: str,
+        contents: Contents | None = None,
+        stated: Sequence[Requirement] = (),
+        ground: Ground | None = None,
+    ) -> str:
         """Why an image must not be used although it fits; empty where nobody objects.
 
-        Of the tree's os-release, the image's extension-release, its name and its version.
+        Of the tree's os-release, the image's extension-release, its name and its version, what it has and needs, what
+        is required for it, and the system without images.
         """
 
     def references(self, machine: Machine) -> Sequence[Root]:

@@ -10,6 +10,7 @@ this package is meant for plugins.
 * to keep images: :class:`Root`
 * to say what went wrong: :class:`SourceUnreachable`, :class:`ImageBroken`; what a sink raises: :class:`StoreError`; all
   of them are a :class:`TukitSysextError`
+* to judge images: :class:`Contents`, :class:`Requirement`, :class:`Ground`
 * what hooks are given, of which public attributes alone are meant: :class:`Machine`, :class:`Configuration`,
   :class:`SourceSettings`, :class:`Scan`, :class:`Snapshot`, :class:`Transaction`, :class:`Outcome`, :class:`Change`
 """
@@ -27,6 +28,9 @@ from tukit_sysext.errors import ImageBroken, SourceUnreachable, StoreError, Tuki
 if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration, SourceSettings
     from tukit_sysext.machine import Machine
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.requirements.requirement import Requirement
     from tukit_sysext.rules.release import ReleaseData
     from tukit_sysext.snapshots.snapper import Scan, Snapshot
     from tukit_sysext.sources.candidate import Candidate, Description, Standing
@@ -38,11 +42,14 @@ __all__ = [
     "Candidate",
     "Change",
     "Configuration",
+    "Contents",
     "Description",
+    "Ground",
     "ImageBroken",
     "Machine",
     "Outcome",
     "ReleaseData",
+    "Requirement",
     "Root",
     "Scan",
     "Sink",
@@ -67,10 +74,13 @@ _LATER = {
     "Candidate": "sources.candidate",
     "Change": "update.outcome",
     "Configuration": "config.settings",
+    "Contents": "requirements.contents",
     "Description": "sources.candidate",
+    "Ground": "requirements.ground",
     "Machine": "machine",
     "Outcome": "update.outcome",
     "ReleaseData": "rules.release",
+    "Requirement": "requirements.requirement",
     "Scan": "snapshots.snapper",
     "Sink": "sources.protocol",
     "Snapshot": "snapshots.snapper",

@@ -18,6 +18,7 @@ from tests.breaking import (
     packages,
     policy,
     reaching,
+    requirements,
     selinux,
     snapshots,
     tools,
@@ -44,4 +45,5 @@ DEFENCES: tuple[Defence, ...] = (
     *selinux.DEFENCES,
     *naming.DEFENCES,
     *packages.DEFENCES,
+    *requirements.DEFENCES,
 )

@@ -155,6 +155,7 @@ _NAMES = {
     Side.HOLD: "Hold=",
     Side.VERSION: "Version=",
     Side.BLOCK: "Block=",
+    Side.PLUGIN: "further checks",
     "release-data": "os-release",
     "scope": "SYSEXT_SCOPE",
     "architecture": "ARCHITECTURE",

@@ -180,6 +180,10 @@ class Keys:
         """The values of a key that may be given several times, each time with several of them in one line."""
         return tuple(value for value, _ in self.take_where(section, key, convert))
 
+    def take_lines(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:
+        """The values of a key that may be given several times, each with white space in it."""
+        return tuple(value for value, _ in self._convert(self._taken(section, key), convert))
+
     def take_where(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[tuple[Value, str], ...]:
         """As :meth:`take_all`, each value with the path of the file that has it."""
         return tuple(self._convert(self._taken(section, key), convert, several=True))

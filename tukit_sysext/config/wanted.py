@@ -9,6 +9,7 @@ Source=  take it from these sources alone, the first the strongest; else an inst
 Hold=    take this version alone
 Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
 Block=   never take these versions (several; also one that is linked, held or in the store)
+Requires= what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
 State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ======== =========================================================================================================
 """
@@ -21,6 +22,7 @@ from enum import StrEnum
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
 from tukit_sysext.config.values import component, version
+from tukit_sysext.requirements.requirement import Requirement, parse_requirement
 from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
@@ -59,6 +61,7 @@ class WantedImage:
     hold: str | None = None
     constraint: str | None = None
     blocked: tuple[str, ...] = ()
+    requires: tuple[Requirement, ...] = ()
     state: State = State.WANTED
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
@@ -107,6 +110,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         hold=keys.take(SECTION, "Hold", version, None),
         constraint=keys.take(SECTION, "Version", check_specifier, None),
         blocked=keys.take_all(SECTION, "Block", version),
+        requires=keys.take_lines(SECTION, "Requires", parse_requirement),
         state=keys.take(SECTION, "State", _state, State.WANTED),
     )
     problems = keys.finish()

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from sqlite3 import OperationalError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration
     from tukit_sysext.machine import Machine
     from tukit_sysext.plugins.loading import Loaded
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.requirements.requirement import Requirement
     from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.outcome import Outcome
@@ -49,6 +52,19 @@ _LONGEST = 500
 """The most characters of a plugin's reason that are shown."""
 
 Keys = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Question:
+    """What plugins are asked of an image; a ground is the same where it is the same object."""
+
+    system: Keys
+    image: Keys
+    name: str
+    version: str
+    contents: Contents | None
+    stated: tuple[Requirement, ...]
+    ground: Ground | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +94,7 @@ class Plugins:
         self._failed: dict[str, str] = {}
         self._loaded: dict[str, Loaded] = {}
         self._slow: set[str] = set()
-        self._objections: dict[tuple[Keys, Keys, str, str], str] = {}
+        self._objections: dict[_Question, str] = {}
         self._manager = _manager()
         for name, plugin in built_in(self):
             self.register(plugin, name=name)
@@ -135,6 +151,7 @@ class Plugins:
         """
         self._manager.register(plugin, name=name)
         self._manager.check_pending()
+        self._objections.clear()
 
     def registered(self) -> Sequence[Registered]:
         """The plugins that are there, in the order in which they are called."""
@@ -210,26 +227,43 @@ class Plugins:
                 sources[ours.name] = ours
         return list(sources.values())
 
-    def objection(self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+    def objection(
+        self,
+        system: Mapping[str, str],
+        image: Mapping[str, str],
+        name: str,
+        version: str,
+        contents: Contents | None = None,
+        stated: Sequence[Requirement] = (),
+        ground: Ground | None = None,
+    ) -> str:
         """Why an image that fits must not be used (empty: nobody objects); each plugin is asked once for each image.
 
         A check that fails is logged as an error and counts as no objection.
         """
-        if not self._manager.hook.tukit_sysext_check.get_hookimpls():
-            return ""
-        question = (tuple(system.items()), tuple(image.items()), name, version)
+        question = _Question(
+            system=tuple(system.items()),
+            image=tuple(image.items()),
+            name=name,
+            version=version,
+            contents=contents,
+            stated=tuple(stated),
+            ground=ground,
+        )
         if question not in self._objections:
-            self._objections[question] = self._ask(dict(system), dict(image), name, version)
+            self._objections[question] = self._ask(question)
         return self._objections[question]
 
-    def _ask(self, system: dict[str, str], image: dict[str, str], name: str, version: str) -> str:
-        given = {"system": MappingProxyType(system), "image": MappingProxyType(image), "name": name, "version": version}
+    def _ask(self, question: _Question) -> str:
+        given = {each.name: getattr(question, each.name) for each in fields(question)}
+        given |= {key: MappingProxyType(dict(given[key])) for key in ("system", "image")}
         first = ""
         for plugin, reason in self._answers("tukit_sysext_check", **given):
             if not isinstance(reason, str):
                 log.error("plugin %s: check: expected a reason or None, found %s", plugin, type(reason).__name__)
             elif reason.strip() and not first:
-                first = f"plugin {plugin}: {_in_one_line(reason)}"
+                said = _in_one_line(reason)
+                first = said if plugin in self._built_in else f"plugin {plugin}: {said}"
         return first
 
     def references(self, machine: Machine) -> list[Root]:

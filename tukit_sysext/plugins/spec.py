@@ -58,9 +58,20 @@ import pluggy
 from tukit_sysext.plugin_api import PROJECT
 
 if TYPE_CHECKING:
-    from tukit_sysext.plugin_api import Configuration, Machine, Outcome, Root, Scan, Source, Transaction
+    from tukit_sysext.plugin_api import (
+        Configuration,
+        Contents,
+        Ground,
+        Machine,
+        Outcome,
+        Requirement,
+        Root,
+        Scan,
+        Source,
+        Transaction,
+    )
 
-INTERFACE = "1.0"
+INTERFACE = "1.1"
 """Version of these specifications. The second number grows with what is added, the first with what breaks plugins."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -94,7 +105,14 @@ class Specifications:
 
     @hookspec
     def tukit_sysext_check(
-        self, system: Mapping[str, str], image: Mapping[str, str], name: str, version: str
+        self,
+        system: Mapping[str, str],
+        image: Mapping[str, str],
+        name: str,
+        version: str,
+        contents: Contents | None,
+        stated: Sequence[Requirement],
+        ground: Ground | None,
     ) -> str | None:
         """Called for each image that fits a tree by systemd's rule; a further check can only narrow.
 
@@ -102,6 +120,10 @@ class Specifications:
         image ``name``: of one that a source describes, of one that was fetched, of one that is linked already. Called
         for plans that are only printed too, also for an ordinary user. Decide from the values and from the plugin's own
         configuration alone: the answer has to be the same for as long as a run lasts.
+
+        Since 1.1: ``contents`` is what the image has and needs, as far as it is known (None: nobody looked through it),
+        ``stated`` what its publisher and Requires= of the tree's configuration require, ``ground`` the system itself,
+        without any image: its packages, whose answers may be unknown, and its directories (None: nobody may look).
 
         Return why the image must not be used in that tree, in half a sentence, or None where nothing speaks against it.
         An image that is objected to does not fit: another version is looked for, a link to it goes, and where it is

@@ -131,6 +131,21 @@ def next_to_boot(layout: Layout, subvolumes: Subvolumes) -> Snapshot | None:
     return None
 
 
+def running_snapshot(layout: Layout, subvolumes: Subvolumes) -> Path | None:
+    """The tree of the running snapshot below /.snapshots, where nothing is merged over it; None: it has none.
+
+    Raises OSError.
+    """
+    own = subvolumes.find(layout.root)
+    if own is None or not layout.snapshots.is_dir():
+        return None
+    for path in (_tree(layout, number) for number in _numbers(layout)):
+        subvolume = subvolumes.find(path)
+        if subvolume is not None and subvolume.uuid == own.uuid:
+            return path
+    return None
+
+
 def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Scan:
     """Read all snapshots. Never raises for what is on the disk: what cannot be read is named in ``unknown``.
 

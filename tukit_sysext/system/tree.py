@@ -53,6 +53,10 @@ class Tree:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the descriptor."""
         os.close(self._root)
 
     def read(self, path: str, *, limit: int, private: bool = False) -> bytes | None:

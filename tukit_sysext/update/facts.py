@@ -10,6 +10,9 @@ from pathlib import Path
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.ground import Ground
+from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
@@ -57,14 +60,26 @@ class TreeFacts:
     unusable: str = ""
 
 
-Objection = Callable[[Mapping[str, str], Mapping[str, str], str, str], str]
+Objection = Callable[
+    [
+        Mapping[str, str],
+        Mapping[str, str],
+        str,
+        str,
+        Contents | None,
+        tuple[Requirement, ...],
+        Ground | None,
+    ],
+    str,
+]
 """Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
 
-Takes the tree's os-release, the image's extension-release, its name and its version.
+Takes the tree's os-release, the image's extension-release, its name and its version, its contents, what is required for
+it, and the tree as the ground that it would be merged over.
 """
 
 
-def no_objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+def no_objection(*_: object) -> str:
     """Nobody checks images beyond systemd's rule."""
     return ""
 
@@ -86,7 +101,8 @@ class Facts:
     ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``not_understood`` files that sources publish whose names say no image,
-    ``objection`` what plugins have against an image that fits (it gives the same answer to the same question).
+    ``objection`` what plugins have against an image that fits (it gives the same answer to the same question),
+    ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look).
     """
 
     tree: TreeFacts
@@ -110,6 +126,7 @@ class Facts:
     rebuilt: bool = True
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
+    ground: Ground | None = field(default=None, compare=False, repr=False)
     tried: Mapping[str, int] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     not_understood: tuple[NotUnderstood, ...] = ()

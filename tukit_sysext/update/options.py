@@ -9,6 +9,7 @@ from functools import cmp_to_key, lru_cache
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.names import handle, shown_version
@@ -227,7 +228,7 @@ def consider(facts: Facts, option: Option) -> Considered:
     """What is known of an option: the content in the store, else what was found out, else nothing."""
     stored = option.stored
     if option.whole and stored is not None and stored.record is not None:
-        return _judge(facts, option, ReleaseData(stored.record.release))
+        return _judge(facts, option, ReleaseData(stored.record.release), stored.record.contents)
     if option.candidate is None:
         if stored is None or stored.condition is not Condition.UNRECORDED:
             reason = damage(stored) if stored is not None else "not in the store"
@@ -253,12 +254,12 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     if known.failure is not None:
         return Considered(option=option, standing=known.failure, reason=known.reason)
     if known.release is not None and (known.merge_name is not None or option.candidate is None):
-        return _judge(facts, option, known.release)  # its content says so
+        return _judge(facts, option, known.release, known.contents)  # its content says so
     if known.release is None:
         reason = known.reason or "it has no description, its content decides"
         described = Considered(option=option, standing=Standing.ONLY_CONTENT_TELLS, reason=reason)
     else:
-        described = _judge(facts, option, known.release)
+        described = _judge(facts, option, known.release, known.contents)
     if described.standing is Standing.DOES_NOT_FIT:
         if known.vouched:
             return described
@@ -285,14 +286,19 @@ def preferred(versions: Iterable[Considered]) -> Considered | None:
     return doubted
 
 
-def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
+def _judge(facts: Facts, option: Option, release: ReleaseData, contents: Contents | None) -> Considered:
     tree = facts.tree
     if tree.release is None:
         reason = "the system has no os-release, nothing can be compared with it"
         return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
     verdict = verdict_of(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
     # who checks further can only narrow: what systemd would not merge is not asked for
-    objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
+    objection = ""
+    if verdict.fits:
+        name = _name(option)
+        wanted = facts.wanted.get(name)
+        stated = (*(wanted.requires if wanted is not None else ()), *(contents.stated if contents is not None else ()))
+        objection = facts.objection(tree.release, release, name, option.version, contents, stated, facts.ground)
     standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
     return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
 

@@ -26,9 +26,8 @@ def test_every_hook_is_told_with_its_arguments(site: PlainMachine, capsys: pytes
     assert run(site, hooks=True) == 0
     told = capsys.readouterr().out
     assert told.splitlines()[0] == f"Interface {INTERFACE}"
-    assert (
-        "tukit_sysext_check(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> " in told
-    )
+    assert "tukit_sysext_check(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str, " in told
+    assert "stated: Sequence[Requirement], ground: Ground | None) -> " in told
     lines = {line.strip() for line in told.splitlines()}
     for hook in HOOKS:
         assert f"\n{hook}(" in told

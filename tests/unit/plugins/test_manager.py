@@ -247,6 +247,9 @@ def test_hook_check(plugins: Plugins, snapshot_7: PlainMachine) -> None:
         "image": {"ID": "os", "VENDOR_NAME": "Acme"},
         "name": "gdb",
         "version": "1.0",
+        "contents": None,
+        "stated": (),
+        "ground": None,
     }
 
 

@@ -29,7 +29,7 @@ from tukit_sysext.update.plan import Action, decide
 def against(*versions: str) -> Objection:
     """Somebody who objects to these versions."""
 
-    def objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str) -> str:
+    def objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str, *_: object) -> str:
         assert (dict(system), dict(image), name) == (dict(SYSTEM), dict(level("1")), "gdb")
         return f"plugin site: {version} is blocked" if version in versions else ""
 

@@ -57,7 +57,13 @@ def _collector(plugins: AllPlugins) -> object:
     return Collector(plugins)
 
 
+def _requirements(plugins: AllPlugins) -> object:
+    from tukit_sysext.plugins.builtin.requirements import Requirements
+
+    return Requirements()
+
+
 _MAKERS: Mapping[str, Callable[[AllPlugins], object]] = {
     f"tukit_sysext.{make.__name__.removeprefix('_')}": make
-    for make in (_sources, _fetcher, _recorder, _guard, _collector)
+    for make in (_sources, _requirements, _fetcher, _recorder, _guard, _collector)
 }

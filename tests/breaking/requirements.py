@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What an image has and needs: the rows R1 to R9."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_ELF = "tukit_sysext/formats/elf.py"
+_ELF_TESTS = "tests/unit/formats/test_elf.py"
+_CHILD = "tukit_sysext/system/contents_child.py"
+_CHILD_TESTS = "tests/unit/system/test_look_through.py"
+_HIDING = "tukit_sysext/requirements/hiding.py"
+_HIDING_TESTS = "tests/unit/requirements/test_hiding.py"
+_CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
+_CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "R1",
+        "an offset or a size leads out of an ELF file",
+        _ELF,
+        "        if offset < 0 or offset + size > self._size:\n",
+        "        if False:\n",
+        f"{_ELF_TESTS}::test_too_many_headers_are_refused",
+        f"{_ELF_TESTS}::test_a_cut_file_is_refused_wherever_it_ends",
+    ),
+    broken(
+        "R1",
+        "a chain of versions turns in a circle",
+        _ELF,
+        "            if not fields[-1] and left > 1:\n",
+        "            if False:\n",
+        f"{_ELF_TESTS}::test_a_chain_that_turns_in_a_circle_ends",
+    ),
+    broken(
+        "R1",
+        "a name of a library is anything",
+        _ELF,
+        'return name.decode("ascii") if _NAME.fullmatch(name) else ""',
+        'return name.decode("ascii", "replace")',
+        f"{_ELF_TESTS}::test_a_name_that_no_library_has_is_left_out",
+    ),
+    broken(
+        "R1",
+        "an image has more files than anybody can keep",
+        _CHILD,
+        "        if self._entries > _MOST_ENTRIES or self._characters > _MOST_CHARACTERS:\n",
+        "        if False:\n",
+        f"{_CHILD_TESTS}::test_all_that_is_kept_has_a_limit",
+    ),
+    broken(
+        "R1",
+        "one file that cannot be understood hides what the others need",
+        _CHILD,
+        "        except (ElfRefused, OSError) as error:\n",
+        "        except OSError as error:\n",
+        f"{_CHILD_TESTS}::test_a_file_that_cannot_be_understood_is_named",
+    ),
+    broken(
+        "R2",
+        "a directory of an image hides a link of the system",
+        _HIDING,
+        "            if kind is Kind.LINK:\n",
+        "            if False:\n",
+        f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
+        f"{_CHECKS_TESTS}::test_an_image_that_hides_the_system",
+    ),
+    broken(
+        "R2",
+        "a directory of an image shuts others out of the system's",
+        _HIDING,
+        "if node.mode & _OTHERS != _OTHERS and",
+        "if False and",
+        f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
+    ),
+    broken(
+        "R2",
+        "a link or a file of an image hides a directory of the system",
+        _HIDING,
+        "        elif kind is Kind.DIRECTORY:\n            what",
+        "        elif False:\n            what",
+        f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
+    ),
+    broken(
+        "R3",
+        "what is not known counts as not there",
+        _CHECKS,
+        "            if ground.packages.provides(requirement) is None:\n",
+        "            if not isinstance(ground.packages.provides(requirement), tuple):\n",
+        f"{_CHECKS_TESTS}::test_what_is_not_known_refuses_nothing",
+    ),
+)

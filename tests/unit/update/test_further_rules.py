@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Updates with real images that fit by systemd's rule and would not work: the built-in checks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.lab.images import make_image, write_checksums
+from tests.machine import OS_RELEASE, PlainMachine
+from tests.trees import Content, Link, make_tree
+from tukit_sysext import cli, entry
+from tukit_sysext.exit_status import ExitStatus
+
+pytestmark = pytest.mark.root
+
+NUMBER = 7
+LEVEL = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
+USR: Mapping[str, Content] = {"usr/bin/tukit": "#!/bin/sh\n", "usr/sbin": Link("bin"), "usr/lib/x": ""}
+
+
+class Site(PlainMachine):
+    """A machine with a source, and the tree of an update that wants debug."""
+
+    def __init__(self, folder: Path, wanted: str = "[Image]\n") -> None:
+        super().__init__(folder / "machine")
+        self.images = folder / "images"
+        configured: dict[str, Content] = {
+            "etc/tukit-sysext/images.d/debug.conf": wanted,
+            "etc/tukit-sysext/sources.d/main.conf": f"[Source]\nPath={self.images}\nVerify=no\n",
+        }
+        make_tree(self.root, {**USR, **configured})
+        self.snapshot(NUMBER, {**USR, **configured, "etc/os-release": OS_RELEASE, "etc/extensions": None})
+
+    def image(self, version: str, files: Mapping[str, str | bytes], release: Mapping[str, str] = LEVEL) -> None:
+        make_image(self.images, "debug", version, release=release, files=files)
+        write_checksums(self.images)
+
+    def update(self) -> ExitStatus:
+        return entry.main(["tukit", "finalize-pre", str(self.tree(NUMBER)), str(NUMBER)], machine=self.machine)
+
+    def linked(self) -> str | None:
+        path = self.tree(NUMBER) / "etc/extensions/debug.raw"
+        return os.path.basename(os.readlink(path)) if path.is_symlink() else None
+
+    def command(self, *arguments: str) -> None:  # type: ignore[override]  # in this process
+        cli.main(list(arguments), machine=self.machine)
+
+
+@pytest.fixture
+def site(tmp_path: Path, hook_process: None) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.mark.parametrize("release", [LEVEL, {"ID": "_any"}], ids=["level", "any"])
+def test_an_image_that_hides_the_system_is_never_linked(
+    site: Site, capsys: pytest.CaptureFixture[str], release: Mapping[str, str]
+) -> None:
+    site.image("1", {"bin/gdb": "#!/bin/sh\n"})
+    site.image("2", {"sbin/gdb": "#!/bin/sh\n"}, release)
+
+    assert site.update() is ExitStatus.DONE
+    assert site.linked() == "debug-1.x86-64.raw"
+    assert [path.name for path in site.layout.store.iterdir()] == ["debug-1.x86-64.raw"], "and is not kept"
+
+    capsys.readouterr()
+    site.command("why-not", "debug=2", "--root", str(site.tree(NUMBER)))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "usr/sbin is a directory in it and a link to bin in the system" in said
+
+
+def test_one_that_is_linked_goes_when_the_system_changes(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.image("1", {"lib64/libx.so": "x"})
+    assert site.update() is ExitStatus.DONE
+    assert site.linked() == "debug-1.x86-64.raw"
+
+    make_tree(site.tree(NUMBER), {"usr/lib64": Link("lib")})
+    assert site.update() is ExitStatus.DONE
+    assert site.linked() is None
+    assert "usr/lib64 is a directory in it and a link to lib in the system" in capsys.readouterr().err
+
+
+def test_a_stated_requirement_that_the_system_has_not(tmp_path: Path, hook_process: None) -> None:
+    site = Site(tmp_path, "[Image]\nRequires=/usr/bin/tukit\nRequires=/usr/bin/nothing\n")
+    site.image("1", {"bin/gdb": ""})
+
+    # without an RPM database only files are known, and what is unknown refuses nothing
+    site.update()
+    assert site.linked() == "debug-1.x86-64.raw"

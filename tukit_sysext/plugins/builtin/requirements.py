@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whether an image works in a system: what systemd's rule, which compares strings, does not ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tukit_sysext.plugin_api import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tukit_sysext.plugin_api import Contents, Ground, Requirement
+
+
+class Requirements:
+    """No image hides a part of the system, and each has what its publisher or the configuration requires."""
+
+    @hookimpl
+    def tukit_sysext_check(
+        self, contents: Contents | None, stated: Sequence[Requirement], ground: Ground | None
+    ) -> str | None:
+        """See the specification."""
+        if ground is None:
+            return None
+        from tukit_sysext.requirements.hiding import what_it_hides
+
+        files = contents.files if contents is not None else None
+        hidden = next(what_it_hides(files, ground), None) if files is not None else None
+        if hidden is not None:
+            return f"it would hide a part of the system: {hidden}"
+        if stated:
+            ground.packages.prepare(stated)
+        for requirement in stated:
+            if ground.packages.provides(requirement) is None:
+                return f"it requires {requirement}, and {_has(requirement, ground)}"
+        return None
+
+
+def _has(requirement: Requirement, ground: Ground) -> str:
+    """What the system has in the place of what is required."""
+    from tukit_sysext.requirements.capabilities import Package
+
+    there = ground.packages.installed(requirement.name)
+    return f"the system has {there}" if isinstance(there, Package) else "nothing in the system provides it"

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whether an image would hide a part of the system that it is merged over. Pure.
+
+overlayfs shows the directory of a name where a link or a file of another layer has the same one, and the upper layer's
+mode of a directory that all have: with a directory usr/sbin over the link ``usr/sbin -> bin`` every program of the
+system in /usr/sbin is gone, and with a usr/bin of mode 0700 only root finds any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tukit_sysext.requirements.contents import ImageFolder
+from tukit_sysext.requirements.ground import Ground, Kind
+
+_OTHERS = 0o005
+"""What everybody needs to look into a directory and to go through it."""
+
+
+def what_it_hides(files: ImageFolder, system: Ground, path: str = "") -> Iterator[str]:
+    """Each part of the system that would be hidden, as a sentence. Only what both have is looked at."""
+    there = system.names(path)
+    for name, node in files.entries.items():
+        kind, here = there.get(name), f"{path}/{name}".lstrip("/")
+        if isinstance(node, ImageFolder):
+            if kind is Kind.LINK:
+                yield f"{here} is a directory in it and a link to {system.target(here)} in the system, which it hides"
+            elif kind is Kind.DIRECTORY:
+                if node.mode & _OTHERS != _OTHERS and system.mode(here) & _OTHERS == _OTHERS:
+                    yield f"{here} has mode {node.mode:04o} in it, with which it shuts others out of the system's"
+                yield from what_it_hides(node, system, here)
+        elif kind is Kind.DIRECTORY:
+            what = f"a link to {node}" if isinstance(node, str) else "a file"
+            yield f"{here} is {what} in it and a directory in the system, which it hides"
