@@ -37,6 +37,7 @@ INPUTS = (
     "tukit_sysext",
     "hooks",
     "snapper-plugins",
+    "zypp-plugins",
     "spec",
 )
 

@@ -119,6 +119,11 @@ class Layout:
         return self.runtime / "repair"
 
     @property
+    def adapt(self) -> Path:
+        """Exists where packages of the running system came or went; a unit brings its images in line then."""
+        return self.runtime / "adapt"
+
+    @property
     def provision(self) -> Path:
         """What was tried for wanted images that this machine has never had."""
         return self.state / "provision.json"

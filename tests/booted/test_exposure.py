@@ -7,6 +7,7 @@ from tests.booted.conftest import Boot
 from tests.booted.units import GC, exposure
 
 AT_MOST = {
+    "adapt": 3.4,
     "boot": 2.4,
     "gc": 3.0,
     # runs systemd-sysext alone, which mounts for everybody

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a tree offers, by its RPM database: the rows R20 and R21."""
+"""What a tree offers, by its RPM database, and packages that change in place: the rows R20 to R22."""
 
 from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
 _DATABASE = "tukit_sysext/system/rpm_database.py"
+_PLUGIN = "tukit_sysext/commit_plugin.py"
+_ADAPT = "tukit_sysext/commands/adapt.py"
+_FRAMES = "tests/unit/test_commit_plugin.py"
+_FOLLOWS = "tests/unit/change/test_adapt.py"
 _TESTS = "tests/unit/system/test_tree_packages.py"
 _UNKNOWN = f"{_TESTS}::test_what_cannot_be_read_is_unknown_and_said"
 
@@ -58,5 +62,45 @@ DEFENCES: tuple[Defence, ...] = (
         "                (copy / 'questions').rename(self.path / 'questions')\n"
         "                answer = self._read(self.path)\n",
         f"{_TESTS}::test_nothing_changes_in_the_tree",
+    ),
+    broken(
+        "R22",
+        "a commit that was given up halfway changes nothing",
+        _PLUGIN,
+        'begun = begun or command == b"COMMITBEGIN"',
+        'begun = begun or command == b"COMMITEND"',
+        f"{_FRAMES}::test_each_frame_is_answered",
+    ),
+    broken(
+        "R22",
+        "the list of packages is taken for a command",
+        _PLUGIN,
+        "head = (head + rest[:_LONGEST])[:_LONGEST]",
+        "head = rest[:_LONGEST]",
+        f"{_FRAMES}::test_a_frame_that_comes_in_pieces",
+    ),
+    broken(
+        "R22",
+        "what happens in a chroot changes the images of the machine",
+        _PLUGIN,
+        'os.stat(layout.root / "proc/1/root/.")',
+        "os.stat(layout.root)",
+        f"{_FRAMES}::test_in_a_chroot_there_is_nothing_to_do",
+    ),
+    broken(
+        "R22",
+        "a transactional system is changed in place",
+        _ADAPT,
+        "if running is not None and running.read_only:",
+        "if False:",
+        f"{_FOLLOWS}::test_a_system_that_changes_in_transactions_is_left_alone",
+    ),
+    broken(
+        "R22",
+        "what is missed is forgotten with the reboot",
+        _ADAPT,
+        "    if events:\n",
+        "    if False:\n",
+        f"{_FOLLOWS}::test_what_is_missed_is_told_everywhere_and_refuses_nothing",
     ),
 )

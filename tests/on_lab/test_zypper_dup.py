@@ -120,3 +120,40 @@ def test_a_cut_database_is_unknown_wherever_it_is_cut(site: ZypperSite) -> None:
             (copy / name).write_bytes(content[: len(content) * part // 10] if name == "Packages.db" else content)
         found = site.offers(["libnobody.so.1()(64bit)"], root="/var/tmp/tree")
         assert found["answers"]["libnobody.so.1()(64bit)"] == "unknown", (part, found)
+
+
+MARK = "/run/tukit-sysext/adapt"
+
+
+@pytest.mark.parametrize("site", [WITH_NDB], indirect=True)
+def test_a_writable_system_follows_its_packages(site: ZypperSite) -> None:
+    """Real libzypp speaks to our plugin; what systemd starts then is started by hand, as the lab has no systemd."""
+    site.publish("debug", "1.0", in_release(FIRST))
+    site.publish("debug", "1.1", in_release(SECOND))
+    site.publish("strace", "1.0", in_release(FIRST))
+    site.want("debug")
+    site.want("strace")
+    site.command("update")
+    assert site.links() == {"debug.raw": "debug-1.0.x86-64.raw", "strace.raw": "strace-1.0.x86-64.raw"}
+
+    site.dup_in_place(SECOND)
+    assert not site.lab.path(MARK).exists(), "without systemd nobody would see it"
+    site.lab.path("/run/systemd/system").mkdir(parents=True)
+    site.lab.tukit("execute", "zypper", "--non-interactive", "install", "--force", "sudo", check=True)
+    assert not site.lab.path(MARK).exists(), "in a transaction tukit's plugin has done it"
+    site.publish_release(THIRD)
+    site.lab.run(["zypper", "--non-interactive", "dup", "--dry-run"], check=True)
+    assert not site.lab.path(MARK).exists(), "nothing was changed"
+
+    site.publish("debug", "1.2", in_release(THIRD))
+    site.dup_in_place(THIRD)
+    assert site.lab.path(MARK).exists()
+    done = site.command("adapt", check=False)
+
+    assert done.returncode == 1
+    assert "debug: 1.0 -> 1.2" in done.stdout
+    assert "strace: 1.0 left out" in done.stdout
+    assert "the packages are installed already, so that nothing was refused" in done.stderr
+    assert site.links() == {"debug.raw": "debug-1.2.x86-64.raw"}
+    assert "WITHOUT" in site.command("status").stdout
+    assert "strace" in site.lab.path("/run/motd.d/tukit-sysext").read_text()

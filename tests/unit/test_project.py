@@ -32,7 +32,7 @@ SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
 DISTRIBUTIONS = {"pyrpm": "python-rpm-spec"}
 
 # The folders of what others run; each file there is a sh script.
-SCRIPTS = {"hooks", "snapper-plugins", "health-checker"}
+SCRIPTS = {"hooks", "snapper-plugins", "zypp-plugins", "health-checker"}
 
 LAYOUT = {
     ".ci",
@@ -46,6 +46,7 @@ LAYOUT = {
     "spec",
     "tests",
     "tukit_sysext",
+    "zypp-plugins",
 }
 
 
@@ -189,13 +190,15 @@ NOT_INSTALLED = {
 
 
 def destination(file: Path) -> str | None:
-    """Where a file of hooks/, snapper-plugins/ or spec/ belongs, in the spec's spelling; None: nowhere."""
+    """Where a file of hooks/, snapper-plugins/, zypp-plugins/ or spec/ belongs, in the spec's words; None: nowhere."""
     if file.parent.name == "hooks":
         return f"%{{_prefix}}/lib/tukit/plugins/{file.name}"
     if file.parent.name == "health-checker":
         return f"%{{_libexecdir}}/health-checker/{file.name}"
     if file.parent.name == "snapper-plugins":
         return f"%{{_prefix}}/lib/snapper/plugins/{file.name}"
+    if file.parent.name == "zypp-plugins":
+        return f"%{{_prefix}}/lib/zypp/plugins/commit/{file.name}"
     if file.suffix in {".service", ".path", ".timer", ".target"}:
         return f"%{{_unitdir}}/{file.name}"
     if file.suffix == ".tmpfiles":
@@ -211,7 +214,7 @@ def destination(file: Path) -> str | None:
 
 def installed_files(top: Path) -> Iterator[Path]:
     """The files of the folders that the spec installs."""
-    for folder in ("hooks", "snapper-plugins", "spec", "spec/health-checker"):
+    for folder in ("hooks", "snapper-plugins", "zypp-plugins", "spec", "spec/health-checker"):
         yield from (path for path in sorted((top / folder).iterdir()) if path.is_file())
 
 
@@ -364,6 +367,7 @@ FAULTS = [
     (package_problems, add("tukit_sysext/deeper/more.py")),
     (file_list_problems, add("hooks/51-more")),
     (file_list_problems, add("snapper-plugins/61-more")),
+    (file_list_problems, add("zypp-plugins/more")),
     (file_list_problems, add("spec/tukit-sysext-more.service")),
     (file_list_problems, add("spec/tukit-sysext.8.md")),
     (file_list_problems, add("spec/more.unheard-of")),

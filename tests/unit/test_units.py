@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
         shutil.copy(Path("/usr/lib/systemd/system") / f"{target}.target", units)
     commands = tmp_path / "root" / "usr" / "bin"
     commands.mkdir()
-    for command in ("sh", "sleep", "systemd-sysext", "test", "touch", "tukit-sysext"):
+    for command in ("rm", "sh", "sleep", "systemd-sysext", "test", "touch", "tukit-sysext"):
         (commands / command).touch(mode=0o755)
     return tmp_path / "root"
 
@@ -86,6 +86,7 @@ def systemctl(root: Path, *arguments: str) -> None:
 def test_one_command_switches_all_on_and_each_part_can_be_switched_off(root: Path) -> None:
     assert links(root) == {}
     parts = {
+        "adapt.path",
         "settle.path",
         "snapshots.path",
         "refused.path",
@@ -119,7 +120,16 @@ def test_what_a_distribution_would_preset_is_what_the_command_switches_on(root: 
 # what repairs speaks to servers, and mounts images to look into them
 @pytest.mark.parametrize(
     ("name", "figure"),
-    [("settle", 30), ("snapshots", 15), ("refused", 30), ("boot", 30), ("gc", 35), ("repair", 40), ("provision", 40)],
+    [
+        ("settle", 30),
+        ("snapshots", 15),
+        ("refused", 30),
+        ("boot", 30),
+        ("gc", 35),
+        ("repair", 40),
+        ("provision", 40),
+        ("adapt", 40),
+    ],
 )
 def test_the_services_are_confined(root: Path, name: str, figure: int) -> None:
     """systemd's figure for exposure, times ten: below 30 counts as confined, and 96 is a unit without a word."""
@@ -140,7 +150,7 @@ FOLDERS = {
 """What a service makes where it is missing: systemd does, also where the service itself sees a read-only system."""
 
 
-@pytest.mark.parametrize("name", ["boot", "gc", "provision", "repair", "settle"])
+@pytest.mark.parametrize("name", ["adapt", "boot", "gc", "provision", "repair", "settle"])
 def test_a_service_does_not_wait_for_its_folders(name: str) -> None:
     settings = settings_of(f"tukit-sysext-{name}.service")
     assert {key: settings.get(key) for key in FOLDERS} == FOLDERS
@@ -158,6 +168,14 @@ def test_without_a_mark_no_python_is_started(name: str, mark: str) -> None:
     settings = settings_of(f"tukit-sysext-{name}.service")
     assert settings["ExecCondition"] == [f"/usr/bin/test -e /run/tukit-sysext/{mark}"]
     assert [key for key in settings if key.startswith("Exec")] == ["ExecCondition", "ExecStart"]
+
+
+def test_what_comes_while_images_are_brought_in_line_is_another_run() -> None:
+    """The mark goes first; the path unit looks at it again when the service ends."""
+    settings = settings_of("tukit-sysext-adapt.service")
+    assert settings["ExecStartPre"] == [f"/usr/bin/rm -f {Layout().adapt}"]
+    assert settings["ExecStart"] == ["/usr/bin/tukit-sysext adapt"]
+    assert settings_of("tukit-sysext-adapt.path", "Path") == {"PathExists": [str(Layout().adapt)]}
 
 
 def test_what_merges_by_itself_fails_where_something_is_merged() -> None:

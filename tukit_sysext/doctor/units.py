@@ -24,6 +24,7 @@ EARLY = "systemd-sysext-sysroot.service"
 TARGET = "tukit-sysext.target"
 GUARD = "tukit-sysext-boot.service"
 PARTS: Mapping[str, str] = {
+    "tukit-sysext-adapt.path": "images are not brought in line after zypper changed a writable system",
     "tukit-sysext-settle.path": "what happens to snapshots is not noticed",
     "tukit-sysext-snapshots.path": "snapshots of which no plugin tells are not noticed",
     "tukit-sysext-refused.path": "a refused update does not show as a failed unit",

@@ -8,7 +8,7 @@ from tukit_sysext.grammar.command import Commands, argument, dry_run, json
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
 
-NAMES = ("doctor", "preflight", "plugins", "purge", "settle", "provision")
+NAMES = ("doctor", "preflight", "plugins", "purge", "settle", "provision", "adapt")
 
 
 def add(commands: Commands) -> None:
@@ -78,6 +78,18 @@ def add(commands: Commands) -> None:
         "where nothing is merged yet, else at the next boot. Ends with 1 while an image is tried again; one that is "
         "left out by a verdict, or failed for 7 days, is left to updates of the system.",
         examples=(("provision --dry-run", "what is missing"), ("provision", "")),
+        arguments=(dry_run,),
+    )
+
+    commands.add_parser(
+        "adapt",
+        help="bring images in line with the packages of the running system (started by systemd after zypper)",
+        description="For a system whose root is writable, and that zypper updates in place: images that fit it now are "
+        "fetched and linked, links of those that do not fit any more go. The packages are installed already, so that "
+        "nothing can be refused: a required image that cannot be had is missed, as after an update that came without "
+        "it, and this ends with 1. Nothing is merged into the running /usr. Where the running system is read-only it "
+        "does nothing: transactions bring their images.",
+        examples=(("adapt --dry-run", "what would come and go"), ("adapt", "")),
         arguments=(dry_run,),
     )
 

@@ -110,6 +110,7 @@ ROWS: Mapping[str, Row] = {
     "purge": Row(argv="purge", needs_root=True, faults=False),
     "provision": Row(argv="provision", needs_root=True, faults=False),
     "settle": Row(argv="settle", needs_root=True, faults=False),
+    "adapt": Row(argv="adapt", needs_root=True, faults=False),
 }
 COMMANDS = {" ".join(command.words): command for command in described.commands()}
 CAN_DRY_RUN = {

@@ -105,6 +105,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "purge": Scenario(argv="purge"),
     "provision": Scenario(argv="provision", before=wanting_strace),
     "settle": Scenario(argv="settle", before=unsettled),
+    "adapt": Scenario(argv="adapt", before=wanting_strace),
     "verify": Scenario(argv="verify --repair", before=damaged),
 }
 
