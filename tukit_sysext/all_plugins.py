@@ -53,6 +53,9 @@ class AllPlugins(Protocol):
         is required for it, and the system without images.
         """
 
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
+        """What an image needs and a system has not."""
+
     def references(self, machine: Machine) -> Sequence[Root]:
         """What keeps images of the store. Raises PluginFailed where one cannot tell."""
 

@@ -13,6 +13,8 @@ _HIDING = "tukit_sysext/requirements/hiding.py"
 _HIDING_TESTS = "tests/unit/requirements/test_hiding.py"
 _CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
 _CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
+_NEEDS_TESTS = "tests/unit/update/test_needs.py"
+_OFFERS_TESTS = "tests/unit/update/test_offers.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -88,5 +90,38 @@ DEFENCES: tuple[Defence, ...] = (
         "            if ground.packages.provides(requirement) is None:\n",
         "            if not isinstance(ground.packages.provides(requirement), tuple):\n",
         f"{_CHECKS_TESTS}::test_what_is_not_known_refuses_nothing",
+    ),
+    broken(
+        "R4",
+        "a version that lacks what the one in use has replaces it",
+        "tukit_sysext/update/options.py",
+        "    if not missing:\n",
+        "    if True:\n",
+        f"{_NEEDS_TESTS}::test_a_version_for_the_next_release_does_not_replace_one_that_works",
+        f"{_NEEDS_TESTS}::test_refuse_counts_them_as_unfitting",
+    ),
+    broken(
+        "R4",
+        "what never was there speaks against every version",
+        "tukit_sysext/update/offers.py",
+        "        return lacking - (before or frozenset())\n",
+        "        return lacking\n",
+        f"{_OFFERS_TESTS}::test_the_version_in_use_is_the_measure",
+    ),
+    broken(
+        "R4",
+        "a version in use that nobody looked through is held to lack nothing",
+        "tukit_sysext/update/offers.py",
+        "        if isinstance(before, Unknown):\n",
+        "        if False:\n",
+        f"{_OFFERS_TESTS}::test_where_the_version_in_use_is_not_known_nothing_is_worse",
+    ),
+    broken(
+        "R4",
+        "answers of another database count",
+        "tukit_sysext/update/offers.py",
+        'met = note.get("met") if note.get("identity") == self._identity else None',
+        'met = note.get("met")',
+        f"{_OFFERS_TESTS}::test_answers_are_remembered_as_long_as_the_database_is_the_same",
     ),
 )

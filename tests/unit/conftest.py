@@ -12,12 +12,20 @@ import pytest
 
 from tests.machine import PlainMachine, with_source
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside
+from tukit_sysext.update import fetch
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> PlainMachine:
     """A machine in a folder, without snapshots; a module says for itself what else is there."""
     return PlainMachine(tmp_path / "machine")
+
+
+@pytest.fixture(autouse=True)
+def no_look_through_images(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most images of tests are none, and nobody is to find that out; a module that has real ones says so."""
+    if not getattr(request.module, "LOOKS_THROUGH_IMAGES", False):
+        monkeypatch.setattr(fetch, "look_through_or_say", lambda *_, **__: None)
 
 
 @pytest.fixture

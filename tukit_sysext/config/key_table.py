@@ -81,6 +81,7 @@ KEYS: Sequence[Key] = (
     _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),
     _image("Block", "version", "", "never take these versions", several=True),
     _image("Requires", "RPM requirement", "", "what the system has to have; one in a line", several=True),
+    _image("Needs", "warn, refuse or ignore", "warn", "where only versions are left that lack something in the system"),
     _image("State", "wanted or removed", "wanted", "removed: a tombstone, its links are taken out"),
 )
 """All of them, in the order in which they are shown."""

@@ -10,6 +10,8 @@ Hold=    take this version alone
 Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
 Block=   never take these versions (several; also one that is linked, held or in the store)
 Requires= what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
+Needs=    where only versions are left that lack something which the version in use has: ``warn`` (default) takes one
+          and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
 State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ======== =========================================================================================================
 """
@@ -45,6 +47,14 @@ class State(StrEnum):
     REMOVED = "removed"
 
 
+class Needs(StrEnum):
+    """What happens where only versions are left that lack something in the system."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WantedImage:
     """One wanted image.
@@ -62,6 +72,7 @@ class WantedImage:
     constraint: str | None = None
     blocked: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
+    needs: Needs = Needs.WARN
     state: State = State.WANTED
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
@@ -99,6 +110,13 @@ def _state(text: str) -> State:
         raise ValueError("expected wanted or removed") from None
 
 
+def _needs(text: str) -> Needs:
+    try:
+        return Needs(text)
+    except ValueError:
+        raise ValueError("expected warn, refuse or ignore") from None
+
+
 def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem, ...]]:
     """What a file says of an image, and what is wrong in it. Never raises for what stands in it."""
     keys = Keys(file)
@@ -111,6 +129,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         constraint=keys.take(SECTION, "Version", check_specifier, None),
         blocked=keys.take_all(SECTION, "Block", version),
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
+        needs=keys.take(SECTION, "Needs", _needs, Needs.WARN),
         state=keys.take(SECTION, "State", _state, State.WANTED),
     )
     problems = keys.finish()

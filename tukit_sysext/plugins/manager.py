@@ -266,6 +266,18 @@ class Plugins:
                 first = said if plugin in self._built_in else f"plugin {plugin}: {said}"
         return first
 
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
+        """What an image needs and a system has not, by all plugins. One that fails says nothing."""
+        lacking: set[str] = set()
+        given = {"contents": contents, "ground": ground, "name": name, "version": version}
+        for plugin, answer in self._answers("tukit_sysext_lacks", **given):
+            for need in answer if isinstance(answer, list) else [answer]:
+                if isinstance(need, str):
+                    lacking.add(_in_one_line(need))
+                else:
+                    log.error("plugin %s: lacks: expected needs, found %s", plugin, type(need).__name__)
+        return frozenset(lacking)
+
     def references(self, machine: Machine) -> list[Root]:
         """What plugins keep in the store. Raises PluginFailed where one cannot tell: unknown is not none."""
         problems = [f"plugin {name} is not loaded: {reason}" for name, reason in self._failed.items()]

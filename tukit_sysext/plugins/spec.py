@@ -133,6 +133,17 @@ class Specifications:
         """
 
     @hookspec
+    def tukit_sysext_lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> Iterable[str]:  # type: ignore[empty-body]  # a specification
+        """Called for images that fit a tree, to learn what they need and the tree has not. Since interface 1.1.
+
+        For a version that would be linked, and for the one in use in the system that it is in use in, which is the
+        measure: a version is passed over for what it lacks and that one does not.
+
+        Return the needs that the tree does not meet (of ``contents.needs``, or in words of the plugin's own). What is
+        not known is met. An exception, or another value, is logged as an error and counts as nothing.
+        """
+
+    @hookspec
     def tukit_sysext_references(self, machine: Machine) -> Iterable[Root]:  # type: ignore[empty-body]  # a specification
         """Called when references to images of the store are collected, before anything may be deleted.
 

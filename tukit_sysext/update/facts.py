@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import Blocked
@@ -84,6 +85,24 @@ def no_objection(*_: object) -> str:
     return ""
 
 
+Lacks = Callable[[Contents, Ground, str, str], frozenset[str]]
+"""Which needs a system does not meet: of an image's contents, the system, the image's name and version."""
+
+
+class Offers(Protocol):
+    """What speaks for and against versions by what they need."""
+
+    def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        """Needs that the system does not meet, and that the version in use has met, or has not, where it is in use.
+
+        All that it lacks where no version is in use; nothing where that is not known. ``others`` is what other images
+        of the system provide.
+        """
+
+    def in_words(self, need: str) -> str:
+        """Who met a need so far, and that nobody does now."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Everything that a plan is made from.
@@ -102,7 +121,8 @@ class Facts:
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``not_understood`` files that sources publish whose names say no image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question),
-    ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look).
+    ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look),
+    ``offers`` which versions lack what others have (None: nobody asks).
     """
 
     tree: TreeFacts
@@ -127,6 +147,7 @@ class Facts:
     blocked: tuple[Blocked, ...] = ()
     objection: Objection = field(default=no_objection, compare=False)
     ground: Ground | None = field(default=None, compare=False, repr=False)
+    offers: Offers | None = field(default=None, compare=False, repr=False)
     tried: Mapping[str, int] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     not_understood: tuple[NotUnderstood, ...] = ()
@@ -157,6 +178,12 @@ class Facts:
                 if file.record is not None:
                     self._stored.setdefault(file.record.name, []).append(file)
         return self._stored.get(name, ())
+
+    def provided_beside(self, name: str) -> frozenset[str]:
+        """What the images provide that are wanted beside this one, as far as the store has them."""
+        records = [file.record for file in self.stored.values() if file.record is not None and file.record.name != name]
+        contents = [record.contents for record in records if record.name in self.wanted]
+        return frozenset(each for found in contents if found is not None for each in found.provides)
 
     @property
     def not_asked(self) -> Mapping[str, str]:

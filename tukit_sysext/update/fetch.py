@@ -28,14 +28,14 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.store.image_store import Condition
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Option, consider, spare
+from tukit_sysext.update.options import Option, consider, held_against_needs, spare
 from tukit_sysext.update.plan import Plan, decide
 from tukit_sysext.update.search import Resolver
 
@@ -74,6 +74,7 @@ class Fetching:
         With ``until_full`` that is given up, and the plan not fulfilled, once the store has no space. Raises Busy where
         another process does not let us into the store, OSError where the machine fails us.
         """
+        self._complete_records()
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
             if until_full and self.lacking_space:
@@ -194,7 +195,7 @@ class Fetching:
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
             keys |= {candidate.key for candidate in self._resolver.facts.candidates}
-        unfit = known.failure is None and not self._fits(known, option)
+        unfit = known.failure is None and not self._serves(known, wanted)
         if unfit or known.failure in (Standing.BROKEN, Standing.UNUSABLE):
             self._resolver.tried_in_vain(wanted.name)
         self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
@@ -252,6 +253,40 @@ class Fetching:
     def _fits(self, known: Description, option: Option) -> bool:
         facts = self._resolver.facts
         return consider(replace(facts, known={**facts.known, option.key: known}), option).standing is Standing.FITS
+
+    def _serves(self, known: Description, wanted: _Wanted) -> bool:
+        """Whether it fits, and lacks nothing that the version in use has."""
+        facts = self._resolver.facts
+        facts = replace(facts, known={**facts.known, wanted.option.key: known})
+        image, considered = facts.wanted.get(wanted.name), consider(facts, wanted.option)
+        if image is not None:
+            considered = held_against_needs(facts, image, considered)
+        return considered.standing is Standing.FITS
+
+    def _complete_records(self) -> None:
+        """Look through what is linked and was recorded before that was done: it is the measure of its successors."""
+        facts = self._resolver.facts
+        if facts.offers is None:
+            return
+        for entry in facts.tree.entries:
+            stored = facts.stored.get(entry.image) if entry.image is not None else None
+            if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
+                continue
+            if stored.record.contents is None and stored.name in facts.wanted:
+                self._resolver.learn(known={}, stored={stored.file_name: self._looked_through(stored, stored.record)})
+
+    def _looked_through(self, stored: Stored, record: Record) -> Stored:
+        scratch = self._resolver.machine.layout.cache
+        try:
+            with self._store.opened(stored.file_name) as descriptor:
+                contents = look_through_or_say(descriptor, called=stored.file_name, scratch=scratch)
+            if contents is None:
+                return stored
+            record = replace(record, contents=contents)
+            self._store.records.write(record)
+        except OSError as error:
+            log.warning("record of %s: %s", stored.file_name, error.strerror)
+        return replace(stored, record=record)
 
     def _is_no_image(self, file_name: str) -> bool:
         """Whether systemd could not read the file of unknown origin either: half a download, an error page.

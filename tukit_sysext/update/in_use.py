@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
@@ -31,19 +32,22 @@ RUNNING = "the running system"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SystemInUse:
-    """The running system, or the one that boots next: what it is and its links; ``entries`` None where not known."""
+    """The running system, or the one that boots next: what it is, its root and its links; None: that is not known."""
 
     called: str
     release: ReleaseData | None
     systemd: SystemdVersion | None
     entries: tuple[Entry, ...] | None
+    path: Path | None = None
 
 
 def systems_in_use(machine: Machine, running: TreeFacts) -> Sequence[SystemInUse]:
     """The running system, whose facts are given, and where another snapshot boots next, that one."""
     entries = running.entries if not running.unusable else None
-    systems = [SystemInUse(called=RUNNING, release=running.release, systemd=running.systemd, entries=entries)]
     layout = machine.layout
+    systems = [
+        SystemInUse(called=RUNNING, release=running.release, systemd=running.systemd, entries=entries, path=layout.root)
+    ]
     if not layout.snapshots.is_dir():
         return systems
     try:
@@ -58,7 +62,9 @@ def systems_in_use(machine: Machine, running: TreeFacts) -> Sequence[SystemInUse
         log.info("what the system has that boots next is not known: %s", error)
         return (*systems, SystemInUse(called="what boots next", release=None, systemd=None, entries=None))
     systems.append(
-        SystemInUse(called=called, release=snapshot.release, systemd=systemd, entries=snapshot.entries),
+        SystemInUse(
+            called=called, release=snapshot.release, systemd=systemd, entries=snapshot.entries, path=snapshot.path
+        ),
     )
     return systems
 

@@ -7,7 +7,6 @@ Nothing is written in here but, where the store may be written to, the identity 
 from __future__ import annotations
 
 import logging
-import weakref
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,35 +17,20 @@ from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError,
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.rules.matching import Host, check
+from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
-from tukit_sysext.snapshots.snapper import running_snapshot
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.sources.naming import Naming
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_ground import TreeGround
-from tukit_sysext.update.facts import Facts, Foreign, Objection, TreeFacts, no_objection
+from tukit_sysext.update.facts import Facts, Foreign, Lacks, Objection, Offers, TreeFacts, no_objection
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
+from tukit_sysext.update.offers import SystemsOffers, open_ground
 from tukit_sysext.update.options import store_names
 
 log = logging.getLogger(__name__)
-
-
-def ground_of(machine: Machine, tree: Tree) -> Ground:
-    """What images of a tree are merged over: of the running system its snapshot, where /usr has no image in it."""
-    if tree.path == machine.layout.root:
-        try:
-            running = running_snapshot(machine.layout, machine.subvolumes)
-            if running is not None:
-                bare = Tree(running)
-                ground = TreeGround(bare, scratch=machine.layout.cache)
-                weakref.finalize(ground, bare.close)
-                return ground
-        except (OSError, UnknownState) as error:
-            log.info("the running system's snapshot cannot be read: %s", error)
-    return TreeGround(tree, scratch=machine.layout.cache)
 
 
 def tree_facts(tree: Tree) -> TreeFacts:
@@ -81,11 +65,18 @@ class LocalLook:
         self._ground: Ground | None = None
         self.configuration = load_configuration(tree)
 
-    def facts(self, *, objection: Objection = no_objection, refused_for: Mapping[str, int] | None = None) -> Facts:
+    def facts(
+        self,
+        *,
+        objection: Objection = no_objection,
+        lacks: Lacks | None = None,
+        refused_for: Mapping[str, int] | None = None,
+    ) -> Facts:
         """What the files of the tree say; the store is not looked at."""
         wanted = load_wanted(self._tree)
+        tree = tree_facts(self._tree)
         return Facts(
-            tree=tree_facts(self._tree),
+            tree=tree,
             wanted=wanted.images,
             masked=wanted.masked,
             sources=tuple(sorted(self.configuration.sources)),
@@ -97,14 +88,27 @@ class LocalLook:
             blocked=self.configuration.settings.blocked,
             objection=objection,
             ground=self.ground,
+            offers=self.offers(tree.release, lacks) if lacks is not None else None,
         )
 
     @property
     def ground(self) -> Ground | None:
         """The tree as what images are merged over, which is not there where images are merged already."""
         if self._ground is None and self.machine.privileged:
-            self._ground = ground_of(self.machine, self._tree)
+            try:
+                self._ground = open_ground(self.machine, self._tree.path)
+            except UnknownState as error:
+                log.warning("what images would be merged over is not known: %s", error)
         return self._ground
+
+    def offers(self, release: ReleaseData | None, lacks: Lacks) -> Offers | None:
+        """What systems offer to images; ``release`` is that of this one."""
+        if self.ground is None:
+            return None
+        called = (release.get("VERSION_ID") if release is not None else None) or "the new system"
+        return SystemsOffers(
+            self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), lacks=lacks
+        )
 
     def naming(self, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Naming:
         """How names of files are read in this tree, where ``wanted`` is wanted, and ``names`` may be meant too."""

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cmp_to_key, lru_cache
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.wanted import Needs, State, WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility, Host, check
@@ -17,7 +17,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
-from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.facts import Facts, Offers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,8 @@ def store_names(candidate: Candidate) -> tuple[str, ...]:
 class Considered:
     """An option with what is known of it; ``verdict`` where systemd's rule could be asked.
 
-    ``link`` is the name of the link that the tree has to it, where that is what was looked for.
+    ``link`` is the name of the link that the tree has to it, where that is what was looked for, ``missing`` the needs
+    that speak against it.
     """
 
     option: Option
@@ -101,6 +102,7 @@ class Considered:
     reason: str
     verdict: Compatibility | None = None
     link: str | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -213,7 +215,41 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
-    return consider(facts, option)
+    return held_against_needs(facts, wanted, consider(facts, option))
+
+
+def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
+    """What is known of an option that fits, once it is held against what the system lacks of what it needs."""
+    contents = contents_of(facts, considered.option)
+    if facts.offers is None or contents is None or wanted.needs is Needs.IGNORE:
+        return considered
+    if considered.standing is not Standing.FITS:
+        return considered
+    version, others = considered.option.version, facts.provided_beside(wanted.name)
+    missing = sorted(facts.offers.worse(wanted.name, version, contents, others))
+    if not missing:
+        return considered
+    reason = "; ".join(needs_in_words(facts.offers, missing))
+    return replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
+
+
+def needs_in_words(offers: Offers, missing: Sequence[str]) -> Iterator[str]:
+    """What is missing, and who met it so far; the first ones where they are many."""
+    for need in missing[:_SHOWN]:
+        yield f"it needs {need}: {offers.in_words(need)}"
+    if len(missing) > _SHOWN:
+        yield f"and {len(missing) - _SHOWN} more things that are missing"
+
+
+_SHOWN = 3
+
+
+def contents_of(facts: Facts, option: Option) -> Contents | None:
+    """What an option has and needs; None where nobody knows."""
+    if option.whole and option.stored is not None and option.stored.record is not None:
+        return option.stored.record.contents
+    known = facts.known.get(option.key)
+    return known.contents if known is not None else None
 
 
 def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:

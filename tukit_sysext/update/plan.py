@@ -22,6 +22,10 @@ Order of preference for one image:
    then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
    a repair by the recorded hash brings a blocked version back where it was
 6. so does a version that ``Version=`` of the image does not allow
+7. a version that lacks a need which the version in use has met, or has not, where it is in use, is passed over for any
+   other one that fits, an older one too. Where only such are left ``Needs=`` decides: the one that lacks the least is
+   taken, and what it lacks is said, or none is (``refuse``). What no version is in use of is measured by nothing: the
+   version that lacks the least
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.config.wanted import Needs, Policy, State, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.version import compare
@@ -151,6 +155,18 @@ class ImagePlan:
         if best is None or self.chosen is None:
             return ""
         return f"{best.option.shown} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
+
+    @property
+    def lacks(self) -> str:
+        """What the chosen version lacks in the system, in words; empty where that is nothing, or nobody knows."""
+        chosen = next((each for each in self.considered if each.option.file_name == self._file), None)
+        if chosen is None or chosen.standing is not Standing.LACKS or self.action is Action.LEAVE_OUT:
+            return ""
+        return f"{chosen.option.shown} lacks something: {chosen.reason}"
+
+    @property
+    def _file(self) -> str | None:
+        return self.chosen.file_name if self.chosen is not None else None
 
     def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
@@ -278,7 +294,7 @@ class _Case:
     def plan(self) -> ImagePlan:
         """Decide, in the order of preference of this module."""
         image = self._plan()
-        return replace(image, warnings=(image.not_had, *image.warnings)) if image.not_had else image
+        return replace(image, warnings=(*filter(None, (image.not_had, image.lacks)), *image.warnings))
 
     def _plan(self) -> ImagePlan:
         have, unusable = self._have, self._facts.tree.unusable
@@ -298,8 +314,21 @@ class _Case:
             return self._take(best)
         if have is not None and have.usable:
             return self._keep(have)
+        best = self._lacking_the_least()
+        if best is not None:
+            linked = have is not None and have.option.file_name == best.option.file_name
+            return self._keep(have) if have is not None and linked else self._take(best)
         considered = self._considered(have)
         return self.left_out(why_nothing(self._facts, self._wanted, considered), considered)
+
+    def _lacking_the_least(self) -> Considered | None:
+        """Of the versions that lack something in the system the one that lacks the least; None where Needs= refuses."""
+        if self._wanted.needs is Needs.REFUSE:
+            return None
+        have = (self._have,) if self._have is not None else ()
+        versions = (*self._published, *spare(self._facts, self._wanted), *have)
+        lacking = [each for each in versions if each.standing is Standing.LACKS]
+        return min(lacking, key=lambda each: len(each.missing), default=None)
 
     def _stays(self, have: Option, best: Considered | None) -> bool:
         """Whether the linked image, which fits, is kept rather than the best one that is published."""

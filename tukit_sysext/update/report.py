@@ -48,6 +48,13 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
             yield f"tukit-sysext: {image.name}: {image.chosen.shown} serves, as {image.not_had}"
 
 
+def lacking_lines(outcome: Outcome) -> Iterator[str]:
+    """Images that lack something in the new system. For standard error."""
+    for image in outcome.plan.images:
+        if image.lacks:
+            yield f"tukit-sysext: {image.name}: {image.lacks}"
+
+
 def source_lines(outcome: Outcome, said: Iterable[str]) -> Iterator[str]:
     """Sources that gave no list that counts, each with the reason, unless that was said already. For standard error."""
     texts = tuple(said)

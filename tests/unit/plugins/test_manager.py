@@ -15,6 +15,7 @@ import pluggy
 import pytest
 
 from tests.machine import PlainMachine
+from tests.unit.requirements.grounds import PlainGround
 from tests.unit.update.samples import facts
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.settings import Configuration, Settings
@@ -24,6 +25,7 @@ from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.plugin_api import PROJECT, hookimpl
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import Specifications
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink
@@ -78,6 +80,8 @@ def recording(
                 return [PlainSource(name)]
             case "check":
                 return f"{name} says no"
+            case "lacks":
+                return [f"{name} is missing"]
             case "references":
                 return [Root(image=f"{name}.raw", where="")]
         return None
@@ -102,6 +106,8 @@ def call(plugins: Plugins, site: PlainMachine, hook: str) -> Any:
             return plugins.sources(site.machine, configuration)
         case "check":
             return plugins.objection({"ID": "os"}, {"ID": "os", "VENDOR_NAME": "Acme"}, "gdb", "1.0")
+        case "lacks":
+            return plugins.lacks(Contents(), PlainGround(), "gdb", "1.0")
         case "references":
             return plugins.references(site.machine)
         case "transaction_finalizing":
@@ -251,6 +257,25 @@ def test_hook_check(plugins: Plugins, snapshot_7: PlainMachine) -> None:
         "stated": (),
         "ground": None,
     }
+
+
+def test_hook_lacks(plugins: Plugins, snapshot_7: PlainMachine, caplog: pytest.LogCaptureFixture) -> None:
+    """What any plugin misses is missing; what is no need is told."""
+    assert call(plugins, snapshot_7, "tukit_sysext_lacks") == frozenset()
+    calls: list[tuple[str, dict[str, Any]]] = []
+    plugins.register(recording("tukit_sysext_lacks", calls, "first"), name="first")
+    plugins.register(recording("tukit_sysext_lacks", calls, "last"), name="last")
+    assert call(plugins, snapshot_7, "tukit_sysext_lacks") == {"first is missing", "last is missing"}
+    assert calls[0][1].keys() == {"contents", "ground", "name", "version"}
+
+    class Wrong:
+        @hookimpl
+        def tukit_sysext_lacks(self) -> object:
+            return [7]
+
+    plugins.register(Wrong(), name="wrong")
+    assert call(plugins, snapshot_7, "tukit_sysext_lacks") == {"first is missing", "last is missing"}
+    assert "plugin wrong: lacks: expected needs, found int" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_what_is_no_image_convicts_nobody(tmp_path: Path, caplog: pytest.LogCapt
 
     with pytest.raises(NoVerdict, match="what it needs is not known"):
         look_through(tmp_path / "image.raw", scratch=tmp_path / "scratch")
+    caplog.set_level("INFO")
     assert look_through_or_say(tmp_path / "image.raw", called="gdb", scratch=tmp_path / "scratch") is None
     assert "gdb: what it needs is not known" in caplog.text
 

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.elf_files import elf_file
 from tests.lab.images import make_image, write_checksums
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
+from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tukit_sysext import cli, entry
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.requirements.requirement import Requirement
+from tukit_sysext.update import fetch, local, offers
 
 pytestmark = pytest.mark.root
+
+LOOKS_THROUGH_IMAGES = True
 
 NUMBER = 7
 LEVEL = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
@@ -90,3 +96,27 @@ def test_a_stated_requirement_that_the_system_has_not(tmp_path: Path, hook_proce
     # without an RPM database only files are known, and what is unknown refuses nothing
     site.update()
     assert site.linked() == "debug-1.x86-64.raw"
+
+
+def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The needs of real images; what the system offers is made up, as it has no RPM database."""
+    offered = PlainPackages(offered={Requirement("libc.so.6(GLIBC_2.38)(64bit)"): "glibc"})
+    monkeypatch.setattr(offers, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    offered.offered[Requirement("libc.so.6()(64bit)")] = "glibc"  # type: ignore[index]  # a dict
+    make_tree(site.root, {"etc/extensions": None})
+    site.image("1", {"bin/gdb": elf_file(kind=2, needs={"libc.so.6": ["GLIBC_2.38"]})})
+    assert site.update() is ExitStatus.DONE
+    assert site.linked() == "debug-1.x86-64.raw"
+    link = site.root / "etc/extensions/debug.raw"
+    link.symlink_to("/var/lib/sysext-store/debug-1.x86-64.raw")
+
+    site.image("2", {"bin/gdb": elf_file(kind=2, needs={"libc.so.6": ["GLIBC_2.99"]})})
+    assert site.update() is ExitStatus.DONE
+    assert site.linked() == "debug-1.x86-64.raw"
+    fetched = []
+    monkeypatch.setattr(fetch.Fetching, "_fetch_from", lambda *given: fetched.append(given))
+    assert site.update() is ExitStatus.DONE
+    assert (site.linked(), fetched) == ("debug-1.x86-64.raw", [])

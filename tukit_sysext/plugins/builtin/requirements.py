@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.plugin_api import hookimpl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tukit_sysext.plugin_api import Contents, Ground, Requirement
 
@@ -35,6 +35,15 @@ class Requirements:
             if ground.packages.provides(requirement) is None:
                 return f"it requires {requirement}, and {_has(requirement, ground)}"
         return None
+
+    @hookimpl
+    def tukit_sysext_lacks(self, contents: Contents, ground: Ground) -> Iterator[str]:
+        """See the specification."""
+        from tukit_sysext.requirements.requirement import Requirement
+
+        needs = [Requirement(need) for need in contents.needs]
+        ground.packages.prepare(needs)
+        return (need.name for need in needs if ground.packages.provides(need) is None)
 
 
 def _has(requirement: Requirement, ground: Ground) -> str:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What systems offer: the version in use is the measure, where it is in use; answers are remembered by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.machine import PlainMachine
+from tests.unit.requirements.grounds import PlainGround, PlainPackages, offering
+from tukit_sysext.requirements.capabilities import Package
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.ground import Ground
+from tukit_sysext.requirements.requirement import Requirement
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.entries import read_entries
+from tukit_sysext.sources.cache import Cache
+from tukit_sysext.store.image_store import Store
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update import offers as module
+from tukit_sysext.update.in_use import SystemInUse
+from tukit_sysext.update.offers import SystemsOffers, _Remembered
+
+OLD, NEW, EXOTIC = "libunwind.so.8()(64bit)", "libunwind.so.9()(64bit)", "libexotic.so.1()(64bit)"
+
+
+def lacks(contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
+    return frozenset(need for need in contents.needs if ground.packages.provides(Requirement(need)) is None)
+
+
+class Systems:
+    """A running system with gdb 1, and a new one."""
+
+    def __init__(self, site: PlainMachine, monkeypatch: pytest.MonkeyPatch, contents: Contents | None) -> None:
+        site.link_image(site.root, "gdb", "1")
+        store = Store(site.layout)
+        record = store.records.read("gdb-1.x86-64.raw")
+        assert record is not None
+        store.records.write(replace(record, contents=contents))
+        with Tree(site.root) as tree:
+            entries = read_entries(tree)
+        running = SystemInUse(
+            called="the running system",
+            release=ReleaseData({"VERSION_ID": "20261120"}),
+            systemd=None,
+            entries=entries,
+            path=site.root,
+        )
+        packages = PlainPackages(offered={Requirement(OLD): "libunwind8"}, versions={"libunwind8": "1.8-1"})
+        monkeypatch.setattr(module, "open_ground", lambda *_: PlainGround(packages=packages))
+        systems: Sequence[SystemInUse] = (running,)
+        self.offers = SystemsOffers(
+            site.machine, PlainGround(packages=offering(NEW)), "20261215", store=store, systems=lambda: systems,
+            lacks=lacks,
+        )  # fmt: skip
+
+    def worse(self, *needs: str, name: str = "gdb", others: frozenset[str] = frozenset()) -> frozenset[str]:
+        return self.offers.worse(name, "2", Contents(needs=needs), others)
+
+
+def test_the_version_in_use_is_the_measure(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    systems = Systems(site, monkeypatch, Contents(needs=(OLD, EXOTIC)))
+
+    assert systems.worse(NEW) == frozenset()
+    assert systems.worse(OLD) == {OLD}, "the running system has it, the new one has not"
+    assert systems.worse(EXOTIC) == frozenset(), "the version in use does without it"
+    assert systems.worse("libmore.so.1") == {"libmore.so.1"}
+    assert systems.worse(OLD, others=frozenset({OLD})) == frozenset()
+    assert systems.worse(EXOTIC, name="other") == {EXOTIC}, "no version of it is in use"
+
+
+def test_where_the_version_in_use_is_not_known_nothing_is_worse(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Systems(site, monkeypatch, None).worse(OLD, "libmore.so.1") == frozenset()
+
+
+def test_who_provided_it(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    offers = Systems(site, monkeypatch, Contents()).offers
+
+    assert offers.in_words(OLD) == "package libunwind8 provides it in 20261120, nothing does in 20261215"
+    assert offers.in_words(EXOTIC) == "nothing provides it in 20261215"
+
+
+def test_answers_are_remembered_as_long_as_the_database_is_the_same(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, writable=True)
+    needs = [Requirement(OLD), Requirement(EXOTIC)]
+    first = PlainPackages(offered={Requirement(OLD): "libunwind8"}, versions={"libunwind8": "1.8-1"})
+    _Remembered(first, cache, "database 1").prepare(needs)
+
+    second = PlainPackages()
+    again = _Remembered(second, cache, "database 1")
+    again.prepare(needs)
+    assert again.provides(needs[0]) == Package("libunwind8", "1.8-1")
+    assert second.asked == [needs[1]], "what was not there is asked anew"
+    assert _Remembered(PlainPackages(), cache, "database 2").provides(needs[0]) is None
