@@ -144,6 +144,13 @@ WAITS: Sequence[Wait] = (
         where="system/look_through.py:_TIMEOUT",
     ),
     Wait(
+        what="rpm's library, which reads the packages of a tree for what is required",
+        seconds=30,
+        per=Per.IMAGE,
+        expiry=Expiry.GOES_ON,
+        where="system/rpm_database.py:_TIMEOUT",
+    ),
+    Wait(
         what="a program that was killed and does not end",
         seconds=5,
         times=4,

@@ -29,6 +29,7 @@ LIMITS: Mapping[str, float] = {
     "system/inspect_image.py:_TIMEOUT": 1,
     "system/look_through.py:_TIMEOUT": 1,
     "system/journal.py:_PATIENCE": 1,
+    "system/rpm_database.py:_TIMEOUT": 1,
     "system/lock.py:_PATIENCE": 1,
     "system/process.py:LEFT_AFTER": 0.5,
 }

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "system/lock.py:_FORMER_PATIENCE": "less than the lock's own, which is there",
     "system/lock.py:_QUEUE_PATIENCE": "commands wait for each other",
     "system/merge.py:_TIMEOUT": "a command of a person, and the boot",
-    "system/rpm_database.py:_TIMEOUT": "asked by commands",
     "system/scratch.py:_RM_TIMEOUT": "only for folders a thousand deep, which nobody makes by accident",
     "system/systemd_units.py:PATIENCE": "a command of a person",
 }
