@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a tree offers, by its RPM database, and packages that change in place: the rows R20 to R22."""
+"""What a tree offers, by its RPM database, and packages that change in place: the rows R20 to R23."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ _PLUGIN = "tukit_sysext/commit_plugin.py"
 _ADAPT = "tukit_sysext/commands/adapt.py"
 _FRAMES = "tests/unit/test_commit_plugin.py"
 _FOLLOWS = "tests/unit/change/test_adapt.py"
+_AWAY = "tukit_sysext/preflight/taken_away.py"
+_WARNED = "tests/unit/preflight/test_taken_away.py"
 _TESTS = "tests/unit/system/test_tree_packages.py"
 _UNKNOWN = f"{_TESTS}::test_what_cannot_be_read_is_unknown_and_said"
 
@@ -102,5 +104,29 @@ DEFENCES: tuple[Defence, ...] = (
         "    if events:\n",
         "    if False:\n",
         f"{_FOLLOWS}::test_what_is_missed_is_told_everywhere_and_refuses_nothing",
+    ),
+    broken(
+        "R23",
+        "a package of the same name that changes counts as one that stays",
+        _AWAY,
+        "return changes.comes[provider.name] == provider.evr",
+        "return True",
+        f"{_WARNED}::test_what_is_taken_away",
+    ),
+    broken(
+        "R23",
+        "an answer of zypper that is cut counts",
+        "tukit_sysext/preflight/zypper.py",
+        "        return False\n    return True\n",
+        "        return True\n    return True\n",
+        f"{_WARNED}::test_what_is_no_answer_says_nothing",
+    ),
+    broken(
+        "R23",
+        "a need that zypper was not asked for counts as lost",
+        _AWAY,
+        "    lost = {need for need, found in providers.items()",
+        "    lost = {need for need, found in {**dict.fromkeys(met, ()), **providers}.items()",
+        f"{_WARNED}::test_what_is_taken_away",
     ),
 )

@@ -122,6 +122,21 @@ def test_a_cut_database_is_unknown_wherever_it_is_cut(site: ZypperSite) -> None:
         assert found["answers"]["libnobody.so.1()(64bit)"] == "unknown", (part, found)
 
 
+@pytest.mark.parametrize("site", [WITH_SQLITE], indirect=True)
+def test_preflight_warns_of_what_an_update_takes_away(site: ZypperSite) -> None:
+    """An image with the program of a package, whose library gets another soname two releases later."""
+    program = site.lab.path("/usr/bin/greet").read_bytes()
+    site.publish("hello", "1.0", in_release(FIRST), files={"bin/hello": program})
+    site.want("hello", policy="optional")
+    site.command("update")
+    for version, expected in ((SECOND, []), (THIRD, ["the update takes away libgreet1, from which hello 1.0 has "])):
+        site.publish_release(version)
+        site.lab.run(["zypper", "--non-interactive", "--no-gpg-checks", "refresh"], check=True)
+        warnings = site.json("preflight")["warnings"]
+        assert [text for text in warnings if not text.startswith(tuple(expected))] == [], version
+        assert bool(warnings) is bool(expected), version
+
+
 MARK = "/run/tukit-sysext/adapt"
 
 

@@ -23,7 +23,7 @@ EXPECTED += ["S1", "S2"]
 EXPECTED += ["M1"]
 EXPECTED += ["N30"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
-EXPECTED += ["R20", "R21", "R22"]
+EXPECTED += ["R20", "R21", "R22", "R23"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

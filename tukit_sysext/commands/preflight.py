@@ -34,6 +34,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         # a fault of ours keeps no update away: it may be the one that mends us
         log.error("a fault of tukit-sysext itself: %s", in_words(error), exc_info=error)
         answer = Answer(verdict=Verdict.UNKNOWN, reason=in_words(error))
+    if answer.verdict is not Verdict.NO_UPDATE:
+        answer = replace(answer, warnings=_warnings(machine))
     out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
     _show(out, answer)
     return ExitStatus.REFUSED if answer.verdict is Verdict.REFUSED else ExitStatus.DONE
@@ -68,6 +70,19 @@ def _answer(machine: Machine) -> Answer:
         return judge(resolver, running, found)
 
 
+def _warnings(machine: Machine) -> tuple[str, ...]:
+    """What linked images need and the update takes away; nothing where nobody knows."""
+    try:
+        from tukit_sysext.preflight.taken_away import warnings
+        from tukit_sysext.system.tree import Tree
+
+        with Tree(machine.layout.root) as tree:
+            return tuple(warnings(machine, tree))
+    except Exception as error:
+        log.warning("what the update takes away from images is not known: %s", in_words(error))
+        return ()
+
+
 def _show(out: Output, answer: Answer) -> None:
     what = f"An update to {answer.offered}" if answer.offered is not None else "An update"
     match answer.verdict:
@@ -84,5 +99,7 @@ def _show(out: Output, answer: Answer) -> None:
             out.tell(f"  {image.name}: {image.verdict}, {image.reason}")
         else:
             out.say(f"  {image.name}: {image.reason}")
+    for warning in answer.warnings:
+        out.tell(f"  warning: {warning}")
     if answer.repository is not None:
         out.say(f"  offered by repository {answer.repository}, running is {answer.running}")

@@ -31,7 +31,8 @@ def add(commands: Commands) -> None:
         help="would an update to what the repositories offer now be refused",
         description="A cheap answer before an update downloads anything: would a required image refuse it? The release "
         "to come is read from the metadata of the zypper repositories. Ends with 0 for no and for unknown, with 75 for "
-        "yes, and never with another status. An example of a drop-in for transactional-update.service is among the "
+        "yes, and never with another status. What linked images need and the update takes away is a warning, as far as "
+        "zypper's cache tells it. An example of a drop-in for transactional-update.service is among the "
         "documentation: transactional-update-preflight.conf.",
         examples=(
             ("preflight", "what an update would do now"),

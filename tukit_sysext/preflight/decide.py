@@ -52,7 +52,8 @@ class ImageAnswer:
 class Answer:
     """The answer, with the reason in a sentence.
 
-    ``running`` and ``offered`` are VERSION_IDs (None: not known), ``repository`` is who offers it.
+    ``running`` and ``offered`` are VERSION_IDs (None: not known), ``repository`` is who offers it. ``warnings`` are
+    what linked images need and the update takes away, as far as zypper's cache tells: no verdict.
     """
 
     verdict: Verdict
@@ -61,6 +62,7 @@ class Answer:
     offered: str | None = None
     repository: str | None = None
     images: tuple[ImageAnswer, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def without_plan(running: System | None, offer: Statement | None) -> Answer | None:
