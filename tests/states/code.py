@@ -19,13 +19,16 @@ def take(commit: str, folder: Path, *, repository: Path = TOP) -> Path:
     """Unpack what the RPM of a commit is made of into a new folder, and return it. Raises NoHistory."""
     if _git(repository, "cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
         raise NoHistory(f"{repository}: {_reason(repository, commit)}")
-    archive = _git(repository, "archive", "--format=tar", commit, "--", *INPUTS)
+    there = _git(repository, "ls-tree", "--name-only", commit).stdout.decode().split("\n")
+    archive = _git(repository, "archive", "--format=tar", commit, "--", *(name for name in INPUTS if name in there))
     if archive.returncode != 0:
         raise NoHistory(f"{repository}: git archive {commit}: {archive.stderr.decode().strip()}")
     folder.mkdir(parents=True)
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as members:
         members.extraction_filter = lambda member, _: member  # newer versions of Python ask for it
         members.extractall(folder)  # noqa: S202  # our own
+    for name in set(INPUTS) - set(there):
+        (folder / name).mkdir()  # a former commit had nothing in it
     return folder
 
 
