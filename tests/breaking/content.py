@@ -8,6 +8,7 @@ from tests.breaking.defence import Defence, broken
 _ATTEMPT = "tukit_sysext/net/attempt.py"
 _TRANSFER = "tukit_sysext/net/transfer.py"
 _WEB = "tukit_sysext/sources/web.py"
+_WEB_LIST = "tukit_sysext/sources/web_list.py"
 _LISTED = "tukit_sysext/sources/repository.py"
 _LIST = "tukit_sysext/formats/checksums.py"
 _MANIFEST = "tukit_sysext/formats/manifest.py"
@@ -140,7 +141,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N4",
         "no limit of a list from a server",
-        _WEB,
+        _WEB_LIST,
         "limit=checksums.LIMIT,",
         _MUCH,
         f"{_U}/sources/test_web_requests.py::test_an_endless_list",
@@ -156,7 +157,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N4",
         "no limit of a signature",
-        _WEB,
+        _WEB_LIST,
         "limit=repository.SIGNATURE_LIMIT,",
         _MUCH,
         f"{_SIGNED}::test_an_endless_signature",

@@ -261,8 +261,8 @@ DEFENCES: tuple[Defence, ...] = (
         "L7",
         "the environment's proxy is used",
         "tukit_sysext/net/attempt.py",
-        "handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))",
-        "settings.proxy_for(self.url) and handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))",
+        "handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
+        "settings.proxy_for(self.url) and handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
         f"{_U}/net/test_access.py::test_a_proxy_of_the_environment_is_ignored",
     ),
     broken(

@@ -6,11 +6,14 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _ATTEMPT = "tukit_sysext/net/attempt.py"
+_RULES = "tukit_sysext/net/redirects.py"
 _WEB = "tukit_sysext/sources/web.py"
+_WEB_LIST = "tukit_sysext/sources/web_list.py"
 _INCOMING = "tukit_sysext/store/incoming.py"
 _U = "tests/unit"
 _RESUME = f"{_U}/net/test_resume.py"
 _REDIRECTS = f"{_U}/net/test_redirects.py"
+_HOSTS = f"{_U}/sources/test_web_hosts.py"
 _LOGIN = f"{_U}/net/test_login.py"
 _ACCESS = f"{_U}/net/test_access.py"
 _SECRETS = f"{_U}/config/test_credentials.py"
@@ -19,57 +22,102 @@ _RECEIVE = f"{_U}/store/test_receive.py"
 DEFENCES: tuple[Defence, ...] = (
     broken(
         "N12",
-        "libcurl follows for a list",
+        "libcurl follows by itself",
         _ATTEMPT,
-        "pycurl.FOLLOWLOCATION, not request.same_origin and request.login is None",
-        "pycurl.FOLLOWLOCATION, request.login is None",
-        f"{_REDIRECTS}::test_another_server_is_not_even_asked_for_a_list",
+        "handle.setopt(pycurl.FOLLOWLOCATION, False)",
+        "handle.setopt(pycurl.FOLLOWLOCATION, True)",
+        f"{_REDIRECTS}::test_another_server_is_not_even_asked_for_what_nobody_signed",
     ),
     broken(
         "N12",
-        "a list may come from another server",
-        _ATTEMPT,
-        "if self._state.request.same_origin and origin(target) != origin(self.url):",
+        "what nobody signed may come from another server",
+        _RULES,
+        "if allowed is Redirects.ORIGIN and origin(target) != origin(asked):",
         "if False:",
-        f"{_REDIRECTS}::test_a_list_comes_from_the_server_that_was_asked",
+        f"{_REDIRECTS}::test_what_nobody_signed_comes_from_the_server_that_was_asked",
     ),
     broken(
         "N12",
-        "a source asks for its list as for an image",
-        _WEB,
-        "            asked_at=f\"{note['url']}{repository.LIST}\" if kept is not None else None,\n"
-        "            same_origin=True,\n",
-        "            asked_at=f\"{note['url']}{repository.LIST}\" if kept is not None else None,\n",
-        f"{_U}/sources/test_web_requests.py::test_list_and_signature_come_from_the_origin_alone[SHA256SUMS]",
-    ),
-    broken(
-        "N12",
-        "a source asks for a signature as for an image",
-        _WEB,
-        "                deadline=self._network.deadline,\n                same_origin=True,\n",
-        "                deadline=self._network.deadline,\n",
-        f"{_U}/sources/test_web_requests.py::test_list_and_signature_come_from_the_origin_alone[SHA256SUMS.gpg]",
+        "a list that nobody signed may come from another server",
+        _WEB_LIST,
+        "Redirects.SECURE if settings.verify else Redirects.ORIGIN",
+        "Redirects.SECURE",
+        f"{_HOSTS}::test_without_a_signature_nothing_comes_from_elsewhere",
     ),
     broken(
         "N12",
         "an unnamed description may come from another server",
         _WEB,
-        "same_origin=name not in self._hashes,",
-        "same_origin=False,",
+        "redirects=self._redirects if name in self._hashes else Redirects.ORIGIN,",
+        "redirects=self._redirects,",
         f"{_U}/sources/test_web_descriptions.py::test_one_that_is_not_named_comes_from_the_origin_alone",
     ),
-    Defence(
-        row="N12",
-        what="any scheme is followed",
-        edits=(
-            (
-                _ATTEMPT,
-                "handle.setopt(pycurl.REDIR_PROTOCOLS, ",
-                "handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_ALL if True else ",
-            ),
-            (_ATTEMPT, "handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)", "pass"),
-        ),
-        tests=(f"{_REDIRECTS}::test_other_schemes_are_not_followed[ftp]",),
+    broken(
+        "N12",
+        "list and signature may come from two hosts",
+        _WEB_LIST,
+        "if is_same_host(answer.given_at, signature.given_at):",
+        "if True:",
+        f"{_HOSTS}::test_list_and_signature_of_two_hosts_are_no_pair",
+    ),
+    broken(
+        "N12",
+        "a host that was redirected to speaks for all",
+        _RULES,
+        "return is_same_host(asked, given_at) or len(hosts) > 1",
+        "return True",
+        f"{_HOSTS}::test_what_one_host_gives_that_was_redirected_to_refuses_nothing",
+        f"{_HOSTS}::test_an_image_of_yesterday_from_one_host_is_not_called_bad",
+    ),
+    broken(
+        "N12",
+        "two hosts that give the same convict nobody",
+        _RULES,
+        "or len(hosts) > 1",
+        "or len(hosts) > 9",
+        f"{_HOSTS}::test_what_two_hosts_give_alike_is_bad",
+    ),
+    broken(
+        "N12",
+        "what one host has wrong is not asked for again",
+        "tukit_sysext/net/transfer.py",
+        "Next.RETRY if state.doubts[url] < TRIES else Next.GIVE_UP",
+        "Next.GIVE_UP",
+        f"{_HOSTS}::test_an_image_of_yesterday_is_asked_for_again_past_caches",
+    ),
+    broken(
+        "N12",
+        "a pair that one host has wrong is not asked for again",
+        _WEB_LIST,
+        "if self._tries[base] < (2 if bad else TRIES):",
+        "if False:",
+        f"{_HOSTS}::test_a_pair_that_does_not_belong_together_is_asked_for_again",
+    ),
+    broken(
+        "N12",
+        "caches answer again",
+        _ATTEMPT,
+        "if self.url in request.past_caches or self._state.doubts[self.url]:",
+        "if False:",
+        f"{_HOSTS}::test_an_image_of_yesterday_is_asked_for_again_past_caches",
+        f"{_HOSTS}::test_a_pair_that_does_not_belong_together_is_asked_for_again",
+    ),
+    broken(
+        "N16",
+        "a URL is shown with what it is signed with",
+        _RULES,
+        'return printable(re.sub(r"//[^/@\\s]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0]))',
+        "return printable(url)",
+        f"{_HOSTS}::test_where_a_redirect_leads_is_shown_without_its_secrets",
+    ),
+    broken(
+        "N12",
+        "any scheme is followed",
+        _RULES,
+        'if scheme not in ("http", "https") or not host:',
+        "if False:",
+        f"{_REDIRECTS}::test_other_schemes_are_not_followed[ftp]",
+        f"{_LOGIN}::test_only_http_is_followed",
     ),
     broken(
         "N12",
@@ -82,35 +130,27 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N12",
         "HTTPS leads to HTTP",
-        _ATTEMPT,
-        "pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS",
-        "pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS",
+        _RULES,
+        "and allowed is not Redirects.ANY:",
+        "and False:",
         f"{_REDIRECTS}::test_from_https_to_http_is_not_followed",
+        f"{_LOGIN}::test_https_does_not_lead_to_http",
+    ),
+    broken(
+        "N12",
+        "what nobody signed leads from HTTPS to HTTP",
+        _WEB,
+        "Redirects.ANY if settings.verify else Redirects.SECURE",
+        "Redirects.ANY",
+        f"{_HOSTS}::test_what_no_signed_list_has_the_hash_of_does_not_come_over_http",
     ),
     broken(
         "N12",
         "a redirect after the other is followed",
         _ATTEMPT,
-        "handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)",
-        "handle.setopt(pycurl.MAXREDIRS, 50)",
+        "if len(hops) >= MOST",
+        "if len(hops) >= 50",
         f"{_REDIRECTS}::test_five_redirects_are_followed_six_are_not",
-    ),
-    broken(
-        "N12",
-        "a redirect after the other is followed at one's own server",
-        _ATTEMPT,
-        "if len(hops) > _MOST_REDIRECTS:",
-        "if len(hops) > 50:",
-        f"{_REDIRECTS}::test_five_redirects_of_a_list_at_its_server_are_followed_six_are_not",
-    ),
-    broken(
-        "N12",
-        "who logs in follows any scheme, and from HTTPS to HTTP",
-        _ATTEMPT,
-        "if origin(target)[0] not in allowed:",
-        "if False:",
-        f"{_LOGIN}::test_only_http_is_followed",
-        f"{_LOGIN}::test_https_does_not_lead_to_http",
     ),
     broken(
         "N14",
@@ -148,8 +188,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N14",
         "what was put together wrong is not brought again",
         _ATTEMPT,
-        "Next.RETRY if state.resumed else Next.GIVE_UP",
-        "Next.GIVE_UP",
+        "(error, Next.RETRY) if state.resumed else self._judged(error)",
+        "self._judged(error)",
         f"{_RESUME}::test_a_lying_range_is_found_out_and_all_is_brought_again",
     ),
     broken(
@@ -196,7 +236,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N15",
         "a proxy that is down is gone around",
         _ATTEMPT,
-        "handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))",
+        "handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
         'handle.setopt(pycurl.PROXY, "")',
         f"{_ACCESS}::test_a_proxy_that_is_down_is_a_reason",
     ),

@@ -21,10 +21,11 @@ from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.attempt import Attempt, origin, redacted_message
+from tukit_sysext.net.attempt import Attempt, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Origin, Request, RequestState, Response
+from tukit_sysext.net.redirects import TRIES, Origin, origin
+from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
 
@@ -254,6 +255,9 @@ class Transfers:
         if what is Next.RESUME:
             state.progress = now
             return self._pause(state, now, until=state.ends, free=state.gained >= _MUCH)
+        if what is Next.DOUBT:
+            state.doubts[url] += 1
+            what = Next.RETRY if state.doubts[url] < TRIES else Next.GIVE_UP
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
         if not state.kept:
@@ -267,7 +271,7 @@ class Transfers:
         if state.turn < len(state.remaining):
             return now if now < state.ends else None
         state.turn = 0
-        return self._pause(state, now, until=self._until(state))
+        return self._pause(state, now, until=self._until(state), free=bool(state.doubts[url]))
 
     def _pause(self, state: RequestState, now: float, *, until: float, free: bool = False) -> float | None:
         """When to try again; None where that would not be before ``until``."""

@@ -8,25 +8,23 @@ about, several at once; lists, descriptions and what a signature check said are 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NotFound, NoVerdict, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats import checksums, manifest
+from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.attempt import origin
+from tukit_sysext.net.redirects import Redirects, origin
 from tukit_sysext.net.request import Login, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.cache import LISTS, Cache
+from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.sources.trust import Trust, VerifiedSignature
-
-log = logging.getLogger(__name__)
+from tukit_sysext.sources.trust import Trust
+from tukit_sysext.sources.web_list import WebList
 
 
 class WebSource:
@@ -58,7 +56,8 @@ class WebSource:
         self._hashes: Mapping[str, str] = {}
         self._unread: Sequence[Candidate] = ()
         self._offered = ""
-        self._signature: bytes | None = None
+        # what a signed list has the hash of
+        self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
         # all descriptions together have the time of one, and some more for each that comes
         self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
         self._described = Described(cache, self.name)
@@ -75,47 +74,14 @@ class WebSource:
             raise
 
     def _listed(self) -> Sequence[Candidate]:
-        """The list and its signature come from one mirror; one whose list is refused is passed over."""
-        urls = list(self._urls)
-        failures: list[TukitSysextError] = []
-        fresh = False
-        while urls:
-            try:
-                answer = self._fetch_list(urls, fresh=fresh)
-            except SourceUnreachable as error:
-                failures.append(error)
-                break
-            base = answer.url.removesuffix(repository.LIST)
-            where = f"{base}{repository.LIST}"
-            try:
-                verified = self._verify_list(answer, base, where=where)
-                checksum_list = checksums.parse(answer.body, where=where)
-                repository.check_freshness(checksum_list, where)
-            except (ImageBroken, NoVerdict, SourceUnreachable) as error:
-                log.warning("%s", error)
-                if answer.unchanged and not fresh:
-                    fresh = True  # what was kept may be to blame: once more, all of it
-                    continue
-                failures.append(error)
-                urls.remove(base)
-            else:
-                self._keep(answer, base)
-                self._trust.remember(verified)
-                places = " ".join(sorted(self._settings.urls)).encode()
-                self._offered = hashlib.sha256(answer.body + b"\n" + places).hexdigest()
-                return self._offer(base, checksum_list, verified.fingerprint if verified is not None else None)
-        why = "; ".join(str(failure) for failure in failures)
-        for kind in (ImageBroken, NoVerdict):
-            refused = next((failure for failure in failures if isinstance(failure, kind)), None)
-            if refused is not None:
-                raise kind(why, next_step=refused.next_step)
-        raise SourceUnreachable(why)
-
-    def _offer(self, base: str, checksum_list: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
+        brought = WebList(self._settings, self._urls, self._transfers, self._cache, self._trust, self._login).bring()
+        places = " ".join(sorted(self._settings.urls)).encode()
+        self._offered = hashlib.sha256(brought.content + b"\n" + places).hexdigest()
         # what this mirror has, the others may not have yet: it goes first from now on
-        self._urls.sort(key=lambda url: url != base)
-        self._hashes = checksum_list.hashes
-        files = repository.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
+        self._urls.sort(key=lambda url: url != brought.base)
+        self._hashes = brought.checksums.hashes
+        signer = brought.verified.fingerprint if brought.verified is not None else None
+        files = repository.candidates(brought.checksums, self._settings, signer=signer, locations=self._locations)
         candidates, self._unread = repository.parted(files)
         return candidates
 
@@ -123,74 +89,8 @@ class WebSource:
         """See FileSource."""
         return self._unread
 
-    def _verify_list(self, answer: Response, base: str, *, where: str) -> VerifiedSignature | None:
-        """Who signed the list, and when.
-
-        A kept signature that is refused is asked for again: the list may be signed anew.
-        """
-        kept = self._cache.content(str(self._note().get("signature"))) if answer.unchanged else None
-        if kept is not None:
-            try:
-                return self._trust.check(answer.body, lambda: kept, where=where)
-            except (ImageBroken, NoVerdict) as error:
-                log.info("%s", error)
-        return self._trust.check(answer.body, lambda: self._fetch_signature(base), where=where)
-
-    def _note(self) -> Mapping[str, object]:
-        return self._cache.note(LISTS, self.name) or {}
-
-    def _keep(self, answer: Response, base: str) -> None:
-        """Keep a list that is verified, with what the server said to recognise it by."""
-        note = dict(self._note()) if answer.unchanged else {}
-        note |= {"url": base, "list": self._cache.put_content(answer.body)}
-        note |= {"etag": answer.etag, "modified": answer.modified}
-        if self._signature is not None:
-            note["signature"] = self._cache.put_content(self._signature)
-        if note != self._note():
-            self._cache.put_note(LISTS, self.name, note)
-
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]
-
-    def _fetch_list(self, urls: Sequence[str], *, fresh: bool) -> Response:
-        """The list, from the first mirror that has it; with ``fresh`` whatever is kept. Raises SourceUnreachable."""
-        note = self._note()
-        kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
-        request = Request(
-            urls=[base + repository.LIST for base in urls],
-            limit=checksums.LIMIT,
-            deadline=self._network.deadline,
-            etag=_text(note.get("etag")) if kept is not None else None,
-            modified=_text(note.get("modified")) if kept is not None else None,
-            asked_at=f"{note['url']}{repository.LIST}" if kept is not None else None,
-            same_origin=True,
-            login=self._login,
-        )
-        answer = self._fetch_one(request)
-        return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
-
-    def _fetch_signature(self, base: str) -> bytes | None:
-        """The signature of the list at one mirror; None where there is none."""
-        for name in repository.SIGNATURES:
-            request = Request(
-                urls=[base + name],
-                limit=repository.SIGNATURE_LIMIT,
-                deadline=self._network.deadline,
-                same_origin=True,
-                login=self._login,
-            )
-            try:
-                self._signature = self._fetch_one(request).body
-            except NotFound:
-                continue
-            return self._signature
-        return None
-
-    def _fetch_one(self, request: Request) -> Response:
-        (result,) = self._transfers.run([request], at_once=1)
-        if isinstance(result, Response):
-            return result
-        raise result
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
@@ -235,7 +135,7 @@ class WebSource:
                 accept=parse(number, candidate, name),
                 discard=True,
                 # nothing signed vouches for a file that the list does not name
-                same_origin=name not in self._hashes,
+                redirects=self._redirects if name in self._hashes else Redirects.ORIGIN,
                 login=self._login,
             )
             for number, (candidate, name) in enumerate(ask)
@@ -289,6 +189,7 @@ class WebSource:
                 deadline=self._network.image_deadline,
                 sink=sink,
                 accept=_finish(sink),
+                redirects=self._redirects,
                 login=self._login,
             )
             for candidate, sink in wanted
@@ -319,7 +220,3 @@ def _outcome(result: Description | TukitSysextError) -> Description:
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:
     return lambda _: sink.finish()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
