@@ -41,6 +41,12 @@ _ARGUMENTS: Mapping[str, str] = {
     "sources add key": FILE,
     "sources add fingerprint": NOTHING,
     "sources add priority": NOTHING,
+    "publish folder": DIRECTORY,
+    "publish keys": NOTHING,
+    "publish homedir": DIRECTORY,
+    "publish keep": NOTHING,
+    "publish best_before": NOTHING,
+    "publish systems": FILE,
     "sources reset name": "sources",
     "sources remove name": "sources",
 }

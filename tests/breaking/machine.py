@@ -245,7 +245,7 @@ DEFENCES: tuple[Defence, ...] = (
         "L7",
         "programs have our environment",
         _PROCESS,
-        "env=ENVIRONMENT,",
+        "env=environment,",
         "",
         f"{_PROCESSES}::test_the_environment_is_ours",
     ),

@@ -16,6 +16,7 @@ from tests.breaking import (
     machine,
     naming,
     policy,
+    publishing,
     reaching,
     selinux,
     snapshots,
@@ -42,4 +43,5 @@ DEFENCES: tuple[Defence, ...] = (
     *hosts.DEFENCES,
     *selinux.DEFENCES,
     *naming.DEFENCES,
+    *publishing.DEFENCES,
 )

@@ -22,6 +22,7 @@ EXPECTED += ["B30", "B31", "B32"]
 EXPECTED += ["S1", "S2"]
 EXPECTED += ["M1"]
 EXPECTED += ["N30"]
+EXPECTED += ["R1", "R2", "R3", "R4"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

@@ -101,3 +101,20 @@ def _best_before(hashes: Mapping[str, str], *, where: str) -> date | None:
             except ValueError as error:
                 raise ListRefused(f"{where}: {name} names no day") from error
     return min(days, default=None)
+
+
+BEST_BEFORE = "BEST-BEFORE-????-??-??"
+"""What all files are called that say when a list goes stale."""
+
+
+def best_before_name(day: date) -> str:
+    """The name of the empty file that says it."""
+    return f"BEST-BEFORE-{day.isoformat()}"
+
+
+def compose(hashes: Mapping[str, str], *, best_before: date | None = None) -> bytes:
+    """A list in the form that every reader takes: ``HASH  NAME``, sorted, each name once, a newline behind each."""
+    named = dict(hashes)
+    if best_before is not None:
+        named[best_before_name(best_before)] = _EMPTY_FILE
+    return "".join(f"{named[name]}  {name}\n" for name in sorted(named)).encode("ascii")

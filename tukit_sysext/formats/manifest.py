@@ -89,3 +89,15 @@ def _keys(value: Any, *, where: str) -> Mapping[str, str]:
         # it is kept in memory, and so are those of a thousand other versions: the content tells it as well
         raise NothingSaid(f"{where}: an extension-release of more than {KEPT} characters")
     return keys
+
+
+def compose(release: Mapping[str, str], *, name: str, version: str, architecture: str | None) -> bytes:
+    """A description of an image with this extension-release, in the form of mkosi's manifest."""
+    config = {"name": name, "distribution": release.get("ID"), "architecture": architecture, "version": version}
+    document = {
+        "manifest_version": 1,
+        "config": {key: value for key, value in config.items() if value},
+        "packages": [],
+        "extension": dict(release),
+    }
+    return json.dumps(document, indent=2).encode() + b"\n"

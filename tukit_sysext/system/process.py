@@ -7,7 +7,7 @@ import logging
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.errors import ToolBroken
@@ -64,6 +64,7 @@ def run(
     descriptors: Sequence[int] = (),
     cpu_seconds: int | None = None,
     file_size: int | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
@@ -84,7 +85,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env=ENVIRONMENT,
+            env=environment,
             pass_fds=tuple(descriptors),
             # its own session, so that a timeout ends its children with it and nobody keeps our caller's pipe open
             start_new_session=True,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.formats.manifest import LIMIT, DescriptionRefused, decompress, parse
+from tukit_sysext.formats.manifest import LIMIT, DescriptionRefused, compose, decompress, parse
 
 IMAGE = "gdb-15.2.x86-64.raw"
 KEYS = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
@@ -157,3 +157,10 @@ def test_a_key_of_a_stranger_is_told_harmlessly(key: str) -> None:
         parse(document, image="gdb-1.raw", where="x")
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 300
+
+
+def test_what_is_composed_is_read() -> None:
+    release = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.43"}
+    for architecture in ("x86-64", None):
+        content = compose(release, name="gdb", version="15.2", architecture=architecture)
+        assert parse(content, image="gdb-15.2.x86-64.raw", where="MANIFEST") == release

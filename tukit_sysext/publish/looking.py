@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is in a folder that is to be published: its images, each hashed and looked into, with their descriptions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tukit_sysext.errors import ImageBroken, NoVerdict
+from tukit_sysext.publish.memory import Content, Memory
+from tukit_sysext.rules.image_names import ImageName, read_image_name
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.sources.repository import description_names, known_from
+from tukit_sysext.store.digest import hash_of
+from tukit_sysext.system.image_labels import count_labels
+from tukit_sysext.system.inspect_image import inspect_image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescriptionFile:
+    """A file that may describe an image, its hash and what it says (None: nothing), or why it cannot be read."""
+
+    file_name: str
+    sha256: str
+    release: ReleaseData | None
+    failure: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderImage:
+    """An image of the folder: what its name says, its hash, and what is inside (None: ``broken`` says why).
+
+    Of several readings of the name ``hint`` is the one that the content agrees with, if any does.
+    """
+
+    file_name: str
+    hint: ImageName
+    sha256: str
+    status: os.stat_result
+    content: Content | None
+    broken: str
+    descriptions: tuple[DescriptionFile, ...]
+
+    @property
+    def architecture(self) -> str | None:
+        """systemd's word for it, as the content says, else the name; None for all."""
+        said = self.content.release.get("ARCHITECTURE") if self.content is not None else None
+        return said or self.hint.architecture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderContent:
+    """The images, and what looks like one and is none for clients: why, by its name."""
+
+    images: tuple[FolderImage, ...]
+    left_out: dict[str, str]
+
+
+def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], None]) -> FolderContent:
+    """Look at everything; ``before`` is called before images are looked into that the memory does not know.
+
+    ``scratch`` is a directory of ours that may be written. Raises OSError, ToolBroken, NoSpace, and what ``before``
+    does.
+    """
+    hints: dict[str, ImageName] = {}
+    left_out: dict[str, str] = {}
+    for entry in sorted(os.listdir(folder)):
+        hint = read_image_name(entry)
+        if entry.startswith(".") or not (hint or entry.endswith(".raw")) or not _is_file(folder / entry):
+            continue
+        if hint is None:
+            left_out[entry] = "its name does not tell image and version: expected NAME-VERSION.ARCHITECTURE.raw"
+        elif hint.unusable:
+            left_out[entry] = hint.unusable
+        else:
+            hints[entry] = hint
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        hashes = dict(zip(hints, threads.map(lambda name: _hash(folder / name), hints), strict=True))
+        if any(_known(memory, name, hashes[name]) is None for name in hints):
+            before()
+
+        def whole(name: str) -> FolderImage:
+            return _look(folder, name, hints[name], hashes[name], memory, scratch)
+
+        return FolderContent(images=tuple(threads.map(whole, hints)), left_out=left_out)
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def _known(memory: Memory, name: str, sha256: str) -> Content | None:
+    known = memory.get(name)
+    return known.content if known is not None and known.sha256 == sha256 else None
+
+
+def _hash(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return hash_of(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory, scratch: Path) -> FolderImage:
+    content, broken = _known(memory, name, sha256), ""
+    if content is None:
+        try:
+            content = _look_into(folder / name, hint, scratch)
+        except (ImageBroken, NoVerdict) as error:
+            broken = str(error)
+    if content is not None:
+        hint = read_image_name(name, (content.merge_name,)) or hint
+    return FolderImage(
+        file_name=name,
+        hint=hint,
+        sha256=sha256,
+        status=(folder / name).stat(),
+        content=content,
+        broken=broken,
+        descriptions=tuple(_descriptions(folder, name)),
+    )
+
+
+def _look_into(path: Path, hint: ImageName, scratch: Path) -> Content:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
+        labels = count_labels(descriptor, scratch=scratch)
+    finally:
+        os.close(descriptor)
+    return Content(
+        merge_name=inspection.merge_name,
+        release=inspection.release,
+        labelled=labels.labelled,
+        unlabelled=labels.unlabelled,
+        first_unlabelled=labels.first,
+    )
+
+
+def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
+    found: list[DescriptionFile] = []
+    for name in description_names(image):
+        try:
+            content = (folder / name).read_bytes()
+        except FileNotFoundError:
+            continue
+        said = known_from(content, name, image=image, where=name)
+        found.append(
+            DescriptionFile(
+                file_name=name,
+                sha256=hashlib.sha256(content).hexdigest(),
+                release=said.release,
+                failure=said.reason if said.failure is Standing.BROKEN else "",
+            )
+        )
+    return found
