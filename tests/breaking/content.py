@@ -102,7 +102,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N9",
         "the content does not decide",
         "tukit_sysext/update/fetch.py",
-        "        if not self._fits(known, wanted.option):\n            return known, None\n",
+        "        if not self._fits(known, wanted):\n            return known, None\n",
         "",
         "tests/on_lab/test_bad_images.py::test_the_content_decides_and_not_the_manifest[directory-microos]",
     ),

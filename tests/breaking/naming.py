@@ -10,6 +10,8 @@ _NAMING = "tukit_sysext/sources/naming.py"
 _RULES = "tests/unit/rules"
 _READ = f"{_RULES}/test_image_names.py"
 _SOURCES = "tests/unit/sources"
+_OPTIONS = "tukit_sysext/update/options.py"
+_ANOTHER = "tests/unit/update/test_another_image.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -45,5 +47,38 @@ DEFENCES: tuple[Defence, ...] = (
         "if False:",
         f"{_READ}::test_a_confext_is_told_apart",
         f"{_SOURCES}/test_naming.py::test_what_is_no_image_is_said",
+    ),
+    broken(
+        "M2",
+        "content that calls itself otherwise is taken",
+        _OPTIONS,
+        'other = f"not {wanted.name}" if not same else ""',
+        'other = ""',
+        f"{_ANOTHER}::test_another_image_is_not_taken_and_that_is_said",
+        f"{_ANOTHER}::test_one_that_is_in_the_store_is_not_taken_either",
+    ),
+    broken(
+        "M2",
+        "an image is replaced by one that calls itself otherwise",
+        _OPTIONS,
+        "if linked and len(strangers) == len({record.merge_name for record in linked}):",
+        "if False:",
+        f"{_ANOTHER}::TestWhatWasLinkedUnderAnotherName::test_it_is_not_replaced_by_what_calls_itself_otherwise",
+    ),
+    broken(
+        "M2",
+        "the stem of a file proves any reading of its name",
+        _OPTIONS,
+        "option.candidate.reading is not Reading.OTHER",
+        "True",
+        f"{_ANOTHER}::test_a_stem_proves_nothing_for_another_reading",
+    ),
+    broken(
+        "M2",
+        "what is fetched is kept whatever it calls itself",
+        "tukit_sysext/update/fetch.py",
+        "return same_image(facts, facts.wanted[wanted.name], consider(facts, option)).standing is Standing.FITS",
+        "return consider(facts, option).standing is Standing.FITS",
+        "tests/unit/store/test_sealing.py::test_what_calls_itself_otherwise_is_not_published",
     ),
 )

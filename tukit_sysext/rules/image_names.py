@@ -91,6 +91,16 @@ def stem_of(file_name: str) -> str:
     return match["stem"] if match is not None else file_name.rpartition(".")[0] or file_name
 
 
+def calls_itself(merge_name: str, *, name: str, version: str, file_name: str, by_stem: bool = True) -> bool:
+    """Whether content that is accepted as ``merge_name`` is the image ``name``.
+
+    It calls itself so, or so with its version behind that, or as mkosi has it by the stem of its published file.
+    The last is no proof where that file's name was read as another image than the likeliest (not ``by_stem``).
+    """
+    own = (name, f"{name}-{version}", f"{name}_{version}")
+    return merge_name in own or (by_stem and merge_name == stem_of(file_name))
+
+
 def read_image_name(file_name: str, wanted: Collection[str] = ()) -> ImageName | None:
     """What the name of a file says, None where it is that of no image.
 

@@ -94,6 +94,8 @@ class Standing(StrEnum):
     ONLY_CONTENT_TELLS = "no description, its content decides"
     DOUBTED = "described as unfitting, its content decides"
     """By a description for which nobody vouches: anybody on the way may have written it (row P9)."""
+    ANOTHER_IMAGE = "is another image"
+    """Its content calls itself otherwise than the image that is wanted."""
     NOT_TRIED = "its content was not looked at"
     """Contents of other versions were, as many as one run fetches to find one that fits."""
 

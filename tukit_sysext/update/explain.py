@@ -25,6 +25,7 @@ from tukit_sysext.update.options import (
     damage,
     newest_first,
     published,
+    same_image,
     spare,
 )
 
@@ -154,6 +155,8 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
     considered = consider(facts, option)
+    if link is None:
+        considered = same_image(facts, wanted, considered)
     configured = tuple(_configured(facts, wanted, option))
     rules = (*configured, *_of_content(considered))
     against = next((rule for rule in configured if rule.fits is False), None)
@@ -201,9 +204,11 @@ def _of_content(considered: Considered) -> Iterator[Rule]:
         fits = None if considered.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
         yield Rule(rule=Side.CONTENT, fits=fits, image=considered.reason)
         return
+    if considered.standing is Standing.ANOTHER_IMAGE:
+        yield Rule(rule=Side.CONTENT, fits=False, image=considered.reason)
     for result in verdict.results:
         yield Rule(rule=result.rule, fits=result.fits, system=result.host, image=result.extension)
-    if verdict.fits and considered.standing is not Standing.FITS:
+    if verdict.fits and considered.standing is Standing.DOES_NOT_FIT:
         yield Rule(rule=Side.PLUGIN, fits=False, image=considered.reason)
 
 

@@ -34,7 +34,7 @@ from tukit_sysext.store.record import Record
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Option, consider, spare
+from tukit_sysext.update.options import Option, consider, same_image, spare
 from tukit_sysext.update.plan import Plan, decide
 from tukit_sysext.update.search import Resolver
 
@@ -183,7 +183,7 @@ class Fetching:
             now = self._store.look(option.file_name)
             stored = {option.file_name: now}
             self.fetched.add(option.file_name)
-            if now.condition is not Condition.WHOLE and self._fits(known, option):
+            if now.condition is not Condition.WHOLE and self._fits(known, wanted):
                 reason = f"{option.file_name} is {now.condition} right after it was published: {now.reason}"
                 known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
@@ -193,7 +193,7 @@ class Fetching:
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
             keys |= {candidate.key for candidate in self._resolver.facts.candidates}
-        unfit = known.failure is None and not self._fits(known, option)
+        unfit = known.failure is None and not self._fits(known, wanted)
         if unfit or known.failure in (Standing.BROKEN, Standing.UNUSABLE):
             self._resolver.tried_in_vain(wanted.name)
         self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
@@ -228,7 +228,7 @@ class Fetching:
             # the disk of the store has room: what cannot be written is ours
             raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
-        if not self._fits(known, wanted.option):
+        if not self._fits(known, wanted):
             return known, None
         return known, Record(
             file_name=wanted.option.file_name,
@@ -244,9 +244,10 @@ class Fetching:
             release=dict(inspection.release),
         )
 
-    def _fits(self, known: Description, option: Option) -> bool:
-        facts = self._resolver.facts
-        return consider(replace(facts, known={**facts.known, option.key: known}), option).standing is Standing.FITS
+    def _fits(self, known: Description, wanted: _Wanted) -> bool:
+        facts, option = self._resolver.facts, wanted.option
+        facts = replace(facts, known={**facts.known, option.key: known})
+        return same_image(facts, facts.wanted[wanted.name], consider(facts, option)).standing is Standing.FITS
 
     def _is_no_image(self, file_name: str) -> bool:
         """Whether systemd could not read the file of unknown origin either: half a download, an error page.

@@ -10,11 +10,12 @@ from functools import cmp_to_key, lru_cache
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.image_names import calls_itself
 from tukit_sysext.rules.matching import Compatibility, Host, check
-from tukit_sysext.rules.names import handle, shown_version
+from tukit_sysext.rules.names import handle, published_name, shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts
 
@@ -170,7 +171,7 @@ def published(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Ite
     if wanted.sources:
         options.sort(key=lambda option: wanted.sources.index(option.candidate.source) if option.candidate else 0)
     for option in options:
-        yield _choosable(facts, wanted, option)
+        yield same_image(facts, wanted, _choosable(facts, wanted, option))
 
 
 def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterator[Considered]:
@@ -184,7 +185,7 @@ def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterato
         and wanted.hold in (None, stored.record.version)
     ]
     for option in sorted(options, key=newest_first):
-        yield _choosable(facts, wanted, option)
+        yield same_image(facts, wanted, _choosable(facts, wanted, option))
 
 
 def current(facts: Facts, wanted: WantedImage) -> Considered | None:
@@ -213,6 +214,40 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
     return consider(facts, option)
+
+
+def same_image(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
+    """The same, unless its content turned out to be another image than the wanted or the linked one."""
+    other = another_image(facts, wanted, considered.option)
+    return replace(considered, standing=Standing.ANOTHER_IMAGE, reason=other) if other else considered
+
+
+def another_image(facts: Facts, wanted: WantedImage, option: Option) -> str:
+    """Why the content of an option is another image, whatever its file is called; empty where it is not, or not known.
+
+    What is linked is not asked: it stays, and what calls itself otherwise than it does never comes in its place.
+    """
+    name = merge_name(facts, option)
+    if name is None:
+        return ""
+    linked = [file.record for file in facts.links_to(wanted.name).values() if file.record is not None]
+    strangers = {
+        record.merge_name
+        for record in linked
+        if not _is(wanted.name, record.merge_name, record.version, record.file_name)
+    }
+    if linked and len(strangers) == len({record.merge_name for record in linked}):
+        other = f"and that of the linked image {min(strangers)}" if name not in strangers else ""
+    else:
+        by_stem = option.candidate is None or option.candidate.reading is not Reading.OTHER
+        same = _is(wanted.name, name, option.version, option.file_name, by_stem=by_stem)
+        other = f"not {wanted.name}" if not same else ""
+    return f"its content calls itself {name}, {other}" if other else ""
+
+
+def _is(wanted: str, merge_name: str, version: str, file_name: str, *, by_stem: bool = True) -> bool:
+    published = published_name(file_name)
+    return calls_itself(merge_name, name=wanted, version=version, file_name=published, by_stem=by_stem)
 
 
 def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:

@@ -22,6 +22,8 @@ Order of preference for one image:
    then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
    a repair by the recorded hash brings a blocked version back where it was
 6. so does a version that ``Version=`` of the image does not allow
+7. what turns out to be another image by its content, whatever its file is called, is never taken, and never comes in
+   the place of one that calls itself otherwise
 """
 
 from __future__ import annotations
@@ -78,6 +80,7 @@ _WENT_WRONG = (
     Standing.NOT_STORED,
     Standing.FAULT,
     Standing.NOT_TRIED,
+    Standing.ANOTHER_IMAGE,
 )
 
 
