@@ -31,7 +31,6 @@ from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.candidate import Standing
 
 IMAGE = "gdb-15.2.x86-64.raw"
 _HOST = ReleaseData({"ID": "opensuse-microos", "ID_LIKE": "suse opensuse", "VERSION_ID": "1", "SYSEXT_LEVEL": "g-2"})
@@ -104,26 +103,26 @@ _LIST = f"{SHA256_OF_NOTHING}  BEST-BEFORE-2030-01-31\n{'0a' * 32} *{IMAGE}\n{'f
 
 def check_description(data: bytes) -> None:
     try:
-        keys = manifest.parse(data, image=IMAGE, where="description")
+        keys = manifest.parse(data, image=IMAGE, where="description").keys
     except manifest.DescriptionRefused as error:
         told(str(error))
     else:
         assert {type(each) for pair in keys.items() for each in pair} <= {str}
         _judged(ReleaseData(keys))
-    known = repository.known_from(data, "x.manifest", image=IMAGE, where="description")
-    assert (known.failure is None) or (known.failure is Standing.BROKEN and known.release is None)
+    known = repository.known_from(data, image=IMAGE, where="description")
+    assert known.failure is None, "what says nothing is as none"
     told(known.reason)
     assert known.merge_name is None
 
 
 def check_packed_description(data: bytes) -> None:
     try:
-        plain = manifest.decompress(data, where="description")
+        plain = manifest.unpack(data, where="description")
     except manifest.DescriptionRefused as error:
         told(str(error))
     else:
         assert len(plain) <= manifest.LIMIT
-    told(repository.known_from(data, "x.manifest.gz", image=IMAGE, where="description").reason)
+    told(repository.known_from(data, image=IMAGE, where="description").reason)
 
 
 def _value(random: Random, depth: int = 0) -> object:

@@ -15,7 +15,6 @@ from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.publish.memory import Content, Memory
 from tukit_sysext.rules.image_names import ImageName, read_image_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.system.image_labels import count_labels
@@ -146,18 +145,18 @@ def _look_into(path: Path, hint: ImageName, scratch: Path) -> Content:
 
 def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
     found: list[DescriptionFile] = []
-    for name in description_names(image):
+    for name in dict.fromkeys(description_names(image)):
         try:
             content = (folder / name).read_bytes()
         except FileNotFoundError:
             continue
-        said = known_from(content, name, image=image, where=name)
+        said = known_from(content, image=image, where=name)
         found.append(
             DescriptionFile(
                 file_name=name,
                 sha256=hashlib.sha256(content).hexdigest(),
                 release=said.release,
-                failure=said.reason if said.failure is Standing.BROKEN else "",
+                failure=said.reason if said.release is None else "",
             )
         )
     return found

@@ -106,7 +106,8 @@ class Description:
 
     ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
-    HTTPS; what anybody on the way could have written excludes no version (row P9).
+    HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
+    image was done, which may fit all the same.
     """
 
     release: ReleaseData | None = None
@@ -114,3 +115,4 @@ class Description:
     failure: Standing | None = None
     reason: str = ""
     vouched: bool = True
+    early: bool = False

@@ -26,6 +26,9 @@ from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import WebList
 
+_PROBES = 10
+"""How many images without a description tell that a publisher has none beside its list."""
+
 
 class WebSource:
     """One repository. The URLs of its mirrors end in a slash; the first is the strongest.
@@ -62,6 +65,8 @@ class WebSource:
         self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
         self._described = Described(cache, self.name)
         self._kinds = list(range(len(repository.description_names(""))))
+        self._describes_some = False
+        self._without: set[str] = set()
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source."""
@@ -107,8 +112,7 @@ class WebSource:
                 ask.append((candidate, name))
         for (candidate, name), result in zip(ask, self._fetch_descriptions(ask), strict=True):
             known[candidate.sha256] = _outcome(result)
-            if isinstance(result, Description):
-                self._described.keep(candidate, self._hashes.get(name, ""), result)
+            self._described.keep(candidate, self._hashes.get(name, ""), _outcome(result))
         known |= self._describe_unnamed([candidate for candidate in candidates if candidate.description is None])
         self._described.write(set(self._hashes.values()), self._offered)
         return known
@@ -123,7 +127,7 @@ class WebSource:
         def parse(number: int, candidate: Candidate, name: str) -> Callable[[bytes], None]:
             def accept(body: bytes) -> None:
                 repository.check_hash(self._hashes, name, body, where=name)
-                said[number] = repository.known_from(body, name, image=candidate.file_name, where=name)
+                said[number] = repository.known_from(body, image=candidate.file_name, where=name)
 
             return accept
 
@@ -151,34 +155,44 @@ class WebSource:
     def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """Descriptions that the list does not name: each kind is tried, the one that was there last first.
 
-        They only guide the search, and one that cannot be read is as none.
+        One tells what kind this publisher has. Where some have none, nobody is asked about the others: content decides.
         """
         before = {each.sha256: self._described.recall_unlisted(each, self._offered) for each in candidates}
         known = {sha256: description for sha256, description in before.items() if description is not None}
-        ask = [candidate for candidate in candidates if candidate.sha256 not in known]
-        said = self._try_kinds(ask[:1])  # which tells what kind this publisher has
-        said |= self._try_kinds(ask[1:])
-        for candidate in ask:
-            self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
-        return known | said
+        self._count(known)
+        left = [candidate for candidate in candidates if candidate.sha256 not in known]
+        for many in (1, _PROBES - 1, len(left)):
+            if not self._describes_some and len(self._without) >= _PROBES:
+                break
+            ask, left = left[:many], left[many:]
+            said = self._try_kinds(ask)
+            for candidate in ask:
+                self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
+            self._count(said)
+            known |= said
+        return {**{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}, **known}
+
+    def _count(self, known: Mapping[str, Description]) -> None:
+        """Take in which images have a description beside the list, and which have none."""
+        self._describes_some |= any(description.release is not None for description in known.values())
+        self._without |= {sha256 for sha256, each in known.items() if each.release is None and each.failure is None}
 
     def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Description]:
         known: dict[str, Description] = {}
-        left = list(candidates)
+        tried: set[tuple[Candidate, str]] = set()
+        left = {candidate: repository.description_names(candidate.file_name) for candidate in candidates}
         for kind in list(self._kinds):
-            ask = [(candidate, repository.description_names(candidate.file_name)[kind]) for candidate in left]
-            results = list(zip(left, self._fetch_descriptions(ask), strict=True))
-            left = []
-            for candidate, result in results:
-                description = _outcome(result)
-                if not isinstance(result, Description | NotFound | ImageBroken):
-                    known[candidate.sha256] = description
-                elif description.failure is None and description.release is not None:
-                    known[candidate.sha256] = description
+            ask = [
+                (candidate, names[kind]) for candidate, names in left.items() if (candidate, names[kind]) not in tried
+            ]
+            tried |= {*ask}
+            for (candidate, _), result in zip(ask, self._fetch_descriptions(ask), strict=True):
+                description = known[candidate.sha256] = _outcome(result)
+                if description.release is not None:
                     self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
-                else:
-                    left.append(candidate)
-        return {**known, **{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}}
+                if description.release is not None or description.failure is not None:
+                    del left[candidate]
+        return known
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
@@ -214,8 +228,9 @@ def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
 def _outcome(result: Description | TukitSysextError) -> Description:
     if isinstance(result, Description):
         return result
-    failure = Standing.BROKEN if isinstance(result, ImageBroken) else Standing.UNREACHABLE
-    return Description(failure=failure, reason=str(result))
+    if isinstance(result, ImageBroken | NotFound):
+        return repository.undescribed(result)
+    return Description(failure=Standing.UNREACHABLE, reason=str(result))
 
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:

@@ -93,7 +93,8 @@ def store_names(candidate: Candidate) -> tuple[str, ...]:
 class Considered:
     """An option with what is known of it; ``verdict`` where systemd's rule could be asked.
 
-    ``link`` is the name of the link that the tree has to it, where that is what was looked for.
+    ``link`` is the name of the link that the tree has to it, where that is what was looked for. ``early``: it is said
+    not to fit by a description that was written before the image was done.
     """
 
     option: Option
@@ -101,6 +102,7 @@ class Considered:
     reason: str
     verdict: Compatibility | None = None
     link: str | None = None
+    early: bool = False
 
     @property
     def usable(self) -> bool:
@@ -295,14 +297,34 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     else:
         described = _judge(facts, option, known.release)
     if described.standing is Standing.DOES_NOT_FIT:
-        if known.vouched:
-            return described
-        reason = f"{described.reason} (by a description for which nobody vouches: its content decides)"
-        described = replace(described, standing=Standing.DOUBTED, reason=reason)
+        if known.vouched and not (known.early and _is_for_any_system(facts, _name(option))):
+            return replace(described, early=known.early)
+        described = _doubted(described, early=known.vouched)
     if facts.tried.get(_name(option), 0) >= MOST_TRIED:
         reason = f"{MOST_TRIED} other contents were fetched in vain to find one that fits; the next run goes on"
         return replace(described, standing=Standing.NOT_TRIED, reason=reason)
     return described
+
+
+def _is_for_any_system(facts: Facts, name: str) -> bool:
+    """Whether a content of this image is known that has ``ID=_any``: then its publisher sets that at the very end."""
+    records = (stored.record for stored in facts.stored_of(name))
+    return any(record.release.get("ID") == "_any" for record in records if record is not None)
+
+
+def _doubted(described: Considered, *, early: bool) -> Considered:
+    why = "that was written before the image was done" if early else "for which nobody vouches"
+    reason = f"{described.reason} (by a description {why}: its content decides)"
+    return replace(described, standing=Standing.DOUBTED, reason=reason)
+
+
+def last_resort(facts: Facts, versions: Iterable[Considered]) -> Considered | None:
+    """The newest version that an early description calls unfitting, for a tree that has none and may take no other.
+
+    None where enough contents were looked into.
+    """
+    early = (each for each in versions if each.early and facts.tried.get(_name(each.option), 0) < MOST_TRIED)
+    return next((_doubted(each, early=True) for each in early), None)
 
 
 def preferred(versions: Iterable[Considered]) -> Considered | None:

@@ -54,6 +54,7 @@ from tukit_sysext.update.options import (
     Considered,
     Option,
     current,
+    last_resort,
     merge_name,
     preferred,
     published,
@@ -297,6 +298,8 @@ class _Case:
             return self._keep(have)
         if best is None:
             best = next((each for each in spare(self._facts, self._wanted) if each.standing is Standing.FITS), None)
+        if best is None and have is None:
+            best = last_resort(self._facts, self._published)
         if best is not None:
             return self._take(best)
         if have is not None and have.usable:
