@@ -9,6 +9,8 @@ _IMAGE_NAMES = "tukit_sysext/rules/image_names.py"
 _NAMING = "tukit_sysext/sources/naming.py"
 _RULES = "tests/unit/rules"
 _READ = f"{_RULES}/test_image_names.py"
+_PATTERNS = "tukit_sysext/rules/patterns.py"
+_MATCH = f"{_RULES}/test_patterns.py"
 _SOURCES = "tests/unit/sources"
 _OPTIONS = "tukit_sysext/update/options.py"
 _ANOTHER = "tests/unit/update/test_another_image.py"
@@ -43,7 +45,7 @@ DEFENCES: tuple[Defence, ...] = (
         "M1",
         "a confext is offered as a sysext",
         _IMAGE_NAMES,
-        'if self.kind == "confext":',
+        'if match["kind"] == "confext":',
         "if False:",
         f"{_READ}::test_a_confext_is_told_apart",
         f"{_SOURCES}/test_naming.py::test_what_is_no_image_is_said",
@@ -80,5 +82,45 @@ DEFENCES: tuple[Defence, ...] = (
         "return same_image(facts, facts.wanted[wanted.name], consider(facts, option)).standing is Standing.FITS",
         "return consider(facts, option).standing is Standing.FITS",
         "tests/unit/store/test_sealing.py::test_what_calls_itself_otherwise_is_not_published",
+    ),
+    broken(
+        "M3",
+        "anything may stand behind a pattern",
+        _PATTERNS,
+        "        if at != len(file_name):\n            return None\n",
+        "",
+        f"{_SOURCES}/test_naming.py::TestPatterns::test_nothing_stands_behind_a_pattern",
+    ),
+    broken(
+        "M3",
+        "two wildcards may touch",
+        _PATTERNS,
+        "if wildcards and not literals[-1]:",
+        "if False:",
+        f"{_MATCH}::test_no_pattern",
+    ),
+    broken(
+        "M3",
+        "a wildcard takes anything",
+        _PATTERNS,
+        "if end < 0 or not _WILDCARDS[letter](file_name[at:end]):",
+        "if end < 0:",
+        f"{_MATCH}::test_a_wildcard_is_no_specifier",
+    ),
+    broken(
+        "M3",
+        "a file that no pattern of its source matches is read all the same",
+        _NAMING,
+        "        if patterns is not None:\n",
+        "        if False:\n",
+        f"{_SOURCES}/test_naming.py::TestPatterns::test_what_no_pattern_of_the_source_matches",
+    ),
+    broken(
+        "M4",
+        "what was not understood is not said",
+        "tukit_sysext/commands/list.py",
+        "        _print_not_understood(output, facts.not_understood)\n",
+        "",
+        "tests/unit/commands/test_list.py::TestNames::test_what_could_not_be_understood_is_said",
     ),
 )

@@ -18,6 +18,7 @@ from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -57,6 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.tell(_nothing(facts, arguments, away))
     elif arguments.all:
         _print_versions(output, shown, versions)
+        _print_not_understood(output, facts.not_understood)
     else:
         rows = [_row(offer, facts) for offer in shown]
         output.table(("Image", "Installed", "Newest", "State"), rows)
@@ -167,6 +169,22 @@ def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[st
         output.table(head, rows, right=(3,))
 
 
+_MANY = 5
+"""How many files of a source are named that are no images for the same reason."""
+
+
+def _print_not_understood(output: Output, files: Sequence[NotUnderstood]) -> None:
+    """Files that look like images, and of which nobody can tell which ones."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        reasons.setdefault((file.source, file.reason), []).append(file.file_name)
+    if reasons:
+        output.say()
+    for (source, reason), names in reasons.items():
+        more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+        output.say(Toned(f"not taken of {source}: {', '.join(names[:_MANY])}{more}: {reason}", Tone.NOTICE))
+
+
 def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> Iterator[Sequence[str]]:
     for offer in shown:
         for version in versions[offer.name]:
@@ -222,6 +240,9 @@ def _document(
                 **({} if versions is None else {"versions": [_version(item) for item in versions[offer.name]]}),
             }
             for offer in shown
+        ],
+        "not_understood": [
+            {"source": file.source, "file": file.file_name, "reason": file.reason} for file in facts.not_understood
         ],
         "not_asked": [{"source": name, "reason": reason} for name, reason in away.items()],
     }

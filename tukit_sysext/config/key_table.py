@@ -75,11 +75,13 @@ KEYS: Sequence[Key] = (
     _source("MaxAge", "time span", "", "how old the signature of a list may be; any age unless set"),
     _source("Credentials", "path", "", "a file of root alone with user:password for the servers"),
     _source("Priority", "number", "99", "a smaller number is a stronger source"),
+    _source("MatchPattern", "pattern", "", "files of these names are images; common forms unless set", several=True),
     _image("Policy", "required or optional", "required", "whether an update may take the image away"),
     _image("Source", "name of a source", "", "take it from these sources alone, in this order", several=True),
     _image("Hold", "version", "", "take this version alone"),
     _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),
     _image("Block", "version", "", "never take these versions", several=True),
+    _image("MatchPattern", "pattern", "", "files of these names alone are the image", several=True),
     _image("State", "wanted or removed", "wanted", "removed: a tombstone, its links are taken out"),
 )
 """All of them, in the order in which they are shown."""

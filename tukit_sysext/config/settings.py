@@ -17,6 +17,7 @@ from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.quantities import KEEP_FREE, Share
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.rules.patterns import check_named_pattern
 from tukit_sysext.system.tree import Tree
 
 MAIN = "tukit-sysext.conf"
@@ -72,7 +73,8 @@ class SourceSettings:
     are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
-    fitting image. ``effective`` has the values as they are written.
+    fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one of the
+    common forms). ``effective`` has the values as they are written.
     """
 
     name: str
@@ -86,6 +88,7 @@ class SourceSettings:
     credentials: Credentials | None = None
     doubt: str = ""
     priority: int = DEFAULT_PRIORITY
+    patterns: tuple[str, ...] = ()
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
 
@@ -204,6 +207,7 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
     path = keys.take("Source", "Path", absolute_path, None)
     urls = keys.take_all("Source", "URL", url)
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
+    patterns = keys.take_all("Source", "MatchPattern", check_named_pattern)
     problems += keys.finish()
     source = SourceSettings(
         name=name,
@@ -217,6 +221,7 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
         credentials=secret,
         doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
+        patterns=patterns,
         trusted=not any(problem.fault for problem in problems),
         effective=tuple(keys.effective),
     )

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Wanted images: ``images.d/NAME.conf`` of a tree. Intent comes from here alone.
 
-======== =========================================================================================================
-Key      in section ``[Image]``
-======== =========================================================================================================
-Policy=  ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
-Source=  take it from these sources alone, the first the strongest; else an installed image stays with its source
-Hold=    take this version alone
-Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
-Block=   never take these versions (several; also one that is linked, held or in the store)
-State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
-======== =========================================================================================================
+============= ====================================================================================================
+Key           in section ``[Image]``
+============= ====================================================================================================
+Policy=       ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
+Source=       take it from these sources alone, the first the strongest; else an installed image stays with its source
+Hold=         take this version alone
+Version=      take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
+Block=        never take these versions (several; also one that is linked, held or in the store)
+MatchPattern= files of these names alone are the image, as in sysupdate.d(5); else the common forms of names count
+State=        ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
+============= ====================================================================================================
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, P
 from tukit_sysext.config.values import component, version
 from tukit_sysext.rules.constraint import check_specifier
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.rules.patterns import check_pattern
 from tukit_sysext.system.tree import Tree
 
 IMAGES = "images.d"
@@ -59,6 +61,7 @@ class WantedImage:
     hold: str | None = None
     constraint: str | None = None
     blocked: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     state: State = State.WANTED
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
@@ -107,6 +110,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         hold=keys.take(SECTION, "Hold", version, None),
         constraint=keys.take(SECTION, "Version", check_specifier, None),
         blocked=keys.take_all(SECTION, "Block", version),
+        patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
         state=keys.take(SECTION, "State", _state, State.WANTED),
     )
     problems = keys.finish()

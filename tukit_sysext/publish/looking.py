@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.publish.memory import Content, Memory
-from tukit_sysext.rules.image_names import ImageName, read_image_name
+from tukit_sysext.rules.image_names import ImageName, read_image_name, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
@@ -75,8 +75,8 @@ def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], No
             continue
         if hint is None:
             left_out[entry] = "its name does not tell image and version: expected NAME-VERSION.ARCHITECTURE.raw"
-        elif hint.unusable:
-            left_out[entry] = hint.unusable
+        elif reason := unusable(entry):
+            left_out[entry] = reason
         else:
             hints[entry] = hint
     with ThreadPoolExecutor(os.cpu_count()) as threads:

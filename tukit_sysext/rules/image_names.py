@@ -45,13 +45,6 @@ class ImageName:
     kind: Kind = "sysext"
     packing: str = ""
 
-    @property
-    def unusable(self) -> str:
-        """Why the image could not be merged whatever its content is; empty where it could."""
-        if self.kind == "confext":
-            return "it is a confext, for /etc, and no sysext"
-        return f"it is packed by {self.packing}" if self.packing else ""
-
 
 _SUFFIX = re.compile(rf"(?P<stem>.+?)(?:\.(?P<kind>sysext|confext))?\.raw(?:\.(?P<packing>{'|'.join(PACKINGS)}))?")
 _NO_ARCHITECTURE = ("alpha",)
@@ -89,6 +82,21 @@ def stem_of(file_name: str) -> str:
     """The name of an image's file without what says that it is one."""
     match = _SUFFIX.fullmatch(file_name)
     return match["stem"] if match is not None else file_name.rpartition(".")[0] or file_name
+
+
+def looks_like_image(file_name: str) -> bool:
+    """Whether a file may be meant as an image for systemd-sysext, by the end of its name."""
+    return file_name.endswith(".img") or _SUFFIX.fullmatch(file_name) is not None
+
+
+def unusable(file_name: str) -> str:
+    """Why a file could not be merged as it is, by the end of its name; empty where it could."""
+    match = _SUFFIX.fullmatch(file_name)
+    if match is None:
+        return ""
+    if match["kind"] == "confext":
+        return "it is a confext, for /etc, and no sysext"
+    return f"it is packed by {match['packing']}" if match["packing"] else ""
 
 
 def calls_itself(merge_name: str, *, name: str, version: str, file_name: str, by_stem: bool = True) -> bool:

@@ -16,7 +16,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
-from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.image_names import read_image_name, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Reading
 
@@ -26,6 +26,7 @@ SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
 _BESIDE = (".manifest", ".manifest.gz", ".json", *SIGNATURES)
 """What files end in that are no images, but say something about one."""
+BEST_BEFORE = "BEST-BEFORE-"
 NOT_DESCRIBED = Description(reason="it has no description, its content decides")
 
 
@@ -69,10 +70,10 @@ def candidates(
     """
     offered: list[Candidate] = []
     for name in sorted(listed.hashes):
-        if name.endswith(_BESIDE):
+        if name.endswith(_BESIDE) or name.startswith(BEST_BEFORE):
             continue
         hint = read_image_name(name)
-        if hint is not None and hint.unusable:
+        if unusable(name):
             hint = None
         offered.append(
             Candidate(

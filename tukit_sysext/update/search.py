@@ -83,7 +83,7 @@ class Resolver:
         """
         everything = {**self._facts.wanted, **(wanted or {})}
         facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
-        self._naming = self._look.naming(everything)
+        self._naming = self._look.naming(facts)
         if only is not None:
             facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
         self._facts = facts
@@ -99,7 +99,7 @@ class Resolver:
         ``ask`` says which candidates have to be described next. ``names`` were typed: a file may be meant
         as one of them.
         """
-        self._naming = self._look.naming(self._facts.wanted, names)
+        self._naming = self._look.naming(self._facts, names)
         self._facts = self._look.with_store(self._facts)
         self._ask_sources()
         chosen = replace(self._facts, wanted=dict(choose(self._facts)))

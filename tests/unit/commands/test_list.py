@@ -69,6 +69,49 @@ def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureF
     }
 
 
+class TestNames:
+    """Files whose names have to be understood: see tests/published_names.py for real ones."""
+
+    @staticmethod
+    def called(site: PlainMachine, *names: str) -> None:
+        """Let the source have copies of gdb 1.1 under other names."""
+        listed = site.source / "SHA256SUMS"
+        (line,) = [line for line in listed.read_text().splitlines() if line.endswith("  gdb-1.1.x86-64.raw")]
+        for name in names:
+            listed.write_text(f"{listed.read_text()}{line.split()[0]}  {name}\n")
+
+    def test_what_could_not_be_understood_is_said(
+        self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.called(offers, "grype.sysext.raw", "motd-1.confext.raw", "install.iso", *(f"n{n}.raw" for n in range(6)))
+        assert cli.main(["list", "--all"], machine=offers.machine) == 0
+        said = capsys.readouterr().out
+        assert "grype.sysext.raw, n0.raw, n1.raw, n2.raw, n3.raw and 2 more: its name does not tell" in said
+        assert "motd-1.confext.raw: it is a confext" in said
+        assert "install.iso" not in said
+        files = {file["file"] for file in document(offers, capsys, "list")["not_understood"]}
+        assert {"grype.sysext.raw", "motd-1.confext.raw", "n5.raw"} <= files
+        assert "motd" not in rows(offers, capsys)
+
+    def test_an_image_that_is_typed_is_meant(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "htop-3.4.1-1.1.x86-64.raw")
+        assert "htop-3.4.1" in rows(offers, capsys)
+        assert rows(offers, capsys, "htop")["htop"][1] == "3.4.1-1.1"
+
+    def test_a_pattern_of_the_source(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw")
+        source = offers.root / "etc/tukit-sysext/sources.d/main.conf"
+        source.write_text(f"{source.read_text()}MatchPattern=k3s@v.sysext.raw gdb-@v.%a.raw\n")
+        shown = rows(offers, capsys)
+        assert (shown["k3s"][1], shown["gdb"][1]) == ("v1.32.1", "1.1")
+        assert "other" not in shown
+
+    def test_a_pattern_of_the_image(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw", "k3s-9.x86-64.raw")
+        offers.want("k3s", MatchPattern="k3s@v.sysext.raw")
+        assert rows(offers, capsys)["k3s"][1] == "v1.32.1"
+
+
 def test_what_is_not_offered_any_more_and_what_is_held_elsewhere(
     offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.published_names import NAMES, NO_IMAGES, PublishedName
-from tukit_sysext.rules.image_names import PACKINGS, ImageName, read_image_name, readings, stem_of
+from tukit_sysext.rules.image_names import PACKINGS, ImageName, read_image_name, readings, stem_of, unusable
 
 
 @pytest.mark.parametrize("row", NAMES, ids=lambda row: row.file)
@@ -50,13 +50,14 @@ def test_every_spelling_in_every_form(separator: str, word: str, architecture: s
 def test_packed(packing: str) -> None:
     (reading,) = readings(f"debdev_20260101_x86-64.raw.{packing}")
     assert (reading.name, reading.version, reading.packing) == ("debdev", "20260101", packing)
-    assert packing in reading.unusable
+    assert packing in unusable(f"debdev_20260101_x86-64.raw.{packing}")
 
 
 def test_a_confext_is_told_apart() -> None:
     (reading,) = readings("motd-1.0.x86-64.confext.raw")
     assert (reading.name, reading.kind) == ("motd", "confext")
-    assert "confext" in reading.unusable
+    assert "confext" in unusable("motd-1.0.x86-64.confext.raw")
+    assert unusable("motd-1.0.x86-64.sysext.raw") == unusable("motd.img") == ""
 
 
 class TestSeveralReadings:
