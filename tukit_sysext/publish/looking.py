@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.publish.memory import Content, Memory
-from tukit_sysext.rules.image_names import ImageName, read_image_name, unusable
+from tukit_sysext.rules.image_names import ImageName, calls_itself, read_image_name, readings, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
@@ -23,12 +23,11 @@ from tukit_sysext.system.inspect_image import inspect_image
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DescriptionFile:
-    """A file that may describe an image, its hash and what it says (None: nothing), or why it cannot be read."""
+    """A file that may describe an image, its hash, and what it says (None: nothing)."""
 
     file_name: str
     sha256: str
     release: ReleaseData | None
-    failure: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +98,13 @@ def _known(memory: Memory, name: str, sha256: str) -> Content | None:
     return known.content if known is not None and known.sha256 == sha256 else None
 
 
+def agrees(content: Content, reading: ImageName, file_name: str) -> bool:
+    """Whether a client that reads the name of a file so finds in the content what it expects."""
+    by_stem = reading == readings(file_name)[0]
+    called, name, version = content.merge_name, reading.name, reading.version
+    return calls_itself(called, name=name, version=version, file_name=file_name, by_stem=by_stem)
+
+
 def _hash(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -115,7 +121,7 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory,
         except (ImageBroken, NoVerdict) as error:
             broken = str(error)
     if content is not None:
-        hint = read_image_name(name, (content.merge_name,)) or hint
+        hint = next((reading for reading in readings(name) if agrees(content, reading, name)), hint)
     return FolderImage(
         file_name=name,
         hint=hint,
@@ -151,12 +157,5 @@ def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
         except FileNotFoundError:
             continue
         said = known_from(content, image=image, where=name)
-        found.append(
-            DescriptionFile(
-                file_name=name,
-                sha256=hashlib.sha256(content).hexdigest(),
-                release=said.release,
-                failure=said.reason if said.release is None else "",
-            )
-        )
+        found.append(DescriptionFile(file_name=name, sha256=hashlib.sha256(content).hexdigest(), release=said.release))
     return found

@@ -193,7 +193,7 @@ class _Publishing:
         name = next((name for name in description_names(image.file_name) if name not in {*taken, *self._old}), None)
         if name is None or image.content is None:
             raise TukitSysextError(
-                f"{image.file_name}: each of its descriptions says something else: {', '.join(sorted(taken))}",
+                f"{image.file_name}: none of its descriptions says what is in it: {', '.join(sorted(taken))}",
                 next_step=f"rm {self._folder / min(taken, default='')}; publish writes it anew",
             )
         hint = image.hint

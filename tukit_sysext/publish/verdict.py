@@ -6,7 +6,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Mapping
 
-from tukit_sysext.publish.looking import DescriptionFile, FolderImage
+from tukit_sysext.publish.looking import DescriptionFile, FolderImage, agrees
 from tukit_sysext.publish.memory import Content
 from tukit_sysext.rules.architectures import ANY, ARCHITECTURES, architecture
 from tukit_sysext.rules.image_names import read_image_name
@@ -28,7 +28,7 @@ def refusals(image: FolderImage) -> Iterator[str]:
         yield image.broken
         return
     called, hint = image.content.merge_name, image.hint
-    if called != hint.name:
+    if not agrees(image.content, hint, image.file_name):
         yield f"its content calls itself {called}, its file name {hint.name}: expected one name, rename one of them"
     release = image.content.release
     if not release.get("ID"):
@@ -87,8 +87,8 @@ def describing(image: FolderImage) -> tuple[DescriptionFile, ...]:
 
 
 def disagreeing(image: FolderImage) -> tuple[DescriptionFile, ...]:
-    """Those that say something else, or cannot be read."""
-    return tuple(each for each in image.descriptions if each.failure or _differs(image, each.release))
+    """Those that say something else."""
+    return tuple(each for each in image.descriptions if _differs(image, each.release))
 
 
 def _differs(image: FolderImage, said: ReleaseData | None) -> bool:

@@ -24,9 +24,9 @@ def image_file(
     mode: int = 0o100644,
     broken: str = "",
     labels: tuple[int, int] = (7, 0),
-    said: Mapping[str, Mapping[str, str] | str | None] | None = None,
+    said: Mapping[str, Mapping[str, str] | None] | None = None,
 ) -> FolderImage:
-    """An image of this name with this extension-release; ``said`` is what its descriptions say, or a failure."""
+    """An image of this name with this extension-release; ``said`` is what its descriptions say."""
     hint = read_image_name(name, (called,) if called else ())
     assert hint is not None
     content = Content(
@@ -47,8 +47,7 @@ def image_file(
             DescriptionFile(
                 file_name=file,
                 sha256="d" * 64,
-                release=ReleaseData(keys) if isinstance(keys, Mapping) else None,
-                failure=keys if isinstance(keys, str) else "",
+                release=ReleaseData(keys) if keys is not None else None,
             )
             for file, keys in (said or {}).items()
         ),
