@@ -24,6 +24,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "install names": "versions",
     "install source": "sources",
     "install constraint": NOTHING,
+    "install series": NOTHING,
     "remove names": "wanted",
     "update names": "wanted",
     "hold names": "wanted",

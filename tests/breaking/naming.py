@@ -11,6 +11,9 @@ _RULES = "tests/unit/rules"
 _READ = f"{_RULES}/test_image_names.py"
 _PATTERNS = "tukit_sysext/rules/patterns.py"
 _MATCH = f"{_RULES}/test_patterns.py"
+_PRE = "tukit_sysext/rules/prerelease.py"
+_PARTS = f"{_RULES}/test_prerelease.py"
+_TAKEN = "tests/unit/update/test_prereleases.py"
 _SOURCES = "tests/unit/sources"
 _OPTIONS = "tukit_sysext/update/options.py"
 _ANOTHER = "tests/unit/update/test_another_image.py"
@@ -122,5 +125,62 @@ DEFENCES: tuple[Defence, ...] = (
         "        _print_not_understood(output, facts.not_understood)\n",
         "",
         "tests/unit/commands/test_list.py::TestNames::test_what_could_not_be_understood_is_said",
+    ),
+    broken(
+        "M5",
+        "an epoch is taken for the version",
+        _PRE,
+        "    return version[match.end() :] if match is not None else version\n",
+        "    return version\n",
+        f"{_RULES}/test_constraint.py::test_versions_of_packages",
+    ),
+    broken(
+        "M5",
+        "what cannot be compared is allowed",
+        "tukit_sysext/rules/constraint.py",
+        'return f"Version={specifier} cannot be asked about {version}, which cannot be compared"',
+        'return ""',
+        f"{_RULES}/test_constraint.py::test_what_cannot_be_compared_is_said",
+    ),
+    broken(
+        "M5",
+        "a specifier that is never fulfilled is taken",
+        "tukit_sysext/rules/constraint.py",
+        'if _NOT_COMPARED.search(stripped) and "===" not in stripped:',
+        "if False:",
+        f"{_RULES}/test_constraint.py::test_a_specifier_that_could_never_be_fulfilled",
+    ),
+    broken(
+        "M5",
+        "a series is compared letter by letter",
+        _PRE,
+        "    return tokens[: len(wanted)] == wanted\n",
+        "    return version.startswith(series)\n",
+        f"{_PARTS}::test_series",
+    ),
+    broken(
+        "M6",
+        "a pre-release is taken before a release",
+        _OPTIONS,
+        "yield from sorted(as_strong, key=lambda option: is_prerelease(option.version))",
+        "yield from as_strong",
+        f"{_TAKEN}::test_a_release_is_taken_before_a_newer_pre_release",
+    ),
+    broken(
+        "M6",
+        "a pre-release comes in the place of a release",
+        "tukit_sysext/update/plan.py",
+        "if newer > 0 and is_prerelease(best.option.version) and not takes_prereleases(self._facts, self._wanted):",
+        "if False:",
+        f"{_TAKEN}::test_a_linked_release_stays",
+    ),
+    broken(
+        "M6",
+        "a pre-release is newer than its release",
+        _PRE,
+        "    return compare(_with_tilde(a), _with_tilde(b))\n",
+        "    return compare(a, b)\n",
+        f"{_PARTS}::test_below_its_release",
+        f"{_TAKEN}::test_from_a_pre_release_to_the_release",
     ),
 )

@@ -20,7 +20,7 @@ EXPECTED += ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B9", "B10", "B11", "B12"
 EXPECTED += ["B13", "B14", "B15", "B20"]
 EXPECTED += ["B30", "B31", "B32"]
 EXPECTED += ["S1", "S2"]
-EXPECTED += ["M1", "M2", "M3", "M4"]
+EXPECTED += ["M1", "M2", "M3", "M4", "M5", "M6"]
 EXPECTED += ["N30"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
 

@@ -15,7 +15,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
-from tukit_sysext.rules.version import compare
+from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.sources.naming import NotUnderstood
@@ -127,7 +127,7 @@ def _state(offer: Offer, facts: Facts) -> str:
             return Toned(f"masked by {facts.masked[offer.name]}", Tone.FAINT)
         return "available" if offer.newest is not None else Toned(f"does not fit: {_why_none(offer)}", Tone.FAINT)
     if offer.update is not None:
-        if compare(offer.update, offer.installed or "") < 0:
+        if order(offer.update, offer.installed or "") < 0:
             return Toned(f"{offer.update} is held, update goes back to it", Tone.NOTICE)
         lost = f"; {offer.installed} is {offer.damage}" if offer.damage else ""
         return Toned(f"update to {offer.shown_update}{lost}", Tone.BAD if lost else Tone.STRONG)

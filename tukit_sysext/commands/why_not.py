@@ -154,6 +154,7 @@ _NAMES = {
     Side.VENDOR: "its source",
     Side.HOLD: "Hold=",
     Side.VERSION: "Version=",
+    Side.SERIES: "Series=",
     Side.BLOCK: "Block=",
     "release-data": "os-release",
     "scope": "SYSEXT_SCOPE",

@@ -80,6 +80,8 @@ KEYS: Sequence[Key] = (
     _image("Source", "name of a source", "", "take it from these sources alone, in this order", several=True),
     _image("Hold", "version", "", "take this version alone"),
     _image("Version", "PEP 440 specifier", "", "take only versions that it allows"),
+    _image("Series", "beginning of a version", "", "take only versions that begin so, by their numbers"),
+    _image("PreReleases", "yes or no", "no", "whether a pre-release may be taken before a release"),
     _image("Block", "version", "", "never take these versions", several=True),
     _image("MatchPattern", "pattern", "", "files of these names alone are the image", several=True),
     _image("State", "wanted or removed", "wanted", "removed: a tombstone, its links are taken out"),

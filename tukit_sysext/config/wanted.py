@@ -8,6 +8,8 @@ Policy=       ``required`` (default): an update that takes the image away is ref
 Source=       take it from these sources alone, the first the strongest; else an installed image stays with its source
 Hold=         take this version alone
 Version=      take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
+Series=       take only versions that begin so, by their numbers (``1.31``)
+PreReleases=  ``yes``: a pre-release may be taken before a release; ``no`` (default)
 Block=        never take these versions (several; also one that is linked, held or in the store)
 MatchPattern= files of these names alone are the image, as in sysupdate.d(5); else the common forms of names count
 State=        ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
@@ -21,10 +23,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
-from tukit_sysext.config.values import component, version
-from tukit_sysext.rules.constraint import check_specifier
+from tukit_sysext.config.values import boolean, component, version
+from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_pattern
+from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
 
 IMAGES = "images.d"
@@ -60,6 +63,8 @@ class WantedImage:
     sources: tuple[str, ...] = ()
     hold: str | None = None
     constraint: str | None = None
+    series: str | None = None
+    prereleases: bool = False
     blocked: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     state: State = State.WANTED
@@ -70,6 +75,19 @@ class WantedImage:
     def may_refuse(self) -> bool:
         """Whether an update that takes the image away is refused."""
         return self.trusted and self.policy is Policy.REQUIRED and self.state is State.WANTED
+
+    @property
+    def asks_for_prereleases(self) -> bool:
+        """Whether a pre-release may be taken before a release."""
+        return self.prereleases or (self.constraint is not None and names_prerelease(self.constraint))
+
+    def disallows(self, version: str) -> str:
+        """Why Version= or Series= does not allow a version; empty where both do."""
+        if self.series is not None and not is_of_series(self.series, version):
+            return f"Series={self.series} does not allow it"
+        if self.constraint is None:
+            return ""
+        return disallows(self.constraint, version, prereleases=self.prereleases)
 
     def may_be_of(self, source: str) -> bool:
         """Whether Source= lets it be taken from a source."""
@@ -109,6 +127,8 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         sources=keys.take_all(SECTION, "Source", component),
         hold=keys.take(SECTION, "Hold", version, None),
         constraint=keys.take(SECTION, "Version", check_specifier, None),
+        series=keys.take(SECTION, "Series", check_series, None),
+        prereleases=keys.take(SECTION, "PreReleases", boolean, False),
         blocked=keys.take_all(SECTION, "Block", version),
         patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
         state=keys.take(SECTION, "State", _state, State.WANTED),

@@ -33,6 +33,7 @@ def add(commands: Commands) -> None:
             ("install gdb strace", "the newest versions that fit"),
             ("install --now gdb", "and use it at once"),
             ("install gdb=15.2", "this version, held"),
+            ("install --series 1.31 k3s", "1.31.5, and never 1.32"),
             ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
         ),
         arguments=(
@@ -52,6 +53,7 @@ def add(commands: Commands) -> None:
                 metavar="SPECIFIER",
                 help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
             ),
+            argument("--series", metavar="SERIES", help="only versions that begin so (Series=), such as 1.31"),
             tree,
             now,
             dry_run,

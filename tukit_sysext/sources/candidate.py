@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tukit_sysext.rules.prerelease import newer_key
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.version import sort_key
 
 
 class Reading(StrEnum):
@@ -71,7 +71,7 @@ def _by_name(candidates: Iterable[Candidate]) -> dict[str, tuple[Candidate, ...]
         index.setdefault(candidate.name, []).append(candidate)
     for offered in index.values():
         offered.sort(key=lambda candidate: candidate.source)
-        offered.sort(key=lambda candidate: sort_key(candidate.version), reverse=True)
+        offered.sort(key=lambda candidate: newer_key(candidate.version), reverse=True)
         offered.sort(key=lambda candidate: candidate.priority)
     return {name: tuple(offered) for name, offered in index.items()}
 

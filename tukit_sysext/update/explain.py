@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.prerelease import is_of_series
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.update.facts import Facts
@@ -44,6 +45,7 @@ class Side(StrEnum):
     """The architecture that the file's name tells."""
     HOLD = "hold"
     VERSION = "version"
+    SERIES = "series"
     BLOCK = "block"
     CONTENT = "content"
     """Whether what the image says of itself can be had, and used."""
@@ -85,7 +87,7 @@ class Explained:
 
 def relaxed(wanted: WantedImage) -> WantedImage:
     """The image as it would be wanted without all that narrows the choice."""
-    return replace(wanted, sources=(), hold=None, constraint=None, blocked=(), state=State.WANTED)
+    return replace(wanted, sources=(), hold=None, constraint=None, series=None, blocked=(), state=State.WANTED)
 
 
 def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
@@ -191,8 +193,11 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
     if wanted.hold is not None:
         yield Rule(rule=Side.HOLD, fits=wanted.hold == option.version, system=wanted.hold, image=option.version)
     if wanted.constraint is not None:
-        fits = not disallows(wanted.constraint, option.version)
+        fits = not disallows(wanted.constraint, option.version, prereleases=wanted.prereleases)
         yield Rule(rule=Side.VERSION, fits=fits, system=wanted.constraint, image=option.version)
+    if wanted.series is not None:
+        fits = is_of_series(wanted.series, option.version)
+        yield Rule(rule=Side.SERIES, fits=fits, system=wanted.series, image=option.version)
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         yield Rule(rule=Side.BLOCK, fits=False, system=origin, image=option.version)
@@ -224,4 +229,6 @@ def _in_words(rule: Rule) -> str:
             return f"{rule.system} is held"
         case Side.VERSION:
             return disallows(rule.system or "", rule.image or "")
+        case Side.SERIES:
+            return f"Series={rule.system} does not allow it"
     return f"blocked by {rule.system}"

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cmp_to_key, lru_cache
+from itertools import groupby
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
-from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.image_names import calls_itself
 from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.names import handle, published_name, shown_version
+from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
@@ -119,7 +120,7 @@ def damage(stored: Stored) -> str:
 MOST_TRIED = 3
 """How many contents of one image are fetched in vain in one run: what is described wrongly has an end."""
 
-newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
+newest_first = cmp_to_key(lambda a, b: order(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
 """Sort key for what has a ``version``."""
 
 
@@ -172,7 +173,7 @@ def published(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Ite
     ]
     if wanted.sources:
         options.sort(key=lambda option: wanted.sources.index(option.candidate.source) if option.candidate else 0)
-    for option in options:
+    for option in _releases_first(facts, wanted, options):
         yield same_image(facts, wanted, _choosable(facts, wanted, option))
 
 
@@ -186,8 +187,29 @@ def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterato
         and (of_any or not barred(facts, wanted, stored.record.source))
         and wanted.hold in (None, stored.record.version)
     ]
-    for option in sorted(options, key=newest_first):
+    for option in _releases_first(facts, wanted, sorted(options, key=newest_first)):
         yield same_image(facts, wanted, _choosable(facts, wanted, option))
+
+
+def _releases_first(facts: Facts, wanted: WantedImage, options: Sequence[Option]) -> Iterator[Option]:
+    """Options in their order, but of equally strong sources the pre-releases last, unless somebody asked for them."""
+    if takes_prereleases(facts, wanted):
+        yield from options
+        return
+
+    def strength(option: Option) -> int:
+        if option.candidate is None:
+            return 0
+        return wanted.sources.index(option.candidate.source) if wanted.sources else option.candidate.priority
+
+    for _, as_strong in groupby(options, key=strength):
+        yield from sorted(as_strong, key=lambda option: is_prerelease(option.version))
+
+
+def takes_prereleases(facts: Facts, wanted: WantedImage) -> bool:
+    """Whether pre-releases count as releases do: where they are asked for, or one is linked."""
+    linked = (file.version for file in facts.links_to(wanted.name).values())
+    return wanted.asks_for_prereleases or any(is_prerelease(version) for version in linked)
 
 
 def current(facts: Facts, wanted: WantedImage) -> Considered | None:
@@ -212,7 +234,7 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"blocked by {origin}")
-    against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    against = wanted.disallows(option.version)
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
     return consider(facts, option)

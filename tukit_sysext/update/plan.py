@@ -22,7 +22,9 @@ Order of preference for one image:
    then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
    a repair by the recorded hash brings a blocked version back where it was
 6. so does a version that ``Version=`` of the image does not allow
-7. what turns out to be another image by its content, whatever its file is called, is never taken, and never comes in
+7. a pre-release comes after every release of its source, and never in the place of a linked release, unless
+   ``PreReleases=``, ``Version=`` or a linked pre-release asks for them
+8. what turns out to be another image by its content, whatever its file is called, is never taken, and never comes in
    the place of one that calls itself otherwise
 """
 
@@ -37,6 +39,7 @@ from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import Policy, State, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.names import shown_version
+from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
@@ -60,6 +63,7 @@ from tukit_sysext.update.options import (
     published,
     spare,
     stronger_not_asked,
+    takes_prereleases,
 )
 
 
@@ -158,9 +162,9 @@ class ImagePlan:
 
     def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
-        order = compare(considered.option.version, chosen.version) if chosen is not None else 1
-        other = chosen is not None and order == 0 and considered.option.sha256 != chosen.sha256
-        return (order > 0 or other) and considered.standing in _WENT_WRONG
+        newer = order(considered.option.version, chosen.version) if chosen is not None else 1
+        other = chosen is not None and newer == 0 and considered.option.sha256 != chosen.sha256
+        return (newer > 0 or other) and considered.standing in _WENT_WRONG
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -319,8 +323,10 @@ class _Case:
             return True
         if not have.whole and best.option.file_name == have.file_name:
             return False  # the source can tell whether this file of unknown origin is the published one
-        order = compare(best.option.version, have.version)
-        return order < 0 or (order == 0 and not (self._facts.rebuilt and self._is_rebuilt(have, best.option)))
+        newer = order(best.option.version, have.version)
+        if newer > 0 and is_prerelease(best.option.version) and not takes_prereleases(self._facts, self._wanted):
+            return True
+        return newer < 0 or (newer == 0 and not (self._facts.rebuilt and self._is_rebuilt(have, best.option)))
 
     def _is_rebuilt(self, have: Option, best: Option) -> bool:
         """Whether a source has another content now under the version that it had when the linked one was fetched."""
