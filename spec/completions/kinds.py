@@ -48,6 +48,9 @@ _ARGUMENTS: Mapping[str, str] = {
     "publish keep": NOTHING,
     "publish best_before": NOTHING,
     "publish systems": FILE,
+    "sources refresh names": "sources",
+    "sources enable name": "sources",
+    "sources disable name": "sources",
     "sources reset name": "sources",
     "sources remove name": "sources",
 }

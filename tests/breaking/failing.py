@@ -7,6 +7,7 @@ from tests.breaking.defence import Defence, broken
 
 _HEALTH = "tukit_sysext/sources/health.py"
 _H = "tests/unit/sources/test_health.py"
+_A = "tests/unit/commands/test_source_actions.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -56,5 +57,39 @@ DEFENCES: tuple[Defence, ...] = (
         "        elif health.failing is not None:\n",
         "        elif health.failing is not None and not health.refused:\n",
         f"{_H}::test_a_source_that_fails_is_seen_everywhere[not a list]",
+    ),
+    broken(
+        "N31",
+        "a source is added unseen",
+        "tukit_sysext/commands/sources_add.py",
+        "    answer = None if arguments.no_check else _try_out(targets[0], new, arguments)\n",
+        "    answer = None\n",
+        f"{_A}::test_what_gives_no_good_list_is_not_added",
+    ),
+    broken(
+        "N31",
+        "a source is added although its list is refused",
+        "tukit_sysext/commands/sources_add.py",
+        "            return try_out(machine, tree, load_configuration(tree), source_files.planned(target, new))\n"
+        "        except TukitSysextError as error:\n",
+        "            return try_out(machine, tree, load_configuration(tree), source_files.planned(target, new))\n"
+        "        except TukitSysextError as error:\n            return None  # type: ignore[return-value]\n",
+        f"{_A}::test_what_gives_no_good_list_is_not_added",
+    ),
+    broken(
+        "N31",
+        "a disabled source is asked",
+        "tukit_sysext/config/settings.py",
+        "        if source is not None and not source.enabled:\n",
+        "        if source is not None and source.name == '':\n",
+        f"{_A}::test_disable_and_enable",
+    ),
+    broken(
+        "N31",
+        "what a package says of a source is frozen when it is disabled",
+        "tukit_sysext/change/source_switch.py",
+        'if ours else "")',
+        "if ours else text)",
+        f"{_A}::test_disable_and_enable[of a package]",
     ),
 )

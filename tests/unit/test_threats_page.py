@@ -21,8 +21,8 @@ EXPECTED += ["B13", "B14", "B15", "B20"]
 EXPECTED += ["B30", "B31", "B32"]
 EXPECTED += ["S1", "S2"]
 EXPECTED += ["M1", "M2", "M3", "M4", "M5", "M6"]
-EXPECTED += ["N30"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
+EXPECTED += ["N30", "N31"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.config import keyring, values
-from tukit_sysext.config.files import load
+from tukit_sysext.config.files import load, read
+from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.own_files import ETC, delete, own_folder
-from tukit_sysext.config.settings import SOURCES, load_configuration
+from tukit_sysext.config.settings import SOURCES, SourceSettings, load_configuration, read_source
 from tukit_sysext.config.wanted import State, load_wanted
 from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import openpgp
@@ -32,7 +33,7 @@ KEYRINGS = "keyrings"
 KEY_LIMIT = 1024 * 1024
 """The most bytes that a file of keys may have."""
 
-_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify"))
+_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify", "Enabled"))
 """Keys that are written anew: whoever gives a key wants signatures verified by it."""
 
 
@@ -97,14 +98,17 @@ class _Prepared:
         file = Path(_source_file(self.new.name))
         return Written(target=self.target, file=file, keyring=keyring_file, keys=self.keys)
 
+    def kept(self) -> Sequence[str]:
+        """What stays of the file that is replaced."""
+        return _kept(self.tree, self.before, self.new) if self.before is not None else []
+
     def write(self) -> Written:
         """Write it."""
         new, tree, written = self.new, self.tree, self.preview()
         if self.binary is not None:
             _write(tree, _key_file(new.name), self.binary)
-        kept = _kept(tree, self.before, new) if self.before is not None else []
         try:
-            _write(tree, _source_file(new.name), _text(new, written.keyring, kept).encode())
+            _write(tree, _source_file(new.name), _text(new, written.keyring, self.kept()).encode())
         except TukitSysextError:
             if written.keyring is not None and self.before is None:
                 with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
@@ -148,7 +152,7 @@ def _key_file(name: str) -> str:
 
 
 @contextmanager
-def _opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
+def opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
     """The trees, each of which can be changed. No interruption comes between two of them."""
     with ExitStack() as stack:
         trees = [(target, stack.enter_context(Tree(target.path))) for target in targets]
@@ -167,9 +171,22 @@ def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool
         check_component(new.name)
     except NameRefused as error:
         raise UsageError(f"the source's name: {error}") from error
-    with _opened(targets) as trees:
+    with opened(targets) as trees:
         prepared = [_prepare(target, tree, new, force=force) for target, tree in trees]
         return [each.preview() if dry_run else each.write() for each in prepared]
+
+
+def planned(target: Target, new: NewSource) -> SourceSettings:
+    """A source as a tree would read it once it is written. Raises TukitSysextError where it would not do."""
+    with Tree(target.path) as tree:
+        prepared = _prepare(target, tree, new, force=True)
+        text = _text(new, None, prepared.kept())
+        settings, _ = read_source(tree, new.name, read(_source_file(new.name), text.encode()))
+    if settings is None:
+        raise UsageError(f"{new.name}: no name of a source")
+    if prepared.binary is None:
+        return settings
+    return replace(settings, keyring=Keyring(path=_key_file(new.name), content=prepared.binary))
 
 
 def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
@@ -264,7 +281,7 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
     Keys that another source names stay. Raises TukitSysextError, OSError.
     """
     file = _source_file(name)
-    with _opened(targets) as trees:
+    with opened(targets) as trees:
         files = [(target, tree, _files(tree, name)) for target, tree in trees]
         ours = [
             (tree, _removal(target, tree, name, weaker=len(there) > 1))
@@ -295,13 +312,16 @@ def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
         if source.name != name
         and any((value.key, os.path.normpath(value.text)) == ("Keyring", key) for value in source.effective)
     )
-    images = load_wanted(tree).images.values() if not weaker else ()
     return Removed(
         target=target,
         files=(_source_file(name), *((key,) if has_key and not users else ())),
         kept=key if has_key and users else None,
         users=users,
-        wanted_by=tuple(
-            sorted(image.name for image in images if name in image.sources and image.state is State.WANTED)
-        ),
+        wanted_by=() if weaker else wanting(tree, name),
     )
+
+
+def wanting(tree: Tree, name: str) -> tuple[str, ...]:
+    """Images that are wanted from a source alone."""
+    images = load_wanted(tree).images.values()
+    return tuple(sorted(image.name for image in images if name in image.sources and image.state is State.WANTED))

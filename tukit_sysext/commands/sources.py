@@ -47,6 +47,8 @@ class _SourceStatus:
     @property
     def state(self) -> str:
         """Whether its list is good."""
+        if not self.settings.enabled:
+            return "disabled"
         if self.health is None:
             return "not asked yet"
         return "good" if self.health.failing is None else Toned("FAILS", Tone.BAD)
@@ -86,14 +88,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with Tree(running.path) as tree:
         configuration = load_configuration(tree)
     health = HealthFile.of(machine).read()
-    rows = [
-        _row(machine, configuration, source, health.get(name)) for name, source in sorted(configuration.sources.items())
-    ]
-    others = sorted(set(seen_sources(machine)) - configuration.sources.keys())
+    every = {**configuration.sources, **configuration.disabled}
+    rows = [_row(machine, configuration, source, health.get(name)) for name, source in sorted(every.items())]
+    others = sorted(set(seen_sources(machine)) - every.keys() - configuration.masked.keys())
     differences = [difference for target in more if (difference := _difference(configuration, target)) is not None]
     output.json(
         {
             "sources": [_document(row) for row in rows],
+            "masked": dict(configuration.masked),
             "seen_only": others,
             "differences": [
                 {
@@ -106,7 +108,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    output.show(_lines(rows, others, differences))
+    output.show(_lines(rows, configuration.masked, others, differences))
     return ExitStatus.DONE
 
 
@@ -142,7 +144,10 @@ def _row(
 
 
 def _lines(
-    rows: Sequence[_SourceStatus], others: Sequence[str], differences: Sequence[_TreeDifference]
+    rows: Sequence[_SourceStatus],
+    masked: Mapping[str, str],
+    others: Sequence[str],
+    differences: Sequence[_TreeDifference],
 ) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
@@ -164,9 +169,15 @@ def _lines(
     for row in rows:
         yield ""
         yield f"{row.settings.name}: {_trust(row.settings)}"
+        if not row.settings.enabled:
+            yield f"  disabled, it is not asked; next step: tukit-sysext sources enable {row.settings.name}"
+            continue
         yield from (f"  {line}" for line in key_lines(row.keys))
         yield from _health_lines(row.settings.name, row.health)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
+    for name, by in sorted(masked.items()):
+        yield ""
+        yield f"{name}: hidden by {by}, it is not asked; next step: tukit-sysext sources enable {name}"
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
@@ -202,6 +213,7 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
     return {
         "name": row.settings.name,
         "file": row.settings.origin,
+        "enabled": row.settings.enabled,
         "kind": row.kind,
         "where": list(row.where),
         "priority": row.settings.priority,

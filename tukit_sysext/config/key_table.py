@@ -69,6 +69,7 @@ KEYS: Sequence[Key] = (
     _main("Block", "Image", "NAME=VERSION", "", "versions of images that are never chosen", several=True),
     _source("URL", "URL", "", "a directory on a server; several mirror each other", several=True),
     _source("Path", "path", "", "a local directory, in place of URL="),
+    _source("Enabled", "yes or no", "yes", "no: the source is not asked"),
     _source("Verify", "yes or no", "yes", "whether the list has to be signed"),
     _source("Keyring", "path", "", "keys that are believed; systemd's import keyring unless set"),
     _source("Fingerprint", "fingerprint", "", "believe these primary keys of the keyring alone", several=True),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.files import EffectiveValue, Keys, Problem, load_folder, load_main
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceSettings:
-    """One source, section ``[Source]``.
+    """One source, section ``[Source]``, which counts where it is ``enabled`` (Enabled=, yes unless said otherwise).
 
     ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
     ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyring``
@@ -79,6 +79,7 @@ class SourceSettings:
 
     name: str
     origin: str
+    enabled: bool = True
     path: str | None = None
     urls: tuple[str, ...] = ()
     verify: bool = True
@@ -100,7 +101,7 @@ class Configuration:
     ``trusted`` is False where a file of the settings has a fault, or a folder of sources cannot be read: the rest of it
     counts, but nothing is refused then, because the fault may have been what limits refusals, or what has the image.
     ``effective`` has the values of the settings as they are written, ``masked`` names of sources that are masked with
-    what masks them.
+    what masks them, ``disabled`` sources that say Enabled=no, which are none of ``sources``.
     """
 
     settings: Settings
@@ -109,6 +110,7 @@ class Configuration:
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
     masked: Mapping[str, str] = field(default_factory=dict, compare=False)
+    disabled: Mapping[str, SourceSettings] = field(default_factory=dict, compare=False)
 
 
 def block_file(name: str) -> str:
@@ -142,8 +144,12 @@ def load_configuration(tree: Tree) -> Configuration:
     problems += folder_problems
     trusted = not any(problem.fault for problem in problems)
     sources: dict[str, SourceSettings] = {}
+    disabled: dict[str, SourceSettings] = {}
     for name, file in folder.files.items():
-        source, of_file = _source(tree, name, Keys(file), file.path)
+        source, of_file = read_source(tree, name, file)
+        if source is not None and not source.enabled:
+            disabled[name] = source
+            continue
         problems += of_file
         if source is not None:
             sources[name] = source
@@ -154,6 +160,7 @@ def load_configuration(tree: Tree) -> Configuration:
         problems=tuple(problems),
         effective=tuple(keys.effective),
         masked=folder.masked,
+        disabled=disabled,
     )
 
 
@@ -173,11 +180,14 @@ def _network(keys: Keys) -> NetworkSettings:
     )
 
 
-def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
+def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
+    """What a file says of a source (None: its name is none), and what is wrong in it."""
+    keys, origin = Keys(file), file.path
     try:
         check_component(name)
     except NameRefused as error:
         return None, (Problem(file=origin, line=0, message=f"the file's name: {error}"),)
+    enabled = keys.take("Source", "Enabled", boolean, True)
     verify = keys.take("Source", "Verify", boolean, True)
     before = len(keys.problems)
     named = keys.take("Source", "Keyring", absolute_path, None)
@@ -212,6 +222,7 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
     source = SourceSettings(
         name=name,
         origin=origin,
+        enabled=enabled,
         path=path,
         urls=urls,
         verify=verify,

@@ -24,10 +24,29 @@ def add(commands: Commands) -> None:
     )
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser(
+        "list",
+        help="the same as without an action",
+        description="Lists the sources, those that are disabled too.",
+        examples=(("sources list", ""),),
+        arguments=(json_of_action,),
+    ).set_defaults(action=None)
+    actions.add_parser(
+        "refresh",
+        help="ask sources now what they offer",
+        description="Fetches and verifies the lists of the running system's sources, and notes how each is. Ends with "
+        "1 where one fails.",
+        examples=(("sources refresh", ""), ("sources refresh main", "one alone")),
+        arguments=(
+            argument("names", nargs="*", metavar="NAME", help="sources (default: all that are enabled)"),
+            json_of_action,
+        ),
+    )
+    actions.add_parser(
         "add",
         help="add a source with the key that signs its lists",
-        description="Writes /etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps "
-        "the key as keyrings/NAME.gpg. Shows the key's fingerprint.",
+        description="Fetches the list of the source and verifies it; where that fails nothing is written. Writes "
+        "/etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps the key as "
+        "keyrings/NAME.gpg. Shows the key's fingerprint.",
         examples=(("sources add main https://images.example.org/microos/ --key main.asc", ""),),
         arguments=(
             argument("name", metavar="NAME", help="how the source is called from now on"),
@@ -42,6 +61,7 @@ def add(commands: Commands) -> None:
             ),
             argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)"),
             argument("--force", action="store_true", help="replace a source of this name"),
+            argument("--no-check", action="store_true", help="add it without fetching its list"),
             json_of_action,
             dry_run,
         ),
@@ -58,6 +78,26 @@ def add(commands: Commands) -> None:
             dry_run,
         ),
     )
+    for action, text, description in (
+        ("enable", "have a source asked again", "Takes back what disable wrote."),
+        (
+            "disable",
+            "have a source not asked, and keep it",
+            "Writes Enabled=no into sources.d/NAME.conf of /etc/tukit-sysext; where a package ships the file, an empty "
+            "one hides it. Images that are linked stay.",
+        ),
+    ):
+        actions.add_parser(
+            action,
+            help=text,
+            description=f"{description} In the running system and what boots next.",
+            examples=((f"sources {action} main", ""),),
+            arguments=(
+                argument("name", metavar="NAME", help="a source"),
+                json_of_action,
+                dry_run,
+            ),
+        )
     actions.add_parser(
         "remove",
         help="take a source and its key away",

@@ -96,8 +96,13 @@ class HealthFile:
             )
             self._note({source.name: failed})
             raise
-        self._note({source.name: SourceHealth(asked=now, good=now, images=len(offered))})
+        self.note_good(source.name, image_count(offered))
         return offered, others
+
+    def note_good(self, name: str, images: int) -> None:
+        """Note that the list of a source is good now, and has so many images."""
+        now = int(time.time())
+        self._note({name: SourceHealth(asked=now, good=now, images=images)})
 
     def forget(self, name: str) -> None:
         """Forget a source that is not configured any more."""
@@ -115,6 +120,11 @@ class HealthFile:
             write_file(self._path, json.dumps(document, indent=1).encode() + b"\n", durable=False)
         except OSError as error:
             log.info("%s: cannot be written: %s", self._path, error.strerror)
+
+
+def image_count(offered: Sequence[Candidate]) -> int:
+    """How many images these are, whatever versions there are of them."""
+    return len({candidate.name for candidate in offered})
 
 
 def _parse(health: Mapping[str, object]) -> SourceHealth:

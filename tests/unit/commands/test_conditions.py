@@ -98,7 +98,23 @@ ROWS: Mapping[str, Row] = {
     "gc": Row(argv="gc", broken=1, needs_root=True, dry_run_needs_root=True),
     "why": Row(argv="why gdb", empty=1, broken=1, needs_root=True, misspelt={"why gbd": "gdb"}),
     "sources": Row(argv="sources"),
-    "sources add": Row(argv="sources add new {folder} --key {folder}/key", needs_root=True, faults=False),
+    "sources list": Row(argv="sources list"),
+    "sources refresh": Row(
+        argv="sources refresh",
+        broken=1,
+        away=1,
+        needs_root=True,
+        faults=False,
+        asks=True,
+        misspelt={"sources refresh mian": "main"},
+    ),
+    "sources add": Row(argv="sources add new {folder} --no-check --key {folder}/key", needs_root=True, faults=False),
+    "sources enable": Row(
+        argv="sources enable main", empty=2, needs_root=True, faults=False, misspelt={"sources enable mian": "main"}
+    ),
+    "sources disable": Row(
+        argv="sources disable main", empty=2, needs_root=True, faults=False, misspelt={"sources disable mian": "main"}
+    ),
     "sources reset": Row(
         argv="sources reset main", empty=2, needs_root=True, faults=False, misspelt={"sources reset mian": "main"}
     ),
@@ -196,9 +212,9 @@ def state(root: Path, *besides: str) -> dict[str, Content]:
 
 
 LOCK = "run"
+"""Where the lock is, which is made when it is first asked for."""
 NOTICE = "var/lib/tukit-sysext/sources.json"
 """That sources were asked."""
-"""Where the lock is, which is made when it is first asked for."""
 
 
 def test_every_command_has_a_row() -> None:
@@ -218,8 +234,8 @@ def test_it_works_and_only_some_change_something(run: Commands, good: Path, fold
     ended = sound(run(good, *words(row, folder)))
     assert (ended.status, ended.err) == (row.status, "")
     assert ended.out or row.argv in SILENT
-    # there is nothing to provision or to settle, why only looks, and what is published is no part of the machine
-    idle = ("provision", "settle", "why gdb", ROWS["publish"].argv)
+    # nothing is there to provision, settle or enable, why only looks, and what is published is no part of the machine
+    idle = ("provision", "settle", "sources enable main", "why gdb", ROWS["publish"].argv)
     assert (state(good, LOCK) != before) is (row.needs_root and row.argv not in idle)
 
 

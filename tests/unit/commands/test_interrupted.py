@@ -98,7 +98,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "block": Scenario(argv="block gdb=1.1"),
     "unblock": Scenario(argv="unblock gdb=1.2"),
     "adopt": Scenario(argv="adopt tool"),
-    "sources add": Scenario(argv="sources add new {folder} --key {folder}/key"),
+    "sources add": Scenario(argv="sources add new {folder} --no-check --key {folder}/key"),
+    "sources disable": Scenario(argv="sources disable main"),
+    "sources enable": Scenario(argv="sources enable main", before=lambda run, root: _disable(run, root)),
     "sources remove": Scenario(argv="sources remove new", before=lambda run, root: _add(run, root)),
     "sources reset": Scenario(argv="sources reset main"),
     "gc": Scenario(argv="gc", before=unneeded),
@@ -110,7 +112,11 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 
 def _add(run: Commands, root: Path) -> None:
-    done(run(root, "sources", "add", "new", str(root.parent), "--key", str(root.parent / "key")))
+    done(run(root, "sources", "add", "new", str(root.parent), "--no-check", "--key", str(root.parent / "key")))
+
+
+def _disable(run: Commands, root: Path) -> None:
+    done(run(root, "sources", "disable", "main"))
 
 
 def done(ended: Ended) -> Ended:

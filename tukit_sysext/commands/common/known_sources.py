@@ -70,7 +70,8 @@ def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     known = {*seen_sources(machine)}
     for target in targets:
         with Tree(target.path) as tree:
-            known |= load_configuration(tree).sources.keys()
+            configuration = load_configuration(tree)
+            known |= configuration.sources.keys() | configuration.disabled.keys() | configuration.masked.keys()
     if name in known:
         return
     near = nearest(name, known)
