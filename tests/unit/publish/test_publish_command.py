@@ -10,16 +10,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.documents import faults
-from tests.lab.images import ImageKind, make_image
+from tests.lab.images import ImageKind
 from tests.lab.signing import SigningKey
-from tests.machine import PlainMachine
 from tests.trees import listing
-from tukit_sysext import cli
+from tests.unit.publish.publisher import RELEASE, Publisher
 from tukit_sysext.publish import publication
 from tukit_sysext.publish.memory import FILE, read_memory, write_memory
 from tukit_sysext.publish.switching import switch
@@ -27,43 +25,7 @@ from tukit_sysext.system.gpg import Gpg
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("gpg", "mksquashfs")]
 
-RELEASE = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
 NEWER = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.43"}
-
-
-class Publisher:
-    """A folder of images, a key, and a machine that has the folder as its source."""
-
-    def __init__(self, path: Path) -> None:
-        self.folder = path / "images"
-        self.folder.mkdir()
-        self.key = SigningKey.shared()
-        self.machine = PlainMachine(path / "machine")
-        source = self.machine.root / "etc/tukit-sysext/sources.d/main.conf"
-        source.parent.mkdir(parents=True)
-        source.write_text(f"[Source]\nPath={self.folder}\nKeyring=/etc/tukit-sysext/key.gpg\n")
-        self.keyring = self.key.write_keyring(self.machine.root / "etc/tukit-sysext/key.gpg")
-
-    def image(self, name: str, version: str, release: Mapping[str, str] = RELEASE, **options: Any) -> Path:
-        return make_image(self.folder, name, version, release=release, **{"manifest": None, **options})
-
-    def run(self, *options: str, status: int = 0, key: bool = True) -> None:
-        argv = ["publish", str(self.folder), *options]
-        argv += ["--key", self.key.fingerprint, "--homedir", str(self.key.folder)] if key else []
-        assert cli.main(argv, machine=self.machine.machine) == status
-
-    def offered(self) -> dict[str, list[str]]:
-        """The versions that the machine finds by image, with what it says where it cannot use one."""
-        done = self.machine.command("list", "--all", "--json")
-        assert done.returncode == 0, done
-        return {
-            image["name"]: [version["version"] for version in image["versions"]]
-            for image in json.loads(done.stdout)["images"]
-        }
-
-    @property
-    def listed(self) -> list[str]:
-        return [line.split("  ")[1] for line in (self.folder / "SHA256SUMS").read_text().splitlines()]
 
 
 @pytest.fixture
