@@ -54,6 +54,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_SOURCES}/test_naming.py::test_what_is_no_image_is_said",
     ),
     broken(
+        "M1",
+        "a confext that is called as a sysext is only unreadable",
+        "tukit_sysext/system/inspect_image.py",
+        "if _NO_SUCH_FILE in result.messages and _is_confext(where, folder, descriptors):",
+        "if False:",
+        "tests/unit/system/test_malformed_images.py::test_a_confext_is_told_apart",
+    ),
+    broken(
         "M2",
         "content that calls itself otherwise is taken",
         _OPTIONS,

@@ -21,6 +21,7 @@ from functools import cmp_to_key, lru_cache
 
 from tukit_sysext.rules.version import compare
 
+_PLAIN = re.compile(r"[0-9.]*")
 _EPOCH = re.compile(r"[0-9]+(?::(?=v?[0-9])|[_+](?=[0-9]+\.))")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?![0-9])")
 _RELEASE = re.compile(r"v?([0-9]+(?:\.[0-9]+)*)")
@@ -81,6 +82,8 @@ def _without_epoch(version: str) -> str:
 
 def is_prerelease(version: str) -> bool:
     """Whether a version comes before the release that it is called after."""
+    if _PLAIN.fullmatch(version):
+        return False
     parts = parts_of(version)
     return parts is not None and bool(parts.before)
 
