@@ -136,6 +136,14 @@ WAITS: Sequence[Wait] = (
         where="system/inspect_image.py:_TIMEOUT",
     ),
     Wait(
+        what="unpacking an image that is packed, and once more a known good one",
+        seconds=900,
+        times=2,
+        per=Per.IMAGE,
+        expiry=Expiry.NOT_REACHABLE,
+        where="system/unpack.py:_TIMEOUT",
+    ),
+    Wait(
         what="a program that was killed and does not end",
         seconds=5,
         times=4,

@@ -196,7 +196,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N14",
         "the hash does not decide",
         _INCOMING,
-        "if sha256 != self._sha256:",
+        "if sha256 != self.sha256:",
         "if False:",
         f"{_RECEIVE}::test_a_wrong_hash_is_refused",
     ),

@@ -74,7 +74,7 @@ def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], No
             continue
         if hint is None:
             left_out[entry] = "its name does not tell image and version: expected NAME-VERSION.ARCHITECTURE.raw"
-        elif reason := unusable(entry):
+        elif reason := unusable(entry) or (f"it is packed by {hint.packing}" if hint.packing else ""):
             left_out[entry] = reason
         else:
             hints[entry] = hint

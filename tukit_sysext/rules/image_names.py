@@ -78,6 +78,12 @@ _DISTRIBUTION_VERSION = re.compile(r"(.+)-([0-9]{2,}(?:\.[0-9]+)?)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+def unpacked_name(file_name: str) -> tuple[str, str]:
+    """The name of an image's file once it is unpacked, and by what it is packed; empty where it is not."""
+    name, _, packing = file_name.rpartition(".")
+    return (name, packing) if packing in PACKINGS and name.endswith(".raw") else (file_name, "")
+
+
 def stem_of(file_name: str) -> str:
     """The name of an image's file without what says that it is one."""
     match = _SUFFIX.fullmatch(file_name)
@@ -92,11 +98,7 @@ def looks_like_image(file_name: str) -> bool:
 def unusable(file_name: str) -> str:
     """Why a file could not be merged as it is, by the end of its name; empty where it could."""
     match = _SUFFIX.fullmatch(file_name)
-    if match is None:
-        return ""
-    if match["kind"] == "confext":
-        return "it is a confext, for /etc, and no sysext"
-    return f"it is packed by {match['packing']}" if match["packing"] else ""
+    return "it is a confext, for /etc, and no sysext" if match is not None and match["kind"] == "confext" else ""
 
 
 def calls_itself(merge_name: str, *, name: str, version: str, file_name: str, by_stem: bool = True) -> bool:

@@ -16,7 +16,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
-from tukit_sysext.rules.image_names import read_image_name, unusable
+from tukit_sysext.rules.image_names import read_image_name, unpacked_name, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Reading
 
@@ -36,6 +36,7 @@ def description_names(image: str) -> tuple[str, ...]:
     mkosi names the manifest of ``git-2.43.x86-64.sysext.raw`` without ``.sysext``: where an image has no such ending,
     the last two are as the first.
     """
+    image = unpacked_name(image)[0]
     stem = image.removesuffix(".raw")
     short = stem.removesuffix(".sysext")
     return tuple(
@@ -110,7 +111,7 @@ def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: s
 def known_from(content: bytes, *, image: str, where: str) -> Description:
     """What a description says of an image; one that cannot be read is as none."""
     try:
-        described = manifest.parse(manifest.unpack(content, where=where), image=image, where=where)
+        described = manifest.parse(manifest.unpack(content, where=where), image=unpacked_name(image)[0], where=where)
     except ImageBroken as error:
         return undescribed(error)
     return Description(release=ReleaseData(described.keys), early=described.early)

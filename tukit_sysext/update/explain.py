@@ -134,17 +134,18 @@ def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Expla
 
 
 def _sha256(stored: Stored) -> str:
-    return stored.record.sha256 if stored.record is not None else ""
+    return stored.record.listed_sha256 if stored.record is not None else ""
 
 
 def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
     seen: set[tuple[str, str]] = set()
     for candidate in facts.candidates:
         if candidate.name == wanted.name:
+            option = Option.of_candidate(facts, candidate)
             # one that is not for this tree hides nothing of the store
             if wanted.may_be_of(candidate.source) and candidate.architecture in (None, facts.tree.architecture):
-                seen.add((candidate.file_name, candidate.sha256))
-            yield Option.of_candidate(facts, candidate)
+                seen.add((option.file_name, option.sha256))
+            yield option
     for option in (version.option for version in spare(facts, relaxed(wanted), of_any=True)):
         if (option.file_name, option.sha256) not in seen:
             seen.add((option.file_name, option.sha256))

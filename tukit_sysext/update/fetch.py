@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -25,14 +25,16 @@ from tukit_sysext.errors import (
     TukitSysextError,
 )
 from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
-from tukit_sysext.store.incoming import Incoming
-from tukit_sysext.store.record import Record
+from tukit_sysext.store.incoming import Incoming, TooLarge
+from tukit_sysext.store.record import PackedFile, Record
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Option, consider, same_image, spare
 from tukit_sysext.update.plan import Plan, decide
@@ -120,7 +122,7 @@ class Fetching:
                     if not self._is_no_image(option.file_name):
                         raise _NameTaken
                     return None
-                known, record = self._look_into(descriptor, wanted)
+                known, record = self._look_into(descriptor, wanted, sha256=option.sha256)
                 if record is not None:
                     self._store.take_over(record, descriptor)
                 return known
@@ -201,15 +203,18 @@ class Fetching:
     def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
         """Look into an image whose hash is right, and publish it where it fits. Raises NoSpace."""
         try:
-            known, record = self._look_into(incoming.descriptor, wanted)
-            self._resolver.remember(wanted.candidate, known)
-            if record is not None:
-                self._store.publish(incoming, record, replaceable=self._is_no_image)
+            with self._unpacked(incoming, wanted) as image:
+                known, record = self._look_into(image.descriptor, wanted, sha256=image.sha256)
+                self._resolver.remember(wanted.candidate, known)
+                if record is not None:
+                    self._store.publish(image, record, replaceable=self._is_no_image)
         except NoSpace:
             raise  # as where it is full earlier
         except Busy as error:
             self._busy = error  # raised where no source is in between
             return Description()
+        except TooLarge as error:
+            return _failure(error)  # with a larger ImageMax= it may be none any more
         except ImageBroken as error:
             known = _failure(error)  # by a program that works, of a content whose hash is right
             self._resolver.remember(wanted.candidate, known)
@@ -217,7 +222,23 @@ class Fetching:
             return _failure(error)
         return known
 
-    def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Description, Record | None]:
+    @contextmanager
+    def _unpacked(self, incoming: Incoming, wanted: _Wanted) -> Iterator[Incoming]:
+        """The image itself, of one that is packed and whose hash is right."""
+        candidate, settings = wanted.candidate, self._resolver.configuration.settings
+        name, packing = unpacked_name(candidate.file_name)
+        if not packing:
+            yield incoming
+            return
+        where = f"{name} of source {candidate.source}"
+        with self._store.receive(
+            sha256="", limit=settings.image_max, where=where, keep_free=settings.keep_free
+        ) as unpacked:
+            unpack(incoming.descriptor, packing, unpacked.write)
+            unpacked.finish()
+            yield unpacked
+
+    def _look_into(self, descriptor: int, wanted: _Wanted, *, sha256: str) -> tuple[Description, Record | None]:
         """Look into a file whose hash is right: what it says, and its record where it fits."""
         candidate, layout = wanted.candidate, self._resolver.machine.layout
         try:
@@ -234,7 +255,10 @@ class Fetching:
             file_name=wanted.option.file_name,
             name=candidate.name,
             version=candidate.version,
-            sha256=candidate.sha256,
+            sha256=sha256,
+            packed=PackedFile(file_name=candidate.file_name, sha256=candidate.sha256)
+            if unpacked_name(candidate.file_name)[1]
+            else None,
             size=os.fstat(descriptor).st_size,
             source=candidate.source,
             url=candidate.locations[0] if candidate.locations else "",

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import State, WantedImage
-from tukit_sysext.rules.image_names import calls_itself
+from tukit_sysext.rules.image_names import calls_itself, unpacked_name
 from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.names import handle, published_name, shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
@@ -49,7 +49,7 @@ class Option:
     @classmethod
     def of_stored(cls, stored: Stored) -> Option:
         """A file of the store."""
-        sha256 = stored.record.sha256 if stored.record is not None else ""
+        sha256 = stored.record.listed_sha256 if stored.record is not None else ""
         return cls(version=stored.version, file_name=stored.file_name, sha256=sha256, stored=stored)
 
     @property
@@ -63,7 +63,7 @@ class Option:
         stored = self.stored
         if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
             return False
-        return stored.record.sha256 == self.sha256
+        return stored.record.has(self.sha256)
 
     @property
     def origin(self) -> str:
@@ -79,14 +79,14 @@ class Option:
 def _file_name(facts: Facts, candidate: Candidate) -> str:
     """The name that the content has in the store, or would get: its own, unless another content has it."""
     names = store_names(candidate)[1 if candidate.key in facts.beside else 0 :]
-    recorded = {name: file.record.sha256 for name in names if (file := facts.stored.get(name)) and file.record}
-    there = next((name for name in names if recorded.get(name) == candidate.sha256), None)
+    recorded = {name: file.record for name in names if (file := facts.stored.get(name)) and file.record}
+    there = next((name for name, record in recorded.items() if record.has(candidate.sha256)), None)
     return there or next((name for name in names if name not in recorded), names[-1])
 
 
 def store_names(candidate: Candidate) -> tuple[str, ...]:
     """The names that a content may have in the store, in the order of preference."""
-    own, sha256 = candidate.file_name, candidate.sha256
+    own, sha256 = unpacked_name(candidate.file_name)[0], candidate.sha256
     return own, handle(own, sha256), handle(own, sha256, whole=True)
 
 

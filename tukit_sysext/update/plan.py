@@ -333,7 +333,7 @@ class _Case:
         record = have.stored.record if have.stored is not None else None
         if record is None or best.candidate is None or compare(best.version, have.version) != 0:
             return False
-        return best.candidate.source == record.source and best.sha256 != record.sha256
+        return best.candidate.source == record.source and not record.has(best.sha256)
 
     def _waits_for_its_source(self, have: Option, best: Option) -> bool:
         """Whether another source, which Source= lets serve it, is not needed while a stronger one is away."""

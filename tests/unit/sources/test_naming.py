@@ -117,10 +117,15 @@ class TestPatterns:
         assert isinstance(read, Candidate)
         assert read.name == "gcc"
 
-    @pytest.mark.parametrize("suffix", [".confext.raw", ".raw.xz"])
-    def test_no_pattern_makes_a_sysext_of_it(self, suffix: str) -> None:
-        naming = Naming(of_sources={"main": patterns_of([f"motd-@v{suffix}"], VALUES)})
-        assert isinstance(one(f"motd-1{suffix}", naming), NotUnderstood)
+    def test_no_pattern_makes_a_sysext_of_a_confext(self) -> None:
+        naming = Naming(of_sources={"main": patterns_of(["motd-@v.confext.raw"], VALUES)})
+        assert isinstance(one("motd-1.confext.raw", naming), NotUnderstood)
+
+    def test_a_packed_one(self) -> None:
+        naming = Naming(of_sources={"main": patterns_of(["motd-@v.raw.xz"], VALUES)})
+        read = one("motd-1.raw.xz", naming)
+        assert isinstance(read, Candidate)
+        assert (read.name, read.version) == ("motd", "1")
 
     def test_a_hash_that_is_not_that_of_the_list(self) -> None:
         naming = Naming(of_sources={"main": patterns_of(["x-@v-@h.raw"], VALUES)})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.records import NAME, record
 from tukit_sysext.rules.names import NameRefused
-from tukit_sysext.store.record import Identity, Records, RecordUnreadable, decode, encode
+from tukit_sysext.store.record import Identity, PackedFile, Records, RecordUnreadable, decode, encode
 
 
 @pytest.fixture
@@ -29,8 +29,9 @@ def document(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("identity", [None, Identity(size=9, inode=12, ctime_ns=1_793_000_000_123_456_789)])
 @pytest.mark.parametrize("signer", [None, "0123456789ABCDEF"])
-def test_round_trip(records: Records, identity: Identity | None, signer: str | None) -> None:
-    written = record(identity=identity, signer=signer)
+@pytest.mark.parametrize("packed", [None, PackedFile(file_name=f"{NAME}.xz", sha256="0a" * 32)])
+def test_round_trip(records: Records, identity: Identity | None, signer: str | None, packed: PackedFile | None) -> None:
+    written = record(identity=identity, signer=signer, packed=packed)
     records.write(written)
     assert records.read(NAME) == written
     assert records.names() == [NAME]
