@@ -196,7 +196,7 @@ def check_signature_note(data: bytes) -> None:
     """What was kept of a signature's check; where the note is none, gpgv is asked, which here finds nothing good."""
     cache = Cache(scratch.folder() / "cache", writable=False)
     keyring = Keyring(path="/etc/keys.gpg", content=b"x")
-    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyring=keyring, max_age=86400)
+    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyrings=(keyring,), max_age=86400)
     seen = Seen(scratch.folder() / "notes-seen", writable=False)
     document = _object(data)
     asked: Callable[..., SignatureCheck] = lambda *_: SignatureCheck(good=(), reasons=("nothing",), bad=False)  # noqa: E731

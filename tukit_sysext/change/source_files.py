@@ -19,7 +19,7 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.own_files import ETC, delete, own_folder
 from tukit_sysext.config.settings import SOURCES, SourceSettings, load_configuration, read_source
 from tukit_sysext.config.wanted import State, load_wanted
-from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
+from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
@@ -186,7 +186,7 @@ def planned(target: Target, new: NewSource) -> SourceSettings:
         raise UsageError(f"{new.name}: no name of a source")
     if prepared.binary is None:
         return settings
-    return replace(settings, keyring=Keyring(path=_key_file(new.name), content=prepared.binary))
+    return replace(settings, keyrings=(Keyring(path=_key_file(new.name), content=prepared.binary),))
 
 
 def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
@@ -207,26 +207,30 @@ def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Pre
 
 def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:
     """The keys that count: those that were given, in binary form, else those of the system."""
-    content, where = new.key, "the file of keys"
-    if content is None:
-        try:
-            system = keyring.load(tree, None)
-        except UnknownState as error:
-            raise TukitSysextError(str(error), next_step="give the key with --key FILE") from error
-        if system is None:
-            raise TukitSysextError(
-                "there is no keyring of the system that a fingerprint could choose from",
-                next_step="give the key with --key FILE",
-            )
-        content, where = system.content, system.path
+    if new.key is not None:
+        binary = _binary(new.key, "the file of keys")
+        return binary, openpgp.public_keys(binary)
+    system = keyring.load(tree, None)
+    if not system.rings:
+        raise TukitSysextError(
+            "; ".join(system.problems) or "there is no keyring of the system that a fingerprint could choose from",
+            next_step="give the key with --key FILE",
+        )
+    keys = [key for ring in system.rings for key in openpgp.public_keys(_binary(ring.content, ring.path))]
+    return None, tuple({key.fingerprint: key for key in keys}.values())
+
+
+def _binary(content: bytes, where: str) -> bytes:
+    """Public keys in binary form. Raises TukitSysextError for anything else."""
     try:
         binary = openpgp.dearmour(content)
-        return binary if new.key is not None else None, openpgp.public_keys(binary)
+        openpgp.public_keys(binary)
     except ValueError as error:
         raise TukitSysextError(
             f"{where}: cannot be used as an OpenPGP public key: {error}",
             next_step="the publisher has it, or: gpg --export --armor FINGERPRINT",
         ) from error
+    return binary
 
 
 def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:

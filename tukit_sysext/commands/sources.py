@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +12,21 @@ from typing import Any
 from tukit_sysext.commands.common.known_sources import (
     health_document,
     key_document,
-    key_lines,
     next_step,
     seen_sources,
+    trusted_key_lines,
 )
 from tukit_sysext.commands.common.trees import tree_document
+from tukit_sysext.config.keyring import paths
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
 from tukit_sysext.sources.seen import Seen
-from tukit_sysext.sources.trusted_keys import trusted_keys
+from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
@@ -39,7 +40,7 @@ class _SourceStatus:
     """
 
     settings: SourceSettings
-    keys: tuple[PublicKey, ...]
+    keys: TrustedKeys
     seen: Mapping[str, int]
     problems: tuple[str, ...]
     health: SourceHealth | None
@@ -129,9 +130,9 @@ def _row(
     machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None
 ) -> _SourceStatus:
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
-    trust = trusted_keys(source)
+    trust = trusted_keys(source, time.time())
     problems += trust.problems
-    if source.verify and source.keyring is None:
+    if source.verify and not source.keyrings:
         problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
     if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
         problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no https:// URL")
@@ -140,7 +141,7 @@ def _row(
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return _SourceStatus(settings=source, keys=trust.keys, seen=seen, problems=tuple(problems), health=health)
+    return _SourceStatus(settings=source, keys=trust, seen=seen, problems=tuple(problems), health=health)
 
 
 def _lines(
@@ -172,7 +173,12 @@ def _lines(
         if not row.settings.enabled:
             yield f"  disabled, it is not asked; next step: tukit-sysext sources enable {row.settings.name}"
             continue
-        yield from (f"  {line}" for line in key_lines(row.keys))
+        yield from (f"  {line}" for line in trusted_key_lines(row.keys.keys))
+        if row.newest is not None:
+            when, key = row.newest
+            where = ", ".join(row.keys.keyrings_of(key)) or "no keyring of it any more"
+            yield f"  newest list seen: signed {local_time(when)} by {key}, a key of {where}"
+        yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
     for name, by in sorted(masked.items()):
@@ -202,7 +208,7 @@ def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
 def _trust(source: SourceSettings) -> str:
     if not source.verify:
         return "not verified (Verify=no): whoever is on the way can put anything there"
-    where = source.keyring.path if source.keyring is not None else "no keyring"
+    where = paths(source.keyrings) or "no keyring"
     pinned = ", pinned" if source.fingerprints is not None else ""
     oldest = f", signed at most {span_text(source.max_age)} ago" if source.max_age is not None else ""
     return f"signed by a key of {where}{pinned}{oldest}"
@@ -218,13 +224,14 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
         "where": list(row.where),
         "priority": row.settings.priority,
         "verify": row.settings.verify,
-        "keyring": row.settings.keyring.path if row.settings.keyring is not None else None,
-        "keys": [key_document(key) for key in row.keys],
+        "keyrings": [ring.path for ring in row.settings.keyrings],
+        "keys": [{**key_document(each.key), "keyrings": list(each.keyrings)} for each in row.keys.keys],
         "pinned": list(row.settings.fingerprints) if row.settings.fingerprints is not None else None,
         "credentials": row.settings.credentials.path if row.settings.credentials is not None else None,
         "max_age": row.settings.max_age,
         "newest_seen": time_text(newest[0]) if newest is not None else None,
         "newest_seen_key": newest[1] if newest is not None else None,
         "health": health_document(row.health),
+        "warnings": list(row.keys.warnings),
         "problems": list(row.problems),
     }

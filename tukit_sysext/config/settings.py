@@ -67,9 +67,9 @@ class SourceSettings:
     """One source, section ``[Source]``, which counts where it is ``enabled`` (Enabled=, yes unless said otherwise).
 
     ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
-    ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyring``
-    (Keyring=, else systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys; None: all
-    of the keyring), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
+    ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyrings``
+    (Keyring=, else all of systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys;
+    None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
     are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
@@ -83,7 +83,7 @@ class SourceSettings:
     path: str | None = None
     urls: tuple[str, ...] = ()
     verify: bool = True
-    keyring: Keyring | None = None
+    keyrings: tuple[Keyring, ...] = ()
     fingerprints: tuple[str, ...] | None = None
     max_age: int | None = None
     credentials: Credentials | None = None
@@ -192,13 +192,12 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
     before = len(keys.problems)
     named = keys.take("Source", "Keyring", absolute_path, None)
     problems: list[Problem] = []
-    source_keyring: Keyring | None = None
+    rings: tuple[Keyring, ...] = ()
     # who named a keyring, if wrongly, does not mean to trust another one
     if verify and len(keys.problems) == before:
-        try:
-            source_keyring = keyring.load(tree, named)
-        except UnknownState as error:
-            problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
+        loaded = keyring.load(tree, named)
+        rings = loaded.rings
+        problems += (Problem(file=origin, line=0, message=f"Keyring=: {reason}") for reason in loaded.problems)
     before = len(keys.problems)
     pinned = keys.take_all("Source", "Fingerprint", fingerprint)
     max_age = keys.take("Source", "MaxAge", values.age, None)
@@ -226,7 +225,7 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
         path=path,
         urls=urls,
         verify=verify,
-        keyring=source_keyring,
+        keyrings=rings,
         fingerprints=pinned or None,
         max_age=max_age,
         credentials=secret,

@@ -57,7 +57,7 @@ def add(commands: Commands) -> None:
                 metavar="FINGERPRINT",
                 action="append",
                 default=[],
-                help="believe this (primary) key alone; without --key it is one of the system's import keyring",
+                help="believe this (primary) key alone; without --key it is one of the system's import keyrings",
             ),
             argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)"),
             argument("--force", action="store_true", help="replace a source of this name"),

@@ -243,7 +243,7 @@ class _Publishing:
         gpg = Gpg(self._options.gpg_home)
         keyring = openpgp.dearmour(gpg.public_keys(self._options.keys))
         binary, armoured = gpg.sign(content, self._options.keys)
-        checked = check_signature(content, binary, keyring)
+        checked = check_signature(content, binary, [keyring])
         if checked.bad or checked.reasons or not checked.good:
             raise TukitSysextError(
                 f"clients would refuse the signature that gpg made: {'; '.join(checked.reasons) or 'it is not good'}",

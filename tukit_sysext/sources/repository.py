@@ -21,7 +21,8 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Reading
 
 LIST = "SHA256SUMS"
-SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
+SIGNATURES = tuple(f"{LIST}.{ending}" for ending in ("gpg", "asc", "sig", "pgp", "sign", "sha256.asc"))
+"""Where its signature may be, in the order in which they are looked for. gpgv takes each with and without armour."""
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
 _BESIDE = (".manifest", ".manifest.gz", ".json", *SIGNATURES)

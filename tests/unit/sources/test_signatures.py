@@ -66,8 +66,8 @@ def prepare(case: Case, tmp_path: Path) -> tuple[Published, SourceSettings]:
     (tmp_path / "images/SHA256SUMS").write_bytes(made.content)
     for ending, signature in made.signatures.items():
         (tmp_path / f"images/SHA256SUMS.{ending}").write_bytes(signature)
-    keyring = Keyring(path="/keys", content=made.keyring) if made.keyring is not None else None
-    return made, replace(settings(None), keyring=keyring, fingerprints=made.pins, max_age=made.max_age)
+    keyrings = (Keyring(path="/keys", content=made.keyring),) if made.keyring is not None else ()
+    return made, replace(settings(None), keyrings=keyrings, fingerprints=made.pins, max_age=made.max_age)
 
 
 @pytest.mark.parametrize("ask", BACKENDS.values(), ids=lambda ask: ask.__name__)

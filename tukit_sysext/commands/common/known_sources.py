@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.health import SourceHealth
 from tukit_sysext.sources.seen import Seen
+from tukit_sysext.sources.trusted_keys import TrustedKey
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Tone, Toned, local_time
@@ -28,16 +30,26 @@ def seen_sources(machine: Machine) -> Sequence[str]:
 
 
 def key_lines(keys: Sequence[PublicKey]) -> Iterator[str]:
-    """Fingerprints as people compare them, with what the keys call themselves."""
+    """Fingerprints as people compare them, with what the keys call themselves, and when they expire."""
     for key in keys:
         grouped = " ".join(key.fingerprint[start : start + 4] for start in range(0, len(key.fingerprint), 4))
         yield f"key {grouped}"
         yield from (f"    {user_id}" for user_id in key.user_ids)
+        if key.expires is not None:
+            yield f"    expire{'d' if key.expires <= time.time() else 's'} {local_time(key.expires)}"
+
+
+def trusted_key_lines(keys: Sequence[TrustedKey]) -> Iterator[str]:
+    """As :func:`key_lines`, with the keyrings that have them."""
+    for each in keys:
+        yield from key_lines((each.key,))
+        yield f"    in {', '.join(each.keyrings)}"
 
 
 def key_document(key: PublicKey) -> dict[str, Any]:
     """A key for ``--json``."""
-    return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids)}
+    expires = time_text(key.expires) if key.expires is not None else None
+    return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids), "expires": expires}
 
 
 def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
