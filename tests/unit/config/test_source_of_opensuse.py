@@ -39,7 +39,7 @@ def test_what_it_says(site: PlainMachine) -> None:
     source = configuration.sources["opensuse"]
     assert source.urls == ("https://download.opensuse.org/tumbleweed/appliances/",)
     assert source.verify and not source.doubt
-    assert source.keyring is not None and source.keyring.path == f"/{KEYRING}"
+    assert [ring.path for ring in source.keyrings] == [f"/{KEYRING}"]
 
 
 def test_its_key_has_the_fingerprint_that_is_pinned(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
