@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 from tukit_sysext.publish.looking import FolderImage
 from tukit_sysext.rules.architectures import ANY
-from tukit_sysext.rules.version import sort_key
+from tukit_sysext.rules.prerelease import is_prerelease, newer_key
 
 KEPT_FOR = timedelta(days=90)
 """For how long a file stays after it was listed last."""
@@ -31,14 +31,18 @@ def system_of(image: FolderImage) -> tuple[str, str, str]:
 
 
 def newest(images: Iterable[FolderImage], keep: int | None) -> Sequence[FolderImage]:
-    """Those that are listed: all, or the ``keep`` newest versions of each image for each system."""
+    """Those that are listed: all, or the ``keep`` newest versions of each image for each system.
+
+    Pre-releases take no release's place: machines take them only where they are asked for.
+    """
     groups: dict[object, list[FolderImage]] = defaultdict(list)
     for image in images:
         groups[image.hint.name, system_of(image)].append(image)
     chosen: list[FolderImage] = []
     for group in groups.values():
-        versions = sorted({image.hint.version for image in group}, key=sort_key, reverse=True)
-        chosen += [image for image in group if image.hint.version in versions[:keep]]
+        versions = sorted({image.hint.version for image in group}, key=newer_key, reverse=True)
+        releases = [version for version in versions if not is_prerelease(version)]
+        chosen += [image for image in group if image.hint.version in (*versions[:keep], *releases[:keep])]
     return sorted(chosen, key=lambda image: image.file_name)
 
 

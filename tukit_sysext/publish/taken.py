@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tukit_sysext.publish.looking import FolderImage
 from tukit_sysext.rules.architectures import ANY
 from tukit_sysext.rules.matching import Host, check
+from tukit_sysext.rules.prerelease import is_prerelease, newer_key
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.version import sort_key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +27,14 @@ class TakenImage:
 def taken_by(system: ReleaseData, images: Sequence[FolderImage]) -> Iterator[TakenImage]:
     """For each image, and each architecture for which there is one.
 
-    Of which systemd the machine has nobody knows: the strictest rule counts.
+    It is taken to have none of them yet, and to ask for no pre-release: what comes before a release waits for it. Which
+    systemd it has nobody knows: the strictest rule counts.
     """
     architectures = sorted({image.architecture for image in images if image.architecture not in (None, ANY)})
     for name in sorted({image.hint.name for image in images}):
         versions = [image for image in images if image.hint.name == name]
-        versions.sort(key=lambda image: sort_key(image.hint.version), reverse=True)
+        versions.sort(key=lambda image: newer_key(image.hint.version), reverse=True)
+        versions.sort(key=lambda image: is_prerelease(image.hint.version))
         for architecture in architectures or [ANY]:
             own = [image for image in versions if image.architecture in (None, ANY, architecture)]
             if not own:

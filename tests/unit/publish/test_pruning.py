@@ -40,6 +40,11 @@ def test_the_newest_of_each_image_for_each_system() -> None:
     ]
 
 
+def test_a_pre_release_takes_no_release_s_place() -> None:
+    images = [image_file(f"gdb-{version}.x86-64.raw") for version in ("1.0", "1.1", "2.0rc1", "2.0rc2")]
+    assert [image.hint.version for image in newest(images, 1)] == ["1.1", "2.0rc2"]
+
+
 def test_a_version_may_have_several_files() -> None:
     """One for each VERSION_ID is the rule; whatever they are, a version stays whole."""
     images = [image_file("gdb-1.0.x86-64.raw"), image_file("gdb_1.0_x86-64.raw"), image_file("gdb-0.9.x86-64.raw")]

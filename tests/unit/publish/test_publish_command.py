@@ -245,6 +245,7 @@ def test_a_dry_run_changes_nothing_and_needs_no_key(publisher: Publisher, capsys
 def test_what_a_machine_would_take(publisher: Publisher, capsys: pytest.CaptureFixture[str]) -> None:
     publisher.image("gdb", "1.0")
     publisher.image("gdb", "1.1", NEWER)
+    publisher.image("gdb", "1.2~rc1")
     publisher.image("strace", "6.1", NEWER)
     system = publisher.folder.parent / "os-release"
     system.write_text("ID=opensuse-microos\nVERSION_ID=20261101\nSYSEXT_LEVEL=glibc-2.42\n")
