@@ -130,7 +130,7 @@ DEFENCES: tuple[Defence, ...] = (
         "M4",
         "what was not understood is not said",
         "tukit_sysext/commands/list.py",
-        "        _print_not_understood(output, facts.not_understood)\n",
+        "        output.show(Toned(line, Tone.NOTICE) for line in in_words(facts.not_understood))\n",
         "",
         "tests/unit/commands/test_list.py::TestNames::test_what_could_not_be_understood_is_said",
     ),

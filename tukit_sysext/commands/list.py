@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.last_lists import in_words
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import State, WantedImage
@@ -18,7 +19,6 @@ from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
-from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -58,7 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.tell(_nothing(facts, arguments, away))
     elif arguments.all:
         _print_versions(output, shown, versions)
-        _print_not_understood(output, facts.not_understood)
+        output.show(Toned(line, Tone.NOTICE) for line in in_words(facts.not_understood))
     else:
         rows = [_row(offer, facts) for offer in shown]
         output.table(("Image", "Installed", "Newest", "State"), rows)
@@ -167,22 +167,6 @@ def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[st
         output.table((*head[:3], head[4]), [(*row[:3], row[4]) for row in rows])
     else:
         output.table(head, rows, right=(3,))
-
-
-_MANY = 5
-"""How many files of a source are named that are no images for the same reason."""
-
-
-def _print_not_understood(output: Output, files: Sequence[NotUnderstood]) -> None:
-    """Files that look like images, and of which nobody can tell which ones."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for file in files:
-        reasons.setdefault((file.source, file.reason), []).append(file.file_name)
-    if reasons:
-        output.say()
-    for (source, reason), names in reasons.items():
-        more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
-        output.say(Toned(f"not taken of {source}: {', '.join(names[:_MANY])}{more}: {reason}", Tone.NOTICE))
 
 
 def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> Iterator[Sequence[str]]:

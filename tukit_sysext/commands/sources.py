@@ -16,6 +16,7 @@ from tukit_sysext.commands.common.known_sources import (
     seen_sources,
     trusted_key_lines,
 )
+from tukit_sysext.commands.common.last_lists import NotTaken, not_taken
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.keyring import paths
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
@@ -25,11 +26,13 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
+from tukit_sysext.sources.naming import Naming
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
+from tukit_sysext.update.local import LocalLook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +47,7 @@ class _SourceStatus:
     seen: Mapping[str, int]
     problems: tuple[str, ...]
     health: SourceHealth | None
+    not_taken: NotTaken
 
     @property
     def state(self) -> str:
@@ -87,10 +91,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
-        configuration = load_configuration(tree)
+        look = LocalLook(machine, tree)
+        configuration, naming = look.configuration, look.naming(look.facts())
     health = HealthFile.of(machine).read()
     every = {**configuration.sources, **configuration.disabled}
-    rows = [_row(machine, configuration, source, health.get(name)) for name, source in sorted(every.items())]
+    rows = [_row(machine, configuration, source, health.get(name), naming) for name, source in sorted(every.items())]
     others = sorted(set(seen_sources(machine)) - every.keys() - configuration.masked.keys())
     differences = [difference for target in more if (difference := _difference(configuration, target)) is not None]
     output.json(
@@ -109,7 +114,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    output.show(_lines(rows, configuration.masked, others, differences))
+    verbose = getattr(arguments, "verbose", False)
+    output.show(_lines(rows, configuration.masked, others, differences, verbose=verbose))
     return ExitStatus.DONE
 
 
@@ -127,7 +133,7 @@ def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
 
 
 def _row(
-    machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None
+    machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None, naming: Naming
 ) -> _SourceStatus:
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
     trust = trusted_keys(source, time.time())
@@ -141,7 +147,14 @@ def _row(
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return _SourceStatus(settings=source, keys=trust, seen=seen, problems=tuple(problems), health=health)
+    return _SourceStatus(
+        settings=source,
+        keys=trust,
+        seen=seen,
+        problems=tuple(problems),
+        health=health,
+        not_taken=not_taken(machine, source, naming),
+    )
 
 
 def _lines(
@@ -149,6 +162,8 @@ def _lines(
     masked: Mapping[str, str],
     others: Sequence[str],
     differences: Sequence[_TreeDifference],
+    *,
+    verbose: bool,
 ) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
@@ -180,6 +195,7 @@ def _lines(
             yield f"  newest list seen: signed {local_time(when)} by {key}, a key of {where}"
         yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
+        yield from (f"  {line}" for line in row.not_taken if verbose)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
     for name, by in sorted(masked.items()):
         yield ""
@@ -233,5 +249,7 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
         "newest_seen_key": newest[1] if newest is not None else None,
         "health": health_document(row.health),
         "warnings": list(row.keys.warnings),
+        "not_understood": [{"file": file.file_name, "reason": file.reason} for file in row.not_taken.files],
+        "foreign_lines": row.not_taken.lines,
         "problems": list(row.problems),
     }

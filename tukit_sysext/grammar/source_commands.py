@@ -14,9 +14,11 @@ def add(commands: Commands) -> None:
         "sources",
         help="where images come from, and whose signatures are believed; add a source",
         description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
-        "newest list that was seen, and what is wrong; and where what boots next has others.",
+        "newest list that was seen, and what is wrong; and where what boots next has others. With -v also what of the "
+        "last lists was not understood.",
         examples=(
             ("sources", ""),
+            ("sources -v", "with files that look like images, and are taken for none"),
             ("sources add main https://images.example.org/microos/ --key main.asc", ""),
             ("sources add stick /run/media/stick/images --key main.asc", "without a network"),
         ),

@@ -92,6 +92,20 @@ class TestNames:
         files = {file["file"] for file in document(offers, capsys, "list")["not_understood"]}
         assert {"grype.sysext.raw", "motd-1.confext.raw", "n5.raw"} <= files
         assert "motd" not in rows(offers, capsys)
+        sources = document(offers, capsys, "sources")["sources"]
+        assert files == {file["file"] for file in sources[0]["not_understood"]}
+        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert "motd-1.confext.raw: it is a confext" in capsys.readouterr().out
+        assert cli.main(["sources"], machine=offers.machine) == 0
+        assert "motd" not in capsys.readouterr().out
+
+    def test_lines_that_name_nothing_of_ours_are_counted(
+        self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.called(offers, "../else.raw", "a b.iso")
+        assert document(offers, capsys, "sources")["sources"][0]["foreign_lines"] == 2
+        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert "2 lines of its list name nothing that could be ours" in capsys.readouterr().out
 
     def test_an_image_that_is_typed_is_meant(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         self.called(offers, "htop-3.4.1-1.1.x86-64.raw")
