@@ -27,6 +27,7 @@ from tukit_sysext.rules.names import (
     published_name,
     shown_version,
 )
+from tukit_sysext.rules.prerelease import newer_key, order
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
@@ -244,12 +245,15 @@ def check_order(data: bytes) -> None:
     for one, other in ((a, b), (b, c), (a, c)):
         assert compare(one, other) == -compare(other, one), "one way round as the other"
         assert compare(one, other) in (-1, 0, 1)
+        assert order(one, other) == -order(other, one), "pre-releases or not"
+    first, second, third = sorted((a, b, c), key=newer_key)
+    assert order(first, second) <= 0 and order(second, third) <= 0 and order(first, third) <= 0, "transitive"
     low, middle, high = sorted((a, b, c), key=sort_key)
     assert compare(low, middle) <= 0 and compare(middle, high) <= 0 and compare(low, high) <= 0, "transitive"
 
 
 def make_versions(random: Random) -> bytes:
-    first = word(random, "0019aAb-.~^_+", 8)
+    first = word(random, "0019aAbrc-.~^_+:", 8)
     others = (
         random.choice((word(random, "0019aAb-.~^_", 8), first + word(random, "01a-.~^", 3), first[1:])) for _ in "12"
     )

@@ -107,6 +107,13 @@ class TestNames:
         assert cli.main(["sources", "-v"], machine=offers.machine) == 0
         assert "2 lines of its list name nothing that could be ours" in capsys.readouterr().out
 
+    def test_a_file_that_may_be_what_was_typed(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw")
+        assert cli.main(["list", "k3s"], machine=offers.machine) == 1
+        said = capsys.readouterr().err
+        assert "k3sv1.32.1.sysext.raw of main may be it, but its name does not tell" in said
+        assert "MatchPattern= in images.d/k3s.conf" in said
+
     def test_an_image_that_is_typed_is_meant(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         self.called(offers, "htop-3.4.1-1.1.x86-64.raw")
         assert "htop-3.4.1" in rows(offers, capsys)
@@ -224,10 +231,10 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(
     offers.want("late", State="removed")
     assert cli.main(["why-not", "late"], machine=offers.machine) == 1
     assert "State=removed" in capsys.readouterr().out
-    broken = offers.source / "other-1.1.x86-64.raw.json"
-    broken.write_text("{")
+    damaged = offers.source / "other-1.1.x86-64.raw.json"
+    damaged.write_text("{")
     found = document(offers, capsys, "why-not", "other=1.1")
-    assert found["versions"][0]["standing"] == "broken"
+    assert found["versions"][0]["standing"] == "no description, its content decides"
     assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
 
 
