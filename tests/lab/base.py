@@ -192,11 +192,12 @@ def root_of(suite: str) -> Path:
     partial = Path(tempfile.mkdtemp(prefix="partial-root-", dir=CACHE))
     partial.chmod(0o755)
     mirror = host_mirror()
+    script = Path("/usr/share/debootstrap/scripts", suite)  # a suite that is younger than debootstrap has none
     print(f"lab: building the base from {mirror} (once on this machine, about a minute)", file=sys.stderr)
     try:
         run_step(
             ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
-             suite, str(partial), mirror],
+             suite, str(partial), mirror, str(script if script.exists() else script.with_name("sid"))],
             "debootstrap",
             host_proxies(),
         )  # fmt: skip

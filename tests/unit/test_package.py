@@ -56,6 +56,7 @@ def test_each_file_is_as_in_the_tree(archive: tarfile.TarFile, members: Mapping[
     """What the spec says is what comes out, with content, mode and place."""
     expected = {
         place.replace("%{_prefix}", "/usr")
+        .replace("%{_libexecdir}", "/usr/libexec")
         .replace("%{_unitdir}", "/usr/lib/systemd/system")
         .replace("%{_tmpfilesdir}", "/usr/lib/tmpfiles.d"): file
         for file in installed_files(TOP)
