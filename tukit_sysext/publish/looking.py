@@ -8,8 +8,11 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.publish.memory import Content, Memory
@@ -17,8 +20,10 @@ from tukit_sysext.rules.image_names import ImageName, calls_itself, read_image_n
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
+from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.unpack import unpack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +79,7 @@ def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], No
             continue
         if hint is None:
             left_out[entry] = "its name does not tell image and version: expected NAME-VERSION.ARCHITECTURE.raw"
-        elif reason := unusable(entry) or (f"it is packed by {hint.packing}" if hint.packing else ""):
+        elif reason := unusable(entry):
             left_out[entry] = reason
         else:
             hints[entry] = hint
@@ -134,12 +139,20 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory,
 
 
 def _look_into(path: Path, hint: ImageName, scratch: Path) -> Content:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
-        labels = count_labels(descriptor, scratch=scratch)
-    finally:
-        os.close(descriptor)
+    with ExitStack() as stack:
+        file: IO[bytes] = stack.enter_context(open(path, "rb"))
+        if hint.packing:
+            make_directory(scratch)
+            plain = stack.enter_context(TemporaryFile(dir=scratch))
+
+            def take(piece: bytes, to: IO[bytes] = plain) -> None:
+                to.write(piece)
+
+            unpack(file.fileno(), hint.packing, take)
+            plain.flush()
+            file = plain
+        inspection = inspect_image(file.fileno(), preferred=hint.name, scratch=scratch)
+        labels = count_labels(file.fileno(), scratch=scratch)
     return Content(
         merge_name=inspection.merge_name,
         release=inspection.release,

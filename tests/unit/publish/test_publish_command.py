@@ -16,6 +16,7 @@ import pytest
 from tests.documents import faults
 from tests.lab.images import ImageKind
 from tests.lab.signing import SigningKey
+from tests.packing import PACKINGS, pack
 from tests.trees import listing
 from tests.unit.publish.publisher import RELEASE, Publisher
 from tukit_sysext.publish import publication
@@ -47,6 +48,18 @@ def test_a_machine_finds_what_is_published(publisher: Publisher, kind: ImageKind
     assert described["config"]["name"] == "gdb"
     done = publisher.machine.command("list", "--json")
     assert [(image["name"], image["newest"]) for image in json.loads(done.stdout)["images"]] == [("gdb", "1.0")]
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_packed_image(publisher: Publisher, packing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is unpacked to be looked into, and listed as it is; one that cannot be unpacked is refused."""
+    packed = pack(publisher.image("gdb", "1.0", size_mib=1), packing)
+    publisher.run()
+    assert publisher.offered() == {"gdb": ["1.0"]}
+    assert publisher.listed == ["gdb-1.0.x86-64.manifest.gz", packed.name]
+    packed.write_bytes(packed.read_bytes()[:-100])
+    publisher.run(status=1)
+    assert f"{packed.name}: it cannot be unpacked" in capsys.readouterr().err
 
 
 def test_both_signatures_are_good_and_the_list_is_that_of_sha256sum(publisher: Publisher) -> None:
