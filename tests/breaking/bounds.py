@@ -321,8 +321,8 @@ DEFENCES: tuple[Defence, ...] = (
         "P9",
         "a description that the list does not name, and that does not end, excludes a version",
         "tukit_sysext/sources/web.py",
-        "if isinstance(result, ImageBroken | NotFound):",
-        "if isinstance(result, NotFound):",
+        "if isinstance(result, ImageBroken | NotFound | NotServed):",
+        "if isinstance(result, NotFound | NotServed):",
         f"{_U}/sources/test_web_descriptions.py::test_one_that_is_not_named_and_does_not_end_is_as_none",
     ),
     broken(

@@ -7,7 +7,7 @@ import os
 import re
 from contextlib import suppress
 
-from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import MOST, is_same_host, origin, refusal, shown_url
@@ -23,6 +23,7 @@ would wait for it (minutes for a name server that does not answer) after its own
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _UNAUTHORIZED = 401
 _NOT_FOUND = frozenset((404, 410))
+_CLIENT_ERRORS = range(400, 500)
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
 
@@ -216,7 +217,7 @@ class Attempt:
         state = self._state
         if not state.request.doubts or state.evidence.convicts(self.url, self._place, str(error)):
             return error, Next.GIVE_UP
-        return self._given_up(SourceUnreachable(f"{error} ({shown_url(self._place)} alone says so)"))
+        return self._given_up(NotServed(f"{error} ({shown_url(self._place)} alone says so)"))
 
     def _given_up(self, error: TukitSysextError) -> tuple[TukitSysextError, Next]:
         """It makes no sense to ask this server again, but for a redirect to another one."""
@@ -261,7 +262,7 @@ class Attempt:
         message = f"{self._where}: the server answers with status {status}"
         if status == _UNAUTHORIZED:
             message += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
-            return self._given_up(SourceUnreachable(f"{message} (Credentials= of the source)"))
+            return self._given_up(NotServed(f"{message} (Credentials= of the source)"))
         if status in _TRANSIENT:
             return SourceUnreachable(message), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
@@ -269,7 +270,7 @@ class Attempt:
             return SourceUnreachable(message), Next.RETRY
         if status in _NOT_FOUND:
             return self._judged(NotFound(f"{self.url}: the server answers with status {status}"))
-        return self._given_up(SourceUnreachable(message))
+        return self._given_up(NotServed(message) if status in _CLIENT_ERRORS else SourceUnreachable(message))
 
     def _redirected(self) -> tuple[TukitSysextError, Next]:
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
@@ -278,7 +279,7 @@ class Attempt:
         why = refusal(self.url, target, self._state.request.redirects)
         why = why or (f"more than {MOST} redirects" if len(hops) >= MOST else "")
         if why:
-            return self._given_up(SourceUnreachable(f"{self._where}: {why}"))
+            return self._given_up(NotServed(f"{self._where}: {why}"))
         hops.append(target)
         return SourceUnreachable(f"{self.url}: redirects to {shown_url(target)}"), Next.REDIRECT
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt, redacted_message
 from tukit_sysext.net.libcurl import pycurl
@@ -101,7 +101,7 @@ class Transfers:
             again = self._after_failure(states[number], url, error, what)
             if again is None:
                 results[number] = self._verdict(states[number])
-                if isinstance(results[number], NotFound):
+                if isinstance(results[number], NotFound | NotServed):
                     shared.answered()
             else:
                 heapq.heappush(queue, (again, number))
@@ -290,11 +290,11 @@ class Transfers:
         failures = list(state.failures.values())
         message = "; ".join(dict.fromkeys(str(failure) for failure in failures))
         kinds = [type(failure) for failure in failures]
-        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotFound):
+        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotServed, NotFound):
             return failures[-1]  # ours: the store cannot take it
         if ImageBroken in kinds:
             return ImageBroken(message)
-        return SourceUnreachable(message) if SourceUnreachable in kinds else NotFound(message)
+        return next(kind(message) for kind in (SourceUnreachable, NotServed, NotFound) if kind in kinds)
 
 
 class _Shared:

@@ -52,6 +52,11 @@ def description_names(image: str) -> tuple[str, ...]:
     )
 
 
+def is_page(content: bytes) -> bool:
+    """Whether this is a page for people, as servers and portals send it in the place of what they have not."""
+    return content.lstrip()[:1] == b"<"
+
+
 def check_freshness(listed: Checksums, where: str) -> None:
     """Raise ImageBroken for a list that says of itself that it is stale (threat N6)."""
     if listed.best_before is not None and datetime.now(UTC).date() > listed.best_before:

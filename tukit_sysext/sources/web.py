@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.redirects import Redirects, origin
@@ -228,7 +228,7 @@ def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
 def _outcome(result: Description | TukitSysextError) -> Description:
     if isinstance(result, Description):
         return result
-    if isinstance(result, ImageBroken | NotFound):
+    if isinstance(result, ImageBroken | NotFound | NotServed):
         return repository.undescribed(result)
     return Description(failure=Standing.UNREACHABLE, reason=str(result))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NotFound, NoVerdict, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, NoVerdict, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums
 from tukit_sysext.net.redirects import TRIES, Evidence, Redirects, is_same_host, shown_url
 from tukit_sysext.net.request import Login, Request, Response
@@ -169,15 +169,26 @@ class WebList:
         return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
 
     def _fetch_signature(self, answer: Response, base: str) -> bytes | None:
-        """The signature of the list, from the host that gave that; None where there is none."""
+        """The signature of the list, from the host that gave that; None where there is none.
+
+        One that we are not given, or a page in its place, is as none: it may have another name. Raises NotServed where
+        it has no other.
+        """
+        withheld: NotServed | None = None
         for name in repository.SIGNATURES:
             try:
                 signature = self._fetch_beside(base + name, self._redirects, past_caches=base in self._tries)
+                if repository.is_page(signature.body):
+                    continue
                 if is_same_host(answer.given_at, signature.given_at):
                     return signature.body
                 return self._from_host_of(answer, name, signature)
             except NotFound:
                 continue
+            except NotServed as error:
+                withheld = withheld or error
+        if withheld is not None:
+            raise withheld
         return None
 
     def _from_host_of(self, answer: Response, name: str, other: Response) -> bytes:

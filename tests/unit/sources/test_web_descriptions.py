@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import Compressed, Corrupt, Endless, Redirect, Status
+from tests.lab.faults import Compressed, Corrupt, Endless, Fault, Redirect, Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
@@ -135,33 +135,54 @@ def test_none_at_all_leaves_it_to_the_content(tmp_path: Path, key: SigningKey, c
     assert "no description" in known.reason
 
 
-def test_one_that_is_not_named_and_cannot_be_had_says_nothing_of_the_image(
-    tmp_path: Path, key: SigningKey, cache: Path
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("fault", [Status(code=400), Status(code=401), Status(code=403), Redirect(url="ftp://x/y")])
+def test_one_that_we_are_not_given_is_as_none(
+    tmp_path: Path, key: SigningKey, cache: Path, fault: Fault, named: bool
 ) -> None:
+    """And not asked for again the same day."""
     repository = Repository(tmp_path / "own")
-    image = offer(repository, "gdb", "2", kind="manifest")
-    repository.write_list(names=[image])
+    image = offer(repository, "gdb", "2", kind="manifest.gz")
+    repository.write_list(names=None if named else [image])
     repository.sign(key)
     with Server(repository.folder) as server:
-        server.fail("*.manifest*", Status(code=403))
-        known = describe(server, key, cache)
-        assert known.failure is Standing.UNREACHABLE
-        server.heal()
-        assert level(describe(server, key, cache)) == "glibc-2.42"
+        server.fail("*.manifest*", fault)
+        for requests in (3 if named else 5, 1):
+            asked = len(server.requests)
+            assert undescribed(describe(server, key, cache))
+            assert len(server.requests) - asked == requests
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_page_in_its_place_is_as_none(tmp_path: Path, key: SigningKey, cache: Path, named: bool) -> None:
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind="manifest.gz")
+    repository.write_list(names=None if named else [image])
+    repository.sign(key)
+    (repository.folder / MANIFEST).write_text("<!DOCTYPE html><title>Log in</title>\n")
+    with Server(repository.folder) as server:
+        assert undescribed(describe(server, key, cache))
 
 
 def test_one_that_is_not_named_comes_from_the_origin_alone(tmp_path: Path, key: SigningKey, cache: Path) -> None:
-    """Nothing signed vouches for it."""
+    """Nothing signed vouches for it: what is elsewhere is as none."""
     repository = Repository(tmp_path / "own")
     image = offer(repository, "gdb", "2", kind="manifest")
     repository.write_list(names=[image])
     repository.sign(key)
     with Server(repository.folder) as server, Server(repository.folder) as elsewhere:
         server.fail("*.manifest", Redirect(url=f"{elsewhere.url}/{{path}}"))
-        known = describe(server, key, cache)
-        assert known.failure is Standing.UNREACHABLE
-        assert "redirects to another server" in known.reason
+        assert undescribed(describe(server, key, cache))
         assert elsewhere.requests == []
+
+
+def test_one_that_no_mirror_has_to_which_the_server_redirects_is_as_none(
+    server: Server, mirror: Server, key: SigningKey, cache: Path
+) -> None:
+    """The list names it, and its mirrors are behind: the image may come all the same."""
+    server.fail(MANIFEST, Redirect(url=f"{mirror.url}/{{path}}"))
+    mirror.fail(MANIFEST, Status(code=404))
+    assert undescribed(describe(server, key, cache), "alone says so")
 
 
 def unlisted(tmp_path: Path, key: SigningKey, content: bytes | None = None) -> Repository:
