@@ -26,7 +26,9 @@ class Redirects(Enum):
     """Where redirects are followed to."""
 
     ORIGIN = "the server itself"
-    """For what nobody signed."""
+    """For what nobody vouches for."""
+    VOUCHED = "any HTTPS server, where HTTPS was asked; else the server itself"
+    """For what nobody signed, and the server itself leads to."""
     SECURE = "any server, from HTTPS to HTTPS alone"
     ANY = "any server"
     """For what a signed list has the hash of: redirectors fall back to HTTP."""
@@ -35,11 +37,13 @@ class Redirects(Enum):
 def refusal(asked: str, target: str, allowed: Redirects) -> str:
     """Why a redirect of the URL that was asked for is not followed; empty where it is."""
     scheme, host, _ = origin(target)
-    if allowed is Redirects.ORIGIN and origin(target) != origin(asked):
+    secure = asked.startswith("https:")
+    own = allowed is Redirects.ORIGIN or (allowed is Redirects.VOUCHED and not secure)
+    if own and origin(target) != origin(asked):
         return "redirects to another server, which is not followed"
     if scheme not in ("http", "https") or not host:
         return "redirects to something else than HTTP or HTTPS"
-    if scheme == "http" and asked.startswith("https:") and allowed is not Redirects.ANY:
+    if scheme == "http" and secure and allowed is not Redirects.ANY:
         return "redirects from HTTPS to HTTP, which is followed only for what a signed list has the hash of"
     return ""
 

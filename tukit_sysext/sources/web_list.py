@@ -2,9 +2,9 @@
 """The list of a source on servers, with its signature: from a mirror where both belong together and are believed.
 
 Each mirror may redirect to others: where a signature is demanded, list and signature may come from any host, both from
-the same one. A pair that is refused is asked for once more, elsewhere first, and past caches: half of it may be of
-yesterday. It speaks for the host that gave it alone, until the configured one, or another, gives the same
-(:class:`tukit_sysext.net.redirects.Evidence`).
+the same one; a list that nobody signs from where an HTTPS server leads by HTTPS. A pair that is refused is asked for
+once more, elsewhere first, and past caches: half of it may be of yesterday. It speaks for the host that gave it alone,
+until the configured one, or another, gives the same (:class:`tukit_sysext.net.redirects.Evidence`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class WebList:
         self._cache = cache
         self._trust = trust
         self._login = login
-        self._redirects = Redirects.SECURE if settings.verify else Redirects.ORIGIN
+        self._redirects = Redirects.SECURE if settings.verify else Redirects.VOUCHED
         self._signature: bytes | None = None
         self._refused: dict[str, TukitSysextError] = {}
         self._evidence = Evidence()

@@ -89,6 +89,24 @@ def test_without_a_signature_nothing_comes_from_elsewhere(server: Server, mirror
     assert mirror.requests == []
 
 
+def test_a_list_that_nobody_signs_may_come_from_where_an_https_server_leads(
+    repository: Repository, secure: Server, mirror: Server, authority: Authority, cache: Path
+) -> None:
+    """The bakery of Flatcar: the server that is trusted says so, over connections that nobody else writes to."""
+    network = replace(QUICK, ca_file=str(authority.certificate_path))
+    with Server(repository.folder, authority=authority) as elsewhere:
+        secure.fail("*", to(elsewhere))
+        with Run([secure.url], settings(None, verify=False), cache, network=network) as run:
+            assert run.names() == IMAGES
+            assert len(run.fetch()[0]) == 3
+        elsewhere.fail("SHA256SUMS", to(mirror))
+        with (
+            Run([secure.url], settings(None, "other", verify=False), cache, network=network) as run,
+            pytest.raises(SourceUnreachable, match="from HTTPS to HTTP"),
+        ):
+            run.candidates()
+
+
 def test_list_and_signature_of_two_hosts_are_no_pair(
     server: Server, mirror: Server, third: Server, key: SigningKey, cache: Path
 ) -> None:
