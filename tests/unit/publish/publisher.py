@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from tests.lab.images import make_image
 from tests.lab.signing import SigningKey
 from tests.machine import PlainMachine
 from tukit_sysext import cli
+from tukit_sysext.publish.memory import read_memory, write_memory
 
 PAGE = "tukit-sysext-repository.7"
 RELEASE = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.42"}
@@ -59,3 +62,10 @@ def block(first: str) -> str:
     found = re.search(rf"^ {{4}}{re.escape(first)}\n(?: {{4}}.*\n|\n)*", pages.source(PAGE), re.M)
     assert found is not None, f"{PAGE} has no block {first}"
     return "".join(f"{line[4:]}\n" for line in found[0].splitlines())
+
+
+def days_later(publisher: Publisher, days: int) -> None:
+    """As if everything had happened so many days ago."""
+    memory = read_memory(publisher.folder)
+    span = timedelta(days=days)
+    write_memory(publisher.folder, {name: replace(each, listed=each.listed - span) for name, each in memory.items()})

@@ -7,7 +7,6 @@ import gzip
 import json
 import subprocess
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,20 +17,15 @@ from tests.lab.images import ImageKind
 from tests.lab.signing import SigningKey
 from tests.packing import PACKINGS, pack
 from tests.trees import listing
-from tests.unit.publish.publisher import RELEASE, Publisher
+from tests.unit.publish.publisher import RELEASE, Publisher, days_later
 from tukit_sysext.publish import publication
-from tukit_sysext.publish.memory import FILE, read_memory, write_memory
+from tukit_sysext.publish.memory import FILE
 from tukit_sysext.publish.switching import switch
 from tukit_sysext.system.gpg import Gpg
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("gpg", "mksquashfs")]
 
 NEWER = {"ID": "opensuse-microos", "SYSEXT_LEVEL": "glibc-2.43"}
-
-
-@pytest.fixture
-def publisher(tmp_path: Path) -> Publisher:
-    return Publisher(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["squashfs", "erofs", "gpt"])
@@ -178,13 +172,6 @@ def test_three_descriptions_that_say_something_else(publisher: Publisher, capsys
     assert "none of its descriptions says what is in it" in told
     assert f"next step: rm {publisher.folder}/gdb-1.0.x86-64.manifest" in told
     assert listing(publisher.folder) == before
-
-
-def days_later(publisher: Publisher, days: int) -> None:
-    """As if everything had happened so many days ago."""
-    memory = read_memory(publisher.folder)
-    span = timedelta(days=days)
-    write_memory(publisher.folder, {name: replace(each, listed=each.listed - span) for name, each in memory.items()})
 
 
 def test_old_versions_leave_the_list_at_once_and_the_folder_90_days_later(

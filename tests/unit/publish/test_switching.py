@@ -31,8 +31,12 @@ class Countdown:
     def __init__(self, left: int) -> None:
         self.left = left
 
-    def dying(self, real: Callable[..., Any]) -> Callable[..., Any]:
+    def dying(self, real: Callable[..., Any], *, below: Path | None = None) -> Callable[..., Any]:
+        """A call that counts, of those about a path ``below`` a folder alone where one is given."""
+
         def call(*arguments: Any, **keys: Any) -> Any:
+            if below is not None and not any(str(each).startswith(str(below)) for each in arguments):
+                return real(*arguments, **keys)
             if not self.left:
                 raise Killed
             self.left -= 1
