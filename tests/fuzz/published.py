@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -370,6 +371,7 @@ def check_packets(data: bytes) -> None:
         for key in keys:
             assert openpgp.fingerprint(key.fingerprint) == key.fingerprint
             told(" ".join(key.user_ids))
+            assert key.expires is None or 0 <= key.expires < 1 << 33
     try:
         plain = openpgp.fingerprint(data[:200].decode("utf-8", "replace"))
     except ValueError as error:
@@ -390,6 +392,20 @@ def _packet(tag: int, body: bytes, random: Random) -> bytes:
 def make_packets(random: Random) -> bytes:
     key = bytes((random.choice((4, 4, 4, 3, 5, 6)),)) + random.randbytes(random.randrange(4, 60))
     made = _packet(6, key, random)
+    issuer = hashlib.sha1(b"\x99" + len(key).to_bytes(2, "big") + key, usedforsecurity=False).digest()
+    area = b"".join(
+        bytes((len(part) + 1, kind)) + part
+        for kind, part in (
+            (2, random.randbytes(4)),
+            (9, random.randbytes(random.choice((0, 1, 4, 4, 4, 100)))),
+            (27, random.randbytes(random.randrange(3))),
+            (33, b"\x04" + issuer),
+        )
+        if random.random() < 0.9
+    )
+    kind = random.choice((0x10, 0x13, 0x18, 0x1F, 0x20))
+    said = bytes((random.choice((4, 4, 6, 3)), kind, 22, 10)) + len(area).to_bytes(2, "big") + area + bytes(2)
+    made += _packet(2, said[: random.choice((200, 200, random.randrange(60)))], random)
     for _ in range(random.randrange(4)):
         made += _packet(
             random.choice((13, 13, 14, 2, 17, 5)),

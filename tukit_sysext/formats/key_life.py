@@ -43,11 +43,11 @@ class KeyLife:
         kind, hashed, unhashed = parts
         issued = hashed.get(_ISSUER_FINGERPRINT, b"")[1:].hex().upper() == by
         issued = issued or any(by.endswith(area.get(_ISSUER, b"-").hex().upper()) for area in (hashed, unhashed))
-        made = int.from_bytes(hashed.get(_CREATED, b""), "big")
+        made = int.from_bytes(hashed.get(_CREATED, b"")[:4], "big")
         if not issued or kind not in {*_CERTIFICATIONS, _BINDING} or made < self.said:
             return
         self.said = made
-        after = int.from_bytes(hashed.get(_EXPIRES_AFTER, b""), "big")
+        after = int.from_bytes(hashed.get(_EXPIRES_AFTER, b"")[:4], "big")
         self.expires = self.created + after if after else None
         self.signs = _FLAGS not in hashed or bool(int.from_bytes(hashed[_FLAGS][:1], "big") & _MAY_SIGN)
 
