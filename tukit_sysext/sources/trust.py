@@ -43,6 +43,11 @@ class VerifiedSignature:
     fingerprint: str
     times: Mapping[str, int]
 
+    @property
+    def newest(self) -> int:
+        """The time of the newest one, in seconds since the epoch."""
+        return max(self.times.values())
+
 
 class Trust:
     """What one source's lists must have. ``seen`` remembers the newest."""

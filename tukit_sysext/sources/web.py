@@ -24,7 +24,7 @@ from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.trust import Trust
-from tukit_sysext.sources.web_list import WebList
+from tukit_sysext.sources.web_list import ListOfMirror, WebList
 
 _PROBES = 10
 """How many images without a description tell that a publisher has none beside its list."""
@@ -59,6 +59,8 @@ class WebSource:
         self._hashes: Mapping[str, str] = {}
         self._unread: Sequence[Candidate] = ()
         self._offered = ""
+        self._brought: ListOfMirror | None = None
+        self._newer: ListOfMirror | None = None
         # what a signed list has the hash of
         self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
         # all descriptions together have the time of one, and some more for each that comes
@@ -78,8 +80,19 @@ class WebSource:
             self._away[self._settings] = str(error)
             raise
 
+    def newer(self) -> bool:
+        """See MirroredSource."""
+        if self._brought is None:
+            return False
+        self._newer = self._list().newer_than(self._brought)
+        return self._newer is not None
+
+    def _list(self) -> WebList:
+        return WebList(self._settings, self._urls, self._transfers, self._cache, self._trust, self._login)
+
     def _listed(self) -> Sequence[Candidate]:
-        brought = WebList(self._settings, self._urls, self._transfers, self._cache, self._trust, self._login).bring()
+        self._brought = brought = self._newer or self._list().bring()
+        self._newer = None
         places = " ".join(sorted(self._settings.urls)).encode()
         self._offered = hashlib.sha256(brought.content + b"\n" + places).hexdigest()
         # what this mirror has, the others may not have yet: it goes first from now on

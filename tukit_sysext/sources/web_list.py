@@ -92,10 +92,29 @@ class WebList:
             except SourceUnreachable as error:  # its signature
                 failures.append(error)
             else:
-                self._keep(answer, base)
-                self._trust.remember(believed.verified)
-                return believed
+                return self._taken_in(believed, answer)
         raise _all_of(failures)
+
+    def newer_than(self, known: ListOfMirror) -> ListOfMirror | None:
+        """A newer list of another mirror, or past caches: the mirror that brought the known one may be behind."""
+        if known.verified is None:
+            return None  # nobody can tell which is newer
+        for base in sorted(self._urls, key=lambda url: url == known.base):
+            self._tries[base] += 1
+            try:
+                answer = self._fetch_list([base])
+                believed = self._believed(answer, base)
+            except (ImageBroken, NoVerdict, SourceUnreachable) as error:
+                log.info("%s", error)
+                continue
+            if believed.verified is not None and believed.verified.newest > known.verified.newest:
+                return self._taken_in(believed, answer)
+        return None
+
+    def _taken_in(self, believed: ListOfMirror, answer: Response) -> ListOfMirror:
+        self._keep(answer, believed.base)
+        self._trust.remember(believed.verified)
+        return believed
 
     def _convicts(self, answer: Response) -> bool:
         return self._evidence.convicts(answer.url, answer.given_at, self._pair(answer.body, self._signature))

@@ -18,7 +18,7 @@ from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.sources.naming import Naming, NotUnderstood
-from tukit_sysext.sources.protocol import Source
+from tukit_sysext.sources.protocol import MirroredSource, Source
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
@@ -111,6 +111,15 @@ class Resolver:
         """Find out what the store and the tree's links are worth; no source is asked."""
         self._facts = self._look.with_links(self._facts)
         return self._facts
+
+    def ask_other_mirrors(self) -> bool:
+        """Look whether any source has a newer list than the one that it gave, and take that in; whether one has."""
+        mirrored = [source for source in self.sources.values() if isinstance(source, MirroredSource)]
+        if not [source for source in mirrored if source.newer()]:
+            return False
+        self._ask_sources()
+        self.describe()
+        return True
 
     def _ask_sources(self) -> None:
         """Ask each source once what it offers."""

@@ -215,6 +215,25 @@ def test_a_host_that_is_behind_is_believed_where_nothing_newer_was_seen(
     assert (len(images), failures) == (3, {})
 
 
+def test_another_mirror_that_has_a_newer_list_is_found_where_it_is_asked_for(
+    server: Server, mirror: Server, behind: Server, key: SigningKey, cache: Path
+) -> None:
+    """The first one is behind, and nothing newer was seen: only the others can tell."""
+    with Run([behind.url, server.url], settings(key), cache) as run:
+        assert run.candidates()[0].locations[0].startswith(behind.url)
+        assert run.source.newer()
+        assert run.candidates()[0].locations[0].startswith(server.url)
+        assert not run.source.newer(), "nobody has a newer one than that"
+    behind.clear()
+    with Run([behind.url], settings(key, "other"), cache) as run:
+        run.candidates()
+        assert not run.source.newer()
+    assert asked(behind, "SHA256SUMS") == [False, True]
+    with Run([mirror.url, server.url], settings(None, "unsigned", verify=False), cache) as run:
+        run.candidates()
+        assert not run.source.newer(), "which list is newer, only a signature tells"
+
+
 def test_an_image_of_yesterday_is_asked_for_again_past_caches(
     server: Server, mirror: Server, behind: Server, key: SigningKey, cache: Path
 ) -> None:
