@@ -7,6 +7,8 @@ from tests.breaking.defence import Defence, broken
 
 _HEALTH = "tukit_sysext/sources/health.py"
 _H = "tests/unit/sources/test_health.py"
+_T = "tests/unit/commands/test_source_import.py"
+_IMPORT = "tukit_sysext/change/transfer_import.py"
 _A = "tests/unit/commands/test_source_actions.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -91,5 +93,37 @@ DEFENCES: tuple[Defence, ...] = (
         'if ours else "")',
         "if ours else text)",
         f"{_A}::test_disable_and_enable[of a package]",
+    ),
+    broken(
+        "N33",
+        "a transfer that verifies nothing is taken over unasked",
+        _IMPORT,
+        "    if not transfer.verify and not options.unverified and options.key is None:\n",
+        "    if False:\n",
+        f"{_T}::test_without_signatures_nothing_is_taken_over_unasked",
+    ),
+    broken(
+        "N33",
+        "one transfer that verifies nothing is enough for a source that does not",
+        _IMPORT,
+        "any(each.transfer.verify for each in readables)",
+        "all(each.transfer.verify for each in readables)",
+        f"{_T}::test_one_that_verifies_is_enough_for_its_source",
+    ),
+    broken(
+        "N33",
+        "a transfer that verifies goes to a source that does not",
+        _IMPORT,
+        "    if there is not None and transfer.verify and not there.verify:\n",
+        "    if False:\n",
+        f"{_T}::test_a_source_that_does_not_verify_is_no_place_for_one_that_does",
+    ),
+    broken(
+        "N33",
+        "a pattern of a transfer is lost",
+        _IMPORT,
+        '"MatchPattern": readable.transfer.patterns}',
+        "}",
+        f"{_T}::test_a_folder",
     ),
 )

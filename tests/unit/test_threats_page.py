@@ -22,7 +22,7 @@ EXPECTED += ["B30", "B31", "B32", "B33"]
 EXPECTED += ["S1", "S2"]
 EXPECTED += ["M1", "M2", "M3", "M4", "M5", "M6"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
-EXPECTED += ["N30", "N31", "N32"]
+EXPECTED += ["N30", "N31", "N32", "N33"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

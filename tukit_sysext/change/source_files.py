@@ -42,7 +42,8 @@ class NewSource:
     """A source to be written: URLs of servers that mirror each other, or one directory.
 
     ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``pins`` fingerprints of
-    primary keys, ``priority`` as in the file.
+    primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed. ``made_by``: the command
+    that makes it, for who reads the file.
     """
 
     name: str
@@ -51,6 +52,8 @@ class NewSource:
     key: bytes | None
     pins: tuple[str, ...]
     priority: int | None
+    verify: bool = True
+    made_by: str = "sources add"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,13 +210,15 @@ def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Pre
 
 def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:
     """The keys that count: those that were given, in binary form, else those of the system."""
+    if not new.verify:
+        return None, ()
     if new.key is not None:
         binary = _binary(new.key, "the file of keys")
         return binary, openpgp.public_keys(binary)
     system = keyring.load(tree, None)
     if not system.rings:
         raise TukitSysextError(
-            "; ".join(system.problems) or "there is no keyring of the system that a fingerprint could choose from",
+            "; ".join(system.problems) or "there is no import keyring of the system whose keys could be believed",
             next_step="give the key with --key FILE",
         )
     keys = [key for ring in system.rings for key in openpgp.public_keys(_binary(ring.content, ring.path))]
@@ -270,12 +275,13 @@ def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
 
 
 def _text(new: NewSource, keyring_file: Path | None, kept: Sequence[str]) -> str:
-    lines = ["# written by tukit-sysext sources add", "[Source]"]
+    lines = [f"# written by tukit-sysext {new.made_by}", "[Source]"]
     lines += [f"URL={url}" for url in new.urls]
     lines += [f"Path={new.path}"] if new.path is not None else []
     lines += [f"Keyring={keyring_file}"] if keyring_file is not None else []
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
+    lines += [] if new.verify else ["Verify=no"]
     return "\n".join([*lines, *kept]) + "\n"
 
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 
 from tukit_sysext.change import source_files
-from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
+from tukit_sysext.change.source_files import NewSource
 from tukit_sysext.commands.common.asking import SourceAnswer, try_out
+from tukit_sysext.commands.common.key_file import read_key
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.settings import load_configuration
@@ -45,7 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         name=arguments.name,
         urls=urls,
         path=path,
-        key=_read_key(arguments.key) if arguments.key is not None else None,
+        key=read_key(arguments.key) if arguments.key is not None else None,
         pins=pins,
         priority=arguments.priority,
     )
@@ -109,18 +109,3 @@ def _try_out(target: Target, new: NewSource, arguments: argparse.Namespace) -> S
                 f"{new.name} is not added: {error}",
                 next_step=f"mend that, or add it unseen: {arguments.typed} --no-check",
             ) from error
-
-
-def _read_key(name: str) -> bytes:
-    """A file of keys; "-" is standard input. Raises TukitSysextError."""
-    try:
-        if name == "-":
-            content = sys.stdin.buffer.read(KEY_LIMIT + 1)
-        else:
-            with open(name, "rb") as file:
-                content = file.read(KEY_LIMIT + 1)
-    except OSError as error:
-        raise TukitSysextError(f"{name}: the key cannot be read: {error.strerror}") from error
-    if len(content) > KEY_LIMIT:
-        raise TukitSysextError(f"{name}: larger than {KEY_LIMIT} bytes, expected a public key")
-    return content

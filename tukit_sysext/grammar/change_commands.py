@@ -162,7 +162,7 @@ def add(commands: Commands) -> None:
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
         "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
         "sysextmgr.conf says of the source; where it went with its package, and no source is configured yet, the "
-        "newest snapshot that has it tells.",
+        "newest snapshot that has it tells; and what sysupdate.d brings of extension images, as sources import does.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
         arguments=(
             argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)"),

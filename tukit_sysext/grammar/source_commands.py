@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, dry_run, json, json_of_action, number
+from tukit_sysext.grammar.command import Commands, argument, dry_run, json, json_of_action, number, policy
 
 NAMES = ("sources",)
 
@@ -64,6 +64,28 @@ def add(commands: Commands) -> None:
             argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)"),
             argument("--force", action="store_true", help="replace a source of this name"),
             argument("--no-check", action="store_true", help="add it without fetching its list"),
+            json_of_action,
+            dry_run,
+        ),
+    )
+    actions.add_parser(
+        "import",
+        help="make sources and wanted images of systemd-sysupdate's transfers",
+        description="Reads sysupdate.d(5) files that bring extension images: the place becomes a source, unless one "
+        "has it, the image is wanted (Source=, MatchPattern=, Version= for MinVersion=). One that says Verify=no is "
+        "not taken over without --key or --no-verify. What nobody knows in a file is named. In the running system and "
+        "what boots next.",
+        examples=(
+            ("sources import /etc/sysupdate.d", "all of a folder"),
+            ("sources import k3s.transfer --key k3s.asc", ""),
+        ),
+        arguments=(
+            argument("path", metavar="FILE|DIR", help="a transfer, or a folder of them"),
+            argument("--key", metavar="FILE", help="public keys of new sources; - for standard input"),
+            argument("--no-verify", action="store_true", help="take over what says Verify=no as it is"),
+            argument("--no-check", action="store_true", help="without fetching the lists of new sources"),
+            argument("--name", metavar="NAME", help="how the new source is called"),
+            policy,
             json_of_action,
             dry_run,
         ),

@@ -25,7 +25,7 @@ from tests.lab.ports import unused_url
 from tests.lab.signing import SigningKey
 from tests.machine import PlainMachine, PlainSubvolumes
 from tests.trees import Content, listing
-from tests.unit.commands.busy import ETC, busy_machine, configure
+from tests.unit.commands.busy import ETC, TRANSFER, busy_machine, configure
 from tests.unit.commands.started import NOBODY, Commands, Ended, commands
 from tukit_sysext.exit_status import COMMAND_LINE
 
@@ -109,6 +109,9 @@ ROWS: Mapping[str, Row] = {
         misspelt={"sources refresh mian": "main"},
     ),
     "sources add": Row(argv="sources add new {folder} --no-check --key {folder}/key", needs_root=True, faults=False),
+    "sources import": Row(
+        argv="sources import {folder}/a.transfer --no-check --no-verify", needs_root=True, faults=False
+    ),
     "sources enable": Row(
         argv="sources enable main", empty=2, needs_root=True, faults=False, misspelt={"sources enable mian": "main"}
     ),
@@ -160,6 +163,7 @@ def folder() -> Iterator[Path]:
         folder.chmod(0o755)
         (folder / "key").write_bytes(SigningKey.shared().public())
         (folder / "key").chmod(0o644)
+        (folder / "a.transfer").write_text(TRANSFER)
         make_image(folder / "images", "hello", "1.0", release={"ID": "_any"}, manifest=None)
         yield folder
 

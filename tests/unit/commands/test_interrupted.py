@@ -26,7 +26,7 @@ from tests.crash.calls import TRACED, Call, parse
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.trees import listing
-from tests.unit.commands.busy import NEXT, busy_machine, configure
+from tests.unit.commands.busy import NEXT, TRANSFER, busy_machine, configure
 from tests.unit.commands.started import Commands, Ended, commands
 from tukit_sysext import cli
 
@@ -99,6 +99,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "unblock": Scenario(argv="unblock gdb=1.2"),
     "adopt": Scenario(argv="adopt tool"),
     "sources add": Scenario(argv="sources add new {folder} --no-check --key {folder}/key"),
+    "sources import": Scenario(argv="sources import {folder}/a.transfer --no-check --no-verify"),
     "sources disable": Scenario(argv="sources disable main"),
     "sources enable": Scenario(argv="sources enable main", before=lambda run, root: _disable(run, root)),
     "sources remove": Scenario(argv="sources remove new", before=lambda run, root: _add(run, root)),
@@ -157,6 +158,7 @@ def folder() -> Iterator[Path]:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="interrupted-", dir=memory if memory.is_dir() else None) as path:
         Path(path, "key").write_bytes(SigningKey.shared().public())
+        Path(path, "a.transfer").write_text(TRANSFER)
         yield Path(path)
 
 
