@@ -300,12 +300,12 @@ def test_that_a_publisher_has_none_is_found_out_of_a_few(
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("name", ["git-2.43.x86-64.manifest.gz", "git-2.43.x86-64.sysext.manifest.gz"])
 @pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("image", ["git-2.43.x86-64.sysext.raw", "git-2.43.x86-64.sysext.raw.zst"])
 def test_the_manifest_of_an_image_with_two_endings(
-    tmp_path: Path, key: SigningKey, cache: Path, name: str, named: bool, packed: bool
+    tmp_path: Path, key: SigningKey, cache: Path, name: str, named: bool, packed: bool, image: str
 ) -> None:
     """With and without .sysext; and one that somebody unpacked on the way is read under its old name."""
     repository = Repository(tmp_path / "own")
-    image = "git-2.43.x86-64.sysext.raw"
     (repository.folder / image).write_bytes(b"image")
     plain = json.dumps({"config": {"name": "git", "version": "2.43"}, "extension": KEYS}).encode()
     (repository.folder / name).write_bytes(gzip.compress(plain) if packed else plain)
