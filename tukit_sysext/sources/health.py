@@ -117,7 +117,7 @@ class HealthFile:
         document = {"sources": {name: asdict(each) for name, each in sorted(known.items()) if each is not None}}
         try:
             make_directory(self._path.parent)
-            write_file(self._path, json.dumps(document, indent=1).encode() + b"\n", durable=False)
+            write_file(self._path, json.dumps(document, indent=1).encode() + b"\n")
         except OSError as error:
             log.info("%s: cannot be written: %s", self._path, error.strerror)
 
