@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         again = statistics.median(_seconds(argv) for _ in range(arguments.runs))
         make_image(folder, "more", "1.0", release=_RELEASE, manifest=None, size_mib=arguments.size_mib)
         one_more = _seconds(argv)
+        subprocess.run(["gpgconf", "--homedir", str(key.folder), "--kill", "gpg-agent"], check=True)
         listed = (folder / "SHA256SUMS").read_text().count(".raw\n")
     if listed != arguments.images + 1:
         raise SystemExit("tests/bench: not all images were listed")

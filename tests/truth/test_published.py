@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +59,13 @@ def transfer(image: str) -> str:
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> Publisher:
+def publisher(tmp_path: Path) -> Iterator[Publisher]:
     """gdb for two levels, strace for any system."""
-    publisher = Publisher(tmp_path)
-    for version, level in LEVELS.items():
-        publisher.image("gdb", version, {"ID": "opensuse-microos", "SYSEXT_LEVEL": level})
-    publisher.image("strace", "6.1", {"ID": "_any"}, kind="gpt")
-    return publisher
+    with closing(Publisher(tmp_path)) as publisher:
+        for version, level in LEVELS.items():
+            publisher.image("gdb", version, {"ID": "opensuse-microos", "SYSEXT_LEVEL": level})
+        publisher.image("strace", "6.1", {"ID": "_any"}, kind="gpt")
+        yield publisher
 
 
 @pytest.fixture

@@ -13,16 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component
-from tukit_sysext.sources.candidate import Candidate
-from tukit_sysext.sources.naming import Naming, NotUnderstood
-from tukit_sysext.sources.protocol import Source
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.small_file import read_small
+
+if TYPE_CHECKING:  # status reads the file alone, and is fast
+    from tukit_sysext.sources.candidate import Candidate
+    from tukit_sysext.sources.naming import Naming, NotUnderstood
+    from tukit_sysext.sources.protocol import Source
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.unit.publish.publisher import Publisher
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> Publisher:
+def publisher(tmp_path: Path) -> Iterator[Publisher]:
     """Who publishes into an empty folder."""
-    return Publisher(tmp_path)
+    with closing(Publisher(tmp_path)) as publisher:
+        yield publisher

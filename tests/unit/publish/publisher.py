@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,17 @@ class Publisher:
         self.folder = path / "images"
         self.folder.mkdir()
         self.key = SigningKey.shared()
+        self._homes: set[str] = set()
         self.machine = PlainMachine(path / "machine")
         source = self.machine.root / "etc/tukit-sysext/sources.d/main.conf"
         source.parent.mkdir(parents=True)
         source.write_text(f"[Source]\nPath={self.folder}\nKeyring=/etc/tukit-sysext/key.gpg\n")
         self.keyring = self.key.write_keyring(self.machine.root / "etc/tukit-sysext/key.gpg")
+
+    def close(self) -> None:
+        """End the agents that gpg started."""
+        for home in self._homes:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)
 
     def image(self, name: str, version: str, release: Mapping[str, str] = RELEASE, **options: Any) -> Path:
         return make_image(self.folder, name, version, release=release, **{"manifest": None, **options})
@@ -41,6 +49,7 @@ class Publisher:
     def run(self, *options: str, status: int = 0, key: bool = True) -> None:
         argv = ["publish", str(self.folder), *options]
         argv += ["--key", self.key.fingerprint, "--homedir", str(self.key.folder)] if key else []
+        self._homes |= {after for word, after in pairwise(argv) if word == "--homedir"}
         assert cli.main(argv, machine=self.machine.machine) == status
 
     def offered(self) -> dict[str, list[str]]:

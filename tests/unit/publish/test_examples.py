@@ -13,8 +13,7 @@ from tests.unit.publish.publisher import Publisher, block
 pytestmark = [pytest.mark.root, pytest.mark.tool("gpg", "mksquashfs")]
 
 
-def test_an_image_with_mksquashfs_alone(tmp_path: Path) -> None:
-    publisher = Publisher(tmp_path)
+def test_an_image_with_mksquashfs_alone(publisher: Publisher, tmp_path: Path) -> None:
     (tmp_path / "hello.sh").write_text("#!/bin/sh\necho hello\n")
     commands = block("mkdir -p hello/usr/bin hello/usr/lib/extension-release.d").replace(
         "/srv/images", str(publisher.folder)

@@ -13,12 +13,11 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import Target
-from tukit_sysext.sources.health import SourceHealth
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKey
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.terminal.text import local_time
 
 
 def seen_sources(machine: Machine) -> Sequence[str]:
@@ -50,31 +49,6 @@ def key_document(key: PublicKey) -> dict[str, Any]:
     """A key for ``--json``."""
     expires = time_text(key.expires) if key.expires is not None else None
     return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids), "expires": expires}
-
-
-def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
-    """Why a source fails, and what can be done."""
-    yield Toned(f"Problem: source {name} {health.failure(local_time)}", Tone.BAD)
-    yield f"         next step: {next_step(name, health)}"
-
-
-def next_step(name: str, health: SourceHealth) -> str:
-    """What can be done where a source fails."""
-    return health.next_step or f"tukit-sysext sources refresh {name}, once what keeps it away is mended"
-
-
-def health_document(health: SourceHealth | None) -> dict[str, Any] | None:
-    """How a source is, for ``--json``; None where it was not asked yet."""
-    if health is None:
-        return None
-    return {
-        "asked": time_text(health.asked),
-        "last_good": time_text(health.good) if health.good is not None else None,
-        "images": health.images,
-        "failing_since": time_text(health.failing) if health.failing is not None else None,
-        "reason": health.reason or None,
-        "next_step": health.next_step or None,
-    }
 
 
 def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
