@@ -15,6 +15,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
+from tukit_sysext.formats import manifest
 from tukit_sysext.publish.memory import Content, Memory
 from tukit_sysext.rules.image_names import ImageName, calls_itself, read_image_name, readings, unusable
 from tukit_sysext.rules.release import ReleaseData
@@ -23,6 +24,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.unpack import unpack
 
 
@@ -166,7 +168,7 @@ def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
     found: list[DescriptionFile] = []
     for name in dict.fromkeys(description_names(image)):
         try:
-            content = (folder / name).read_bytes()
+            content = read_small(folder / name, limit=manifest.LIMIT + 1)
         except FileNotFoundError:
             continue
         said = known_from(content, image=image, where=name)

@@ -15,9 +15,11 @@ from typing import Any
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.system.durable import write_file
+from tukit_sysext.system.small_file import read_small
 
 FILE = ".tukit-sysext-published.json"
 _VERSION = 1
+_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +51,7 @@ Memory = Mapping[str, Remembered]
 def read_memory(folder: Path) -> Memory:
     """What a folder remembers. Raises OSError where the file is there and cannot be read."""
     try:
-        document = json.loads((folder / FILE).read_bytes())
+        document = json.loads(read_small(folder / FILE, limit=_LIMIT))
         if document["version"] != _VERSION:
             return {}
         return {name: _remembered(said) for name, said in document["files"].items()}

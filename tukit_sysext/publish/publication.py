@@ -30,6 +30,7 @@ from tukit_sysext.system.durable import sync_directory, write_file
 from tukit_sysext.system.gpg import Gpg
 from tukit_sysext.system.gpgv import check_signature
 from tukit_sysext.system.holders import holders
+from tukit_sysext.system.small_file import read_small
 
 NAMES = (LIST, *SIGNATURES)
 """What is replaced together."""
@@ -114,7 +115,7 @@ def _alone(folder: Path, *, wanted: bool) -> Iterator[None]:
 def _old_list(folder: Path) -> Mapping[str, str]:
     """The hashes of the list that is there, by file name; none where it is no list that a client takes."""
     try:
-        return checksums.parse((folder / LIST).read_bytes(), where=f"{folder}/{LIST}").hashes
+        return checksums.parse(read_small(folder / LIST, limit=checksums.LIMIT + 1), where=f"{folder}/{LIST}").hashes
     except (FileNotFoundError, checksums.ListRefused):
         return {}
 
