@@ -23,7 +23,7 @@ from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import GuardedSource
-from tukit_sysext.sources.protocol import FileSource, Source
+from tukit_sysext.sources.protocol import FileSource, MirroredSource, Source
 from tukit_sysext.sources.web import WebSource
 
 Ask = Callable[[Path, SourceSettings, Path], list[Candidate]]
@@ -49,7 +49,7 @@ def test_every_kind_of_source_is_tried() -> None:
         ):
             if all(hasattr(kind, part) for part in ("candidates", "describe", "fetch")):
                 found.add(kind)
-    assert found - {Source, FileSource, GuardedSource} == BACKENDS.keys()
+    assert found - {Source, FileSource, MirroredSource, GuardedSource} == BACKENDS.keys()
 
 
 def test_no_row_is_there_twice() -> None:
