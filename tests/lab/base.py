@@ -44,6 +44,7 @@ PACKAGES = (
     "python3-pluggy",
     "python3-pycurl",
     "python3-rich",
+    "python3-zstandard",
     "rpm",
     "rsync",
     "snapper",
