@@ -40,6 +40,7 @@ PACKAGES = (
     "gpgv",
     "python3",
     "python3-btrfsutil",
+    "python3-cffi-backend",  # python3-zstandard wants it under a name that is not its own, as above
     "python3-packaging",
     "python3-pluggy",
     "python3-pycurl",
