@@ -36,6 +36,7 @@ CALLS: Mapping[str, Sequence[str]] = {
     "gc": ("--dry-run", ""),
     "why": ("gdb",),
     "sources": ("",),
+    "publish": (),  # of no machine: tests/unit/publish/test_publish_command.py
     "doctor": ("",),
     "preflight": ("",),
     "plugins": ("", "--hooks"),

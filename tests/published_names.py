@@ -4,7 +4,7 @@
 The names, and the patterns that stand beside them in the publishers' own ``.transfer`` files or documentation, are
 facts of: openSUSE (download.opensuse.org, appliances and home:kukuk:sysext), thkukuk/microos-sysext, Flatcar's
 sysext-bakery, fedora-sysexts, Kairos, Frostyard, ParticleOS, and mkosi's default of ``Output=``. What a pattern sees
-in a name is not typed here: systemd-sysupdate says it (tests/truth/test_published_names.py).
+in a name is not typed here: systemd-sysupdate says it (tests/truth/test_patterns.py).
 
 Where tools differ
     * ``NAME-VERSION-RELEASE.ARCH``: sysextmgr, and sysupdate with ``NAME-@v.%a.raw``, part it at different places.
@@ -13,6 +13,7 @@ Where tools differ
       followed.
     * ``NAME-VERSION-VERSION_ID-ARCH``: sysupdate without ``%w`` takes the VERSION_ID for a part of the version, and
       then the image for another system is the newest one. Fedora's own pattern has ``%w``, and it is followed.
+    * ``~`` and ``^``, which UAPI.10 has in versions, are seen by no pattern of systemd 257, and by ours.
     * ``amd64``, ``x86_64``, ``aarch64``: to sysupdate's ``%a`` they are nothing; we take them for what they are.
     * A wildcard ``@a`` is a flag of partitions to sysupdate, and an architecture to others. sysupdate is followed.
 """

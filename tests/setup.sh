@@ -5,7 +5,7 @@
 # after `top` was set to the project's folder; defines functions and does nothing by itself.
 #
 #     setup_environment       PATH and environment that do not depend on who called
-#     setup_packages [NAME...]   the tools, from the distribution; on Debian these packages, too
+#     setup_packages          the tools, from the distribution; on Debian what $setup_more names, too
 #     setup_venv              $top/.venv with what tests/requirements.txt pins; sets $python
 #     setup_quick_venv        $top/.venv-quick, for which nothing of the distribution is needed but Python; sets $python
 #
@@ -42,7 +42,7 @@ setup_quietly() {
 setup_packages() {
     [ "$(id -u)" = 0 ] || setup_fail "must be run as root (it mounts file systems and installs packages): sudo $0"
     if command -v apt-get >/dev/null; then
-        setup_debian "$@"
+        setup_debian
     elif command -v zypper >/dev/null; then
         setup_suse
     elif command -v dnf >/dev/null; then
@@ -61,7 +61,7 @@ setup_debian() {
     for setup_package in btrfs-progs ca-certificates cpio curl dash debootstrap devscripts erofs-utils fdisk fish git gpg \
         gpg-agent gpgv groff-base mount openssl python3 python3-btrfsutil python3-pycurl python3-rpm python3-venv rpm \
         rsync selinux-policy-dev selinux-utils semodule-utils shellcheck squashfs-tools strace systemd \
-        systemd-container tinyproxy-bin util-linux xz-utils zsh zstd "$@"; do
+        systemd-container tinyproxy-bin util-linux xz-utils zsh zstd ${setup_more-}; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
             installed) ;;
             *) setup_missing="$setup_missing $setup_package" ;;

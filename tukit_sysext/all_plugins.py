@@ -62,5 +62,5 @@ class AllPlugins(Protocol):
     def free_space(self, machine: Machine, needed: frozenset[str]) -> bool:
         """Collect what nothing needs, but for these files of the store; whether anything went."""
 
-    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> None:
-        """Tell a settled event, by the name of its hook."""
+    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> bool:
+        """Tell a settled event, by the name of its hook; whether no plugin failed."""

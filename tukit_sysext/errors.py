@@ -52,6 +52,13 @@ class NotFound(SourceUnreachable):
     """A source answered: it does not have the file."""
 
 
+class NotServed(SourceUnreachable):
+    """A server answered: it does not give us the file.
+
+    A status of 400, 401 or 403, a redirect that is not followed, or a host alone that one was redirected to.
+    """
+
+
 class ImageBroken(TukitSysextError):
     """An image, or what describes it, is not what the signed or listed data says, or cannot be merged."""
 

@@ -134,6 +134,11 @@ class Layout:
         return self.state / "sources.json"
 
     @property
+    def quiet(self) -> Path:
+        """What a boot was judged by at which all was well, as a hash that libexec/guard makes."""
+        return self.state / "quiet"
+
+    @property
     def overlays(self) -> Path:
         """Upper layers of /etc of transactional-update < 5, one folder for each snapshot's number."""
         return self._at("/var/lib/overlay")

@@ -136,6 +136,14 @@ WAITS: Sequence[Wait] = (
         where="system/inspect_image.py:_TIMEOUT",
     ),
     Wait(
+        what="unpacking an image that is packed, and once more a known good one",
+        seconds=900,
+        times=2,
+        per=Per.IMAGE,
+        expiry=Expiry.NOT_REACHABLE,
+        where="system/unpack.py:_TIMEOUT",
+    ),
+    Wait(
         what="what looks through an image for what it needs",
         seconds=60,
         times=4,

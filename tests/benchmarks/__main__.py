@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import boot, cli, collect, fetch, resolve, settle, stages, worst
+from tests.benchmarks import boot, cli, collect, fetch, publish, resolve, settle, stages, worst
 
 BENCHMARKS = {
     "resolve": resolve,
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "cli": cli,
     "worst": worst,
     "boot": boot,
+    "publish": publish,
 }
 
 

@@ -2,8 +2,10 @@
 """What the guard adds to the boot of a machine with real systemd, in milliseconds, and how exposed our services are.
 
 guard has a figure for each number of images, all of them linked: cpu_ms is the CPU of the unit as systemd accounts it,
-sandbox included, and wall_ms the time from the start of its process to its end, both at a boot; command_ms is the CPU
-of the command alone, run again on the machine that is up. The medians of several boots and runs. sandbox_ms is the CPU
+sandbox included, and wall_ms the time from the start of its process to its end, both at a boot at which it looks at
+everything; unchanged_cpu_ms and unchanged_wall_ms the same at a boot at which nothing has changed since the last one;
+command_ms is the CPU of the command alone, run again on the machine that is up. The medians of several boots and runs.
+sandbox_ms is the CPU
 of the same unit where it runs true(1): what systemd takes for its settings. python_ms is the CPU of a Python that
 does nothing, for scale. exposure is the figure of `systemd-analyze security` for each service, from 0 to 10.
 """
@@ -19,11 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.booted import journal
 from tests.booted.disk import Disks
 from tests.booted.machine import Machine
-from tests.booted.units import BOOT, exposure
+from tests.booted.units import BOOT, exposure, wait_until_settled
 from tests.lab import Flavour, base
 from tests.on_lab.site import OLD, Site
+from tukit_sysext.layout import Layout
 
 # Runs on the machine: the CPU of a command in milliseconds, its start included, again and again.
 _CPU = """
@@ -39,6 +43,7 @@ print(json.dumps(found))
 """
 
 _GUARD = ["/usr/bin/tukit-sysext", "verify", "--boot"]
+_QUIET = str(Layout().quiet)
 _PYTHON = ["/usr/bin/python3", "-Ic", "pass"]
 _BEGIN, _END = "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"
 
@@ -72,16 +77,17 @@ def _measure(machine: Machine, arguments: argparse.Namespace) -> dict[str, Any]:
             site.publish(f"image{image:02}", "1.0", OLD)
             site.command("install", f"image{image:02}")
         there = max(there, count)
-        boots: list[tuple[float, float]] = []
-        for _ in range(arguments.boots):
-            machine.reboot()
-            boots.append(_of_unit(machine))
+        wait_until_settled(machine)
+        looking = _boots(machine, arguments.boots, look=True)
+        unchanged = _boots(machine, arguments.boots, look=False)
         if len(machine.merged()) != there:
             raise SystemExit("tests/bench: the images are not merged")
         python += _cpu(machine, _PYTHON, arguments.runs)
         guard[str(there)] = {
-            "cpu_ms": _median([cpu for cpu, _ in boots]),
-            "wall_ms": _median([wall for _, wall in boots]),
+            "cpu_ms": _median([cpu for cpu, _ in looking]),
+            "wall_ms": _median([wall for _, wall in looking]),
+            "unchanged_cpu_ms": _median([cpu for cpu, _ in unchanged]),
+            "unchanged_wall_ms": _median([wall for _, wall in unchanged]),
             "command_ms": _median(_cpu(machine, _GUARD, arguments.runs)),
         }
     return {
@@ -90,6 +96,19 @@ def _measure(machine: Machine, arguments: argparse.Namespace) -> dict[str, Any]:
         "python_ms": _median(python),
         "exposure": exposure(machine),
     }
+
+
+def _boots(machine: Machine, times: int, *, look: bool) -> list[tuple[float, float]]:
+    """CPU and wall time of the guard at boots, in milliseconds; ``look``: at such as know nothing of the last one."""
+    figures: list[tuple[float, float]] = []
+    for _ in range(times):
+        if look:
+            machine.path(_QUIET).unlink(missing_ok=True)
+        machine.reboot()
+        figures.append(_of_unit(machine))
+        if ("nothing has changed" in journal.text(machine, f"--unit={BOOT}")) is look:
+            raise SystemExit(f"tests/bench: {BOOT} looked, or did not, against what it was to do")
+    return figures
 
 
 def _of_unit(machine: Machine) -> tuple[float, float]:

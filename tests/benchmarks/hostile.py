@@ -24,11 +24,12 @@ DIRECTORIES = 2
 """Local ones: one hangs."""
 NAMELESS = 1
 """Sources whose server has a name that cannot be resolved."""
-IMAGES = 3
+IMAGES = 4
 """Those whose content comes."""
 PLUGINS = 1
 _LOCAL, _DEAD, _ANSWERS_NOTHING = "/var/local-images", "/run/dead", "/run/stuck"
 _MARK = b"systemd-dissect hangs with this one\n"
+_PACKED = b"unpacking hangs with this one\n"
 _WANTED, _STORED = 500, 20_000
 _HOUR = 3600
 
@@ -186,6 +187,13 @@ class HostileSite:
                 path.unlink()
                 path.write_text(f'#!/bin/sh\nif {with_this}; then exec {hang}; fi\nexec /usr/bin/{tool}.kept "$@"\n')
                 path.chmod(0o755)
+            path = self._site.lab.path(f"{PACKAGE}/system/unpacker.py")
+            hang = f"    if os.pread(descriptor, 100, 0) == {_PACKED!r}:\n        __import__('time').sleep({_HOUR})\n"
+            before = '    """Unpack, and say why not."""\n'
+            text = path.read_text()
+            if before not in text:
+                raise SystemExit("tests/bench: unpacker.py cannot be made to hang")
+            path.write_text(text.replace(before, before + hang))
 
     def _publish(self, versions: int) -> None:
         site, (many, crowd, trickle, gpgv, slow, silent) = self._site, self._webs
@@ -209,6 +217,7 @@ class HostileSite:
         with open(make_image(local, "stuck", "1", release=old), "ab") as file:
             file.write(_MARK)
         make_image(local, "published", "1", release=old)
+        (local / "packed-1.x86-64.raw.xz").write_bytes(_PACKED)
         write_checksums(local)
 
     def _configure(self) -> None:
@@ -223,7 +232,7 @@ class HostileSite:
         site.write(
             "/etc/tukit-sysext/sources.d/c-nowhere.conf", "[Source]\nURL=http://images.example.org/\nVerify=no\n"
         )
-        for name in ("many", "trickled", "stuck", "published", *(f"crowd{number}" for number in range(6))):
+        for name in ("many", "trickled", "stuck", "packed", "published", *(f"crowd{number}" for number in range(6))):
             site.want(name, policy="optional")
         for number in range(_WANTED):
             site.want(f"nobody-has-it-{number}", policy="optional")

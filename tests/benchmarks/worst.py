@@ -32,6 +32,7 @@ LIMITS: Mapping[str, float] = {
     "system/rpm_database.py:_TIMEOUT": 1,
     "system/lock.py:_PATIENCE": 1,
     "system/process.py:LEFT_AFTER": 0.5,
+    "system/unpack.py:_TIMEOUT": 1,
 }
 """Seconds of each limit here, as the table of waits names it."""
 _NONE = 3600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
-_WEB = "tukit_sysext/sources/web.py"
+_WEB_LIST = "tukit_sysext/sources/web_list.py"
 _TRUST = "tukit_sysext/sources/trust.py"
 _LISTED = "tukit_sysext/sources/repository.py"
 _LIST = "tukit_sysext/formats/checksums.py"
@@ -53,8 +53,8 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N7",
         "the newest time is not remembered",
-        _WEB,
-        "self._trust.remember(verified)",
+        _WEB_LIST,
+        "self._trust.remember(believed.verified)",
         "pass",
         f"{_REPLAY}::test_an_older_list_is_refused_until_it_is_reset",
     ),
@@ -77,9 +77,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N7",
         "the next mirror is not asked",
-        _WEB,
-        "urls.remove(base)",
-        "urls.clear()",
+        _WEB_LIST,
+        "bases.remove(base)",
+        "bases.clear()",
         f"{_REPLAY}::test_a_mirror_that_is_behind_is_passed_over",
     ),
     broken(
@@ -118,8 +118,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N10",
         "without a keyring everything is believed",
         _TRUST,
-        "        if keyring is None:\n",
-        "        if keyring is None:\n            return None\n",
+        "        if not rings:\n",
+        "        if not rings:\n            return None\n",
         f"{_TRUSTED}::test_without_a_keyring_nothing_is_believed",
     ),
     broken(
@@ -150,9 +150,17 @@ DEFENCES: tuple[Defence, ...] = (
         "N10",
         "what was checked once is good for any content",
         _TRUST,
-        "for part in (content, detached, keyring.content)",
-        "for part in (detached, keyring.content)",
+        "for part in (content, detached, *keyrings)",
+        "for part in (detached, *keyrings)",
         f"{_TRUSTED}::test_what_was_checked_is_remembered_for_these_bytes_alone",
+    ),
+    broken(
+        "N10",
+        "what was checked with other keyrings is good",
+        _TRUST,
+        "for part in (content, detached, *keyrings)",
+        "for part in (content, detached)",
+        f"{_TRUSTED}::test_what_was_checked_is_remembered_for_these_keyrings_alone",
     ),
     broken(
         "N10",

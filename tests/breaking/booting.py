@@ -11,6 +11,11 @@ _PROVISION = "tukit_sysext/change/provision.py"
 _FIRST = "tests/unit/change/test_provision.py"
 _PLAINLY = "tests/unit/update/test_told_plainly.py"
 _OWN = "tests/unit/change/test_own_transaction.py"
+_GUARD = "spec/libexec/guard"
+_BOOT = "tukit_sysext/commands/verify_boot.py"
+_UNCHANGED = "tests/unit/integrity/test_unchanged_boot.py"
+_EACH = f"{_UNCHANGED}::test_each_thing_that_a_boot_is_judged_by_makes_it_look"
+_KEPT = f"{_UNCHANGED}::test_where_the_next_boot_has_to_look_nothing_is_kept"
 _RULE = "tests/unit/integrity/test_merge_rule.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -249,8 +254,8 @@ DEFENCES: tuple[Defence, ...] = (
         "B10",
         "another default of which no event came is not settled after the boot",
         "tukit_sysext/commands/verify_boot.py",
-        "    settle_later(machine, scan)\n",
-        "",
+        "followed = settle_later(machine, scan)",
+        "followed = True",
         "tests/booted/test_without_plugin.py::test_a_rollback_is_seen_at_the_boot",
     ),
     broken(
@@ -364,6 +369,97 @@ DEFENCES: tuple[Defence, ...] = (
         "if document.pop(_ROOT, here) != here:",
         "if document.pop(_ROOT, here) is None:",
         "tests/unit/system/test_mark.py::test_each_kind_counts_under_its_own_root_alone",
+    ),
+    broken(
+        "B33",
+        "another snapshot is the same system",
+        _GUARD,
+        '"$places" ',
+        "",
+        f"{_EACH}[another snapshot boots]",
+    ),
+    broken(
+        "B33",
+        "what boots next does not matter",
+        _GUARD,
+        '"${default%% gen *}" ',
+        "",
+        f"{_EACH}[another one boots next]",
+    ),
+    broken(
+        "B33",
+        "links are looked at, and not where they lead",
+        _GUARD,
+        "stat -L -c '%n ",
+        "stat -c '%n ",
+        f"{_EACH}[an image]",
+        f"{_UNCHANGED}::test_what_is_not_known_makes_each_boot_look[a link that leads nowhere]",
+    ),
+    broken(
+        "B33",
+        "a time that anybody can set is believed",
+        _GUARD,
+        " %.9Y %.9Z'",
+        " %.9Y'",
+        f"{_EACH}[an image whose times are as they were]",
+    ),
+    broken(
+        "B33",
+        "what happened since the last boot does not matter",
+        _GUARD,
+        '"$was $ended" = "$hash $ledger"',
+        '"$was" = "$hash"',
+        f"{_EACH}[the ledger]",
+    ),
+    broken(
+        "B33",
+        "what is in /run is not looked at",
+        _GUARD,
+        '    [ ! -e "$mark" ] || look --stamp "$hash"\n',
+        "",
+        f"{_UNCHANGED}::test_what_is_not_known_makes_each_boot_look[a refusal]",
+    ),
+    broken(
+        "B33",
+        "what has no record, or is in quarantine, stays as it is",
+        _BOOT,
+        "each.good and each.recorded and each.quarantined is None",
+        "each.good",
+        f"{_KEPT}[an image without a record]",
+    ),
+    broken(
+        "B33",
+        "a boot that is not in the ledger was one",
+        _BOOT,
+        "entered and followed and not scan.unknown",
+        "not scan.unknown",
+        f"{_KEPT}[a snapshot that was not settled]",
+        f"{_UNCHANGED}::test_nor_where_the_boot_could_not_be_entered",
+    ),
+    broken(
+        "B33",
+        "others' plugins are not told of a boot",
+        _BOOT,
+        "quiet=plugins.only_built_in",
+        "quiet=True",
+        f"{_KEPT}[a plugin of others]",
+        f"{_UNCHANGED}::test_nor_where_one_of_our_plugins_is_missing",
+    ),
+    broken(
+        "B33",
+        "metrics that went with /run stay away",
+        _BOOT,
+        "this.quiet &= metrics.update(machine)",
+        "metrics.update(machine)",
+        f"{_KEPT}[metrics]",
+    ),
+    broken(
+        "B33",
+        "a refusal shows at one boot alone",
+        _BOOT,
+        "    this.quiet &= not machine.layout.refused.exists()\n",
+        "",
+        f"{_KEPT}[a refusal]",
     ),
     broken(
         "B15",

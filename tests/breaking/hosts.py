@@ -34,4 +34,20 @@ DEFENCES: tuple[Defence, ...] = (
         "patient=False",
         f"{_U}/test_entry.py::test_an_update_waits_for_a_server_that_is_away",
     ),
+    broken(
+        "N12",
+        "a mirror that is behind refuses an update",
+        "tukit_sysext/update/transaction.py",
+        "for image in plan.refusing) and resolver.ask_other_mirrors():",
+        "for image in plan.refusing) and False:",
+        f"{_U}/update/test_mirror_skew.py::test_the_other_mirror_has_what_fits",
+    ),
+    broken(
+        "N12",
+        "an older list of another mirror is taken for a newer one",
+        "tukit_sysext/sources/web_list.py",
+        "believed.verified.newest > known.verified.newest:",
+        "believed.verified.newest >= known.verified.newest:",
+        f"{_U}/sources/test_web_hosts.py::test_another_mirror_that_has_a_newer_list_is_found_where_it_is_asked_for",
+    ),
 )

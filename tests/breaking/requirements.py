@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an image has and needs: the rows R1 to R9."""
+"""What an image has and needs: the rows R10 to R13."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OFFERS_TESTS = "tests/unit/update/test_offers.py"
 
 DEFENCES: tuple[Defence, ...] = (
     Defence(
-        row="R1",
+        row="R10",
         what="an offset or a size leads out of an ELF file",
         edits=(
             (_ELF, "        if offset < 0 or offset + size > self._size:\n", "        if False:\n"),
@@ -27,7 +27,7 @@ DEFENCES: tuple[Defence, ...] = (
         tests=(f"{_ELF_TESTS}::test_a_cut_file_is_refused_wherever_it_ends",),
     ),
     broken(
-        "R1",
+        "R10",
         "a chain of versions turns in a circle",
         _ELF,
         "            if not fields[-1] and left > 1:\n",
@@ -35,7 +35,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_ELF_TESTS}::test_a_chain_that_turns_in_a_circle_ends",
     ),
     broken(
-        "R1",
+        "R10",
         "a name of a library is anything",
         _ELF,
         'return name.decode("ascii") if _NAME.fullmatch(name) else ""',
@@ -43,7 +43,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_ELF_TESTS}::test_a_name_that_no_library_has_is_left_out",
     ),
     broken(
-        "R1",
+        "R10",
         "an image has more files than anybody can keep",
         _CHILD,
         "        if self._entries > _MOST_ENTRIES or self._characters > _MOST_CHARACTERS:\n",
@@ -51,7 +51,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_CHILD_TESTS}::test_all_that_is_kept_has_a_limit",
     ),
     broken(
-        "R1",
+        "R10",
         "one file that cannot be understood hides what the others need",
         _CHILD,
         "        except (ElfRefused, OSError) as error:\n",
@@ -59,7 +59,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_CHILD_TESTS}::test_a_file_that_cannot_be_understood_is_named",
     ),
     broken(
-        "R2",
+        "R11",
         "a directory of an image hides a link of the system",
         _HIDING,
         "            if kind is Kind.LINK:\n",
@@ -68,7 +68,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_CHECKS_TESTS}::test_an_image_that_hides_the_system",
     ),
     broken(
-        "R2",
+        "R11",
         "a directory of an image shuts others out of the system's",
         _HIDING,
         "if node.mode & _OTHERS != _OTHERS and",
@@ -76,7 +76,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
     ),
     broken(
-        "R2",
+        "R11",
         "a link or a file of an image hides a directory of the system",
         _HIDING,
         "        elif kind is Kind.DIRECTORY:\n            what",
@@ -84,7 +84,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
     ),
     broken(
-        "R3",
+        "R12",
         "what is not known counts as not there",
         _CHECKS,
         "            if ground.packages.provides(requirement) is None:\n",
@@ -92,7 +92,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_CHECKS_TESTS}::test_what_is_not_known_refuses_nothing",
     ),
     broken(
-        "R4",
+        "R13",
         "a version that lacks what the one in use has replaces it",
         "tukit_sysext/update/options.py",
         "    if not missing:\n",
@@ -101,7 +101,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_NEEDS_TESTS}::test_refuse_counts_them_as_unfitting",
     ),
     broken(
-        "R4",
+        "R13",
         "what never was there speaks against every version",
         "tukit_sysext/update/offers.py",
         "        return lacking - (before or frozenset())\n",
@@ -109,7 +109,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_OFFERS_TESTS}::test_the_version_in_use_is_the_measure",
     ),
     broken(
-        "R4",
+        "R13",
         "a version in use that nobody looked through is held to lack nothing",
         "tukit_sysext/update/offers.py",
         "        if isinstance(before, Unknown):\n",
@@ -117,7 +117,7 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_OFFERS_TESTS}::test_where_the_version_in_use_is_not_known_nothing_is_worse",
     ),
     broken(
-        "R4",
+        "R13",
         "answers of another database count",
         "tukit_sysext/update/offers.py",
         'met = note.get("met") if note.get("identity") == self._identity else None',

@@ -85,9 +85,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P3",
         "a signature of which gpgv dies ends it at the first mirror",
-        "tukit_sysext/sources/web.py",
-        "except (ImageBroken, NoVerdict, SourceUnreachable) as error:",
-        "except (ImageBroken, SourceUnreachable) as error:",
+        "tukit_sysext/sources/web_list.py",
+        "except (ImageBroken, NoVerdict, _Apart) as error:",
+        "except (ImageBroken, _Apart) as error:",
         f"{_UPDATES}::test_the_next_mirror_is_tried",
     ),
     broken(

@@ -42,7 +42,7 @@ _LOOK_INTO_A_COPY = (
     (
         "system/inspect_image.py",
         'where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)',
-        'where = shutil.copy(f"/proc/self/fd/{image}", "/tmp/image")',
+        'import shutil; where = shutil.copy(f"/proc/self/fd/{image}", "/tmp/image")',
     ),
 )
 """A loop device on an image may make the kernel write all of it to the disk, which nobody promises."""
@@ -112,6 +112,9 @@ ELSEWHERE: Mapping[str, int] = {
     "change/purge.py": 1,  # the same
     "store/image_store.py": 1,  # another tool has written the same image meanwhile: unit/store/test_publish.py
     "change/adopt_entry.py": 1,  # what a person takes over by a command
+    # where images are published, which is no machine with links: unit/publish/test_killed.py has the order
+    "publish/publication.py": 1,
+    "publish/switching.py": 4,
     "system/disk_space.py": 1,  # finds out whether the disk is full
     "system/durable.py": 2,  # what sync_directory() itself is
 }

@@ -21,8 +21,9 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, UnknownState
 from tukit_sysext.formats.gpgv_status import SignatureCheck
-from tukit_sysext.net.attempt import Attempt, origin, redacted_message
+from tukit_sysext.net.attempt import Attempt, redacted_message
 from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.redirects import Redirects, origin, shown_url
 from tukit_sysext.net.request import Next, Request, RequestState, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import trust
@@ -83,9 +84,9 @@ def check_answer(data: bytes) -> None:
     head, _, body = data.partition(_BETWEEN)
     lines = head.split(b"\n")
     location = next((line.partition(b":")[2].strip() for line in lines if line.lower().startswith(b"location:")), b"")
-    for before, same_origin in ((0, False), (0, True), (7, False)):
+    for before, redirects in ((0, Redirects.ANY), (0, Redirects.ORIGIN), (7, Redirects.SECURE)):
         sink = _Sink()
-        request = Request(urls=[_URL], limit=_LIMIT, deadline=1.0, sink=sink, same_origin=same_origin)
+        request = Request(urls=[_URL], limit=_LIMIT, deadline=1.0, sink=sink, redirects=redirects)
         state = RequestState(request=request, remaining=[_URL])
         if before:
             sink.size, state.received, state.recognised_by, state.source = before, before, '"x"', _URL
@@ -99,14 +100,14 @@ def check_answer(data: bytes) -> None:
         assert state.received <= _LIMIT, "no more than the limit"
         assert sink.size in (state.received, _LIMIT + 1), "each byte is counted, but the one too many"
         assert sink.size <= _LIMIT or ended, "and then it has an end"
-        _outcome(outcome, state, same_origin=same_origin)
+        _outcome(outcome, state)
     text = head.decode("utf-8", "replace")
     port = origin(text)[2]
     assert port is None or 0 <= port < 2**16
     redacted_message(text)
 
 
-def _outcome(outcome: Response | tuple[Exception, Next], state: RequestState, *, same_origin: bool) -> None:
+def _outcome(outcome: Response | tuple[Exception, Next], state: RequestState) -> None:
     if isinstance(outcome, Response):
         assert all(text is None or text.isprintable() for text in (outcome.etag, outcome.modified))
         assert state.recognised_by.isprintable()
@@ -116,7 +117,8 @@ def _outcome(outcome: Response | tuple[Exception, Next], state: RequestState, *,
     if following is Next.REDIRECT:
         (place,) = state.redirects[_URL]
         assert origin(place)[0] in ("http", "https")
-        assert not same_origin or origin(place) == origin(_URL)
+        assert state.request.redirects is not Redirects.ORIGIN or origin(place) == origin(_URL)
+        assert not set("?#@") & set(shown_url(place).partition("//")[2].partition("/")[0])
 
 
 def make_answer(random: Random) -> bytes:
@@ -162,7 +164,8 @@ class _Transfers:
             assert text is None or isinstance(text, str)
         if request.etag is None and request.modified is None:
             return SourceUnreachable(f"{request.urls[0]}: no answer")
-        return Response(url=request.urls[0], body=b"", etag=request.etag, modified=request.modified, unchanged=True)
+        url = request.urls[0]
+        return Response(url=url, given_at=url, body=b"", etag=request.etag, modified=request.modified, unchanged=True)
 
 
 def check_list_note(data: bytes) -> None:
@@ -193,7 +196,7 @@ def check_signature_note(data: bytes) -> None:
     """What was kept of a signature's check; where the note is none, gpgv is asked, which here finds nothing good."""
     cache = Cache(scratch.folder() / "cache", writable=False)
     keyring = Keyring(path="/etc/keys.gpg", content=b"x")
-    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyring=keyring, max_age=86400)
+    settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyrings=(keyring,), max_age=86400)
     seen = Seen(scratch.folder() / "notes-seen", writable=False)
     document = _object(data)
     asked: Callable[..., SignatureCheck] = lambda *_: SignatureCheck(good=(), reasons=("nothing",), bad=False)  # noqa: E731

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -27,11 +28,11 @@ from tukit_sysext.rules.names import (
     published_name,
     shown_version,
 )
+from tukit_sysext.rules.prerelease import newer_key, order
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
 from tukit_sysext.rules.version import compare, sort_key
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.candidate import Standing
 
 IMAGE = "gdb-15.2.x86-64.raw"
 _HOST = ReleaseData({"ID": "opensuse-microos", "ID_LIKE": "suse opensuse", "VERSION_ID": "1", "SYSEXT_LEVEL": "g-2"})
@@ -104,26 +105,26 @@ _LIST = f"{SHA256_OF_NOTHING}  BEST-BEFORE-2030-01-31\n{'0a' * 32} *{IMAGE}\n{'f
 
 def check_description(data: bytes) -> None:
     try:
-        keys = manifest.parse(data, image=IMAGE, where="description")
+        keys = manifest.parse(data, image=IMAGE, where="description").keys
     except manifest.DescriptionRefused as error:
         told(str(error))
     else:
         assert {type(each) for pair in keys.items() for each in pair} <= {str}
         _judged(ReleaseData(keys))
-    known = repository.known_from(data, "x.manifest", image=IMAGE, where="description")
-    assert (known.failure is None) or (known.failure is Standing.BROKEN and known.release is None)
+    known = repository.known_from(data, image=IMAGE, where="description")
+    assert known.failure is None, "what says nothing is as none"
     told(known.reason)
     assert known.merge_name is None
 
 
 def check_packed_description(data: bytes) -> None:
     try:
-        plain = manifest.decompress(data, where="description")
+        plain = manifest.unpack(data, where="description")
     except manifest.DescriptionRefused as error:
         told(str(error))
     else:
         assert len(plain) <= manifest.LIMIT
-    told(repository.known_from(data, "x.manifest.gz", image=IMAGE, where="description").reason)
+    told(repository.known_from(data, image=IMAGE, where="description").reason)
 
 
 def _value(random: Random, depth: int = 0) -> object:
@@ -245,12 +246,15 @@ def check_order(data: bytes) -> None:
     for one, other in ((a, b), (b, c), (a, c)):
         assert compare(one, other) == -compare(other, one), "one way round as the other"
         assert compare(one, other) in (-1, 0, 1)
+        assert order(one, other) == -order(other, one), "pre-releases or not"
+    first, second, third = sorted((a, b, c), key=newer_key)
+    assert order(first, second) <= 0 and order(second, third) <= 0 and order(first, third) <= 0, "transitive"
     low, middle, high = sorted((a, b, c), key=sort_key)
     assert compare(low, middle) <= 0 and compare(middle, high) <= 0 and compare(low, high) <= 0, "transitive"
 
 
 def make_versions(random: Random) -> bytes:
-    first = word(random, "0019aAb-.~^_+", 8)
+    first = word(random, "0019aAbrc-.~^_+:", 8)
     others = (
         random.choice((word(random, "0019aAb-.~^_", 8), first + word(random, "01a-.~^", 3), first[1:])) for _ in "12"
     )
@@ -367,6 +371,7 @@ def check_packets(data: bytes) -> None:
         for key in keys:
             assert openpgp.fingerprint(key.fingerprint) == key.fingerprint
             told(" ".join(key.user_ids))
+            assert key.expires is None or 0 <= key.expires < 1 << 33
     try:
         plain = openpgp.fingerprint(data[:200].decode("utf-8", "replace"))
     except ValueError as error:
@@ -387,6 +392,20 @@ def _packet(tag: int, body: bytes, random: Random) -> bytes:
 def make_packets(random: Random) -> bytes:
     key = bytes((random.choice((4, 4, 4, 3, 5, 6)),)) + random.randbytes(random.randrange(4, 60))
     made = _packet(6, key, random)
+    issuer = hashlib.sha1(b"\x99" + len(key).to_bytes(2, "big") + key, usedforsecurity=False).digest()
+    area = b"".join(
+        bytes((len(part) + 1, kind)) + part
+        for kind, part in (
+            (2, random.randbytes(4)),
+            (9, random.randbytes(random.choice((0, 1, 4, 4, 4, 100)))),
+            (27, random.randbytes(random.randrange(3))),
+            (33, b"\x04" + issuer),
+        )
+        if random.random() < 0.9
+    )
+    kind = random.choice((0x10, 0x13, 0x18, 0x1F, 0x20))
+    said = bytes((random.choice((4, 4, 6, 3)), kind, 22, 10)) + len(area).to_bytes(2, "big") + area + bytes(2)
+    made += _packet(2, said[: random.choice((200, 200, random.randrange(60)))], random)
     for _ in range(random.randrange(4)):
         made += _packet(
             random.choice((13, 13, 14, 2, 17, 5)),

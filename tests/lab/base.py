@@ -43,11 +43,13 @@ PACKAGES = (
     "libzypp-config",
     "python3",
     "python3-btrfsutil",
+    "python3-cffi-backend",  # python3-zstandard wants it under a name that is not its own, as above
     "python3-packaging",
     "python3-pluggy",
     "python3-pycurl",
     "python3-rich",
     "python3-rpm",
+    "python3-zstandard",
     "rpm",
     "rsync",
     "snapper",
@@ -197,11 +199,12 @@ def root_of(suite: str) -> Path:
     partial = Path(tempfile.mkdtemp(prefix="partial-root-", dir=CACHE))
     partial.chmod(0o755)
     mirror = host_mirror()
+    script = Path("/usr/share/debootstrap/scripts", suite)  # a suite that is younger than debootstrap has none
     print(f"lab: building the base from {mirror} (once on this machine, about a minute)", file=sys.stderr)
     try:
         run_step(
             ["debootstrap", "--variant=minbase", "--merged-usr", f"--include={','.join(PACKAGES)}",
-             suite, str(partial), mirror],
+             suite, str(partial), mirror, str(script if script.exists() else script.with_name("sid"))],
             "debootstrap",
             host_proxies(),
         )  # fmt: skip

@@ -47,8 +47,9 @@ class SigningKey:
         algorithm: KeyAlgorithm = "ed25519",
         created: datetime | None = None,
         expires: datetime | None = None,
+        usage: Literal["sign", "cert"] = "sign",
     ) -> Self:
-        """Make a key in `folder`, which must not exist or be empty.
+        """Make a key in `folder`, which must not exist or be empty; one for `cert` signs by its subkeys alone.
 
         `created` is now, or a month before `expires` where that is not in the future. A key that has expired signs
         only with a `time` at which it had not. Raises ToolFailed with gpg's words.
@@ -60,7 +61,7 @@ class SigningKey:
         until = "never" if expires is None else _gpg_time(expires)
         status = _gpg(
             folder,
-            ["--status-fd", "1", "--quick-generate-key", name, algorithm, "sign", until],
+            ["--status-fd", "1", "--quick-generate-key", name, algorithm, usage, until],
             time=created,
         )
         words = next(line.split() for line in status.decode().splitlines() if " KEY_CREATED " in line)
@@ -121,6 +122,18 @@ class SigningKey:
             time=time,
         )
         return next(line.split()[3] for line in status.decode().splitlines() if " KEY_CREATED " in line)
+
+    def extend(self, until: datetime) -> None:
+        """Let the key expire later (or earlier) than it said."""
+        _gpg(self.folder, ["--quick-set-expire", self.fingerprint, _gpg_time(until)])
+
+    def certify(self, public: bytes) -> bytes:
+        """Another public key, certified by this one."""
+        _gpg(self.folder, ["--import"], public)
+        shown = _gpg(self.folder, ["--with-colons", "--show-keys"], public).decode()
+        other = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:"))
+        _gpg(self.folder, ["--quick-sign-key", other])
+        return _gpg(self.folder, ["--export", other])
 
     def revoke(self) -> None:
         """Revoke the key: what `public` gives from now on says so, and it signs no more."""

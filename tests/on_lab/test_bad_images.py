@@ -102,14 +102,28 @@ def test_descriptions_of_every_kind(site: Site, manifest: str | None) -> None:
     assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}
 
 
-def test_a_description_with_another_hash_is_refused(site: Site) -> None:
+def test_a_description_with_another_hash_counts_as_none(site: Site) -> None:
+    """Whoever puts it there keeps no image away: the content decides."""
     site.publish("debug", "1.0", OLD)
     site.publish("debug", "1.1", OLD)
     site.want("debug")
     path = site.images / "debug-1.1.x86-64.manifest.gz"
     path.write_bytes(published(site, "debug-1.0.x86-64.manifest.gz"))
     assert site.lab.tukit("execute", "true").returncode == 0
-    assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}
+    assert site.links(site.default()) == {"debug.raw": "debug-1.1.x86-64.raw"}
+
+
+def test_what_is_for_any_system_by_its_content_alone(site: Site) -> None:
+    """Its manifest was written before a script of the build set ID=_any, and the list has the hash of that."""
+    keys = {"ID": "another-system", "SYSEXT_LEVEL": "glibc-9"}
+    for version in ("1.0", "1.1"):
+        image = site.publish("debug", version, {"ID": "_any"}, manifest=None)
+        manifest = {"manifest_version": 1, "config": {"name": "debug", "version": version}, "extension": keys}
+        (site.images / image.name.replace(".raw", ".manifest")).write_text(json.dumps(manifest))
+        site.list_images()
+        site.want("debug")
+        assert site.lab.tukit("execute", "true").returncode == 0
+        assert site.links(site.default()) == {"debug.raw": f"debug-{version}.x86-64.raw"}
 
 
 def test_a_link_gets_the_name_that_systemd_accepts(site: Site) -> None:

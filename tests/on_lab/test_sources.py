@@ -25,7 +25,9 @@ def test_from_a_key_to_a_replayed_list_and_back(start_lab: StartLab, our_tree: P
 
     with Server(folder, login="lab:geheim") as closed:
         site.lab.path("/root/key.asc").write_bytes(web.key.public(armoured=True))
-        told = site.command("sources", "add", "main", closed.url, "--key", "/root/key.asc").stdout
+        add = ("sources", "add", "main", closed.url, "--key", "/root/key.asc")
+        assert "--no-check" in site.command(*add, check=False).stderr, "it cannot be looked at without the password"
+        told = site.command(*add, "--no-check").stdout
         assert web.key.fingerprint[-4:] in told
         site.write("/etc/tukit-sysext/credentials/main", "lab:geheim\n")
         site.lab.path("/etc/tukit-sysext/credentials/main").chmod(0o600)

@@ -189,3 +189,39 @@ def test_a_source_comes_and_goes_in_both(between: Site) -> None:
     assert not (tree / "etc/tukit-sysext/sources.d/usb.conf").exists()
     assert not (tree / "etc/tukit-sysext/keyrings/usb.gpg").exists()
     assert {row["name"] for row in between.json("sources")["sources"]} == {"main", "late"}
+
+
+def test_keys_that_change_with_an_update(site: Site) -> None:
+    """The import keyring is of a package: the new tree has the publisher's new key, the running one the old one."""
+    old, new = SigningKey.shared(), SigningKey.shared("Publisher, from now on <new@localhost>")
+    ring = "/usr/lib/systemd/import-pubring.pgp"
+    site.write("/etc/tukit-sysext/sources.d/keyed.conf", "[Source]\nPath=/var/cache/keyed\n")
+
+    def update(key: SigningKey) -> int:
+        """A transaction that brings this key in place of the one before."""
+        site.lab.path("/var/cache/key.pgp").write_bytes(key.public())
+        return site.lab.tukit("execute", "cp", "/var/cache/key.pgp", ring).returncode
+
+    def publish(version: str, key: SigningKey) -> None:
+        repository = Repository(site.lab.path("/var/cache") / "keyed")
+        make_image(repository.folder, "keyed", version, release=ANY)
+        repository.write_list()
+        repository.sign(key)
+
+    assert update(old) == 0
+    site.lab.reboot()
+    publish("1.0", old)
+    site.command("install", "keyed")
+    assert f"a key of {ring}" in site.command("sources").stdout
+
+    publish("1.1", new)
+    assert update(new) == 0
+    assert site.links(site.default())["keyed.raw"] == "keyed-1.1.x86-64.raw"
+    assert site.links()["keyed.raw"] == "keyed-1.0.x86-64.raw"
+    done = site.command("update", "keyed", check=False)
+    assert "is not in the keyring" in done.stderr
+    assert site.links()["keyed.raw"] == "keyed-1.0.x86-64.raw", "what it has, it keeps"
+
+    site.lab.reboot()
+    assert site.links()["keyed.raw"] == "keyed-1.1.x86-64.raw"
+    assert "is not in the keyring" not in site.command("update", "keyed").stderr

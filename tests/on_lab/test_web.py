@@ -97,7 +97,6 @@ FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "signature of another list": (signature_of_another_list, REFUSED),
     "signature 500": (fail("SHA256SUMS.gpg", Status(code=500)), AWAY),
     "manifest 500": (fail("*.manifest.gz", Status(code=500)), AWAY),
-    "manifest corrupted": (fail("*.manifest.gz", Corrupt(offset=20)), BROKEN),
     "image 404": (fail(NEWER, Status(code=404)), AWAY),
     "image 500": (fail(NEWER, Status(code=500)), AWAY),
     "image refused": (fail(NEWER, Refuse(reset=True)), AWAY),

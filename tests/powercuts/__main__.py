@@ -19,9 +19,10 @@ from tests.lab import LabError
 from tests.powercuts import judging
 from tests.powercuts.blocklog import Entry, read_entries
 from tests.powercuts.cuts import Cut, choose, flushed, survivors
-from tests.powercuts.recording import FLAVOUR, Recording, record
+from tests.powercuts.recording import Recording, record
 from tests.powercuts.survivor import Replay, Survivor
 from tests.rpm import TOP
+from tests.virtual.disk import FLAVOUR
 
 _UNITS = ("tukit-sysext-boot.service", "tukit-sysext-merge.service", "systemd-sysext.service")
 

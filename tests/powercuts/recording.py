@@ -13,18 +13,16 @@ from pathlib import Path
 from random import Random
 
 from tests.booted import disk
-from tests.lab import Flavour, Lab
+from tests.lab import Lab
 from tests.lab.disk import copy_sparse
-from tests.lab.distribution import Distribution
 from tests.lab.images import MARKS
 from tests.on_lab.site import IMAGES, NEW, OLD, Site
 from tests.powercuts.judging import Holding
 from tests.rpm import TOP
 from tests.virtual.base import Base, virtual_base
-from tests.virtual.disk import AGENT, AGENT_AT, enable_agent
+from tests.virtual.disk import prepared
 from tests.virtual.machine import VirtualMachine, logged_drive
 
-FLAVOUR = Flavour.TUMBLEWEED
 LATER = "/var/later"
 
 _TOP = Path(__file__).parent
@@ -132,16 +130,12 @@ def _script() -> dict[str, str]:
 
 def _make_disk(base: Base, package: Path, target: Path) -> dict[str, str]:
     """A disk with our package, one image, and what the run needs; gives the hashes of what is published."""
-    installed = disk.install(base.disk, FLAVOUR, [Distribution.of().build_rpm(package.parent), package])
-    try:
-        image = Path(f"/proc/self/fd/{installed}")
-        files = {AGENT: AGENT_AT, _TOP / "look.py": _LOOK_AT}
-        with Lab.start(FLAVOUR, image=image, install=files) as lab:
-            enable_agent(lab)
-            published = _publish(Site(lab=lab).prepare())
-            kept = lab.end()
-    finally:
-        os.close(installed)
+    published: dict[str, str] = {}
+
+    def prepare(lab: Lab) -> None:
+        published.update(_publish(Site(lab=lab).prepare()))
+
+    kept = prepared(base, package.parent, prepare, ours=package, files={_TOP / "look.py": _LOOK_AT})
     try:
         with open(target, "xb") as file:
             copy_sparse(Path(f"/proc/self/fd/{kept}"), file.fileno())

@@ -8,6 +8,7 @@ from datetime import datetime
 from tests.lab.images import make_image
 from tests.lab.repository import Repository
 from tests.on_lab.site import NEW, OLD, STORE, Site
+from tests.packing import pack
 
 ANY = {"ID": "_any"}
 NEXT = {"ID": "opensuse-microos", "VERSION_ID": "20261215", "SYSEXT_LEVEL": "glibc-2.44"}
@@ -63,10 +64,12 @@ def work(site: Site) -> None:
     repository = _repository(site)
     repository.publish("debug", "1.1", {**NEW, **site.identity})
     repository.publish("tools", "1.1", ANY)
+    pack(repository.publish("packed", "1.0", ANY), "xz")
     published(site, LATER)
     assert site.update().returncode == 0
     site.lab.reboot()
     site.command("verify", "--boot")
+    site.command("install", "packed")
     site.command("hold", "tools=1.1")
     site.command("block", "shell=0.9")
     configure(site, grace="0s")

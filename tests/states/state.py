@@ -17,6 +17,7 @@ from typing import Any
 from tests.lab.server import Server
 from tests.machine import PlainMachine
 from tests.rpm import TOP
+from tukit_sysext.system.mark import running_root
 
 FOLDER = TOP / "tests/data/state"
 ARCHIVE, MACHINE, FACTS = "state.tar.xz", "machine.json", "facts.json"
@@ -42,6 +43,15 @@ class LeftMachine:
         self.plain = PlainMachine(folder / "machine")
         self.root = self.plain.root
         self._restore_subvolumes()
+        self._restore_marks()
+
+    def _restore_marks(self) -> None:
+        """Marks of the root that ran are marks of the one that runs."""
+        for name in ("refused.json", "repair"):
+            path = self.root / "run/tukit-sysext" / name
+            document = json.loads(path.read_text())
+            if isinstance(document, dict) and "root" in document:
+                path.write_text(json.dumps({**document, "root": running_root()}))
 
     def _restore_subvolumes(self) -> None:
         marker, running = self.plain.subvolumes.FILE, self.machine["running"]

@@ -45,6 +45,7 @@ ROOMS = {
     "collect": "COLLECT: what no snapshot needs any more",
     "integrity": "verify, repair, recover, quarantine",
     "change": "what people ask for: install, remove, hold, sources, adopt, purge",
+    "publish": "a folder of images becomes a repository",
     "preflight": "would tonight's update be refused",
     "metrics": "the textfile of node_exporter",
     "plugin_api": "what a plugin imports",

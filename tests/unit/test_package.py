@@ -22,6 +22,7 @@ from tests.unit.test_project import SCRIPTS, destination, installed_files
 pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
 
 HEALTH = TOP / "spec/health-checker/tukit-sysext.sh"
+OPENSUSE_CONF = TOP / "spec/config-openSUSE/opensuse.conf"
 SITE = Path("/usr/lib/python3/dist-packages")
 INTERPRETER = os.path.realpath("/usr/bin/python3")
 """What the package is built for where nobody says otherwise, by its versioned name."""
@@ -55,10 +56,11 @@ def test_each_file_is_as_in_the_tree(archive: tarfile.TarFile, members: Mapping[
     """What the spec says is what comes out, with content, mode and place."""
     expected = {
         place.replace("%{_prefix}", "/usr")
+        .replace("%{_libexecdir}", "/usr/libexec")
         .replace("%{_unitdir}", "/usr/lib/systemd/system")
         .replace("%{_tmpfilesdir}", "/usr/lib/tmpfiles.d"): file
         for file in installed_files(TOP)
-        if (place := destination(file)) and "%{_mandir}" not in place and file != HEALTH
+        if (place := destination(file)) and "%{_mandir}" not in place and file not in (HEALTH, OPENSUSE_CONF)
     }
     expected |= {str(SITE / file.relative_to(TOP)): file for file in (TOP / "tukit_sysext").rglob("*.py")}
     for place, file in expected.items():
@@ -74,6 +76,14 @@ def test_the_plugin_of_health_checker_is_a_package_of_its_own(tmp_path: Path) ->
     plugin = "./usr/libexec/health-checker/tukit-sysext.sh"
     assert contents(rpm.with_name("tukit-sysext-health-checker.rpm"))[plugin] == HEALTH.read_bytes()
     assert plugin not in contents(rpm)
+
+
+def test_the_source_of_opensuse_is_a_package_of_its_own(tmp_path: Path) -> None:
+    """Who has another publisher, or none, does not install it."""
+    rpm = built(TOP, tmp_path / "built")
+    source = "./usr/lib/tukit-sysext/sources.d/opensuse.conf"
+    assert contents(rpm.with_name("tukit-sysext-config-openSUSE.rpm"))[source] == OPENSUSE_CONF.read_bytes()
+    assert source not in contents(rpm)
 
 
 def test_all_of_it_runs_with_the_interpreter_that_has_its_modules(

@@ -32,7 +32,7 @@ SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
 DISTRIBUTIONS = {"pyrpm": "python-rpm-spec"}
 
 # The folders of what others run; each file there is a sh script.
-SCRIPTS = {"hooks", "snapper-plugins", "zypp-plugins", "health-checker"}
+SCRIPTS = {"hooks", "snapper-plugins", "zypp-plugins", "health-checker", "libexec"}
 
 LAYOUT = {
     ".ci",
@@ -195,6 +195,8 @@ def destination(file: Path) -> str | None:
         return f"%{{_prefix}}/lib/tukit/plugins/{file.name}"
     if file.parent.name == "health-checker":
         return f"%{{_libexecdir}}/health-checker/{file.name}"
+    if file.parent.name == "libexec":
+        return f"%{{_libexecdir}}/tukit-sysext/{file.name}"
     if file.parent.name == "snapper-plugins":
         return f"%{{_prefix}}/lib/snapper/plugins/{file.name}"
     if file.parent.name == "zypp-plugins":
@@ -214,7 +216,7 @@ def destination(file: Path) -> str | None:
 
 def installed_files(top: Path) -> Iterator[Path]:
     """The files of the folders that the spec installs."""
-    for folder in ("hooks", "snapper-plugins", "zypp-plugins", "spec", "spec/health-checker"):
+    for folder in ("hooks", "snapper-plugins", "zypp-plugins", "spec", "spec/health-checker", "spec/libexec"):
         yield from (path for path in sorted((top / folder).iterdir()) if path.is_file())
 
 
@@ -378,6 +380,8 @@ FAULTS = [
     (file_list_problems, edit(SPEC, " tukit-sysext-refused.path", "")),
     (file_list_problems, edit(SPEC, "install -D -m 0755 hooks/50-tukit-sysext", "#")),
     (python_line_problems, edit(HOOK, "\npython=", "\npython3=")),
+    (file_list_problems, add("spec/libexec/more")),
+    (python_line_problems, edit("spec/libexec/guard", "\npython=", "\npython3=")),
     (python_line_problems, edit("snapper-plugins/60-tukit-sysext", "\npython=", "\npython=x\npython=")),
     (mode_problems, lambda top: (top / HOOK).chmod(0o644)),
     (mode_problems, lambda top: (top / "tests" / "run").chmod(0o644)),

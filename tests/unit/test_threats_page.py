@@ -18,12 +18,13 @@ EXPECTED += ["P0", "P1", "P2", "P4", "P5", "P6", "P7", "P8", "P9", "P10"]
 EXPECTED += ["P3", "P14"]
 EXPECTED += ["B1", "B2", "B3", "B4", "B5", "B6", "B7", "B9", "B10", "B11", "B12"]
 EXPECTED += ["B13", "B14", "B15", "B20"]
-EXPECTED += ["B30", "B31", "B32"]
+EXPECTED += ["B30", "B31", "B32", "B33"]
 EXPECTED += ["S1", "S2"]
-EXPECTED += ["M1"]
-EXPECTED += ["N30"]
+EXPECTED += ["M1", "M2", "M3", "M4", "M5", "M6"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
+EXPECTED += ["R10", "R11", "R12", "R13"]
 EXPECTED += ["R20", "R21", "R22", "R23"]
+EXPECTED += ["N30", "N31", "N32", "N33"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)
 _TEST = re.compile(r"`([^`]+)`")

@@ -36,6 +36,9 @@ def root(tmp_path: Path) -> Path:
     commands.mkdir()
     for command in ("rm", "sh", "sleep", "systemd-sysext", "test", "touch", "tukit-sysext"):
         (commands / command).touch(mode=0o755)
+    guard = tmp_path / "root/usr/libexec/tukit-sysext/guard"
+    guard.parent.mkdir(parents=True)
+    guard.touch(mode=0o755)
     return tmp_path / "root"
 
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests import selinux
 from tests.booted import disk
@@ -12,6 +14,7 @@ from tests.lab import Flavour, Lab
 from tests.lab.distribution import Distribution
 from tests.virtual.base import Base
 
+FLAVOUR = Flavour.TUMBLEWEED
 POLICY = "/etc/selinux/default"
 WITH_MODULE = "/etc/selinux/with-module"
 PORT = "org.opensuse.tukit-sysext.agent"
@@ -47,10 +50,27 @@ chcon system_u:object_r:default_t:s0 /.snapshots /.snapshots/1 /.snapshots/1/inf
 """
 
 
-def enable_agent(lab: Lab) -> None:
-    """Have the agent, which is at AGENT_AT, started where the disk is booted by qemu."""
-    lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
-    lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+def prepared(
+    base: Base, packages: Path, prepare: Callable[[Lab], object], *, ours: Path | None = None,
+    files: Mapping[Path, str] = MappingProxyType({}),
+) -> int:  # fmt: skip
+    """The descriptor of a disk for a machine of qemu that has our package and the agent, prepared as a lab.
+
+    :param packages: a folder in which packages are built
+    :param ours: our package, where it is not to be built from this project
+    :param files: more files, with their places on the disk
+    """
+    rpms = [Distribution.of().build_rpm(packages), ours or disk.build_ours(packages)]
+    installed = disk.install(base.disk, FLAVOUR, rpms)
+    try:
+        image = Path(f"/proc/self/fd/{installed}")
+        with Lab.start(FLAVOUR, image=image, install={AGENT: AGENT_AT, **files}) as lab:
+            lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
+            lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+            prepare(lab)
+            return lab.end()
+    finally:
+        os.close(installed)
 
 
 def labelled(base: Base, packages: Path) -> int:
@@ -58,16 +78,11 @@ def labelled(base: Base, packages: Path) -> int:
 
     :param packages: a folder in which they are built
     """
+
+    def label(lab: Lab) -> None:
+        lab.run(["systemctl", "mask", *_TIMERS], env={"SYSTEMD_OFFLINE": "1"})
+        lab.run(["sh", "-c", _LABEL], timeout=600)
+
     sources = selinux.lay_out(packages / "selinux")
     modules = {selinux.compiled(sources, name): f"/var/tmp/{name}.pp" for name in ("snapper", "tukit_sysext")}
-    rpms = [Distribution.of().build_rpm(packages), disk.build_ours(packages)]
-    installed = disk.install(base.disk, Flavour.TUMBLEWEED, rpms)
-    try:
-        image = Path(f"/proc/self/fd/{installed}")
-        with Lab.start(Flavour.TUMBLEWEED, image=image, install={AGENT: AGENT_AT, **modules}) as lab:
-            enable_agent(lab)
-            lab.run(["systemctl", "mask", *_TIMERS], env={"SYSTEMD_OFFLINE": "1"})
-            lab.run(["sh", "-c", _LABEL], timeout=600)
-            return lab.end()
-    finally:
-        os.close(installed)
+    return prepared(base, packages, label, files=modules)

@@ -22,7 +22,6 @@ from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.quantities import time_text
-from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.image_names import read_image_name
 from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, changing
 from tukit_sysext.snapshots.targets import Target, uninterrupted
@@ -98,8 +97,8 @@ def _conflict(wanted: WantedImage, version: str) -> str:
     """Why the next update would not keep the version; empty where nothing speaks against it."""
     if wanted.hold not in (None, version):
         return f"{wanted.origin} says Hold={wanted.hold}: the next update takes that version"
-    if wanted.constraint is not None and disallows(wanted.constraint, version):
-        return f"{wanted.origin} says Version={wanted.constraint}: the next update takes such a version"
+    if against := wanted.disallows(version):
+        return f"{wanted.origin}: {against}: the next update takes such a version"
     return ""
 
 

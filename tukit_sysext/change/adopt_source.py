@@ -107,10 +107,9 @@ def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None
     add = f"tukit-sysext sources add {NAME} {url} --key FILE --force"
     if not verify:
         return ["signatures are not verified (Verify=no), as sysextmgr did not"], add
-    try:
-        known = keyring.load(tree, None)
-    except UnknownState as error:
-        return [f"its signatures cannot be verified: {error}"], add
-    if known is None:
-        return ["no key is known, so that none of its lists is believed"], add
-    return [f"its lists have to be signed by a key of {known.path}"], None
+    known = keyring.load(tree, None)
+    if known.rings:
+        return [f"its lists have to be signed by a key of {keyring.paths(known.rings)}"], None
+    if known.problems:
+        return [f"its signatures cannot be verified: {'; '.join(known.problems)}"], add
+    return ["no key is known, so that none of its lists is believed"], add

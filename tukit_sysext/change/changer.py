@@ -212,7 +212,7 @@ def _spare(image: ImagePlan, facts: Facts) -> ImagePlan:
     if image.action is not Action.LEAVE_OUT or not image.remove:
         return image
     # what is blocked has to go; what only differs from what is held or asked for stays
-    linked = current(facts, replace(image.wanted, hold=None, constraint=None, sources=()))
+    linked = current(facts, replace(image.wanted, hold=None, constraint=None, series=None, sources=()))
     if linked is None or linked.standing is not Standing.FITS:
         return image
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))

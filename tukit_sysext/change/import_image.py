@@ -13,7 +13,7 @@ from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import Share, time_text
-from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.image_names import calls_itself, read_image_name
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
@@ -133,13 +133,14 @@ def check_packable(folder: Path) -> None:
 
 
 def name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:
-    """The name and version of an image: as its file name says, else as its content does."""
-    parsed = read_image_name(called)
-    if parsed is not None:
+    """The name and version of an image: as its file name says where its content agrees, else as that does."""
+    merge_name = inspection.merge_name
+    parsed = read_image_name(called, [merge_name])
+    if parsed is not None and calls_itself(merge_name, name=parsed.name, version=parsed.version, file_name=called):
         return parsed.name, parsed.version
     # VERSION_ID is that of the system that the image is for
     version = inspection.release.get("SYSEXT_VERSION_ID") or UNKNOWN_VERSION
-    return check_component(inspection.merge_name), version
+    return check_component(merge_name), version
 
 
 def _record(

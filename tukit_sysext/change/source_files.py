@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.config import keyring, values
-from tukit_sysext.config.files import load
+from tukit_sysext.config.files import load, read
+from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.own_files import ETC, delete, own_folder
-from tukit_sysext.config.settings import SOURCES, load_configuration
+from tukit_sysext.config.settings import SOURCES, SourceSettings, load_configuration, read_source
 from tukit_sysext.config.wanted import State, load_wanted
-from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
+from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
@@ -32,7 +33,7 @@ KEYRINGS = "keyrings"
 KEY_LIMIT = 1024 * 1024
 """The most bytes that a file of keys may have."""
 
-_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify"))
+_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify", "Enabled"))
 """Keys that are written anew: whoever gives a key wants signatures verified by it."""
 
 
@@ -41,7 +42,8 @@ class NewSource:
     """A source to be written: URLs of servers that mirror each other, or one directory.
 
     ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``pins`` fingerprints of
-    primary keys, ``priority`` as in the file.
+    primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed. ``made_by``: the command
+    that makes it, for who reads the file.
     """
 
     name: str
@@ -50,6 +52,8 @@ class NewSource:
     key: bytes | None
     pins: tuple[str, ...]
     priority: int | None
+    verify: bool = True
+    made_by: str = "sources add"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,14 +101,17 @@ class _Prepared:
         file = Path(_source_file(self.new.name))
         return Written(target=self.target, file=file, keyring=keyring_file, keys=self.keys)
 
+    def kept(self) -> Sequence[str]:
+        """What stays of the file that is replaced."""
+        return _kept(self.tree, self.before, self.new) if self.before is not None else []
+
     def write(self) -> Written:
         """Write it."""
         new, tree, written = self.new, self.tree, self.preview()
         if self.binary is not None:
             _write(tree, _key_file(new.name), self.binary)
-        kept = _kept(tree, self.before, new) if self.before is not None else []
         try:
-            _write(tree, _source_file(new.name), _text(new, written.keyring, kept).encode())
+            _write(tree, _source_file(new.name), _text(new, written.keyring, self.kept()).encode())
         except TukitSysextError:
             if written.keyring is not None and self.before is None:
                 with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
@@ -148,7 +155,7 @@ def _key_file(name: str) -> str:
 
 
 @contextmanager
-def _opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
+def opened(targets: Sequence[Target]) -> Iterator[Sequence[tuple[Target, Tree]]]:
     """The trees, each of which can be changed. No interruption comes between two of them."""
     with ExitStack() as stack:
         trees = [(target, stack.enter_context(Tree(target.path))) for target in targets]
@@ -167,9 +174,22 @@ def add(targets: Sequence[Target], new: NewSource, *, force: bool, dry_run: bool
         check_component(new.name)
     except NameRefused as error:
         raise UsageError(f"the source's name: {error}") from error
-    with _opened(targets) as trees:
+    with opened(targets) as trees:
         prepared = [_prepare(target, tree, new, force=force) for target, tree in trees]
         return [each.preview() if dry_run else each.write() for each in prepared]
+
+
+def planned(target: Target, new: NewSource) -> SourceSettings:
+    """A source as a tree would read it once it is written. Raises TukitSysextError where it would not do."""
+    with Tree(target.path) as tree:
+        prepared = _prepare(target, tree, new, force=True)
+        text = _text(new, None, prepared.kept())
+        settings, _ = read_source(tree, new.name, read(_source_file(new.name), text.encode()))
+    if settings is None:
+        raise UsageError(f"{new.name}: no name of a source")
+    if prepared.binary is None:
+        return settings
+    return replace(settings, keyrings=(Keyring(path=_key_file(new.name), content=prepared.binary),))
 
 
 def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
@@ -190,26 +210,32 @@ def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Pre
 
 def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ...]]:
     """The keys that count: those that were given, in binary form, else those of the system."""
-    content, where = new.key, "the file of keys"
-    if content is None:
-        try:
-            system = keyring.load(tree, None)
-        except UnknownState as error:
-            raise TukitSysextError(str(error), next_step="give the key with --key FILE") from error
-        if system is None:
-            raise TukitSysextError(
-                "there is no keyring of the system that a fingerprint could choose from",
-                next_step="give the key with --key FILE",
-            )
-        content, where = system.content, system.path
+    if not new.verify:
+        return None, ()
+    if new.key is not None:
+        binary = _binary(new.key, "the file of keys")
+        return binary, openpgp.public_keys(binary)
+    system = keyring.load(tree, None)
+    if not system.rings:
+        raise TukitSysextError(
+            "; ".join(system.problems) or "there is no import keyring of the system whose keys could be believed",
+            next_step="give the key with --key FILE",
+        )
+    keys = [key for ring in system.rings for key in openpgp.public_keys(_binary(ring.content, ring.path))]
+    return None, tuple({key.fingerprint: key for key in keys}.values())
+
+
+def _binary(content: bytes, where: str) -> bytes:
+    """Public keys in binary form. Raises TukitSysextError for anything else."""
     try:
         binary = openpgp.dearmour(content)
-        return binary if new.key is not None else None, openpgp.public_keys(binary)
+        openpgp.public_keys(binary)
     except ValueError as error:
         raise TukitSysextError(
             f"{where}: cannot be used as an OpenPGP public key: {error}",
             next_step="the publisher has it, or: gpg --export --armor FINGERPRINT",
         ) from error
+    return binary
 
 
 def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
@@ -249,12 +275,13 @@ def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
 
 
 def _text(new: NewSource, keyring_file: Path | None, kept: Sequence[str]) -> str:
-    lines = ["# written by tukit-sysext sources add", "[Source]"]
+    lines = [f"# written by tukit-sysext {new.made_by}", "[Source]"]
     lines += [f"URL={url}" for url in new.urls]
     lines += [f"Path={new.path}"] if new.path is not None else []
     lines += [f"Keyring={keyring_file}"] if keyring_file is not None else []
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
+    lines += [] if new.verify else ["Verify=no"]
     return "\n".join([*lines, *kept]) + "\n"
 
 
@@ -264,7 +291,7 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
     Keys that another source names stay. Raises TukitSysextError, OSError.
     """
     file = _source_file(name)
-    with _opened(targets) as trees:
+    with opened(targets) as trees:
         files = [(target, tree, _files(tree, name)) for target, tree in trees]
         ours = [
             (tree, _removal(target, tree, name, weaker=len(there) > 1))
@@ -295,13 +322,16 @@ def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
         if source.name != name
         and any((value.key, os.path.normpath(value.text)) == ("Keyring", key) for value in source.effective)
     )
-    images = load_wanted(tree).images.values() if not weaker else ()
     return Removed(
         target=target,
         files=(_source_file(name), *((key,) if has_key and not users else ())),
         kept=key if has_key and users else None,
         users=users,
-        wanted_by=tuple(
-            sorted(image.name for image in images if name in image.sources and image.state is State.WANTED)
-        ),
+        wanted_by=() if weaker else wanting(tree, name),
     )
+
+
+def wanting(tree: Tree, name: str) -> tuple[str, ...]:
+    """Images that are wanted from a source alone."""
+    images = load_wanted(tree).images.values()
+    return tuple(sorted(image.name for image in images if name in image.sources and image.state is State.WANTED))

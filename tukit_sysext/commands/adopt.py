@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""``tukit-sysext adopt``: take over entries of /etc/extensions that are not ours, and the source of sysextmgr.conf."""
+"""``tukit-sysext adopt``: take over entries of /etc/extensions that are not ours, and what other tools have to bring:
+the source of sysextmgr.conf, and the transfers of sysupdate.d.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tukit_sysext.change import sysupdate
 from tukit_sysext.change.adopt_entry import Adopted, adopt, preview
 from tukit_sysext.change.adopt_source import AdoptedSource, adopt_source
+from tukit_sysext.change.transfer_import import ImportOptions
+from tukit_sysext.commands.common import importing
+from tukit_sysext.commands.common.importing import TreeImport
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.wanted import Policy, State
 from tukit_sysext.errors import TukitSysextError
@@ -101,10 +107,16 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             stack.enter_context(shared(machine.layout.lock))
         sites = [_look(target, stack.enter_context(Tree(target.path)), dry_run=dry_run) for target in targets]
         results = list(_results(sites, arguments.names, policy, dry_run=dry_run))
+    imports: list[TreeImport] = []
+    if not arguments.names:
+        options = ImportOptions(policy=arguments.policy)
+        imports = importing.import_transfers(machine, targets, sysupdate.of_tree, options, check=False, dry_run=dry_run)
     out = Output.of(arguments)
-    out.json(_document(results, dry_run=dry_run))
+    out.json({**_document(results, dry_run=dry_run), "transfers": importing.document(imports)})
     _show(out, results, dry_run=dry_run, several=len(targets) > 1)
-    if not results:
+    importing.show(out, imports, dry_run=dry_run)
+    failures = [failure for each in imports for failure in each.failures if failure.extension]
+    if not results and not failures and not any(each.imports for each in imports):
         out.say("Nothing to take over: every entry of /etc/extensions is ours.")
     for done, target in _alone(results, sites):
         out.warn(
@@ -112,7 +124,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             next_step=f"tukit-sysext install {done.adopted.name}, to have the image there too",
         )
     tell_open_transactions(machine, arguments, out)
-    return ExitStatus.FAILED if any(isinstance(result, _Failure) for result in results) else ExitStatus.DONE
+    failed = bool(failures) or any(isinstance(result, _Failure) for result in results)
+    return ExitStatus.FAILED if failed else ExitStatus.DONE
 
 
 def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:

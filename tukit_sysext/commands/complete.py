@@ -113,25 +113,15 @@ def _trees(machine: Machine) -> Iterator[str]:
 
 def _published(machine: Machine) -> Iterator[str]:
     """Files of the store, and those that the sources' lists had when they were fetched last."""
+    from tukit_sysext.commands.common.last_lists import last_list
     from tukit_sysext.config.settings import load_configuration
-    from tukit_sysext.formats import checksums
-    from tukit_sysext.sources.cache import LISTS, Cache
-    from tukit_sysext.sources.repository import LIST
-    from tukit_sysext.system.small_file import read_small
 
     yield from _names(machine.layout.store)
-    cache = Cache(machine.layout.cache, writable=False)
     with Tree(machine.layout.root) as tree:
         sources = load_configuration(tree).sources
-    for name, source in sources.items():
-        try:
-            if source.path is not None:
-                content = read_small(os.path.join(source.path, LIST), limit=checksums.LIMIT)
-            else:
-                content = cache.content(str((cache.note(LISTS, name) or {}).get("list"))) or b""
-            yield from checksums.parse(content, where=name).hashes
-        except (OSError, TukitSysextError):
-            continue
+    for source in sources.values():
+        listed = last_list(machine, source)
+        yield from listed.hashes if listed is not None else ()
 
 
 def _names(folder: os.PathLike[str]) -> list[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
@@ -17,6 +17,7 @@ from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.constraint import check_specifier
+from tukit_sysext.rules.prerelease import check_series
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
@@ -26,21 +27,25 @@ from tukit_sysext.terminal.suggest import nearest
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Install images. 0; nothing is changed where a required one cannot be had in one of the trees."""
     names = parse_names(arguments.names)
-    keys: dict[str, Sequence[str] | None] = {}
-    try:
-        if arguments.constraint is not None:
-            keys["Version"] = (check_specifier(arguments.constraint),)
-        if arguments.source is not None:
-            keys["Source"] = (component(arguments.source),)
-    except ValueError as error:
-        option = "--source" if "Version" in keys or arguments.constraint is None else "--version"
-        raise UsageError(f"{option}: {error}") from error
+    keys: dict[str, Sequence[str] | None] = {
+        **_key("--version", "Version", check_specifier, arguments.constraint),
+        **_key("--series", "Series", check_series, arguments.series),
+        **_key("--source", "Source", component, arguments.source),
+    }
     targets = acting(machine, arguments)
     if arguments.source is not None:
         _check_source(arguments.source, targets)
     return carry(
         machine, arguments, [_request(target, names, keys, arguments.policy) for target in targets], needed=names
     )
+
+
+def _key(option: str, key: str, check: Callable[[str], str], text: str | None) -> dict[str, Sequence[str] | None]:
+    """What an option has to stand in the file. Raises UsageError."""
+    try:
+        return {key: (check(text),)} if text is not None else {}
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
 
 
 def _check_source(name: str, targets: Sequence[Target]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.last_lists import in_words
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import State, WantedImage
@@ -15,7 +16,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
-from tukit_sysext.rules.version import compare
+from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.tree import Tree
@@ -57,6 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.tell(_nothing(facts, arguments, away))
     elif arguments.all:
         _print_versions(output, shown, versions)
+        output.show(Toned(line, Tone.NOTICE) for line in in_words(facts.not_understood))
     else:
         rows = [_row(offer, facts) for offer in shown]
         output.table(("Image", "Installed", "Newest", "State"), rows)
@@ -125,7 +127,7 @@ def _state(offer: Offer, facts: Facts) -> str:
             return Toned(f"masked by {facts.masked[offer.name]}", Tone.FAINT)
         return "available" if offer.newest is not None else Toned(f"does not fit: {_why_none(offer)}", Tone.FAINT)
     if offer.update is not None:
-        if compare(offer.update, offer.installed or "") < 0:
+        if order(offer.update, offer.installed or "") < 0:
             return Toned(f"{offer.update} is held, update goes back to it", Tone.NOTICE)
         lost = f"; {offer.installed} is {offer.damage}" if offer.damage else ""
         return Toned(f"update to {offer.shown_update}{lost}", Tone.BAD if lost else Tone.STRONG)
@@ -222,6 +224,9 @@ def _document(
                 **({} if versions is None else {"versions": [_version(item) for item in versions[offer.name]]}),
             }
             for offer in shown
+        ],
+        "not_understood": [
+            {"source": file.source, "file": file.file_name, "reason": file.reason} for file in facts.not_understood
         ],
         "not_asked": [{"source": name, "reason": reason} for name, reason in away.items()],
     }

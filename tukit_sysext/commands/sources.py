@@ -4,31 +4,30 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import (
-    health_document,
-    key_document,
-    key_lines,
-    next_step,
-    seen_sources,
-)
+from tukit_sysext.commands.common.known_sources import key_document, seen_sources, trusted_key_lines
+from tukit_sysext.commands.common.last_lists import NotTaken, not_taken
+from tukit_sysext.commands.common.source_health import health_document, next_step
 from tukit_sysext.commands.common.trees import tree_document
+from tukit_sysext.config.keyring import paths
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
+from tukit_sysext.sources.naming import Naming
 from tukit_sysext.sources.seen import Seen
-from tukit_sysext.sources.trusted_keys import trusted_keys
+from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
+from tukit_sysext.update.local import LocalLook
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,14 +38,17 @@ class _SourceStatus:
     """
 
     settings: SourceSettings
-    keys: tuple[PublicKey, ...]
+    keys: TrustedKeys
     seen: Mapping[str, int]
     problems: tuple[str, ...]
     health: SourceHealth | None
+    not_taken: NotTaken
 
     @property
     def state(self) -> str:
         """Whether its list is good."""
+        if not self.settings.enabled:
+            return "disabled"
         if self.health is None:
             return "not asked yet"
         return "good" if self.health.failing is None else Toned("FAILS", Tone.BAD)
@@ -84,16 +86,17 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     running, *more = running_and_next(machine)
     with Tree(running.path) as tree:
-        configuration = load_configuration(tree)
+        look = LocalLook(machine, tree)
+        configuration, naming = look.configuration, look.naming(look.facts())
     health = HealthFile.of(machine).read()
-    rows = [
-        _row(machine, configuration, source, health.get(name)) for name, source in sorted(configuration.sources.items())
-    ]
-    others = sorted(set(seen_sources(machine)) - configuration.sources.keys())
+    every = {**configuration.sources, **configuration.disabled}
+    rows = [_row(machine, configuration, source, health.get(name), naming) for name, source in sorted(every.items())]
+    others = sorted(set(seen_sources(machine)) - every.keys() - configuration.masked.keys())
     differences = [difference for target in more if (difference := _difference(configuration, target)) is not None]
     output.json(
         {
             "sources": [_document(row) for row in rows],
+            "masked": dict(configuration.masked),
             "seen_only": others,
             "differences": [
                 {
@@ -106,7 +109,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    output.show(_lines(rows, others, differences))
+    verbose = getattr(arguments, "verbose", False)
+    output.show(_lines(rows, configuration.masked, others, differences, verbose=verbose))
     return ExitStatus.DONE
 
 
@@ -124,12 +128,12 @@ def _difference(here: Configuration, target: Target) -> _TreeDifference | None:
 
 
 def _row(
-    machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None
+    machine: Machine, configuration: Configuration, source: SourceSettings, health: SourceHealth | None, naming: Naming
 ) -> _SourceStatus:
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
-    trust = trusted_keys(source)
+    trust = trusted_keys(source, time.time())
     problems += trust.problems
-    if source.verify and source.keyring is None:
+    if source.verify and not source.keyrings:
         problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
     if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
         problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no https:// URL")
@@ -138,11 +142,23 @@ def _row(
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
         problems.append(str(error))
-    return _SourceStatus(settings=source, keys=trust.keys, seen=seen, problems=tuple(problems), health=health)
+    return _SourceStatus(
+        settings=source,
+        keys=trust,
+        seen=seen,
+        problems=tuple(problems),
+        health=health,
+        not_taken=not_taken(machine, source, naming),
+    )
 
 
 def _lines(
-    rows: Sequence[_SourceStatus], others: Sequence[str], differences: Sequence[_TreeDifference]
+    rows: Sequence[_SourceStatus],
+    masked: Mapping[str, str],
+    others: Sequence[str],
+    differences: Sequence[_TreeDifference],
+    *,
+    verbose: bool,
 ) -> Iterator[str | Table]:
     if not rows:
         yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
@@ -164,9 +180,21 @@ def _lines(
     for row in rows:
         yield ""
         yield f"{row.settings.name}: {_trust(row.settings)}"
-        yield from (f"  {line}" for line in key_lines(row.keys))
+        if not row.settings.enabled:
+            yield f"  disabled, it is not asked; next step: tukit-sysext sources enable {row.settings.name}"
+            continue
+        yield from (f"  {line}" for line in trusted_key_lines(row.keys.keys))
+        if row.newest is not None:
+            when, key = row.newest
+            where = ", ".join(row.keys.keyrings_of(key)) or "no keyring of it any more"
+            yield f"  newest list seen: signed {local_time(when)} by {key}, a key of {where}"
+        yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
+        yield from (f"  {line}" for line in row.not_taken if verbose)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
+    for name, by in sorted(masked.items()):
+        yield ""
+        yield f"{name}: hidden by {by}, it is not asked; next step: tukit-sysext sources enable {name}"
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
@@ -191,7 +219,7 @@ def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
 def _trust(source: SourceSettings) -> str:
     if not source.verify:
         return "not verified (Verify=no): whoever is on the way can put anything there"
-    where = source.keyring.path if source.keyring is not None else "no keyring"
+    where = paths(source.keyrings) or "no keyring"
     pinned = ", pinned" if source.fingerprints is not None else ""
     oldest = f", signed at most {span_text(source.max_age)} ago" if source.max_age is not None else ""
     return f"signed by a key of {where}{pinned}{oldest}"
@@ -202,17 +230,21 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
     return {
         "name": row.settings.name,
         "file": row.settings.origin,
+        "enabled": row.settings.enabled,
         "kind": row.kind,
         "where": list(row.where),
         "priority": row.settings.priority,
         "verify": row.settings.verify,
-        "keyring": row.settings.keyring.path if row.settings.keyring is not None else None,
-        "keys": [key_document(key) for key in row.keys],
+        "keyrings": [ring.path for ring in row.settings.keyrings],
+        "keys": [{**key_document(each.key), "keyrings": list(each.keyrings)} for each in row.keys.keys],
         "pinned": list(row.settings.fingerprints) if row.settings.fingerprints is not None else None,
         "credentials": row.settings.credentials.path if row.settings.credentials is not None else None,
         "max_age": row.settings.max_age,
         "newest_seen": time_text(newest[0]) if newest is not None else None,
         "newest_seen_key": newest[1] if newest is not None else None,
         "health": health_document(row.health),
+        "warnings": list(row.keys.warnings),
+        "not_understood": [{"file": file.file_name, "reason": file.reason} for file in row.not_taken.files],
+        "foreign_lines": row.not_taken.lines,
         "problems": list(row.problems),
     }

@@ -4,23 +4,28 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from dataclasses import replace
 
 from tukit_sysext.change import source_files
-from tukit_sysext.change.source_files import KEY_LIMIT, NewSource
+from tukit_sysext.change.source_files import NewSource
+from tukit_sysext.commands.common.asking import SourceAnswer, try_out
+from tukit_sysext.commands.common.key_file import read_key
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats import openpgp
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.sources.health import HealthFile
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 
 
 @alone
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Add a source, or with ``--dry-run`` tell what would be done. 0."""
+    """Add a source that gives a good list, or with ``--dry-run`` tell what would be done. 0."""
     # before a next step repeats what was typed: an address with a password in it is refused
     urls, path = source_files.places(arguments.where)
     if not arguments.dry_run:
@@ -40,13 +45,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         name=arguments.name,
         urls=urls,
         path=path,
-        key=_read_key(arguments.key) if arguments.key is not None else None,
+        key=read_key(arguments.key) if arguments.key is not None else None,
         pins=pins,
         priority=arguments.priority,
     )
     dry_run = arguments.dry_run
     targets = running_and_next(machine)
-    done = source_files.add(targets, new, force=arguments.force, dry_run=dry_run)
+    done = source_files.add(targets, new, force=arguments.force, dry_run=True)
+    answer = None if arguments.no_check else _try_out(targets[0], new, arguments)
+    if not dry_run:
+        done = source_files.add(targets, new, force=arguments.force, dry_run=False)
+        health = HealthFile.of(machine)
+        if answer is None:
+            health.forget(new.name)
+        else:
+            health.note_good(new.name, answer.images)
     tell = output.teller(dry_run=dry_run)
     for written in done:
         where = f"{written.target}: " if len(targets) > 1 else ""
@@ -55,13 +68,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     believed = [key for fingerprint, key in keys.items() if not pins or fingerprint in pins]
     for line in key_lines(believed):
         tell(f"  {line}")
+    if answer is not None:
+        tell(str(answer))
     if not pins:
         tell("  next step: compare this fingerprint with what the publisher says elsewhere")
+    if not dry_run:
+        tell(f"  next step: tukit-sysext {'list' if answer is not None else f'sources refresh {new.name}'}")
     output.json(
         {
             "action": "add",
             "dry_run": dry_run,
             "source": new.name,
+            "answer": answer.document if answer is not None else None,
             "keys": [key_document(key) for key in believed],
             "trees": [
                 {
@@ -80,16 +98,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE
 
 
-def _read_key(name: str) -> bytes:
-    """A file of keys; "-" is standard input. Raises TukitSysextError."""
-    try:
-        if name == "-":
-            content = sys.stdin.buffer.read(KEY_LIMIT + 1)
-        else:
-            with open(name, "rb") as file:
-                content = file.read(KEY_LIMIT + 1)
-    except OSError as error:
-        raise TukitSysextError(f"{name}: the key cannot be read: {error.strerror}") from error
-    if len(content) > KEY_LIMIT:
-        raise TukitSysextError(f"{name}: larger than {KEY_LIMIT} bytes, expected a public key")
-    return content
+def _try_out(target: Target, new: NewSource, arguments: argparse.Namespace) -> SourceAnswer:
+    """Fetch its list and verify it. Raises TukitSysextError."""
+    machine = replace(target.machine, read_only=arguments.dry_run)
+    with Tree(target.path) as tree:
+        try:
+            return try_out(machine, tree, load_configuration(tree), source_files.planned(target, new))
+        except TukitSysextError as error:
+            raise TukitSysextError(
+                f"{new.name} is not added: {error}",
+                next_step=f"mend that, or add it unseen: {arguments.typed} --no-check",
+            ) from error

@@ -11,6 +11,7 @@ from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tr
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import running_and_next
+from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.terminal.output import Output
 
 
@@ -24,6 +25,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     targets = running_and_next(machine)
     check_known(machine, targets, name)
     done = source_files.remove(targets, name, dry_run=dry_run)
+    if not dry_run:
+        HealthFile.of(machine).forget(name)
     tell = output.teller(dry_run=dry_run)
     for gone in done:
         where = f"{gone.target}: " if len(targets) > 1 else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.from_ledger import left_out
-from tukit_sysext.commands.common.known_sources import failure_lines, health_document
+from tukit_sysext.commands.common.source_health import failure_lines, health_document
 from tukit_sysext.commands.common.trees import Look, entry_document, target_in, tree_document
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import load_configuration

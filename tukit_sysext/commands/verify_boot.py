@@ -2,6 +2,10 @@
 """``tukit-sysext verify --boot``: the guard, which keeps what is bad out of the merge.
 
 A boot waits for it: so it is apart from the other ways to verify, and imports nothing that they alone need.
+
+Where it would do and enter nothing at the next boot either it keeps what libexec/guard says of all that it judges by,
+and that program does not start it then. This loses no event: the ledger has to be unchanged too, so that it ends with
+the boot of the same snapshot, and another one in a row is none.
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
@@ -21,9 +27,23 @@ from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.system.durable import write_file
 from tukit_sysext.update import refusal
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Run:
+    """``quiet`` as long as nothing is known that the next boot would have to look at again though nothing changes.
+
+    ``ledger`` is what stat(1) says of the ledger since the boot is in it.
+    """
+
+    machine: Machine
+    plugins: Plugins
+    quiet: bool
+    ledger: str = ""
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -35,31 +55,47 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if arguments.dry_run:
         return _planned(machine)
     machine.require_root("verify --boot")
-    return _act(machine)
+    return _act(machine, arguments.stamp)
 
 
-def _act(machine: Machine) -> ExitStatus:
+def _act(machine: Machine, stamp: str | None) -> ExitStatus:
     """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
     status = ExitStatus.DONE
     plugins = Plugins.of(machine)
+    this = _Run(machine=machine, plugins=plugins, quiet=plugins.only_built_in)
     for step in (_isolate, _booted, _refused_again):
         try:
-            status = max(status, step(machine, plugins))
+            status = max(status, step(this))
         except Exception as error:
             # each is of use without the others, and none may keep the machine from booting
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
             status = ExitStatus.FAILED
-    metrics.update(machine)  # where the file is in /run, the boot has taken it
+    this.quiet &= metrics.update(machine)  # where the file is in /run, the boot has taken it
+    this.quiet &= status is ExitStatus.DONE
+    _keep(this, stamp)
     return status
 
 
-def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
+def _keep(this: _Run, stamp: str | None) -> None:
+    """Keep what the next boot needs to know to look at nothing, or have it look."""
+    path = this.machine.layout.quiet
+    try:
+        if not this.quiet:
+            path.unlink(missing_ok=True)
+        elif stamp:
+            write_file(path, f"{stamp}\n{this.ledger}\n".encode())
+    except OSError as error:
+        log.warning("%s: %s: the next boot looks at all of it", path, error.strerror)
+
+
+def _isolate(this: _Run) -> ExitStatus:
+    machine = this.machine
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(), full=False, writable=True)
     status = ExitStatus.DONE
     # what is moved may have hidden another of its name, of /run and of /var
     for _ in range(1 + len(SHARED_EXTENSIONS)):
-        assessment = assess(machine, subject, examiner, objection=plugins.objection)
+        assessment = assess(machine, subject, examiner, objection=this.plugins.objection)
         unsure = quarantine.unsure(machine, assessment)
         if unsure:
             log.error("nothing is moved, as it is not known what is good: %s", unsure)
@@ -72,6 +108,8 @@ def _isolate(machine: Machine, plugins: Plugins) -> ExitStatus:
             status = ExitStatus.FAILED if failed else status
         if not any(move.outcome is quarantine.MoveOutcome.TAKEN for move in moves):
             break
+    # what has no record is looked into at each boot, as it may have become another one
+    this.quiet &= all(each.good and each.recorded and each.quarantined is None for each in assessment.findings)
     for finding in assessment.unsettled:
         log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.shown, finding.reason)
     return ExitStatus.FAILED if assessment.unsettled else status
@@ -97,18 +135,34 @@ def _planned(machine: Machine) -> ExitStatus:
     return ExitStatus.FAILED if assessment.unsettled else ExitStatus.DONE
 
 
-def _booted(machine: Machine, plugins: Plugins) -> ExitStatus:
+def _booted(this: _Run) -> ExitStatus:
+    machine = this.machine
     scan = snapper.scan(machine.layout, machine.subvolumes)
     if scan.running is None:
         log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
         return ExitStatus.FAILED
-    plugins.settled("tukit_sysext_booted", machine, scan, scan.running.number)
-    settle_later(machine, scan)
+    entered = this.plugins.settled("tukit_sysext_booted", machine, scan, scan.running.number)
+    # before it is asked anything: what others enter from now on has the next boot look
+    this.ledger = _as_stat_says(machine.layout.ledger)
+    followed = settle_later(machine, scan)
+    this.quiet &= entered and followed and not scan.unknown
     return ExitStatus.DONE
 
 
-def _refused_again(machine: Machine, _: Plugins) -> ExitStatus:
+def _as_stat_says(path: Path) -> str:
+    """Inode, size and time of change of a file as libexec/guard has them; empty where they are not known."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    seconds, nanoseconds = divmod(status.st_ctime_ns, 10**9)
+    return f"{status.st_ino} {status.st_size} {seconds}.{nanoseconds:09}"
+
+
+def _refused_again(this: _Run) -> ExitStatus:
     """/run has no mark of this system after a reboot, the refusal that the mark showed goes on."""
+    machine = this.machine
     if refusal.read(machine.layout.refused) is None:
         refusal.show(machine, refusal.known(machine, writable=False) or refusal.NONE)
+    this.quiet &= not machine.layout.refused.exists()
     return ExitStatus.DONE

@@ -154,6 +154,7 @@ _NAMES = {
     Side.VENDOR: "its source",
     Side.HOLD: "Hold=",
     Side.VERSION: "Version=",
+    Side.SERIES: "Series=",
     Side.BLOCK: "Block=",
     Side.PLUGIN: "further checks",
     "release-data": "os-release",

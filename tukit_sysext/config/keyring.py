@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The keyring of a source: one named for it, else systemd's import keyring (systemd-importd.service(8))."""
+"""The keyrings of a source: one named for it, else systemd's import keyrings (systemd-importd.service(8)), all of them.
+
+A distribution's keys in /usr and an administrator's in /etc count side by side, as do .pgp and .gpg. Systemd before 258
+takes the first of them alone; Fingerprint= of a source does so for keys.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.errors import UnknownState
@@ -11,7 +16,7 @@ from tukit_sysext.system.tree import Tree
 IMPORT_KEYRINGS = tuple(
     f"{folder}/import-pubring.{kind}" for folder in ("etc/systemd", "usr/lib/systemd") for kind in ("pgp", "gpg")
 )
-"""Where systemd looks for keys of images, relative to a tree; the first that exists counts."""
+"""Where systemd looks for keys of images, relative to a tree."""
 
 _LIMIT = 4 * 1024 * 1024
 
@@ -24,15 +29,31 @@ class Keyring:
     content: bytes
 
 
-def load(tree: Tree, named: str | None) -> Keyring | None:
-    """The keyring ``named`` (an absolute path), else the first import keyring; None where there is none.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keyrings:
+    """The keyrings that count, and why others cannot be read."""
 
-    Raises UnknownState where the named one does not exist, or the one that counts cannot be read.
-    """
+    rings: tuple[Keyring, ...]
+    problems: tuple[str, ...] = ()
+
+
+def load(tree: Tree, named: str | None) -> Keyrings:
+    """The keyring ``named`` (an absolute path) alone, else all import keyrings."""
+    rings: list[Keyring] = []
+    problems: list[str] = []
     for path in (named.lstrip("/"),) if named is not None else IMPORT_KEYRINGS:
-        content = tree.read(path, limit=_LIMIT)
+        try:
+            content = tree.read(path, limit=_LIMIT)
+        except UnknownState as error:
+            problems.append(str(error))
+            continue
         if content is not None:
-            return Keyring(path=f"/{path}", content=content)
-    if named is not None:
-        raise UnknownState(f"{named}: there is no such keyring")
-    return None
+            rings.append(Keyring(path=f"/{path}", content=content))
+        elif named is not None:
+            problems.append(f"{named}: there is no such keyring")
+    return Keyrings(rings=tuple(rings), problems=tuple(problems))
+
+
+def paths(rings: Sequence[Keyring]) -> str:
+    """Their paths, in words."""
+    return ", ".join(ring.path for ring in rings)

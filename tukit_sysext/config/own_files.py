@@ -57,18 +57,18 @@ def text(tree: Tree, folder: str, name: str) -> tuple[str, bool]:
 
     Raises UnknownState where it cannot be read as text.
     """
-    there = _places(tree, folder, name)
+    there = places(tree, folder, name)
     shipped = any(place != ETC for place in there)
     return _text(tree, f"{there[0]}/{folder}/{name}") if there else "", shipped
 
 
 def shipped_text(tree: Tree, folder: str, name: str) -> str:
     """What would count without the file in /etc (empty: nothing, or masked). Raises as :func:`text`."""
-    weaker = [place for place in _places(tree, folder, name) if place != ETC]
+    weaker = [place for place in places(tree, folder, name) if place != ETC]
     return _text(tree, f"{weaker[0]}/{folder}/{name}") if weaker else ""
 
 
-def _places(tree: Tree, folder: str, name: str) -> list[str]:
+def places(tree: Tree, folder: str, name: str) -> list[str]:
     return [place for place in CONFIGURATION if name in (tree.names(f"{place}/{folder}") or ())]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.files import EffectiveValue, Keys, Problem, load_folder, load_main
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
@@ -17,6 +17,7 @@ from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.quantities import KEEP_FREE, Share
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.rules.patterns import check_named_pattern
 from tukit_sysext.system.tree import Tree
 
 MAIN = "tukit-sysext.conf"
@@ -63,29 +64,32 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceSettings:
-    """One source, section ``[Source]``.
+    """One source, section ``[Source]``, which counts where it is ``enabled`` (Enabled=, yes unless said otherwise).
 
     ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
-    ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyring``
-    (Keyring=, else systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys; None: all
-    of the keyring), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
+    ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyrings``
+    (Keyring=, else all of systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys;
+    None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
     are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
-    fitting image. ``effective`` has the values as they are written.
+    fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one of the
+    common forms). ``effective`` has the values as they are written.
     """
 
     name: str
     origin: str
+    enabled: bool = True
     path: str | None = None
     urls: tuple[str, ...] = ()
     verify: bool = True
-    keyring: Keyring | None = None
+    keyrings: tuple[Keyring, ...] = ()
     fingerprints: tuple[str, ...] | None = None
     max_age: int | None = None
     credentials: Credentials | None = None
     doubt: str = ""
     priority: int = DEFAULT_PRIORITY
+    patterns: tuple[str, ...] = ()
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
 
@@ -97,7 +101,7 @@ class Configuration:
     ``trusted`` is False where a file of the settings has a fault, or a folder of sources cannot be read: the rest of it
     counts, but nothing is refused then, because the fault may have been what limits refusals, or what has the image.
     ``effective`` has the values of the settings as they are written, ``masked`` names of sources that are masked with
-    what masks them.
+    what masks them, ``disabled`` sources that say Enabled=no, which are none of ``sources``.
     """
 
     settings: Settings
@@ -106,6 +110,7 @@ class Configuration:
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
     masked: Mapping[str, str] = field(default_factory=dict, compare=False)
+    disabled: Mapping[str, SourceSettings] = field(default_factory=dict, compare=False)
 
 
 def block_file(name: str) -> str:
@@ -139,8 +144,12 @@ def load_configuration(tree: Tree) -> Configuration:
     problems += folder_problems
     trusted = not any(problem.fault for problem in problems)
     sources: dict[str, SourceSettings] = {}
+    disabled: dict[str, SourceSettings] = {}
     for name, file in folder.files.items():
-        source, of_file = _source(tree, name, Keys(file), file.path)
+        source, of_file = read_source(tree, name, file)
+        if source is not None and not source.enabled:
+            disabled[name] = source
+            continue
         problems += of_file
         if source is not None:
             sources[name] = source
@@ -151,6 +160,7 @@ def load_configuration(tree: Tree) -> Configuration:
         problems=tuple(problems),
         effective=tuple(keys.effective),
         masked=folder.masked,
+        disabled=disabled,
     )
 
 
@@ -170,22 +180,24 @@ def _network(keys: Keys) -> NetworkSettings:
     )
 
 
-def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
+def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceSettings | None, tuple[Problem, ...]]:
+    """What a file says of a source (None: its name is none), and what is wrong in it."""
+    keys, origin = Keys(file), file.path
     try:
         check_component(name)
     except NameRefused as error:
         return None, (Problem(file=origin, line=0, message=f"the file's name: {error}"),)
+    enabled = keys.take("Source", "Enabled", boolean, True)
     verify = keys.take("Source", "Verify", boolean, True)
     before = len(keys.problems)
     named = keys.take("Source", "Keyring", absolute_path, None)
     problems: list[Problem] = []
-    source_keyring: Keyring | None = None
+    rings: tuple[Keyring, ...] = ()
     # who named a keyring, if wrongly, does not mean to trust another one
     if verify and len(keys.problems) == before:
-        try:
-            source_keyring = keyring.load(tree, named)
-        except UnknownState as error:
-            problems.append(Problem(file=origin, line=0, message=f"Keyring=: {error}"))
+        loaded = keyring.load(tree, named)
+        rings = loaded.rings
+        problems += (Problem(file=origin, line=0, message=f"Keyring=: {reason}") for reason in loaded.problems)
     before = len(keys.problems)
     pinned = keys.take_all("Source", "Fingerprint", fingerprint)
     max_age = keys.take("Source", "MaxAge", values.age, None)
@@ -204,19 +216,22 @@ def _source(tree: Tree, name: str, keys: Keys, origin: str) -> tuple[SourceSetti
     path = keys.take("Source", "Path", absolute_path, None)
     urls = keys.take_all("Source", "URL", url)
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
+    patterns = keys.take_all("Source", "MatchPattern", check_named_pattern)
     problems += keys.finish()
     source = SourceSettings(
         name=name,
         origin=origin,
+        enabled=enabled,
         path=path,
         urls=urls,
         verify=verify,
-        keyring=source_keyring,
+        keyrings=rings,
         fingerprints=pinned or None,
         max_age=max_age,
         credentials=secret,
         doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
+        patterns=patterns,
         trusted=not any(problem.fault for problem in problems),
         effective=tuple(keys.effective),
     )

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Wanted images: ``images.d/NAME.conf`` of a tree. Intent comes from here alone.
 
-======== =========================================================================================================
 Key      in section ``[Image]``
 ======== =========================================================================================================
 Policy=  ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
@@ -9,11 +8,28 @@ Source=  take it from these sources alone, the first the strongest; else an inst
 Hold=    take this version alone
 Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
 Block=   never take these versions (several; also one that is linked, held or in the store)
-Requires= what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
-Needs=    where only versions are left that lack something which the version in use has: ``warn`` (default) takes one
-          and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
+Requires=     what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
+Needs=        where only versions are left that lack something which the version in use has: ``warn`` (default) takes
+              one and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
 State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ======== =========================================================================================================
+=======
+============= ====================================================================================================
+Key           in section ``[Image]``
+============= ====================================================================================================
+Policy=       ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
+Source=       take it from these sources alone, the first the strongest; else an installed image stays with its source
+Hold=         take this version alone
+Version=      take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
+Series=       take only versions that begin so, by their numbers (``1.31``)
+PreReleases=  ``yes``: a pre-release may be taken before a release; ``no`` (default)
+Block=        never take these versions (several; also one that is linked, held or in the store)
+MatchPattern= files of these names alone are the image, as in sysupdate.d(5); else the common forms of names count
+Requires=     what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
+Needs=        where only versions are left that lack something which the version in use has: ``warn`` (default) takes
+              one and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
+State=        ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
+============= ====================================================================================================
 """
 
 from __future__ import annotations
@@ -23,10 +39,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
-from tukit_sysext.config.values import component, version
+from tukit_sysext.config.values import boolean, component, version
 from tukit_sysext.requirements.requirement import Requirement, parse_requirement
-from tukit_sysext.rules.constraint import check_specifier
+from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
 from tukit_sysext.rules.names import NameRefused, check_component
+from tukit_sysext.rules.patterns import check_pattern
+from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
 
 IMAGES = "images.d"
@@ -70,7 +88,10 @@ class WantedImage:
     sources: tuple[str, ...] = ()
     hold: str | None = None
     constraint: str | None = None
+    series: str | None = None
+    prereleases: bool = False
     blocked: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
     needs: Needs = Needs.WARN
     state: State = State.WANTED
@@ -81,6 +102,19 @@ class WantedImage:
     def may_refuse(self) -> bool:
         """Whether an update that takes the image away is refused."""
         return self.trusted and self.policy is Policy.REQUIRED and self.state is State.WANTED
+
+    @property
+    def asks_for_prereleases(self) -> bool:
+        """Whether a pre-release may be taken before a release."""
+        return self.prereleases or (self.constraint is not None and names_prerelease(self.constraint))
+
+    def disallows(self, version: str) -> str:
+        """Why Version= or Series= does not allow a version; empty where both do."""
+        if self.series is not None and not is_of_series(self.series, version):
+            return f"Series={self.series} does not allow it"
+        if self.constraint is None:
+            return ""
+        return disallows(self.constraint, version, prereleases=self.prereleases)
 
     def may_be_of(self, source: str) -> bool:
         """Whether Source= lets it be taken from a source."""
@@ -127,7 +161,10 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         sources=keys.take_all(SECTION, "Source", component),
         hold=keys.take(SECTION, "Hold", version, None),
         constraint=keys.take(SECTION, "Version", check_specifier, None),
+        series=keys.take(SECTION, "Series", check_series, None),
+        prereleases=keys.take(SECTION, "PreReleases", boolean, False),
         blocked=keys.take_all(SECTION, "Block", version),
+        patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
         needs=keys.take(SECTION, "Needs", _needs, Needs.WARN),
         state=keys.take(SECTION, "State", _state, State.WANTED),

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tukit_sysext.config.files import Problem
@@ -13,7 +14,7 @@ from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.sources.trusted_keys import trusted_keys
+from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 
 _DENIED = "Permission denied"
@@ -23,14 +24,14 @@ _DENIED = "Permission denied"
 class ConfigurationCheck:
     """The configuration of the running system.
 
-    ``distrusted`` says by source what is wrong with its keys. ``plugins`` has the reason by name for those that cannot
-    be loaded, ``plugins_unsure`` why it is not known which are named. ``no_place`` is the file of metrics whose folder
-    is missing (empty: there is none).
+    ``keys`` says by source what is wrong with its keys, and soon will be. ``plugins`` has the reason by name for those
+    that cannot be loaded, ``plugins_unsure`` why it is not known which are named. ``no_place`` is the file of metrics
+    whose folder is missing (empty: there is none).
     """
 
     problems: tuple[Problem, ...]
     sources: Mapping[str, SourceSettings]
-    distrusted: Mapping[str, Sequence[str]]
+    keys: Mapping[str, TrustedKeys]
     wanted: int
     plugins: Mapping[str, str]
     plugins_unsure: str
@@ -48,7 +49,7 @@ class ConfigurationCheck:
         return cls(
             problems=(*configuration.problems, *images.problems),
             sources=configuration.sources,
-            distrusted={name: trusted_keys(source).problems for name, source in configuration.sources.items()},
+            keys={name: trusted_keys(source, time.time()) for name, source in configuration.sources.items()},
             wanted=len(images.images),
             plugins=plugins.failed,
             plugins_unsure=plugins.unsure,
@@ -102,7 +103,8 @@ class ConfigurationCheck:
             text = f"source {name}: Verify=no, whoever is on the way can put anything into its images"
             yield warning("sources", text, again)
         elif not any(_DENIED in fault.message for fault in self.problems if fault.file == source.origin):
-            yield from (problem("sources", f"source {name}: {reason}", again) for reason in self.distrusted[name])
+            yield from (problem("sources", f"source {name}: {reason}", again) for reason in self.keys[name].problems)
+            yield from (warning("sources", f"source {name}: {reason}", again) for reason in self.keys[name].warnings)
         if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
             text = f"source {name}: {source.credentials.path} goes over the network in the clear"
             yield warning("sources", text, f"give it an https:// URL in {source.origin}")

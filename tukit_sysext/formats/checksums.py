@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from tukit_sysext.errors import ImageBroken
+from tukit_sysext.rules.image_names import PACKINGS
 from tukit_sysext.rules.names import NameRefused, check_component
 
 LIMIT = 1024 * 1024
@@ -25,7 +26,7 @@ _LINE = re.compile(r"\\?(?P<hash>[^ \t]+)[ \t][ *]?(?P<name>[^ \t*].*)")
 _BSD_LINE = re.compile(r"\\?(?P<kind>[A-Z0-9][A-Za-z0-9/_-]*) ?\((?P<name>.*)\)[ \t]*=[ \t]*(?P<hash>.*?)[ \t]*")
 _HERE = re.compile(r"^(?:\./+)+")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
-_OURS = re.compile(r".+\.(?:raw|raw\.(?:xz|zst|gz|bz2|json)|manifest|manifest\.gz)|BEST-BEFORE-.*")
+_OURS = re.compile(rf".+\.(?:raw|raw\.(?:{'|'.join(PACKINGS)}|json)|manifest|manifest\.gz)|BEST-BEFORE-.*")
 _EMPTY_FILE = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _BEST_BEFORE = re.compile(r"BEST-BEFORE-(\d{4})-(\d{2})-(\d{2})")
 
@@ -101,3 +102,20 @@ def _best_before(hashes: Mapping[str, str], *, where: str) -> date | None:
             except ValueError as error:
                 raise ListRefused(f"{where}: {name} names no day") from error
     return min(days, default=None)
+
+
+BEST_BEFORE = "BEST-BEFORE-????-??-??"
+"""What all files are called that say when a list goes stale."""
+
+
+def best_before_name(day: date) -> str:
+    """The name of the empty file that says it."""
+    return f"BEST-BEFORE-{day.isoformat()}"
+
+
+def compose(hashes: Mapping[str, str], *, best_before: date | None = None) -> bytes:
+    """A list in the form that every reader takes: ``HASH  NAME``, sorted, each name once, a newline behind each."""
+    named = dict(hashes)
+    if best_before is not None:
+        named[best_before_name(best_before)] = _EMPTY_FILE
+    return "".join(f"{named[name]}  {name}\n" for name in sorted(named)).encode("ascii")

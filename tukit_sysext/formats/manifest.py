@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Descriptions of images: mkosi's manifest and sysextmgr's JSON. Both only guide the search for a fitting image.
+"""Descriptions of images: mkosi's manifest and sysextmgr's JSON. Both are hints that guide the search.
 
-What decides in the end is the extension-release inside the verified image.
+What decides is the extension-release inside the verified image. A description that is damaged, empty, of another kind,
+or of another image counts as none.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.errors import ImageBroken
@@ -19,17 +21,33 @@ LIMIT = 1024 * 1024
 KEPT = 8 * 1024
 """The most characters of an extension-release that are taken from a description; real ones have some hundred."""
 
+_GZIP = b"\x1f\x8b"
+_UNNAMED = ("", "image", "main")
+"""What mkosi calls an image without ImageId=."""
+
 
 class DescriptionRefused(ImageBroken):
-    """The description is malformed, too large, or speaks of another image than the list (threat N2)."""
+    """The description says nothing of the image that can be used: it counts as none (threat N2)."""
 
 
-class NothingSaid(DescriptionRefused):
-    """The description is well formed and says nothing of the image's extension-release."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseHint:
+    """The extension-release keys that a description gives.
+
+    ``early``: mkosi writes its manifest before its finalize scripts run, which may change them (to ``ID=_any``).
+    """
+
+    keys: Mapping[str, str]
+    early: bool
 
 
-def decompress(content: bytes, *, where: str) -> bytes:
-    """Undo gzip (RFC 1952). Raises DescriptionRefused when it is damaged, cut off or larger than LIMIT inside."""
+def unpack(content: bytes, *, where: str) -> bytes:
+    """Undo gzip (RFC 1952) where there is any, whatever the file's name says.
+
+    Raises DescriptionRefused when it is damaged, cut off or larger than LIMIT inside.
+    """
+    if not content.startswith(_GZIP):
+        return content
     decoder = zlib.decompressobj(wbits=31)
     try:
         plain = decoder.decompress(content, LIMIT + 1)
@@ -42,7 +60,7 @@ def decompress(content: bytes, *, where: str) -> bytes:
     return plain
 
 
-def parse(content: bytes, *, image: str, where: str) -> Mapping[str, str]:
+def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
     """The extension-release keys that a description gives for the file ``image``.
 
     ``content`` is mkosi's manifest (an object with ``extension``), or sysextmgr's description (an object with
@@ -54,38 +72,47 @@ def parse(content: bytes, *, image: str, where: str) -> Mapping[str, str]:
         document: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DescriptionRefused(f"{where}: not JSON: {error}") from error
-    if isinstance(document, dict) and "extension" in document:
-        _check_name(document.get("config"), image=image, where=where)
-        return _keys(document["extension"], where=where)
-    if isinstance(document, dict) and "config" in document and "image_name" not in document:
-        _check_name(document["config"], image=image, where=where)
-        raise NothingSaid(f"{where}: says nothing of an extension-release")  # mkosi's, of an older version
+    if isinstance(document, dict) and "image_name" not in document:
+        _check_image(document.get("config"), image=image, where=where)
+        return ReleaseHint(keys=_keys(document.get("extension"), where=where), early=True)
     entries = document if isinstance(document, list) else [document]
     for entry in entries:
         if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:
-            return _keys(entry["sysext"], where=where)
+            return ReleaseHint(keys=_keys(entry["sysext"], where=where), early=False)
     raise DescriptionRefused(f"{where}: expected a description of {image}, found none in it")
 
 
-def _check_name(config: Any, *, image: str, where: str) -> None:
-    """mkosi says which image it made: another one than the list names is refused (threat N2)."""
+def _check_image(config: Any, *, image: str, where: str) -> None:
+    """mkosi says which image it made, and in which format: another one says nothing of this (threat N2)."""
     said = config if isinstance(config, dict) else {}
-    name, version = said.get("name"), said.get("version")
-    if isinstance(name, str) and name and not image.startswith(name):
-        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of {name[:80]!r}")
-    if isinstance(version, str) and version and version not in image:
-        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of version {version[:80]!r}")
+    name, version, kind = said.get("name"), said.get("version"), said.get("output_format")
+    if isinstance(name, str) and name not in _UNNAMED and not image.startswith(name):
+        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of {excerpt(name)}")
+    if isinstance(version, str) and version not in image:
+        raise DescriptionRefused(f"{where}: expected a description of {image}, found one of version {excerpt(version)}")
+    if kind not in (None, "sysext"):
+        raise DescriptionRefused(f"{where}: expected a description of a sysext, found one of {excerpt(str(kind))}")
 
 
 def _keys(value: Any, *, where: str) -> Mapping[str, str]:
-    if not isinstance(value, dict):
-        raise DescriptionRefused(f"{where}: expected an object of extension-release keys")
-    keys: dict[str, str] = {}
+    if not isinstance(value, dict) or not value.get("ID"):
+        raise DescriptionRefused(f"{where}: says nothing of an extension-release")
     for key, text in value.items():
         if not isinstance(text, str):
             raise DescriptionRefused(f"{where}: {excerpt(key)}: expected a string, found {type(text).__name__}")
-        keys[key] = text
-    if sum(len(key) + len(text) for key, text in keys.items()) > KEPT:
+    if sum(len(key) + len(text) for key, text in value.items()) > KEPT:
         # it is kept in memory, and so are those of a thousand other versions: the content tells it as well
-        raise NothingSaid(f"{where}: an extension-release of more than {KEPT} characters")
-    return keys
+        raise DescriptionRefused(f"{where}: an extension-release of more than {KEPT} characters")
+    return value
+
+
+def compose(release: Mapping[str, str], *, name: str, version: str, architecture: str | None) -> bytes:
+    """A description of an image with this extension-release, in the form of mkosi's manifest."""
+    config = {"name": name, "distribution": release.get("ID"), "architecture": architecture, "version": version}
+    document = {
+        "manifest_version": 1,
+        "config": {key: value for key, value in config.items() if value},
+        "packages": [],
+        "extension": dict(release),
+    }
+    return json.dumps(document, indent=2).encode() + b"\n"

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tukit_sysext.formats.key_life import KeyLife, end_of_signing
 from tukit_sysext.rules.printable import excerpt
 
-_PUBLIC_KEY, _PUBLIC_SUBKEY, _USER_ID = 6, 14, 13
+_SIGNATURE, _PUBLIC_KEY, _PUBLIC_SUBKEY, _USER_ID = 2, 6, 14, 13
 _SECRET = frozenset((5, 7))
 _KEYBOX = b"KBXf"
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
@@ -22,33 +23,46 @@ _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublicKey:
-    """A primary key: its fingerprint (capital hexadecimal digits), what it calls itself, its subkeys' fingerprints."""
+    """A primary key: its fingerprint (capital hexadecimal digits), what it calls itself, its subkeys' fingerprints.
+
+    ``expires``: from when on (seconds since the epoch) neither it nor a subkey of it can sign anything, as its own
+    signatures say, which nobody has checked; None where it does not expire.
+    """
 
     fingerprint: str
     user_ids: tuple[str, ...] = ()
     subkeys: tuple[str, ...] = ()
+    expires: int | None = None
 
 
 def public_keys(content: bytes) -> tuple[PublicKey, ...]:
     """The primary keys in ``content`` (binary). Raises ValueError where it is not made of public keys alone."""
     if _KEYBOX in content[:16]:
         raise ValueError("a keybox of GnuPG; expected keys as gpg --export writes them")
-    keys: list[tuple[str, list[str], list[str]]] = []
+    keys: list[tuple[KeyLife, list[str], list[KeyLife]]] = []
     for tag, body in _packets(content):
         if tag in _SECRET:
             raise ValueError("it holds a secret key, which belongs on no other machine")
         if tag == _PUBLIC_KEY:
-            keys.append((_fingerprint_of(body), [], []))
+            keys.append((KeyLife.of(_fingerprint_of(body), body), [], []))
         elif not keys:
             raise ValueError(f"it begins with an OpenPGP packet of type {tag}, expected a public key")
         elif tag == _PUBLIC_SUBKEY:
-            keys[-1][2].append(_fingerprint_of(body))
+            keys[-1][2].append(KeyLife.of(_fingerprint_of(body), body))
         elif tag == _USER_ID:
             keys[-1][1].append(excerpt(body.decode("utf-8", "replace")))
+        elif tag == _SIGNATURE:
+            primary, _, subkeys = keys[-1]
+            (subkeys[-1] if subkeys else primary).take(body, by=primary.fingerprint)
     if not keys:
         raise ValueError("no public key in it")
     return tuple(
-        PublicKey(fingerprint=primary, user_ids=tuple(user_ids), subkeys=tuple(subkeys))
+        PublicKey(
+            fingerprint=primary.fingerprint,
+            user_ids=tuple(user_ids),
+            subkeys=tuple(subkey.fingerprint for subkey in subkeys),
+            expires=end_of_signing(primary, subkeys),
+        )
         for primary, user_ids, subkeys in keys
     )
 

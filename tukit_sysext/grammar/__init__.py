@@ -14,13 +14,22 @@ from tukit_sysext.grammar import (
     look_commands,
     machine_commands,
     past_commands,
+    publish_commands,
     source_commands,
     store_commands,
 )
 from tukit_sysext.grammar.command import Commands, Parser
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
-PARTS = (look_commands, change_commands, past_commands, store_commands, source_commands, machine_commands)
+PARTS = (
+    look_commands,
+    change_commands,
+    past_commands,
+    store_commands,
+    source_commands,
+    publish_commands,
+    machine_commands,
+)
 """The commands by subject, one module each."""
 
 

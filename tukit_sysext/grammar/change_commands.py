@@ -33,6 +33,7 @@ def add(commands: Commands) -> None:
             ("install gdb strace", "the newest versions that fit"),
             ("install --now gdb", "and use it at once"),
             ("install gdb=15.2", "this version, held"),
+            ("install --series 1.31 k3s", "1.31.5, and never 1.32"),
             ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
         ),
         arguments=(
@@ -52,6 +53,7 @@ def add(commands: Commands) -> None:
                 metavar="SPECIFIER",
                 help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
             ),
+            argument("--series", metavar="SERIES", help="only versions that begin so (Series=), such as 1.31"),
             tree,
             now,
             dry_run,
@@ -160,7 +162,7 @@ def add(commands: Commands) -> None:
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
         "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
         "sysextmgr.conf says of the source; where it went with its package, and no source is configured yet, the "
-        "newest snapshot that has it tells.",
+        "newest snapshot that has it tells; and what sysupdate.d brings of extension images, as sources import does.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),
         arguments=(
             argument("names", nargs="*", metavar="NAME", help="entries to take over (default: all)"),

@@ -16,7 +16,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.image_names import read_image_name, unpacked_name
 from tukit_sysext.rules.names import published_name
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.progress_sink import ProgressSink
@@ -26,6 +26,7 @@ from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.incoming import Incoming
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.system.unpack import unpack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +115,23 @@ class Recovery:
     def _receive(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
         return self._store.receive(sha256=record.sha256, limit=record.size, where=where, keep_free=self._keep_free)
 
+    def _receive_listed(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
+        """The same for what a source has, which may be packed: how large that was is not recorded."""
+        if record.packed is None:
+            return self._receive(record, where)
+        limit = self._configurations[0].settings.image_max
+        sha256 = record.packed.sha256
+        return self._store.receive(sha256=sha256, limit=limit, where=where, keep_free=self._keep_free)
+
+    def _publish_listed(self, incoming: Incoming, record: Record, where: str) -> None:
+        if record.packed is None:
+            self._publish(incoming, record)
+            return
+        with self._receive(record, where) as unpacked:
+            unpack(incoming.descriptor, unpacked_name(record.packed.file_name)[1], unpacked.write)
+            unpacked.finish()
+            self._publish(unpacked, record)
+
     def _publish(self, incoming: Incoming, record: Record) -> None:
         # what stands there is known to be wrong; its record is what the new content has to be like
         self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
@@ -121,14 +139,14 @@ class Recovery:
     def _fetch(self, source: Source, candidate: Candidate, record: Record) -> TukitSysextError | None:
         """Fetch the recorded content from a source; None where that was done, else why not. Raises StoreError."""
         where = f"{record.file_name} of source {source.name}"
-        with self._receive(record, where) as incoming:
+        with self._receive_listed(record, where) as incoming:
             try:
                 sink = ProgressSink(incoming, record.file_name, self._machine.progress)
                 self._machine.progress.fetch([(record.file_name, record.size)])
-                failure = source.fetch([(candidate, sink)]).get(record.sha256)
+                failure = source.fetch([(candidate, sink)]).get(candidate.sha256)
                 if failure is None:
                     incoming.finish()  # once more: a source of a plugin may not have done it
-                    self._publish(incoming, record)
+                    self._publish_listed(incoming, record, where)
                     return None
             except TukitSysextError as error:
                 failure = error
@@ -162,18 +180,19 @@ def _configurations(machine: Machine, tree: Tree) -> Iterator[Configuration]:
 
 def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:
     """The recorded image as a candidate of a source whose list was not read."""
+    file_name = record.packed.file_name if record.packed is not None else published_name(record.file_name)
     places: list[str] = []
     if settings is None or settings.path is None:
         places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
-        places += [url + published_name(record.file_name) for url in (settings.urls if settings is not None else ())]
+        places += [url + file_name for url in (settings.urls if settings is not None else ())]
     parsed = read_image_name(published_name(record.file_name))
     return Candidate(
         name=record.name,
         version=record.version,
         architecture=parsed.architecture if parsed is not None else None,
-        file_name=published_name(record.file_name),
-        sha256=record.sha256,
-        size=record.size,
+        file_name=file_name,
+        sha256=record.listed_sha256,
+        size=record.size if record.packed is None else None,
         source=source.name,
         priority=settings.priority if settings is not None else DEFAULT_PRIORITY,
         signer=record.signer,

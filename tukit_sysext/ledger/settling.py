@@ -62,12 +62,12 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
     return False
 
 
-def settle_later(machine: Machine, scan: Scan) -> None:
+def settle_later(machine: Machine, scan: Scan) -> bool:
     """At boot: what the ledger does not know is settled after it, as events that nobody settled went with /run.
 
     What is left of snapshots is from before the boot, and stops no collection.
 
-    Raises OSError.
+    Returns whether the ledger knew all of it. Raises OSError.
     """
     try:
         with Ledger(machine.layout.ledger) as ledger:
@@ -79,6 +79,7 @@ def settle_later(machine: Machine, scan: Scan) -> None:
         known = False
     if not known:
         spool.ask(machine.layout.events)
+    return known
 
 
 def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:

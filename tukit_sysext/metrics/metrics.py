@@ -18,17 +18,22 @@ from tukit_sysext.system.tree import Tree
 log = logging.getLogger(__name__)
 
 
-def update(machine: Machine) -> None:
-    """Write the file where the running system's configuration names one, and it would change. Never raises."""
+def update(machine: Machine) -> bool:
+    """Write the file where the running system's configuration names one, and it would change. Never raises.
+
+    Returns whether it is known that there is none.
+    """
     try:
         with Tree(machine.layout.root) as tree:
             file = load_configuration(tree).settings.metrics
         if file is not None and machine.privileged:
             _write(machine, machine.layout.root / file.lstrip("/"))
+        return file is None
     except OSError as error:
         log.warning("the metrics are not written: %s", error)
     except Exception as error:
         log.error("the metrics are not written: %s: %s", type(error).__name__, error)
+    return False
 
 
 def _write(machine: Machine, path: Path) -> None:

@@ -6,15 +6,14 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from urllib.parse import urlsplit
 
-from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import Next, Origin, RequestState, Response
+from tukit_sysext.net.redirects import MOST, is_same_host, origin, refusal, shown_url
+from tukit_sysext.net.request import Next, RequestState, Response
 from tukit_sysext.rules.printable import printable
 
-_MOST_REDIRECTS = 5
 _MOST_DIGITS = 20
 _STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
@@ -24,6 +23,7 @@ would wait for it (minutes for a name server that does not answer) after its own
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _UNAUTHORIZED = 401
 _NOT_FOUND = frozenset((404, 410))
+_CLIENT_ERRORS = range(400, 500)
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
 
@@ -40,6 +40,8 @@ class Attempt:
     ) -> None:
         self.handle = handle
         self.url = url
+        self._place = state.redirects.get(url, [url])[-1]
+        self._where = url if self._place == url else f"{url} (redirected to {shown_url(self._place)})"
         self._state = state
         self._patient = settings.patient
         self._headers: dict[str, str] = {}
@@ -55,19 +57,16 @@ class Attempt:
 
     def _set_up(self, settings: NetworkSettings, seconds: float) -> None:
         handle, request = self.handle, self._state.request
-        secure = self.url.startswith("https:")
-        place = self._state.redirects.get(self.url, [self.url])[-1]
+        place = self._place
         handle.setopt(pycurl.URL, place)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        # who logs in somewhere follows step by step, so that each server is told what it may know
-        handle.setopt(pycurl.FOLLOWLOCATION, not request.same_origin and request.login is None)
+        # redirects are followed step by step: each by our rules, and each server is told what it may know
+        handle.setopt(pycurl.FOLLOWLOCATION, False)
         if request.login is not None and origin(place) in request.login.origins:
             handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
             handle.setopt(pycurl.USERNAME, request.login.user.encode())
             handle.setopt(pycurl.PASSWORD, request.login.password.encode())
             self._logged_in = True
-        handle.setopt(pycurl.MAXREDIRS, _MOST_REDIRECTS)
-        handle.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTPS if secure else pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.NOSIGNAL, True)
         handle.setopt(pycurl.USERAGENT, settings.user_agent)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, round(settings.connect_timeout * 1000))
@@ -78,7 +77,7 @@ class Attempt:
         handle.setopt(pycurl.TIMEOUT_MS, max(1, round(seconds * 1000)))
         handle.setopt(pycurl.BUFFERSIZE, 512 * 1024)
         # an empty proxy keeps libcurl from looking at the environment: the configuration alone counts
-        handle.setopt(pycurl.PROXY, settings.proxy_for(self.url))
+        handle.setopt(pycurl.PROXY, settings.proxy_for(place))
         handle.setopt(pycurl.NOPROXY, settings.no_proxy)
         if settings.ca_file is not None:
             handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
@@ -93,6 +92,8 @@ class Attempt:
             headers.append(f"If-None-Match: {request.etag}")
         elif request.modified is not None:
             headers.append(f"If-Modified-Since: {request.modified}")
+        if self.url in request.past_caches or self._state.doubts[self.url]:
+            headers += ["Cache-Control: no-cache", "Pragma: no-cache"]
         # what a server said is given back to it byte by byte
         handle.setopt(pycurl.HTTPHEADER, [header.encode("iso-8859-1") for header in headers])
         handle.setopt(pycurl.HEADERFUNCTION, self._header)
@@ -101,7 +102,7 @@ class Attempt:
     def _header(self, line: bytes) -> None:
         text = line.decode("iso-8859-1").strip()
         if text.startswith("HTTP/"):
-            self._headers.clear()  # of a redirect before
+            self._headers.clear()  # of an interim answer before
             words = text.split()
             code = words[1] if len(words) > 1 else ""
             self._status_code = int(code) if code.isascii() and code.isdigit() and len(code) == _STATUS_DIGITS else 0
@@ -181,7 +182,12 @@ class Attempt:
         status = self._status_code
         if status == _NOT_MODIFIED and (state.request.etag is not None or state.request.modified is not None):
             return Response(
-                url=self.url, body=b"", etag=state.request.etag, modified=state.request.modified, unchanged=True
+                url=self.url,
+                given_at=self._place,
+                body=b"",
+                etag=state.request.etag,
+                modified=state.request.modified,
+                unchanged=True,
             )
         if status == _RANGE_NOT_SATISFIABLE and state.kept and state.request.accept is not None:
             state.kept, state.resumed = False, True  # nothing is behind what was kept: it is whole, or no part of it
@@ -199,25 +205,38 @@ class Attempt:
                 state.request.accept(body)
             except ImageBroken as error:
                 # put together of two files perhaps: once more, from the beginning
-                return error, Next.RETRY if state.resumed else Next.GIVE_UP
+                return (error, Next.RETRY) if state.resumed else self._judged(error)
             except TukitSysextError as error:
                 return error, Next.STOP
         etag, modified = self._headers.get("etag"), self._headers.get("last-modified")
         body = b"" if state.request.discard else body
-        return Response(url=self.url, body=body, etag=etag, modified=modified)
+        return Response(url=self.url, given_at=self._place, body=body, etag=etag, modified=modified)
+
+    def _judged(self, error: TukitSysextError) -> tuple[TukitSysextError, Next]:
+        """What follows of a wrong file, or of none: another host alone says nothing of what others have."""
+        state = self._state
+        if not state.request.doubts or state.evidence.convicts(self.url, self._place, str(error)):
+            return error, Next.GIVE_UP
+        return self._given_up(NotServed(f"{error} ({shown_url(self._place)} alone says so)"))
+
+    def _given_up(self, error: TukitSysextError) -> tuple[TukitSysextError, Next]:
+        """It makes no sense to ask this server again, but for a redirect to another one."""
+        return error, Next.GIVE_UP if is_same_host(self.url, self._place) else Next.DOUBT
 
     def _refused(self, error: Exception) -> tuple[TukitSysextError, Next]:
-        if isinstance(error, ImageBroken | SourceUnreachable):
-            return error, Next.GIVE_UP
+        if isinstance(error, ImageBroken):
+            return self._judged(error)
+        if isinstance(error, SourceUnreachable):
+            return self._given_up(error)
         if isinstance(error, TukitSysextError):
             # a size that nobody has room for may be this server's lie
             return error, Next.GIVE_UP if self._expecting else Next.STOP
         raise error
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
-        error = SourceUnreachable(f"{self.url}: {self._words(code, message)}")
+        error = SourceUnreachable(f"{self._where}: {self._words(code, message)}")
         if code in _PERMANENT or not (self._patient or self._asked()):
-            return error, Next.GIVE_UP
+            return self._given_up(error)
         state = self._state
         state.gained = state.received - self._resume_from
         # a server that is too slow is asked again only where there is no other
@@ -233,52 +252,42 @@ class Attempt:
 
     def _words(self, code: int, message: str) -> str:
         """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
-        if code == pycurl.E_UNSUPPORTED_PROTOCOL and self.handle.getinfo(pycurl.REDIRECT_COUNT):
-            words = "redirects to something else than HTTP or HTTPS"
-        else:
-            words = _WORDS.get(code, f"libcurl's error {code}")
+        words = _WORDS.get(code, f"libcurl's error {code}")
         message = redacted_message(message)
         return f"{words} ({message})" if message else words
 
     def _status(self, status: int) -> tuple[TukitSysextError, Next]:
-        message = f"{self.url}: the server answers with status {status}"
         if status in _REDIRECTS:
-            return self._redirected(message)
+            return self._redirected()
+        message = f"{self._where}: the server answers with status {status}"
         if status == _UNAUTHORIZED:
             message += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
-            return SourceUnreachable(f"{message} (Credentials= of the source)"), Next.GIVE_UP
+            return self._given_up(NotServed(f"{message} (Credentials= of the source)"))
         if status in _TRANSIENT:
             return SourceUnreachable(message), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
             self._state.kept = False
             return SourceUnreachable(message), Next.RETRY
-        kind = NotFound if status in _NOT_FOUND else SourceUnreachable
-        return kind(message), Next.GIVE_UP
+        if status in _NOT_FOUND:
+            return self._judged(NotFound(f"{self.url}: the server answers with status {status}"))
+        return self._given_up(NotServed(message) if status in _CLIENT_ERRORS else SourceUnreachable(message))
 
-    def _redirected(self, message: str) -> tuple[TukitSysextError, Next]:
-        """A redirect that libcurl does not follow by itself: of a file that has to come from the server itself, where
-        it stays there, or of one that is asked for with credentials. The rules are those that libcurl is told.
-        """
+    def _redirected(self) -> tuple[TukitSysextError, Next]:
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""
         target = raw.decode("iso-8859-1")
-        if self._state.request.same_origin and origin(target) != origin(self.url):
-            return SourceUnreachable(f"{self.url}: redirects to another server, which is not followed"), Next.GIVE_UP
-        allowed = ("https",) if self.url.startswith("https:") else ("http", "https")
-        if origin(target)[0] not in allowed:
-            message = f"{self.url}: redirects to something else than {' or '.join(allowed).upper()}"
-            return SourceUnreachable(message), Next.GIVE_UP
         hops = self._state.redirects.setdefault(self.url, [])
+        why = refusal(self.url, target, self._state.request.redirects)
+        why = why or (f"more than {MOST} redirects" if len(hops) >= MOST else "")
+        if why:
+            return self._given_up(NotServed(f"{self._where}: {why}"))
         hops.append(target)
-        if len(hops) > _MOST_REDIRECTS:
-            return SourceUnreachable(f"{self.url}: {_WORDS[pycurl.E_TOO_MANY_REDIRECTS]}"), Next.GIVE_UP
-        return SourceUnreachable(message), Next.REDIRECT
+        return SourceUnreachable(f"{self.url}: redirects to {shown_url(target)}"), Next.REDIRECT
 
 
 _PERMANENT = frozenset(
     (
         pycurl.E_URL_MALFORMAT,
         pycurl.E_UNSUPPORTED_PROTOCOL,
-        pycurl.E_TOO_MANY_REDIRECTS,
         pycurl.E_PEER_FAILED_VERIFICATION,
         pycurl.E_SSL_CACERT,
         pycurl.E_SSL_CACERT_BADFILE,
@@ -295,21 +304,10 @@ _WORDS = {
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate is not trusted",
     pycurl.E_SSL_CACERT: "its certificate is not trusted",
     pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read (CAFile=)",
-    pycurl.E_TOO_MANY_REDIRECTS: f"more than {_MOST_REDIRECTS} redirects",
     pycurl.E_UNSUPPORTED_PROTOCOL: "speaks no HTTP",
 }
 
 
-def origin(url: str) -> Origin:
-    """Scheme, host and port of a URL (RFC 6454); three of nothing for what is no URL."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  # is checked when it is asked for
-    except ValueError:
-        return "", "", None
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
 def redacted_message(text: str) -> str:
-    """A message of libcurl in one line, without user names and passwords of URLs (threat N16)."""
-    return printable(re.sub(r"//[^/@\s]*@", "//", text))
+    """A message of libcurl in one line, its URLs without user names, passwords and queries (threat N16)."""
+    return printable(re.sub(r"//[^/@\s]*@", "//", re.sub(r"(https?://[^\s?#]*)[?#]\S*", r"\1", text)))

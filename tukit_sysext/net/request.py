@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.net.redirects import Evidence, Origin, Redirects
 
 FIRST_PAUSE = 0.25
 """Seconds before a server is asked again the first time."""
@@ -31,10 +33,6 @@ class ByteSink(Protocol):
         """Forget everything that was written: the file comes again from its beginning."""
 
 
-Origin = tuple[str, str, int | None]
-"""Scheme, host and port."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Login:
     """A user name and a password, and the servers that are told them; no other ever is, whatever redirects to it."""
@@ -52,9 +50,10 @@ class Request:
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
     at the URL ``asked_at`` that said so. ``accept`` is asked about a whole file (its bytes, empty with a sink):
     ImageBroken from it means that this server has a wrong one. ``deadline`` in seconds from the start of the request.
-    With ``same_origin`` a redirect to another server is refused. With ``discard`` the bytes are for ``accept`` alone,
-    and not in the response: of many files one after the other is in memory then. ``login`` is for the servers that ask
-    who one is.
+    ``redirects`` says which are followed; what another host gives is doubted, but where ``doubts`` is False: who asks
+    judges it himself. At the URLs ``past_caches`` no cache may answer. With ``discard`` the bytes
+    are for ``accept`` alone, and not in the response: of many files one after the other is in memory then. ``login`` is
+    for the servers that ask who one is.
     """
 
     urls: Sequence[str]
@@ -64,7 +63,9 @@ class Request:
     etag: str | None = None
     modified: str | None = None
     asked_at: str | None = None
-    same_origin: bool = False
+    redirects: Redirects = Redirects.SECURE
+    doubts: bool = True
+    past_caches: Collection[str] = ()
     accept: Callable[[bytes], None] | None = None
     discard: bool = False
     login: Login | None = None
@@ -72,12 +73,14 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """A file that was fetched: from where, its bytes (empty with a sink), and what the server said to recognise it by.
+    """A file that was fetched: its bytes (empty with a sink), and what the server said to recognise it by.
 
-    ``unchanged``: the server says that the one asked about is still the newest.
+    ``url`` was asked for, ``given_at`` is where that led to; not to be shown as it is. ``unchanged``: the server says
+    that the one asked about is still the newest.
     """
 
     url: str
+    given_at: str
     body: bytes
     etag: str | None
     modified: str | None
@@ -93,7 +96,8 @@ class Next(Enum):
     RESUME = "go on where it was"
     RETRY = "this server may have it later"
     GIVE_UP = "this server will not have it"
-    REDIRECT = "it is elsewhere on this server"
+    REDIRECT = "it is elsewhere"
+    DOUBT = "a host to which this one redirects says so alone"
     STOP = "nobody can help: we cannot take it"
 
 
@@ -116,6 +120,9 @@ class RequestState:
     ends: float = 0.0
     progress: float = 0.0
     redirects: dict[str, list[str]] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
+    doubts: Counter[str] = field(default_factory=Counter)
+    """How often what came by each URL was doubted."""
 
     def forget(self) -> None:
         """The next attempt begins at the first byte."""

@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.attempt import Attempt, origin, redacted_message
+from tukit_sysext.net.attempt import Attempt, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Origin, Request, RequestState, Response
+from tukit_sysext.net.redirects import TRIES, Origin, origin
+from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Transfers:
             again = self._after_failure(states[number], url, error, what)
             if again is None:
                 results[number] = self._verdict(states[number])
-                if isinstance(results[number], NotFound):
+                if isinstance(results[number], NotFound | NotServed):
                     shared.answered()
             else:
                 heapq.heappush(queue, (again, number))
@@ -254,6 +255,9 @@ class Transfers:
         if what is Next.RESUME:
             state.progress = now
             return self._pause(state, now, until=state.ends, free=state.gained >= _MUCH)
+        if what is Next.DOUBT:
+            state.doubts[url] += 1
+            what = Next.RETRY if state.doubts[url] < TRIES else Next.GIVE_UP
         if what is Next.RETRY and origin(url) in self._down:
             what = Next.GIVE_UP
         if not state.kept:
@@ -267,7 +271,7 @@ class Transfers:
         if state.turn < len(state.remaining):
             return now if now < state.ends else None
         state.turn = 0
-        return self._pause(state, now, until=self._until(state))
+        return self._pause(state, now, until=self._until(state), free=bool(state.doubts[url]))
 
     def _pause(self, state: RequestState, now: float, *, until: float, free: bool = False) -> float | None:
         """When to try again; None where that would not be before ``until``."""
@@ -286,11 +290,11 @@ class Transfers:
         failures = list(state.failures.values())
         message = "; ".join(dict.fromkeys(str(failure) for failure in failures))
         kinds = [type(failure) for failure in failures]
-        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotFound):
+        if kinds[-1] not in (ImageBroken, SourceUnreachable, NotServed, NotFound):
             return failures[-1]  # ours: the store cannot take it
         if ImageBroken in kinds:
             return ImageBroken(message)
-        return SourceUnreachable(message) if SourceUnreachable in kinds else NotFound(message)
+        return next(kind(message) for kind in (SourceUnreachable, NotServed, NotFound) if kind in kinds)
 
 
 class _Shared:

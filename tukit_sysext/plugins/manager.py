@@ -22,7 +22,7 @@ from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.files import NamedPlugins, named_plugins
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.plugin_api import PROJECT
-from tukit_sysext.plugins.builtin import built_in
+from tukit_sysext.plugins.builtin import BUILT_IN, built_in
 from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.system.time_limit import TimeUp, time_limit
@@ -121,6 +121,12 @@ class Plugins:
         """Why plugins that are named could not be loaded, by name."""
         return MappingProxyType(self._failed)
 
+    @property
+    def only_built_in(self) -> bool:
+        """Whether all of ours are there, and nobody else's is named."""
+        there = {name for name, _ in self._manager.list_name_plugin()}
+        return there == BUILT_IN and not self.failed and not self.unsure
+
     def _load(self, name: str) -> None:
         # looking through the installed distributions takes its time: not where no plugin is named
         try:
@@ -207,9 +213,10 @@ class Plugins:
             (name, result) for name, result in self._each(hook, **arguments) if not isinstance(result, PluginFailed)
         )
 
-    def _call(self, hook: str, **arguments: object) -> None:
-        for _ in self._each(hook, **arguments):
-            pass
+    def _call(self, hook: str, **arguments: object) -> bool:
+        """Call all of them; whether none failed."""
+        failures = [result for _, result in self._each(hook, **arguments) if isinstance(result, PluginFailed)]
+        return not failures
 
     def sources(self, machine: Machine, configuration: Configuration) -> list[Source]:
         """The sources of a configuration, from all plugins. One that is none, or that has a name twice, is left out."""
@@ -323,9 +330,9 @@ class Plugins:
         """Tell what came of a transaction."""
         self._call("tukit_sysext_transaction_judged", transaction=transaction, outcome=outcome)
 
-    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> None:
-        """Tell a settled event, by the name of its hook."""
-        self._call(hook, machine=machine, scan=scan, number=number)
+    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> bool:
+        """Tell a settled event, by the name of its hook; whether no plugin failed."""
+        return self._call(hook, machine=machine, scan=scan, number=number)
 
 
 def _manager() -> pluggy.PluginManager:

@@ -170,6 +170,6 @@ def _of(image: ImagePlan) -> Verdict:
         # a source that is away now may be there when the update is tried
         return Verdict.UNKNOWN if image.left_out is LeftOut.UNREACHABLE else Verdict.REFUSED
     chosen = next((considered for considered in image.considered if considered.option == image.chosen), None)
-    if image.action is Action.FETCH and chosen is not None and chosen.standing is Standing.ONLY_CONTENT_TELLS:
+    if image.action is Action.FETCH and chosen is not None and chosen.standing is not Standing.FITS:
         return Verdict.UNKNOWN
     return Verdict.PASSES

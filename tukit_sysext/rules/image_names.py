@@ -45,13 +45,6 @@ class ImageName:
     kind: Kind = "sysext"
     packing: str = ""
 
-    @property
-    def unusable(self) -> str:
-        """Why the image could not be merged whatever its content is; empty where it could."""
-        if self.kind == "confext":
-            return "it is a confext, for /etc, and no sysext"
-        return f"it is packed by {self.packing}" if self.packing else ""
-
 
 _SUFFIX = re.compile(rf"(?P<stem>.+?)(?:\.(?P<kind>sysext|confext))?\.raw(?:\.(?P<packing>{'|'.join(PACKINGS)}))?")
 _NO_ARCHITECTURE = ("alpha",)
@@ -85,10 +78,37 @@ _DISTRIBUTION_VERSION = re.compile(r"(.+)-([0-9]{2,}(?:\.[0-9]+)?)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+def unpacked_name(file_name: str) -> tuple[str, str]:
+    """The name of an image's file once it is unpacked, and by what it is packed; empty where it is not."""
+    name, _, packing = file_name.rpartition(".")
+    return (name, packing) if packing in PACKINGS and name.endswith(".raw") else (file_name, "")
+
+
 def stem_of(file_name: str) -> str:
     """The name of an image's file without what says that it is one."""
     match = _SUFFIX.fullmatch(file_name)
     return match["stem"] if match is not None else file_name.rpartition(".")[0] or file_name
+
+
+def looks_like_image(file_name: str) -> bool:
+    """Whether a file may be meant as an image for systemd-sysext, by the end of its name."""
+    return file_name.endswith(".img") or _SUFFIX.fullmatch(file_name) is not None
+
+
+def unusable(file_name: str) -> str:
+    """Why a file could not be merged as it is, by the end of its name; empty where it could."""
+    match = _SUFFIX.fullmatch(file_name)
+    return "it is a confext, for /etc, and no sysext" if match is not None and match["kind"] == "confext" else ""
+
+
+def calls_itself(merge_name: str, *, name: str, version: str, file_name: str, by_stem: bool = True) -> bool:
+    """Whether content that is accepted as ``merge_name`` is the image ``name``.
+
+    It calls itself so, or so with its version behind that, or as mkosi has it by the stem of its published file.
+    The last is no proof where that file's name was read as another image than the likeliest (not ``by_stem``).
+    """
+    own = (name, f"{name}-{version}", f"{name}_{version}")
+    return merge_name in own or (by_stem and merge_name == stem_of(file_name))
 
 
 def read_image_name(file_name: str, wanted: Collection[str] = ()) -> ImageName | None:

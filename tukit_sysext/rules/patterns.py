@@ -12,18 +12,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-SPECIFIERS: Mapping[str, str] = {
-    "%a": "the architecture, as x86-64",
-    "%A": "IMAGE_VERSION of os-release",
-    "%B": "BUILD_ID of os-release",
-    "%M": "IMAGE_ID of os-release",
-    "%o": "ID of os-release",
-    "%v": "the release of the newest kernel",
-    "%w": "VERSION_ID of os-release",
-    "%W": "VARIANT_ID of os-release",
-    "%%": "a percent sign",
+_OF_RELEASE: Mapping[str, str] = {
+    "%A": "IMAGE_VERSION",
+    "%B": "BUILD_ID",
+    "%M": "IMAGE_ID",
+    "%o": "ID",
+    "%w": "VERSION_ID",
+    "%W": "VARIANT_ID",
 }
-"""What is expanded, and what it stands for in the tree; empty where the tree does not say it."""
+SPECIFIERS = (*_OF_RELEASE, "%a", "%v", "%%")
+"""What is expanded: by os-release, the architecture, the release of the kernel; empty where the tree says none."""
 
 _SPECIFIER = re.compile(r"%(.?)")
 _REFUSED = re.compile(r"[^ -~]|[$*?\[\]!\\|]")
@@ -58,8 +56,14 @@ _WILDCARDS: Mapping[str, Callable[[str], object]] = {
 """What each wildcard takes, by its letter."""
 
 
+def specifiers(release: Mapping[str, str], *, architecture: str, kernel: str) -> Mapping[str, str]:
+    """What specifiers stand for in a tree with this os-release."""
+    values = {specifier: release.get(key, "") for specifier, key in _OF_RELEASE.items()}
+    return {**values, "%a": architecture, "%v": kernel, "%%": "%"}
+
+
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """A pattern with its specifiers expanded, by ``values`` like SPECIFIERS. Raises ValueError."""
+    """A pattern with its specifiers expanded by ``values``. Raises ValueError."""
 
     def value(match: re.Match[str]) -> str:
         if match[0] not in SPECIFIERS:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.rules.prerelease import newer_key
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.version import sort_key
 
 
 class Reading(StrEnum):
@@ -72,7 +72,7 @@ def _by_name(candidates: Iterable[Candidate]) -> dict[str, tuple[Candidate, ...]
         index.setdefault(candidate.name, []).append(candidate)
     for offered in index.values():
         offered.sort(key=lambda candidate: candidate.source)
-        offered.sort(key=lambda candidate: sort_key(candidate.version), reverse=True)
+        offered.sort(key=lambda candidate: newer_key(candidate.version), reverse=True)
         offered.sort(key=lambda candidate: candidate.priority)
     return {name: tuple(offered) for name, offered in index.items()}
 
@@ -95,6 +95,8 @@ class Standing(StrEnum):
     ONLY_CONTENT_TELLS = "no description, its content decides"
     DOUBTED = "described as unfitting, its content decides"
     """By a description for which nobody vouches: anybody on the way may have written it (row P9)."""
+    ANOTHER_IMAGE = "is another image"
+    """Its content calls itself otherwise than the image that is wanted."""
     LACKS = "needs what is missing"
     """It fits, and lacks something in the system that the version in use has there."""
     NOT_TRIED = "its content was not looked at"
@@ -107,8 +109,8 @@ class Description:
 
     ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
-    HTTPS; what anybody on the way could have written excludes no version (row P9). ``contents`` is what the image has
-    and needs, None where nobody knows.
+    HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
+    image was done, which may fit all the same. ``contents`` is what the image has and needs, None where nobody knows.
     """
 
     release: ReleaseData | None = None
@@ -116,4 +118,5 @@ class Description:
     failure: Standing | None = None
     reason: str = ""
     vouched: bool = True
+    early: bool = False
     contents: Contents | None = None

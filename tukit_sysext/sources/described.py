@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.repository import NOT_DESCRIBED
 
 _KIND = "descriptions"
@@ -32,15 +33,14 @@ class Described:
         self._changed: set[str] = set()
 
     def recall(self, candidate: Candidate, sha256: str) -> Description | None:
-        """What the description with this hash said of a candidate; None where it was not read yet."""
+        """What the description with this hash said of a candidate; None where it was not read yet.
+
+        That it says nothing counts for a day: another version of this program may be able to read it.
+        """
         said = self._said(candidate)
         if said.get("description") != sha256:
             return None
-        if "broken" not in said:
-            return _description(said)
-        # another version of this program may be able to read it
-        broken = Description(failure=Standing.BROKEN, reason=str(said["broken"]))
-        return broken if self._is_fresh(said) else None
+        return _description(said) if said.get("release") is not None or self._is_fresh(said) else None
 
     def recall_unlisted(self, candidate: Candidate, offer: str) -> Description | None:
         """What was said beside a list of a candidate; None where nobody was asked while the source had this ``offer``.
@@ -51,17 +51,14 @@ class Described:
         return _description(said) if said.get("offer") == offer and self._is_fresh(said) else None
 
     def keep(self, candidate: Candidate, sha256: str, description: Description) -> None:
-        """Keep what the description with this hash says, or why it cannot be read, once :meth:`write` is called."""
-        said: dict[str, Any] = {"description": sha256, "release": _plain(description)}
-        if description.failure is not None:
-            said |= {"broken": description.reason, "time": time.time()}
-        self._put(candidate, said)
+        """Keep what the description with this hash says, or that it cannot be had, once :meth:`write` is called."""
+        if description.failure is None:
+            self._put(candidate, {"description": sha256, **_plain(description)})
 
     def keep_unlisted(self, candidate: Candidate, offer: str, description: Description) -> None:
         """Keep what was said beside the list, once :meth:`write` is called; that nobody was reached says nothing."""
         if description.failure is None:
-            said = {"offer": offer, "release": _plain(description), "vouched": description.vouched}
-            self._put(candidate, {**said, "time": time.time()})
+            self._put(candidate, {"offer": offer, "vouched": description.vouched, **_plain(description)})
 
     def write(self, listed: Collection[str], offer: str) -> None:
         """Write what was kept; of what is not among these hashes of the list, or is of another offer, nothing is."""
@@ -92,13 +89,15 @@ class Described:
         return self._notes[name]
 
 
-def _plain(description: Description) -> Mapping[str, str] | None:
-    return dict(description.release) if description.release is not None else None
+def _plain(description: Description) -> Mapping[str, Any]:
+    release = dict(description.release) if description.release is not None else None
+    return {"release": release, "early": description.early, "reason": description.reason, "time": time.time()}
 
 
 def _description(said: Mapping[str, Any]) -> Description:
     release = said.get("release")
     if not isinstance(release, dict):
-        return NOT_DESCRIBED
+        return replace(NOT_DESCRIBED, reason=str(said.get("reason") or NOT_DESCRIBED.reason))
     keys = ReleaseData({str(key): str(value) for key, value in release.items()})
-    return Description(release=keys, vouched="offer" not in said or said.get("vouched") is True)
+    vouched = "offer" not in said or said.get("vouched") is True
+    return Description(release=keys, vouched=vouched, early=said.get("early") is True)

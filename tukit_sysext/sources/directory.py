@@ -96,11 +96,13 @@ class DirectorySource:
         return {candidate.sha256: self._describe(candidate) for candidate in candidates}
 
     def _describe(self, candidate: Candidate) -> Description:
-        names = [candidate.description] if candidate.description else repository.description_names(candidate.file_name)
-        for name in names:
+        """What the first of its descriptions says that can be used."""
+        names = repository.description_names(candidate.file_name)
+        description = repository.NOT_DESCRIBED
+        for name in dict.fromkeys((candidate.description,) if candidate.description else names):
             where = f"{self._folder}/{name}"
             try:
-                if candidate.description is None and not self._ask((self._folder / name).is_file):
+                if not self._ask((self._folder / name).is_file):
                     continue
                 content = self._read(name, limit=manifest.LIMIT)
                 repository.check_hash(self._hashes, name, content, where=where)
@@ -109,15 +111,12 @@ class DirectorySource:
             except SourceUnreachable as error:
                 return Description(failure=Standing.UNREACHABLE, reason=str(error))
             except ImageBroken as error:
-                if name not in self._hashes:
-                    continue  # it only guides: one that cannot be read is as none
-                return Description(failure=Standing.BROKEN, reason=str(error))
-            description = repository.known_from(content, name, image=candidate.file_name, where=where)
-            if name in self._hashes:
-                return description
-            if description.failure is None and description.release is not None:
-                return replace(description, vouched=False)
-        return repository.NOT_DESCRIBED
+                description = repository.undescribed(error)
+                continue
+            description = repository.known_from(content, image=candidate.file_name, where=where)
+            if description.release is not None:
+                return replace(description, vouched=name in self._hashes)
+        return description
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""

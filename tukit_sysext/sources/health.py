@@ -13,16 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import check_component
-from tukit_sysext.sources.candidate import Candidate
-from tukit_sysext.sources.naming import Naming, NotUnderstood
-from tukit_sysext.sources.protocol import Source
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.small_file import read_small
+
+if TYPE_CHECKING:  # status reads the file alone, and is fast
+    from tukit_sysext.sources.candidate import Candidate
+    from tukit_sysext.sources.naming import Naming, NotUnderstood
+    from tukit_sysext.sources.protocol import Source
 
 log = logging.getLogger(__name__)
 
@@ -96,8 +99,13 @@ class HealthFile:
             )
             self._note({source.name: failed})
             raise
-        self._note({source.name: SourceHealth(asked=now, good=now, images=len(offered))})
+        self.note_good(source.name, image_count(offered))
         return offered, others
+
+    def note_good(self, name: str, images: int) -> None:
+        """Note that the list of a source is good now, and has so many images."""
+        now = int(time.time())
+        self._note({name: SourceHealth(asked=now, good=now, images=images)})
 
     def forget(self, name: str) -> None:
         """Forget a source that is not configured any more."""
@@ -112,9 +120,14 @@ class HealthFile:
         document = {"sources": {name: asdict(each) for name, each in sorted(known.items()) if each is not None}}
         try:
             make_directory(self._path.parent)
-            write_file(self._path, json.dumps(document, indent=1).encode() + b"\n", durable=False)
+            write_file(self._path, json.dumps(document, indent=1).encode() + b"\n")
         except OSError as error:
             log.info("%s: cannot be written: %s", self._path, error.strerror)
+
+
+def image_count(offered: Sequence[Candidate]) -> int:
+    """How many images these are, whatever versions there are of them."""
+    return len({candidate.name for candidate in offered})
 
 
 def _parse(health: Mapping[str, object]) -> SourceHealth:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tukit_sysext.rules.image_names import ImageName, readings
+from tukit_sysext.rules.image_names import ImageName, looks_like_image, readings, unusable
 from tukit_sysext.rules.patterns import Pattern, expand
 from tukit_sysext.sources.candidate import Candidate, Reading
 from tukit_sysext.sources.protocol import FileSource, Source
@@ -38,8 +38,8 @@ class Naming:
     of_images: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
     of_sources: Mapping[str, tuple[Pattern, ...]] = field(default_factory=dict)
 
-    def read(self, candidate: Candidate) -> Candidate | NotUnderstood:
-        """A candidate as the image that its file is in this tree."""
+    def read(self, candidate: Candidate) -> Candidate | NotUnderstood | None:
+        """A candidate as the image that its file is in this tree; None for a file that nobody would take for one."""
 
         if candidate.reading is not Reading.LIKELIEST:
             return candidate
@@ -47,18 +47,20 @@ class Naming:
         def no(reason: str) -> NotUnderstood:
             return NotUnderstood(source=candidate.source, file_name=candidate.file_name, reason=reason)
 
-        by_image = self._by_image(candidate)
-        if by_image is not None:
-            return by_image
+        against = unusable(candidate.file_name)
+        if against:
+            return no(against)
+        matched = self._by_image(candidate) or _first(self.of_sources.get(candidate.source, ()), candidate)
+        if matched is not None:
+            return matched
+        if not looks_like_image(candidate.file_name):
+            return None
         patterns = self.of_sources.get(candidate.source)
         if patterns is not None:
-            matched = _first(patterns, candidate)
-            return no("no MatchPattern= of the source matches it") if matched is None else matched
+            return no("no MatchPattern= of the source matches it")
         possible = readings(candidate.file_name)
         if not possible:
             return no("its name does not tell which image and version it is")
-        if possible[0].unusable:
-            return no(possible[0].unusable)
         possible = tuple(reading for reading in possible if reading.name not in self.of_images)
         if not possible:
             return no("MatchPattern= of the image does not match it")

@@ -46,3 +46,11 @@ class FileSource(Source, Protocol):
 
     def unread(self) -> Sequence[Candidate]:
         """Files of the list, once :meth:`candidates` was asked, whose names say no image that could be merged."""
+
+
+@runtime_checkable
+class MirroredSource(Source, Protocol):
+    """A source whose list is at several places, of which some may be behind."""
+
+    def newer(self) -> bool:
+        """Whether another place has a newer list than :meth:`candidates` had, which that tells from then on."""

@@ -9,29 +9,52 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
-from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.image_names import read_image_name, unpacked_name, unusable
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Reading
 
 LIST = "SHA256SUMS"
-SIGNATURES = ("SHA256SUMS.gpg", "SHA256SUMS.asc")
+SIGNATURES = tuple(f"{LIST}.{ending}" for ending in ("gpg", "asc", "sig", "pgp", "sign", "sha256.asc"))
+"""Where its signature may be, in the order in which they are looked for. gpgv takes each with and without armour."""
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
 _BESIDE = (".manifest", ".manifest.gz", ".json", *SIGNATURES)
 """What files end in that are no images, but say something about one."""
+BEST_BEFORE = "BEST-BEFORE-"
 NOT_DESCRIBED = Description(reason="it has no description, its content decides")
 
 
 def description_names(image: str) -> tuple[str, ...]:
-    """The files that may describe an image, in the order in which they are looked for."""
+    """The files that may describe an image, in the order in which they are looked for; always as many.
+
+    mkosi names the manifest of ``git-2.43.x86-64.sysext.raw`` without ``.sysext``: where an image has no such ending,
+    the last two are as the first.
+    """
+    image = unpacked_name(image)[0]
     stem = image.removesuffix(".raw")
-    return f"{stem}.manifest.gz", f"{stem}.manifest", f"{image}.json"
+    short = stem.removesuffix(".sysext")
+    return tuple(
+        f"{named}{ending}"
+        for named, ending in (
+            (stem, ".manifest.gz"),
+            (stem, ".manifest"),
+            (image, ".json"),
+            (short, ".manifest.gz"),
+            (short, ".manifest"),
+        )
+    )
+
+
+def is_page(content: bytes) -> bool:
+    """Whether this is a page for people, as servers and portals send it in the place of what they have not."""
+    return content.lstrip()[:1] == b"<"
 
 
 def check_freshness(listed: Checksums, where: str) -> None:
@@ -54,10 +77,10 @@ def candidates(
     """
     offered: list[Candidate] = []
     for name in sorted(listed.hashes):
-        if name.endswith(_BESIDE):
+        if name.endswith(_BESIDE) or name.startswith(BEST_BEFORE):
             continue
         hint = read_image_name(name)
-        if hint is not None and hint.unusable:
+        if unusable(name):
             hint = None
         offered.append(
             Candidate(
@@ -91,12 +114,15 @@ def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: s
         raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {actual[:16]}...")
 
 
-def known_from(content: bytes, name: str, *, image: str, where: str) -> Description:
-    """What a description says of an image."""
+def known_from(content: bytes, *, image: str, where: str) -> Description:
+    """What a description says of an image; one that cannot be read is as none."""
     try:
-        plain = manifest.decompress(content, where=where) if name.endswith(".gz") else content
-        return Description(release=ReleaseData(manifest.parse(plain, image=image, where=where)))
-    except manifest.NothingSaid:
-        return NOT_DESCRIBED
+        described = manifest.parse(manifest.unpack(content, where=where), image=unpacked_name(image)[0], where=where)
     except ImageBroken as error:
-        return Description(failure=Standing.BROKEN, reason=str(error))
+        return undescribed(error)
+    return Description(release=ReleaseData(described.keys), early=described.early)
+
+
+def undescribed(why: TukitSysextError) -> Description:
+    """A description of which nothing can be used: the content decides."""
+    return replace(NOT_DESCRIBED, reason=f"{NOT_DESCRIBED.reason} ({why})")

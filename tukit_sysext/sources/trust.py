@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whose lists are believed: the OpenPGP signature of a list, checked against the keyring of its source.
+"""Whose lists are believed: the OpenPGP signature of a list, checked against the keyrings of its source.
 
 A list is believed when gpgv finds a good signature by a key of the keyring (one that is pinned, where any is), that is
 not from the future, not older than the source's ``MaxAge=``, and not older than the newest one seen
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from tukit_sysext.config.keyring import Keyring
+from tukit_sysext.config.keyring import Keyring, paths
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import Busy, ImageBroken, MemoryUnreadable, NoVerdict
 from tukit_sysext.formats import openpgp
@@ -43,6 +43,11 @@ class VerifiedSignature:
     fingerprint: str
     times: Mapping[str, int]
 
+    @property
+    def newest(self) -> int:
+        """The time of the newest one, in seconds since the epoch."""
+        return max(self.times.values())
+
 
 class Trust:
     """What one source's lists must have. ``seen`` remembers the newest."""
@@ -66,9 +71,9 @@ class Trust:
             )
         if not self._settings.verify:
             return None
-        keyring = self._settings.keyring
+        rings = self._settings.keyrings
         name, origin = self._settings.name, self._settings.origin
-        if keyring is None:
+        if not rings:
             raise ImageBroken(
                 f"{where}: there is no keyring to check its signature with; {_ADD_KEY.format(name)}",
                 next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_ADD_KEY.format(name)}",
@@ -76,15 +81,16 @@ class Trust:
         detached = signature()
         if detached is None:
             raise ImageBroken(f"{where}: it is not signed, expected a signature beside it")
-        key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (content, detached, keyring.content)))
+        keyrings = (ring.content for ring in rings)
+        key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (content, detached, *keyrings)))
         good = self._cached_check(key.hexdigest())
         if good is None:
-            good = self._run_gpgv(content, detached, keyring, where=where)
+            good = self._run_gpgv(content, detached, rings, where=where)
             note = {"good": [[each.fingerprint, each.time] for each in good], "checked": int(time.time())}
             self._cache.put_note(_KIND, key.hexdigest(), note)
         known = self._current(self._pinned(good, where=where), where=where)
         newest = max(known, key=lambda each: each.time)
-        self._check_replay(newest.time, self._trusted_fingerprints(keyring), where=where)
+        self._check_replay(newest.time, self._trusted_fingerprints(rings), where=where)
         times: dict[str, int] = {}
         for each in known:
             times[each.fingerprint] = max(each.time, times.get(each.fingerprint, 0))
@@ -149,12 +155,12 @@ class Trust:
             next_step=f"ask another mirror, or go back to that list: {command}",
         )
 
-    def _trusted_fingerprints(self, keyring: Keyring) -> Collection[str] | None:
+    def _trusted_fingerprints(self, rings: Sequence[Keyring]) -> Collection[str] | None:
         """The keys whose remembered times count: those that are trusted now; None for all."""
         if self._settings.fingerprints is not None:
             return self._settings.fingerprints
         try:
-            return {key.fingerprint for key in openpgp.public_keys(dearmour(keyring.content))}
+            return {key.fingerprint for ring in rings for key in openpgp.public_keys(dearmour(ring.content))}
         except ValueError:
             return None  # gpgv reads more kinds of keyrings than we do
 
@@ -174,17 +180,13 @@ class Trust:
                     return None
         return signatures
 
-    def _run_gpgv(self, content: bytes, detached: bytes, keyring: Keyring, *, where: str) -> list[Signature]:
+    def _run_gpgv(self, content: bytes, detached: bytes, rings: Sequence[Keyring], *, where: str) -> list[Signature]:
         """All good signatures. Raises ImageBroken where there is none, or one of other content beside them.
 
         Raises NoVerdict where gpgv dies of them, ToolBroken where it does not work.
         """
         try:
-            keys = dearmour(keyring.content)
-        except ValueError as error:
-            raise ImageBroken(f"{keyring.path}: cannot be used as a keyring: {error}") from error
-        try:
-            checked = check_signature(content, detached, keys)
+            checked = check_signature(content, detached, _usable(rings))
         except NoVerdict as error:
             step = f"see what {GPGV} says of this signature, and ask the publisher for a list that is signed anew"
             raise NoVerdict(f"{where}: its signature cannot be used: {error}", next_step=step) from error
@@ -192,9 +194,34 @@ class Trust:
             add_key = _ADD_KEY.format(self._settings.name)
             reasons = "; ".join(checked.reasons) or "gpgv finds no good signature"
             if any(reason.endswith(NOT_IN_KEYRING) for reason in checked.reasons):
-                reasons += f" {keyring.path}; {add_key}"
+                reasons += f" {paths(rings)}; {add_key}"
             raise ImageBroken(
                 f"{where}: its signature is refused: {reasons}",
-                next_step=f"see whether {keyring.path} is the keyring of this source; if not, {add_key}",
+                next_step=f"see whether the publisher's key is in {paths(rings)}; if not, {add_key}",
             )
         return list(checked.good)
+
+
+def _usable(rings: Sequence[Keyring]) -> list[bytes]:
+    """Keyrings for gpgv, which looks no further behind one that it cannot read: those that we cannot read come last.
+
+    Raises ImageBroken where none of them can be used.
+    """
+    known: list[bytes] = []
+    others: list[bytes] = []
+    problems: list[str] = []
+    for ring in rings:
+        try:
+            keys = dearmour(ring.content)
+        except ValueError as error:
+            problems.append(f"{ring.path}: cannot be used as a keyring: {error}")
+            continue
+        try:
+            openpgp.public_keys(keys)
+        except ValueError:
+            others.append(keys)
+        else:
+            known.append(keys)
+    if not known and not others:
+        raise ImageBroken("; ".join(problems))
+    return known + others

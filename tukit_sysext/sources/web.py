@@ -8,25 +8,26 @@ about, several at once; lists, descriptions and what a signature check said are 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NotFound, NoVerdict, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats import checksums, manifest
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
+from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.attempt import origin
+from tukit_sysext.net.redirects import Redirects, origin
 from tukit_sysext.net.request import Login, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.cache import LISTS, Cache
+from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.sources.trust import Trust, VerifiedSignature
+from tukit_sysext.sources.trust import Trust
+from tukit_sysext.sources.web_list import ListOfMirror, WebList
 
-log = logging.getLogger(__name__)
+_PROBES = 10
+"""How many images without a description tell that a publisher has none beside its list."""
 
 
 class WebSource:
@@ -58,11 +59,16 @@ class WebSource:
         self._hashes: Mapping[str, str] = {}
         self._unread: Sequence[Candidate] = ()
         self._offered = ""
-        self._signature: bytes | None = None
+        self._brought: ListOfMirror | None = None
+        self._newer: ListOfMirror | None = None
+        # what a signed list has the hash of
+        self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
         # all descriptions together have the time of one, and some more for each that comes
         self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
         self._described = Described(cache, self.name)
         self._kinds = list(range(len(repository.description_names(""))))
+        self._describes_some = False
+        self._without: set[str] = set()
 
     def candidates(self) -> Sequence[Candidate]:
         """See Source."""
@@ -74,48 +80,26 @@ class WebSource:
             self._away[self._settings] = str(error)
             raise
 
-    def _listed(self) -> Sequence[Candidate]:
-        """The list and its signature come from one mirror; one whose list is refused is passed over."""
-        urls = list(self._urls)
-        failures: list[TukitSysextError] = []
-        fresh = False
-        while urls:
-            try:
-                answer = self._fetch_list(urls, fresh=fresh)
-            except SourceUnreachable as error:
-                failures.append(error)
-                break
-            base = answer.url.removesuffix(repository.LIST)
-            where = f"{base}{repository.LIST}"
-            try:
-                verified = self._verify_list(answer, base, where=where)
-                checksum_list = checksums.parse(answer.body, where=where)
-                repository.check_freshness(checksum_list, where)
-            except (ImageBroken, NoVerdict, SourceUnreachable) as error:
-                log.warning("%s", error)
-                if answer.unchanged and not fresh:
-                    fresh = True  # what was kept may be to blame: once more, all of it
-                    continue
-                failures.append(error)
-                urls.remove(base)
-            else:
-                self._keep(answer, base)
-                self._trust.remember(verified)
-                places = " ".join(sorted(self._settings.urls)).encode()
-                self._offered = hashlib.sha256(answer.body + b"\n" + places).hexdigest()
-                return self._offer(base, checksum_list, verified.fingerprint if verified is not None else None)
-        why = "; ".join(str(failure) for failure in failures)
-        for kind in (ImageBroken, NoVerdict):
-            refused = next((failure for failure in failures if isinstance(failure, kind)), None)
-            if refused is not None:
-                raise kind(why, next_step=refused.next_step)
-        raise SourceUnreachable(why)
+    def newer(self) -> bool:
+        """See MirroredSource."""
+        if self._brought is None:
+            return False
+        self._newer = self._list().newer_than(self._brought)
+        return self._newer is not None
 
-    def _offer(self, base: str, checksum_list: checksums.Checksums, signer: str | None) -> Sequence[Candidate]:
+    def _list(self) -> WebList:
+        return WebList(self._settings, self._urls, self._transfers, self._cache, self._trust, self._login)
+
+    def _listed(self) -> Sequence[Candidate]:
+        self._brought = brought = self._newer or self._list().bring()
+        self._newer = None
+        places = " ".join(sorted(self._settings.urls)).encode()
+        self._offered = hashlib.sha256(brought.content + b"\n" + places).hexdigest()
         # what this mirror has, the others may not have yet: it goes first from now on
-        self._urls.sort(key=lambda url: url != base)
-        self._hashes = checksum_list.hashes
-        files = repository.candidates(checksum_list, self._settings, signer=signer, locations=self._locations)
+        self._urls.sort(key=lambda url: url != brought.base)
+        self._hashes = brought.checksums.hashes
+        signer = brought.verified.fingerprint if brought.verified is not None else None
+        files = repository.candidates(brought.checksums, self._settings, signer=signer, locations=self._locations)
         candidates, self._unread = repository.parted(files)
         return candidates
 
@@ -123,74 +107,8 @@ class WebSource:
         """See FileSource."""
         return self._unread
 
-    def _verify_list(self, answer: Response, base: str, *, where: str) -> VerifiedSignature | None:
-        """Who signed the list, and when.
-
-        A kept signature that is refused is asked for again: the list may be signed anew.
-        """
-        kept = self._cache.content(str(self._note().get("signature"))) if answer.unchanged else None
-        if kept is not None:
-            try:
-                return self._trust.check(answer.body, lambda: kept, where=where)
-            except (ImageBroken, NoVerdict) as error:
-                log.info("%s", error)
-        return self._trust.check(answer.body, lambda: self._fetch_signature(base), where=where)
-
-    def _note(self) -> Mapping[str, object]:
-        return self._cache.note(LISTS, self.name) or {}
-
-    def _keep(self, answer: Response, base: str) -> None:
-        """Keep a list that is verified, with what the server said to recognise it by."""
-        note = dict(self._note()) if answer.unchanged else {}
-        note |= {"url": base, "list": self._cache.put_content(answer.body)}
-        note |= {"etag": answer.etag, "modified": answer.modified}
-        if self._signature is not None:
-            note["signature"] = self._cache.put_content(self._signature)
-        if note != self._note():
-            self._cache.put_note(LISTS, self.name, note)
-
     def _locations(self, name: str) -> list[str]:
         return [base + name for base in self._urls]
-
-    def _fetch_list(self, urls: Sequence[str], *, fresh: bool) -> Response:
-        """The list, from the first mirror that has it; with ``fresh`` whatever is kept. Raises SourceUnreachable."""
-        note = self._note()
-        kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in urls else None
-        request = Request(
-            urls=[base + repository.LIST for base in urls],
-            limit=checksums.LIMIT,
-            deadline=self._network.deadline,
-            etag=_text(note.get("etag")) if kept is not None else None,
-            modified=_text(note.get("modified")) if kept is not None else None,
-            asked_at=f"{note['url']}{repository.LIST}" if kept is not None else None,
-            same_origin=True,
-            login=self._login,
-        )
-        answer = self._fetch_one(request)
-        return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
-
-    def _fetch_signature(self, base: str) -> bytes | None:
-        """The signature of the list at one mirror; None where there is none."""
-        for name in repository.SIGNATURES:
-            request = Request(
-                urls=[base + name],
-                limit=repository.SIGNATURE_LIMIT,
-                deadline=self._network.deadline,
-                same_origin=True,
-                login=self._login,
-            )
-            try:
-                self._signature = self._fetch_one(request).body
-            except NotFound:
-                continue
-            return self._signature
-        return None
-
-    def _fetch_one(self, request: Request) -> Response:
-        (result,) = self._transfers.run([request], at_once=1)
-        if isinstance(result, Response):
-            return result
-        raise result
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""
@@ -207,8 +125,7 @@ class WebSource:
                 ask.append((candidate, name))
         for (candidate, name), result in zip(ask, self._fetch_descriptions(ask), strict=True):
             known[candidate.sha256] = _outcome(result)
-            if isinstance(result, Description):
-                self._described.keep(candidate, self._hashes.get(name, ""), result)
+            self._described.keep(candidate, self._hashes.get(name, ""), _outcome(result))
         known |= self._describe_unnamed([candidate for candidate in candidates if candidate.description is None])
         self._described.write(set(self._hashes.values()), self._offered)
         return known
@@ -223,7 +140,7 @@ class WebSource:
         def parse(number: int, candidate: Candidate, name: str) -> Callable[[bytes], None]:
             def accept(body: bytes) -> None:
                 repository.check_hash(self._hashes, name, body, where=name)
-                said[number] = repository.known_from(body, name, image=candidate.file_name, where=name)
+                said[number] = repository.known_from(body, image=candidate.file_name, where=name)
 
             return accept
 
@@ -235,7 +152,7 @@ class WebSource:
                 accept=parse(number, candidate, name),
                 discard=True,
                 # nothing signed vouches for a file that the list does not name
-                same_origin=name not in self._hashes,
+                redirects=self._redirects if name in self._hashes else Redirects.ORIGIN,
                 login=self._login,
             )
             for number, (candidate, name) in enumerate(ask)
@@ -251,34 +168,44 @@ class WebSource:
     def _describe_unnamed(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """Descriptions that the list does not name: each kind is tried, the one that was there last first.
 
-        They only guide the search, and one that cannot be read is as none.
+        One tells what kind this publisher has. Where some have none, nobody is asked about the others: content decides.
         """
         before = {each.sha256: self._described.recall_unlisted(each, self._offered) for each in candidates}
         known = {sha256: description for sha256, description in before.items() if description is not None}
-        ask = [candidate for candidate in candidates if candidate.sha256 not in known]
-        said = self._try_kinds(ask[:1])  # which tells what kind this publisher has
-        said |= self._try_kinds(ask[1:])
-        for candidate in ask:
-            self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
-        return known | said
+        self._count(known)
+        left = [candidate for candidate in candidates if candidate.sha256 not in known]
+        for many in (1, _PROBES - 1, len(left)):
+            if not self._describes_some and len(self._without) >= _PROBES:
+                break
+            ask, left = left[:many], left[many:]
+            said = self._try_kinds(ask)
+            for candidate in ask:
+                self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
+            self._count(said)
+            known |= said
+        return {**{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}, **known}
+
+    def _count(self, known: Mapping[str, Description]) -> None:
+        """Take in which images have a description beside the list, and which have none."""
+        self._describes_some |= any(description.release is not None for description in known.values())
+        self._without |= {sha256 for sha256, each in known.items() if each.release is None and each.failure is None}
 
     def _try_kinds(self, candidates: Sequence[Candidate]) -> dict[str, Description]:
         known: dict[str, Description] = {}
-        left = list(candidates)
+        tried: set[tuple[Candidate, str]] = set()
+        left = {candidate: repository.description_names(candidate.file_name) for candidate in candidates}
         for kind in list(self._kinds):
-            ask = [(candidate, repository.description_names(candidate.file_name)[kind]) for candidate in left]
-            results = list(zip(left, self._fetch_descriptions(ask), strict=True))
-            left = []
-            for candidate, result in results:
-                description = _outcome(result)
-                if not isinstance(result, Description | NotFound | ImageBroken):
-                    known[candidate.sha256] = description
-                elif description.failure is None and description.release is not None:
-                    known[candidate.sha256] = description
+            ask = [
+                (candidate, names[kind]) for candidate, names in left.items() if (candidate, names[kind]) not in tried
+            ]
+            tried |= {*ask}
+            for (candidate, _), result in zip(ask, self._fetch_descriptions(ask), strict=True):
+                description = known[candidate.sha256] = _outcome(result)
+                if description.release is not None:
                     self._kinds.sort(key=lambda other, first=kind: other != first)  # type: ignore[misc]  # bound now
-                else:
-                    left.append(candidate)
-        return {**known, **{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}}
+                if description.release is not None or description.failure is not None:
+                    del left[candidate]
+        return known
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
@@ -289,6 +216,7 @@ class WebSource:
                 deadline=self._network.image_deadline,
                 sink=sink,
                 accept=_finish(sink),
+                redirects=self._redirects,
                 login=self._login,
             )
             for candidate, sink in wanted
@@ -313,13 +241,10 @@ def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
 def _outcome(result: Description | TukitSysextError) -> Description:
     if isinstance(result, Description):
         return result
-    failure = Standing.BROKEN if isinstance(result, ImageBroken) else Standing.UNREACHABLE
-    return Description(failure=failure, reason=str(result))
+    if isinstance(result, ImageBroken | NotFound | NotServed):
+        return repository.undescribed(result)
+    return Description(failure=Standing.UNREACHABLE, reason=str(result))
 
 
 def _finish(sink: Sink) -> Callable[[bytes], None]:
     return lambda _: sink.finish()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -230,8 +230,8 @@ class Store:
     def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share) -> Iterator[Incoming]:
         """A file without a name in the store, to be written to; it is gone if it is not published.
 
-        ``sha256`` is what its content must have, ``limit`` the most bytes that are taken, ``where`` names it in errors,
-        ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
+        ``sha256`` is what its content must have (empty: any), ``limit`` the most bytes that are taken, ``where`` names
+        it in errors, ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
         Raises StoreError where the store cannot be written to.
         """
         try:

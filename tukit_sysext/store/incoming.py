@@ -19,6 +19,10 @@ from tukit_sysext.system.label import labelled
 log = logging.getLogger(__name__)
 
 
+class TooLarge(ImageBroken):
+    """More bytes came than are taken ([Fetch] ImageMax=)."""
+
+
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
@@ -35,7 +39,7 @@ class Incoming:
         # what is written shows late in what the file system says is free: it is counted, from where the first began
         self._free_before: int = others[0]._free_before if others else _free(os.statvfs(folder))
         self._folder = folder
-        self._sha256 = partial.sha256
+        self.sha256 = partial.sha256
         self._limit = partial.limit
         self._where = where
         self._digest = Digest()
@@ -77,7 +81,7 @@ class Incoming:
         self.size += len(data)
         if self.size > self._limit:
             self._worth_keeping = False
-            raise ImageBroken(f"{self._where}: larger than the limit of {self._limit} bytes")
+            raise TooLarge(f"{self._where}: larger than the limit of {self._limit} bytes")
         # libcurl hands out small pieces: a system call and a hash for each would cost more than copying them once
         self._pending += data
         if len(self._pending) >= CHUNK:
@@ -174,17 +178,18 @@ class Incoming:
         """Everything was written: sync it, under a name that no reader takes for an image's.
 
         What fsync(2) makes of a file without a name need not last: btrfs of Linux 6.12 passes over it, and after a
-        power cut the file that got a name behind it has 0 bytes. Raises ImageBroken where the content is another one,
-        StoreError.
+        power cut the file that got a name behind it has 0 bytes. Raises ImageBroken where the content is another one
+        than was expected, StoreError. From then on ``sha256`` is known, whatever was expected.
         """
         self._flush()
         sha256 = self._digest.hexdigest()
         self._worth_keeping = False
-        if sha256 != self._sha256 or self.name is None:
+        self.sha256 = self.sha256 or sha256
+        if sha256 != self.sha256 or self.name is None:
             with suppress(OSError):
                 self._partial.drop(self.descriptor)
-        if sha256 != self._sha256:
-            contents = f"expected SHA-256 {self._sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
+        if sha256 != self.sha256:
+            contents = f"expected SHA-256 {self.sha256[:16]}..., found {sha256[:16]}... in {self.size} bytes"
             raise ImageBroken(f"{self._where}: {contents}")
         try:
             os.fchmod(self.descriptor, 0o644)

@@ -58,14 +58,23 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PackedFile:
+    """A packed image as it was published: its file's name, and the hash of that file."""
+
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """What is known of one image file.
 
     ``name`` and ``version`` (UAPI.10) say which image it is, ``merge_name`` is the name under which systemd-sysext
     accepts it, ``release`` the keys of its extension-release. ``sha256`` in lower-case hexadecimal digits, ``size`` in
     bytes, ``url`` where the source says that it is (its strongest mirror), ``time`` when it was published here (UTC,
-    RFC 3339). ``identity`` is None until the file stands under its name. ``contents`` is what
-    it has and needs, None where nobody looked through it, and ``other`` keeps what a newer version wrote.
+    RFC 3339). ``packed`` is what was published, where that was packed (None: it was not). ``identity`` is None until
+    the file stands under its name. ``contents`` is what it has and needs, None where nobody looked through it, and
+    ``other`` keeps what a newer version wrote.
     """
 
     file_name: str
@@ -79,9 +88,19 @@ class Record:
     time: str
     merge_name: str
     release: Mapping[str, str]
+    packed: PackedFile | None = None
     identity: Identity | None = None
     contents: Contents | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def listed_sha256(self) -> str:
+        """The hash that the list of its source had."""
+        return self.packed.sha256 if self.packed is not None else self.sha256
+
+    def has(self, sha256: str) -> bool:
+        """Whether that is the hash of the image, packed or not."""
+        return sha256 in (self.sha256, self.listed_sha256)
 
     def sealed(self, status: os.stat_result) -> Record:
         """The same record with the identity of the published file."""
@@ -101,6 +120,8 @@ def encode(record: Record) -> bytes:
         "signer": record.signer,
         "extension_release": dict(record.release),
     }
+    if record.packed is not None:
+        document["packed"] = {"file": record.packed.file_name, "sha256": record.packed.sha256}
     if record.identity is not None:
         identity = record.identity
         document["identity"] = {"size": identity.size, "inode": identity.inode, "ctime_ns": identity.ctime_ns}
@@ -121,6 +142,9 @@ def decode(content: bytes, *, file_name: str) -> Record:
         identity = None
         if known is not None:
             identity = Identity(**{key: int(known[key]) for key in ("size", "inode", "ctime_ns")})
+        packed = document.pop("packed", None)
+        if packed is not None:
+            packed = PackedFile(file_name=check_component(packed["file"]), sha256=check_component(packed["sha256"]))
         if document.pop("file") != file_name:
             raise ValueError("it names another file")
         contents = Contents.of(document.pop("contents", None))
@@ -136,6 +160,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             size=size,
             signer=None if signer is None else str(signer),
             release=release,
+            packed=packed,
             identity=identity,
             contents=contents,
             other=document,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""gpgv(1): checks a detached OpenPGP signature against a keyring."""
+"""gpgv(1): checks a detached OpenPGP signature against keyrings."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from tukit_sysext.errors import NoVerdict
@@ -15,15 +16,15 @@ GPGV = "/usr/bin/gpgv"
 _TIMEOUT = 30.0
 
 
-def check_signature(content: bytes, signature: bytes, keyring: bytes) -> SignatureCheck:
-    """What gpgv says of the signatures of ``content``. ``keyring`` in binary form.
+def check_signature(content: bytes, signature: bytes, keyrings: Sequence[bytes]) -> SignatureCheck:
+    """What gpgv says of the signatures of ``content``. ``keyrings`` in binary form.
 
     Everything is handed over in memory: no file that another process could change. Raises ToolBroken where gpgv does
     not work, NoVerdict where it works and says nothing of these signatures.
     """
     CONTROL.recall(GPGV)
     try:
-        checked = _ask(content, signature, keyring)
+        checked = _ask(content, signature, keyrings)
     except NoVerdict:
         CONTROL.check(GPGV, try_gpgv)
         raise
@@ -32,12 +33,13 @@ def check_signature(content: bytes, signature: bytes, keyring: bytes) -> Signatu
     return checked
 
 
-def _ask(content: bytes, signature: bytes, keyring: bytes) -> SignatureCheck:
+def _ask(content: bytes, signature: bytes, keyrings: Sequence[bytes]) -> SignatureCheck:
     """One run. Raises NoVerdict where it does not come to its end, or says nothing."""
     with ExitStack() as stack:
         paths: list[str] = []
         descriptors: list[int] = []
-        for name, data in (("keyring", keyring), ("signature", signature), ("content", content)):
+        files = (*(("keyring", keyring) for keyring in keyrings), ("signature", signature), ("content", content))
+        for name, data in files:
             descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
             stack.callback(os.close, descriptor)
             view = memoryview(data)
@@ -45,7 +47,9 @@ def _ask(content: bytes, signature: bytes, keyring: bytes) -> SignatureCheck:
                 view = view[os.write(descriptor, view) :]
             paths.append(f"/proc/self/fd/{descriptor}")
             descriptors.append(descriptor)
-        argv = [GPGV, "--homedir", "/nonexistent", "--status-fd", "1", "--keyring", *paths]
+        *rings, detached, signed = paths
+        options = [option for ring in rings for option in ("--keyring", ring)]
+        argv = [GPGV, "--homedir", "/nonexistent", "--status-fd", "1", *options, detached, signed]
         try:
             result = run(argv, timeout=_TIMEOUT, descriptors=descriptors, cpu_seconds=int(_TIMEOUT))
         except TimedOut as error:
@@ -60,6 +64,6 @@ def _ask(content: bytes, signature: bytes, keyring: bytes) -> SignatureCheck:
 def try_gpgv() -> None:
     """Check the signature that is known to be good. Raises NoVerdict where it is not accepted, ToolBroken."""
     content, signature, keyring = ((KNOWN_GOOD / name).read_bytes() for name in ("list", "list.sig", "keyring.gpg"))
-    checked = _ask(content, signature, keyring)
+    checked = _ask(content, signature, [keyring])
     if checked.bad or not checked.good:
         raise NoVerdict("; ".join(checked.reasons))

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 DISSECT = "/usr/bin/systemd-dissect"
 RELEASE_FOLDER = "usr/lib/extension-release.d"
+_CONFEXT_FOLDER = "etc/extension-release.d"
 PREFIX = "extension-release."
 _OS_RELEASE = "usr/lib/os-release"
 _HAS_OS_RELEASE = f"has {_OS_RELEASE}, which is the system's alone: systemd-sysext refuses it"
@@ -121,6 +122,8 @@ def _release_files(image: int | Path, scratch: Path) -> _Found:
         result = _copy(where, f"/{RELEASE_FOLDER}", release, descriptors)
         if result.status != 0:
             blame_machine(folder, result)
+            if _NO_SUCH_FILE in result.messages and _is_confext(where, folder, descriptors):
+                raise ImageBroken(f"is a confext, for /etc, and no sysext: it has {_CONFEXT_FOLDER}")
             raise ImageBroken(f"cannot be read as an extension image: {last_line(result)}")
         os_release = _copy(where, f"/{_OS_RELEASE}", folder / "os-release", descriptors)
         if os_release.status == 0:
@@ -129,6 +132,10 @@ def _release_files(image: int | Path, scratch: Path) -> _Found:
             blame_machine(folder, os_release)
             raise ImageBroken(f"cannot be looked into for {_OS_RELEASE}: {last_line(os_release)}")
         return _read(release)
+
+
+def _is_confext(image: str, folder: Path, descriptors: Sequence[int]) -> bool:
+    return _copy(image, f"/{_CONFEXT_FOLDER}", folder / "confext", descriptors).status == 0
 
 
 def last_line(result: ProcessResult) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import shlex
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.errors import ToolBroken
@@ -65,29 +67,93 @@ def run(
     cpu_seconds: int | None = None,
     file_size: int | None = None,
     memory: int | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> ProcessResult:
     """Run a program to its end, its output captured, with /dev/null as standard input and "/" as directory.
 
     ``argv[0]`` is an absolute path. ``timeout`` in seconds, ``file_size`` and ``memory`` (of address space) in bytes.
-    Raises ToolBroken when the program
-    cannot be started and TimedOut when it had to be killed.
+    Raises ToolBroken when the program cannot be started and TimedOut when it had to be killed.
     """
-    limits = ["--core=0"]
-    limits += [f"--cpu={cpu_seconds}"] if cpu_seconds is not None else []
-    limits += [f"--fsize={file_size}"] if file_size is not None else []
-    limits += [f"--as={memory}"] if memory is not None else []
+    process = _start(argv, descriptors, {"cpu": cpu_seconds, "as": memory, "fsize": file_size}, environment)
+    try:
+        output, messages = process.communicate(timeout=timeout)
+    except BaseException as error:
+        _kill(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise _timed_out(argv, timeout) from error
+        raise
+    return _result(process.returncode, output, messages)
+
+
+def stream(
+    argv: Sequence[str],
+    take: Callable[[bytes], None],
+    *,
+    timeout: float,
+    descriptors: Sequence[int] = (),
+    cpu_seconds: int | None = None,
+    memory: int | None = None,
+) -> ProcessResult:
+    """The same for a program that writes to no file, and whose output ``take`` gets as it comes.
+
+    What ``take`` raises ends it.
+    """
+    process = _start(argv, descriptors, {"cpu": cpu_seconds, "as": memory, "fsize": 0}, ENVIRONMENT)
+    messages = bytearray()
+    ends = time.monotonic() + timeout
+    try:
+        with selectors.DefaultSelector() as selector:
+            for pipe, taker in ((process.stdout, take), (process.stderr, messages.extend)):
+                assert pipe is not None  # noqa: S101  # for the type checker: both are pipes
+                selector.register(pipe, selectors.EVENT_READ, taker)
+            while selector.get_map():
+                left = ends - time.monotonic()
+                if left <= 0:
+                    raise _timed_out(argv, timeout)
+                for key, _ in selector.select(left):
+                    piece = os.read(key.fd, _PIECE)
+                    key.data(piece)
+                    del messages[_LONGEST:]
+                    if not piece:
+                        selector.unregister(key.fileobj)
+        process.wait(timeout=LEFT_AFTER)
+    except BaseException as error:
+        _kill(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise _timed_out(argv, timeout) from error
+        raise
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    return _result(process.returncode, b"", bytes(messages))
+
+
+_PIECE = 1024 * 1024
+_LONGEST = 64 * 1024
+"""Bytes of messages that are kept."""
+
+
+def _timed_out(argv: Sequence[str], timeout: float) -> TimedOut:
+    return TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s")
+
+
+def _start(
+    argv: Sequence[str], descriptors: Sequence[int], bounds: Mapping[str, int | None], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    limits = ["--core=0", *(f"--{name}={most}" for name, most in bounds.items() if most is not None)]
     if not os.access(argv[0], os.X_OK):
         raise ToolBroken(f"{argv[0]}: not installed, or cannot be executed", next_step=f"install {argv[0]}")
     log.debug("running: %s", shlex.join(argv))
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             # prlimit(1) instead of a function between fork and exec, which is not safe in a process with threads
             [PRLIMIT, *limits, "--", *argv],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env=ENVIRONMENT,
+            env=environment,
             pass_fds=tuple(descriptors),
             # its own session, so that a timeout ends its children with it and nobody keeps our caller's pipe open
             start_new_session=True,
@@ -95,26 +161,22 @@ def run(
     except OSError as error:
         message = f"{PRLIMIT}: cannot be started: {error.strerror}"
         raise ToolBroken(message, next_step=f"install {PRLIMIT}") from error
-    try:
-        output, messages = process.communicate(timeout=timeout)
-    except BaseException as error:
-        os.killpg(process.pid, 9)
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()  # not read to the end: a child in a session of its own may hold it open
-        _leave(process)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s") from error
-        raise
+
+
+def _result(status: int, output: bytes, messages: bytes) -> ProcessResult:
     return ProcessResult(
-        status=process.returncode,
+        status=status,
         output=output.decode("utf-8", "replace"),
         messages=messages.decode("utf-8", "replace"),
     )
 
 
-def _leave(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a program that was killed, but not for ever."""
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program with its children, and wait for it, but not for ever."""
+    os.killpg(process.pid, 9)
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()  # not read to the end: a child in a session of its own may hold it open
     try:
         process.wait(LEFT_AFTER)
     except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from tukit_sysext.errors import UnknownState
 from tukit_sysext.rules.architectures import architecture
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.rules.systemd import SystemdVersion, parse_systemd_version
+from tukit_sysext.rules.version import sort_key
 from tukit_sysext.system.tree import Tree
 
 _LIMIT = 64 * 1024
@@ -45,6 +46,14 @@ def systemd_version(tree: Tree) -> SystemdVersion | None:
     except UnknownState:
         return None
     return None
+
+
+def newest_kernel(tree: Tree) -> str:
+    """The release of a tree's newest kernel; empty where it has none, or none can be seen."""
+    try:
+        return max(tree.names("usr/lib/modules") or (), key=sort_key, default="")
+    except UnknownState:
+        return ""
 
 
 def machine_architecture() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from tukit_sysext.config.wanted import Policy, State, WantedImage
-from tukit_sysext.rules.version import compare
+from tukit_sysext.rules.prerelease import order
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.update.facts import Facts, Foreign
 from tukit_sysext.update.options import Considered, current, damage, published
@@ -60,7 +60,7 @@ class Offer:
         if held is None or self.newest is None or self.installed is None:
             return None
         version = self.newest.option.version
-        return version if compare(version, self.installed) > 0 and version != self.update else None
+        return version if order(version, self.installed) > 0 and version != self.update else None
 
 
 def linked_names(facts: Facts) -> frozenset[str]:

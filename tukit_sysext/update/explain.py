@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from tukit_sysext.config.wanted import State, WantedImage
 from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.prerelease import is_of_series
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.update.facts import Facts
@@ -25,6 +26,7 @@ from tukit_sysext.update.options import (
     damage,
     newest_first,
     published,
+    same_image,
     spare,
 )
 
@@ -43,6 +45,7 @@ class Side(StrEnum):
     """The architecture that the file's name tells."""
     HOLD = "hold"
     VERSION = "version"
+    SERIES = "series"
     BLOCK = "block"
     CONTENT = "content"
     """Whether what the image says of itself can be had, and used."""
@@ -84,7 +87,7 @@ class Explained:
 
 def relaxed(wanted: WantedImage) -> WantedImage:
     """The image as it would be wanted without all that narrows the choice."""
-    return replace(wanted, sources=(), hold=None, constraint=None, blocked=(), state=State.WANTED)
+    return replace(wanted, sources=(), hold=None, constraint=None, series=None, blocked=(), state=State.WANTED)
 
 
 def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
@@ -131,17 +134,18 @@ def versions(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Expla
 
 
 def _sha256(stored: Stored) -> str:
-    return stored.record.sha256 if stored.record is not None else ""
+    return stored.record.listed_sha256 if stored.record is not None else ""
 
 
 def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
     seen: set[tuple[str, str]] = set()
     for candidate in facts.candidates:
         if candidate.name == wanted.name:
+            option = Option.of_candidate(facts, candidate)
             # one that is not for this tree hides nothing of the store
             if wanted.may_be_of(candidate.source) and candidate.architecture in (None, facts.tree.architecture):
-                seen.add((candidate.file_name, candidate.sha256))
-            yield Option.of_candidate(facts, candidate)
+                seen.add((option.file_name, option.sha256))
+            yield option
     for option in (version.option for version in spare(facts, relaxed(wanted), of_any=True)):
         if (option.file_name, option.sha256) not in seen:
             seen.add((option.file_name, option.sha256))
@@ -154,6 +158,8 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
     considered = consider(facts, option)
+    if link is None:
+        considered = same_image(facts, wanted, considered)
     configured = tuple(_configured(facts, wanted, option))
     rules = (*configured, *_of_content(considered))
     against = next((rule for rule in configured if rule.fits is False), None)
@@ -188,8 +194,11 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
     if wanted.hold is not None:
         yield Rule(rule=Side.HOLD, fits=wanted.hold == option.version, system=wanted.hold, image=option.version)
     if wanted.constraint is not None:
-        fits = not disallows(wanted.constraint, option.version)
+        fits = not disallows(wanted.constraint, option.version, prereleases=wanted.prereleases)
         yield Rule(rule=Side.VERSION, fits=fits, system=wanted.constraint, image=option.version)
+    if wanted.series is not None:
+        fits = is_of_series(wanted.series, option.version)
+        yield Rule(rule=Side.SERIES, fits=fits, system=wanted.series, image=option.version)
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         yield Rule(rule=Side.BLOCK, fits=False, system=origin, image=option.version)
@@ -201,9 +210,11 @@ def _of_content(considered: Considered) -> Iterator[Rule]:
         fits = None if considered.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
         yield Rule(rule=Side.CONTENT, fits=fits, image=considered.reason)
         return
+    if considered.standing is Standing.ANOTHER_IMAGE:
+        yield Rule(rule=Side.CONTENT, fits=False, image=considered.reason)
     for result in verdict.results:
         yield Rule(rule=result.rule, fits=result.fits, system=result.host, image=result.extension)
-    if verdict.fits and considered.standing is not Standing.FITS:
+    if verdict.fits and considered.standing is Standing.DOES_NOT_FIT:
         yield Rule(rule=Side.PLUGIN, fits=False, image=considered.reason)
 
 
@@ -219,4 +230,6 @@ def _in_words(rule: Rule) -> str:
             return f"{rule.system} is held"
         case Side.VERSION:
             return disallows(rule.system or "", rule.image or "")
+        case Side.SERIES:
+            return f"Series={rule.system} does not allow it"
     return f"blocked by {rule.system}"

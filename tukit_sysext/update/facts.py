@@ -162,6 +162,14 @@ class Facts:
         """What sources offer of an image: the strongest source first, in it the newest version."""
         return Candidates.of(self.candidates, name)  # type: ignore[arg-type]  # made one above
 
+    def may_be(self, name: str) -> str:
+        """Which files that were not understood may be an image, in words; empty where there are none."""
+        files = [file for file in self.not_understood if file.file_name.startswith(name)]
+        if not files:
+            return ""
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        return f"{files[0].file_name}{more} of {files[0].source} may be it, but {files[0].reason}"
+
     def links_to(self, name: str) -> Mapping[str, Stored]:
         """The links of the tree into the store, to a file of this image, by the name of the link."""
         if not self._links:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -25,17 +25,19 @@ from tukit_sysext.errors import (
     TukitSysextError,
 )
 from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition, Stored
-from tukit_sysext.store.incoming import Incoming
-from tukit_sysext.store.record import Record
+from tukit_sysext.store.incoming import Incoming, TooLarge
+from tukit_sysext.store.record import PackedFile, Record
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through_or_say
+from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Option, consider, held_against_needs, spare
+from tukit_sysext.update.options import Considered, Option, consider, held_against_needs, same_image, spare
 from tukit_sysext.update.plan import Plan, decide
 from tukit_sysext.update.search import Resolver
 
@@ -122,7 +124,7 @@ class Fetching:
                     if not self._is_no_image(option.file_name):
                         raise _NameTaken
                     return None
-                known, record = self._look_into(descriptor, wanted)
+                known, record = self._look_into(descriptor, wanted, sha256=option.sha256)
                 if record is not None:
                     self._store.take_over(record, descriptor)
                 return known
@@ -185,7 +187,7 @@ class Fetching:
             now = self._store.look(option.file_name)
             stored = {option.file_name: now}
             self.fetched.add(option.file_name)
-            if now.condition is not Condition.WHOLE and self._fits(known, option):
+            if now.condition is not Condition.WHOLE and self._fits(known, wanted):
                 reason = f"{option.file_name} is {now.condition} right after it was published: {now.reason}"
                 known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
@@ -203,15 +205,18 @@ class Fetching:
     def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
         """Look into an image whose hash is right, and publish it where it fits. Raises NoSpace."""
         try:
-            known, record = self._look_into(incoming.descriptor, wanted)
-            self._resolver.remember(wanted.candidate, known)
-            if record is not None:
-                self._store.publish(incoming, record, replaceable=self._is_no_image)
+            with self._unpacked(incoming, wanted) as image:
+                known, record = self._look_into(image.descriptor, wanted, sha256=image.sha256)
+                self._resolver.remember(wanted.candidate, known)
+                if record is not None:
+                    self._store.publish(image, record, replaceable=self._is_no_image)
         except NoSpace:
             raise  # as where it is full earlier
         except Busy as error:
             self._busy = error  # raised where no source is in between
             return Description()
+        except TooLarge as error:
+            return _failure(error)  # with a larger ImageMax= it may be none any more
         except ImageBroken as error:
             known = _failure(error)  # by a program that works, of a content whose hash is right
             self._resolver.remember(wanted.candidate, known)
@@ -219,7 +224,23 @@ class Fetching:
             return _failure(error)
         return known
 
-    def _look_into(self, descriptor: int, wanted: _Wanted) -> tuple[Description, Record | None]:
+    @contextmanager
+    def _unpacked(self, incoming: Incoming, wanted: _Wanted) -> Iterator[Incoming]:
+        """The image itself, of one that is packed and whose hash is right."""
+        candidate, settings = wanted.candidate, self._resolver.configuration.settings
+        name, packing = unpacked_name(candidate.file_name)
+        if not packing:
+            yield incoming
+            return
+        where = f"{name} of source {candidate.source}"
+        with self._store.receive(
+            sha256="", limit=settings.image_max, where=where, keep_free=settings.keep_free
+        ) as unpacked:
+            unpack(incoming.descriptor, packing, unpacked.write)
+            unpacked.finish()
+            yield unpacked
+
+    def _look_into(self, descriptor: int, wanted: _Wanted, *, sha256: str) -> tuple[Description, Record | None]:
         """Look into a file whose hash is right: what it says, and its record where it fits."""
         candidate, layout = wanted.candidate, self._resolver.machine.layout
         try:
@@ -230,16 +251,19 @@ class Fetching:
             # the disk of the store has room: what cannot be written is ours
             raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
-        if self._fits(known, wanted.option):
+        if self._fits(known, wanted):
             contents = look_through_or_say(descriptor, called=candidate.file_name, scratch=layout.cache)
             known = replace(known, contents=contents)
-        if not self._fits(known, wanted.option):
+        if not self._fits(known, wanted):
             return known, None
         return known, Record(
             file_name=wanted.option.file_name,
             name=candidate.name,
             version=candidate.version,
-            sha256=candidate.sha256,
+            sha256=sha256,
+            packed=PackedFile(file_name=candidate.file_name, sha256=candidate.sha256)
+            if unpacked_name(candidate.file_name)[1]
+            else None,
             size=os.fstat(descriptor).st_size,
             source=candidate.source,
             url=candidate.locations[0] if candidate.locations else "",
@@ -250,18 +274,19 @@ class Fetching:
             contents=known.contents,
         )
 
-    def _fits(self, known: Description, option: Option) -> bool:
-        facts = self._resolver.facts
-        return consider(replace(facts, known={**facts.known, option.key: known}), option).standing is Standing.FITS
+    def _fits(self, known: Description, wanted: _Wanted) -> bool:
+        return self._considered(known, wanted).standing is Standing.FITS
 
     def _serves(self, known: Description, wanted: _Wanted) -> bool:
         """Whether it fits, and lacks nothing that the version in use has."""
         facts = self._resolver.facts
-        facts = replace(facts, known={**facts.known, wanted.option.key: known})
-        image, considered = facts.wanted.get(wanted.name), consider(facts, wanted.option)
-        if image is not None:
-            considered = held_against_needs(facts, image, considered)
+        considered = held_against_needs(facts, facts.wanted[wanted.name], self._considered(known, wanted))
         return considered.standing is Standing.FITS
+
+    def _considered(self, known: Description, wanted: _Wanted) -> Considered:
+        facts, option = self._resolver.facts, wanted.option
+        facts = replace(facts, known={**facts.known, option.key: known})
+        return same_image(facts, facts.wanted[wanted.name], consider(facts, option))
 
     def _complete_records(self) -> None:
         """Look through what is linked and was recorded before that was done: it is the measure of its successors."""

@@ -10,7 +10,6 @@ from itertools import chain
 
 from tukit_sysext.config.settings import block_file
 from tukit_sysext.config.wanted import Policy, WantedImage
-from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Considered, Option, blocked_by, current, homes, published, spare
@@ -214,7 +213,7 @@ def _nothing_fits(facts: Facts, wanted: WantedImage, considered: tuple[Considere
 
 def _without_settings(facts: Facts, wanted: WantedImage) -> Iterator[Considered]:
     """What could be had if nothing narrowed the choice; nothing where nothing does."""
-    freed = replace(wanted, hold=None, constraint=None, blocked=())
+    freed = replace(wanted, hold=None, constraint=None, series=None, blocked=())
     free = replace(facts, blocked=tuple(blocked for blocked in facts.blocked if blocked.name != wanted.name))
     if freed == wanted and free.blocked == facts.blocked:
         return iter(())
@@ -226,9 +225,9 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
     """What the configuration says against a version, and what takes that back."""
     if wanted.hold not in (None, option.version):
         yield _held(facts, wanted), f"tukit-sysext unhold {wanted.name}"
-    disallowed = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    disallowed = wanted.disallows(option.version)
     if disallowed:
-        yield disallowed, f"change Version= in {wanted.origin}"
+        yield disallowed, f"change {disallowed.partition('=')[0]}= in {wanted.origin}"
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         unblock = f"tukit-sysext unblock {wanted.name}={option.version}"
@@ -262,4 +261,5 @@ def _unpublished(facts: Facts, wanted: WantedImage) -> str:
         known = ", ".join(sorted(architecture or "?" for architecture in others))
         return f"it is published for {known} only, the system is {facts.tree.architecture}"
     what = "such version" if wanted.hold is not None else "version"
-    return f"no {what} is published by {', '.join(wanted.sources or homes(facts, wanted) or facts.sources)}"
+    may_be = f"; {facts.may_be(wanted.name)}" if facts.may_be(wanted.name) else ""
+    return f"no {what} is published by {', '.join(wanted.sources or homes(facts, wanted) or facts.sources)}{may_be}"

@@ -9,21 +9,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import WantedImage, load_wanted
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.rules.matching import Host, check
+from tukit_sysext.rules.patterns import specifiers
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
 from tukit_sysext.sources.candidate import Description, Standing
-from tukit_sysext.sources.naming import Naming
+from tukit_sysext.sources.naming import Naming, patterns_of
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
-from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
+from tukit_sysext.system.system_release import machine_architecture, newest_kernel, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts, Foreign, Lacks, Objection, Offers, TreeFacts, no_objection
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
@@ -110,9 +112,21 @@ class LocalLook:
             self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), lacks=lacks
         )
 
-    def naming(self, wanted: Mapping[str, WantedImage], names: Collection[str] = ()) -> Naming:
-        """How names of files are read in this tree, where ``wanted`` is wanted, and ``names`` may be meant too."""
-        return Naming(wanted=frozenset((*wanted, *names)))
+    def naming(self, facts: Facts, names: Collection[str] = ()) -> Naming:
+        """How names of files are read in this tree; ``names`` may be meant beside those that are wanted."""
+        of_images = {name: image.patterns for name, image in facts.wanted.items() if image.patterns}
+        of_sources = {name: source.patterns for name, source in self.configuration.sources.items() if source.patterns}
+        has_kernel = any("%v" in text for texts in (*of_images.values(), *of_sources.values()) for text in texts)
+        values = specifiers(
+            facts.tree.release or {},
+            architecture=facts.tree.architecture,
+            kernel=newest_kernel(self._tree) if has_kernel else "",
+        )
+        return Naming(
+            wanted=frozenset((*facts.wanted, *names)),
+            of_images={name: patterns_of(texts, values) for name, texts in of_images.items()},
+            of_sources={name: patterns_of(texts, values) for name, texts in of_sources.items()},
+        )
 
     def with_links(self, facts: Facts) -> Facts:
         """What the store has, what is ours of the links, and what is not; looks into what has no record."""
@@ -134,10 +148,12 @@ class LocalLook:
                 self._in_use = systems_in_use(self.machine, tree_facts(running))
         linked = {entry.image for entry in facts.tree.entries if entry.image is not None}
         linked |= set(linked_files(self._in_use))
-        # the name of a file has the image's at its start, whatever else it tells; many files and many images are no
-        # product of both
-        lengths = {len(name) for name in facts.wanted}
-        wanted = {file for file in self._in_store() if any(file[:length] in facts.wanted for length in lengths)}
+        # the name of a file has the image's at its start, or what its pattern begins with, whatever else it tells; many
+        # files and many images are no product of both
+        patterns = chain.from_iterable(self.naming(facts).of_images.values())
+        heads = {*facts.wanted, *(pattern.literals[0] for pattern in patterns)}
+        lengths = {len(head) for head in heads}
+        wanted = {file for file in self._in_store() if any(file[:length] in heads for length in lengths)}
         stored = {file: self.store.look(file) for file in sorted(linked | wanted)}
         return replace(facts, stored=stored, in_use=images_in_use(self._in_use, facts.tree.entries, stored))
 

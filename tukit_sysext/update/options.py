@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cmp_to_key, lru_cache
+from itertools import groupby
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
 from tukit_sysext.config.wanted import Needs, State, WantedImage
 from tukit_sysext.requirements.contents import Contents
-from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.image_names import calls_itself, unpacked_name
 from tukit_sysext.rules.matching import Compatibility, Host, check
-from tukit_sysext.rules.names import handle, shown_version
+from tukit_sysext.rules.names import handle, published_name, shown_version
+from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts, Offers
 
@@ -48,7 +50,7 @@ class Option:
     @classmethod
     def of_stored(cls, stored: Stored) -> Option:
         """A file of the store."""
-        sha256 = stored.record.sha256 if stored.record is not None else ""
+        sha256 = stored.record.listed_sha256 if stored.record is not None else ""
         return cls(version=stored.version, file_name=stored.file_name, sha256=sha256, stored=stored)
 
     @property
@@ -62,7 +64,7 @@ class Option:
         stored = self.stored
         if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
             return False
-        return stored.record.sha256 == self.sha256
+        return stored.record.has(self.sha256)
 
     @property
     def origin(self) -> str:
@@ -78,14 +80,14 @@ class Option:
 def _file_name(facts: Facts, candidate: Candidate) -> str:
     """The name that the content has in the store, or would get: its own, unless another content has it."""
     names = store_names(candidate)[1 if candidate.key in facts.beside else 0 :]
-    recorded = {name: file.record.sha256 for name in names if (file := facts.stored.get(name)) and file.record}
-    there = next((name for name in names if recorded.get(name) == candidate.sha256), None)
+    recorded = {name: file.record for name in names if (file := facts.stored.get(name)) and file.record}
+    there = next((name for name, record in recorded.items() if record.has(candidate.sha256)), None)
     return there or next((name for name in names if name not in recorded), names[-1])
 
 
 def store_names(candidate: Candidate) -> tuple[str, ...]:
     """The names that a content may have in the store, in the order of preference."""
-    own, sha256 = candidate.file_name, candidate.sha256
+    own, sha256 = unpacked_name(candidate.file_name)[0], candidate.sha256
     return own, handle(own, sha256), handle(own, sha256, whole=True)
 
 
@@ -93,8 +95,9 @@ def store_names(candidate: Candidate) -> tuple[str, ...]:
 class Considered:
     """An option with what is known of it; ``verdict`` where systemd's rule could be asked.
 
-    ``link`` is the name of the link that the tree has to it, where that is what was looked for, ``missing`` the needs
-    that speak against it.
+    ``link`` is the name of the link that the tree has to it, where that is what was looked for. ``early``: it is said
+    not to fit by a description that was written before the image was done. ``missing`` are the needs that speak
+    against it.
     """
 
     option: Option
@@ -102,6 +105,7 @@ class Considered:
     reason: str
     verdict: Compatibility | None = None
     link: str | None = None
+    early: bool = False
     missing: tuple[str, ...] = ()
 
     @property
@@ -119,7 +123,7 @@ def damage(stored: Stored) -> str:
 MOST_TRIED = 3
 """How many contents of one image are fetched in vain in one run: what is described wrongly has an end."""
 
-newest_first = cmp_to_key(lambda a, b: compare(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
+newest_first = cmp_to_key(lambda a, b: order(b.version, a.version))  # type: ignore[attr-defined]  # Option, Record
 """Sort key for what has a ``version``."""
 
 
@@ -172,8 +176,8 @@ def published(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Ite
     ]
     if wanted.sources:
         options.sort(key=lambda option: wanted.sources.index(option.candidate.source) if option.candidate else 0)
-    for option in options:
-        yield _choosable(facts, wanted, option)
+    for option in _releases_first(facts, wanted, options):
+        yield same_image(facts, wanted, _choosable(facts, wanted, option))
 
 
 def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterator[Considered]:
@@ -186,8 +190,29 @@ def spare(facts: Facts, wanted: WantedImage, *, of_any: bool = False) -> Iterato
         and (of_any or not barred(facts, wanted, stored.record.source))
         and wanted.hold in (None, stored.record.version)
     ]
-    for option in sorted(options, key=newest_first):
-        yield _choosable(facts, wanted, option)
+    for option in _releases_first(facts, wanted, sorted(options, key=newest_first)):
+        yield same_image(facts, wanted, _choosable(facts, wanted, option))
+
+
+def _releases_first(facts: Facts, wanted: WantedImage, options: Sequence[Option]) -> Iterator[Option]:
+    """Options in their order, but of equally strong sources the pre-releases last, unless somebody asked for them."""
+    if takes_prereleases(facts, wanted):
+        yield from options
+        return
+
+    def strength(option: Option) -> int:
+        if option.candidate is None:
+            return 0
+        return wanted.sources.index(option.candidate.source) if wanted.sources else option.candidate.priority
+
+    for _, as_strong in groupby(options, key=strength):
+        yield from sorted(as_strong, key=lambda option: is_prerelease(option.version))
+
+
+def takes_prereleases(facts: Facts, wanted: WantedImage) -> bool:
+    """Whether pre-releases count as releases do: where they are asked for, or one is linked."""
+    linked = (file.version for file in facts.links_to(wanted.name).values())
+    return wanted.asks_for_prereleases or any(is_prerelease(version) for version in linked)
 
 
 def current(facts: Facts, wanted: WantedImage) -> Considered | None:
@@ -212,7 +237,7 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=f"blocked by {origin}")
-    against = disallows(wanted.constraint, option.version) if wanted.constraint is not None else ""
+    against = wanted.disallows(option.version)
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
     return held_against_needs(facts, wanted, consider(facts, option))
@@ -250,6 +275,40 @@ def contents_of(facts: Facts, option: Option) -> Contents | None:
         return option.stored.record.contents
     known = facts.known.get(option.key)
     return known.contents if known is not None else None
+
+
+def same_image(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
+    """The same, unless its content turned out to be another image than the wanted or the linked one."""
+    other = another_image(facts, wanted, considered.option)
+    return replace(considered, standing=Standing.ANOTHER_IMAGE, reason=other) if other else considered
+
+
+def another_image(facts: Facts, wanted: WantedImage, option: Option) -> str:
+    """Why the content of an option is another image, whatever its file is called; empty where it is not, or not known.
+
+    What is linked is not asked: it stays, and what calls itself otherwise than it does never comes in its place.
+    """
+    name = merge_name(facts, option)
+    if name is None:
+        return ""
+    linked = [file.record for file in facts.links_to(wanted.name).values() if file.record is not None]
+    strangers = {
+        record.merge_name
+        for record in linked
+        if not _is(wanted.name, record.merge_name, record.version, record.file_name)
+    }
+    if linked and len(strangers) == len({record.merge_name for record in linked}):
+        other = f"and that of the linked image {min(strangers)}" if name not in strangers else ""
+    else:
+        by_stem = option.candidate is None or option.candidate.reading is not Reading.OTHER
+        same = _is(wanted.name, name, option.version, option.file_name, by_stem=by_stem)
+        other = f"not {wanted.name}" if not same else ""
+    return f"its content calls itself {name}, {other}" if other else ""
+
+
+def _is(wanted: str, merge_name: str, version: str, file_name: str, *, by_stem: bool = True) -> bool:
+    published = published_name(file_name)
+    return calls_itself(merge_name, name=wanted, version=version, file_name=published, by_stem=by_stem)
 
 
 def blocked_by(facts: Facts, wanted: WantedImage, option: Option) -> str | None:
@@ -297,14 +356,34 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     else:
         described = _judge(facts, option, known.release, known.contents)
     if described.standing is Standing.DOES_NOT_FIT:
-        if known.vouched:
-            return described
-        reason = f"{described.reason} (by a description for which nobody vouches: its content decides)"
-        described = replace(described, standing=Standing.DOUBTED, reason=reason)
+        if known.vouched and not (known.early and _is_for_any_system(facts, _name(option))):
+            return replace(described, early=known.early)
+        described = _doubted(described, early=known.vouched)
     if facts.tried.get(_name(option), 0) >= MOST_TRIED:
         reason = f"{MOST_TRIED} other contents were fetched in vain to find one that fits; the next run goes on"
         return replace(described, standing=Standing.NOT_TRIED, reason=reason)
     return described
+
+
+def _is_for_any_system(facts: Facts, name: str) -> bool:
+    """Whether a content of this image is known that has ``ID=_any``: then its publisher sets that at the very end."""
+    records = (stored.record for stored in facts.stored_of(name))
+    return any(record.release.get("ID") == "_any" for record in records if record is not None)
+
+
+def _doubted(described: Considered, *, early: bool) -> Considered:
+    why = "that was written before the image was done" if early else "for which nobody vouches"
+    reason = f"{described.reason} (by a description {why}: its content decides)"
+    return replace(described, standing=Standing.DOUBTED, reason=reason)
+
+
+def last_resort(facts: Facts, versions: Iterable[Considered]) -> Considered | None:
+    """The newest version that an early description calls unfitting, for a tree that has none and may take no other.
+
+    None where enough contents were looked into.
+    """
+    early = (each for each in versions if each.early and facts.tried.get(_name(each.option), 0) < MOST_TRIED)
+    return next((_doubted(each, early=True) for each in early), None)
 
 
 def preferred(versions: Iterable[Considered]) -> Considered | None:

@@ -22,7 +22,11 @@ Order of preference for one image:
    then, and leaves the image out, or is refused, where there is no other. What other snapshots have is not touched, and
    a repair by the recorded hash brings a blocked version back where it was
 6. so does a version that ``Version=`` of the image does not allow
-7. a version that lacks a need which the version in use has met, or has not, where it is in use, is passed over for any
+7. a pre-release comes after every release of its source, and never in the place of a linked release, unless
+   ``PreReleases=``, ``Version=`` or a linked pre-release asks for them
+8. what turns out to be another image by its content, whatever its file is called, is never taken, and never comes in
+   the place of one that calls itself otherwise
+9. a version that lacks a need which the version in use has met, or has not, where it is in use, is passed over for any
    other one that fits, an older one too. Where only such are left ``Needs=`` decides: the one that lacks the least is
    taken, and what it lacks is said, or none is (``refuse``). What no version is in use of is measured by nothing: the
    version that lacks the least
@@ -39,6 +43,7 @@ from tukit_sysext.config.files import Problem
 from tukit_sysext.config.wanted import Needs, Policy, State, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.names import shown_version
+from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
@@ -56,11 +61,13 @@ from tukit_sysext.update.options import (
     Considered,
     Option,
     current,
+    last_resort,
     merge_name,
     preferred,
     published,
     spare,
     stronger_not_asked,
+    takes_prereleases,
 )
 
 
@@ -82,6 +89,7 @@ _WENT_WRONG = (
     Standing.NOT_STORED,
     Standing.FAULT,
     Standing.NOT_TRIED,
+    Standing.ANOTHER_IMAGE,
 )
 
 
@@ -170,9 +178,9 @@ class ImagePlan:
 
     def _went_wrong(self, considered: Considered) -> bool:
         chosen = self.chosen
-        order = compare(considered.option.version, chosen.version) if chosen is not None else 1
-        other = chosen is not None and order == 0 and considered.option.sha256 != chosen.sha256
-        return (order > 0 or other) and considered.standing in _WENT_WRONG
+        newer = order(considered.option.version, chosen.version) if chosen is not None else 1
+        other = chosen is not None and newer == 0 and considered.option.sha256 != chosen.sha256
+        return (newer > 0 or other) and considered.standing in _WENT_WRONG
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -310,6 +318,8 @@ class _Case:
             return self._keep(have)
         if best is None:
             best = next((each for each in spare(self._facts, self._wanted) if each.standing is Standing.FITS), None)
+        if best is None and have is None:
+            best = last_resort(self._facts, self._published)
         if best is not None:
             return self._take(best)
         if have is not None and have.usable:
@@ -342,15 +352,17 @@ class _Case:
             return True
         if not have.whole and best.option.file_name == have.file_name:
             return False  # the source can tell whether this file of unknown origin is the published one
-        order = compare(best.option.version, have.version)
-        return order < 0 or (order == 0 and not (self._facts.rebuilt and self._is_rebuilt(have, best.option)))
+        newer = order(best.option.version, have.version)
+        if newer > 0 and is_prerelease(best.option.version) and not takes_prereleases(self._facts, self._wanted):
+            return True
+        return newer < 0 or (newer == 0 and not (self._facts.rebuilt and self._is_rebuilt(have, best.option)))
 
     def _is_rebuilt(self, have: Option, best: Option) -> bool:
         """Whether a source has another content now under the version that it had when the linked one was fetched."""
         record = have.stored.record if have.stored is not None else None
         if record is None or best.candidate is None or compare(best.version, have.version) != 0:
             return False
-        return best.candidate.source == record.source and best.sha256 != record.sha256
+        return best.candidate.source == record.source and not record.has(best.sha256)
 
     def _waits_for_its_source(self, have: Option, best: Option) -> bool:
         """Whether another source, which Source= lets serve it, is not needed while a stronger one is away."""

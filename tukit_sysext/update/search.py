@@ -19,7 +19,7 @@ from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.sources.naming import Naming, NotUnderstood
-from tukit_sysext.sources.protocol import Source
+from tukit_sysext.sources.protocol import MirroredSource, Source
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
@@ -84,7 +84,7 @@ class Resolver:
         """
         everything = {**self._facts.wanted, **(wanted or {})}
         facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
-        self._naming = self._look.naming(everything)
+        self._naming = self._look.naming(facts)
         if only is not None:
             facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
         self._facts = facts
@@ -100,7 +100,7 @@ class Resolver:
         ``ask`` says which candidates have to be described next. ``names`` were typed: a file may be meant
         as one of them.
         """
-        self._naming = self._look.naming(self._facts.wanted, names)
+        self._naming = self._look.naming(self._facts, names)
         self._facts = self._look.with_store(self._facts)
         self._ask_sources()
         chosen = replace(self._facts, wanted=dict(choose(self._facts)))
@@ -112,6 +112,15 @@ class Resolver:
         """Find out what the store and the tree's links are worth; no source is asked."""
         self._facts = self._look.with_links(self._facts)
         return self._facts
+
+    def ask_other_mirrors(self) -> bool:
+        """Look whether any source has a newer list than the one that it gave, and take that in; whether one has."""
+        mirrored = [source for source in self.sources.values() if isinstance(source, MirroredSource)]
+        if not [source for source in mirrored if source.newer()]:
+            return False
+        self._ask_sources()
+        self.describe()
+        return True
 
     def _ask_sources(self) -> None:
         """Ask each source once what it offers."""

@@ -58,6 +58,9 @@ def finalize(transaction: Transaction, plugins: AllPlugins) -> Outcome:
         resolver.resolve()
         fetching = Fetching(resolver)
         plan = fetching.complete(until_full=True)
+        # a mirror that is behind refuses nothing while another one is right
+        if any(image.left_out is LeftOut.NOTHING_FITS for image in plan.refusing) and resolver.ask_other_mirrors():
+            plan = fetching.complete(until_full=True)
         if fetching.lacking_space:
             with given_up():
                 freed = plugins.free_space(machine, needed(plan, resolver.facts))

@@ -18,6 +18,16 @@ from tests.trees import make_tree
 from tests.unit.commands.started import Commands
 
 ETC = "etc/tukit-sysext"
+TRANSFER = """[Transfer]
+Verify=no
+[Source]
+Type=url-file
+Path=https://images.example.org/
+MatchPattern=k3s-@v-%a.raw
+[Target]
+Type=regular-file
+Path=/etc/extensions
+"""
 NEXT = ".snapshots/2/snapshot"
 """What boots next; snapshot 1 runs."""
 

@@ -49,7 +49,7 @@ def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixtu
     assert "signed by a key of /etc/systemd/import-pubring.gpg" in text
     found = source(site)
     assert (found.urls, found.verify) == ((URL,), True)
-    assert found.keyring is not None
+    assert found.keyrings
     before = listing(site.root)
     assert "Nothing to take over" in told(site, capsys)
     assert listing(site.root) == before, "there is a source with this URL now"

@@ -20,11 +20,12 @@ from pathlib import Path
 import pytest
 
 from spec.man import described
+from tests.lab.images import make_image
 from tests.lab.ports import unused_url
 from tests.lab.signing import SigningKey
 from tests.machine import PlainMachine, PlainSubvolumes
 from tests.trees import Content, listing
-from tests.unit.commands.busy import ETC, busy_machine, configure
+from tests.unit.commands.busy import ETC, TRANSFER, busy_machine, configure
 from tests.unit.commands.started import NOBODY, Commands, Ended, commands
 from tukit_sysext.exit_status import COMMAND_LINE
 
@@ -97,13 +98,33 @@ ROWS: Mapping[str, Row] = {
     "gc": Row(argv="gc", broken=1, needs_root=True, dry_run_needs_root=True),
     "why": Row(argv="why gdb", empty=1, broken=1, needs_root=True, misspelt={"why gbd": "gdb"}),
     "sources": Row(argv="sources"),
-    "sources add": Row(argv="sources add new {folder} --key {folder}/key", needs_root=True, faults=False),
+    "sources list": Row(argv="sources list"),
+    "sources refresh": Row(
+        argv="sources refresh",
+        broken=1,
+        away=1,
+        needs_root=True,
+        faults=False,
+        asks=True,
+        misspelt={"sources refresh mian": "main"},
+    ),
+    "sources add": Row(argv="sources add new {folder} --no-check --key {folder}/key", needs_root=True, faults=False),
+    "sources import": Row(
+        argv="sources import {folder}/a.transfer --no-check --no-verify", needs_root=True, faults=False
+    ),
+    "sources enable": Row(
+        argv="sources enable main", empty=2, needs_root=True, faults=False, misspelt={"sources enable mian": "main"}
+    ),
+    "sources disable": Row(
+        argv="sources disable main", empty=2, needs_root=True, faults=False, misspelt={"sources disable mian": "main"}
+    ),
     "sources reset": Row(
         argv="sources reset main", empty=2, needs_root=True, faults=False, misspelt={"sources reset mian": "main"}
     ),
     "sources remove": Row(
         argv="sources remove main", empty=2, needs_root=True, faults=False, misspelt={"sources remove mian": "main"}
     ),
+    "publish": Row(argv="publish {folder}/images -n", needs_root=True, dry_run_needs_root=True, faults=False),
     "doctor": Row(argv="doctor", status=1),
     "preflight": Row(argv="preflight", faults=False),
     "plugins": Row(argv="plugins", broken=1),
@@ -143,6 +164,8 @@ def folder() -> Iterator[Path]:
         folder.chmod(0o755)
         (folder / "key").write_bytes(SigningKey.shared().public())
         (folder / "key").chmod(0o644)
+        (folder / "a.transfer").write_text(TRANSFER)
+        make_image(folder / "images", "hello", "1.0", release={"ID": "_any"}, manifest=None)
         yield folder
 
 
@@ -194,9 +217,9 @@ def state(root: Path, *besides: str) -> dict[str, Content]:
 
 
 LOCK = "run"
+"""Where the lock is, which is made when it is first asked for."""
 NOTICE = "var/lib/tukit-sysext/sources.json"
 """That sources were asked."""
-"""Where the lock is, which is made when it is first asked for."""
 
 
 def test_every_command_has_a_row() -> None:
@@ -204,7 +227,8 @@ def test_every_command_has_a_row() -> None:
     named = [
         name
         for name, command in COMMANDS.items()
-        if any(each.metavar and not each.choices for each in command.positionals) and name != "sources add"
+        if any(each.metavar and not each.choices for each in command.positionals)
+        and name not in ("sources add", "sources import", "publish")
     ]
     assert [name for name in named if not ROWS[name].misspelt] == []
 
@@ -215,8 +239,9 @@ def test_it_works_and_only_some_change_something(run: Commands, good: Path, fold
     ended = sound(run(good, *words(row, folder)))
     assert (ended.status, ended.err) == (row.status, "")
     assert ended.out or row.argv in SILENT
-    # there is nothing to provision or to settle, and why only looks
-    assert (state(good, LOCK) != before) is (row.needs_root and row.argv not in ("provision", "settle", "why gdb"))
+    # nothing is there to provision, settle or enable, why only looks, and what is published is no part of the machine
+    idle = ("provision", "settle", "sources enable main", "why gdb", ROWS["publish"].argv)
+    assert (state(good, LOCK) != before) is (row.needs_root and row.argv not in idle)
 
 
 @rows

@@ -69,6 +69,70 @@ def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureF
     }
 
 
+class TestNames:
+    """Files whose names have to be understood: see tests/published_names.py for real ones."""
+
+    @staticmethod
+    def called(site: PlainMachine, *names: str) -> None:
+        """Let the source have copies of gdb 1.1 under other names."""
+        listed = site.source / "SHA256SUMS"
+        (line,) = [line for line in listed.read_text().splitlines() if line.endswith("  gdb-1.1.x86-64.raw")]
+        for name in names:
+            listed.write_text(f"{listed.read_text()}{line.split()[0]}  {name}\n")
+
+    def test_what_could_not_be_understood_is_said(
+        self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.called(offers, "grype.sysext.raw", "motd-1.confext.raw", "install.iso", *(f"n{n}.raw" for n in range(6)))
+        assert cli.main(["list", "--all"], machine=offers.machine) == 0
+        said = capsys.readouterr().out
+        assert "grype.sysext.raw, n0.raw, n1.raw, n2.raw, n3.raw and 2 more: its name does not tell" in said
+        assert "motd-1.confext.raw: it is a confext" in said
+        assert "install.iso" not in said
+        files = {file["file"] for file in document(offers, capsys, "list")["not_understood"]}
+        assert {"grype.sysext.raw", "motd-1.confext.raw", "n5.raw"} <= files
+        assert "motd" not in rows(offers, capsys)
+        sources = document(offers, capsys, "sources")["sources"]
+        assert files == {file["file"] for file in sources[0]["not_understood"]}
+        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert "motd-1.confext.raw: it is a confext" in capsys.readouterr().out
+        assert cli.main(["sources"], machine=offers.machine) == 0
+        assert "motd" not in capsys.readouterr().out
+
+    def test_lines_that_name_nothing_of_ours_are_counted(
+        self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.called(offers, "../else.raw", "a b.iso")
+        assert document(offers, capsys, "sources")["sources"][0]["foreign_lines"] == 2
+        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert "2 lines of its list name nothing that could be ours" in capsys.readouterr().out
+
+    def test_a_file_that_may_be_what_was_typed(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw")
+        assert cli.main(["list", "k3s"], machine=offers.machine) == 1
+        said = capsys.readouterr().err
+        assert "k3sv1.32.1.sysext.raw of main may be it, but its name does not tell" in said
+        assert "MatchPattern= in images.d/k3s.conf" in said
+
+    def test_an_image_that_is_typed_is_meant(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "htop-3.4.1-1.1.x86-64.raw")
+        assert "htop-3.4.1" in rows(offers, capsys)
+        assert rows(offers, capsys, "htop")["htop"][1] == "3.4.1-1.1"
+
+    def test_a_pattern_of_the_source(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw")
+        source = offers.root / "etc/tukit-sysext/sources.d/main.conf"
+        source.write_text(f"{source.read_text()}MatchPattern=k3s@v.sysext.raw gdb-@v.%a.raw\n")
+        shown = rows(offers, capsys)
+        assert (shown["k3s"][1], shown["gdb"][1]) == ("v1.32.1", "1.1")
+        assert "other" not in shown
+
+    def test_a_pattern_of_the_image(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+        self.called(offers, "k3sv1.32.1.sysext.raw", "k3s-9.x86-64.raw")
+        offers.want("k3s", MatchPattern="k3s@v.sysext.raw")
+        assert rows(offers, capsys)["k3s"][1] == "v1.32.1"
+
+
 def test_what_is_not_offered_any_more_and_what_is_held_elsewhere(
     offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,10 +231,10 @@ def test_why_not_tells_what_has_nothing_to_do_with_a_version(
     offers.want("late", State="removed")
     assert cli.main(["why-not", "late"], machine=offers.machine) == 1
     assert "State=removed" in capsys.readouterr().out
-    broken = offers.source / "other-1.1.x86-64.raw.json"
-    broken.write_text("{")
+    damaged = offers.source / "other-1.1.x86-64.raw.json"
+    damaged.write_text("{")
     found = document(offers, capsys, "why-not", "other=1.1")
-    assert found["versions"][0]["standing"] == "broken"
+    assert found["versions"][0]["standing"] == "no description, its content decides"
     assert "expected SHA-256" in (rules(found, "1.1")["content"][2] or "")
 
 
@@ -251,7 +315,7 @@ def test_a_version_that_pep_440_cannot_read_has_the_same_reason_everywhere(
 ) -> None:
     offers.publish("late", "2.43~rc1")
     offers.want("late", Version=">=2.40,<3")
-    reason = "Version=>=2.40,<3 cannot be asked about 2.43~rc1, which is no version after PEP 440"
+    reason = "Version=>=2.40,<3 does not allow it: it is a pre-release, which it has to name, as >=1.0rc0 does"
     for argv in (["check"], ["list", "--all", "late"], ["why-not", "late=2.43~rc1"]):
         cli.main(argv, machine=offers.machine)
         assert reason in capsys.readouterr().out, argv

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def source(site: PlainMachine, name: str = "web") -> SourceSettings:
 
 
 def tell(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str, status: int = 0) -> str:
-    """Output and messages of a command that ends with this status."""
-    assert cli.main(["sources", *argv], machine=site.machine) == status, capsys.readouterr()
+    """Output and messages of a command that ends with this status; no server is asked that is not there."""
+    unseen = ["--no-check"] if URL in argv else []
+    assert cli.main(["sources", *argv, *unseen], machine=site.machine) == status, capsys.readouterr()
     out, err = capsys.readouterr()
     return out + err
 
@@ -81,8 +83,7 @@ def test_a_server_with_its_key(
     found = source(site)
     assert found.urls == (URL, "http://mirror.example.org/")
     assert (found.verify, found.fingerprints, found.priority) == (True, None, 5)
-    assert found.keyring is not None
-    assert (found.keyring.path, found.keyring.content) == (f"/{KEYS}", key.public())
+    assert [(ring.path, ring.content) for ring in found.keyrings] == [(f"/{KEYS}", key.public())]
     for path in (CONF, KEYS):
         assert (site.root / path).stat().st_mode & 0o777 == 0o644
 
@@ -99,12 +100,52 @@ def test_from_the_key_to_a_list_that_is_believed(
     assert [one.signer for one in found.candidates()] == [key.fingerprint]
     (row,) = document(site, capsys)["sources"]
     assert (row["name"], row["kind"], row["where"]) == ("web", "directory", [str(repository.folder)])
-    assert row["keys"] == [{"fingerprint": key.fingerprint, "user_ids": [key.name]}]
+    assert row["keys"] == [
+        {"fingerprint": key.fingerprint, "user_ids": [key.name], "expires": None, "keyrings": [f"/{KEYS}"]}
+    ]
     assert (row["pinned"], row["newest_seen_key"], row["problems"]) == ([key.fingerprint], key.fingerprint, [])
     assert row["newest_seen"].endswith("Z")
     told = tell(site, capsys)
     assert grouped(key.fingerprint) in told
     assert "pinned" in told
+
+
+def test_which_key_of_which_ring_signed(
+    site: PlainMachine, key: SigningKey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of all keyrings of systemd; a key that is in none of them any more is said to be."""
+    other = SigningKey.make(tmp_path / "key", expires=datetime.now(UTC) + timedelta(days=20))
+    shipped = "usr/lib/systemd/import-pubring.pgp"
+    repository = Repository(tmp_path / "images")
+    offer(repository, "gdb", "1")
+    publish(repository, other)
+    make_tree(
+        site.root,
+        {
+            IMPORT: key.public(),
+            shipped: other.public(armoured=True),
+            CONF: f"[Source]\nPath={repository.folder}\n",
+        },
+    )
+    with Tree(site.root) as tree:
+        (found,) = Plugins().sources(site.machine, settings.load_configuration(tree))
+    assert [one.signer for one in found.candidates()] == [other.fingerprint]
+    told = tell(site, capsys)
+    assert f"by {other.fingerprint}, a key of /{shipped}" in told
+    assert "    expires " in told
+    (row,) = document(site, capsys)["sources"]
+    assert row["keyrings"] == [f"/{IMPORT}", f"/{shipped}"]
+    assert [(each["fingerprint"], each["keyrings"]) for each in row["keys"]] == [
+        (key.fingerprint, [f"/{IMPORT}"]),
+        (other.fingerprint, [f"/{shipped}"]),
+    ]
+    assert row["keys"][0]["expires"] is None and row["keys"][1]["expires"].endswith("Z")
+    assert row["warnings"] == []
+    (site.root / IMPORT).unlink()
+    assert "expires on" in tell(site, capsys)
+    assert ["expires on" in each for each in document(site, capsys)["sources"][0]["warnings"]] == [True]
+    (site.root / shipped).write_bytes(key.public())
+    assert f"by {other.fingerprint}, a key of no keyring of it any more" in tell(site, capsys)
 
 
 def test_a_key_from_standard_input(
@@ -125,7 +166,7 @@ def test_a_fingerprint_of_a_key_of_the_system(
     assert grouped(key.fingerprint) in told
     found = source(site)
     assert found.fingerprints == (key.fingerprint,)
-    assert found.keyring is not None and found.keyring.path == f"/{IMPORT}"
+    assert [ring.path for ring in found.keyrings] == [f"/{IMPORT}"]
     assert not (site.root / KEYS).exists()
 
 
@@ -237,7 +278,7 @@ def test_another_key_for_the_same_place_keeps_the_rest(
     assert found.credentials is not None and found.credentials.password == "geheim"  # noqa: S105
     tell(site, capsys, "add", "web", URL, "--key", str(key_file), "--force", "--priority", "8")
     assert source(site).priority == 8
-    tell(site, capsys, "add", "web", "https://elsewhere.example/", "--key", str(key_file), "--force")
+    tell(site, capsys, "add", "web", "https://elsewhere.example/", "--key", str(key_file), "--force", "--no-check")
     assert (source(site).credentials, source(site).max_age, source(site).priority) == (None, None, 99)
 
 
@@ -342,7 +383,7 @@ def test_keys_that_another_source_names_stay(
         told = tell(site, capsys, "remove", option, "web")
         assert f"/{KEYS} stays, as other has it too" in told
         assert f"/{KEYS} removed" not in told and f"/{KEYS} would be removed" not in told
-    assert source(site, "other").keyring is not None
+    assert source(site, "other").keyrings
     tell(site, capsys, "remove", "other")
     assert (site.root / KEYS).exists(), "it is not called as that source is"
 
@@ -364,7 +405,7 @@ def test_images_that_are_wanted_from_it_are_told(
 @pytest.mark.parametrize(
     "argv",
     [
-        ["add", "web", URL, "--key", "KEY"],
+        ["add", "web", URL, "--key", "KEY", "--no-check"],
         ["remove", "web"],
         ["reset", "web"],
     ],

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.lab.signing import SigningKey
 from tests.trees import Content, Link, make_tree
+from tests.unit.sources.samples import trust
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
+from tukit_sysext.sources.trusted_keys import trusted_keys
 from tukit_sysext.system.tree import Tree
 
 FOLDER = "etc/tukit-sysext/sources.d"
@@ -119,29 +123,48 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "first"),
+    "there",
     [
-        ([], None),
-        ([f"{USR}.gpg"], f"{USR}.gpg"),
-        ([f"{USR}.gpg", f"{USR}.pgp"], f"{USR}.pgp"),
-        ([f"{USR}.pgp", f"{ETC}.gpg"], f"{ETC}.gpg"),
-        ([f"{USR}.pgp", f"{ETC}.gpg", f"{ETC}.pgp"], f"{ETC}.pgp"),
+        [],
+        [f"{USR}.gpg"],
+        [f"{USR}.pgp", f"{USR}.gpg"],
+        [f"{ETC}.gpg", f"{USR}.pgp"],
+        [f"{ETC}.pgp", f"{ETC}.gpg", f"{USR}.pgp", f"{USR}.gpg"],
     ],
 )
-def test_the_first_import_keyring_counts(tmp_path: Path, there: list[str], first: str | None) -> None:
-    found = source(tmp_path, "URL=https://a/\n", {path: path.encode() for path in there}).keyring
-    assert found == (None if first is None else Keyring(path=f"/{first}", content=first.encode()))
+def test_all_import_keyrings_count(tmp_path: Path, there: list[str]) -> None:
+    """The distribution's in /usr and the administrator's in /etc, of both kinds."""
+    found = source(tmp_path, "URL=https://a/\n", {path: path.encode() for path in reversed(there)}).keyrings
+    assert found == tuple(Keyring(path=f"/{path}", content=path.encode()) for path in there)
+
+
+def test_an_import_keyring_that_cannot_be_read_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    found = configuration(tmp_path, "URL=https://a/\n", {f"{ETC}.pgp/x": b"", f"{USR}.gpg": b"keys"})
+    assert found.sources["web"].keyrings == (Keyring(path=f"/{USR}.gpg", content=b"keys"),)
+    (problem,) = found.problems
+    assert f"Keyring=: /{ETC}.pgp" in problem.message or f"{ETC}.pgp" in problem.message
+
+
+def test_an_armoured_key_by_its_path(tmp_path: Path) -> None:
+    """As openSUSE-build-key brings them, of which no list is made first."""
+    path = "usr/lib/rpm/gnupg/keys/gpg-pubkey-29b700a4-62b07e22.asc"
+    key = SigningKey.shared()
+    found = source(tmp_path, f"URL=https://a/\nKeyring=/{path}\n", {path: key.public(armoured=True)})
+    (trusted,) = trusted_keys(found, time.time()).keys
+    assert (trusted.key.fingerprint, trusted.keyrings) == (key.fingerprint, (f"/{path}",))
+    believed = trust(found, tmp_path / "cache").check(b"list", lambda: key.sign(b"list"), where="LIST")
+    assert believed is not None and believed.fingerprint == key.fingerprint
 
 
 def test_the_keyring_that_is_named_counts_alone(tmp_path: Path) -> None:
     entries = {f"{ETC}.pgp": b"systemd's", "etc/keys/own.gpg": b"own"}
     found = source(tmp_path, "URL=https://a/\nKeyring=/etc/keys/own.gpg\n", entries)
-    assert found.keyring == Keyring(path="/etc/keys/own.gpg", content=b"own")
+    assert found.keyrings == (Keyring(path="/etc/keys/own.gpg", content=b"own"),)
 
 
 def test_a_named_keyring_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
     found = configuration(tmp_path, "URL=https://a/\nKeyring=/etc/keys/own.gpg\n", {f"{ETC}.pgp": b"systemd's"})
-    assert (found.sources["web"].verify, found.sources["web"].keyring) == (True, None)
+    assert (found.sources["web"].verify, found.sources["web"].keyrings) == (True, ())
     (problem,) = found.problems
     assert "Keyring=" in problem.message
     assert "/etc/keys/own.gpg" in problem.message
@@ -152,26 +175,25 @@ def test_a_wrong_path_of_a_keyring_is_not_replaced_by_another(tmp_path: Path, te
     """Whoever names a keyring does not trust the system's."""
     found = configuration(tmp_path, f"URL=https://a/\nKeyring={text}\n", {f"{ETC}.pgp": b"systemd's"})
     assert found.problems[0].line == 3
-    assert (found.sources["web"].verify, found.sources["web"].keyring) == (True, None)
+    assert (found.sources["web"].verify, found.sources["web"].keyrings) == (True, ())
 
 
 def test_a_keyring_out_of_the_tree_is_not_read(tmp_path: Path) -> None:
     """The tree's own files count: what links out of it is the running system's."""
     (tmp_path / "secret").write_bytes(b"of the running system")
     found = configuration(tmp_path / "tree", "URL=https://a/\n", {f"{ETC}.pgp": Link("../../../secret")})
-    keyring = found.sources["web"].keyring
-    assert keyring is None or keyring.content != b"of the running system"
+    assert all(keyring.content != b"of the running system" for keyring in found.sources["web"].keyrings)
 
 
 def test_a_keyring_that_is_a_directory_is_named(tmp_path: Path) -> None:
     found = configuration(tmp_path, "URL=https://a/\n", {f"{ETC}.pgp/x": b""})
-    assert found.sources["web"].keyring is None
+    assert found.sources["web"].keyrings == ()
     assert "Keyring=" in found.problems[0].message
 
 
 def test_without_verification_no_keyring_is_missed(tmp_path: Path) -> None:
     found = source(tmp_path, "URL=https://a/\nVerify=no\nKeyring=/none\n")
-    assert found.keyring is None
+    assert found.keyrings == ()
 
 
 FPR = "0123456789ABCDEF0123456789ABCDEF01234567"

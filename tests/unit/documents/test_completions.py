@@ -38,7 +38,7 @@ COMMANDS = sorted(command.words[0] for command in described.commands() if len(co
         ("tukit-sysext install --policy ", ["optional", "required"]),
         ("tukit-sysext install --source m", ["main"]),
         ("tukit-sysext diff running d", ["default"]),
-        ("tukit-sysext sources re", ["remove", "reset"]),
+        ("tukit-sysext sources re", ["refresh", "remove", "reset"]),
         ("tukit-sysext sources reset ", ["main", "stick"]),
         ("tukit-sysext sources add main ./some", ["./somewhere/"]),
         ("tukit-sysext sources add main ./somewhere --key ke", ["key.asc"]),

@@ -29,16 +29,17 @@ from tukit_sysext.layout import Layout
 from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.system.tree import Tree
 
-TOOL, CONFIGURATION, JSON, HOOKS = (
+TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY = (
     "tukit-sysext.8",
     "tukit-sysext.conf.5",
     "tukit-sysext-json.5",
     "tukit-sysext-hooks.7",
+    "tukit-sysext-repository.7",
 )
 PACKAGE = TOP / "tukit_sysext"
 
 
-@pytest.fixture(scope="module", params=[TOOL, CONFIGURATION, JSON, HOOKS])
+@pytest.fixture(scope="module", params=[TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY])
 def page(request: pytest.FixtureRequest) -> str:
     name = request.param
     assert isinstance(name, str)
@@ -53,7 +54,7 @@ def shown(roff: bytes, *, columns: int = 80) -> tuple[str, str]:
 
 
 def test_the_pages_are_these() -> None:
-    assert sorted(pages.templates()) == sorted((TOOL, CONFIGURATION, JSON, HOOKS))
+    assert sorted(pages.templates()) == sorted((TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY))
 
 
 @pytest.mark.tool("groff")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tukit_sysext.errors import ImageBroken
-from tukit_sysext.formats.checksums import LIMIT, ListRefused, parse
+from tukit_sysext.formats.checksums import LIMIT, ListRefused, compose, parse
 
 A, B = "a" * 64, "b" * 64
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -150,3 +150,11 @@ def test_raises_nothing_but_its_own_error(content: bytes) -> None:
         return
     assert len(parsed.hashes) + parsed.skipped <= content.count(b"\n") + 1
     assert all(len(value) == 64 and "/" not in name for name, value in parsed.hashes.items())
+
+
+def test_what_is_composed_is_what_every_reader_takes() -> None:
+    """And so is the day: sha256sum(1) looks for an empty file of that name."""
+    content = compose({"b.raw": B, "a.raw": A}, best_before=date(2026, 12, 24))
+    assert content == f"{EMPTY}  BEST-BEFORE-2026-12-24\n{A}  a.raw\n{B}  b.raw\n".encode()
+    found = parse(content, where="LIST")
+    assert (found.best_before, found.skipped, len(found.hashes)) == (date(2026, 12, 24), 0, 3)

@@ -14,7 +14,7 @@ from tests.lab.faults import Cut, Redirect, Status
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring
 from tukit_sysext.errors import SourceUnreachable
-from tukit_sysext.net.attempt import origin
+from tukit_sysext.net.redirects import Redirects, origin
 from tukit_sysext.net.request import Login
 
 SECRET = "geh:eim \u20ac"  # noqa: S105  # of the test's own server
@@ -42,9 +42,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.make(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.mark.parametrize("same_origin", [True, False])
-def test_who_has_them_gets_the_file(closed: Server, same_origin: bool) -> None:
-    assert bring(f"{closed.url}/list", login=login(closed.url), same_origin=same_origin).body == LIST
+@pytest.mark.parametrize("redirects", [Redirects.ORIGIN, Redirects.ANY])
+def test_who_has_them_gets_the_file(closed: Server, redirects: Redirects) -> None:
+    assert bring(f"{closed.url}/list", login=login(closed.url), redirects=redirects).body == LIST
     assert [request.status for request in closed.requests] == [200]
 
 
@@ -81,8 +81,8 @@ def test_back_at_its_own_server_it_is_told_again(closed: Server, mirror: Server)
 
 def test_a_redirect_within_the_server(closed: Server) -> None:
     closed.fail("list", Redirect(url="/image.raw"))
-    for same_origin in (True, False):
-        assert bring(f"{closed.url}/list", login=login(closed.url), same_origin=same_origin).body == IMAGE
+    for redirects in Redirects:
+        assert bring(f"{closed.url}/list", login=login(closed.url), redirects=redirects).body == IMAGE
 
 
 def test_a_mirror_that_they_are_not_for(server: Server, mirror: Server) -> None:
@@ -130,7 +130,7 @@ def test_https_does_not_lead_to_http(folder: Path, authority: Authority, mirror:
         known = login(secure.url, mirror.url)
         assert bring(f"{secure.url}/list", settings=settings, login=known).body == LIST
         secure.fail("list", Redirect(url=f"{mirror.url}/list"))
-        with pytest.raises(SourceUnreachable, match="redirects to something else than HTTPS"):
+        with pytest.raises(SourceUnreachable, match="redirects from HTTPS to HTTP"):
             bring(f"{secure.url}/list", settings=settings, login=known)
     assert mirror.requests == []
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.published_names import NAMES, NO_IMAGES, PublishedName
-from tukit_sysext.rules.image_names import PACKINGS, ImageName, read_image_name, readings, stem_of
+from tukit_sysext.rules.image_names import (
+    PACKINGS,
+    ImageName,
+    read_image_name,
+    readings,
+    stem_of,
+    unpacked_name,
+    unusable,
+)
 
 
 @pytest.mark.parametrize("row", NAMES, ids=lambda row: row.file)
@@ -50,13 +58,20 @@ def test_every_spelling_in_every_form(separator: str, word: str, architecture: s
 def test_packed(packing: str) -> None:
     (reading,) = readings(f"debdev_20260101_x86-64.raw.{packing}")
     assert (reading.name, reading.version, reading.packing) == ("debdev", "20260101", packing)
-    assert packing in reading.unusable
+    assert not unusable(f"debdev_20260101_x86-64.raw.{packing}")
+    assert unpacked_name(f"debdev_20260101_x86-64.raw.{packing}") == ("debdev_20260101_x86-64.raw", packing)
+
+
+@pytest.mark.parametrize("name", ["tool-1.raw", "tool-1.tar.xz", "xz", ".xz", "tool-1.raw.zip", "tool-1.raw.XZ"])
+def test_not_packed(name: str) -> None:
+    assert unpacked_name(name) == (name, "")
 
 
 def test_a_confext_is_told_apart() -> None:
     (reading,) = readings("motd-1.0.x86-64.confext.raw")
     assert (reading.name, reading.kind) == ("motd", "confext")
-    assert "confext" in reading.unusable
+    assert "confext" in unusable("motd-1.0.x86-64.confext.raw")
+    assert unusable("motd-1.0.x86-64.sysext.raw") == unusable("motd.img") == ""
 
 
 class TestSeveralReadings:

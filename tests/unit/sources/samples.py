@@ -69,8 +69,8 @@ def settings(
     key: SigningKey | None, name: str = "web", *, armoured: bool = False, verify: bool = True
 ) -> SourceSettings:
     """A source that trusts a key (None: no keyring)."""
-    keyring = Keyring(path="/etc/keys.gpg", content=key.public(armoured)) if key is not None else None
-    return SourceSettings(name=name, origin=f"/etc/{name}.conf", verify=verify, keyring=keyring)
+    keyrings = (Keyring(path="/etc/keys.gpg", content=key.public(armoured)),) if key is not None else ()
+    return SourceSettings(name=name, origin=f"/etc/{name}.conf", verify=verify, keyrings=keyrings)
 
 
 def trust(of: SourceSettings, cache: Path, *, writable: bool = True) -> Trust:

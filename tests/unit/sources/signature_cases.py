@@ -156,6 +156,10 @@ GOOD = (
     Case(name="armoured", make=signed(lambda: _key().sign(LIST, armoured=True), ending="asc")),
     Case(name="armoured, named as binary", make=signed(lambda: _key().sign(LIST, armoured=True))),
     Case(name="binary, named as armoured", make=signed(_plain, ending="asc")),
+    *(
+        Case(name=f"named .{ending}", make=signed(_plain, ending=ending))
+        for ending in ("gpg", "sig", "pgp", "sign", "sha256.asc")
+    ),
     Case(
         name="of two files the binary one counts",
         make=lambda: Published(signatures={"gpg": _plain(), "asc": b"nonsense"}, keyring=_key().public()),
@@ -200,6 +204,7 @@ REFUSED = (
         make=lambda: Published(signatures={"gpg": b"", "asc": _plain()}, keyring=_key().public()),
         refused="its signature is refused",
     ),
+    Case(name="under another name", make=signed(_plain, ending="minisig"), refused="it is not signed"),
     Case(name="nonsense", make=signed(lambda: b"nonsense\n"), refused="its signature is refused"),
     Case(name="cut off", make=signed(lambda: _plain()[:-8]), refused="its signature is refused"),
     Case(name="cut off, armoured", make=signed(lambda: _key().sign(LIST, armoured=True)[:150]), refused="refused"),

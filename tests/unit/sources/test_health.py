@@ -24,6 +24,8 @@ from tukit_sysext import cli, entry
 from tukit_sysext.metrics import metrics
 from tukit_sysext.sources.health import HealthFile, SourceHealth
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 CONF = "etc/tukit-sysext/sources.d/main.conf"
 PROM = "run/tukit-sysext/tukit-sysext.prom"
 IMPORT = "etc/systemd/import-pubring.gpg"

@@ -161,7 +161,7 @@ def test_who_may_not_remember_is_told_of_old_lists_all_the_same(
 
 
 def with_keys(of: SourceSettings, *keys: SigningKey) -> SourceSettings:
-    return replace(of, keyring=Keyring(path="/keys", content=b"".join(key.public() for key in keys)))
+    return replace(of, keyrings=(Keyring(path="/keys", content=b"".join(key.public() for key in keys)),))
 
 
 def test_other_keys_are_another_publisher(

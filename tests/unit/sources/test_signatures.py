@@ -23,7 +23,7 @@ from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import GuardedSource
-from tukit_sysext.sources.protocol import FileSource, Source
+from tukit_sysext.sources.protocol import FileSource, MirroredSource, Source
 from tukit_sysext.sources.web import WebSource
 
 Ask = Callable[[Path, SourceSettings, Path], list[Candidate]]
@@ -49,7 +49,7 @@ def test_every_kind_of_source_is_tried() -> None:
         ):
             if all(hasattr(kind, part) for part in ("candidates", "describe", "fetch")):
                 found.add(kind)
-    assert found - {Source, FileSource, GuardedSource} == BACKENDS.keys()
+    assert found - {Source, FileSource, MirroredSource, GuardedSource} == BACKENDS.keys()
 
 
 def test_no_row_is_there_twice() -> None:
@@ -66,8 +66,8 @@ def prepare(case: Case, tmp_path: Path) -> tuple[Published, SourceSettings]:
     (tmp_path / "images/SHA256SUMS").write_bytes(made.content)
     for ending, signature in made.signatures.items():
         (tmp_path / f"images/SHA256SUMS.{ending}").write_bytes(signature)
-    keyring = Keyring(path="/keys", content=made.keyring) if made.keyring is not None else None
-    return made, replace(settings(None), keyring=keyring, fingerprints=made.pins, max_age=made.max_age)
+    keyrings = (Keyring(path="/keys", content=made.keyring),) if made.keyring is not None else ()
+    return made, replace(settings(None), keyrings=keyrings, fingerprints=made.pins, max_age=made.max_age)
 
 
 @pytest.mark.parametrize("ask", BACKENDS.values(), ids=lambda ask: ask.__name__)

@@ -50,9 +50,42 @@ def test_a_signature_by_an_rsa_key(check: Check) -> None:
 @pytest.mark.parametrize("armoured", [False, True])
 def test_a_keyring_of_several_keys(check: Check, key: SigningKey, other_key: SigningKey, armoured: bool) -> None:
     content = key.public(armoured) + other_key.public(armoured)
-    both = replace(settings(None), keyring=Keyring(path="/keys", content=content))
+    both = replace(settings(None), keyrings=(Keyring(path="/keys", content=content),))
     assert check(both, key.sign(LIST)) == key.fingerprint
     assert check(both, other_key.sign(LIST)) == other_key.fingerprint
+
+
+def ring(number: int, content: bytes) -> Keyring:
+    return Keyring(path=f"/ring{number}", content=content)
+
+
+@pytest.mark.parametrize("armoured", [False, True])
+def test_all_keyrings_count(check: Check, key: SigningKey, other_key: SigningKey, armoured: bool) -> None:
+    rings = (ring(1, other_key.public(armoured)), ring(2, b""), ring(3, key.public()))
+    of = replace(settings(None), keyrings=rings)
+    assert check(of, key.sign(LIST)) == key.fingerprint
+    assert check(of, other_key.sign(LIST)) == other_key.fingerprint
+    with pytest.raises(ImageBroken, match=r"is not in the keyring /ring1, /ring2;"):
+        check(replace(of, keyrings=rings[:2]), key.sign(LIST))
+    with pytest.raises(ImageBroken, match="Fingerprint="):
+        check(replace(of, fingerprints=(other_key.fingerprint,)), key.sign(LIST))
+
+
+@pytest.mark.parametrize("broken", [b"<html>", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!!!\n", b"KBXf"])
+def test_a_keyring_that_is_none_takes_nothing_from_the_others(check: Check, key: SigningKey, broken: bytes) -> None:
+    """gpgv looks no further behind one that it cannot read."""
+    of = replace(settings(None), keyrings=(ring(1, broken), ring(2, key.public())))
+    assert check(of, key.sign(LIST)) == key.fingerprint
+
+
+def test_what_was_checked_is_remembered_for_these_keyrings_alone(
+    check: Check, key: SigningKey, other_key: SigningKey
+) -> None:
+    both = replace(settings(None), keyrings=(ring(1, other_key.public()), ring(2, key.public())))
+    signature = key.sign(LIST)
+    assert check(both, signature) == key.fingerprint
+    with pytest.raises(ImageBroken, match="is not in the keyring"):
+        check(replace(both, keyrings=both.keyrings[:1]), signature)
 
 
 def test_no_signature(check: Check, key: SigningKey) -> None:
@@ -158,7 +191,7 @@ def test_without_a_keyring_nothing_is_believed(check: Check, key: SigningKey) ->
     [b"", b"nonsense", b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n!!!\n-----END PGP PUBLIC KEY BLOCK-----\n"],
 )
 def test_a_keyring_that_is_none(check: Check, key: SigningKey, content: bytes) -> None:
-    of = replace(settings(None), keyring=Keyring(path="/keys", content=content))
+    of = replace(settings(None), keyrings=(Keyring(path="/keys", content=content),))
     with pytest.raises(ImageBroken, match=r"/keys|LIST"):
         check(of, key.sign(LIST))
 
@@ -240,7 +273,7 @@ def test_what_a_clock_of_the_future_remembered_is_asked_again(
 
 def test_a_pinned_key_alone_counts(check: Check, key: SigningKey, other_key: SigningKey) -> None:
     both = Keyring(path="/keys", content=key.public() + other_key.public())
-    of = replace(settings(None), keyring=both, fingerprints=(key.fingerprint,))
+    of = replace(settings(None), keyrings=(both,), fingerprints=(key.fingerprint,))
     assert check(of, key.sign(LIST)) == key.fingerprint
     assert check(of, other_key.sign(LIST) + key.sign(LIST)) == key.fingerprint
     with pytest.raises(ImageBroken, match=f"expected {key.fingerprint}") as caught:
@@ -266,7 +299,7 @@ def test_pins_count_for_what_is_remembered_of_a_check(check: Check, key: Signing
 def test_what_a_withdrawn_key_signed_does_not_lock_the_pinned_one_out(
     cache: Path, aged: SigningKey, other_aged: SigningKey
 ) -> None:
-    both = replace(settings(None), keyring=Keyring(path="/keys", content=aged.public() + other_aged.public()))
+    both = replace(settings(None), keyrings=(Keyring(path="/keys", content=aged.public() + other_aged.public()),))
     newer, older = other_aged.sign(LIST, time=NOW), aged.sign(LIST, time=NOW - timedelta(days=5))
     first = trust(both, cache)
     first.remember(first.check(LIST, lambda: newer, where="LIST"))
@@ -277,7 +310,7 @@ def test_what_a_withdrawn_key_signed_does_not_lock_the_pinned_one_out(
 
 
 def test_of_two_good_ones_the_newest_counts(check: Check, aged: SigningKey, other_aged: SigningKey) -> None:
-    both = replace(settings(None), keyring=Keyring(path="/keys", content=aged.public() + other_aged.public()))
+    both = replace(settings(None), keyrings=(Keyring(path="/keys", content=aged.public() + other_aged.public()),))
     signatures = aged.sign(LIST, time=NOW) + other_aged.sign(LIST, time=NOW - timedelta(days=90))
     assert check(replace(both, max_age=86400), signatures) == aged.fingerprint
     # who signs in the future can do nothing about those who do not

@@ -66,26 +66,32 @@ def test_the_kind_that_was_there_is_looked_for_first(tmp_path: Path, key: Signin
         assert len(server.requests) == 2 + 2 + 10
 
 
-@pytest.mark.parametrize("fault", [Corrupt(offset=-1), Compressed(bomb_mib=8)])
-def test_one_with_another_hash_than_the_list_says_is_refused(
-    server: Server, key: SigningKey, cache: Path, fault: Fault
-) -> None:
-    server.fail(MANIFEST, fault)
+def undescribed(known: Description, why: str = "") -> bool:
+    """Whether nothing is known but that the content decides, and why."""
+    return known.release is None and known.failure is None and why in known.reason
+
+
+def test_one_with_another_hash_than_the_list_says_counts_as_none(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail(MANIFEST, Corrupt(offset=-1))
+    assert undescribed(describe(server, key, cache), f"{MANIFEST}: expected SHA-256")
+
+
+def test_one_that_is_packed_on_the_way_is_not_taken(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail(MANIFEST, Compressed(bomb_mib=8))
     known = describe(server, key, cache)
-    assert known.release is None
-    assert known.failure in (Standing.BROKEN, Standing.UNREACHABLE)
+    assert known.failure is Standing.UNREACHABLE
     assert MANIFEST in known.reason
     server.heal()
     assert level(describe(server, key, cache)) == "glibc-2.42", "the wrong one was kept"
 
 
-def test_one_that_was_replaced_is_refused(server: Server, repository: Repository, key: SigningKey, cache: Path) -> None:
-    """A manifest of another release, under this name: the hash of the signed list decides."""
+def test_one_that_was_replaced_counts_as_none(
+    server: Server, repository: Repository, key: SigningKey, cache: Path
+) -> None:
+    """A manifest of another release, under this name: the hash of the signed list decides what is read."""
     content = gzip.compress(b'{"extension": {"ID": "_any"}}')
     (repository.folder / MANIFEST).write_bytes(content)
-    known = describe(server, key, cache)
-    assert (known.release, known.failure) == (None, Standing.BROKEN)
-    assert "expected SHA-256" in known.reason
+    assert undescribed(describe(server, key, cache), "expected SHA-256")
 
 
 def test_the_right_one_of_the_next_mirror_is_taken(
@@ -112,10 +118,11 @@ def test_the_mirror_that_had_the_list_is_asked_first(
 def test_one_that_the_list_names_and_nobody_has(
     server: Server, repository: Repository, key: SigningKey, cache: Path
 ) -> None:
+    """It is asked for once a day."""
     (repository.folder / MANIFEST).unlink()
-    known = describe(server, key, cache)
-    assert (known.release, known.failure) == (None, Standing.UNREACHABLE)
-    assert MANIFEST in known.reason
+    for asked in (1, 1):
+        assert undescribed(describe(server, key, cache), MANIFEST)
+        assert [request.path for request in server.requests].count(f"/{MANIFEST}") == asked
 
 
 def test_none_at_all_leaves_it_to_the_content(tmp_path: Path, key: SigningKey, cache: Path) -> None:
@@ -128,33 +135,54 @@ def test_none_at_all_leaves_it_to_the_content(tmp_path: Path, key: SigningKey, c
     assert "no description" in known.reason
 
 
-def test_one_that_is_not_named_and_cannot_be_had_says_nothing_of_the_image(
-    tmp_path: Path, key: SigningKey, cache: Path
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("fault", [Status(code=400), Status(code=401), Status(code=403), Redirect(url="ftp://x/y")])
+def test_one_that_we_are_not_given_is_as_none(
+    tmp_path: Path, key: SigningKey, cache: Path, fault: Fault, named: bool
 ) -> None:
+    """And not asked for again the same day."""
     repository = Repository(tmp_path / "own")
-    image = offer(repository, "gdb", "2", kind="manifest")
-    repository.write_list(names=[image])
+    image = offer(repository, "gdb", "2", kind="manifest.gz")
+    repository.write_list(names=None if named else [image])
     repository.sign(key)
     with Server(repository.folder) as server:
-        server.fail("*.manifest*", Status(code=403))
-        known = describe(server, key, cache)
-        assert known.failure is Standing.UNREACHABLE
-        server.heal()
-        assert level(describe(server, key, cache)) == "glibc-2.42"
+        server.fail("*.manifest*", fault)
+        for requests in (3 if named else 5, 1):
+            asked = len(server.requests)
+            assert undescribed(describe(server, key, cache))
+            assert len(server.requests) - asked == requests
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_page_in_its_place_is_as_none(tmp_path: Path, key: SigningKey, cache: Path, named: bool) -> None:
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind="manifest.gz")
+    repository.write_list(names=None if named else [image])
+    repository.sign(key)
+    (repository.folder / MANIFEST).write_text("<!DOCTYPE html><title>Log in</title>\n")
+    with Server(repository.folder) as server:
+        assert undescribed(describe(server, key, cache))
 
 
 def test_one_that_is_not_named_comes_from_the_origin_alone(tmp_path: Path, key: SigningKey, cache: Path) -> None:
-    """Nothing signed vouches for it."""
+    """Nothing signed vouches for it: what is elsewhere is as none."""
     repository = Repository(tmp_path / "own")
     image = offer(repository, "gdb", "2", kind="manifest")
     repository.write_list(names=[image])
     repository.sign(key)
     with Server(repository.folder) as server, Server(repository.folder) as elsewhere:
         server.fail("*.manifest", Redirect(url=f"{elsewhere.url}/{{path}}"))
-        known = describe(server, key, cache)
-        assert known.failure is Standing.UNREACHABLE
-        assert "redirects to another server" in known.reason
+        assert undescribed(describe(server, key, cache))
         assert elsewhere.requests == []
+
+
+def test_one_that_no_mirror_has_to_which_the_server_redirects_is_as_none(
+    server: Server, mirror: Server, key: SigningKey, cache: Path
+) -> None:
+    """The list names it, and its mirrors are behind: the image may come all the same."""
+    server.fail(MANIFEST, Redirect(url=f"{mirror.url}/{{path}}"))
+    mirror.fail(MANIFEST, Status(code=404))
+    assert undescribed(describe(server, key, cache), "alone says so")
 
 
 def unlisted(tmp_path: Path, key: SigningKey, content: bytes | None = None) -> Repository:
@@ -237,15 +265,55 @@ def test_one_of_the_list_that_cannot_be_read_is_not_asked_again(tmp_path: Path, 
     with Server(repository.folder) as server:
         for requests in (3, 1):
             asked = len(server.requests)
-            assert describe(server, key, cache).failure is Standing.BROKEN
+            assert undescribed(describe(server, key, cache), "not JSON")
             assert len(server.requests) - asked == requests
 
 
 def test_an_endless_one(server: Server, key: SigningKey, cache: Path) -> None:
     server.fail(MANIFEST, Endless())
-    known = describe(server, key, cache)
-    assert known.failure is Standing.BROKEN
-    assert "larger than the limit of 1048576 bytes" in known.reason
+    assert undescribed(describe(server, key, cache), "larger than the limit of 1048576 bytes")
+
+
+@pytest.mark.parametrize("described", [0, 1, 30])
+@pytest.mark.parametrize("writable", [True, False])
+def test_that_a_publisher_has_none_is_found_out_of_a_few(
+    tmp_path: Path, key: SigningKey, cache: Path, described: int, writable: bool
+) -> None:
+    """600 images would cost 1800 requests for files that are not there, each time that anybody looks."""
+    repository = Repository(tmp_path / "own")
+    images = [offer(repository, f"tool{number:03}", "1", kind=None) for number in range(600)]
+    for image in images[:described]:
+        (repository.folder / description(image, "raw.json")[0]).write_bytes(description(image, "raw.json")[1])
+    repository.write_list(names=images)
+    repository.sign(key)
+    # one that has some is asked about all; of one that has none, ten images tell it
+    first = 2 + {0: 10 * 3, 1: 1 + 2 + 599 * 3, 30: 2 + 30 + 570 * 3}[described]
+    with Server(repository.folder) as server:
+        for requests in (first, 1 if writable else first):
+            asked = len(server.requests)
+            with Run([server.url], settings(key), cache, writable=writable) as run:
+                known = run.describe()
+            assert [level(each) for each in known] == ["glibc-2.42"] * described + [None] * (600 - described)
+            assert len(server.requests) - asked == requests
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", ["git-2.43.x86-64.manifest.gz", "git-2.43.x86-64.sysext.manifest.gz"])
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("image", ["git-2.43.x86-64.sysext.raw", "git-2.43.x86-64.sysext.raw.zst"])
+def test_the_manifest_of_an_image_with_two_endings(
+    tmp_path: Path, key: SigningKey, cache: Path, name: str, named: bool, packed: bool, image: str
+) -> None:
+    """With and without .sysext; and one that somebody unpacked on the way is read under its old name."""
+    repository = Repository(tmp_path / "own")
+    (repository.folder / image).write_bytes(b"image")
+    plain = json.dumps({"config": {"name": "git", "version": "2.43"}, "extension": KEYS}).encode()
+    (repository.folder / name).write_bytes(gzip.compress(plain) if packed else plain)
+    repository.write_list(names=None if named else [image])
+    repository.sign(key)
+    with Server(repository.folder) as server:
+        known = describe(server, key, cache, image)
+    assert (level(known), known.early) == ("glibc-2.42", True)
 
 
 def test_a_server_that_goes_away_after_its_list_was_had(server: Server, key: SigningKey, cache: Path) -> None:
@@ -257,12 +325,12 @@ def test_a_server_that_goes_away_after_its_list_was_had(server: Server, key: Sig
     assert f"{server.url}/{MANIFEST}: no connection" in known.reason
 
 
-def test_one_broken_description_leaves_the_others(server: Server, key: SigningKey, cache: Path) -> None:
+def test_one_missing_description_leaves_the_others(server: Server, key: SigningKey, cache: Path) -> None:
     server.fail(MANIFEST, Status(code=404))
     with Run([server.url], settings(key), cache) as run:
-        first, broken, third = run.describe()
+        first, missing, third = run.describe()
     assert (level(first), level(third)) == ("glibc-2.42", "glibc-2.42")
-    assert broken.failure is Standing.UNREACHABLE
+    assert undescribed(missing)
 
 
 @pytest.mark.parametrize("named", [True, False])

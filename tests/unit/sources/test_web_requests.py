@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.faults import Endless, Redirect, Status
+from tests.lab.faults import Endless, Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
@@ -159,15 +159,6 @@ def test_an_endless_list(server: Server, key: SigningKey, cache: Path) -> None:
         Run([server.url], settings(key), cache) as run,
         pytest.raises(ImageBroken, match="SHA256SUMS: larger than the limit of 1048576 bytes"),
     ):
-        run.candidates()
-
-
-@pytest.mark.parametrize("name", ["SHA256SUMS", "SHA256SUMS.gpg"])
-def test_list_and_signature_come_from_the_origin_alone(
-    server: Server, mirror: Server, key: SigningKey, cache: Path, name: str
-) -> None:
-    server.fail(name, Redirect(url=f"{mirror.url}/{{path}}"))
-    with Run([server.url], settings(key), cache) as run, pytest.raises(SourceUnreachable, match="another server"):
         run.candidates()
 
 

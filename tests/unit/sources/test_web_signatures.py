@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from tests.lab.faults import Delay, Endless, Status
+from tests.lab.faults import Delay, Endless, Fault, Redirect, Status
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
@@ -108,14 +108,53 @@ def test_an_endless_signature(server: Server, key: SigningKey, cache: Path) -> N
         run.candidates()
 
 
+@pytest.mark.parametrize("fault", [Status(code=400), Status(code=401), Status(code=403), Redirect(url="ftp://x/y")])
+@pytest.mark.parametrize("ending", ["asc", "sig", "pgp", "sign", "sha256.asc"])
+def test_one_name_of_a_signature_that_we_are_not_given_is_as_none(
+    server: Server, repository: Repository, key: SigningKey, cache: Path, fault: Fault, ending: str
+) -> None:
+    (repository.folder / "SHA256SUMS.gpg").rename(repository.folder / f"SHA256SUMS.{ending}")
+    server.fail("SHA256SUMS.gpg", fault)
+    with Run([server.url], settings(key), cache) as run:
+        assert run.names() == IMAGES
+
+
+def test_a_page_in_the_place_of_a_signature_is_as_none(
+    server: Server, repository: Repository, key: SigningKey, cache: Path
+) -> None:
+    """As servers send it that answer everything with 200."""
+    signature = (repository.folder / "SHA256SUMS.gpg").rename(repository.folder / "SHA256SUMS.sig")
+    for ending in ("gpg", "asc"):
+        (repository.folder / f"SHA256SUMS.{ending}").write_text("\n<!DOCTYPE html><title>Not found</title>\n")
+    with Run([server.url], settings(key), cache) as run:
+        assert run.names() == IMAGES
+    signature.unlink()
+    with (
+        Run([server.url], settings(key), cache.with_name("cold")) as run,
+        pytest.raises(ImageBroken, match="not signed"),
+    ):
+        run.candidates()
+
+
 def test_a_signature_that_cannot_be_had_is_no_missing_one(server: Server, key: SigningKey, cache: Path) -> None:
-    """Nor is another kind of signature asked for then."""
+    """Under no name: whether the list is signed, nobody knows."""
     server.fail("SHA256SUMS.gpg", Status(code=403))
     with (
         Run([server.url], settings(key), cache) as run,
         pytest.raises(SourceUnreachable, match=r"SHA256SUMS.gpg: the server answers with status 403"),
     ):
         run.candidates()
+    assert paths(server)[-1] == "/SHA256SUMS.sha256.asc"
+
+
+def test_a_server_in_trouble_has_no_other_name_for_it(server: Server, key: SigningKey, cache: Path) -> None:
+    server.fail("SHA256SUMS.gpg", Status(code=500))
+    with (
+        Run([server.url], settings(key), cache, network=replace(QUICK, deadline=1)) as run,
+        pytest.raises(SourceUnreachable, match=r"SHA256SUMS.gpg: the server answers with status 500"),
+    ):
+        run.candidates()
+    assert "/SHA256SUMS.asc" not in paths(server)
 
 
 def test_a_list_that_was_signed_anew_without_a_change(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.records import NAME, record
+from tests.states import code
 from tukit_sysext.requirements.contents import Contents, ImageFolder, pack
 from tukit_sysext.rules.names import NameRefused
-from tukit_sysext.store.record import Identity, Records, RecordUnreadable, decode, encode
+from tukit_sysext.store.record import Identity, PackedFile, Records, RecordUnreadable, decode, encode
 
 
 @pytest.fixture
@@ -30,8 +33,9 @@ def document(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("identity", [None, Identity(size=9, inode=12, ctime_ns=1_793_000_000_123_456_789)])
 @pytest.mark.parametrize("signer", [None, "0123456789ABCDEF"])
-def test_round_trip(records: Records, identity: Identity | None, signer: str | None) -> None:
-    written = record(identity=identity, signer=signer)
+@pytest.mark.parametrize("packed", [None, PackedFile(file_name=f"{NAME}.xz", sha256="0a" * 32)])
+def test_round_trip(records: Records, identity: Identity | None, signer: str | None, packed: PackedFile | None) -> None:
+    written = record(identity=identity, signer=signer, packed=packed)
     records.write(written)
     assert records.read(NAME) == written
     assert records.names() == [NAME]
@@ -160,3 +164,23 @@ def test_what_no_database_takes_is_no_record(key: str, value: object) -> None:
     document = {**json.loads(encode(record())), key: value}
     with pytest.raises(RecordUnreadable):
         decode(json.dumps(document).encode(), file_name=NAME)
+
+
+@pytest.mark.history
+def test_former_code_keeps_what_was_packed(tmp_path: Path) -> None:
+    """The code of a447a06 reads the record, whose hash is that of the image, and writes it with the key."""
+    folder = code.take("a447a06", tmp_path / "code")
+    written = encode(record(packed=PackedFile(file_name=f"{NAME}.xz", sha256="0a" * 32)))
+    (tmp_path / f"{NAME}.json").write_bytes(written)
+    script = f"""
+import sys
+from pathlib import Path
+from tukit_sysext.state.record import Records
+records = Records(Path({str(tmp_path)!r}))
+known = records.read({NAME!r})
+records.write(known)
+print(known.sha256)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.strip() == record().sha256
+    assert (tmp_path / f"{NAME}.json").read_bytes() == written

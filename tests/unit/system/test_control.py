@@ -59,7 +59,7 @@ def runs_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
 
 def check_good() -> SignatureCheck:
     key = SigningKey.shared()
-    return gpgv.check_signature(LIST, key.sign(LIST), key.public())
+    return gpgv.check_signature(LIST, key.sign(LIST), [key.public()])
 
 
 def look(path: Path, scratch: Path) -> Inspection:

@@ -289,3 +289,14 @@ def test_the_limits_of_the_reader(
         looking.into(good("squashfs"))
     limits = ["60", str(16 * _MIB // 512), "0"]
     assert said.read_text().split() == [*limits, *limits], "of the image and of the known good one"
+
+
+def test_a_confext_is_told_apart(looking: Looking, tmp_path: Path) -> None:
+    """Whatever its file is called: it has no release of a sysext."""
+    folder = tmp_path / "tree/etc/extension-release.d"
+    folder.mkdir(parents=True)
+    (folder / f"extension-release.{NAME}").write_text("ID=_any\n")
+    image = tmp_path / "confext"
+    subprocess.run(["/usr/bin/mksquashfs", str(tmp_path / "tree"), str(image), "-quiet", "-no-progress"], check=True)
+    with pytest.raises(ImageBroken, match="is a confext, for /etc, and no sysext"):
+        looking.into(image.read_bytes())

@@ -42,7 +42,8 @@ NO_DESCRIPTION = Description(reason="it has no description, its content decides"
     [
         # the newest that fits, in the order of UAPI.10
         (facts(want(), offers={candidate("1"): FITS, candidate("10"): FITS, candidate("9"): FITS}), FETCH, "10"),
-        (facts(want(), offers={candidate("2~rc1"): FITS, candidate("1"): FITS}), FETCH, "2~rc1"),
+        (facts(want(), offers={candidate("2~rc1"): FITS, candidate("1"): FITS}), FETCH, "1"),
+        (facts(want(prereleases=True), offers={candidate("2~rc1"): FITS, candidate("1"): FITS}), FETCH, "2~rc1"),
         (facts(want(), offers={candidate("2~rc1"): FITS, candidate("2"): FITS}), FETCH, "2"),
         (facts(want(), offers={candidate("3"): OTHER, candidate("2"): FITS}), FETCH, "2"),
         (facts(want(), offers={candidate("3"): broken(), candidate("2"): FITS}), FETCH, "2"),

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, level, link, plan_one, stored, want
+from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.store.image_store import Stored
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.options import MOST_TRIED, published
 from tukit_sysext.update.plan import Action, ImagePlan, undecided
@@ -92,3 +94,46 @@ def test_what_was_not_looked_at_is_said_of_an_image_that_stays() -> None:
     plan = plan_one(given)
     assert chosen(plan) == (Action.KEEP, "1")
     assert any("2 of source local" in warning and "fetched in vain" in warning for warning in plan.warnings)
+
+
+EARLY = replace(OTHER, early=True)
+"""By mkosi's manifest, whose hash the signed list has: its no is of before the last scripts of the build."""
+FOR_ANY = ReleaseData({"ID": "_any"})
+
+
+def of_any(version: str) -> Stored:
+    """A file of the store that fits any system."""
+    there = stored(version)
+    assert there.record is not None
+    return replace(there, record=replace(there.record, release=FOR_ANY))
+
+
+def test_an_early_no_counts_where_the_tree_has_the_image() -> None:
+    """No content is fetched for it: it is what nearly every unfitting version says."""
+    given = facts(want(), offers=offered(v3=EARLY, v2=EARLY, v1=FITS), store=[stored("1")], entries=[link("1")])
+    assert chosen(plan_one(given)) == (Action.KEEP, "1")
+    former = facts(want(), offers=offered(v2=EARLY), store=[stored("1", fits="0")], entries=[link("1")])
+    assert plan_one(former).left_out is LeftOut.NOTHING_FITS
+
+
+def test_where_there_is_none_and_nothing_else_fits_its_content_decides() -> None:
+    """ID=_any that a finalize script has set, after the manifest was written."""
+    offers = offered(v3=EARLY, v2=EARLY, v1=OTHER)
+    plan = plan_one(facts(want(), offers=offers))
+    assert chosen(plan) == (Action.FETCH, "3")
+    assert "before the image was done" in plan.reason
+    assert chosen(plan_one(facts(want(), offers={**offers, candidate("3"): content(False)}))) == (Action.FETCH, "2")
+    assert chosen(plan_one(facts(want(), offers={**offers, candidate("4"): FITS}))) == (Action.FETCH, "4")
+
+
+def test_of_these_too_a_few_are_fetched_in_vain() -> None:
+    given = facts(want(), offers=offered(v3=EARLY, v2=EARLY), tried={"gdb": MOST_TRIED})
+    assert plan_one(given).left_out is LeftOut.NOTHING_FITS
+
+
+def test_where_one_was_for_any_system_the_next_one_may_be_too() -> None:
+    """Else an image whose manifests all say no would be installed once, and never get an update."""
+    given = facts(want(), offers=offered(v2=EARLY, v1=EARLY), store=[of_any("1")], entries=[link("1")])
+    assert chosen(plan_one(given)) == (Action.FETCH, "2")
+    given = facts(want(), offers=offered(v2=OTHER, v1=EARLY), store=[of_any("1")], entries=[link("1")])
+    assert chosen(plan_one(given)) == (Action.KEEP, "1")

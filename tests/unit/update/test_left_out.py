@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, plan_one, want
 from tukit_sysext.config.settings import Blocked, block_file
+from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import undecided
 
@@ -55,3 +56,9 @@ def test_what_lets_it_in(given: Facts, mend: str) -> None:
 )
 def test_whether_one_would_fit_is_asked_only_where_nothing_can_be_had(given: Facts, asked: object) -> None:
     assert undecided(given) == ((asked,) if asked is not None else ())
+
+
+def test_a_file_that_may_be_it_is_named() -> None:
+    file = NotUnderstood(source="local", file_name="gdb15.raw", reason="its name does not tell")
+    image = plan_one(facts(want(), not_understood=(file,)))
+    assert image.reason.endswith("by local; gdb15.raw of local may be it, but its name does not tell")

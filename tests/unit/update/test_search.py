@@ -58,16 +58,18 @@ def test_the_newest_that_fits_is_found(wanted_gdb: PlainMachine) -> None:
     assert (image.action, image.chosen.version if image.chosen else "") == (Action.FETCH, "2")
 
 
-def test_what_one_source_has_broken_another_may_have_whole(wanted_gdb: PlainMachine) -> None:
+def test_a_description_that_says_nothing_keeps_no_image_away(wanted_gdb: PlainMachine) -> None:
+    """Listed or not: the content decides."""
     name = offer(wanted_gdb, "a", "1")
     offer(wanted_gdb, "b", "1")
     (wanted_gdb.root.parent / "a" / f"{name}.json").write_text("{")
     with open(wanted_gdb.root.parent / "a" / "SHA256SUMS", "a") as file:
-        file.write(f"{sha256(b'{')}  {name}.json\n")  # one that the list does not name would count as none
+        file.write(f"{sha256(b'{')}  {name}.json\n")
     image = plan(wanted_gdb)
     assert image.chosen is not None
     assert image.chosen.candidate is not None
-    assert image.chosen.candidate.source == "b"
+    assert (image.action, image.chosen.candidate.source) == (Action.FETCH, "a")
+    assert f"its content decides ({wanted_gdb.root.parent}/a/{name}.json: not JSON" in image.reason
 
 
 @pytest.mark.parametrize("conf", ["[Source]\nPath=relative\n", "[Source]\nNewer=x\n", "Path=/srv\n"])
@@ -110,10 +112,10 @@ def test_a_list_that_went_stale_is_not_used(wanted_gdb: PlainMachine) -> None:
     assert image.next_step == "ask the publisher for a new list"
 
 
-def test_a_description_with_another_hash_than_the_list_is_refused(wanted_gdb: PlainMachine) -> None:
+def test_a_description_with_another_hash_than_the_list_counts_as_none(wanted_gdb: PlainMachine) -> None:
     name = offer(wanted_gdb, "local", "1")
     with open(wanted_gdb.root.parent / "local" / "SHA256SUMS", "a") as file:
         file.write(f"{'0' * 64}  {name}.json\n")
     image = plan(wanted_gdb)
-    assert image.left_out is LeftOut.BROKEN
-    assert f"{name}.json" in image.reason
+    assert (image.action, image.left_out) == (Action.FETCH, None)
+    assert f"{name}.json: expected SHA-256 0000" in image.reason

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,11 +13,11 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import Target
-from tukit_sysext.sources.health import SourceHealth
 from tukit_sysext.sources.seen import Seen
+from tukit_sysext.sources.trusted_keys import TrustedKey
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.terminal.text import local_time
 
 
 def seen_sources(machine: Machine) -> Sequence[str]:
@@ -28,41 +29,26 @@ def seen_sources(machine: Machine) -> Sequence[str]:
 
 
 def key_lines(keys: Sequence[PublicKey]) -> Iterator[str]:
-    """Fingerprints as people compare them, with what the keys call themselves."""
+    """Fingerprints as people compare them, with what the keys call themselves, and when they expire."""
     for key in keys:
         grouped = " ".join(key.fingerprint[start : start + 4] for start in range(0, len(key.fingerprint), 4))
         yield f"key {grouped}"
         yield from (f"    {user_id}" for user_id in key.user_ids)
+        if key.expires is not None:
+            yield f"    expire{'d' if key.expires <= time.time() else 's'} {local_time(key.expires)}"
+
+
+def trusted_key_lines(keys: Sequence[TrustedKey]) -> Iterator[str]:
+    """As :func:`key_lines`, with the keyrings that have them."""
+    for each in keys:
+        yield from key_lines((each.key,))
+        yield f"    in {', '.join(each.keyrings)}"
 
 
 def key_document(key: PublicKey) -> dict[str, Any]:
     """A key for ``--json``."""
-    return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids)}
-
-
-def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
-    """Why a source fails, and what can be done."""
-    yield Toned(f"Problem: source {name} {health.failure(local_time)}", Tone.BAD)
-    yield f"         next step: {next_step(name, health)}"
-
-
-def next_step(name: str, health: SourceHealth) -> str:
-    """What can be done where a source fails."""
-    return health.next_step or f"tukit-sysext sources refresh {name}, once what keeps it away is mended"
-
-
-def health_document(health: SourceHealth | None) -> dict[str, Any] | None:
-    """How a source is, for ``--json``; None where it was not asked yet."""
-    if health is None:
-        return None
-    return {
-        "asked": time_text(health.asked),
-        "last_good": time_text(health.good) if health.good is not None else None,
-        "images": health.images,
-        "failing_since": time_text(health.failing) if health.failing is not None else None,
-        "reason": health.reason or None,
-        "next_step": health.next_step or None,
-    }
+    expires = time_text(key.expires) if key.expires is not None else None
+    return {"fingerprint": key.fingerprint, "user_ids": list(key.user_ids), "expires": expires}
 
 
 def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
@@ -70,7 +56,8 @@ def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     known = {*seen_sources(machine)}
     for target in targets:
         with Tree(target.path) as tree:
-            known |= load_configuration(tree).sources.keys()
+            configuration = load_configuration(tree)
+            known |= configuration.sources.keys() | configuration.disabled.keys() | configuration.masked.keys()
     if name in known:
         return
     near = nearest(name, known)

@@ -64,6 +64,12 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     near = nearest(name, known)
     away = facts.not_asked
     told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
+    may_be = facts.may_be(name)
+    if may_be:
+        return TukitSysextError(
+            f"{excerpt(name)}: {may_be}",
+            next_step=f"MatchPattern= in images.d/{name}.conf, or in the file of the source, tells how it is named",
+        )
     return TukitSysextError(
         f"{excerpt(name)}: expected an image that a source offers, or that is wanted or linked{told}",
         next_step=f"did you mean {printable(near)}?" if near is not None else "tukit-sysext list shows what there is",

@@ -67,3 +67,5 @@ _MAKERS: Mapping[str, Callable[[AllPlugins], object]] = {
     f"tukit_sysext.{make.__name__.removeprefix('_')}": make
     for make in (_sources, _requirements, _fetcher, _recorder, _guard, _collector)
 }
+BUILT_IN = frozenset(_MAKERS)
+"""The names of the built-in plugins."""

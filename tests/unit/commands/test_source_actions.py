@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``sources add`` looks at what it adds; ``sources list``, ``refresh``, ``enable`` and ``disable``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.documents import faults
+from tests.lab.ports import unused_url
+from tests.lab.repository import Repository
+from tests.lab.server import Server
+from tests.lab.signing import SigningKey
+from tests.machine import PlainMachine
+from tests.trees import Content, Link, listing, make_tree
+from tests.unit.sources.samples import offer, publish
+from tukit_sysext import cli
+from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.sources.health import HealthFile
+from tukit_sysext.system.tree import Tree
+
+ETC = "etc/tukit-sysext/sources.d/main.conf"
+VENDOR = "usr/lib/tukit-sysext/sources.d/main.conf"
+LONG_AGO = datetime.now(UTC) - timedelta(days=10)
+WANTED = "etc/tukit-sysext/images.d/gdb.conf"
+
+
+@pytest.fixture
+def key() -> SigningKey:
+    return SigningKey.shared(created=LONG_AGO)
+
+
+@pytest.fixture
+def images(tmp_path: Path, key: SigningKey) -> Repository:
+    """Two images, one of them in two versions."""
+    made = Repository(tmp_path / "images")
+    for name, version in (("gdb", "1"), ("gdb", "2"), ("strace", "1")):
+        offer(made, name, version)
+    publish(made, key)
+    (tmp_path / "key").write_bytes(key.public(True))
+    return made
+
+
+@pytest.fixture
+def run(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """A command that ends with a status; what it says."""
+
+    def command(*argv: str, status: int = 0) -> str:
+        assert cli.main(["sources", *argv], machine=site.machine) == status, capsys.readouterr()
+        return "".join(capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def document(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    def command(*argv: str, status: int = 0) -> Any:
+        assert cli.main(["sources", *argv, "--json"], machine=site.machine) == status, capsys.readouterr()
+        printed = json.loads(capsys.readouterr().out)
+        assert faults("sources", printed) == []
+        return printed
+
+    return command
+
+
+def files(site: PlainMachine) -> dict[str, Content]:
+    """What is on the machine, but for the lock, what may be lost, and folders."""
+    passing = ("run", "var/cache")
+    found = {name: content for name, content in listing(site.root).items() if content is not None}
+    return {name: content for name, content in found.items() if not name.startswith(passing)}
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["server", "directory"])
+def test_adding_a_source_says_what_it_offers(
+    site: PlainMachine,
+    images: Repository,
+    key: SigningKey,
+    run: Callable[..., str],
+    document: Callable[..., Any],
+    served: bool,
+) -> None:
+    signed = datetime.now(UTC) - timedelta(hours=3)
+    images.sign(key, time=signed)
+    with Server(images.folder) as server:
+        where = server.url if served else str(images.folder)
+        told = run("add", "main", where, "--key", str(images.folder.parent / "key"))
+        line = f"main: 2 images, list signed {signed.astimezone():%Y-%m-%d} by {key.fingerprint[:8]}...\n"
+        assert line in told and "next step: tukit-sysext list\n" in told
+        assert HealthFile.of(site.machine).read()["main"].images == 2
+        again = document("add", "main", where, "--key", str(images.folder.parent / "key"), "--force")
+    assert (again["answer"]["images"], again["answer"]["signer"]) == (2, key.fingerprint)
+    assert "not asked yet" not in run("list") == run()
+
+
+def wrong_key(images: Repository) -> list[str]:
+    other = SigningKey.make(images.folder.parent / "gpg")
+    (images.folder.parent / "key").write_bytes(other.public())
+    return [str(images.folder)]
+
+
+def nobody(_: Repository) -> list[str]:
+    return [unused_url()]
+
+
+def empty(images: Repository) -> list[str]:
+    (images.folder.parent / "empty").mkdir()
+    return [str(images.folder.parent / "empty")]
+
+
+def unsigned(images: Repository) -> list[str]:
+    (images.folder / "SHA256SUMS.gpg").unlink()
+    return [str(images.folder)]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [(wrong_key, "is refused"), (nobody, "127.0.0.1"), (empty, "No such file"), (unsigned, "it is not signed")],
+)
+def test_what_gives_no_good_list_is_not_added(
+    site: PlainMachine,
+    images: Repository,
+    run: Callable[..., str],
+    break_it: Callable[[Repository], list[str]],
+    reason: str,
+) -> None:
+    """Nothing is written, of its key neither; who knows better says so."""
+    argv = ["add", "main", *break_it(images), "--key", str(images.folder.parent / "key")]
+    before = files(site)
+    for more in ([], ["--dry-run"]):
+        told = run(*argv, *more, status=1)
+        assert reason in told and "main is not added" in told and "--no-check" in told
+        assert files(site) == before
+    told = run(*argv, "--no-check")
+    assert "next step: tukit-sysext sources refresh main" in told
+    assert "not asked yet" in run()
+    assert reason in run("refresh", status=1)
+    assert reason in run()
+
+
+def test_another_list_than_the_one_that_is_replaced(
+    site: PlainMachine, images: Repository, key: SigningKey, run: Callable[..., str]
+) -> None:
+    """What --force keeps (a limit for the age of lists) counts already when it is looked at."""
+    images.sign(key, time=datetime.now(UTC) - timedelta(hours=3))
+    make_tree(site.root, {ETC: f"[Source]\nPath={images.folder}\nMaxAge=1h\n"})
+    told = run("add", "main", str(images.folder), "--key", str(images.folder.parent / "key"), "--force", status=1)
+    assert "MaxAge=" in told
+
+
+def test_refresh(
+    site: PlainMachine, images: Repository, key: SigningKey, run: Callable[..., str], document: Callable[..., Any]
+) -> None:
+    folder = "etc/tukit-sysext/sources.d"
+    make_tree(
+        site.root,
+        {
+            ETC: f"[Source]\nPath={images.folder}\n",
+            f"{folder}/away.conf": "[Source]\nPath=/nowhere\nVerify=no\n",
+            f"{folder}/off.conf": "[Source]\nPath=/nowhere\nEnabled=no\n",
+            f"{folder}/nothing.conf": "[Source]\nVerify=no\n",
+            "etc/systemd/import-pubring.gpg": key.public(),
+        },
+    )
+    printed = document("refresh", status=1)
+    assert [each["name"] for each in printed["sources"]] == ["away", "main", "nothing"]
+    assert [each["reason"] is None for each in printed["sources"]] == [False, True, False]
+    health = HealthFile.of(site.machine).read()
+    assert (health["main"].failing, health["away"].good) == (None, None)
+    assert "main: 2 images" in run("refresh", "main")
+    assert "sources enable off" in run("refresh", "off", status=1)
+    assert "did you mean main?" in run("refresh", "mian", status=2)
+
+
+@pytest.mark.parametrize("vendor", [False, True], ids=["of /etc", "of a package"])
+def test_disable_and_enable(
+    site: PlainMachine, images: Repository, run: Callable[..., str], document: Callable[..., Any], vendor: bool
+) -> None:
+    conf = f"# mine\n[Source]\nPath={images.folder}\nVerify=no\n"
+    make_tree(site.root, {VENDOR if vendor else ETC: conf, WANTED: "[Image]\nSource=main\n"})
+    before = files(site)
+    assert "/etc/tukit-sysext/sources.d/main.conf" in run("disable", "-n", "main")
+    assert files(site) == before
+    printed = document("disable", "main")
+    assert printed["trees"][0]["wanted_by"] == ["gdb"]
+    with Tree(site.root) as tree:
+        assert load_configuration(tree).sources == {}
+    assert "is disabled already" in run("disable", "main")
+    assert "sources enable main" in run()
+    listed = document("list")
+    assert listed["masked"].keys() == ({"main"} if vendor else set())
+    assert [each["enabled"] for each in listed["sources"]] == ([] if vendor else [False])
+    assert "enabled: " in run("enable", "main")
+    assert files(site) == before, "all of it is as it was"
+    assert "is enabled already" in run("enable", "main")
+
+
+def test_a_package_may_ship_it_disabled(site: PlainMachine, images: Repository, run: Callable[..., str]) -> None:
+    text = f"[Source]\nPath={images.folder}\nEnabled=no\nVerify=no\n"
+    make_tree(site.root, {VENDOR: text})
+    for _ in range(2):
+        run("enable", "main")
+        assert (site.root / ETC).read_text() == f"[Source]\nPath={images.folder}\nVerify=no\n"
+        run("disable", "main")
+    make_tree(site.root, {ETC: ""})
+    run("enable", "main")
+    with Tree(site.root) as tree:
+        assert list(load_configuration(tree).sources) == ["main"]
+
+
+@pytest.mark.parametrize("mask", ["", Link("/dev/null")], ids=["empty file", "link"])
+def test_what_hides_nothing_cannot_be_enabled(site: PlainMachine, run: Callable[..., str], mask: Content) -> None:
+    make_tree(site.root, {ETC: mask})
+    assert "no file behind it" in run("enable", "main", status=1)
+    assert "is disabled already" in run("disable", "main")
+
+
+def test_what_is_wrong_in_a_disabled_source_is_nobodys_business(site: PlainMachine) -> None:
+    make_tree(site.root, {ETC: "[Source]\nEnabled=no\nKeyring=/nowhere\nOdd=1\n"})
+    with Tree(site.root) as tree:
+        configuration = load_configuration(tree)
+    assert (configuration.problems, list(configuration.disabled)) == ((), ["main"])

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How a source is, as ``status`` and ``sources`` tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tukit_sysext.quantities import time_text
+from tukit_sysext.sources.health import SourceHealth
+from tukit_sysext.terminal.text import Tone, Toned, local_time
+
+
+def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
+    """Why a source fails, and what can be done."""
+    yield Toned(f"Problem: source {name} {health.failure(local_time)}", Tone.BAD)
+    yield f"         next step: {next_step(name, health)}"
+
+
+def next_step(name: str, health: SourceHealth) -> str:
+    """What can be done where a source fails."""
+    return health.next_step or f"tukit-sysext sources refresh {name}, once what keeps it away is mended"
+
+
+def health_document(health: SourceHealth | None) -> dict[str, Any] | None:
+    """How a source is, for ``--json``; None where it was not asked yet."""
+    if health is None:
+        return None
+    return {
+        "asked": time_text(health.asked),
+        "last_good": time_text(health.good) if health.good is not None else None,
+        "images": health.images,
+        "failing_since": time_text(health.failing) if health.failing is not None else None,
+        "reason": health.reason or None,
+        "next_step": health.next_step or None,
+    }

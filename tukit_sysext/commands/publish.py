@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""``tukit-sysext publish DIR``: a folder of images becomes a repository."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.commands.common.known_sources import key_document, key_lines
+from tukit_sysext.config.values import age
+from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.machine import Machine
+from tukit_sysext.publish import verdict
+from tukit_sysext.publish.looking import FolderImage
+from tukit_sysext.publish.pruning import system_of
+from tukit_sysext.publish.publication import ImagesRefused, Publication, PublishOptions, publish
+from tukit_sysext.publish.taken import TakenImage, taken_by
+from tukit_sysext.rules.release import ReleaseData, parse
+from tukit_sysext.system.small_file import read_small
+from tukit_sysext.terminal.output import Output
+from tukit_sysext.terminal.text import Table, Tone, Toned
+
+_RELEASE_LIMIT = 64 * 1024
+_DAY = 86400
+
+
+def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
+    """Publish, or with ``--dry-run`` tell what would be done. 0, or 1 where an image is refused."""
+    output = Output.of(arguments)
+    options = _options(arguments)
+    systems = {path: _read_release(path) for path in arguments.systems}
+    try:
+        publication = publish(
+            arguments.folder,
+            options,
+            scratch=machine.layout.cache,
+            privilege=lambda: machine.require_root("publish"),
+        )
+    except ImagesRefused as error:
+        for name, reasons in error.reasons.items():
+            for reason in reasons:
+                output.warn(f"{name}: {reason}")
+        raise
+    taken = {path: tuple(taken_by(release, publication.listed)) for path, release in systems.items()}
+    output.json(_document(publication, taken, dry_run=options.dry_run))
+    output.show(_lines(publication, taken, dry_run=options.dry_run))
+    if not output.wants_json:
+        for name, why in publication.left_out.items():
+            output.warn(f"{name} is not listed: {why}")
+        for name, notes in publication.notes.items():
+            for note in notes:
+                output.warn(f"{name}: {note}")
+    return ExitStatus.DONE
+
+
+def _options(arguments: argparse.Namespace) -> PublishOptions:
+    """Raises UsageError."""
+    if not arguments.keys and not arguments.dry_run:
+        raise UsageError(
+            "whose key is to sign the list: expected --key KEY",
+            next_step="gpg --list-secret-keys lists keys, gpg --quick-generate-key NAME makes one",
+        )
+    if arguments.keep == 0:
+        raise UsageError("--keep 0: expected at least one version")
+    try:
+        span = age(arguments.best_before) if arguments.best_before is not None else None
+    except ValueError as error:
+        raise UsageError(f"--best-before: {error}") from error
+    if span is not None and span < _DAY:
+        raise UsageError("--best-before: expected a day at least, as the list has no time in it")
+    return PublishOptions(
+        keys=tuple(arguments.keys),
+        gpg_home=arguments.homedir,
+        keep=arguments.keep,
+        fresh_for=timedelta(seconds=span) if span is not None else None,
+        dry_run=arguments.dry_run,
+    )
+
+
+def _read_release(path: Path) -> ReleaseData:
+    """An os-release. Raises TukitSysextError."""
+    try:
+        release = parse(read_small(path, limit=_RELEASE_LIMIT).decode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise TukitSysextError(f"{path}: {error.strerror}, expected an os-release") from error
+    if not release.get("ID"):
+        raise TukitSysextError(f"{path}: expected an os-release, found no ID in it")
+    return release
+
+
+def _lines(
+    publication: Publication, taken: Mapping[Path, Sequence[TakenImage]], *, dry_run: bool
+) -> Iterator[str | Table]:
+    would = "would be " if dry_run else ""
+    rows = [_row(image, image.file_name in publication.added) for image in publication.listed]
+    if rows:
+        yield Table(("File", "Image", "Version", "For", "SELinux labels", ""), rows)
+        yield ""
+    for name in publication.described.values():
+        yield f"{name}: {would}written, describes its image"
+    for name, day in publication.staying.items():
+        yield f"{name}: not listed any more, stays until {day} for machines that repair"
+    for name in publication.deleted:
+        yield f"{name}: {would}deleted"
+    count = len(publication.listed)
+    until = f", machines take it until {publication.best_before}" if publication.best_before is not None else ""
+    yield f"SHA256SUMS: {would}written, {count} image{'s' if count != 1 else ''}{until}"
+    if publication.signers:
+        yield "SHA256SUMS.gpg, SHA256SUMS.asc: signed by"
+        yield from (f"  {line}" for line in key_lines(publication.signers))
+    for path, images in taken.items():
+        yield ""
+        yield Toned(f"A machine with {path} takes:", Tone.STRONG)
+        yield Table(
+            ("Image", "Architecture", "Version", "File", "Why not the newest"),
+            [
+                (
+                    image.name,
+                    image.architecture,
+                    image.taken.hint.version if image.taken is not None else "-",
+                    image.taken.file_name if image.taken is not None else "nothing",
+                    f"{image.newest.hint.version}: {image.reason}" if image.reason else "",
+                )
+                for image in images
+            ],
+        )
+
+
+def _row(image: FolderImage, added: bool) -> tuple[str, ...]:
+    systems = " ".join(filter(None, system_of(image)))
+    labels = verdict.label_note(image.content) if image.content is not None else ""
+    return image.file_name, image.hint.name, image.hint.version, systems, labels or "all", "new" if added else ""
+
+
+def _document(
+    publication: Publication, taken: Mapping[Path, Sequence[TakenImage]], *, dry_run: bool
+) -> Mapping[str, Any]:
+    best_before = publication.best_before
+    return {
+        "dry_run": dry_run,
+        "images": [
+            {
+                "file": image.file_name,
+                "name": image.hint.name,
+                "version": image.hint.version,
+                "architecture": image.architecture,
+                "sha256": image.sha256,
+                "bytes": image.status.st_size,
+                "added": image.file_name in publication.added,
+                "description_written": publication.described.get(image.file_name),
+                "extension_release": dict(image.content.release) if image.content is not None else {},
+                "labelled": image.content.labelled if image.content is not None else 0,
+                "unlabelled": image.content.unlabelled if image.content is not None else 0,
+                "notes": list(publication.notes.get(image.file_name, ())),
+            }
+            for image in publication.listed
+        ],
+        "staying": [{"file": name, "until": day.isoformat()} for name, day in publication.staying.items()],
+        "deleted": list(publication.deleted),
+        "left_out": [{"file": name, "reason": why} for name, why in publication.left_out.items()],
+        "best_before": best_before.isoformat() if best_before is not None else None,
+        "signers": [key_document(key) for key in publication.signers],
+        "systems": [
+            {
+                "os_release": str(path),
+                "images": [
+                    {
+                        "name": image.name,
+                        "architecture": image.architecture,
+                        "file": image.taken.file_name if image.taken is not None else None,
+                        "version": image.taken.hint.version if image.taken is not None else None,
+                        "newest": image.newest.hint.version,
+                        "reason": image.reason,
+                    }
+                    for image in images
+                ],
+            }
+            for path, images in taken.items()
+        ],
+    }

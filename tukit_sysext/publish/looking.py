@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is in a folder that is to be published: its images, each hashed and looked into, with their descriptions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+from tukit_sysext.errors import ImageBroken, NoVerdict
+from tukit_sysext.formats import manifest
+from tukit_sysext.publish.memory import Content, Memory
+from tukit_sysext.rules.image_names import ImageName, calls_itself, read_image_name, readings, unusable
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.sources.repository import description_names, known_from
+from tukit_sysext.store.digest import hash_of
+from tukit_sysext.system.durable import make_directory
+from tukit_sysext.system.image_labels import count_labels
+from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.unpack import unpack
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescriptionFile:
+    """A file that may describe an image, its hash, and what it says (None: nothing)."""
+
+    file_name: str
+    sha256: str
+    release: ReleaseData | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderImage:
+    """An image of the folder: what its name says, its hash, and what is inside (None: ``broken`` says why).
+
+    Of several readings of the name ``hint`` is the one that the content agrees with, if any does.
+    """
+
+    file_name: str
+    hint: ImageName
+    sha256: str
+    status: os.stat_result
+    content: Content | None
+    broken: str
+    descriptions: tuple[DescriptionFile, ...]
+
+    @property
+    def architecture(self) -> str | None:
+        """systemd's word for it, as the content says, else the name; None for all."""
+        said = self.content.release.get("ARCHITECTURE") if self.content is not None else None
+        return said or self.hint.architecture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderContent:
+    """The images, and what looks like one and is none for clients: why, by its name."""
+
+    images: tuple[FolderImage, ...]
+    left_out: dict[str, str]
+
+
+def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], None]) -> FolderContent:
+    """Look at everything; ``before`` is called before images are looked into that the memory does not know.
+
+    ``scratch`` is a directory of ours that may be written. Raises OSError, ToolBroken, NoSpace, and what ``before``
+    does.
+    """
+    hints: dict[str, ImageName] = {}
+    left_out: dict[str, str] = {}
+    for entry in sorted(os.listdir(folder)):
+        hint = read_image_name(entry)
+        if entry.startswith(".") or not (hint or entry.endswith(".raw")) or not _is_file(folder / entry):
+            continue
+        if hint is None:
+            left_out[entry] = "its name does not tell image and version: expected NAME-VERSION.ARCHITECTURE.raw"
+        elif reason := unusable(entry):
+            left_out[entry] = reason
+        else:
+            hints[entry] = hint
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        hashes = dict(zip(hints, threads.map(lambda name: _hash(folder / name), hints), strict=True))
+        if any(_known(memory, name, hashes[name]) is None for name in hints):
+            before()
+
+        def whole(name: str) -> FolderImage:
+            return _look(folder, name, hints[name], hashes[name], memory, scratch)
+
+        return FolderContent(images=tuple(threads.map(whole, hints)), left_out=left_out)
+
+
+def _is_file(path: Path) -> bool:
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def _known(memory: Memory, name: str, sha256: str) -> Content | None:
+    known = memory.get(name)
+    return known.content if known is not None and known.sha256 == sha256 else None
+
+
+def agrees(content: Content, reading: ImageName, file_name: str) -> bool:
+    """Whether a client that reads the name of a file so finds in the content what it expects."""
+    by_stem = reading == readings(file_name)[0]
+    called, name, version = content.merge_name, reading.name, reading.version
+    return calls_itself(called, name=name, version=version, file_name=file_name, by_stem=by_stem)
+
+
+def _hash(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return hash_of(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory, scratch: Path) -> FolderImage:
+    content, broken = _known(memory, name, sha256), ""
+    if content is None:
+        try:
+            content = _look_into(folder / name, hint, scratch)
+        except (ImageBroken, NoVerdict) as error:
+            broken = str(error)
+    if content is not None:
+        hint = next((reading for reading in readings(name) if agrees(content, reading, name)), hint)
+    return FolderImage(
+        file_name=name,
+        hint=hint,
+        sha256=sha256,
+        status=(folder / name).stat(),
+        content=content,
+        broken=broken,
+        descriptions=tuple(_descriptions(folder, name)),
+    )
+
+
+def _look_into(path: Path, hint: ImageName, scratch: Path) -> Content:
+    with ExitStack() as stack:
+        file: IO[bytes] = stack.enter_context(open(path, "rb"))
+        if hint.packing:
+            make_directory(scratch)
+            plain = stack.enter_context(TemporaryFile(dir=scratch))
+
+            def take(piece: bytes, to: IO[bytes] = plain) -> None:
+                to.write(piece)
+
+            unpack(file.fileno(), hint.packing, take)
+            plain.flush()
+            file = plain
+        inspection = inspect_image(file.fileno(), preferred=hint.name, scratch=scratch)
+        labels = count_labels(file.fileno(), scratch=scratch)
+    return Content(
+        merge_name=inspection.merge_name,
+        release=inspection.release,
+        labelled=labels.labelled,
+        unlabelled=labels.unlabelled,
+        first_unlabelled=labels.first,
+    )
+
+
+def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
+    found: list[DescriptionFile] = []
+    for name in dict.fromkeys(description_names(image)):
+        try:
+            content = read_small(folder / name, limit=manifest.LIMIT + 1)
+        except FileNotFoundError:
+            continue
+        said = known_from(content, image=image, where=name)
+        found.append(DescriptionFile(file_name=name, sha256=hashlib.sha256(content).hexdigest(), release=said.release))
+    return found

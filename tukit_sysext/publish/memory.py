@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a published folder remembers in a file of its own: when each image was listed last, and what is in it.
+
+The file may be lost, or damaged: images are looked into again then, and each counts as listed today.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.system.durable import write_file
+from tukit_sysext.system.small_file import read_small
+
+FILE = ".tukit-sysext-published.json"
+_VERSION = 1
+_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """What is inside of an image: its name for systemd-sysext, its extension-release, how many files have an SELinux
+    label and how many have none, and the first of these.
+    """
+
+    merge_name: str
+    release: ReleaseData
+    labelled: int
+    unlabelled: int
+    first_unlabelled: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remembered:
+    """What is known of one file of this hash."""
+
+    sha256: str
+    listed: date
+    content: Content
+
+
+Memory = Mapping[str, Remembered]
+"""By the name of the file."""
+
+
+def read_memory(folder: Path) -> Memory:
+    """What a folder remembers. Raises OSError where the file is there and cannot be read."""
+    try:
+        document = json.loads(read_small(folder / FILE, limit=_LIMIT))
+        if document["version"] != _VERSION:
+            return {}
+        return {name: _remembered(said) for name, said in document["files"].items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return {}
+
+
+def _remembered(said: Mapping[str, Any]) -> Remembered:
+    content = Content(**{**said["content"], "release": ReleaseData(said["content"]["release"])})
+    return Remembered(sha256=said["sha256"], listed=date.fromisoformat(said["listed"]), content=content)
+
+
+def write_memory(folder: Path, memory: Memory) -> None:
+    """Remember this and nothing else. Raises OSError."""
+    files = {
+        name: {
+            "sha256": known.sha256,
+            "listed": known.listed.isoformat(),
+            "content": {
+                "merge_name": known.content.merge_name,
+                "release": dict(known.content.release),
+                "labelled": known.content.labelled,
+                "unlabelled": known.content.unlabelled,
+                "first_unlabelled": known.content.first_unlabelled,
+            },
+        }
+        for name, known in sorted(memory.items())
+    }
+    write_file(folder / FILE, json.dumps({"version": _VERSION, "files": files}, indent=1).encode())
