@@ -338,7 +338,10 @@ class _Case:
         have = (self._have,) if self._have is not None else ()
         versions = (*self._published, *spare(self._facts, self._wanted), *have)
         lacking = [each for each in versions if each.standing is Standing.LACKS]
-        return min(lacking, key=lambda each: len(each.missing), default=None)
+        last = not takes_prereleases(self._facts, self._wanted)
+        return min(
+            lacking, key=lambda each: (last and is_prerelease(each.option.version), len(each.missing)), default=None
+        )
 
     def _stays(self, have: Option, best: Considered | None) -> bool:
         """Whether the linked image, which fits, is kept rather than the best one that is published."""

@@ -114,6 +114,13 @@ def test_the_linked_one_stays_where_it_lacks_the_least() -> None:
     assert OLD in image.lacks
 
 
+def test_a_pre_release_that_lacks_less_does_not_take_the_place_of_a_release() -> None:
+    offers = {candidate("3~rc1"): needing(OLD)}
+    image = plan_one(offering(offers, PlainOffers(), stored_needing("2", OLD, "liba.so.1")))
+
+    assert (image.action, image.chosen and image.chosen.version) == (Action.KEEP, "2")
+
+
 def test_refuse_counts_them_as_unfitting() -> None:
     image = plan_one(offering({}, PlainOffers(), stored_needing("1", OLD), needs=Needs.REFUSE))
 
