@@ -181,7 +181,7 @@ def main() -> int:
         if pid == 0:
             try:
                 first_process(config, group, notified)
-            except Exception as error:
+            except Exception as error:  # nobody else would hear of it: what systemd prints goes to the journal
                 say(ready_fd, f"error {error}")
             os._exit(1)
         say(ready_fd, f"pid {pid}")

@@ -31,7 +31,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M1",
         "what is wanted does not tell how a name is read",
-        _NAMING,
+        _IMAGE_NAMES,
         "    meant = [reading for reading in possible if reading.name in wanted]\n",
         "    meant: list[ImageName] = []\n",
         f"{_SOURCES}/test_naming.py::test_the_wanted_reading",

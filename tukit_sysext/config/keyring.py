@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The keyrings of a source: one named for it, else systemd's import keyrings (systemd-importd.service(8)), all of them.
 
-A distribution's keys in /usr and an administrator's in /etc count side by side, as do .pgp and .gpg. Systemd before 258
+A distribution's keys in /usr and an administrator's in /etc count side by side, as do .pgp and .gpg. Older systemd
 takes the first of them alone; Fingerprint= of a source does so for keys.
 """
 

@@ -19,7 +19,7 @@ is the likeliest; which of them counts depends on what is wanted, and the conten
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -117,8 +117,13 @@ def read_image_name(file_name: str, wanted: Collection[str] = ()) -> ImageName |
     Of several readings it is the one whose name is among ``wanted``, of several wanted ones the longest.
     """
     possible = readings(file_name)
+    return meant_reading(possible, wanted) if possible else None
+
+
+def meant_reading(possible: Sequence[ImageName], wanted: Collection[str]) -> ImageName:
+    """Which of the readings of a name, the likeliest first and at least one, is meant where these images are wanted."""
     meant = [reading for reading in possible if reading.name in wanted]
-    return max(meant, key=lambda reading: len(reading.name)) if meant else next(iter(possible), None)
+    return max(meant, key=lambda reading: len(reading.name)) if meant else possible[0]
 
 
 @lru_cache(maxsize=16384)

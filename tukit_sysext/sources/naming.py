@@ -8,10 +8,10 @@ several readings the one whose name is wanted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tukit_sysext.rules.image_names import ImageName, looks_like_image, readings, unusable
+from tukit_sysext.rules.image_names import ImageName, looks_like_image, meant_reading, readings, unusable
 from tukit_sysext.rules.patterns import Pattern, expand
 from tukit_sysext.sources.candidate import Candidate, Reading
 from tukit_sysext.sources.protocol import FileSource, Source
@@ -64,7 +64,7 @@ class Naming:
         possible = tuple(reading for reading in possible if reading.name not in self.of_images)
         if not possible:
             return no("MatchPattern= of the image does not match it")
-        return _as(candidate, _meant(possible, self.wanted))
+        return _as(candidate, meant_reading(possible, self.wanted))
 
     def read_all(self, source: Source) -> tuple[list[Candidate], list[NotUnderstood]]:
         """What a source offers, and what of it is taken for no image. Raises as Source.candidates()."""
@@ -95,11 +95,6 @@ def _first(patterns: Iterable[Pattern], candidate: Candidate) -> Candidate | Non
                 candidate, name=pattern.name, version=matched.version, architecture=None, reading=Reading.PATTERN
             )
     return None
-
-
-def _meant(possible: Sequence[ImageName], wanted: Collection[str]) -> ImageName:
-    meant = [reading for reading in possible if reading.name in wanted]
-    return max(meant, key=lambda reading: len(reading.name)) if meant else possible[0]
 
 
 def _as(candidate: Candidate, reading: ImageName) -> Candidate:
