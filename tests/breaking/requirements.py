@@ -102,6 +102,15 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R13",
+        "a pre-release that lacks nothing comes in the place of a release",
+        "tukit_sysext/update/plan.py",
+        "if not (releases_alone and is_prerelease(each.option.version))",
+        "if each",
+        f"{_NEEDS_TESTS}::test_a_pre_release_that_lacks_nothing_does_not_by_itself",
+        f"{_NEEDS_TESTS}::test_nor_one_of_the_store_and_a_release_behind_it_is_taken",
+    ),
+    broken(
+        "R13",
         "what never was there speaks against every version",
         "tukit_sysext/update/offers.py",
         "        return lacking - (before or frozenset())\n",

@@ -1,19 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Wanted images: ``images.d/NAME.conf`` of a tree. Intent comes from here alone.
 
-Key      in section ``[Image]``
-======== =========================================================================================================
-Policy=  ``required`` (default): an update that takes the image away is refused; ``optional``: it is left out
-Source=  take it from these sources alone, the first the strongest; else an installed image stays with its source
-Hold=    take this version alone
-Version= take only versions that this PEP 440 specifier allows (``~=1.31.0``, ``>=2.40,<3``)
-Block=   never take these versions (several; also one that is linked, held or in the store)
-Requires=     what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
-Needs=        where only versions are left that lack something which the version in use has: ``warn`` (default) takes
-              one and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
-State=   ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
-======== =========================================================================================================
-=======
 ============= ====================================================================================================
 Key           in section ``[Image]``
 ============= ====================================================================================================

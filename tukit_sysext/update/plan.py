@@ -313,11 +313,12 @@ class _Case:
         in_the_way = _foreign(self._facts, self._wanted.name)
         if in_the_way is not None:
             return self.occupied(in_the_way)
-        best = preferred(self._published)
+        best = preferred(self._replacements(self._published))
         if have is not None and have.standing is Standing.FITS and self._stays(have.option, best):
             return self._keep(have)
         if best is None:
-            best = next((each for each in spare(self._facts, self._wanted) if each.standing is Standing.FITS), None)
+            in_store = self._replacements(spare(self._facts, self._wanted))
+            best = next((each for each in in_store if each.standing is Standing.FITS), None)
         if best is None and have is None:
             best = last_resort(self._facts, self._published)
         if best is not None:
@@ -330,6 +331,16 @@ class _Case:
             return self._keep(have) if have is not None and linked else self._take(best)
         considered = self._considered(have)
         return self.left_out(why_nothing(self._facts, self._wanted, considered), considered)
+
+    def _replacements(self, versions: Iterable[Considered]) -> Iterator[Considered]:
+        """Versions that may come in the place of the linked one: no pre-release in that of a release that fits.
+
+        Where Needs= refuses what lacks something, the linked one counts as unfitting, and anything is better.
+        """
+        have = self._have
+        lacks = have is not None and have.standing is Standing.LACKS and self._wanted.needs is not Needs.REFUSE
+        releases_alone = lacks and not takes_prereleases(self._facts, self._wanted)
+        return (each for each in versions if not (releases_alone and is_prerelease(each.option.version)))
 
     def _lacking_the_least(self) -> Considered | None:
         """Of the versions that lack something in the system the one that lacks the least; None where Needs= refuses."""

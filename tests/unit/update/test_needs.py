@@ -121,6 +121,35 @@ def test_a_pre_release_that_lacks_less_does_not_take_the_place_of_a_release() ->
     assert (image.action, image.chosen and image.chosen.version) == (Action.KEEP, "2")
 
 
+@pytest.mark.parametrize(
+    ("linked", "needs", "prereleases", "taken"),
+    [
+        ("2", Needs.WARN, False, "2"),
+        ("2", Needs.WARN, True, "3~rc1"),
+        ("2~rc1", Needs.WARN, False, "3~rc1"),
+        ("2", Needs.REFUSE, False, "3~rc1"),
+    ],
+)
+def test_a_pre_release_that_lacks_nothing_does_not_by_itself(
+    linked: str, needs: Needs, *, prereleases: bool, taken: str
+) -> None:
+    wanted = want(needs=needs, prereleases=prereleases)
+    store = stored_needing(linked, OLD)
+    made = facts(wanted, offers={candidate("3~rc1"): needing(NEW)}, store=[store], entries=[link(linked)])
+    image = plan_one(replace(made, offers=PlainOffers(NEW)))
+
+    assert image.chosen is not None and image.chosen.version == taken
+    assert bool(image.lacks) is (taken == "2")
+
+
+def test_nor_one_of_the_store_and_a_release_behind_it_is_taken() -> None:
+    store = [stored_needing("2", OLD), stored_needing("3~rc1", NEW), stored_needing("1", NEW)]
+    made = facts(want(), offers={candidate("4~rc1"): needing(NEW)}, store=store, entries=[link("2")])
+    image = plan_one(replace(made, offers=PlainOffers(NEW)))
+
+    assert image.chosen is not None and image.chosen.version == "1"
+
+
 def test_refuse_counts_them_as_unfitting() -> None:
     image = plan_one(offering({}, PlainOffers(), stored_needing("1", OLD), needs=Needs.REFUSE))
 
