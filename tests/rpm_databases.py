@@ -24,12 +24,16 @@ _MAGIC = bytes.fromhex("8eade80100000000")
 
 @dataclass(frozen=True, slots=True)
 class MadePackage:
-    """A package: ``evr`` as [EPOCH:]VERSION-RELEASE, what it provides beside its name, and the paths of its files."""
+    """A package: ``evr`` as [EPOCH:]VERSION-RELEASE, what it provides beside its name, and the paths of its files.
+
+    ``description`` may be as long as all else that is in a real one's header.
+    """
 
     name: str
     evr: str
     provides: Sequence[str] = ()
     files: Sequence[str] = ()
+    description: str = ""
 
 
 LIBSSL = MadePackage("libopenssl3", "3.2.4-1.1", ["libssl.so.3()(64bit)", "libssl.so.3(OPENSSL_3.0.0)(64bit)"])
@@ -59,6 +63,8 @@ def _header(rpm: Any, package: MadePackage) -> Any:
         header[key] = value
     if epoch is not None:
         header["epoch"] = int(epoch)
+    if package.description:
+        header["description"] = package.description
     provided = [Requirement(package.name, "=", package.evr), *map(parse_requirement, package.provides)]
     header["providename"] = [each.name for each in provided]
     header["provideflags"] = [rpm.RPMSENSE_EQUAL if each.operator else 0 for each in provided]

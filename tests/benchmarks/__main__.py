@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import boot, cli, collect, fetch, publish, resolve, settle, stages, worst
+from tests.benchmarks import boot, cli, collect, fetch, publish, requirements, resolve, settle, stages, worst
 
 BENCHMARKS = {
     "resolve": resolve,
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "worst": worst,
     "boot": boot,
     "publish": publish,
+    "requirements": requirements,
 }
 
 
