@@ -129,8 +129,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R13",
         "answers of another database count",
         "tukit_sysext/update/offers.py",
-        'met = note.get("met") if note.get("identity") == self._identity else None',
-        'met = note.get("met")',
-        f"{_OFFERS_TESTS}::test_answers_are_remembered_as_long_as_the_database_is_the_same",
+        'return note if note.get("identity") == self._named(identity) else {}',
+        "return note",
+        f"{_OFFERS_TESTS}::test_answers_of_another_database_do_not_count",
     ),
 )

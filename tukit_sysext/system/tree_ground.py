@@ -12,7 +12,7 @@ from pathlib import Path
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.ground import Kind
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_packages import TreePackages
+from tukit_sysext.system.tree_packages import Memory, TreePackages
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 class TreeGround:
     """A Ground; each directory is read once."""
 
-    def __init__(self, tree: Tree, *, scratch: Path) -> None:
-        """``tree`` stays open as long as this is used; ``scratch`` is a folder of ours that may be written."""
+    def __init__(self, tree: Tree, *, scratch: Path, memory: Memory | None = None) -> None:
+        """``tree`` stays open as long as this is used; for ``scratch`` and ``memory`` see TreePackages."""
         self._tree = tree
         self._scratch = scratch
+        self._memory = memory
         self._packages: TreePackages | None = None
         self._names: dict[str, Mapping[str, Kind]] = {}
 
@@ -31,7 +32,7 @@ class TreeGround:
     def packages(self) -> TreePackages:
         """See Ground."""
         if self._packages is None:
-            self._packages = TreePackages(self._tree, scratch=self._scratch)
+            self._packages = TreePackages(self._tree, scratch=self._scratch, memory=self._memory)
         return self._packages
 
     def names(self, folder: str) -> Mapping[str, Kind]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.capabilities import UNKNOWN, Package, Unknown
@@ -31,17 +32,25 @@ def _any_version(requirement: Requirement) -> Requirement | None:
     return Requirement(f"{library['file']}(){library['wide'] or ''}")
 
 
+class Memory(Protocol):
+    """Keeps what a database answered as JSON, by what identifies that; what it has may be lost, and is not trusted."""
+
+    def recall(self, identity: str) -> Mapping[str, Any]:
+        """What was kept; nothing where there is none."""
+
+    def keep(self, identity: str, answers: Mapping[str, Any]) -> None:
+        """Keep it in the place of what is there."""
+
+
 class TreePackages:
-    """The Capabilities of a tree, which stays open as long as they are used.
+    """The Capabilities of a tree, which stays open as long as they are used."""
 
-    ``identity`` is another one as soon as packages come or go; None where nobody knows what the tree has.
-    """
-
-    def __init__(self, tree: Tree, *, scratch: Path) -> None:
-        """``scratch`` is a folder of ours that may be written."""
+    def __init__(self, tree: Tree, *, scratch: Path, memory: Memory | None = None) -> None:
+        """``scratch`` is a folder of ours that may be written; answers are found in ``memory``, and kept there."""
         self._tree = tree
         self._scratch = scratch
-        self._met: dict[Requirement, Package | None] = {}
+        self._memory = memory
+        self._met: dict[str, Package | None] = {}
         self._installed: dict[str, Package | None] = {}
         self._database: RpmDatabase | None = None
         self.unknown: str | None = None
@@ -49,15 +58,14 @@ class TreePackages:
             self._database = RpmDatabase(tree)
         except UnknownState as error:
             self._forget(error)
-
-    @property
-    def identity(self) -> str | None:
-        return None if self._database is None else self._database.identity
+        else:
+            self._recall(self._database.identity)
 
     def prepare(self, requirements: Iterable[Requirement], names: Iterable[str] = ()) -> None:
         """Ask for these, and for the packages of these names, at once: each question of its own reads the database."""
         asked = set(requirements)
-        wanted = sorted((asked | {library for each in asked if (library := _any_version(each))}) - self._met.keys())
+        asked |= {library for each in asked if (library := _any_version(each))}
+        wanted = sorted(each for each in asked if str(each) not in self._met)
         packages = sorted(set(names) - self._installed.keys())
         if self._database is None or not (wanted or packages):
             return
@@ -66,25 +74,40 @@ class TreePackages:
         except UnknownState as error:
             self._forget(error)
         else:
-            self._met |= found.met
+            self._met |= {str(requirement): package for requirement, package in found.met.items()}
             self._installed |= found.installed
+            self._keep(self._database.identity)
 
     def provides(self, requirement: Requirement) -> Package | Unknown | None:
         self.prepare([requirement])
-        package = self._met.get(requirement)
+        package = self._met.get(str(requirement))
         if package is not None:
             return package
-        nothing = None if requirement in self._met else UNKNOWN
+        nothing = None if str(requirement) in self._met else UNKNOWN
         if requirement.operator:
             return nothing
         library = _any_version(requirement)
-        if library is not None and self._met.get(library) is not None:
+        if library is not None and self._met.get(str(library)) is not None:
             return nothing  # the file is that of a package, which does not have this version of symbols
         return self._file(requirement.name) or nothing
 
     def installed(self, name: str) -> Package | Unknown | None:
         self.prepare((), [name])
         return self._installed.get(name, UNKNOWN)
+
+    def _recall(self, identity: str) -> None:
+        answers = self._memory.recall(identity) if self._memory is not None else {}
+        try:
+            self._met = {str(need): _package(found) for need, found in answers["met"].items()}
+            self._installed = {str(name): _package(found) for name, found in answers["installed"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._met, self._installed = {}, {}
+
+    def _keep(self, identity: str) -> None:
+        if self._memory is not None:
+            met = {need: package and [package.name, package.evr] for need, package in self._met.items()}
+            installed = {name: package and [package.name, package.evr] for name, package in self._installed.items()}
+            self._memory.keep(identity, {"met": met, "installed": installed})
 
     def _forget(self, error: UnknownState) -> None:
         log.warning("%s: what images need of its packages is not known", error)
@@ -105,3 +128,11 @@ class TreePackages:
             return None
         # which versions of symbols it has would need another look into it
         return UNKNOWN if library["version"] else Package(f"/{there}")
+
+
+def _package(found: Any) -> Package | None:
+    """A package as it was kept. Raises TypeError, ValueError."""
+    if found is None:
+        return None
+    name, evr = found
+    return Package(str(name), str(evr))

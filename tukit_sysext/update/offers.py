@@ -6,15 +6,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tukit_sysext import __version__
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.requirements.capabilities import Capabilities, Package, Unknown
-from tukit_sysext.requirements.contents import FORMAT, Contents
-from tukit_sysext.requirements.ground import Ground, Kind
+from tukit_sysext.requirements.capabilities import Package, Unknown
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots.snapper import running_snapshot
 from tukit_sysext.sources.cache import Cache
@@ -118,84 +119,36 @@ def open_ground(machine: Machine, path: Path) -> Ground:
         except OSError as error:
             log.info("the running system's snapshot cannot be read: %s", error)
     tree = Tree(path)
-    ground = RememberedGround(
-        TreeGround(tree, scratch=machine.layout.cache), Cache(machine.layout.cache, writable=machine.privileged)
-    )
+    memory = AnswersInCache(Cache(machine.layout.cache, writable=machine.privileged))
+    ground = TreeGround(tree, scratch=machine.layout.cache, memory=memory)
     weakref.finalize(ground, tree.close)
     return ground
 
 
-class RememberedGround:
-    """A ground whose packages were asked in former runs too: the answers hold as long as its database is the same."""
-
-    def __init__(self, ground: TreeGround, cache: Cache) -> None:
-        self._ground = ground
-        self._cache = cache
-        self._packages: Capabilities | None = None
-
-    @property
-    def packages(self) -> Capabilities:
-        """See Ground."""
-        if self._packages is None:
-            packages = self._ground.packages
-            identity = packages.identity
-            self._packages = _Remembered(packages, self._cache, identity) if identity is not None else packages
-        return self._packages
-
-    def names(self, folder: str) -> Mapping[str, Kind]:
-        """See Ground."""
-        return self._ground.names(folder)
-
-    def target(self, path: str) -> str:
-        """See Ground."""
-        return self._ground.target(path)
-
-    def mode(self, folder: str) -> int:
-        """See Ground."""
-        return self._ground.mode(folder)
-
-
-class _Remembered:
-    """Capabilities that are kept in one of a few notes, by what identifies the database."""
+class AnswersInCache:
+    """Keeps what RPM databases answered in the cache, each in one of a few notes."""
 
     _KIND = "offers"
     _SLOTS = 1
+    """Digits of a note's name: 16 notes."""
 
-    def __init__(self, packages: Capabilities, cache: Cache, identity: str) -> None:
-        self._packages = packages
+    def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._identity = f"{__version__} {FORMAT} {identity}"
-        self._slot = hashlib.sha256(identity.encode()).hexdigest()[: self._SLOTS]
-        note = cache.note(self._KIND, self._slot) or {}
-        met = note.get("met") if note.get("identity") == self._identity else None
-        self._met: dict[str, list[str]] = met if isinstance(met, dict) else {}
 
-    @property
-    def unknown(self) -> str | None:
-        """See Capabilities."""
-        return self._packages.unknown
+    def recall(self, identity: str) -> Mapping[str, Any]:
+        """See Memory."""
+        note = self._cache.note(self._KIND, self._slot(identity)) or {}
+        return note if note.get("identity") == self._named(identity) else {}
 
-    def prepare(self, requirements: Iterable[Requirement]) -> None:
-        """See Capabilities. What nothing meets is asked anew: a file may have been put there since."""
-        asked = [requirement for requirement in requirements if str(requirement) not in self._met]
-        self._packages.prepare(asked)
-        found = {str(requirement): self._packages.provides(requirement) for requirement in asked}
-        met = {need: [each.name, each.evr] for need, each in found.items() if isinstance(each, Package) and each.evr}
-        if not met:
-            return
-        self._met |= met
-        self._cache.put_note(self._KIND, self._slot, {"identity": self._identity, "met": self._met})
+    def keep(self, identity: str, answers: Mapping[str, Any]) -> None:
+        """See Memory."""
+        self._cache.put_note(self._KIND, self._slot(identity), {"identity": self._named(identity), **answers})
 
-    def provides(self, requirement: Requirement) -> Package | Unknown | None:
-        """See Capabilities."""
-        match self._met.get(str(requirement)):
-            case [str(name), str(evr)]:
-                return Package(name, evr)
-        return self._packages.provides(requirement)
+    def _named(self, identity: str) -> str:
+        return f"{__version__} {identity}"
 
-    def installed(self, name: str) -> Package | Unknown | None:
-        """See Capabilities."""
-        return self._packages.installed(name)
+    def _slot(self, identity: str) -> str:
+        return hashlib.sha256(identity.encode()).hexdigest()[: self._SLOTS]
 
 
 def _label(system: SystemInUse) -> str:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from tukit_sysext.system import rpm_database
 from tukit_sysext.system.process import ProcessResult, run
 from tukit_sysext.system.rpm_database import FOLDERS, RpmDatabase
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_packages import TreePackages
+from tukit_sysext.system.tree_packages import Memory, TreePackages
 
 pytestmark = needs_rpm
 
@@ -47,9 +48,9 @@ def top(tmp_path: Path, usual: Path) -> Path:
 
 
 @contextmanager
-def packages(top: Path) -> Iterator[TreePackages]:
+def packages(top: Path, memory: Memory | None = None) -> Iterator[TreePackages]:
     with Tree(top) as tree:
-        yield TreePackages(tree, scratch=top.parent / "scratch")
+        yield TreePackages(tree, scratch=top.parent / "scratch", memory=memory)
 
 
 def provided(top: Path, requirement: str) -> object:
@@ -95,6 +96,48 @@ def test_many_are_asked_for_at_once(top: Path, monkeypatch: pytest.MonkeyPatch) 
         assert found.installed("glibc") == Package("glibc", "2.40-3.1")
         assert found.installed("nobody") is None
     assert len(started) == 1
+
+
+class PlainMemory:
+    def __init__(self) -> None:
+        self.kept: dict[str, Mapping[str, Any]] = {}
+
+    def recall(self, identity: str) -> Mapping[str, Any]:
+        return self.kept.get(identity, {})
+
+    def keep(self, identity: str, answers: Mapping[str, Any]) -> None:
+        self.kept[identity] = json.loads(json.dumps(answers))
+
+
+def test_what_was_asked_before_is_not_asked_again(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not there neither, but for a file, which no database tells of; with other packages all is asked anew."""
+    memory, missing = PlainMemory(), Requirement("libmore.so.1()(64bit)")
+    with packages(top, memory) as found:
+        assert found.provides(Requirement("libssl.so.3()(64bit)")) == OPENSSL
+        assert found.provides(missing) is None
+        assert found.installed("glibc") == Package("glibc", "2.40-3.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(rpm_database, "run", None)
+        with packages(top, memory) as found:
+            assert found.provides(Requirement("libssl.so.3()(64bit)")) == OPENSSL
+            assert found.provides(missing) is None
+            assert found.installed("glibc") == Package("glibc", "2.40-3.1")
+        make_tree(top, {"usr/lib64/libmore.so.1": b""})
+        with packages(top, memory) as found:
+            assert found.provides(missing) == Package("/usr/lib64/libmore.so.1")
+        (top / "usr/lib64/libmore.so.1").unlink()
+    make_database(top / SYSIMAGE, [MadePackage("libmore1", "1-1", [missing.name])])
+    with packages(top, memory) as found:
+        assert found.provides(missing) == Package("libmore1", "1-1")
+
+
+@pytest.mark.parametrize("answers", [{}, {"met": 1}, {"met": {"glibc": 3}, "installed": {}}, {"met": {"glibc": None}}])
+def test_what_is_kept_and_damaged_is_asked_anew(top: Path, answers: Mapping[str, Any]) -> None:
+    memory = PlainMemory()
+    with Tree(top) as tree:
+        memory.keep(RpmDatabase(tree).identity, answers)
+    with packages(top, memory) as found:
+        assert found.provides(Requirement("glibc")) == Package("glibc", "2.40-3.1")
 
 
 def test_of_several_versions_of_a_package_the_newest(tmp_path: Path) -> None:
@@ -254,7 +297,6 @@ def test_what_cannot_be_read_is_unknown_and_said(
         assert found.provides(Requirement("glibc")) is UNKNOWN
         assert found.provides(Requirement("nothing-of-that-name")) is UNKNOWN
         assert found.installed("glibc") is UNKNOWN
-        assert found.identity is None
         assert found.unknown is not None and str(top) in found.unknown
         assert caplog.messages == [f"{found.unknown}: what images need of its packages is not known"], "once"
 
