@@ -115,8 +115,8 @@ def _with_new(lab: Lab, database: Path, finalize: list[str]) -> Measured:
 def _without_rules(machine: Site) -> int:
     """Take the plugin away, and from records what it goes by; gives how many needs those had."""
     # the running system is read-only
-    for path in machine.lab.run(["/usr/bin/python3", "-c", _RULES]).stdout.split():
-        machine.lab.run(["mount", "--bind", "/dev/null", path])
+    for module in machine.lab.run(["/usr/bin/python3", "-c", _RULES]).stdout.split():
+        machine.lab.run(["mount", "--bind", "/dev/null", module])
     needs = 0
     for path in machine.lab.path(f"{STATE}/images").iterdir():
         record = json.loads(path.read_text())

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import answered, configured, found, kept, published
+from tests.fuzz import answered, configured, found, kept, looked, published
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -12,4 +12,5 @@ TARGETS: tuple[Target, ...] = (
     *configured.TARGETS,
     *kept.TARGETS,
     *found.TARGETS,
+    *looked.TARGETS,
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.elf_files import elf_file
 from tests.lab.images import ImageKind, make_image
 from tests.trees import Link, make_tree
 from tukit_sysext.errors import NoVerdict
-from tukit_sysext.requirements.contents import ImageFolder
+from tukit_sysext.requirements.contents import Contents, ImageFolder, walk
 from tukit_sysext.system import contents_child
 from tukit_sysext.system.contents_child import TooMuch, Walk
 from tukit_sysext.system.look_through import look_through, look_through_or_say
@@ -57,6 +58,18 @@ def test_an_image_has_and_needs(kind: ImageKind, tmp_path: Path) -> None:
     assert contents.unlabelled == 3
     assert contents.refused == ()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.root
+def test_an_image_with_20000_files_fits_into_a_record(tmp_path: Path) -> None:
+    files = {f"share/large/folder{each // 100}/file-{each}.txt": b"" for each in range(20_000)}
+    image = make_image(tmp_path, "large", "1", release={"ID": "x"}, files=files, manifest=None)
+
+    contents = look_through(image, scratch=tmp_path / "scratch")
+
+    kept = Contents.of(json.loads(json.dumps(contents.document())))
+    assert kept == contents and kept.files is not None
+    assert {f"usr/{path}" for path in files} <= {path for path, _ in walk(kept.files)}
 
 
 @pytest.mark.root
