@@ -74,7 +74,7 @@ def wrong_links(tree: Path, *, root: Path = Path("/")) -> Iterator[str]:
         try:
             record = json.loads(_read(root / RECORDS.lstrip("/") / f"{image}.json"))
             size, release = int(record["size"]), {str(k): str(v) for k, v in record["extension_release"].items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
             continue  # of unknown origin: nothing speaks against it
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             yield f"{name} is damaged ({image}: expected {size} bytes, found {status.st_size})"

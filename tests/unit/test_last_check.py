@@ -51,6 +51,7 @@ CASES: dict[str, tuple[dict[str, Content], str]] = {
     "no file": (place(Link("/dev/null"), record(FITS)), "gdb.raw is damaged"),
     "no record": (place(WHOLE, None), ""),
     "a record that is none": (place(WHOLE, "{"), ""),
+    "a record of no size": (place(WHOLE, '{"size": 1e999, "extension_release": {}}'), ""),
     "a record of something else": (place(WHOLE, '{"size": [], "extension_release": 3}'), ""),
     "elsewhere": (place(WHOLE, record(OLD), "/opt/gdb.raw"), ""),
 }

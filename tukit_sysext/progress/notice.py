@@ -76,7 +76,7 @@ def read(path: Path) -> RunningJob | None:
             since=int(document["since"]),
             report=Report(stage=Stage(document["stage"]), downloads={each.file_name: each for each in downloads}),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return job if started is not None and _start_time(pid) == started else None
 

@@ -90,7 +90,7 @@ class Contents:
                 packages=tuple(Package(str(name), str(evr)) for name, evr in document["packages"]),
                 packed=packed,
                 refused=_names(document["refused"]),
-                unlabelled=int(document["unlabelled"]),
+                unlabelled=_whole(document["unlabelled"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
@@ -179,10 +179,16 @@ def node_of(plain: Any, depth: int = 0) -> Node:
         mode, entries = plain
         if depth > _DEEPEST:
             raise ValueError("too deep")
-        return ImageFolder(int(mode), {str(name): node_of(each, depth + 1) for name, each in entries.items()})
+        return ImageFolder(_whole(mode), {str(name): node_of(each, depth + 1) for name, each in entries.items()})
     if plain is None or (isinstance(plain, str | int) and not isinstance(plain, bool)):
         return plain
     raise TypeError(f"expected a node, found {type(plain).__name__}")
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    return value
 
 
 def _names(value: Any) -> tuple[str, ...]:

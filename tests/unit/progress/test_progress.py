@@ -154,7 +154,18 @@ def test_the_notice_of_another_process_is_left(tmp_path: Path) -> None:
     assert path.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": "x"}', '{"pid": 1, "started": null}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"pid": "x"}',
+        '{"pid": 1, "started": null}',
+        '{"pid": 1e999, "started": null, "snapshot": null, "files": []}',
+    ],
+)
 def test_a_notice_that_is_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "progress.json"
     path.write_text(content)

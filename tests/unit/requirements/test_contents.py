@@ -87,6 +87,7 @@ def test_twenty_thousand_files_are_kept_and_more_than_fit_are_left_out() -> None
         {"packages": None},
         {"files": ["usr"]},
         {"unlabelled": "many"},
+        {"unlabelled": float("inf")},  # as JSON's 1e999 is read
     ],
 )
 def test_what_is_damaged_or_of_another_format_is_nothing(change: dict[str, Any]) -> None:
@@ -107,7 +108,9 @@ def test_what_is_no_document_is_nothing(document: Any) -> None:
     assert Contents.of(document) is None
 
 
-@pytest.mark.parametrize("plain", [[493], [493, []], ["x", {}], {"a": 1}, True, 1.5, [493, {"a": True}]])
+@pytest.mark.parametrize(
+    "plain", [[493], [493, []], ["x", {}], {"a": 1}, True, 1.5, [493, {"a": True}], [float("inf"), {}]]
+)
 def test_what_is_no_node_is_refused(plain: Any) -> None:
     with pytest.raises((ValueError, TypeError, AttributeError)):
         node_of(plain)
