@@ -112,8 +112,15 @@ def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
     # the grammar lets only names of modules through; an action of a command has its own
     words = filter(None, (arguments.command, getattr(arguments, "action", None)))
     command = import_module(f"tukit_sysext.commands.{'_'.join(words).replace('-', '_')}")
-    status: ExitStatus = command.run(machine or Machine(), arguments)
-    return status
+    machine = machine or Machine()
+    try:
+        status: ExitStatus = command.run(machine, arguments)
+        return status
+    finally:
+        if arguments.changes and not getattr(arguments, "dry_run", False):
+            from tukit_sysext.metrics import metrics
+
+            metrics.update(machine)
 
 
 if __name__ == "__main__":

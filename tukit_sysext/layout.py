@@ -104,6 +104,11 @@ class Layout:
         return self.runtime / "refused.json"
 
     @property
+    def preflight(self) -> Path:
+        """The last answer of preflight since the boot."""
+        return self.runtime / "preflight.json"
+
+    @property
     def motd(self) -> Path:
         """What who logs in is told while an update is refused, or a required image missed: pam_motd(8)."""
         return self._at("/run/motd.d/tukit-sysext")

@@ -39,6 +39,7 @@ LOOKING = 30.0
 """Seconds for which images of unknown origin are looked into in one run: transactions wait meanwhile."""
 
 _LAST = "collected"
+_FREED = "freed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +99,12 @@ def collect(
 def last(ledger: Ledger) -> int | None:
     """When the last collection was, in seconds since the epoch; None where none is remembered."""
     return seconds_of(ledger.recall(_LAST) or "")
+
+
+def last_freed(ledger: Ledger) -> int | None:
+    """How many bytes the last collection freed; None where that is not remembered."""
+    freed = ledger.recall(_FREED) or ""
+    return int(freed) if freed.isascii() and freed.isdigit() else None
 
 
 class _Run:
@@ -162,8 +169,7 @@ class _Run:
                 continue
             freed += gone
             try:
-                collection = self._mark_and_delete()
-                return replace(collection, gone=(*freed, *collection.gone))
+                return self._mark_and_delete(freed)
             except NotWritten as error:
                 fault = error
         if not freed:
@@ -181,7 +187,8 @@ class _Run:
             log.error("nothing is deleted, not known: %s", text)
         return gone
 
-    def _mark_and_delete(self) -> Collection:
+    def _mark_and_delete(self, freed: Sequence[Decision] = ()) -> Collection:
+        """Mark and delete; ``freed`` went before, with nothing written."""
         with Ledger(self._machine.layout.ledger) as ledger:
             self._leftovers = Leftovers(self._machine.layout, ledger)
             decisions, unknown = self._assess(_unreferenced(ledger), self._rules)
@@ -191,7 +198,9 @@ class _Run:
             if not unknown:
                 gone, unknown = self._delete(decisions)
                 ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now)
+            gone = (*freed, *gone)
             ledger.remember(_LAST, time_text(self._rules.now))
+            ledger.remember(_FREED, str(sum(each.file.size for each in gone)))
         self._sweep()
         names = {each.file.file_name for each in gone}
         left = [each for each in decisions if each.file.file_name not in names]

@@ -21,7 +21,6 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
 from tukit_sysext.ledger.tables import MISSED
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.targets import running_and_next
@@ -51,7 +50,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output.show([each.text for each in change.changes])
     outcome = Outcome(plan=_unrefused(change.plan), changes=change.changes)
     _remember(machine, change, outcome)
-    metrics.update(machine)
     if change.changes:
         output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
     for line in (*report.fallback_lines(outcome), *report.missed_lines(outcome)):

@@ -113,8 +113,8 @@ def _trees(machine: Machine) -> Iterator[str]:
 
 def _published(machine: Machine) -> Iterator[str]:
     """Files of the store, and those that the sources' lists had when they were fetched last."""
-    from tukit_sysext.commands.common.last_lists import last_list
     from tukit_sysext.config.settings import load_configuration
+    from tukit_sysext.sources.last_lists import last_list
 
     yield from _names(machine.layout.store)
     with Tree(machine.layout.root) as tree:

@@ -13,7 +13,6 @@ from tukit_sysext.commands.common.decisions import decision_document, decision_t
 from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
 from tukit_sysext.terminal.output import Output
@@ -30,8 +29,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with ledger_faults_told(machine):
         options = CollectionOptions(unknown_origin=arguments.unknown_origin)
         collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
-    if not arguments.dry_run:
-        metrics.update(machine)
     output = Output.of(arguments)
     output.json(_document(collection, dry_run=arguments.dry_run))
     output.show(_lines(collection, dry_run=arguments.dry_run))

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tukit_sysext.commands.common.last_lists import in_words
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import State, WantedImage
@@ -19,6 +18,7 @@ from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.sources.last_lists import in_words
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned

@@ -36,6 +36,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         answer = Answer(verdict=Verdict.UNKNOWN, reason=in_words(error))
     if answer.verdict is not Verdict.NO_UPDATE:
         answer = replace(answer, warnings=_warnings(machine))
+    _remember(machine, answer)
     out.json({**asdict(answer), "images": [asdict(image) for image in answer.images]})
     _show(out, answer)
     return ExitStatus.REFUSED if answer.verdict is Verdict.REFUSED else ExitStatus.DONE
@@ -68,6 +69,15 @@ def _answer(machine: Machine) -> Answer:
         refused_for = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
         resolver = Resolver(looking, tree, Plugins.of(machine), refused_for=refused_for)
         return judge(resolver, running, found)
+
+
+def _remember(machine: Machine, answer: Answer) -> None:
+    try:
+        from tukit_sysext.preflight.last_answer import remember
+
+        remember(machine, answer)
+    except Exception as error:
+        log.warning("the answer is not remembered: %s", in_words(error))
 
 
 def _warnings(machine: Machine) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from tukit_sysext.errors import TukitSysextError, in_words
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity.merge_rule import merge_by_itself
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.terminal.output import Output
@@ -50,7 +49,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     tried = provision.judge(missing, trees, now=now)
     provision.remember(machine.layout.provision, tried)
     output.show(merge_by_itself(machine, _links(trees), allowed=True).lines)
-    metrics.update(machine)
     return _tell(output, missing, tried)
 
 

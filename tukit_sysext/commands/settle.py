@@ -10,7 +10,6 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 
 
@@ -20,5 +19,4 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with ledger_faults_told(machine):
         if settle(machine, Plugins.of(machine)):
             spool.ask(machine.layout.events)
-    metrics.update(machine)
     return ExitStatus.DONE

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.commands.common.known_sources import key_document, seen_sources, trusted_key_lines
-from tukit_sysext.commands.common.last_lists import NotTaken, not_taken
 from tukit_sysext.commands.common.source_health import health_document, next_step
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.keyring import paths
@@ -21,6 +20,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
+from tukit_sysext.sources.last_lists import NotTaken, not_taken
 from tukit_sysext.sources.naming import Naming
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys

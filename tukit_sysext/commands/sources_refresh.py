@@ -12,7 +12,6 @@ from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.system.tree import Tree
@@ -46,7 +45,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if not documents:
         output.say("No source is configured; next step: tukit-sysext sources add NAME URL --key FILE")
     output.json({"action": "refresh", "sources": documents})
-    metrics.update(machine)
     return ExitStatus.FAILED if any(each["reason"] is not None for each in documents) else ExitStatus.DONE
 
 

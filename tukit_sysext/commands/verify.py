@@ -23,7 +23,6 @@ from tukit_sysext.integrity.repair import Repair, RepairOutcome, planned, repair
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
-from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
@@ -78,7 +77,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         _settle_needs(machine, scan, results)
     settled = _merge(machine, results)
     unlinked = _unlinked(examiner, results) if arguments.all else ()
-    metrics.update(machine)
     document = {
         "trees": [_document(machine, scan, result) for result in results],
         "unlinked": [

@@ -70,7 +70,7 @@ def _act(machine: Machine, stamp: str | None) -> ExitStatus:
             # each is of use without the others, and none may keep the machine from booting
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
             status = ExitStatus.FAILED
-    this.quiet &= metrics.update(machine)  # where the file is in /run, the boot has taken it
+    this.quiet &= metrics.file_of(machine) is None  # where the file is in /run, the boot has taken it
     this.quiet &= status is ExitStatus.DONE
     _keep(this, stamp)
     return status

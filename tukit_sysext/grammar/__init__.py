@@ -45,7 +45,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
         epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
     )
     top.add_argument("--version", action="version", version=f"tukit-sysext {__version__}")
-    top.set_defaults(verbose=False, quiet=False)
+    top.set_defaults(verbose=False, quiet=False, changes=False)
     commands: Commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if words[:1] == ["complete"]:
         machine_commands.add_hidden(commands)

@@ -89,12 +89,22 @@ def number(text: str) -> int:
     return int(text)
 
 
+def changes(parser: argparse._ActionsContainer) -> None:
+    """Mark a command that may change what the metrics tell: they are written after it."""
+    parser.set_defaults(changes=True)
+
+
+def dry_run(parser: argparse._ActionsContainer) -> None:
+    """Add ``--dry-run``, which every command has by which a person changes something."""
+    changes(parser)
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
+
+
 json = argument("--json", action="store_true", help="print JSON; tukit-sysext-json(5) describes it")
 json_of_action = argument(
     "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON; tukit-sysext-json(5) describes it"
 )
 """Of an action of a command that has it too: before the action or after it."""
-dry_run = argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
 now = argument("--now", action="store_true", help="merge it into the running /usr: systemd-sysext refresh")
 policy = argument(
     "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, dry_run, json
+from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json
 
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
@@ -38,7 +38,7 @@ def add(commands: Commands) -> None:
             ("preflight", "what an update would do now"),
             ("preflight --quiet; test $? -ne 75", "as in ExecCondition= of transactional-update.service"),
         ),
-        arguments=(json,),
+        arguments=(json, changes),
     )
 
     commands.add_parser(
@@ -69,6 +69,7 @@ def add(commands: Commands) -> None:
         help="bring the ledger in line with the disk (started by systemd after events)",
         description="Looks at all snapshots, brings the ledger in line with them and settles the events written down.",
         examples=(("settle", ""),),
+        arguments=(changes,),
     )
 
     commands.add_parser(

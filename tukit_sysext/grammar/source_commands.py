@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, dry_run, json, json_of_action, number, policy
+from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, json_of_action, number, policy
 
 NAMES = ("sources",)
 
@@ -41,6 +41,7 @@ def add(commands: Commands) -> None:
         arguments=(
             argument("names", nargs="*", metavar="NAME", help="sources (default: all that are enabled)"),
             json_of_action,
+            changes,
         ),
     )
     actions.add_parser(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, dry_run, json, number, one_of
+from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, number, one_of
 
 NAMES = ("verify", "gc", "why")
 
@@ -65,6 +65,7 @@ def add(commands: Commands) -> None:
                 help="also collect good images that have no record (another tool's)",
             ),
             json,
+            changes,
         ),
     )
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What is measured: refusals, images per tree, the store; in Prometheus' text format.
+"""What is measured: refusals, images, sources, collections, the store.
 
-There are few samples, whatever the machine has: per tree (the running one, and the one that boots next) and per source,
-not per image.
+Samples are per tree (the running one, and the one that boots next), per source, and per image of a tree: a few for each
+of them, and none for each version that is offered.
 """
 
 from __future__ import annotations
@@ -10,25 +10,30 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from tukit_sysext import __version__
+from tukit_sysext.collect.collection import last, last_freed
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import State, load_wanted
+from tukit_sysext.config.wanted import State, WantedImage, load_wanted
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.integrity.assess import Assessment, assess, subjects
+from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
+from tukit_sysext.metrics.exposition import Metric, Sample
+from tukit_sysext.preflight import last_answer
+from tukit_sysext.preflight.decide import Verdict
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update import refusal
+from tukit_sysext.update import foreseen, refusal
+from tukit_sysext.update.refusal import HeldBack, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +44,51 @@ def measured(machine: Machine) -> Sequence[Metric]:
     """All metrics. One whose value is not known has no sample."""
     scanned = scan(machine.layout, machine.subvolumes)
     examiner = Examiner(machine.store(writable=False), full=False, writable=False)
-    trees = [assess(machine, subject, examiner, look_inside=False) for subject in subjects(machine, scanned)]
+    trees = [_measure(assess(machine, each, examiner, look_inside=False)) for each in subjects(machine, scanned)]
     roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
     if len(trees) == 1 and scanned.running is not None and scanned.running.default:
         roles["next"] = trees[0]
-    return [*_updates(machine), *_trees(roles), *_sources(machine), *_store(machine)]
+    return [
+        *_updates(machine, trees[-1].assessment.subject),
+        *_trees(roles),
+        *_images(roles),
+        *_sources(machine),
+        *_collection(machine),
+        *_store(machine),
+    ]
 
 
-def _updates(machine: Machine) -> Iterator[Metric]:
+def _updates(machine: Machine, starts_from: Subject) -> Iterator[Metric]:
     yield _gauge("info", "Version of tukit-sysext.", Sample(value=1, labels={"version": __version__}))
-    mark = refusal.known(machine, writable=False)
-    refused = mark if mark is not None and mark.images else None
-    yield _single("update_refused", "Whether an update is refused because of images.", refused is not None)
-    since = refused.since if refused is not None else None
+    mark = refusal.known(machine, writable=False) or refusal.NONE
+    refused = bool(mark.images)
+    yield _single("update_refused", "Whether an update is refused because of images.", refused)
+    since = mark.since if refused else None
     yield _single("update_refused_since_timestamp_seconds", "Since when updates are refused.", since)
-    times = refused.times if refused is not None else 0
-    yield _single("update_refusals", "How often the update was refused.", times)
-    missed = len(mark.missed) if mark is not None else 0
-    yield _single("update_images_missed", "Required images that an update came without.", missed)
-    last = _last_success(machine)
-    yield _single("last_success_timestamp_seconds", "When a transaction was last finalized.", last)
+    yield _single("update_refusals", "How often the update was refused.", mark.times if refused else 0)
+    yield _since("image_refuses_since_timestamp_seconds", "Since when an image refuses updates.", mark.images)
+    yield _single("update_images_missed", "Required images that an update came without.", len(mark.missed))
+    text = "Since when a required image is missed that an update came without."
+    yield _since("image_missed_since_timestamp_seconds", text, mark.missed)
+    text = "Whether the next update would be refused, by what is known without asking a source."
+    yield _single("next_update_refused", text, _next_refused(machine, starts_from, mark))
+    answer = last_answer.recall(machine)
+    known = answer if answer is not None and answer.verdict is not Verdict.UNKNOWN else None
+    text = "Whether the update that the repositories offer would be refused, by the last preflight."
+    yield _single("preflight_refused", text, known.verdict is Verdict.REFUSED if known is not None else None)
+    yield _single("preflight_timestamp_seconds", "When that preflight was.", known.time if known is not None else None)
+    last_success = _last_success(machine)
+    yield _single("last_success_timestamp_seconds", "When a transaction was last finalized.", last_success)
+
+
+def _next_refused(machine: Machine, starts_from: Subject, mark: Refusal) -> bool | None:
+    if mark.images:
+        return True
+    try:
+        return bool(foreseen.refusals(machine, starts_from.path))
+    except TukitSysextError as error:
+        log.info("whether the next update would be refused is not known: %s", error)
+        return None
 
 
 def _last_success(machine: Machine) -> int | None:
@@ -73,11 +103,39 @@ def _last_success(machine: Machine) -> int | None:
     return max(filter(None, (seconds_of(event.time) for event in events)), default=None)
 
 
-def _trees(roles: dict[str, Assessment]) -> Iterator[Metric]:
-    counts = {role: _counts(assessment) for role, assessment in roles.items()}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _MeasuredTree:
+    """A tree, the images that it wants by name (None: not known), and the findings of those that are linked."""
+
+    assessment: Assessment
+    wanted: Mapping[str, WantedImage] | None
+    linked: Sequence[Finding]
+
+    @property
+    def good(self) -> Set[str]:
+        """Images that are linked, present and fitting."""
+        return {finding.name for finding in self.linked if finding.good}
+
+
+def _measure(assessment: Assessment) -> _MeasuredTree:
+    wanted: Mapping[str, WantedImage] | None = None
+    if not assessment.unknown:
+        try:
+            with Tree(assessment.subject.path) as tree:
+                images = load_wanted(tree).images
+            wanted = {name: image for name, image in images.items() if image.state is State.WANTED}
+        except TukitSysextError as error:
+            log.info("%s: which images it wants is not known: %s", assessment.subject.path, error)
+    linked = [finding for finding in assessment.findings if finding.ours and finding.quarantined is None]
+    return _MeasuredTree(assessment=assessment, wanted=wanted, linked=linked)
+
+
+def _trees(roles: Mapping[str, _MeasuredTree]) -> Iterator[Metric]:
+    counts = {role: _counts(tree, tree.wanted.keys()) for role, tree in roles.items() if tree.wanted is not None}
     for name, text in _COUNTS.items():
-        known = ((role, numbers[name]) for role, numbers in counts.items() if numbers is not None)
-        yield _gauge(name, text, *(Sample(value=number, labels={"tree": role}) for role, number in known))
+        yield _gauge(
+            name, text, *(Sample(value=numbers[name], labels={"tree": role}) for role, numbers in counts.items())
+        )
 
 
 _COUNTS = {
@@ -91,29 +149,33 @@ _COUNTS = {
 """What is counted in each tree, and what it is."""
 
 
-def _counts(assessment: Assessment) -> dict[str, int] | None:
-    """The numbers of one tree; None where it cannot be assessed."""
-    if assessment.unknown:
-        return None
-    try:
-        with Tree(assessment.subject.path) as tree:
-            images = load_wanted(tree).images
-    except TukitSysextError:
-        return None
-    ours = [finding for finding in assessment.findings if finding.ours and finding.quarantined is None]
-    names = {name for name, image in images.items() if image.state is State.WANTED}
+def _counts(tree: _MeasuredTree, wanted: Set[str]) -> dict[str, int]:
     return {
-        "images_wanted": len(names),
-        "images_good": len({finding.name for finding in ours if finding.good} & names),
-        "images_absent": len(names - {finding.name for finding in ours}),
-        "images_not_fitting": _number(ours, Condition.DOES_NOT_FIT),
-        "images_lost": _number(ours, *_LOST),
-        "links_blocking": sum(finding.blocks for finding in assessment.findings),
+        "images_wanted": len(wanted),
+        "images_good": len(tree.good & wanted),
+        "images_absent": len(wanted - {finding.name for finding in tree.linked}),
+        "images_not_fitting": _number(tree.linked, Condition.DOES_NOT_FIT),
+        "images_lost": _number(tree.linked, *_LOST),
+        "links_blocking": sum(finding.blocks for finding in tree.assessment.findings),
     }
 
 
 def _number(findings: Sequence[Finding], *conditions: Condition) -> int:
     return sum(finding.condition in conditions for finding in findings)
+
+
+def _images(roles: Mapping[str, _MeasuredTree]) -> Iterator[Metric]:
+    versions: list[Sample] = []
+    good: list[Sample] = []
+    for role, tree in roles.items():
+        wanted = tree.wanted or {}
+        for name, version in sorted({(finding.name, finding.version) for finding in tree.linked}):
+            if name in wanted:
+                labels = {"tree": role, "image": name, "version": version, "policy": str(wanted[name].policy)}
+                versions.append(Sample(value=1, labels=labels))
+        good += [Sample(value=name in tree.good, labels={"tree": role, "image": name}) for name in sorted(wanted)]
+    yield _gauge("image_info", "A linked image that is wanted, with its version and policy.", *versions)
+    yield _gauge("image_good", "Whether a wanted image is linked, present and fitting.", *good)
 
 
 def _sources(machine: Machine) -> Iterator[Metric]:
@@ -132,6 +194,18 @@ def _sources(machine: Machine) -> Iterator[Metric]:
     yield _gauge("source_failing", text, *samples)
 
 
+def _collection(machine: Machine) -> Iterator[Metric]:
+    when = freed = None
+    try:
+        if machine.layout.ledger.exists():
+            with Ledger(machine.layout.ledger, writable=False) as ledger:
+                when, freed = last(ledger), last_freed(ledger)
+    except (OSError, sqlite3.Error) as error:
+        log.info("%s: %s", machine.layout.ledger, error)
+    yield _single("last_collection_timestamp_seconds", "When images were last collected.", when)
+    yield _single("last_collection_freed_bytes", "What the last collection freed.", freed)
+
+
 def _store(machine: Machine) -> Iterator[Metric]:
     try:
         with os.scandir(machine.layout.store) as entries:
@@ -147,48 +221,11 @@ def _single(name: str, text: str, value: float | None) -> Metric:
     return _gauge(name, text, *([Sample(value=value)] if value is not None else []))
 
 
+def _since(name: str, text: str, held: Mapping[str, HeldBack]) -> Metric:
+    return _gauge(
+        name, text, *(Sample(value=each.since, labels={"image": image}) for image, each in sorted(held.items()))
+    )
+
+
 def _gauge(name: str, text: str, *samples: Sample) -> Metric:
     return Metric(name=f"tukit_sysext_{name}", text=text, samples=samples)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sample:
-    """One value with its labels."""
-
-    value: float
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Metric:
-    """A gauge: its name, what it is, and its samples (none where it is not known)."""
-
-    name: str
-    text: str
-    samples: tuple[Sample, ...]
-
-
-def rendered(metrics: Iterable[Metric]) -> str:
-    """The content of the file."""
-    lines: list[str] = []
-    for metric in metrics:
-        if not metric.samples:
-            continue
-        text = metric.text.replace("\\", "\\\\").replace("\n", "\\n")
-        lines += [f"# HELP {metric.name} {text}", f"# TYPE {metric.name} gauge"]
-        lines += [f"{metric.name}{_labels(sample.labels)} {_value(sample.value)}" for sample in metric.samples]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _value(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The file of metrics for node_exporter's textfile collector ([Metrics] File=), written when something changed.
+"""The file of metrics for node_exporter's textfile collector ([Metrics] File=), written after whatever may change it.
 
-An update goes through whether the file can be written or not.
+That is after every hook (:mod:`tukit_sysext.entry`), and after every command that the grammar says changes something
+(:mod:`tukit_sysext.cli`). No update and no command fails because the file cannot be written.
 """
 
 from __future__ import annotations
@@ -10,35 +11,46 @@ import logging
 from pathlib import Path
 
 from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.errors import Busy
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.durable import write_file
+from tukit_sysext.system.lock import alone
 from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 5.0
+"""Seconds for which another process is waited for that measures."""
 
-def update(machine: Machine) -> bool:
-    """Write the file where the running system's configuration names one, and it would change. Never raises.
 
-    Returns whether it is known that there is none.
-    """
+def file_of(machine: Machine) -> Path | None:
+    """Where the running system's configuration wants the metrics; None: nowhere. Raises TukitSysextError, OSError."""
+    with Tree(machine.layout.root) as tree:
+        file = load_configuration(tree).settings.metrics
+    return machine.layout.root / file.lstrip("/") if file is not None else None
+
+
+def update(machine: Machine) -> None:
+    """Write the file where one is wanted, and it would change. Never raises."""
+    if not machine.privileged:
+        return
     try:
-        with Tree(machine.layout.root) as tree:
-            file = load_configuration(tree).settings.metrics
-        if file is not None and machine.privileged:
-            _write(machine, machine.layout.root / file.lstrip("/"))
-        return file is None
-    except OSError as error:
+        path = file_of(machine)
+        if path is not None:
+            # who measured first must not write last
+            with alone(machine.layout.locks / "metrics", patience=PATIENCE):
+                _write(machine, path)
+    except (OSError, Busy) as error:
         log.warning("the metrics are not written: %s", error)
     except Exception as error:
         log.error("the metrics are not written: %s: %s", type(error).__name__, error)
-    return False
 
 
 def _write(machine: Machine, path: Path) -> None:
     # 5 ms, of which a machine without such a file is spared in every transaction
-    from tukit_sysext.metrics.measured import measured, rendered
+    from tukit_sysext.metrics.exposition import rendered
+    from tukit_sysext.metrics.measured import measured
 
     content = rendered(measured(machine)).encode()
     try:

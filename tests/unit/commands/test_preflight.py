@@ -216,12 +216,15 @@ def test_a_fault_of_ours_keeps_no_update_away(
     assert "RuntimeError: injected" in "".join(capsys.readouterr())
 
 
-def test_it_writes_nothing_but_the_cache(next_system: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_nothing_but_the_cache_and_its_answer(
+    next_system: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
     publish(next_system, "gdb", "1", VERSION_ID=NEXT)
     next_system.want("gdb")
     before = listing(next_system.root)
     verdict(next_system, capsys)
-    assert {name for name in listing(next_system.root).keys() - before.keys() if not name.startswith("var")} == set()
+    new = {name for name in listing(next_system.root).keys() - before.keys() if not name.startswith("var")}
+    assert new == {"run", "run/tukit-sysext", "run/tukit-sysext/preflight.json"}
     assert [name for name in listing(next_system.root) if name.startswith("var/lib")] == []
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests.unit.metrics.exposition import check
-from tukit_sysext.metrics.measured import Metric, Sample, rendered
+from tukit_sysext.metrics.exposition import Metric, Sample, rendered
 
 
 def test_a_file() -> None:

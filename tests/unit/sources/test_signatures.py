@@ -20,6 +20,7 @@ from tukit_sysext import sources
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NoVerdict
+from tukit_sysext.sources import last_lists
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import GuardedSource
@@ -49,7 +50,9 @@ def test_every_kind_of_source_is_tried() -> None:
         ):
             if all(hasattr(kind, part) for part in ("candidates", "describe", "fetch")):
                 found.add(kind)
-    assert found - {Source, FileSource, MirroredSource, GuardedSource} == BACKENDS.keys()
+    # what is remembered is shown, and no job believes it
+    remembered = {kind for kind in found if kind.__module__ == last_lists.__name__ and kind.__name__ == "_LastAnswer"}
+    assert found - {Source, FileSource, MirroredSource, GuardedSource} - remembered == BACKENDS.keys()
 
 
 def test_no_row_is_there_twice() -> None:
