@@ -61,7 +61,7 @@ setup_debian() {
     for setup_package in btrfs-progs ca-certificates cpio curl dash debootstrap devscripts erofs-utils fdisk fish git gpg \
         gpg-agent gpgv groff-base mount openssl python3 python3-btrfsutil python3-pycurl python3-rpm python3-venv rpm \
         rsync selinux-policy-dev selinux-utils semodule-utils shellcheck squashfs-tools strace systemd \
-        systemd-container tinyproxy-bin util-linux xz-utils zsh zstd ${setup_more-}; do
+        systemd-container tinyproxy-bin util-linux wget xz-utils zsh zstd ${setup_more-}; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
             installed) ;;
             *) setup_missing="$setup_missing $setup_package" ;;
@@ -89,14 +89,14 @@ setup_apt_install() {
 setup_suse() {
     setup_with_rpm "zypper --non-interactive install --no-recommends" \
         btrfsprogs checkbashisms cpio curl dash debootstrap erofs-utils fish git gpg2 groff openssl python3 \
-        python3-btrfsutil python3-pycurl python3-rpm rpm-build rsync ShellCheck squashfs strace systemd systemd-container tinyproxy util-linux xz zsh zstd
+        python3-btrfsutil python3-pycurl python3-rpm rpm-build rsync ShellCheck squashfs strace systemd systemd-container tinyproxy util-linux wget xz zsh zstd
 }
 
 setup_fedora() {
     setup_with_rpm "dnf install -y --setopt=install_weak_deps=False" \
         btrfs-progs cpio curl dash debootstrap devscripts-checkbashisms erofs-utils fish git gnupg2 groff-base openssl \
         python3 python3-btrfsutil python3-pycurl python3-rpm rpm-build rsync ShellCheck squashfs-tools strace systemd systemd-container systemd-udev \
-        tinyproxy util-linux xz zsh zstd
+        tinyproxy util-linux wget xz zsh zstd
 }
 
 # setup_with_rpm INSTALLER PACKAGE...

@@ -24,6 +24,7 @@ from spec.man.described import Argument, Command
 from tukit_sysext import __version__, grammar
 from tukit_sysext.config.key_table import KEYS
 from tukit_sysext.exit_status import COMMAND_LINE
+from tukit_sysext.metrics.table import METRICS, PREFIX
 from tukit_sysext.quantities import span_text
 from tukit_sysext.waits import WAITS, worst
 
@@ -173,12 +174,18 @@ def _exit_status(_: str) -> str:
     return _terms((str(int(status)), status.meaning) for status in COMMAND_LINE)
 
 
-def _preflight() -> str:
-    """The drop-in of the examples, less its comments."""
-    lines = (FOLDER.parent / "examples/transactional-update-preflight.conf").read_text(encoding="utf-8").splitlines()
-    lines = ["/etc/systemd/system/transactional-update.service.d/preflight.conf", *lines]
-    return "::\n\n" + "\n".join(
-        f"    {'# ' if n == 0 else ''}{line}" for n, line in enumerate(lines) if line[:1] != "#"
+def _example(name: str) -> str:
+    """A file of the examples, less its comments; what stands behind its name is shown above it as a comment."""
+    file, _, where = name.partition(" ")
+    lines = (FOLDER.parent / "examples" / file).read_text(encoding="utf-8").splitlines()
+    shown = [line for line in lines if line[:1] != "#" or line.startswith(("#!", "# combustion:"))]
+    return "::\n\n" + "\n".join(f"    {line}".rstrip() for line in [*([f"# {where}"] if where else []), *shown])
+
+
+def _metrics(_: str) -> str:
+    return _terms(
+        (f"*{PREFIX}{name}*" + (f" ({', '.join(kind.labels)})" if kind.labels else ""), kind.text)
+        for name, kind in METRICS.items()
     )
 
 
@@ -203,13 +210,14 @@ def _terms(found: Iterable[tuple[str, str]]) -> str:
 
 FILLINGS: Mapping[str, Callable[[str], str]] = {
     "commands": _commands,
+    "example": _example,
     "exit-status": _exit_status,
     "hook-arguments": lambda _: hooks.arguments(),
     "hook-introduction": lambda _: hooks.introduction(),
     "hooks": lambda _: "\n".join(hooks.hooks()),
+    "metrics": _metrics,
     "interface": lambda _: f"Version {hooks.interface()} of the interface.",
     "options": _options,
-    "preflight": lambda _: _preflight(),
     "schemas": lambda _: "\n".join(schemas.shown()),
     "waits": lambda _: _waits(),
     "version": lambda _: f":Version: {__version__}",

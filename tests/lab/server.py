@@ -6,7 +6,7 @@
         ...  # a client fetches f"{server.url}/SHA256SUMS"
         assert [request.path for request in server.requests] == ["/SHA256SUMS"]
 
-As a command: python -m tests.lab.server FOLDER [--tls] [--latency-ms N] [--port N] [--log]
+As a command: python -m tests.lab.server FOLDER [--tls] [--name NAME] [--latency-ms N] [--port N] [--log]
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.lab.access import AccessLog, Request
-from tests.lab.authority import Authority
+from tests.lab.authority import LOOPBACK, Authority
 from tests.lab.connection import Connection, Site
 from tests.lab.faults import Fault, FaultBook, FaultSetting
 
@@ -172,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.server", description="Serve a folder on loopback.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tls", action="store_true", help="HTTPS; the certificate of its CA is printed after the URL")
+    parser.add_argument("--name", metavar="NAME", help="of the certificate; default: those of loopback")
     parser.add_argument("--latency-ms", type=float, default=0, metavar="N", help="added to every answer")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
     parser.add_argument("--log", action="store_true", help="print the requests at the end")
@@ -182,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with tempfile.TemporaryDirectory(prefix="lab-server-") as scratch:
-        authority = Authority.make(Path(scratch)) if options.tls else None
+        names = (options.name,) if options.name else LOOPBACK
+        authority = Authority.make(Path(scratch), names=names) if options.tls else None
         with Server(options.folder, authority=authority, latency_ms=options.latency_ms, port=options.port) as server:
             print(server.url, flush=True)
             if authority:

@@ -24,6 +24,7 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics.exposition import Metric, Sample
+from tukit_sysext.metrics.table import METRICS, PREFIX
 from tukit_sysext.preflight import last_answer
 from tukit_sysext.preflight.decide import Verdict
 from tukit_sysext.snapshots.snapper import scan
@@ -59,26 +60,21 @@ def measured(machine: Machine) -> Sequence[Metric]:
 
 
 def _updates(machine: Machine, starts_from: Subject) -> Iterator[Metric]:
-    yield _gauge("info", "Version of tukit-sysext.", Sample(value=1, labels={"version": __version__}))
+    yield _gauge("info", Sample(value=1, labels={"version": __version__}))
     mark = refusal.known(machine, writable=False) or refusal.NONE
     refused = bool(mark.images)
-    yield _single("update_refused", "Whether an update is refused because of images.", refused)
-    since = mark.since if refused else None
-    yield _single("update_refused_since_timestamp_seconds", "Since when updates are refused.", since)
-    yield _single("update_refusals", "How often the update was refused.", mark.times if refused else 0)
-    yield _since("image_refuses_since_timestamp_seconds", "Since when an image refuses updates.", mark.images)
-    yield _single("update_images_missed", "Required images that an update came without.", len(mark.missed))
-    text = "Since when a required image is missed that an update came without."
-    yield _since("image_missed_since_timestamp_seconds", text, mark.missed)
-    text = "Whether the next update would be refused, by what is known without asking a source."
-    yield _single("next_update_refused", text, _next_refused(machine, starts_from, mark))
+    yield _single("update_refused", refused)
+    yield _single("update_refused_since_timestamp_seconds", mark.since if refused else None)
+    yield _single("update_refusals", mark.times if refused else 0)
+    yield _since("image_refuses_since_timestamp_seconds", mark.images)
+    yield _single("update_images_missed", len(mark.missed))
+    yield _since("image_missed_since_timestamp_seconds", mark.missed)
+    yield _single("next_update_refused", _next_refused(machine, starts_from, mark))
     answer = last_answer.recall(machine)
     known = answer if answer is not None and answer.verdict is not Verdict.UNKNOWN else None
-    text = "Whether the update that the repositories offer would be refused, by the last preflight."
-    yield _single("preflight_refused", text, known.verdict is Verdict.REFUSED if known is not None else None)
-    yield _single("preflight_timestamp_seconds", "When that preflight was.", known.time if known is not None else None)
-    last_success = _last_success(machine)
-    yield _single("last_success_timestamp_seconds", "When a transaction was last finalized.", last_success)
+    yield _single("preflight_refused", known.verdict is Verdict.REFUSED if known is not None else None)
+    yield _single("preflight_timestamp_seconds", known.time if known is not None else None)
+    yield _single("last_success_timestamp_seconds", _last_success(machine))
 
 
 def _next_refused(machine: Machine, starts_from: Subject, mark: Refusal) -> bool | None:
@@ -131,33 +127,28 @@ def _measure(assessment: Assessment) -> _MeasuredTree:
 
 
 def _trees(roles: Mapping[str, _MeasuredTree]) -> Iterator[Metric]:
-    counts = {role: _counts(tree, tree.wanted.keys()) for role, tree in roles.items() if tree.wanted is not None}
-    for name, text in _COUNTS.items():
-        yield _gauge(
-            name, text, *(Sample(value=numbers[name], labels={"tree": role}) for role, numbers in counts.items())
-        )
+    samples: dict[str, list[Sample]] = {name: [] for name in _COUNTED}
+    for role, tree in roles.items():
+        if tree.wanted is not None:
+            for name, number in zip(_COUNTED, _counts(tree, tree.wanted.keys()), strict=True):
+                samples[name].append(Sample(value=number, labels={"tree": role}))
+    for name in _COUNTED:
+        yield _gauge(name, *samples[name])
 
 
-_COUNTS = {
-    "images_wanted": "Wanted images.",
-    "images_good": "Wanted images that are linked, present and fitting.",
-    "images_absent": "Wanted images that are not linked: left out, or not fetched yet.",
-    "images_not_fitting": "Linked images that do not fit the system.",
-    "images_lost": "Linked images that are missing, damaged or not usable.",
-    "links_blocking": "Links with which systemd-sysext merges nothing at all.",
-}
-"""What is counted in each tree, and what it is."""
+_COUNTED = ("images_wanted", "images_good", "images_absent", "images_not_fitting", "images_lost", "links_blocking")
 
 
-def _counts(tree: _MeasuredTree, wanted: Set[str]) -> dict[str, int]:
-    return {
-        "images_wanted": len(wanted),
-        "images_good": len(tree.good & wanted),
-        "images_absent": len(wanted - {finding.name for finding in tree.linked}),
-        "images_not_fitting": _number(tree.linked, Condition.DOES_NOT_FIT),
-        "images_lost": _number(tree.linked, *_LOST),
-        "links_blocking": sum(finding.blocks for finding in tree.assessment.findings),
-    }
+def _counts(tree: _MeasuredTree, wanted: Set[str]) -> Sequence[int]:
+    """The numbers of a tree, in the order of _COUNTED."""
+    return (
+        len(wanted),
+        len(tree.good & wanted),
+        len(wanted - {finding.name for finding in tree.linked}),
+        _number(tree.linked, Condition.DOES_NOT_FIT),
+        _number(tree.linked, *_LOST),
+        sum(finding.blocks for finding in tree.assessment.findings),
+    )
 
 
 def _number(findings: Sequence[Finding], *conditions: Condition) -> int:
@@ -174,8 +165,8 @@ def _images(roles: Mapping[str, _MeasuredTree]) -> Iterator[Metric]:
                 labels = {"tree": role, "image": name, "version": version, "policy": str(wanted[name].policy)}
                 versions.append(Sample(value=1, labels=labels))
         good += [Sample(value=name in tree.good, labels={"tree": role, "image": name}) for name in sorted(wanted)]
-    yield _gauge("image_info", "A linked image that is wanted, with its version and policy.", *versions)
-    yield _gauge("image_good", "Whether a wanted image is linked, present and fitting.", *good)
+    yield _gauge("image_info", *versions)
+    yield _gauge("image_good", *good)
 
 
 def _sources(machine: Machine) -> Iterator[Metric]:
@@ -183,15 +174,10 @@ def _sources(machine: Machine) -> Iterator[Metric]:
         configured = load_configuration(tree).sources
     known = {name: each for name, each in HealthFile.of(machine).read().items() if name in configured}
     good = {name: each.good for name, each in known.items() if each.good is not None}
-    text = "When the list of a source was good last."
-    yield _gauge(
-        "source_last_good_timestamp_seconds",
-        text,
-        *(Sample(value=when, labels={"source": name}) for name, when in good.items()),
-    )
-    text = "Whether a source gave no good list when it was asked last."
+    samples = (Sample(value=when, labels={"source": name}) for name, when in good.items())
+    yield _gauge("source_last_good_timestamp_seconds", *samples)
     samples = (Sample(value=each.failing is not None, labels={"source": name}) for name, each in known.items())
-    yield _gauge("source_failing", text, *samples)
+    yield _gauge("source_failing", *samples)
 
 
 def _collection(machine: Machine) -> Iterator[Metric]:
@@ -202,8 +188,8 @@ def _collection(machine: Machine) -> Iterator[Metric]:
                 when, freed = last(ledger), last_freed(ledger)
     except (OSError, sqlite3.Error) as error:
         log.info("%s: %s", machine.layout.ledger, error)
-    yield _single("last_collection_timestamp_seconds", "When images were last collected.", when)
-    yield _single("last_collection_freed_bytes", "What the last collection freed.", freed)
+    yield _single("last_collection_timestamp_seconds", when)
+    yield _single("last_collection_freed_bytes", freed)
 
 
 def _store(machine: Machine) -> Iterator[Metric]:
@@ -213,19 +199,17 @@ def _store(machine: Machine) -> Iterator[Metric]:
     except OSError as error:
         log.info("%s: %s", machine.layout.store, error.strerror)
         return
-    yield _single("store_bytes", "Size of the image store on the disk.", sum(sizes))
-    yield _single("store_files", "Files in the image store.", len(sizes))
+    yield _single("store_bytes", sum(sizes))
+    yield _single("store_files", len(sizes))
 
 
-def _single(name: str, text: str, value: float | None) -> Metric:
-    return _gauge(name, text, *([Sample(value=value)] if value is not None else []))
+def _single(name: str, value: float | None) -> Metric:
+    return _gauge(name, *([Sample(value=value)] if value is not None else []))
 
 
-def _since(name: str, text: str, held: Mapping[str, HeldBack]) -> Metric:
-    return _gauge(
-        name, text, *(Sample(value=each.since, labels={"image": image}) for image, each in sorted(held.items()))
-    )
+def _since(name: str, held: Mapping[str, HeldBack]) -> Metric:
+    return _gauge(name, *(Sample(value=each.since, labels={"image": image}) for image, each in sorted(held.items())))
 
 
-def _gauge(name: str, text: str, *samples: Sample) -> Metric:
-    return Metric(name=f"tukit_sysext_{name}", text=text, samples=samples)
+def _gauge(name: str, *samples: Sample) -> Metric:
+    return Metric(name=f"{PREFIX}{name}", text=METRICS[name].text, samples=samples)

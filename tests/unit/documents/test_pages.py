@@ -29,17 +29,18 @@ from tukit_sysext.layout import Layout
 from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.system.tree import Tree
 
-TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY = (
+TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY, FLEET = (
     "tukit-sysext.8",
     "tukit-sysext.conf.5",
     "tukit-sysext-json.5",
     "tukit-sysext-hooks.7",
     "tukit-sysext-repository.7",
+    "tukit-sysext-fleet.7",
 )
 PACKAGE = TOP / "tukit_sysext"
 
 
-@pytest.fixture(scope="module", params=[TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY])
+@pytest.fixture(scope="module", params=[TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY, FLEET])
 def page(request: pytest.FixtureRequest) -> str:
     name = request.param
     assert isinstance(name, str)
@@ -54,7 +55,7 @@ def shown(roff: bytes, *, columns: int = 80) -> tuple[str, str]:
 
 
 def test_the_pages_are_these() -> None:
-    assert sorted(pages.templates()) == sorted((TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY))
+    assert sorted(pages.templates()) == sorted((TOOL, CONFIGURATION, JSON, HOOKS, REPOSITORY, FLEET))
 
 
 @pytest.mark.tool("groff")

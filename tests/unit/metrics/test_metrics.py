@@ -18,6 +18,8 @@ from tukit_sysext import cli
 from tukit_sysext.grammar import parser
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.metrics import metrics
+from tukit_sysext.metrics.measured import measured
+from tukit_sysext.metrics.table import METRICS, PREFIX
 from tukit_sysext.preflight import last_answer
 from tukit_sysext.preflight.decide import Answer, Verdict
 from tukit_sysext.system.lock import alone
@@ -107,6 +109,17 @@ def test_images_are_named(two_systems: PlainMachine) -> None:
         'tree="next",image="htop"': 0,
         'tree="next",image="strace"': 0,
     }
+
+
+def test_names_and_labels_are_those_of_the_table(two_systems: PlainMachine) -> None:
+    """Also of those that have no sample now."""
+    held = {"gdb": HeldBack(reason="none", since=NOON)}
+    refusal.write(two_systems.layout.refused, Refusal(last=NOON, times=1, system="os 2", images=held, missed=held))
+    found = measured(two_systems.machine)
+    assert [metric.name.removeprefix(PREFIX) for metric in found] == list(METRICS)
+    for metric in found:
+        labels = METRICS[metric.name.removeprefix(PREFIX)].labels
+        assert all(tuple(sample.labels) == labels for sample in metric.samples), metric.name
 
 
 def test_an_image_that_is_missed_is_named(two_systems: PlainMachine) -> None:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""promtool(1) of Prometheus: the machine's own, or that of Debian's package alone, which is not installed for it."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.rpm import CACHE
+
+
+@cache
+def promtool() -> Path:
+    """The program. Skips the test where there is none, and no apt-get that could bring it."""
+    own = shutil.which("promtool")
+    if own is not None:
+        return Path(own)
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        pytest.skip("promtool is not installed")
+    kept = CACHE.with_name("promtool")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.with_name("promtool.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+                _bring(Path(scratch)).rename(kept)
+    return kept
+
+
+def _bring(folder: Path) -> Path:
+    """Fetch the package into a folder, and take the program out of it."""
+    subprocess.run(["apt-get", "download", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=folder, check=True)
+    (package,) = folder.glob("prometheus_*.deb")
+    unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, stdout=subprocess.PIPE).stdout
+    subprocess.run(["tar", "-x", "./usr/bin/promtool"], cwd=folder, input=unpacked, check=True)
+    return folder / "usr/bin/promtool"
