@@ -79,13 +79,21 @@ Files = Mapping[str, SourceFile]
 """A tree, by the paths in it."""
 
 
-def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = (), python: Path | None = None) -> Path:
+def build_rpm(
+    destination: Path,
+    *,
+    top: Path = TOP,
+    macros: Sequence[Path] = (),
+    python: Path | None = None,
+    package: str = MAIN,
+) -> Path:
     """Put the RPM of the tree `top` as it is now into the folder `destination`, made if need be; return its path.
 
     Built once for the same inputs, also when several processes ask at the same time. Raises BuildError.
 
     :param macros: files of a distribution's RPM macros, loaded in this order; without them the package has no scripts
     :param python: a program that is the Python of the machine that the package is for; without it, this machine's
+    :param package: the file of a subpackage, instead of the package itself
     """
     files = read_tree(top)
     definitions = MACROS | ({"package_python": str(python)} if python is not None else {})
@@ -97,7 +105,7 @@ def build_rpm(destination: Path, *, top: Path = TOP, macros: Sequence[Path] = ()
             with tempfile.TemporaryDirectory(dir=CACHE) as folder:
                 result = build(files, Path(folder), definitions, macros=macros)
                 result.parent.rename(built)
-    rpm = built / MAIN
+    rpm = built / package
     destination.mkdir(parents=True, exist_ok=True)
     target = destination / rpm.name
     # By rename, so that whoever is installing from the old file still has it whole.

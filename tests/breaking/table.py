@@ -7,6 +7,7 @@ from tests.breaking import (
     belief,
     booting,
     bounds,
+    cockpit,
     content,
     failing,
     faults,
@@ -50,4 +51,5 @@ DEFENCES: tuple[Defence, ...] = (
     *publishing.DEFENCES,
     *packages.DEFENCES,
     *requirements.DEFENCES,
+    *cockpit.DEFENCES,
 )

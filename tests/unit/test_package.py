@@ -18,10 +18,12 @@ import pytest
 from tests import selinux
 from tests.rpm import INPUTS, MACROS, NO_CHECK, TESTS, TOP, build, build_rpm, payload, read_tree
 from tests.unit.test_project import SCRIPTS, destination, installed_files
+from tukit_sysext import __version__
 
 pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
 
 HEALTH = TOP / "spec/health-checker/tukit-sysext.sh"
+COCKPIT = TOP / "spec/cockpit"
 OPENSUSE_CONF = TOP / "spec/config-openSUSE/opensuse.conf"
 SITE = Path("/usr/lib/python3/dist-packages")
 INTERPRETER = os.path.realpath("/usr/bin/python3")
@@ -84,6 +86,22 @@ def test_the_source_of_opensuse_is_a_package_of_its_own(tmp_path: Path) -> None:
     source = "./usr/lib/tukit-sysext/sources.d/opensuse.conf"
     assert contents(rpm.with_name("tukit-sysext-config-openSUSE.rpm"))[source] == OPENSUSE_CONF.read_bytes()
     assert source not in contents(rpm)
+
+
+def test_the_page_in_cockpit_is_a_package_of_its_own(tmp_path: Path) -> None:
+    """Each file as it is in the tree, and nothing of it in the package itself."""
+    rpm = built(TOP, tmp_path / "built")
+    shared = "./usr/share"
+    expected = {
+        f"{shared}/metainfo/{file.name}"
+        if file.suffix == ".xml"
+        else f"{shared}/cockpit/tukit-sysext/{file.name}": file
+        for file in COCKPIT.iterdir()
+    }
+    page = contents(rpm.with_name("cockpit-tukit-sysext.rpm"))
+    assert {name: file.read_bytes() for name, file in expected.items()}.items() <= page.items()
+    assert page.keys() - expected.keys() == {f"{shared}/licenses/cockpit-tukit-sysext-{__version__}/LICENSE"}
+    assert not expected.keys() & contents(rpm).keys()
 
 
 def test_all_of_it_runs_with_the_interpreter_that_has_its_modules(
