@@ -219,15 +219,20 @@ def root_of(suite: str) -> Path:
     _install_from_pypi(partial)
     (partial / "usr/lib/rpm/macros.d/macros.lab").write_text(RPM_MACROS)
     run_step(["chroot", str(partial), "rpm", "--initdb"], "making the RPM database")
+    remove_unneeded(partial)
+    partial.rename(root)
+    return root
+
+
+def remove_unneeded(root: Path) -> None:
+    """Leave out what no lab needs."""
     for name in UNNEEDED:
-        unneeded = partial / name
+        unneeded = root / name
         if unneeded.is_dir() and not unneeded.is_symlink():
             shutil.rmtree(unneeded)
             unneeded.mkdir()
         else:
             unneeded.unlink(missing_ok=True)
-    partial.rename(root)
-    return root
 
 
 def _install_from_pypi(root: Path) -> None:
