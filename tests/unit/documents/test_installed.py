@@ -12,7 +12,7 @@ import pytest
 
 from spec.completions import bash, fish, zsh
 from spec.man import pages, schemas
-from tests.rpm import build_rpm, payload
+from tests.rpm import TOP, build_rpm, payload
 
 pytestmark = [pytest.mark.tool("rpmbuild"), pytest.mark.rpm]
 
@@ -46,3 +46,8 @@ def test_all_completions(installed: Mapping[str, bytes]) -> None:
 def test_all_schemas(installed: Mapping[str, bytes]) -> None:
     found = {name for name in installed if name.startswith("/usr/share/tukit-sysext/json/")}
     assert found == {f"/usr/share/tukit-sysext/json/{name}{schemas.SUFFIX}" for name in schemas.load()}
+
+
+def test_the_examples_for_fleets(installed: Mapping[str, bytes]) -> None:
+    found = {Path(name).name: content for name, content in installed.items() if "/fleet/" in name}
+    assert found == {path.name: path.read_bytes() for path in (TOP / "spec/examples/fleet").iterdir()}
