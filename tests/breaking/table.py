@@ -11,6 +11,7 @@ from tests.breaking import (
     content,
     failing,
     faults,
+    fleet,
     hosts,
     locks,
     losing,
@@ -52,4 +53,5 @@ DEFENCES: tuple[Defence, ...] = (
     *packages.DEFENCES,
     *requirements.DEFENCES,
     *cockpit.DEFENCES,
+    *fleet.DEFENCES,
 )

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a fleet is told: metrics that are not older than the machine, a refusal that is foreseen, a mirror that is whole."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_METRICS = "tukit_sysext/metrics/metrics.py"
+_M = "tests/unit/metrics/test_metrics.py"
+_FORESEEN = "tukit_sysext/update/foreseen.py"
+_F = "tests/unit/update/test_foreseen.py"
+_MIRROR = "spec/examples/fleet/mirror"
+_W = "tests/unit/sources/test_mirror.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "-",
+        "metrics are older than what a command changed",
+        "tukit_sysext/cli.py",
+        "if arguments.changes and not",
+        "if arguments.command == 'gc' and not",
+        f"{_M}::test_after_what[hold gdb]",
+    ),
+    broken(
+        "-",
+        "who measured first writes last",
+        _METRICS,
+        'with alone(machine.layout.locks / "metrics", patience=PATIENCE):\n',
+        "if True:\n",
+        f"{_M}::test_who_measures_first_does_not_write_last",
+    ),
+    broken(
+        "-",
+        "a dry run writes metrics",
+        "tukit_sysext/cli.py",
+        ' and not getattr(arguments, "dry_run", False):\n',
+        ":\n",
+        f"{_M}::test_a_dry_run_writes_nothing",
+    ),
+    broken(
+        "-",
+        "a source that is away counts as a refusal to come",
+        _FORESEEN,
+        " if image.left_out is not LeftOut.UNREACHABLE",
+        "",
+        f"{_F}::test_a_refusal_is_foreseen[what a source has is not known]",
+    ),
+    broken(
+        "-",
+        "to foresee a refusal notes how sources are",
+        _FORESEEN,
+        "replace(machine, read_only=True)",
+        "replace(machine)",
+        f"{_F}::test_a_refusal_is_foreseen[all is well]",
+    ),
+    broken(
+        "-",
+        "a mirror takes a list that nobody signed",
+        _MIRROR,
+        'gpgv --keyring "$keyring" SHA256SUMS.gpg SHA256SUMS\n',
+        "",
+        f"{_W}::test_a_list_whose_images_are_not_there_is_not_put_in_place[other_signature]",
+    ),
+    broken(
+        "-",
+        "a mirror has a list whose images are others",
+        _MIRROR,
+        "sha256sum --check --quiet .new/SHA256SUMS\n",
+        "",
+        f"{_W}::test_a_list_whose_images_are_not_there_is_not_put_in_place[another_image]",
+    ),
+)
