@@ -35,7 +35,11 @@ def promtool() -> Path:
 
 def _bring(folder: Path) -> Path:
     """Fetch the package into a folder, and take the program out of it."""
-    subprocess.run(["apt-get", "download", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=folder, check=True)
+    download = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
+    if subprocess.run(download, cwd=folder, check=False).returncode != 0:
+        # lists of packages that are missing or old
+        subprocess.run(["apt-get", "-qq", "update"], check=True)
+        subprocess.run(download, cwd=folder, check=True)
     (package,) = folder.glob("prometheus_*.deb")
     unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, stdout=subprocess.PIPE).stdout
     subprocess.run(["tar", "-x", "./usr/bin/promtool"], cwd=folder, input=unpacked, check=True)

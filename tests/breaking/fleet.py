@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a fleet is told: metrics that are not older than the machine, a refusal that is foreseen, a mirror that is whole."""
+"""What a fleet is told: metrics as new as the machine, a refusal that is foreseen, a mirror that is whole."""
 
 from __future__ import annotations
 
