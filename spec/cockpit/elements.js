@@ -25,11 +25,13 @@ export function badge(text, tone = "") {
     return make("span", { class: `badge ${tone}` }, text);
 }
 
-// A text with the commands that help, each on a line of its own.
+const COMMAND = /^(sudo|tukit-sysext|transactional-update|snapper|zypper|systemctl|systemd-sysext|rm|ls) /;
+
+// A text with the next steps, each on a line of its own; a command can be copied whole.
 export function textWithSteps(text, steps) {
     return [
         make("p", { class: "message" }, text),
-        ...steps.map(step => make("p", { class: "step" }, "Next step: ", make("code", {}, step))),
+        ...steps.map(step => make("p", { class: "step" }, "Next step: ", COMMAND.test(step) ? make("code", {}, step) : step)),
     ];
 }
 
@@ -66,7 +68,7 @@ export function size(bytes) {
     let unit = 0;
     for (; number >= 1024 && unit < UNITS.length - 1; unit++)
         number /= 1024;
-    return unit ? `${number.toFixed(1)} ${UNITS[unit]}` : `${bytes} B`;
+    return unit ? `${number.toFixed(1)}\u00a0${UNITS[unit]}` : `${bytes}\u00a0B`;
 }
 
 // A time of the answers, as the browser writes times.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The images on offer: what is installed, what an update would bring, why a version does not fit, and what can be done.
 
-import { alert, badge, button, choice, dialog, empty, make, messages, table, treeName } from "./elements.js";
+import { alert, badge, button, choice, count, dialog, empty, make, messages, table, treeName } from "./elements.js";
 import { ask } from "./program.js";
 
 const NOW = "Merge into the running /usr as soon as it is done. Otherwise it is there after a reboot or a refresh.";
@@ -64,12 +64,37 @@ function actions(page, image) {
     ];
 }
 
-const FITS = new Map([[true, badge("ok", "good")], [false, badge("no", "bad")]]);
+// How rules are called on the screens of the program.
+const RULES = {
+    "file-architecture": "file name",
+    "source": "Source=",
+    "other-source": "its source",
+    "hold": "Hold=",
+    "version": "Version=",
+    "series": "Series=",
+    "block": "Block=",
+    "plugin": "further checks",
+    "release-data": "os-release",
+    "scope": "SYSEXT_SCOPE",
+    "architecture": "ARCHITECTURE",
+    "image-id": "IMAGE_ID",
+    "image-version": "IMAGE_VERSION",
+    "id": "ID",
+    "id-like": "ID_LIKE",
+    "rolling": "rolling release",
+    "level": "SYSEXT_LEVEL",
+    "version-id": "VERSION_ID"
+};
 
+function verdict(fits) {
+    return fits === null ? "-" : fits ? badge("ok", "good") : badge("no", "bad");
+}
+
+// As "why-not" shows them: without what was not looked at, or says nothing by itself.
 function ruleRows(version) {
-    return version.rules.filter(rule => rule.fits !== null || rule.system !== null || rule.image !== null)
-        .map(rule => [rule.rule, rule.system ?? "-", rule.image ?? "-",
-                      FITS.get(rule.fits)?.cloneNode(true) ?? make("small", {}, "not looked at")]);
+    const nothing = rule => rule.rule === "release-data" || (rule.system === null && rule.image === null);
+    return version.rules.filter(rule => (rule.fits === null ? rule.rule === "content" : !rule.fits || !nothing(rule)))
+        .map(rule => [RULES[rule.rule] ?? rule.rule, rule.system ?? "-", rule.image ?? "-", verdict(rule.fits)]);
 }
 
 function versionDetails(version, open) {
@@ -79,7 +104,7 @@ function versionDetails(version, open) {
                      version.link !== null && [" ", badge("installed", "info")],
                      " ", make("small", {}, version.source === null ? "from the store" : `from ${version.source}`)),
                 make("p", {}, [version.damage, version.reason].filter(each => each).join("; ")),
-                version.rules.length > 0 && table(`Rules for ${version.shown}`, ["Rule", "System", "Image", "Fits"], ruleRows(version)));
+                ruleRows(version).length > 0 && table(`Rules for ${version.shown}`, ["Rule", "System", "Image", "Fits"], ruleRows(version)));
 }
 
 async function why(page, name, place) {
@@ -114,28 +139,45 @@ function imageRow(page, image) {
     ];
 }
 
-const QUIET = ["keep", "leave alone"];
+// What a plan changes in a tree; an image that stays left out is no change. One that is fetched again is repaired.
+function isChange(image) {
+    return image.shown !== image.shown_before || image.action === "fetch";
+}
+
+function staysOut(image) {
+    return image.action === "leave out" && !isChange(image);
+}
 
 function change(image) {
     const versions = image.shown_before === null ? image.shown ?? "" : image.shown === null ? `${image.shown_before} → none`
         : `${image.shown_before} → ${image.shown}`;
     return make("li", {}, make("strong", {}, image.name), ` ${versions} `,
-                image.action === "leave out" && badge("left out", "bad"), image.action === "remove" && badge("removed", "warning"),
+                image.action === "leave out" && badge("left out", "warning"), image.action === "remove" && badge("removed", "warning"),
                 " ", make("small", {}, image.reason));
+}
+
+function treePlan(each) {
+    const changes = each.images.filter(isChange);
+    const out = each.images.filter(staysOut);
+    return changes.length + out.length === 0 ? [] : [
+        make("h3", {}, treeName(each.tree)),
+        changes.length > 0 && make("ul", {}, changes.map(change)),
+        out.length > 0 && make("details", {}, make("summary", {}, `${count(out.length, "image")} left out, as before`),
+                               make("ul", {}, out.map(change))),
+    ];
 }
 
 async function updatePlan(page, place) {
     try {
         const { answer, messages: said } = await ask("update", { "--dry-run": true });
-        const trees = answer.trees.map(each => ({ tree: each.tree, images: each.images.filter(image => !QUIET.includes(image.action)) }))
-            .filter(each => each.images.length);
+        const changes = answer.trees.some(each => each.images.some(isChange));
         place.replaceChildren(
             make("div", { class: "bar" }, make("h2", {}, "What an update brings now"),
-                 trees.length > 0 && button("Update all", () => update(page, []), { class: "primary", disabled: !page.can })),
+                 changes && button("Update all", () => update(page, []), { class: "primary", disabled: !page.can })),
             ...messages(said),
-            ...(trees.length ? trees.flatMap(each => [make("h3", {}, treeName(each.tree)), make("ul", {}, each.images.map(change))])
-                : [make("p", {}, page.allowed ? "Nothing: every image that is wanted has the newest version that fits."
-                    : "Nothing for the running system: every image that it wants has the newest version that fits.")]));
+            changes ? "" : make("p", {}, page.allowed ? "Nothing: every image has the newest version that fits."
+                : "Nothing for the running system: every image has the newest version that fits."),
+            ...answer.trees.flatMap(treePlan).filter(each => each));
     } catch (error) {
         place.replaceChildren(...page.failure(error));
     }

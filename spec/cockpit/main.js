@@ -114,6 +114,7 @@ async function act(title, command, options = {}, names = []) {
     }
     acting = "";
     drawJob(null);
+    place("outcome").focus(); // the button that was pressed is drawn anew
     await load();
 }
 

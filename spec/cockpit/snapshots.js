@@ -37,8 +37,8 @@ function cell(images, older, name) {
 function refusedRow(refused, names) {
     const images = new Map(entries(refused.images));
     return make("tr", { class: "refused" },
-                make("th", { scope: "row" }, badge("refused", "bad"), make("small", {}, refused.system),
-                     make("small", {}, time(refused.since))),
+                make("th", { scope: "row" }, badge("refused", "bad"), " ", make("small", {}, time(refused.since)),
+                     make("div", {}, make("small", {}, refused.system))),
                 names.map(name => (images.has(name)
                     ? make("td", { title: images.get(name).reason }, badge("does not fit", "bad"))
                     : make("td", { class: "absent" }, "-"))));
@@ -50,8 +50,8 @@ function row(snapshot, images, older, names) {
                          snapshot.running && [" ", badge("running", "info")],
                          snapshot.next && [" ", badge("next", "good")],
                          snapshot.open && [" ", badge("transaction", "warning")],
-                         make("small", {}, snapshot.system),
-                         snapshot.date && make("small", {}, time(snapshot.date)));
+                         snapshot.date && [" ", make("small", {}, time(snapshot.date))],
+                         make("div", {}, make("small", {}, snapshot.system)));
     return make("tr", { class: snapshot.running || snapshot.next ? "current" : null }, heading,
                 images === null
                     ? make("td", { class: "unknown", colspan: names.length || 1 }, `not known: ${snapshot.unknown}`)

@@ -8,8 +8,23 @@ export function total(images) {
     return images.reduce((sum, image) => sum + image.size, 0);
 }
 
+// "snapshots 1, 3-60, the running system": as many snapshots in a row as there are.
+function inShort(needed) {
+    const found = needed.map(each => /^snapshot (\d+)$/.exec(each));
+    const runs = [];
+    for (const number of found.filter(each => each).map(each => Number(each[1])).sort((a, b) => a - b)) {
+        if (runs.at(-1)?.at(-1) === number - 1)
+            runs.at(-1).splice(1, 1, number);
+        else
+            runs.push([number]);
+    }
+    const snapshots = runs.map(run => run.join("-")).join(", ");
+    const word = runs.flat().length > 1 ? "snapshots" : "snapshot";
+    return [...(snapshots ? [`${word} ${snapshots}`] : []), ...needed.filter((_, index) => !found[index])].join(", ");
+}
+
 function row(image) {
-    const keeps = image.needed_by.length ? image.needed_by.join(", ") : image.reason ?? "";
+    const keeps = image.needed_by.length ? inShort(image.needed_by) : image.reason ?? "";
     return [
         image.file,
         size(image.size),
@@ -42,7 +57,7 @@ export async function storeView(page) {
                                           make("ul", {}, answer.failed.map(each => make("li", {}, `${each.file}: ${each.reason}`)))),
         make("div", { class: "bar" },
              make("p", {}, going.length ? `A collection frees ${size(total(going))}. ` : "A collection frees nothing now. ",
-                  `The store has ${size(answer.store_bytes)}; a warning comes from ${size(answer.store_max)} on.`),
+                  `The store has ${size(answer.store_bytes)}, and StoreMax= is ${size(answer.store_max)}.`),
              button("Collect now", () => collect(page, going), { disabled: !page.can || !going.length })),
         answer.store_bytes > answer.store_max && alert("warning", "The store is larger than it should be",
                                                        make("p", {}, "Delete snapshots that are not needed, or raise StoreMax=.")),
