@@ -171,9 +171,9 @@ class Browser:
         rows: list[list[str]] = self.until(lambda: self.run(script, selector))
         return rows
 
-    def outcome(self) -> str:
-        """What came of an action, once it is over."""
-        self.until(lambda: self.run("return document.getElementById('outcome').hasChildNodes()"))
+    def outcome(self, title: str) -> str:
+        """What came of the action with this title, once it is over."""
+        self.until(lambda: title in self.text("#outcome"))
         self.settled()
         return self.text("#outcome")
 

@@ -13,6 +13,7 @@ import pytest
 
 from spec.man import schemas
 from tests.rpm import TOP
+from tukit_sysext.commands import why_not
 from tukit_sysext.grammar import parser
 
 PAGE = TOP / "spec" / "cockpit"
@@ -22,7 +23,7 @@ COMPARED = {
     ("snapshots", "condition"): ("whole",),
     ("status", "stage"): ("fetching",),
     ("gc", "fate"): ("goes",),
-    ("update", "action"): ("keep", "leave alone", "leave out", "remove"),
+    ("update", "action"): ("fetch", "leave out", "remove"),
     ("install", "policy"): ("required", "optional"),
 }
 """Values that the scripts compare with, by the command and the key that have them; of the last one it gives them."""
@@ -90,6 +91,11 @@ def enumerated(schema: Any, key: str) -> Iterator[str]:
     elif isinstance(schema, list):
         for part in schema:
             yield from enumerated(part, key)
+
+
+def test_rules_are_called_as_on_the_programs_screens() -> None:
+    found = re.search(r"^const RULES = (\{.*?^\});$", (PAGE / "images.js").read_text(), re.M | re.S)
+    assert found and json.loads(found[1]) == why_not._NAMES
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
