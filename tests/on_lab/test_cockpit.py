@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The page in Cockpit, in a real browser, on a machine with the package: what it shows is what the program says.
 
-The tests are one story of one machine, in their order.
+The tests are of one machine, in their order; each can be run by itself, too.
 """
 
 from __future__ import annotations
@@ -52,6 +52,19 @@ def site(our_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         lab.run(["usermod", "--append", "--groups", "sudo", "anna"])
         lab.run(["chpasswd"], input=f"anna:{PASSWORD}\nbob:{PASSWORD}\n")
         yield Site(lab=lab, web=Web(repository=repository, server=server, key=SigningKey.shared()))
+
+
+@pytest.fixture
+def used(site: Site) -> Site:
+    """That machine after an update that came and one that was refused, which the first tests left."""
+    if "gdb.raw" not in site.links():
+        site.with_source()
+        site.publish("gdb", "15.3", OLD)
+        site.publish("gdb", "15.4", NEW)
+        site.command("install", "gdb")
+        assert site.update().returncode == 0
+        assert site.update(release=LATER).returncode == 75
+    return site
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +212,14 @@ def following_is_shown_and_refusals_are(site: Site, browser: Browser) -> None:
     assert "Next step:" in browser.text("#state")
 
 
-def test_a_source_that_is_away_and_progress_of_what_runs(site: Site, browser: Browser) -> None:
+def test_a_source_that_is_away_and_progress_of_what_runs(used: Site, browser: Browser) -> None:
     """A failing source is told with its next step; a job that another one began is followed to its end."""
-    assert site.web is not None
-    with served(site.lab) as address:
+    assert used.web is not None
+    with served(used.lab) as address:
         browser.open(address, "sources")
         assert browser.text(".panel .badge") == "ok"
-        assert site.web.key.fingerprint in browser.text(".panel")
-        listed = site.web.repository.folder / "SHA256SUMS"
+        assert used.web.key.fingerprint in browser.text(".panel")
+        listed = used.web.repository.folder / "SHA256SUMS"
         listed.rename(listed.with_name("away"))
         browser.press("Check now")
         browser.outcome("Asking the sources")
@@ -216,18 +229,18 @@ def test_a_source_that_is_away_and_progress_of_what_runs(site: Site, browser: Br
         browser.until(lambda: browser.text(".panel .badge") == "ok")
         browser.settled()
 
-        site.publish("gdb", "15.5", OLD, size_mib=3)
-        site.web.server.fail("gdb-15.5.*raw", Trickle(bytes_per_second=1 << 20))
-        with subprocess.Popen(site.lab.enter_command(["tukit-sysext", "update"]), stdout=subprocess.DEVNULL) as update:
+        used.publish("gdb", "15.5", OLD, size_mib=3)
+        used.web.server.fail("gdb-15.5.*raw", Trickle(bytes_per_second=1 << 20))
+        with subprocess.Popen(used.lab.enter_command(["tukit-sysext", "update"]), stdout=subprocess.DEVNULL) as update:
             said = browser.until(lambda: (text := browser.text("#job")).count("MiB") and text)
             assert update.wait(60) == 0
         assert said.startswith("tukit-sysext update runs") and "of 1 file" in said
         browser.settled()
 
 
-def test_who_has_no_administrative_access_reads(site: Site, browser: Browser) -> None:
+def test_who_has_no_administrative_access_reads(used: Site, browser: Browser) -> None:
     """bob sees the running system, and what is on offer; nothing can be changed, and what is tried is denied."""
-    with served(site.lab, "bob") as address:
+    with served(used.lab, "bob") as address:
         browser.open(address)
         assert "Administrative access is needed" in browser.text("#view")
         assert [row[0] for row in matrix(browser)] == ["Snapshot", "refused", "running"]
@@ -240,7 +253,7 @@ def test_who_has_no_administrative_access_reads(site: Site, browser: Browser) ->
         assert "--no-such-image" in told_by(browser, "ask", "why-not", "--no-such-image")
         browser.gain_access(PASSWORD)
         browser.until(lambda: "not in the sudoers file" in browser.text() or "Problem becoming" in browser.text())
-    assert "Hold=" not in site.lab.path("/etc/tukit-sysext/images.d/gdb.conf").read_text()
+    assert "Hold=" not in used.lab.path("/etc/tukit-sysext/images.d/gdb.conf").read_text()
 
 
 def told_by(browser: Browser, function: str, command: str, name: str) -> str:
@@ -253,9 +266,9 @@ def told_by(browser: Browser, function: str, command: str, name: str) -> str:
     return str(browser.driver.execute_async_script(script, function, command, name))
 
 
-def test_access_is_gained_in_the_shell(site: Site, browser: Browser) -> None:
+def test_access_is_gained_in_the_shell(used: Site, browser: Browser) -> None:
     """anna becomes administrator in the shell's dialog, and the page shows all without being asked to."""
-    with served(site.lab, "anna") as address:
+    with served(used.lab, "anna") as address:
         browser.open(address)
         assert [row[0] for row in matrix(browser)] == ["Snapshot", "refused", "running"]
         browser.gain_access(PASSWORD)
@@ -269,13 +282,13 @@ def test_access_is_gained_in_the_shell(site: Site, browser: Browser) -> None:
         assert "finished" in browser.outcome("Releasing gdb")
 
 
-def test_names_of_others_are_text(site: Site, browser: Browser) -> None:
+def test_names_of_others_are_text(used: Site, browser: Browser) -> None:
     """What a publisher, a snapshot or a folder is called is shown as it is written, and does nothing."""
-    site.lab.run(["snapper", "--no-dbus", "create", "--description", MARKUP, "--read-write"])
-    site.lab.path(f"/etc/extensions/{MARKUP}").mkdir()
-    (site.images / f"gdb-{MARKUP.replace('/', '')}.raw").write_bytes(b"")
-    site.list_images()
-    with served(site.lab) as address:
+    used.lab.run(["snapper", "--no-dbus", "create", "--description", MARKUP, "--read-write"])
+    used.lab.path(f"/etc/extensions/{MARKUP}").mkdir()
+    (used.images / f"gdb-{MARKUP.replace('/', '')}.raw").write_bytes(b"")
+    used.list_images()
+    with served(used.lab) as address:
         browser.open(address)
         assert MARKUP in matrix(browser)[0]
         titles = browser.run("return [...document.querySelectorAll('.matrix th')].map(each => each.title)")
@@ -284,33 +297,33 @@ def test_names_of_others_are_text(site: Site, browser: Browser) -> None:
         for view in ("Sources", "Store"):
             browser.view(view)
         assert browser.run("return document.querySelector('img') === null && document.title") == "Extension Images"
-    site.lab.path(f"/etc/extensions/{MARKUP}").rmdir()
+    used.lab.path(f"/etc/extensions/{MARKUP}").rmdir()
 
 
-def test_bad_files_and_a_program_that_fails(site: Site, browser: Browser) -> None:
+def test_bad_files_and_a_program_that_fails(used: Site, browser: Browser) -> None:
     """What is wrong in a file is said on every view; a program that says nothing leaves no empty page."""
-    site.write("/etc/tukit-sysext/images.d/bad.conf", "[Image]\nPolicy=perhaps\n")
-    site.write("/etc/tukit-sysext/sources.d/bad.conf", "[Source]\nURL=ftp://nowhere/\n")
-    with served(site.lab) as address:
+    used.write("/etc/tukit-sysext/images.d/bad.conf", "[Image]\nPolicy=perhaps\n")
+    used.write("/etc/tukit-sysext/sources.d/bad.conf", "[Source]\nURL=ftp://nowhere/\n")
+    with served(used.lab) as address:
         browser.open(address, "sources")
         assert "Policy" in browser.text("#state") and "ftp" in browser.text("#state") + browser.text("#view")
-        site.lab.run(["mount", "--bind", "/usr/bin/false", "/usr/bin/tukit-sysext"])
+        used.lab.run(["mount", "--bind", "/usr/bin/false", "/usr/bin/tukit-sysext"])
         try:
             for view in ("Snapshots", "Images", "Sources", "Store"):
                 browser.view(view)
                 assert "failed" in browser.text("#view"), view
             assert "The state of the images is not known" in browser.text("#state")
         finally:
-            site.lab.run(["umount", "/usr/bin/tukit-sysext"])
+            used.lab.run(["umount", "/usr/bin/tukit-sysext"])
         browser.press("Reload")
         browser.until(lambda: "failed" not in browser.text("#view"))
         browser.settled()
-    site.lab.run(["rm", "/etc/tukit-sysext/images.d/bad.conf", "/etc/tukit-sysext/sources.d/bad.conf"])
+    used.lab.run(["rm", "/etc/tukit-sysext/images.d/bad.conf", "/etc/tukit-sysext/sources.d/bad.conf"])
 
 
-def test_a_narrow_screen_and_the_keyboard(site: Site, browser: Browser, tmp_path: Path) -> None:
+def test_a_narrow_screen_and_the_keyboard(used: Site, browser: Browser, tmp_path: Path) -> None:
     """Nothing is wider than a telephone, light or dark; buttons and dialogs are reached by keys alone."""
-    with served(site.lab) as address:
+    with served(used.lab) as address:
         browser.size(360, 740)
         browser.open(address)
         for style in ("dark", "light"):
@@ -328,7 +341,7 @@ def test_a_narrow_screen_and_the_keyboard(site: Site, browser: Browser, tmp_path
         assert "Remove gdb?" in browser.text("dialog")
         browser.driver.switch_to.active_element.send_keys("\ue00c")  # Escape
         browser.until(lambda: browser.run("return document.querySelector('dialog') === null"))
-        assert "gdb.raw" in site.links()
+        assert "gdb.raw" in used.links()
 
 
 def press_keys(browser: Browser, label: str) -> None:
@@ -342,18 +355,18 @@ def press_keys(browser: Browser, label: str) -> None:
 
 
 @pytest.mark.long
-def test_forty_images_in_sixty_snapshots(site: Site, browser: Browser, tmp_path: Path) -> None:
+def test_forty_images_in_sixty_snapshots(used: Site, browser: Browser, tmp_path: Path) -> None:
     """As quick as three images in two, and the matrix is scrolled in its own frame."""
     names = [f"image-{number:02}" for number in range(40)]
     for name in names:
-        site.publish(name, "1.0", OLD)
-    site.command("install", "--optional", *names)
-    for number in range(60 - len(site.numbers())):
+        used.publish(name, "1.0", OLD)
+    used.command("install", "--optional", *names)
+    for number in range(60 - len(used.numbers())):
         if number % 20 == 10:
-            site.publish(names[number % 40], "1.1", OLD)
-            site.command("update", names[number % 40])
-        site.lab.run(["snapper", "--no-dbus", "create", "--description", f"number {number}"])
-    with served(site.lab) as address:
+            used.publish(names[number % 40], "1.1", OLD)
+            used.command("update", names[number % 40])
+        used.lab.run(["snapper", "--no-dbus", "create", "--description", f"number {number}"])
+    with served(used.lab) as address:
         for width, style in ((1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")):
             browser.size(width, 900)
             browser.open(address) if (width, style) == (1280, "light") else browser.style(style)
