@@ -194,6 +194,15 @@ def test_root_sees_and_does_everything(site: Site, browser: Browser) -> None:
         assert f"{len(going)} deleted" in browser.outcome("Collecting images")
         assert not going & set(site.store())
 
+        browser.view("Images")
+        for action, title, merged in (("Install", "Installing", True), ("Remove", "Removing", False)):
+            browser.press(f"{action} htop")
+            browser.click("dialog [name=now]")
+            browser.press(action, "dialog")
+            assert "The running /usr was merged anew" in browser.outcome(f"{title} htop")
+            assert ("htop" in site.lab.run(["systemd-sysext", "status"]).stdout) == merged
+        site.lab.run(["systemd-sysext", "unmerge"])
+
 
 def following_is_shown_and_refusals_are(site: Site, browser: Browser) -> None:
     """The matrix against what the program says, with the update that was refused as its first row."""
