@@ -18,14 +18,17 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import KEYS, DescriptionKind, Run, description, offer, publish, settings
+from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.sources.candidate import Description, Standing
 
 GDB = "gdb-2.x86-64.raw"
 MANIFEST = "gdb-2.x86-64.manifest.gz"
 
 
-def describe(server: Server, key: SigningKey, cache: Path, name: str = GDB) -> Description:
-    with Run([server.url], settings(key), cache) as run:
+def describe(
+    server: Server, key: SigningKey, cache: Path, name: str = GDB, *, network: NetworkSettings = QUICK
+) -> Description:
+    with Run([server.url], settings(key), cache, network=network) as run:
         (known,) = run.describe(name)
     return known
 
@@ -251,7 +254,7 @@ def test_a_description_that_cannot_be_had_is_not_remembered(tmp_path: Path, key:
     repository = unlisted(tmp_path, key, RIGHT)
     with Server(repository.folder) as server:
         server.fail(NAME, Status(code=500))
-        assert describe(server, key, cache).failure is Standing.UNREACHABLE
+        assert describe(server, key, cache, network=replace(QUICK, deadline=1)).failure is Standing.UNREACHABLE
         server.heal()
         assert level(describe(server, key, cache)) == "glibc-2.42"
 
