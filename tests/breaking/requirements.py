@@ -14,6 +14,8 @@ _HIDING_TESTS = "tests/unit/requirements/test_hiding.py"
 _CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
 _CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
 _NEEDS_TESTS = "tests/unit/update/test_needs.py"
+_DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
+_DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -132,5 +134,45 @@ DEFENCES: tuple[Defence, ...] = (
         'return note if note.get("identity") == self._named(identity) else {}',
         "return note",
         f"{_OFFERS_TESTS}::test_answers_of_another_database_do_not_count",
+    ),
+    broken(
+        "R50",
+        "a requirement that nobody can understand is passed over",
+        _DESCRIBED,
+        '            raise ValueError(f"requires: {excerpt(text)}: {error}") from error\n',
+        "            continue\n",
+        f"{_DESCRIBED_TESTS}::test_what_is_not_understood_makes_it_no_description",
+    ),
+    broken(
+        "R50",
+        "a description fills the memory",
+        _DESCRIBED,
+        "    if is_too_much(needs, provides):\n",
+        "    if False:\n",
+        f"{_DESCRIBED_TESTS}::test_more_than_can_be_kept_is_left_out_and_all_else_counts",
+    ),
+    broken(
+        "R51",
+        "who sits on the way keeps a version away by what it needs",
+        "tukit_sysext/update/options.py",
+        "    if only_described and known is not None and not known.vouched:\n",
+        "    if False:\n",
+        "tests/unit/update/test_described_needs.py::test_nobody_on_the_way_keeps_a_version_away_by_what_it_needs",
+    ),
+    broken(
+        "R51",
+        "what anybody states of an image is kept with it",
+        "tukit_sysext/update/fetch.py",
+        "described.contents if described is not None and described.vouched else None",
+        "described.contents if described is not None else None",
+        "tests/unit/update/test_further_rules.py::test_what_nobody_vouches_for_is_not_kept",
+    ),
+    broken(
+        "R51",
+        "a description is believed before what is found inside",
+        "tukit_sysext/requirements/contents.py",
+        "    return replace(looked, stated=described.stated, packages=described.packages)\n",
+        "    return described\n",
+        "tests/unit/update/test_further_rules.py::test_what_a_description_says_counts_before_anything_is_fetched",
     ),
 )

@@ -13,8 +13,10 @@ from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import Share, time_text
+from tukit_sysext.requirements.contents import completed
 from tukit_sysext.rules.image_names import calls_itself, read_image_name
 from tukit_sysext.rules.names import check_component
+from tukit_sysext.sources.repository import described_beside
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
@@ -54,7 +56,8 @@ class Importer:
                 inspection = inspect_image(descriptor, preferred=stem, scratch=self._layout.cache)
                 named = name_and_version(file_name, inspection)
                 record = _record(descriptor, file_name, named, inspection)
-                self._store.take_over(self._looked_through(record, descriptor), descriptor)
+                record = self._looked_through(record, descriptor, self._layout.store / file_name)
+                self._store.take_over(record, descriptor)
         elif stored.condition is not Condition.WHOLE:
             raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
         return self._recorded(file_name)
@@ -85,15 +88,15 @@ class Importer:
                 sha256=record.sha256, limit=record.size, where=str(path), keep_free=self._keep_free
             ) as incoming:
                 incoming.copy(descriptor, record.size)
-                record = self._looked_through(record, incoming.descriptor)
+                record = self._looked_through(record, incoming.descriptor, path)
                 self._store.publish(incoming, record, replaceable=lambda _: False)
         finally:
             os.close(descriptor)
         return self._recorded(file_name)
 
-    def _looked_through(self, record: Record, descriptor: int) -> Record:
+    def _looked_through(self, record: Record, descriptor: int, image: Path) -> Record:
         contents = look_through_or_say(descriptor, called=record.file_name, scratch=self._layout.cache)
-        return replace(record, contents=contents)
+        return replace(record, contents=completed(contents, described_beside(image).contents))
 
     def _recorded(self, file_name: str) -> Record:
         stored = self._store.look(file_name)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.errors import ImageBroken
+from tukit_sysext.formats.manifest_contents import described_contents
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.printable import excerpt
 
 LIMIT = 1024 * 1024
@@ -32,13 +34,14 @@ class DescriptionRefused(ImageBroken):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseHint:
-    """The extension-release keys that a description gives.
+    """The extension-release keys that a description gives, and what it says of what the image has and needs.
 
     ``early``: mkosi writes its manifest before its finalize scripts run, which may change them (to ``ID=_any``).
     """
 
     keys: Mapping[str, str]
     early: bool
+    contents: Contents | None = None
 
 
 def unpack(content: bytes, *, where: str) -> bytes:
@@ -74,12 +77,21 @@ def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
         raise DescriptionRefused(f"{where}: not JSON: {error}") from error
     if isinstance(document, dict) and "image_name" not in document:
         _check_image(document.get("config"), image=image, where=where)
-        return ReleaseHint(keys=_keys(document.get("extension"), where=where), early=True)
+        keys = _keys(document.get("extension"), where=where)
+        return ReleaseHint(keys=keys, early=True, contents=_contents(document, where=where))
     entries = document if isinstance(document, list) else [document]
     for entry in entries:
         if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:
-            return ReleaseHint(keys=_keys(entry["sysext"], where=where), early=False)
+            keys = _keys(entry["sysext"], where=where)
+            return ReleaseHint(keys=keys, early=False, contents=_contents(entry, where=where))
     raise DescriptionRefused(f"{where}: expected a description of {image}, found none in it")
+
+
+def _contents(document: Mapping[str, Any], *, where: str) -> Contents | None:
+    try:
+        return described_contents(document)
+    except ValueError as error:
+        raise DescriptionRefused(f"{where}: {error}") from error
 
 
 def _check_image(config: Any, *, image: str, where: str) -> None:

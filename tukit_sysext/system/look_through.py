@@ -56,8 +56,13 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
         if not isinstance(files, ImageFolder):
             raise TypeError("expected a directory")
         needs = less_own(document.pop("needs"), document["provides"], files)
-        names = {key: tuple(document[key]) for key in ("provides", "refused")}
-        return Contents(needs=needs, packed=pack(files), unlabelled=int(document["unlabelled"]), **names)
+        return Contents(
+            needs=needs,
+            provides=tuple(document["provides"]),
+            packed=pack(files),
+            refused=tuple(document["refused"]),
+            unlabelled=int(document["unlabelled"]),
+        )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NoVerdict(f"what it needs is not known: {error}") from error
 

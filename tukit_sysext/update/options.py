@@ -255,7 +255,12 @@ def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered
     if not missing:
         return considered
     reason = "; ".join(needs_in_words(facts.offers, missing))
-    return replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
+    lacking = replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
+    known = facts.known.get(considered.option.key)
+    only_described = contents.described and not considered.option.whole
+    if only_described and known is not None and not known.vouched:
+        return _doubted(replace(lacking, missing=()), early=False)
+    return lacking
 
 
 def needs_in_words(offers: Offers, missing: Sequence[str]) -> Iterator[str]:
@@ -356,8 +361,10 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     else:
         described = _judge(facts, option, known.release, known.contents)
     if described.standing is Standing.DOES_NOT_FIT:
-        if known.vouched and not (known.early and _is_for_any_system(facts, _name(option))):
-            return replace(described, early=known.early)
+        # what the publisher requires is the same when the image is done
+        early = known.early and not (described.verdict is not None and described.verdict.fits)
+        if known.vouched and not (early and _is_for_any_system(facts, _name(option))):
+            return replace(described, early=early)
         described = _doubted(described, early=known.vouched)
     if facts.tried.get(_name(option), 0) >= MOST_TRIED:
         reason = f"{MOST_TRIED} other contents were fetched in vain to find one that fits; the next run goes on"

@@ -133,7 +133,14 @@ def test_a_script_that_nobody_executes_has_no_interpreter(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("limit", "most"), [("_MOST_ENTRIES", 5), ("_MOST_CHARACTERS", 20), ("_DEEPEST", 2), ("_MOST_NEEDS", 2)]
+    ("limit", "most"),
+    [
+        ("_MOST_ENTRIES", 5),
+        ("_MOST_CHARACTERS", 20),
+        ("_DEEPEST", 2),
+        ("_MOST_NEEDS", 2),
+        ("_MOST_OF_NEEDS", 50),
+    ],
 )
 def test_all_that_is_kept_has_a_limit(limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents_child, limit, most)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.trees import Content, Link, make_tree
 from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tukit_sysext import cli, entry
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.update import fetch, local, offers
 
@@ -41,8 +43,17 @@ class Site(PlainMachine):
         make_tree(self.root, {**USR, **configured})
         self.snapshot(NUMBER, {**USR, **configured, "etc/os-release": OS_RELEASE, "etc/extensions": None})
 
-    def image(self, version: str, files: Mapping[str, str | bytes], release: Mapping[str, str] = LEVEL) -> None:
-        make_image(self.images, "debug", version, release=release, files=files)
+    def image(
+        self,
+        version: str,
+        files: Mapping[str, str | bytes],
+        release: Mapping[str, str] = LEVEL,
+        **described: Sequence[object],
+    ) -> None:
+        """Publish an image; ``described`` stands in its description too."""
+        make_image(self.images, "debug", version, release=release, files=files, manifest="mkosi")
+        path = self.images / f"debug-{version}.x86-64.manifest"
+        path.write_text(json.dumps({**json.loads(path.read_bytes()), **described}))
         write_checksums(self.images)
 
     def update(self) -> ExitStatus:
@@ -120,3 +131,43 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
     monkeypatch.setattr(fetch.Fetching, "_fetch_from", lambda *given: fetched.append(given))
     assert site.update() is ExitStatus.DONE
     assert (site.linked(), fetched) == ("debug-1.x86-64.raw", [])
+
+
+def test_what_a_description_says_counts_before_anything_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is kept with what was found inside of the image."""
+    offered = PlainPackages(offered={Requirement("glibc", ">=", "2.38"): "glibc"})
+    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    asked: list[str] = []
+    fetch_from = fetch.Fetching._fetch_from
+
+    def fetching(self: fetch.Fetching, source: str, images: Sequence[fetch._Wanted]) -> None:
+        asked.extend(each.candidate.file_name for each in images)
+        fetch_from(self, source, images)
+
+    monkeypatch.setattr(fetch.Fetching, "_fetch_from", fetching)
+    site.image("3", {"bin/gdb": "x"}, requires=["libnone.so.1"])
+    packages = [{"type": "rpm", "name": "gdb", "version": "15.2-1", "architecture": "x86_64"}]
+    site.image("2", {"bin/gdb": "#!/bin/sh\n"}, requires=["glibc >= 2.38"], packages=packages, needs=["libother.so"])
+
+    assert site.update() is ExitStatus.DONE
+    assert (site.linked(), asked) == ("debug-2.x86-64.raw", ["debug-2.x86-64.raw"])
+    record = site.machine.store().records.read("debug-2.x86-64.raw")
+    assert record is not None
+    assert record.contents is not None
+    assert record.contents.stated == (Requirement("glibc", ">=", "2.38"),)
+    assert record.contents.packages == (Package("gdb", "15.2-1"),)
+    assert record.contents.needs == ("/bin/sh",), "by its content, whatever the description says"
+    assert not record.contents.described
+
+
+def test_what_nobody_vouches_for_is_not_kept(site: Site) -> None:
+    """The list does not have its hash: whoever wrote it could keep the image away from every later system."""
+    packages = [{"type": "rpm", "name": "gdb", "version": "99-1", "architecture": "x86_64"}]
+    site.image("1", {"bin/gdb": "x"}, requires=["glibc >= 99"], packages=packages)
+    write_checksums(site.images, names=["debug-1.x86-64.raw"])
+
+    assert site.update() is ExitStatus.DONE
+    record = site.machine.store().records.read("debug-1.x86-64.raw")
+    assert record is not None
+    assert record.contents is not None
+    assert (record.contents.stated, record.contents.packages) == ((), ())
