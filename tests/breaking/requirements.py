@@ -14,6 +14,7 @@ _HIDING_TESTS = "tests/unit/requirements/test_hiding.py"
 _CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
 _CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
 _NEEDS_TESTS = "tests/unit/update/test_needs.py"
+_PUBLISHED_TESTS = "tests/unit/publish/test_published_needs.py"
 _DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
 _DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
@@ -174,5 +175,37 @@ DEFENCES: tuple[Defence, ...] = (
         "    return replace(looked, stated=described.stated, packages=described.packages)\n",
         "    return described\n",
         "tests/unit/update/test_further_rules.py::test_what_a_description_says_counts_before_anything_is_fetched",
+    ),
+    broken(
+        "R52",
+        "an image that nobody can look through keeps all from being published",
+        "tukit_sysext/publish/looking.py",
+        "    except (NoVerdict, ToolBroken, NoSpace) as error:\n        return content, str(error)\n",
+        "    except NoSpace as error:\n        return content, str(error)\n",
+        f"{_PUBLISHED_TESTS}::test_an_image_that_nobody_can_look_through_is_published",
+    ),
+    broken(
+        "R52",
+        "machines read a description that says less than another",
+        "tukit_sysext/publish/publication.py",
+        "                if verdict.is_complete(image, each) or names.index(each.file_name) >= names.index(name):\n",
+        "                if True:\n",
+        f"{_PUBLISHED_TESTS}::test_one_that_was_published_before_needs_were_looked_for",
+    ),
+    broken(
+        "R52",
+        "requirements that no machine understands are published",
+        "tukit_sysext/publish/verdict.py",
+        "    yield from (each.refused for each in image.descriptions if each.refused)\n",
+        "",
+        f"{_PUBLISHED_TESTS}::test_requirements_that_no_machine_understands",
+    ),
+    broken(
+        "R52",
+        "what a publisher states is lost where publish writes the description",
+        "tukit_sysext/publish/publication.py",
+        "            given=self._given(image),\n",
+        "",
+        f"{_PUBLISHED_TESTS}::test_what_the_publisher_states_is_kept",
     ),
 )
