@@ -15,6 +15,7 @@ from pathlib import Path
 from tukit_sysext.errors import NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.requirements.contents import Contents, ImageFolder, less_own, node_of, pack
 from tukit_sysext.system import contents_child, inspect_image
+from tukit_sysext.system.contents_child import NOT_WALKED
 from tukit_sysext.system.inspect_image import blame_machine, last_line
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.scratch import scratch_folder
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _UNSHARE = "/usr/bin/unshare"
 _IN_NAMESPACE = (_UNSHARE, "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
-_MOUNT = '"$1" --mount --read-only "$2" "$3" >/dev/null && exec "$4" -I -S -c "$5" "$3" "$6"'
+_MOUNT = f'"$1" --mount --read-only "$2" "$3" >/dev/null || exit {NOT_WALKED}; exec "$4" -I -S -c "$5" "$3" "$6"'
 """The mount goes with the last process of its namespace, however that ends."""
 _WALK = "import sys; sys.path.insert(0, sys.argv.pop()); from {module} import main; sys.exit(main(*sys.argv[1:]))"
 _PACKAGE = Path(__file__).parents[1]
@@ -49,7 +50,8 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
             raise NoVerdict(f"what it needs is not known: {error}") from error
         if result.status != 0:
             blame_machine(folder, result)
-            raise NoVerdict(f"what it needs is not known: {result.died or last_line(result)}")
+            said = f"what it needs is not known: {result.died or last_line(result)}"
+            raise NoVerdict(said) if result.died or result.status == NOT_WALKED else ToolBroken(said)
     try:
         document = json.loads(result.output)
         files = node_of(document.pop("files"))
@@ -71,6 +73,8 @@ def look_through_or_say(image: int | Path, *, called: str, scratch: Path) -> Con
     """The same; None where it cannot be found out, which is logged of the image that is ``called`` so."""
     try:
         return look_through(image, scratch=scratch)
-    except (NoVerdict, NoSpace, ToolBroken) as error:
+    except (NoVerdict, NoSpace) as error:
         log.info("%s: %s", called, error)  # it speaks against nobody
-        return None
+    except ToolBroken as error:
+        log.error("%s: %s", called, error)
+    return None
