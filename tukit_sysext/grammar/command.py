@@ -95,7 +95,7 @@ json_of_action = argument(
 )
 """Of an action of a command that has it too: before the action or after it."""
 dry_run = argument("-n", "--dry-run", action="store_true", help="only tell what would be done")
-now = argument("--now", action="store_true", help="merge it into the running /usr: systemd-sysext refresh")
+now = argument("--now", action="store_true", help="merge it into the running /usr, as systemd-sysext.service does")
 policy = argument(
     "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
 )
