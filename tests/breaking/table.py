@@ -14,6 +14,7 @@ from tests.breaking import (
     locks,
     losing,
     machine,
+    merging,
     naming,
     packages,
     packed,
@@ -50,4 +51,5 @@ DEFENCES: tuple[Defence, ...] = (
     *publishing.DEFENCES,
     *packages.DEFENCES,
     *requirements.DEFENCES,
+    *merging.DEFENCES,
 )

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a merge does beside the images: the rows R40 to R43."""
+
+from __future__ import annotations
+
+from tests.breaking.defence import Defence, broken
+
+_MERGE = "tukit_sysext/system/merge.py"
+_MODE = "tukit_sysext/system/merge_mode.py"
+_UNIT = "tukit_sysext/system/merge_unit.py"
+_BESIDE = "tukit_sysext/commands/common/beside_merge.py"
+_AFTER = "tukit_sysext/requirements/after_merge.py"
+_OLD = "tukit_sysext/system/old_files.py"
+_MERGE_TESTS = "tests/unit/system/test_merge.py"
+_MODE_TESTS = "tests/unit/system/test_merge_mode.py"
+_AFTER_TESTS = "tests/unit/requirements/test_after_merge.py"
+_BESIDE_TESTS = "tests/unit/commands/test_beside_merge.py"
+_OLD_TESTS = "tests/unit/system/test_old_files.py"
+
+DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "R40",
+        "a merge knows nothing of what was set for the unit",
+        _MERGE,
+        "    if unit is not None and unit.usable:\n",
+        "    if False:\n",
+        f"{_MERGE_TESTS}::test_what_somebody_asked_for",
+    ),
+    broken(
+        "R40",
+        "a reload stands in for another start",
+        _UNIT,
+        'return "reload" if self.active and self.reloads_alike else "restart"',
+        'return "reload" if self.active else "restart"',
+        f"{_MERGE_TESTS}::test_what_somebody_asked_for",
+    ),
+    broken(
+        "R40",
+        "what was written by hand is hidden by the unit",
+        _MERGE,
+        "if not left and not hidden(before, after):",
+        "if not left:",
+        f"{_MERGE_TESTS}::test_what_somebody_asked_for",
+    ),
+    broken(
+        "R40",
+        "where there is no unit a merge is read-only again",
+        _MERGE,
+        'f"--mutable={keep}"] if keep is not Mode.NO else []',
+        'f"--mutable={keep}"] if False else []',
+        f"{_MERGE_TESTS}::test_what_somebody_asked_for",
+    ),
+    broken(
+        "R40",
+        "what shows what was written before is taken for a plain merge",
+        _MODE,
+        "return Mode.IMPORT if imported else Mode.NO",
+        "return Mode.NO",
+        f"{_MODE_TESTS}::test_each_mode",
+    ),
+    broken(
+        "R41",
+        "what is merged by itself knows nothing of what was set for the unit",
+        _MERGE,
+        "if unit is not None and unit.usable and unit.changed:",
+        "if False:",
+        f"{_MERGE_TESTS}::test_what_is_merged_by_itself_is_merged_as_at_boot",
+    ),
+    broken(
+        "R41",
+        "a unit that refreshes replaces what was merged meanwhile",
+        _MERGE,
+        "    if modes_now():\n",
+        "    if False:\n",
+        f"{_MERGE_TESTS}::test_what_is_merged_is_never_replaced_by_itself",
+    ),
+    broken(
+        "R42",
+        "what systemd does itself is told",
+        _AFTER,
+        'if release.get(RELOAD_MANAGER, "").lower() not in _YES:',
+        "if True:",
+        f"{_AFTER_TESTS}::test_where_systemd_reads_its_units_itself",
+    ),
+    broken(
+        "R42",
+        "an update that a boot merges says nothing",
+        _BESIDE,
+        "        before = {entry.image for entry in tree.plan.tree.entries}\n",
+        "        before = _linked(tree)\n",
+        f"{_BESIDE_TESTS}::test_an_update_that_a_boot_merges",
+    ),
+    broken(
+        "R43",
+        "who runs files of before is looked for when they have another name",
+        _BESIDE,
+        """    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
+    merge.refresh()
+""",
+        """    merge.refresh()
+    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
+""",
+        f"{_BESIDE_TESTS}::test_an_update_that_is_merged_at_once",
+    ),
+    broken(
+        "R43",
+        "a process is told by its number alone",
+        _OLD,
+        "if _started(PROC / str(user.pid)) == user.started",
+        "if _started(PROC / str(user.pid))",
+        f"{_OLD_TESTS}::test_another_process_with_the_same_number",
+    ),
+    broken(
+        "R43",
+        "a person's own service is taken for one of the system",
+        _OLD,
+        'if path.startswith("/system.slice/") and name.endswith(".service"):',
+        'if name.endswith(".service"):',
+        f"{_OLD_TESTS}::test_the_service_of_a_process",
+    ),
+)
