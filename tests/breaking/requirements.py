@@ -15,6 +15,8 @@ _CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
 _CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
 _NEEDS_TESTS = "tests/unit/update/test_needs.py"
 _PUBLISHED_TESTS = "tests/unit/publish/test_published_needs.py"
+_RULES = "tukit_sysext/update/requirement_rules.py"
+_RULES_TESTS = "tests/unit/update/test_requirement_rules.py"
 _DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
 _DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
@@ -207,5 +209,21 @@ DEFENCES: tuple[Defence, ...] = (
         "            given=self._given(image),\n",
         "",
         f"{_PUBLISHED_TESTS}::test_what_the_publisher_states_is_kept",
+    ),
+    broken(
+        "R53",
+        "what nobody knows is told as missing",
+        _RULES,
+        "    if isinstance(there, Unknown):\n",
+        "    if False:\n",
+        f"{_RULES_TESTS}::test_a_requirement_of_which_nobody_knows",
+    ),
+    broken(
+        "R53",
+        "what the version in use does without is told as speaking against an image",
+        _RULES,
+        "fits=need not in worse, system=system, image=need",
+        "fits=False, system=system, image=need",
+        f"{_RULES_TESTS}::test_needs_that_speak_against_none",
     ),
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
@@ -26,12 +27,16 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
-from tukit_sysext.update.explain import Explained, Rule, Side
+from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan, decide
 from tukit_sysext.update.report import system_name
+from tukit_sysext.update.rule import Rule, Side
 from tukit_sysext.update.search import Resolver
 
+_SHOWN_OF_A_RULE = 5
+_TOLD_UNKNOWN = (Side.CONTENT, Side.REQUIRED, Side.STATED, Side.NEEDS)
+"""Rules of which it is told that nobody knows."""
 _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
 
@@ -156,6 +161,10 @@ _NAMES = {
     Side.VERSION: "Version=",
     Side.SERIES: "Series=",
     Side.BLOCK: "Block=",
+    Side.HIDES: "hides",
+    Side.REQUIRED: "Requires=",
+    Side.STATED: "its publisher requires",
+    Side.NEEDS: "needs",
     Side.PLUGIN: "further checks",
     "release-data": "os-release",
     "scope": "SYSEXT_SCOPE",
@@ -181,14 +190,24 @@ def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     candidate = item.option.candidate
     origin = candidate.source if candidate is not None else "(store)"
     yield Toned(item.option.shown, Tone.STRONG), f"{origin}{linked}", stands, "", ""
-    for rule in item.rules:
-        if rule.fits is None and rule.rule != Side.CONTENT:
+    for rule in _bounded(item.rules):
+        if rule.fits is None and rule.rule not in _TOLD_UNKNOWN:
             continue
         nothing_compared = rule.rule == "release-data" or (rule.system is None and rule.image is None)
         if rule.fits and nothing_compared:
             continue
         verdict = "" if rule.fits is None else (Toned("no", Tone.BAD) if not rule.fits else Toned("ok", Tone.GOOD))
         yield "", f"  {_NAMES.get(rule.rule, rule.rule)}", verdict, rule.system or "-", rule.image or "-"
+
+
+def _bounded(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Of what an image needs or hides, which may be much, the first ones."""
+    for rule, many in groupby(rules, key=lambda rule: rule.rule):
+        told = list(many)
+        yield from told[:_SHOWN_OF_A_RULE]
+        if len(told) > _SHOWN_OF_A_RULE:
+            fits = False if any(each.fits is False for each in told[_SHOWN_OF_A_RULE:]) else told[-1].fits
+            yield Rule(rule=rule, fits=fits, image=f"and {len(told) - _SHOWN_OF_A_RULE} more; --json has them all")
 
 
 def _conclusion(explanation: _Explanation) -> str:
@@ -198,6 +217,8 @@ def _conclusion(explanation: _Explanation) -> str:
     usable = [each for each in chosen if each.usable]
     what = f"{name} {version}".rstrip() if version else name
     if not usable and any(each.option.version == taken for each in chosen):
+        if explanation.plan.lacks:
+            return Toned(f"{name} {taken} is used all the same, as nothing lacks less (Needs=warn)", Tone.NOTICE)
         return f"{name} {taken} stays, as it is linked and fits; it would not be chosen now"
     if not usable:
         which = "it" if version or len(chosen) == 1 else "every version"

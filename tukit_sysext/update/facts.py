@@ -99,6 +99,9 @@ class Offers(Protocol):
         of the system provide.
         """
 
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        """All needs that the system does not meet, whatever the version in use does."""
+
     def in_words(self, need: str) -> str:
         """Who met a need so far, and that nobody does now."""
 

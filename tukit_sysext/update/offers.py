@@ -56,10 +56,7 @@ class SystemsOffers:
 
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """See Offers."""
-        key = (name, version, contents)
-        if key not in self._lacking:
-            self._lacking[key] = self._lacks(contents, self._ground, name, version)
-        lacking = self._lacking[key] - others
+        lacking = self.lacks(name, version, contents, others)
         if not lacking:
             return lacking
         if name not in self._before:
@@ -68,6 +65,13 @@ class SystemsOffers:
         if isinstance(before, Unknown):
             return frozenset()
         return lacking - (before or frozenset())
+
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._lacking:
+            self._lacking[key] = self._lacks(contents, self._ground, name, version)
+        return self._lacking[key] - others
 
     def in_words(self, need: str) -> str:
         """See Offers."""

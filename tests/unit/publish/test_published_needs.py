@@ -151,3 +151,16 @@ def test_more_than_a_description_may_say(
     assert "needs" not in described(publisher)
     assert f"{IMAGE}: its description does not say what it needs, as that is more" in capsys.readouterr().err
     again(publisher)
+
+
+def test_a_machine_knows_before_it_downloads(publisher: Publisher) -> None:
+    """By what publish wrote: nothing is fetched to find it out."""
+    publisher.image("gdb", "1.0", files=FILES, manifest="mkosi")
+    path = publisher.folder / "gdb-1.0.x86-64.manifest"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "requires": ["libnone.so.1"]}))
+    publisher.run()
+
+    done = publisher.machine.command("why-not", "gdb", "--json")
+    (version,) = json.loads(done.stdout)["versions"]
+    rules = {rule["rule"]: rule for rule in version["rules"]}
+    assert rules["stated"]["image"] == "libnone.so.1"

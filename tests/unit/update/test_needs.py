@@ -32,6 +32,9 @@ class PlainOffers:
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         return frozenset(contents.needs) - self.has - others - (self.before or frozenset())
 
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        return frozenset(contents.needs) - self.has - others
+
     def in_words(self, need: str) -> str:
         return f"package libunwind8 provides it in 20261120, nothing does in 20261215 ({need})"
 
