@@ -23,6 +23,7 @@ from tests.breaking import (
     reaching,
     requirements,
     selinux,
+    shadowing,
     snapshots,
     tools,
     ways,
@@ -52,4 +53,5 @@ DEFENCES: tuple[Defence, ...] = (
     *packages.DEFENCES,
     *requirements.DEFENCES,
     *merging.DEFENCES,
+    *shadowing.DEFENCES,
 )

@@ -104,7 +104,7 @@ def _build(folder: Path, root: Path) -> None:
         for version in RELEASES:
             (folder / version).mkdir()
             for number, rpm in enumerate(_packages(version, Path(scratch))):
-                _build_rpm(rpm, folder / version, Path(scratch) / f"{version}-{number}")
+                build_package(rpm, folder / version, Path(scratch) / f"{version}-{number}")
     script = 'mount --bind "$1" "$2/mnt" && for each in $3; do chroot "$2" createrepo_c --quiet "/mnt/$each"; done'
     argv = ["sh", "-ec", script, "sh", str(folder), str(root), " ".join(RELEASES)]
     base.run_step(argv, "making repositories")
@@ -184,7 +184,8 @@ _DEFINES = {
 }
 
 
-def _build_rpm(rpm: Rpm, target: Path, scratch: Path) -> None:
+def build_package(rpm: Rpm, target: Path, scratch: Path) -> None:
+    """Build a package into a folder; ``scratch`` is another one, which is made."""
     root = scratch / "files"
     root.mkdir(parents=True)
     for path, content in (rpm.files or {}).items():

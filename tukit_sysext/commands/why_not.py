@@ -35,7 +35,7 @@ from tukit_sysext.update.rule import Rule, Side
 from tukit_sysext.update.search import Resolver
 
 _SHOWN_OF_A_RULE = 5
-_TOLD_UNKNOWN = (Side.CONTENT, Side.REQUIRED, Side.STATED, Side.NEEDS)
+_TOLD_UNKNOWN = (Side.CONTENT, Side.REQUIRED, Side.STATED, Side.NEEDS, Side.NOTE)
 """Rules of which it is told that nobody knows."""
 _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
@@ -165,6 +165,8 @@ _NAMES = {
     Side.REQUIRED: "Requires=",
     Side.STATED: "its publisher requires",
     Side.NEEDS: "needs",
+    Side.SHADOW: "Shadow=",
+    Side.NOTE: "note",
     Side.PLUGIN: "further checks",
     "release-data": "os-release",
     "scope": "SYSEXT_SCOPE",

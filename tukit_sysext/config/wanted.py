@@ -15,6 +15,8 @@ MatchPattern= files of these names alone are the image, as in sysupdate.d(5); el
 Requires=     what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
 Needs=        where only versions are left that lack something which the version in use has: ``warn`` (default) takes
               one and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
+Shadow=       what an older package of it than the system's, or a file that another linked image has otherwise, means:
+              ``warn`` (default) says so, ``refuse`` counts the version as unfitting, ``ignore`` does not look
 State=        ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ============= ====================================================================================================
 """
@@ -52,8 +54,8 @@ class State(StrEnum):
     REMOVED = "removed"
 
 
-class Needs(StrEnum):
-    """What happens where only versions are left that lack something in the system."""
+class Attitude(StrEnum):
+    """What follows where a version would lack something, or hide something that is newer."""
 
     WARN = "warn"
     REFUSE = "refuse"
@@ -80,7 +82,8 @@ class WantedImage:
     blocked: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
-    needs: Needs = Needs.WARN
+    needs: Attitude = Attitude.WARN
+    shadow: Attitude = Attitude.WARN
     state: State = State.WANTED
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
@@ -131,9 +134,9 @@ def _state(text: str) -> State:
         raise ValueError("expected wanted or removed") from None
 
 
-def _needs(text: str) -> Needs:
+def _attitude(text: str) -> Attitude:
     try:
-        return Needs(text)
+        return Attitude(text)
     except ValueError:
         raise ValueError("expected warn, refuse or ignore") from None
 
@@ -153,7 +156,8 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         blocked=keys.take_all(SECTION, "Block", version),
         patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
-        needs=keys.take(SECTION, "Needs", _needs, Needs.WARN),
+        needs=keys.take(SECTION, "Needs", _attitude, Attitude.WARN),
+        shadow=keys.take(SECTION, "Shadow", _attitude, Attitude.WARN),
         state=keys.take(SECTION, "State", _state, State.WANTED),
     )
     problems = keys.finish()

@@ -23,10 +23,10 @@ from tukit_sysext.system.scratch import scratch_folder
 log = logging.getLogger(__name__)
 
 _UNSHARE = "/usr/bin/unshare"
-_IN_NAMESPACE = (_UNSHARE, "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
+IN_NAMESPACE = (_UNSHARE, "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
 _MOUNT = f'"$1" --mount --read-only "$2" "$3" >/dev/null || exit {NOT_WALKED}; exec "$4" -I -S -c "$5" "$3" "$6"'
 """The mount goes with the last process of its namespace, however that ends."""
-_WALK = "import sys; sys.path.insert(0, sys.argv.pop()); from {module} import main; sys.exit(main(*sys.argv[1:]))"
+WALK = "import sys; sys.path.insert(0, sys.argv.pop()); from {module} import main; sys.exit(main(*sys.argv[1:]))"
 _PACKAGE = Path(__file__).parents[1]
 _TIMEOUT = 60.0
 _CPU_SECONDS = 60
@@ -40,9 +40,9 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
     """
     where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
     descriptors = (image,) if isinstance(image, int) else ()
-    walk = _WALK.format(module=contents_child.__name__)
+    walk = WALK.format(module=contents_child.__name__)
     with scratch_folder(scratch, what="images cannot be looked through") as folder:
-        argv = [*_IN_NAMESPACE, _MOUNT, "sh", inspect_image.DISSECT, where]
+        argv = [*IN_NAMESPACE, _MOUNT, "sh", inspect_image.DISSECT, where]
         argv += [str(folder), sys.executable, walk, str(_PACKAGE.parent)]
         try:
             result = run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, descriptors=descriptors)

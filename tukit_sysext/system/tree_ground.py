@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.ground import Kind
+from tukit_sysext.system.selinux import configured_policy
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.system.tree_packages import Memory, TreePackages
 
@@ -26,6 +27,7 @@ class TreeGround:
         self._scratch = scratch
         self._memory = memory
         self._packages: TreePackages | None = None
+        self._selinux: str | None = None
         self._names: dict[str, Mapping[str, Kind]] = {}
 
     @property
@@ -62,6 +64,17 @@ class TreeGround:
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
         finally:
             os.close(descriptor)
+
+    @property
+    def selinux(self) -> str:
+        """See Ground."""
+        if self._selinux is None:
+            try:
+                self._selinux = configured_policy(self._tree)
+            except UnknownState as error:
+                log.warning("%s: whether images need labels of SELinux is not known", error)
+                self._selinux = ""
+        return self._selinux
 
     def _read(self, folder: str) -> Mapping[str, Kind]:
         try:

@@ -27,6 +27,7 @@ from tukit_sysext.update.options import (
     contents_of,
     damage,
     held_against_needs,
+    held_against_shadow,
     newest_first,
     published,
     same_image,
@@ -128,7 +129,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
-    considered = held_against_needs(facts, wanted, consider(facts, option))
+    considered = held_against_needs(facts, wanted, held_against_shadow(facts, wanted, consider(facts, option)))
     if link is None:
         considered = same_image(facts, wanted, considered)
     configured = tuple(_configured(facts, wanted, option))

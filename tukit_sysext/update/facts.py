@@ -20,6 +20,7 @@ from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.sources.candidate import Candidate, Candidates, Description
 from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.store.image_store import Stored
+from tukit_sysext.store.record import Record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,12 +86,8 @@ def no_objection(*_: object) -> str:
     return ""
 
 
-Lacks = Callable[[Contents, Ground, str, str], frozenset[str]]
-"""Which needs a system does not meet: of an image's contents, the system, the image's name and version."""
-
-
 class Offers(Protocol):
-    """What speaks for and against versions by what they need."""
+    """What speaks for and against versions by what they need, and what they take the place of."""
 
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """Needs that the system does not meet, and that the version in use has met, or has not, where it is in use.
@@ -104,6 +101,15 @@ class Offers(Protocol):
 
     def in_words(self, need: str) -> str:
         """Who met a need so far, and that nobody does now."""
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """What of the system a version replaces with something older, in half sentences."""
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """What people have to know of a version in the system, in half sentences."""
+
+    def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
+        """Which of the files that two images of the store have, as large in both, differ, as far as that is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +128,7 @@ class Facts:
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
+    ``colliding`` why versions are refused that have other files than another linked image, by file name,
     ``not_understood`` files that sources publish whose names say no image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question),
     ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look),
@@ -152,6 +159,7 @@ class Facts:
     ground: Ground | None = field(default=None, compare=False, repr=False)
     offers: Offers | None = field(default=None, compare=False, repr=False)
     tried: Mapping[str, int] = field(default_factory=dict)
+    colliding: Mapping[str, str] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     not_understood: tuple[NotUnderstood, ...] = ()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)

@@ -39,7 +39,7 @@ from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Considered, Option, consider, held_against_needs, same_image, spare
-from tukit_sysext.update.plan import Plan, decide
+from tukit_sysext.update.plan import Plan, decide, refused_collisions
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,10 @@ class Fetching:
         self._complete_records()
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
+            refused = refused_collisions(self._resolver.facts)
+            for image in plan.fetches:
+                if image.chosen is not None and image.chosen.file_name in refused:
+                    self._resolver.tried_in_vain(image.name)
             if until_full and self.lacking_space:
                 break
         return plan

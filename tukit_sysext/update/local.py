@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
@@ -27,7 +28,7 @@ from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import machine_architecture, newest_kernel, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.facts import Facts, Foreign, Lacks, Objection, Offers, TreeFacts, no_objection
+from tukit_sysext.update.facts import Facts, Foreign, Objection, Offers, TreeFacts, no_objection
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
 from tukit_sysext.update.offers import SystemsOffers, open_ground
 from tukit_sysext.update.options import store_names
@@ -71,7 +72,7 @@ class LocalLook:
         self,
         *,
         objection: Objection = no_objection,
-        lacks: Lacks | None = None,
+        plugins: AllPlugins | None = None,
         refused_for: Mapping[str, int] | None = None,
     ) -> Facts:
         """What the files of the tree say; the store is not looked at."""
@@ -90,7 +91,7 @@ class LocalLook:
             blocked=self.configuration.settings.blocked,
             objection=objection,
             ground=self.ground,
-            offers=self.offers(tree.release, lacks) if lacks is not None else None,
+            offers=self.offers(tree.release, plugins) if plugins is not None else None,
         )
 
     @property
@@ -103,13 +104,13 @@ class LocalLook:
                 log.warning("what images would be merged over is not known: %s", error)
         return self._ground
 
-    def offers(self, release: ReleaseData | None, lacks: Lacks) -> Offers | None:
+    def offers(self, release: ReleaseData | None, plugins: AllPlugins) -> Offers | None:
         """What systems offer to images; ``release`` is that of this one."""
         if self.ground is None:
             return None
         called = (release.get("VERSION_ID") if release is not None else None) or "the new system"
         return SystemsOffers(
-            self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), lacks=lacks
+            self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), plugins=plugins
         )
 
     def naming(self, facts: Facts, names: Collection[str] = ()) -> Naming:

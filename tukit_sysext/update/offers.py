@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext import __version__
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.capabilities import Package, Unknown
@@ -20,12 +21,16 @@ from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots.snapper import running_snapshot
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.store.image_store import Store
+from tukit_sysext.store.record import Record
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.system.tree_ground import TreeGround
-from tukit_sysext.update.facts import Lacks
+from tukit_sysext.update.comparing import ComparedImages
 from tukit_sysext.update.in_use import SystemInUse
 
 log = logging.getLogger(__name__)
+
+_Version = tuple[str, str, Contents]
+"""An image's name, its version, and what it has and needs."""
 
 
 class SystemsOffers:
@@ -42,16 +47,19 @@ class SystemsOffers:
         *,
         store: Store,
         systems: Callable[[], Sequence[SystemInUse]],
-        lacks: Lacks,
+        plugins: AllPlugins,
     ) -> None:
         self._machine = machine
         self._ground = ground
         self._called = called
         self._store = store
         self._systems = systems
-        self._lacks = lacks
+        self._plugins = plugins
         self._grounds: dict[Path, Ground | None] = {}
-        self._lacking: dict[tuple[str, str, Contents], frozenset[str]] = {}
+        self._lacking: dict[_Version, frozenset[str]] = {}
+        self._shadows: dict[_Version, tuple[str, ...]] = {}
+        self._warnings: dict[_Version, tuple[str, ...]] = {}
+        self._compared = ComparedImages(machine, store)
         self._before: dict[str, frozenset[str] | Unknown | None] = {}
 
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
@@ -70,7 +78,7 @@ class SystemsOffers:
         """See Offers."""
         key = (name, version, contents)
         if key not in self._lacking:
-            self._lacking[key] = self._lacks(contents, self._ground, name, version)
+            self._lacking[key] = self._plugins.lacks(contents, self._ground, name, version)
         return self._lacking[key] - others
 
     def in_words(self, need: str) -> str:
@@ -82,6 +90,24 @@ class SystemsOffers:
                 what = f"package {provider.name} provides" if provider.evr else f"{provider.name} meets"
                 return f"{what} it in {_label(system)}, nothing does in {self._called}"
         return f"nothing provides it in {self._called}"
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._shadows:
+            self._shadows[key] = self._plugins.shadows(contents, self._ground, name, version)
+        return self._shadows[key]
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._warnings:
+            self._warnings[key] = self._plugins.warns(contents, self._ground, name, version)
+        return self._warnings[key]
+
+    def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
+        """See Offers."""
+        return self._compared.differing(one, other, paths)
 
     def _lacked(self, name: str) -> frozenset[str] | Unknown | None:
         """What the version in use lacks where it is in use; None where there is none, and none is linked."""
@@ -95,7 +121,7 @@ class SystemsOffers:
                 contents = stored.record.contents if stored.record is not None else None
                 if contents is None or ground is None:
                     return Unknown.UNKNOWN
-                lacking = self._lacks(contents, ground, name, stored.version)
+                lacking = self._plugins.lacks(contents, ground, name, stored.version)
                 found = lacking if found is None else found | lacking
         return found
 

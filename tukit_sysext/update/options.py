@@ -9,7 +9,7 @@ from functools import cmp_to_key, lru_cache
 from itertools import groupby
 
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
-from tukit_sysext.config.wanted import Needs, State, WantedImage
+from tukit_sysext.config.wanted import Attitude, State, WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.image_names import calls_itself, unpacked_name
 from tukit_sysext.rules.matching import Compatibility, Host, check
@@ -240,13 +240,30 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     against = wanted.disallows(option.version)
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
-    return held_against_needs(facts, wanted, consider(facts, option))
+    return held_against_needs(facts, wanted, held_against_shadow(facts, wanted, consider(facts, option)))
+
+
+def held_against_shadow(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
+    """What is known of an option that fits, unless Shadow= refuses what it takes the place of.
+
+    Other versions are looked at then.
+    """
+    option, offers = considered.option, facts.offers
+    if wanted.shadow is not Attitude.REFUSE or offers is None or considered.standing is not Standing.FITS:
+        return considered
+    reason, contents = facts.colliding.get(option.file_name, ""), contents_of(facts, option)
+    if not reason and contents is not None:
+        reason = "; ".join(offers.shadows(wanted.name, option.version, contents))
+    if not reason:
+        return considered
+    unfit = replace(considered, standing=Standing.DOES_NOT_FIT, reason=f"{reason}, which Shadow= refuses")
+    return _doubted(unfit, early=False) if _anybody_may_have_described(facts, option) else unfit
 
 
 def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
     """What is known of an option that fits, once it is held against what the system lacks of what it needs."""
     contents = contents_of(facts, considered.option)
-    if facts.offers is None or contents is None or wanted.needs is Needs.IGNORE:
+    if facts.offers is None or contents is None or wanted.needs is Attitude.IGNORE:
         return considered
     if considered.standing is not Standing.FITS:
         return considered
@@ -256,11 +273,16 @@ def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered
         return considered
     reason = "; ".join(needs_in_words(facts.offers, missing))
     lacking = replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
-    known = facts.known.get(considered.option.key)
-    only_described = contents.described and not considered.option.whole
-    if only_described and known is not None and not known.vouched:
+    if _anybody_may_have_described(facts, considered.option):
         return _doubted(replace(lacking, missing=()), early=False)
     return lacking
+
+
+def _anybody_may_have_described(facts: Facts, option: Option) -> bool:
+    """Whether what an option has and needs is known by a description alone, for which nobody vouches."""
+    contents, known = contents_of(facts, option), facts.known.get(option.key)
+    described = contents is not None and contents.described and not option.whole
+    return described and known is not None and not known.vouched
 
 
 def needs_in_words(offers: Offers, missing: Sequence[str]) -> Iterator[str]:

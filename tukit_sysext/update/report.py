@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import ImagePlan
+from tukit_sysext.update.plan import Action, ImagePlan
 
 _MOST = 5
 
@@ -48,11 +48,12 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
             yield f"tukit-sysext: {image.name}: {image.chosen.shown} serves, as {image.not_had}"
 
 
-def lacking_lines(outcome: Outcome) -> Iterator[str]:
-    """Images that lack something in the new system. For standard error."""
+def warning_lines(outcome: Outcome) -> Iterator[str]:
+    """What images lack or take the place of, and what is to be known of those that are new. For standard error."""
     for image in outcome.plan.images:
-        if image.lacks:
-            yield f"tukit-sysext: {image.name}: {image.lacks}"
+        notes = image.notes if image.action is not Action.KEEP else ()
+        for text in filter(None, (image.lacks, *image.shadows, *notes)):
+            yield f"tukit-sysext: {image.name}: {text}"
 
 
 def source_lines(outcome: Outcome, said: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What an image hides, requires and needs in a system, each with the values of both sides. Pure.
+"""What an image hides, requires, needs and takes the place of in a system, each with the values of both sides. Pure.
 
 It says with details what the built-in plugin decides in a word. Nothing is said where nobody may look at the system.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tukit_sysext.config.wanted import Needs, WantedImage
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.requirements.capabilities import Package, Unknown
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
@@ -33,6 +33,7 @@ def requirement_rules(facts: Facts, name: str, version: str, contents: Contents 
     yield from (_required(Side.STATED, requirement, ground) for requirement in stated)
     if contents is not None:
         yield from _needs(facts, wanted, name, version, contents)
+        yield from _shadows(facts, wanted, name, version, contents)
 
 
 def _hides(contents: Contents, ground: Ground) -> Iterator[Rule]:
@@ -68,13 +69,23 @@ def _needs(facts: Facts, wanted: WantedImage | None, name: str, version: str, co
         several = "s" if len(contents.needs) > 1 else ""
         yield Rule(rule=Side.NEEDS, fits=known or None, system=system, image=f"{len(contents.needs)} need{several}")
         return
-    ignored = wanted is not None and wanted.needs is Needs.IGNORE
+    ignored = wanted is not None and wanted.needs is Attitude.IGNORE
     worse = frozenset[str]() if ignored else offers.worse(name, version, contents, others)
     for need in sorted(lacking, key=lambda need: (need not in worse, need)):
         system = offers.in_words(need)
         if need not in worse:
             system += " (Needs=ignore)" if ignored else "; the version in use does without it, or is not known"
         yield Rule(rule=Side.NEEDS, fits=need not in worse, system=system, image=need)
+
+
+def _shadows(facts: Facts, wanted: WantedImage | None, name: str, version: str, contents: Contents) -> Iterator[Rule]:
+    if facts.offers is None:
+        return
+    attitude = wanted.shadow if wanted is not None else Attitude.WARN
+    for text in facts.offers.shadows(name, version, contents):
+        fits = attitude is not Attitude.REFUSE
+        yield Rule(rule=Side.SHADOW, fits=fits, system=f"Shadow={attitude}", image=text)
+    yield from (Rule(rule=Side.NOTE, fits=None, image=text) for text in facts.offers.warnings(name, version, contents))
 
 
 def _unknown(ground: Ground) -> str:

@@ -33,6 +33,10 @@ class Side(StrEnum):
     """What its publisher requires for it."""
     NEEDS = "needs"
     """What was found out of its files, held against the version in use."""
+    SHADOW = "shadow"
+    """What of the system it replaces with something older."""
+    NOTE = "note"
+    """What people have to know of it; it speaks against nothing."""
     PLUGIN = "plugin"
 
 

@@ -60,7 +60,7 @@ class Resolver:
             for name, settings in self.configuration.sources.items()
             if name not in self.sources or not settings.trusted
         }
-        facts = self._look.facts(objection=plugins.objection, lacks=plugins.lacks, refused_for=refused_for)
+        facts = self._look.facts(objection=plugins.objection, plugins=plugins, refused_for=refused_for)
         self._facts = replace(facts, unusable=unusable)
 
     @property

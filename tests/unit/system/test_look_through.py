@@ -164,7 +164,7 @@ def test_a_fault_of_what_looks_is_an_error(
 ) -> None:
     """It would look through no other image either."""
     image = make_image(tmp_path, "foo", "1", release={"ID": "x"}, manifest=None)
-    monkeypatch.setattr(look_through_module, "_WALK", "raise RuntimeError('not as it was')")
+    monkeypatch.setattr(look_through_module, "WALK", "raise RuntimeError('not as it was')")
 
     assert look_through_or_say(image, called="foo 1", scratch=tmp_path / "scratch") is None
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [

@@ -20,6 +20,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.update import fetch, local, offers
+from tukit_sysext.update.options import MOST_TRIED
 
 pytestmark = pytest.mark.root
 
@@ -171,3 +172,18 @@ def test_what_nobody_vouches_for_is_not_kept(site: Site) -> None:
     assert record is not None
     assert record.contents is not None
     assert (record.contents.stated, record.contents.packages) == ((), ())
+
+
+def test_versions_that_collide_are_not_all_fetched(tmp_path: Path, hook_process: None) -> None:
+    """What is only seen once an image is here has an end, as where contents do not fit (MOST_TRIED)."""
+    site = Site(tmp_path, "[Image]\nShadow=refuse\n")
+    make_tree(site.tree(NUMBER), {"etc/tukit-sysext/images.d/base.conf": "[Image]\n"})
+    make_image(site.images, "base", "1", release=LEVEL, files={"bin/tool": "base"})
+    for version in range(1, MOST_TRIED + 3):
+        site.image(str(version), {"bin/tool": f"debug {version}"})
+
+    site.update()
+
+    assert site.linked() is None
+    fetched = sorted(path.name for path in site.layout.store.glob("debug-*"))
+    assert fetched == [f"debug-{version}.x86-64.raw" for version in range(3, MOST_TRIED + 3)]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.requirements.grounds import PlainGround, PlainPackages, offering
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.requirements.requirement import Requirement
@@ -26,8 +27,11 @@ from tukit_sysext.update.offers import AnswersInCache, SystemsOffers
 OLD, NEW, EXOTIC = "libunwind.so.8()(64bit)", "libunwind.so.9()(64bit)", "libexotic.so.1()(64bit)"
 
 
-def lacks(contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
-    return frozenset(need for need in contents.needs if ground.packages.provides(Requirement(need)) is None)
+class Lacking(Plugins):
+    """Plugins that say what packages tell alone."""
+
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
+        return frozenset(need for need in contents.needs if ground.packages.provides(Requirement(need)) is None)
 
 
 class Systems:
@@ -53,7 +57,7 @@ class Systems:
         systems: Sequence[SystemInUse] = (running,)
         self.offers = SystemsOffers(
             site.machine, PlainGround(packages=offering(NEW)), "20261215", store=store, systems=lambda: systems,
-            lacks=lacks,
+            plugins=Lacking(),
         )  # fmt: skip
 
     def worse(self, *needs: str, name: str = "gdb", others: frozenset[str] = frozenset()) -> frozenset[str]:

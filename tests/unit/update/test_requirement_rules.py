@@ -10,7 +10,7 @@ import pytest
 from tests.unit.requirements.grounds import PlainGround, PlainPackages, folder
 from tests.unit.update.samples import candidate, facts, level, stored, want
 from tests.unit.update.test_needs import PlainOffers
-from tukit_sysext.config.wanted import Needs, WantedImage
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.requirements.contents import Contents, pack
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.sources.candidate import Description, Standing
@@ -108,7 +108,7 @@ def test_needs_that_speak_against_none() -> None:
     same = PlainOffers(before=frozenset(contents.needs))
     for made, why in (
         (given(contents, offers=same), "the version in use does without it"),
-        (given(contents, wanted=want(needs=Needs.IGNORE)), "Needs=ignore"),
+        (given(contents, wanted=want(needs=Attitude.IGNORE)), "Needs=ignore"),
     ):
         (rule,) = rules(made, Side.NEEDS)
         assert (rule.fits, rule.image, explained(made).usable) == (True, "libexotic.so.1", True)
@@ -156,3 +156,26 @@ def test_of_an_image_of_the_store() -> None:
     made = replace(given(Contents()), candidates=(), stored={image.file_name: replace(image, record=record)})
 
     assert [rule.image for rule in rules(made, Side.STATED)] == ["glibc >= 2.40"]
+
+
+class Older(PlainOffers):
+    """A system that a version would replace something newer of."""
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        return ("its openssl-3.1 is older",)
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        return ("it has no labels",)
+
+
+@pytest.mark.parametrize(
+    ("attitude", "fits"), [(Attitude.WARN, True), (Attitude.IGNORE, True), (Attitude.REFUSE, False)]
+)
+def test_what_it_takes_the_place_of(attitude: Attitude, *, fits: bool) -> None:
+    version = given(Contents(), wanted=want(shadow=attitude), offers=Older())
+
+    assert rules(version, Side.SHADOW, Side.NOTE, Side.PLUGIN) == [
+        Rule(rule="shadow", fits=fits, system=f"Shadow={attitude}", image="its openssl-3.1 is older"),
+        Rule(rule="note", fits=None, image="it has no labels"),
+    ]
+    assert explained(version).usable is fits
