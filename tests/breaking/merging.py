@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a merge does beside the images: the rows R40 to R43."""
+"""What a merge does beside the images: the rows R40 to R44."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _UNIT = "tukit_sysext/system/merge_unit.py"
 _BESIDE = "tukit_sysext/commands/common/beside_merge.py"
 _AFTER = "tukit_sysext/requirements/after_merge.py"
 _OLD = "tukit_sysext/system/old_files.py"
+_PACK = "tukit_sysext/change/pack_folder.py"
+_PACK_TESTS = "tests/unit/change/test_pack_folder.py"
 _MERGE_TESTS = "tests/unit/system/test_merge.py"
 _MODE_TESTS = "tests/unit/system/test_merge_mode.py"
 _AFTER_TESTS = "tests/unit/requirements/test_after_merge.py"
@@ -117,5 +119,21 @@ DEFENCES: tuple[Defence, ...] = (
         'if path.startswith("/system.slice/") and name.endswith(".service"):',
         'if name.endswith(".service"):',
         f"{_OLD_TESTS}::test_the_service_of_a_process",
+    ),
+    broken(
+        "R44",
+        "files of a folder are packed with the labels of /etc",
+        _PACK,
+        ', "-xattrs-exclude", "^security[.]selinux$", "-pf", labels.name]',
+        "]",
+        f"{_PACK_TESTS}::test_labels_of_the_folder_do_not_count",
+    ),
+    broken(
+        "R44",
+        "a folder is packed without labels, and nobody says so",
+        "tukit_sysext/change/adopt_entry.py",
+        "(_conflict(wanted, record.version), unlabelled)",
+        "(_conflict(wanted, record.version),)",
+        f"{_PACK_TESTS}::test_adopt_says_that_labels_are_missing",
     ),
 )

@@ -25,7 +25,7 @@ EXPECTED += ["R1", "R2", "R3", "R4"]
 EXPECTED += ["R10", "R11", "R12", "R13"]
 EXPECTED += ["R20", "R21", "R22", "R23"]
 EXPECTED += ["R30", "R31", "R32"]
-EXPECTED += ["R40", "R41", "R42", "R43"]
+EXPECTED += ["R40", "R41", "R42", "R43", "R44"]
 EXPECTED += ["R50", "R51", "R52", "R53"]
 EXPECTED += ["N30", "N31", "N32", "N33"]
 

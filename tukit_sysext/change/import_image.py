@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.change.pack_folder import pack
+from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import Share, time_text
@@ -22,8 +23,8 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
+from tukit_sysext.system.label import policy_lookup
 from tukit_sysext.system.look_through import look_through_or_say
-from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 
 SOURCE = "adopted"
@@ -31,9 +32,6 @@ SOURCE = "adopted"
 
 UNKNOWN_VERSION = "0"
 """The version of an image that says none: every published one is newer."""
-
-_PACK = "/usr/bin/mksquashfs"
-_PACK_TIMEOUT = 3600.0
 
 
 class Importer:
@@ -62,10 +60,10 @@ class Importer:
             raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
         return self._recorded(file_name)
 
-    def of_directory(self, folder: Path, called: str, stem: str) -> Record:
-        """Pack a directory, and copy that. ``called`` as for :meth:`of_file`."""
-        with self._packed(folder) as image:
-            return self.of_file(image, called, stem)
+    def of_directory(self, folder: Path, called: str, stem: str) -> tuple[Record, str]:
+        """Pack a directory, and copy that. ``called`` as for :meth:`of_file`; with what is to be known of it."""
+        with self._packed(folder) as (image, note):
+            return self.of_file(image, called, stem), note
 
     def of_file(self, path: Path, called: str, stem: str) -> Record:
         """Copy an image file into the store; ``called`` is the file name that may tell its name and version."""
@@ -105,34 +103,14 @@ class Importer:
         return stored.record
 
     @contextmanager
-    def _packed(self, folder: Path) -> Iterator[Path]:
-        """A squashfs image of a directory."""
-        check_packable(folder)
+    def _packed(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """An image of a directory, and what is to be known of it."""
         make_directory(self._layout.state)
         image = self._layout.state / f".adopt-{os.getpid()}.raw"
         try:
-            # the same directory gives the same image: it may be in another tree, or come back with a rollback
-            same = ("-mkfs-time", "0")
-            argv = [_PACK, str(folder), str(image), *same, "-noappend", "-no-progress", "-quiet"]
-            result = run(argv, timeout=_PACK_TIMEOUT)
-            if result.status != 0:
-                raise ImageBroken(f"{folder}: cannot be packed: {result.messages.strip() or result.output.strip()}")
-            yield image
-        except TimedOut as error:
-            raise ImageBroken(f"{folder}: cannot be packed: {error}") from error
+            yield image, pack(folder, image, policy_lookup())
         finally:
             image.unlink(missing_ok=True)
-
-
-def check_packable(folder: Path) -> None:
-    """Raises TukitSysextError where a directory cannot be packed."""
-    if not os.access(_PACK, os.X_OK):
-        raise TukitSysextError(
-            f"{folder}: a directory has to be packed into an image, which needs {_PACK}",
-            next_step=(
-                "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
-            ),
-        )
 
 
 def name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:
