@@ -29,7 +29,7 @@ from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, ImagePlan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, decide, refused_collisions
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.rule import Rule, Side
 from tukit_sysext.update.search import Resolver
@@ -97,13 +97,15 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
+    facts = replace(facts, wanted={**wanted, name: meant})  # the others are as they are linked
+    facts = replace(facts, colliding=refused_collisions(facts))
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)
     chosen = [each for each in versions if not version or compare(each.option.version, version) == 0]
     if version and not chosen:
         raise _no_such_version(name, version, versions)
-    (plan,) = decide(facts).images
+    (plan,) = (image for image in decide(facts).images if image.name == name)
     return _Explanation(
         target=target,
         facts=facts,
@@ -147,6 +149,10 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     yield _conclusion(explanation)
     if explanation.not_had:
         yield Toned(f"When this tree was changed last, {explanation.not_had}", Tone.BAD)
+    rules = {rule.image for each in shown for rule in each.rules}
+    for text in explanation.plan.shadows:
+        if text not in rules and text not in explanation.not_had:
+            yield Toned(f"{explanation.taken}: {text}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
             damage = f"{each.option.shown} is linked, but {each.damage}"
@@ -250,6 +256,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
         "taken": explanation.taken,
         "shown_taken": explanation.plan.chosen.shown if explanation.plan.chosen is not None else None,
         "not_had": explanation.not_had or None,
+        "warnings": list(explanation.plan.warnings),
         "versions": [
             {
                 "version": each.option.version,

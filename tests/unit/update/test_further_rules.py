@@ -187,3 +187,23 @@ def test_versions_that_collide_are_not_all_fetched(tmp_path: Path, hook_process:
     assert site.linked() is None
     fetched = sorted(path.name for path in site.layout.store.glob("debug-*"))
     assert fetched == [f"debug-{version}.x86-64.raw" for version in range(3, MOST_TRIED + 3)]
+
+
+def test_why_not_tells_of_a_file_that_another_image_has_otherwise(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = site.tree(NUMBER)
+    make_tree(tree, {"etc/tukit-sysext/images.d/base.conf": "[Image]\n"})
+    make_image(site.images, "base", "1", release=LEVEL, files={"bin/tool": "base"})
+    site.image("1", {"bin/tool": "debug"})
+    assert site.update() is ExitStatus.DONE
+    assert "tukit-sysext: debug: it hides /usr/bin/tool of base 1" in capsys.readouterr().err
+
+    site.command("why-not", "debug", "--root", str(tree))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("it hides /usr/bin/tool of base 1, which differs") == 1
+
+    make_tree(tree, {"etc/tukit-sysext/images.d/debug.conf": "[Image]\nShadow=refuse\n"})
+    site.command("why-not", "debug", "--root", str(tree))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it hides /usr/bin/tool of base 1, which differs: the last name is on top, which Shadow= refuses" in said
