@@ -142,6 +142,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R32",
+        "what is to be known of an image is told in each update",
+        _PLAN,
+        "        return self.notes if self.action is not Action.KEEP else ()\n",
+        "        return self.notes\n",
+        f"{_PLAN_TESTS}::test_what_comes_is_told_with_what_has_to_be_known_of_it",
+    ),
+    broken(
+        "R32",
         "a policy that is not loaded counts",
         "tukit_sysext/system/selinux.py",
         'in ("enforcing", "permissive") and',

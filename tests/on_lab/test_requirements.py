@@ -103,15 +103,19 @@ def test_an_older_package_and_two_images_with_one_path(start_lab: StartLab, our_
         site.want(name)
     site.want("crypto")
     older = "crypto: its openssl-3.1.4-1 is older than openssl-3.2.3-1 of the system, and hides /usr/bin/openssl"
+    no_label = "crypto: a program or library of it has no SELinux label, with which no service of this system may start"
     on_top = "tool-10: it hides /usr/bin/tool of tool-9 1.0, which differs: the last name is on top"
 
-    for _ in range(2):  # the second time nothing changes, and the comparison is remembered
+    site.write("/etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n")
+    lab.path("/etc/selinux/targeted/policy").mkdir(parents=True)
+    for again in (False, True):  # nothing changes then, and the comparison is remembered
         done = lab.tukit("execute", "touch", "/usr/share/something", check=True)
+        assert (no_label in done.stderr) is not again
         assert [line for line in (older, on_top) if f"tukit-sysext: {line}" not in done.stderr] == [], done.stderr
         lab.reboot()
     for command in ("check", "status"):
         said = " ".join(site.command(command, "--verbose").stdout.split())
-        assert [line for line in (older, on_top) if line.partition(": ")[2] not in said] == [], said
+        assert [line for line in (older, on_top, no_label) if line.partition(": ")[2] not in said] == [], said
     lab.merge()
     assert [lab.run([program]).stdout for program in ("openssl", "tool")] == ["3.1.4\n", "tenn\n"]
     assert lab.run(["rpm", "-q", "--queryformat", "%{VERSION}", "openssl"]).stdout == "3.2.3", "rpm does not see it"

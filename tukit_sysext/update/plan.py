@@ -172,6 +172,11 @@ class ImagePlan:
         return f"{best.option.shown} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
 
     @property
+    def fresh_notes(self) -> tuple[str, ...]:
+        """Of :attr:`notes` those that were not told when it came."""
+        return self.notes if self.action is not Action.KEEP else ()
+
+    @property
     def lacks(self) -> str:
         """What the chosen version lacks in the system, in words; empty where that is nothing, or nobody knows."""
         chosen = next((each for each in self.considered if each.option.file_name == self._file), None)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import Action, ImagePlan
+from tukit_sysext.update.plan import ImagePlan
 
 _MOST = 5
 
@@ -51,8 +51,7 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
 def warning_lines(outcome: Outcome) -> Iterator[str]:
     """What images lack or take the place of, and what is to be known of those that are new. For standard error."""
     for image in outcome.plan.images:
-        notes = image.notes if image.action is not Action.KEEP else ()
-        for text in filter(None, (image.lacks, *image.shadows, *notes)):
+        for text in filter(None, (image.lacks, *image.shadows, *image.fresh_notes)):
             yield f"tukit-sysext: {image.name}: {text}"
 
 
