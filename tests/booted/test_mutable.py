@@ -9,6 +9,7 @@ import pytest
 
 from tests.booted.conftest import Boot
 from tests.booted.machine import Machine
+from tests.booted.units import PROVISION
 from tests.lab import Flavour
 from tests.lab.images import MARKS
 from tests.on_lab.site import OLD, Site
@@ -28,6 +29,7 @@ def set_mode(machine: Machine, text: str) -> None:
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text(f"[Service]\n{text}\n")
     machine.run(["systemctl", "daemon-reload"])
+    machine.run(["systemctl", "reset-failed", _UNIT])  # systemd counts the starts within seconds
     machine.run(["systemctl", "restart", _UNIT])
 
 
@@ -47,7 +49,7 @@ def machine(boot: Boot) -> Machine:
 
 
 def test_a_merge_keeps_its_mode_and_says_what_it_does_not_do(machine: Machine) -> None:
-    """By another start and by an environment of the unit, and by hand; in one machine, as each boot takes its time."""
+    """By another start, by an environment, by hand and by itself; in one machine, as each boot takes its time."""
     site = Site(lab=machine).with_source()
     published(site, "1.0", {})
     site.command("install", "tool", "--now")
@@ -79,4 +81,14 @@ def test_a_merge_keeps_its_mode_and_says_what_it_does_not_do(machine: Machine) -
     site.command("update", "tool", "--now")
 
     assert (machine.merged(), written(machine)) == ({"tool": "1.3"}, "here")
+
+    # what our own units merge where nothing is merged
+    set_mode(machine, "Environment=SYSTEMD_SYSEXT_MUTABLE_MODE=auto")
+    machine.run(["systemctl", "stop", _UNIT])
+    assert written(machine) == "hidden"
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    machine.run(["systemctl", "start", PROVISION])
+
+    assert (machine.merged(), written(machine)) == ({"debug": "1.0", "tool": "1.3"}, "here")
     assert machine.failed_units() == []

@@ -61,6 +61,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_MODE_TESTS}::test_each_mode",
     ),
     broken(
+        "R40",
+        "a unit that fails leaves the system without images",
+        _MERGE,
+        '            log.warning("%s; %s merges without it", error, TOOL)\n',
+        "            raise\n",
+        f"{_MERGE_TESTS}::test_a_unit_that_fails_does_not_leave_the_system_without_images",
+    ),
+    broken(
         "R41",
         "what is merged by itself knows nothing of what was set for the unit",
         _MERGE,

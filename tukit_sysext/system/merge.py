@@ -54,12 +54,17 @@ def refresh() -> None:
     before = modes_now()
     unit = merge_unit()
     if unit is not None and unit.usable:
-        _have(unit.verb)
-        after, unit = modes_now(), merge_unit()
-        # a start without an image to merge is skipped, and leaves what somebody merged by hand
-        left = after and not (unit is not None and unit.active)
-        if not left and not hidden(before, after):
-            return
+        try:
+            _have(unit.verb)
+        except TukitSysextError as error:
+            # a restart that fails has taken away what was merged
+            log.warning("%s; %s merges without it", error, TOOL)
+        else:
+            after, unit = modes_now(), merge_unit()
+            # a start without an image to merge is skipped, and leaves what somebody merged by hand
+            left = after and not (unit is not None and unit.active)
+            if not left and not hidden(before, after):
+                return
     keep = mode_to_keep(before)
     _carry_out([TOOL, *([f"--mutable={keep}"] if keep is not Mode.NO else []), "refresh"])
     if hidden(before, modes_now()):
@@ -85,6 +90,8 @@ _LATER = "what is linked is merged at the next boot; systemd-sysext status tells
 
 
 def _have(verb: str) -> None:
+    """Have systemd do it with its unit; several within seconds are no sign that it fails again and again."""
+    _carry_out([SYSTEMCTL, "--no-ask-password", "reset-failed", UNIT])
     _carry_out([SYSTEMCTL, "--no-ask-password", verb, UNIT])
 
 

@@ -15,6 +15,7 @@ from tukit_sysext.system.merge_unit import MergeUnit, parse_unit
 from tukit_sysext.system.process import ProcessResult
 
 UNIT = "systemd-sysext.service"
+RESET = f"systemctl reset-failed {UNIT}"
 
 
 def shown(
@@ -81,13 +82,17 @@ class System:
 
     unit: MergeUnit | None
     modes: list[dict[str, Mode]]
+    fails: str = "nothing"
     ran: list[str] = field(default_factory=list)
 
     def run(self, argv: Sequence[str], **_: object) -> ProcessResult:
-        self.ran.append(" ".join(word for word in argv if word != "--no-ask-password").replace("/usr/bin/", ""))
+        command = " ".join(word for word in argv if word != "--no-ask-password").replace("/usr/bin/", "")
+        self.ran.append(command)
+        if command == RESET:
+            return ProcessResult(status=0, output="", messages="")
         if len(self.modes) > 1:
             del self.modes[0]
-        return ProcessResult(status=0, output="", messages="")
+        return ProcessResult(status=self.fails in command, output="", messages="Job failed\n")
 
 
 PLAIN, WRITABLE = {"/usr": Mode.NO}, {"/usr": Mode.AUTO}
@@ -107,19 +112,19 @@ _ANOTHER_START = shown(start="systemd-sysext --mutable=yes refresh", drop_in="/e
 @pytest.mark.parametrize(
     ("unit", "modes", "ran"),
     [
-        pytest.param(shown(), [PLAIN], [f"systemctl reload {UNIT}"], id="as systemd has it"),
-        pytest.param(_ANOTHER_START, [WRITABLE], [f"systemctl restart {UNIT}"], id="another start"),
-        pytest.param(shown(active="failed"), [{}, {}], [f"systemctl restart {UNIT}"], id="it failed"),
+        pytest.param(shown(), [PLAIN], [RESET, f"systemctl reload {UNIT}"], id="as systemd has it"),
+        pytest.param(_ANOTHER_START, [WRITABLE], [RESET, f"systemctl restart {UNIT}"], id="another start"),
+        pytest.param(shown(active="failed"), [{}, {}], [RESET, f"systemctl restart {UNIT}"], id="it failed"),
         pytest.param(
             shown(active="inactive"),
             [PLAIN, PLAIN, {}],
-            [f"systemctl restart {UNIT}", "systemd-sysext refresh"],
+            [RESET, f"systemctl restart {UNIT}", "systemd-sysext refresh"],
             id="skipped, and something is merged by hand",
         ),
         pytest.param(
             shown(),
             [WRITABLE, PLAIN, WRITABLE],
-            [f"systemctl reload {UNIT}", "systemd-sysext --mutable=auto refresh"],
+            [RESET, f"systemctl reload {UNIT}", "systemd-sysext --mutable=auto refresh"],
             id="writable by hand",
         ),
         pytest.param(
@@ -137,6 +142,24 @@ def test_what_somebody_asked_for(
     made = system(monkeypatch, unit, *modes)
     merge.refresh()
     assert made.ran == ran
+
+
+def test_a_unit_that_fails_does_not_leave_the_system_without_images(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one with a drop-in that is wrong: its restart took away what was merged."""
+    made = system(monkeypatch, _ANOTHER_START, WRITABLE, {}, WRITABLE)
+    made.fails = "restart"
+    merge.refresh()
+    assert made.ran[1:] == [f"systemctl restart {UNIT}", "systemd-sysext --mutable=auto refresh"]
+    assert f"restart {UNIT}: Job failed; /usr/bin/systemd-sysext merges without it" in caplog.text
+
+
+def test_where_systemd_sysext_fails_too_that_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = system(monkeypatch, shown(), PLAIN)
+    made.fails = "re"
+    with pytest.raises(TukitSysextError, match="systemd-sysext refresh: Job failed"):
+        merge.refresh()
 
 
 def test_what_is_hidden_all_the_same_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -161,7 +184,7 @@ def test_what_is_merged_by_itself_is_merged_as_at_boot(
 ) -> None:
     made = system(monkeypatch, unit, {})
     merge.merge()
-    assert made.ran == [ran]
+    assert [command for command in made.ran if command != RESET] == [ran]
 
 
 def test_what_is_merged_is_never_replaced_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
