@@ -145,7 +145,7 @@ DEFENCES = (
         what="the guard does not note what is left from before the boot",
         edits=(
             (
-                "tukit_sysext/ledger/settling.py",
+                "tukit_sysext/ledger/at_boot.py",
                 "                found_at_boot(ledger, scan.leftovers)\n",
                 "                pass\n",
             ),

@@ -57,6 +57,7 @@ ROOMS = {
     "commands/common": "what several commands use",
     "commands": "one module for each command",
     "entry": "the way in of the hooks",
+    "boot": "the way in of the guard at boot",
     "cli": "the way in of the command line",
 }
 """Folders and the modules beside them, the lowest first, each with what it is for."""
@@ -177,6 +178,7 @@ def with_all_rooms(**modules: Set[str]) -> Imports:
         "all_plugins",
         "plugin_api",
         "entry",
+        "boot",
         "cli",
     }
     plain: dict[str, Set[str]] = {name if name in modules_beside else f"{name}/x": set() for name in ROOMS}

@@ -49,8 +49,6 @@ class _Verified:
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told; 3 with what is lost."""
-    if arguments.stamp is not None:
-        raise UsageError("verify: --stamp goes with --boot alone")
     if arguments.lost:
         if arguments.repair or arguments.json:
             raise UsageError("verify: --lost goes without --repair and --json: status --json has it")

@@ -22,16 +22,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
+from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
 from tukit_sysext.config.values import boolean, component, version
 from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
-from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_pattern
 from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
-
-IMAGES = "images.d"
-SECTION = "Image"
 
 
 class Policy(StrEnum):
@@ -39,13 +36,6 @@ class Policy(StrEnum):
 
     REQUIRED = "required"
     OPTIONAL = "optional"
-
-
-class State(StrEnum):
-    """Whether the image is to be there, or to be taken out."""
-
-    WANTED = "wanted"
-    REMOVED = "removed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,13 +100,6 @@ def _policy(text: str) -> Policy:
         raise ValueError("expected required or optional") from None
 
 
-def _state(text: str) -> State:
-    try:
-        return State(text)
-    except ValueError:
-        raise ValueError("expected wanted or removed") from None
-
-
 def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem, ...]]:
     """What a file says of an image, and what is wrong in it. Never raises for what stands in it."""
     keys = Keys(file)
@@ -131,7 +114,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         prereleases=keys.take(SECTION, "PreReleases", boolean, False),
         blocked=keys.take_all(SECTION, "Block", version),
         patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
-        state=keys.take(SECTION, "State", _state, State.WANTED),
+        state=take_state(keys),
     )
     problems = keys.finish()
     trusted = not any(problem.fault for problem in problems)
@@ -140,15 +123,10 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
 
 def load_wanted(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
-    folder, folder_problems = load_folder(tree, IMAGES)
+    folder, folder_problems = load_intents(tree)
     problems = list(folder_problems)
     images: dict[str, WantedImage] = {}
     for name, file in folder.files.items():
-        try:
-            check_component(name)
-        except NameRefused as error:
-            problems.append(Problem(file=file.path, line=0, message=f"the file's name: {error}"))
-            continue
         images[name], of_file = read(name, file)
         problems += of_file
     return WantedImages(images=images, masked=folder.masked, problems=tuple(problems))

@@ -76,9 +76,7 @@ def read_entries(tree: Tree) -> tuple[Entry, ...]:
             raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")
         try:
             if not os.listdir(etc):
-                raise UnknownState(
-                    f"{tree.path}/etc: empty, as when a snapshot is being made; what it has is not known"
-                )
+                raise UnknownState(f"{tree.path}/etc: empty, as when a snapshot is being made; what it has is not known")
         except OSError as error:
             raise UnknownState(f"{tree.path}/etc: cannot be read: {error.strerror}") from error
         finally:
@@ -255,3 +253,11 @@ class LinkWriter:
         for name in os.listdir(directory):
             if _ours(name):
                 self._unlink(directory, name)
+
+
+def leads_to(entry: Entry, *, tree: Path, root: Path) -> Path:
+    """Where an entry of a tree leads: into /usr and /etc of that tree, with all else into the running system."""
+    if entry.target is None:
+        return tree / entry.folder / entry.name
+    absolute = entry.target if entry.target.startswith("/") else f"/{entry.folder}/{entry.target}"
+    return (tree if absolute.startswith(("/usr/", "/etc/")) else root) / absolute.lstrip("/")

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.prerelease import is_of_series
 from tukit_sysext.sources.candidate import Candidate, Standing

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cmp_to_key, lru_cache
+from functools import cmp_to_key
 from itertools import groupby
 
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.rules.image_names import calls_itself, unpacked_name
-from tukit_sysext.rules.matching import Compatibility, Host, check
+from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.names import handle, published_name, shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import judge
 from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts
@@ -365,21 +367,10 @@ def preferred(versions: Iterable[Considered]) -> Considered | None:
 
 
 def _judge(facts: Facts, option: Option, release: ReleaseData) -> Considered:
-    tree = facts.tree
-    if tree.release is None:
-        reason = "the system has no os-release, nothing can be compared with it"
-        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
-    verdict = verdict_of(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
-    # who checks further can only narrow: what systemd would not merge is not asked for
-    objection = facts.objection(tree.release, release, _name(option), option.version) if verdict.fits else ""
-    standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
-    return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
-
-
-@lru_cache(maxsize=65536)
-def verdict_of(host: Host, release: ReleaseData) -> Compatibility:
-    """What systemd's rule says; asked once of each release, however often the search looks at all versions (row P5)."""
-    return check(host, release)
+    verdict, against = judge(facts.tree, release, _name(option), option.version, facts.objection)
+    standing = Standing.DOES_NOT_FIT if against else Standing.FITS
+    reason = against or (verdict.reason if verdict is not None else "")
+    return Considered(option=option, standing=standing, reason=reason, verdict=verdict)
 
 
 def _name(option: Option) -> str:
