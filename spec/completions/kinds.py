@@ -36,7 +36,6 @@ _ARGUMENTS: Mapping[str, str] = {
     "diff a": "trees",
     "diff b": "trees",
     "history image": "stored",
-    "verify stamp": NOTHING,
     "why image": "stored",
     "sources add name": NOTHING,
     "sources add where": DIRECTORY,

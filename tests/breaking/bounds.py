@@ -23,7 +23,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P5",
         "each round judges everything again",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/snapshots/fitting.py",
         "@lru_cache(maxsize=65536)\ndef verdict_of",
         "@lru_cache(maxsize=0)\ndef verdict_of",
         f"{_LINEAR}::test_each_release_is_judged_once",

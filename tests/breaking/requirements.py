@@ -133,10 +133,10 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R13",
         "answers of another database count",
-        "tukit_sysext/update/offers.py",
+        "tukit_sysext/snapshots/grounds.py",
         'return note if note.get("identity") == self._named(identity) else {}',
         "return note",
-        f"{_OFFERS_TESTS}::test_answers_of_another_database_do_not_count",
+        "tests/unit/snapshots/test_grounds.py::test_answers_of_another_database_do_not_count",
     ),
     broken(
         "R50",

@@ -17,8 +17,9 @@ from tukit_sysext.change.import_image import Importer, name_and_version
 from tukit_sysext.change.pack_folder import check_packable
 from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import Policy, State, WantedImage, load_wanted
+from tukit_sysext.config.wanted import Policy, WantedImage, load_wanted
 from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log

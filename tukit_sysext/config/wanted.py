@@ -27,17 +27,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
+from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
 from tukit_sysext.config.values import boolean, component, version
 from tukit_sysext.requirements.requirement import Requirement, parse_requirement
 from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
-from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_pattern
 from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
-
-IMAGES = "images.d"
-SECTION = "Image"
 
 
 class Policy(StrEnum):
@@ -45,13 +42,6 @@ class Policy(StrEnum):
 
     REQUIRED = "required"
     OPTIONAL = "optional"
-
-
-class State(StrEnum):
-    """Whether the image is to be there, or to be taken out."""
-
-    WANTED = "wanted"
-    REMOVED = "removed"
 
 
 class Attitude(StrEnum):
@@ -127,13 +117,6 @@ def _policy(text: str) -> Policy:
         raise ValueError("expected required or optional") from None
 
 
-def _state(text: str) -> State:
-    try:
-        return State(text)
-    except ValueError:
-        raise ValueError("expected wanted or removed") from None
-
-
 def _attitude(text: str) -> Attitude:
     try:
         return Attitude(text)
@@ -158,7 +141,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
         needs=keys.take(SECTION, "Needs", _attitude, Attitude.WARN),
         shadow=keys.take(SECTION, "Shadow", _attitude, Attitude.WARN),
-        state=keys.take(SECTION, "State", _state, State.WANTED),
+        state=take_state(keys),
     )
     problems = keys.finish()
     trusted = not any(problem.fault for problem in problems)
@@ -167,15 +150,10 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
 
 def load_wanted(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
-    folder, folder_problems = load_folder(tree, IMAGES)
+    folder, folder_problems = load_intents(tree)
     problems = list(folder_problems)
     images: dict[str, WantedImage] = {}
     for name, file in folder.files.items():
-        try:
-            check_component(name)
-        except NameRefused as error:
-            problems.append(Problem(file=file.path, line=0, message=f"the file's name: {error}"))
-            continue
         images[name], of_file = read(name, file)
         problems += of_file
     return WantedImages(images=images, masked=folder.masked, problems=tuple(problems))

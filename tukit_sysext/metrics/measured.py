@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tukit_sysext import __version__
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import State, load_wanted
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Assessment, assess, subjects
 from tukit_sysext.integrity.finding import Finding

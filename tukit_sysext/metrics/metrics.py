@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.early import metrics_of
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.system.small_file import read_small
@@ -25,7 +25,7 @@ def update(machine: Machine) -> bool:
     """
     try:
         with Tree(machine.layout.root) as tree:
-            file = load_configuration(tree).settings.metrics
+            file = metrics_of(tree)
         if file is not None and machine.privileged:
             _write(machine, machine.layout.root / file.lstrip("/"))
         return file is None

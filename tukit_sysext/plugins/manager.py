@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.config.files import NamedPlugins, named_plugins
+from tukit_sysext.config.early import NamedPlugins, named_plugins
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins.builtin import BUILT_IN, built_in
@@ -110,7 +110,7 @@ class Plugins:
         """
         try:
             with Tree(machine.layout.root) as tree:
-                named = named_plugins(tree, "tukit-sysext.conf")
+                named = named_plugins(tree)
         except Exception as error:
             named = NamedPlugins(names=(), unsure=in_words(error))
             log.error("which plugins are named is not known: %s", named.unsure, exc_info=error)

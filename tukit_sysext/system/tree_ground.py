@@ -8,12 +8,14 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.ground import Kind
-from tukit_sysext.system.selinux import configured_policy
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_packages import Memory, TreePackages
+
+if TYPE_CHECKING:
+    from tukit_sysext.system.tree_packages import Memory, TreePackages
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ class TreeGround:
     def packages(self) -> TreePackages:
         """See Ground."""
         if self._packages is None:
+            from tukit_sysext.system.tree_packages import TreePackages
+
             self._packages = TreePackages(self._tree, scratch=self._scratch, memory=self._memory)
         return self._packages
 
@@ -70,6 +74,8 @@ class TreeGround:
         """See Ground."""
         if self._selinux is None:
             try:
+                from tukit_sysext.system.selinux import configured_policy
+
                 self._selinux = configured_policy(self._tree)
             except UnknownState as error:
                 log.warning("%s: whether images need labels of SELinux is not known", error)

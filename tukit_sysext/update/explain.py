@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.constraint import disallows
 from tukit_sysext.rules.matching import Compatibility

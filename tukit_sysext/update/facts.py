@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from tukit_sysext.config.files import Problem
@@ -13,10 +12,8 @@ from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
-from tukit_sysext.requirements.requirement import Requirement
-from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.fitting import Objection, TreeFacts, no_objection
 from tukit_sysext.sources.candidate import Candidate, Candidates, Description
 from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.store.image_store import Stored
@@ -44,46 +41,6 @@ class InUse:
     version: str
     shown: str
     system: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreeFacts:
-    """The tree: its root, what system it is, and the entries of its /etc/extensions.
-
-    ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
-    version is not known.
-    """
-
-    path: Path
-    release: ReleaseData | None
-    architecture: str
-    systemd: SystemdVersion | None
-    entries: tuple[Entry, ...] = ()
-    unusable: str = ""
-
-
-Objection = Callable[
-    [
-        Mapping[str, str],
-        Mapping[str, str],
-        str,
-        str,
-        Contents | None,
-        tuple[Requirement, ...],
-        Ground | None,
-    ],
-    str,
-]
-"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
-
-Takes the tree's os-release, the image's extension-release, its name and its version, its contents, what is required for
-it, and the tree as the ground that it would be merged over.
-"""
-
-
-def no_objection(*_: object) -> str:
-    """Nobody checks images beyond systemd's rule."""
-    return ""
 
 
 class Offers(Protocol):

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from tukit_sysext import __version__
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
@@ -18,12 +14,9 @@ from tukit_sysext.requirements.capabilities import Package, Unknown
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.requirements.requirement import Requirement
-from tukit_sysext.snapshots.snapper import running_snapshot
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.record import Record
-from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_ground import TreeGround
 from tukit_sysext.update.comparing import ComparedImages
 from tukit_sysext.update.in_use import SystemInUse
 
@@ -136,49 +129,6 @@ class SystemsOffers:
                 log.warning("%s", error)
                 self._grounds[path] = None
         return self._grounds[path]
-
-
-def open_ground(machine: Machine, path: Path) -> Ground:
-    """What images of a system are merged over: of the running one its snapshot, where /usr has no image in it.
-
-    Its tree is closed with it. Raises UnknownState.
-    """
-    if path == machine.layout.root:
-        try:
-            path = running_snapshot(machine.layout, machine.subvolumes) or path
-        except OSError as error:
-            log.info("the running system's snapshot cannot be read: %s", error)
-    tree = Tree(path)
-    memory = AnswersInCache(Cache(machine.layout.cache, writable=machine.privileged))
-    ground = TreeGround(tree, scratch=machine.layout.cache, memory=memory)
-    weakref.finalize(ground, tree.close)
-    return ground
-
-
-class AnswersInCache:
-    """Keeps what RPM databases answered in the cache, each in one of a few notes."""
-
-    _KIND = "offers"
-    _SLOTS = 1
-    """Digits of a note's name: 16 notes."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
-    def recall(self, identity: str) -> Mapping[str, Any]:
-        """See Memory."""
-        note = self._cache.note(self._KIND, self._slot(identity)) or {}
-        return note if note.get("identity") == self._named(identity) else {}
-
-    def keep(self, identity: str, answers: Mapping[str, Any]) -> None:
-        """See Memory."""
-        self._cache.put_note(self._KIND, self._slot(identity), {"identity": self._named(identity), **answers})
-
-    def _named(self, identity: str) -> str:
-        return f"{__version__} {identity}"
-
-    def _slot(self, identity: str) -> str:
-        return hashlib.sha256(identity.encode()).hexdigest()[: self._SLOTS]
 
 
 def _label(system: SystemInUse) -> str:

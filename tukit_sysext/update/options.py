@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cmp_to_key, lru_cache
+from functools import cmp_to_key
 from itertools import groupby
 
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
-from tukit_sysext.config.wanted import Attitude, State, WantedImage
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.image_names import calls_itself, unpacked_name
-from tukit_sysext.rules.matching import Compatibility, Host, check
+from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.names import handle, published_name, shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import judge
 from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts, Offers
@@ -431,26 +433,21 @@ def preferred(versions: Iterable[Considered]) -> Considered | None:
 
 
 def _judge(facts: Facts, option: Option, release: ReleaseData, contents: Contents | None) -> Considered:
-    tree = facts.tree
-    if tree.release is None:
-        reason = "the system has no os-release, nothing can be compared with it"
-        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
-    verdict = verdict_of(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
-    # who checks further can only narrow: what systemd would not merge is not asked for
-    objection = ""
-    if verdict.fits:
-        name = _name(option)
-        wanted = facts.wanted.get(name)
-        stated = (*(wanted.requires if wanted is not None else ()), *(contents.stated if contents is not None else ()))
-        objection = facts.objection(tree.release, release, name, option.version, contents, stated, facts.ground)
-    standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
-    return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
-
-
-@lru_cache(maxsize=65536)
-def verdict_of(host: Host, release: ReleaseData) -> Compatibility:
-    """What systemd's rule says; asked once of each release, however often the search looks at all versions (row P5)."""
-    return check(host, release)
+    name = _name(option)
+    wanted = facts.wanted.get(name)
+    verdict, against = judge(
+        facts.tree,
+        release,
+        name,
+        option.version,
+        facts.objection,
+        contents=contents,
+        required=wanted.requires if wanted is not None else (),
+        ground=facts.ground,
+    )
+    standing = Standing.DOES_NOT_FIT if against else Standing.FITS
+    reason = against or (verdict.reason if verdict is not None else "")
+    return Considered(option=option, standing=standing, reason=reason, verdict=verdict)
 
 
 def _name(option: Option) -> str:

@@ -42,14 +42,16 @@ from enum import StrEnum
 from itertools import takewhile
 
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.wanted import Attitude, Policy, State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Attitude, Policy, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.collisions import Collision, MergedImage, collisions
-from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
+from tukit_sysext.update.facts import Facts, Foreign, InUse
 from tukit_sysext.update.left_out import (
     Consequence,
     LeftOut,

@@ -147,7 +147,7 @@ def test_what_cannot_be_looked_into_is_not_known(verify_site: VerifySite, monkey
     verify_site.store_image("1")
     verify_site.machine.store().records.remove(file_of("1"))
     verify_site.link("1")
-    monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", no_loop_device)
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_linked", no_loop_device)
     assert verify_site.finding().condition is Condition.UNKNOWN
 
 
