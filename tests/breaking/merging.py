@@ -64,7 +64,7 @@ DEFENCES: tuple[Defence, ...] = (
         "R40",
         "a unit that fails leaves the system without images",
         _MERGE,
-        '            log.warning("%s; %s merges without it", error, TOOL)\n',
+        '            notes.append(f"{error}; {TOOL} merged without it")\n',
         "            raise\n",
         f"{_MERGE_TESTS}::test_a_unit_that_fails_does_not_leave_the_system_without_images",
     ),
@@ -105,9 +105,9 @@ DEFENCES: tuple[Defence, ...] = (
         "who runs files of before is looked for when they have another name",
         _BESIDE,
         """    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
-    merge.refresh()
+    notes = merge.refresh()
 """,
-        """    merge.refresh()
+        """    notes = merge.refresh()
     users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
 """,
         f"{_BESIDE_TESTS}::test_an_update_that_is_merged_at_once",

@@ -32,11 +32,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BesideMerge:
-    """What has to be done beside the merge: for what images bring, and for who runs files that were replaced."""
+    """What has to be done beside the merge: for what images bring, and for who runs files that were replaced.
+
+    ``notes`` are what is to be known of the merge itself.
+    """
 
     merged: bool
     steps: tuple[Step, ...] = ()
     users: tuple[FileUser, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def lines(self) -> Iterator[str]:
@@ -78,8 +82,9 @@ def merge_now(machine: Machine, tree: TreeChange) -> BesideMerge:
     after = _linked(tree)
     new, old = _records(machine, after - before), _records(machine, before - after)
     users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
-    merge.refresh()
-    return BesideMerge(merged=True, steps=_steps(new, tree), users=tuple(old_files.still_there(users)))
+    notes = merge.refresh()
+    there = tuple(old_files.still_there(users))
+    return BesideMerge(merged=True, steps=_steps(new, tree), users=there, notes=tuple(notes))
 
 
 def merge_later(machine: Machine, trees: Sequence[TreeChange]) -> BesideMerge:
