@@ -97,7 +97,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
-    facts = replace(facts, wanted={**wanted, name: meant})  # the others are as they are linked
+    facts = replace(facts, others={other: image for other, image in wanted.items() if other != name})
     facts = replace(facts, colliding=refused_collisions(facts))
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
@@ -105,7 +105,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
     chosen = [each for each in versions if not version or compare(each.option.version, version) == 0]
     if version and not chosen:
         raise _no_such_version(name, version, versions)
-    (plan,) = (image for image in decide(facts).images if image.name == name)
+    (plan,) = decide(facts).images
     return _Explanation(
         target=target,
         facts=facts,
