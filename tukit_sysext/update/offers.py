@@ -48,6 +48,7 @@ class SystemsOffers:
         store: Store,
         systems: Callable[[], Sequence[SystemInUse]],
         plugins: AllPlugins,
+        scratch: Path | None = None,
     ) -> None:
         self._machine = machine
         self._ground = ground
@@ -55,6 +56,7 @@ class SystemsOffers:
         self._store = store
         self._systems = systems
         self._plugins = plugins
+        self._scratch = scratch
         self._grounds: dict[Path, Ground | None] = {}
         self._lacking: dict[_Version, frozenset[str]] = {}
         self._shadows: dict[_Version, tuple[str, ...]] = {}
@@ -131,17 +133,17 @@ class SystemsOffers:
             return None
         if path not in self._grounds:
             try:
-                self._grounds[path] = open_ground(self._machine, path)
+                self._grounds[path] = open_ground(self._machine, path, scratch=self._scratch)
             except UnknownState as error:
                 log.warning("%s", error)
                 self._grounds[path] = None
         return self._grounds[path]
 
 
-def open_ground(machine: Machine, path: Path) -> Ground:
+def open_ground(machine: Machine, path: Path, *, scratch: Path | None = None) -> Ground:
     """What images of a system are merged over: of the running one its snapshot, where /usr has no image in it.
 
-    Its tree is closed with it. Raises UnknownState.
+    ``scratch`` is a directory that may be written (None: ours). Its tree is closed with it. Raises UnknownState.
     """
     if path == machine.layout.root:
         try:
@@ -150,7 +152,7 @@ def open_ground(machine: Machine, path: Path) -> Ground:
             log.info("the running system's snapshot cannot be read: %s", error)
     tree = Tree(path)
     memory = AnswersInCache(Cache(machine.layout.cache, writable=machine.privileged))
-    ground = TreeGround(tree, scratch=machine.layout.cache, memory=memory)
+    ground = TreeGround(tree, scratch=scratch or machine.layout.cache, memory=memory)
     weakref.finalize(ground, tree.close)
     return ground
 

@@ -115,8 +115,8 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
 ) -> None:
     """The needs of real images; what the system offers is made up, as it has no RPM database."""
     offered = PlainPackages(offered={Requirement("libc.so.6(GLIBC_2.38)(64bit)"): "glibc"})
-    monkeypatch.setattr(offers, "open_ground", lambda *_: PlainGround(packages=offered))
-    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(offers, "open_ground", lambda *_, **__: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
     offered.offered[Requirement("libc.so.6()(64bit)")] = "glibc"  # type: ignore[index]  # a dict
     make_tree(site.root, {"etc/extensions": None})
     site.image("1", {"bin/gdb": elf_file(kind=2, needs={"libc.so.6": ["GLIBC_2.38"]})})
@@ -137,7 +137,7 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
 def test_what_a_description_says_counts_before_anything_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is kept with what was found inside of the image."""
     offered = PlainPackages(offered={Requirement("glibc", ">=", "2.38"): "glibc"})
-    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
     asked: list[str] = []
     fetch_from = fetch.Fetching._fetch_from
 
