@@ -101,6 +101,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_BESIDE_TESTS}::test_an_update_that_a_boot_merges",
     ),
     broken(
+        "R42",
+        "an update of the system says nothing of what its new images bring",
+        "tukit_sysext/entry.py",
+        "report.beside_merge_lines(outcome) if not outcome.refusals else ()",
+        "()",
+        "tests/unit/update/test_further_rules.py::test_what_a_new_image_brings_that_no_boot_puts_to_use",
+    ),
+    broken(
         "R43",
         "who runs files of before is looked for when they have another name",
         _BESIDE,

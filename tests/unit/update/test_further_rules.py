@@ -207,3 +207,24 @@ def test_why_not_tells_of_a_file_that_another_image_has_otherwise(
     site.command("why-not", "debug", "--root", str(tree))
     said = " ".join(capsys.readouterr().out.split())
     assert "it hides /usr/bin/tool of base 1, which differs: the last name is on top, which Shadow= refuses" in said
+
+
+def test_what_a_new_image_brings_that_no_boot_puts_to_use(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told when it comes, not with each of its versions, as what it brought is in use by then."""
+    brings: dict[str, str | bytes] = {
+        "bin/debug": "#!/bin/sh\n",
+        "lib/sysusers.d/debug.conf": "u debug\n",
+        "lib/tmpfiles.d/debug.conf": "d /var/lib/debug\n",
+    }
+    lines = (
+        "debug brings what the merge at the next boot does not put to use:\n"
+        "  users and groups (usr/lib/sysusers.d/debug.conf): systemd-sysusers debug.conf\n"
+    )
+    site.image("1", brings)
+    assert site.update() == ExitStatus.DONE
+    assert capsys.readouterr().out.endswith(f"debug: 1 added, from source main\n{lines}")
+
+    site.image("2", brings)
+    assert site.update() == ExitStatus.DONE
+    out = capsys.readouterr().out
+    assert (site.linked(), "put to use" in out) == ("debug-2.x86-64.raw", False)

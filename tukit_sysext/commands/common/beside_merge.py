@@ -11,7 +11,7 @@ from typing import Any
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.collect.attached import in_use
 from tukit_sysext.machine import Machine
-from tukit_sysext.requirements.after_merge import AfterMerge, after_merge
+from tukit_sysext.requirements.after_merge import AfterMerge, after_merge, to_do
 from tukit_sysext.requirements.contents import ImageFolder, walk
 from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.store.record import Record
@@ -45,14 +45,8 @@ class BesideMerge:
     @property
     def lines(self) -> Iterator[str]:
         """The same in words; what a boot does by itself is left to it where that merges."""
-        when = "a merge alone" if self.merged else "the merge at the next boot"
-        image = ""
-        for step in self.steps:
-            if self.merged or not step.after.at_boot:
-                if step.image != image:
-                    yield f"{step.image} brings what {when} does not put to use:"
-                    image = step.image
-                yield f"  {step.after}"
+        for image in dict.fromkeys(step.image for step in self.steps):
+            yield from to_do(image, [step.after for step in self.steps if step.image == image], merged=self.merged)
         for service in dict.fromkeys(user.service for user in self.users if user.service is not None):
             yield f"{service} runs files that were replaced: systemctl restart {shlex.quote(service)}"
         for user in self.users:
