@@ -64,7 +64,7 @@ DEFENCES: tuple[Defence, ...] = (
         "R40",
         "a unit that fails leaves the system without images",
         _MERGE,
-        '            log.warning("%s; %s merges without it", error, TOOL)\n',
+        '            notes.append(f"{error}; {TOOL} merged without it")\n',
         "            raise\n",
         f"{_MERGE_TESTS}::test_a_unit_that_fails_does_not_leave_the_system_without_images",
     ),
@@ -101,13 +101,21 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_BESIDE_TESTS}::test_an_update_that_a_boot_merges",
     ),
     broken(
+        "R42",
+        "an update of the system says nothing of what its new images bring",
+        "tukit_sysext/entry.py",
+        "report.beside_merge_lines(outcome) if not outcome.refusals else ()",
+        "()",
+        "tests/unit/update/test_further_rules.py::test_what_a_new_image_brings_that_no_boot_puts_to_use",
+    ),
+    broken(
         "R43",
         "who runs files of before is looked for when they have another name",
         _BESIDE,
         """    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
-    merge.refresh()
+    notes = merge.refresh()
 """,
-        """    merge.refresh()
+        """    notes = merge.refresh()
     users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
 """,
         f"{_BESIDE_TESTS}::test_an_update_that_is_merged_at_once",

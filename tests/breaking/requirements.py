@@ -17,6 +17,7 @@ _NEEDS_TESTS = "tests/unit/update/test_needs.py"
 _PUBLISHED_TESTS = "tests/unit/publish/test_published_needs.py"
 _RULES = "tukit_sysext/update/requirement_rules.py"
 _RULES_TESTS = "tests/unit/update/test_requirement_rules.py"
+_INSPECT_TESTS = "tests/unit/commands/test_inspect.py"
 _DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
 _DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
@@ -225,5 +226,21 @@ DEFENCES: tuple[Defence, ...] = (
         "fits=need not in worse, system=system, image=need",
         "fits=False, system=system, image=need",
         f"{_RULES_TESTS}::test_needs_that_speak_against_none",
+    ),
+    broken(
+        "R54",
+        "an image fits as far as nobody looked",
+        "tukit_sysext/update/faring.py",
+        "    if contents.files is None:\n",
+        "    if False:\n",
+        f"{_INSPECT_TESTS}::test_an_ordinary_user_is_told_what_descriptions_say",
+    ),
+    broken(
+        "R54",
+        "what an os-release does not tell is told as good",
+        "tukit_sysext/update/faring.py",
+        "unknown=(_RELEASE_ALONE,)",
+        "unknown=()",
+        f"{_INSPECT_TESTS}::test_one_for_another_release",
     ),
 )

@@ -84,7 +84,7 @@ DEFENCES: tuple[Defence, ...] = (
         "R31",
         "Shadow=refuse has both images collide all the same",
         _PLAN,
-        "        if not refused:\n",
+        "        if not refused.keys() - facts.colliding.keys():\n",
         "        if True:\n",
         f"{_PLAN_TESTS}::test_the_one_that_refuses_it_is_refused",
         f"{_PLAN_TESTS}::test_a_version_that_does_not_collide_is_taken",

@@ -21,6 +21,7 @@ from tukit_sysext.sources.repository import described_beside
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
+from tukit_sysext.system import label
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
 from tukit_sysext.system.label import policy_lookup
@@ -108,7 +109,11 @@ class Importer:
         make_directory(self._layout.state)
         image = self._layout.state / f".adopt-{os.getpid()}.raw"
         try:
-            yield image, pack(folder, image, policy_lookup())
+            lookup = policy_lookup()
+            note = pack(folder, image, lookup)
+            if lookup is None and label.ON.exists():
+                note = "its files do not have the SELinux labels of /usr, which only python3-selinux tells"
+            yield image, note
         finally:
             image.unlink(missing_ok=True)
 

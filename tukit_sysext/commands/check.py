@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.exit_status import ExitStatus
@@ -108,10 +109,9 @@ def _image(image: ImagePlan, facts: Facts) -> dict[str, Any]:
                 "source": considered.option.candidate.source if considered.option.candidate is not None else None,
                 "standing": considered.standing,
                 "reason": considered.reason,
-                "rules": [
-                    {"rule": rule.rule, "fits": rule.fits, "system": rule.system, "image": rule.image}
-                    for rule in (rules_of_content(facts, image.name, considered) if considered.verdict else ())
-                ],
+                "rules": rules_document(
+                    rules_of_content(facts, image.name, considered) if considered.verdict is not None else ()
+                ),
             }
             for considered in image.considered
         ],

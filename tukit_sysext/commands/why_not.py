@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
+from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
@@ -31,12 +31,9 @@ from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan, decide, refused_collisions
 from tukit_sysext.update.report import system_name
-from tukit_sysext.update.rule import Rule, Side
+from tukit_sysext.update.rule import Rule
 from tukit_sysext.update.search import Resolver
 
-_SHOWN_OF_A_RULE = 5
-_TOLD_UNKNOWN = (Side.CONTENT, Side.REQUIRED, Side.STATED, Side.NEEDS, Side.NOTE)
-"""Rules of which it is told that nobody knows."""
 _SHOWN = 5
 """So many versions are told with all rules, unless -v is given."""
 
@@ -97,7 +94,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
-    facts = replace(facts, wanted={**wanted, name: meant})  # the others are as they are linked
+    facts = replace(facts, others={other: image for other, image in wanted.items() if other != name})
     facts = replace(facts, colliding=refused_collisions(facts))
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
@@ -105,7 +102,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
     chosen = [each for each in versions if not version or compare(each.option.version, version) == 0]
     if version and not chosen:
         raise _no_such_version(name, version, versions)
-    (plan,) = (image for image in decide(facts).images if image.name == name)
+    (plan,) = decide(facts).images
     return _Explanation(
         target=target,
         facts=facts,
@@ -159,34 +156,6 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
             yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
 
 
-_NAMES = {
-    Side.FILE: "file name",
-    Side.SOURCE: "Source=",
-    Side.VENDOR: "its source",
-    Side.HOLD: "Hold=",
-    Side.VERSION: "Version=",
-    Side.SERIES: "Series=",
-    Side.BLOCK: "Block=",
-    Side.HIDES: "hides",
-    Side.REQUIRED: "Requires=",
-    Side.STATED: "its publisher requires",
-    Side.NEEDS: "needs",
-    Side.SHADOW: "Shadow=",
-    Side.NOTE: "note",
-    Side.PLUGIN: "further checks",
-    "release-data": "os-release",
-    "scope": "SYSEXT_SCOPE",
-    "architecture": "ARCHITECTURE",
-    "image-id": "IMAGE_ID",
-    "image-version": "IMAGE_VERSION",
-    "id": "ID",
-    "id-like": "ID_LIKE",
-    "rolling": "rolling release",
-    "level": "SYSEXT_LEVEL",
-    "version-id": "VERSION_ID",
-}
-
-
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     """One version: how it stands, then its rules. What was not looked at, or says nothing by itself, is left out."""
     if not item.usable:
@@ -198,24 +167,7 @@ def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     candidate = item.option.candidate
     origin = candidate.source if candidate is not None else "(store)"
     yield Toned(item.option.shown, Tone.STRONG), f"{origin}{linked}", stands, "", ""
-    for rule in _bounded(item.rules):
-        if rule.fits is None and rule.rule not in _TOLD_UNKNOWN:
-            continue
-        nothing_compared = rule.rule == "release-data" or (rule.system is None and rule.image is None)
-        if rule.fits and nothing_compared:
-            continue
-        verdict = "" if rule.fits is None else (Toned("no", Tone.BAD) if not rule.fits else Toned("ok", Tone.GOOD))
-        yield "", f"  {_NAMES.get(rule.rule, rule.rule)}", verdict, rule.system or "-", rule.image or "-"
-
-
-def _bounded(rules: Sequence[Rule]) -> Iterator[Rule]:
-    """Of what an image needs or hides, which may be much, the first ones."""
-    for rule, many in groupby(rules, key=lambda rule: rule.rule):
-        told = list(many)
-        yield from told[:_SHOWN_OF_A_RULE]
-        if len(told) > _SHOWN_OF_A_RULE:
-            fits = False if any(each.fits is False for each in told[_SHOWN_OF_A_RULE:]) else told[-1].fits
-            yield Rule(rule=rule, fits=fits, image=f"and {len(told) - _SHOWN_OF_A_RULE} more; --json has them all")
+    yield from (("", *row) for row in rule_rows(item.rules))
 
 
 def _conclusion(explanation: _Explanation) -> str:
@@ -269,10 +221,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
                 "usable": each.usable,
                 "standing": each.standing,
                 "reason": each.reason,
-                "rules": [
-                    {"rule": rule.rule, "fits": rule.fits, "system": rule.system, "image": rule.image}
-                    for rule in each.rules
-                ],
+                "rules": rules_document(each.rules),
             }
             for each in explanation.versions
         ],

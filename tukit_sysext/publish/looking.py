@@ -6,13 +6,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.formats import manifest
@@ -29,12 +27,11 @@ from tukit_sysext.rules.image_names import (
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through
+from tukit_sysext.system.plain_image import plain_image
 from tukit_sysext.system.small_file import read_small
-from tukit_sysext.system.unpack import unpack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +142,7 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Conten
         if content is None:
             content, unknown = _look_into(folder / name, hint, scratch)
         elif content.needs is None and os.geteuid() == 0:  # a former version did not look, or it could not be done
-            with _opened(folder / name, hint, scratch) as descriptor:
+            with plain_image(folder / name, hint.packing, scratch) as descriptor:
                 content, unknown = _with_needs(content, descriptor, scratch)
     except (ImageBroken, NoVerdict) as error:
         broken = str(error)
@@ -163,27 +160,9 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Conten
     )
 
 
-@contextmanager
-def _opened(path: Path, hint: ImageName, scratch: Path) -> Iterator[int]:
-    """A descriptor of the image itself, of one that is packed."""
-    with ExitStack() as stack:
-        file: IO[bytes] = stack.enter_context(open(path, "rb"))
-        if hint.packing:
-            make_directory(scratch)
-            plain = stack.enter_context(TemporaryFile(dir=scratch))
-
-            def take(piece: bytes, to: IO[bytes] = plain) -> None:
-                to.write(piece)
-
-            unpack(file.fileno(), hint.packing, take)
-            plain.flush()
-            file = plain
-        yield file.fileno()
-
-
 def _look_into(path: Path, hint: ImageName, scratch: Path) -> tuple[Content, str]:
     """What is inside, and why it is not known what that needs."""
-    with _opened(path, hint, scratch) as descriptor:
+    with plain_image(path, hint.packing, scratch) as descriptor:
         inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
         labels = count_labels(descriptor, scratch=scratch)
         content = Content(

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def open_ground(machine: Machine, path: Path) -> Ground:
+def open_ground(machine: Machine, path: Path, *, scratch: Path | None = None) -> Ground:
     """What images of a system are merged over: of the running one its snapshot, where /usr has no image in it.
 
-    Its tree is closed with it. Raises UnknownState.
+    ``scratch`` is a directory that may be written (None: ours). Its tree is closed with it. Raises UnknownState.
     """
     if path == machine.layout.root:
         try:
@@ -34,7 +34,7 @@ def open_ground(machine: Machine, path: Path) -> Ground:
         except OSError as error:
             log.info("the running system's snapshot cannot be read: %s", error)
     tree = Tree(path)
-    ground = TreeGround(tree, scratch=machine.layout.cache, memory=AnswersInCache(machine))
+    ground = TreeGround(tree, scratch=scratch or machine.layout.cache, memory=AnswersInCache(machine))
     weakref.finalize(ground, tree.close)
     return ground
 

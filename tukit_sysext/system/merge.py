@@ -8,7 +8,6 @@ ExecStart= or environment. Where that unit cannot be had (no systemd, masked) sy
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Sequence
 
@@ -17,8 +16,6 @@ from tukit_sysext.system.merge_mode import Mode, hidden, mode_to_keep, modes_now
 from tukit_sysext.system.merge_unit import UNIT, merge_unit
 from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.systemd_units import SYSTEMCTL
-
-log = logging.getLogger(__name__)
 
 TOOL = "/usr/bin/systemd-sysext"
 WRITTEN = "/var/lib/extensions.mutable"
@@ -45,30 +42,31 @@ def merged() -> frozenset[str] | None:
     return frozenset(merged_names)
 
 
-def refresh() -> None:
-    """Have the extensions merged as they are linked now. Raises TukitSysextError.
+def refresh() -> list[str]:
+    """Have the extensions merged as they are linked now; what is to be known of it. Raises TukitSysextError.
 
     What was merged writable, or with what was written before, is so again, also where somebody did that by hand and the
     unit knows nothing of it.
     """
-    before = modes_now()
+    before, notes = modes_now(), list[str]()
     unit = merge_unit()
     if unit is not None and unit.usable:
         try:
             _have(unit.verb)
         except TukitSysextError as error:
             # a restart that fails has taken away what was merged
-            log.warning("%s; %s merges without it", error, TOOL)
+            notes.append(f"{error}; {TOOL} merged without it")
         else:
             after, unit = modes_now(), merge_unit()
             # a start without an image to merge is skipped, and leaves what somebody merged by hand
             left = after and not (unit is not None and unit.active)
             if not left and not hidden(before, after):
-                return
+                return notes
     keep = mode_to_keep(before)
     _carry_out([TOOL, *([f"--mutable={keep}"] if keep is not Mode.NO else []), "refresh"])
     if hidden(before, modes_now()):
-        log.warning("what was written into what was merged is kept, and shows with the next merge: %s", WRITTEN)
+        notes.append(f"what was written into what was merged shows with the next merge: {WRITTEN}")
+    return notes
 
 
 def merge() -> None:

@@ -73,9 +73,9 @@ class TreeGround:
     def selinux(self) -> str:
         """See Ground."""
         if self._selinux is None:
-            try:
-                from tukit_sysext.system.selinux import configured_policy
+            from tukit_sysext.system.selinux import configured_policy
 
+            try:
                 self._selinux = configured_policy(self._tree)
             except UnknownState as error:
                 log.warning("%s: whether images need labels of SELinux is not known", error)

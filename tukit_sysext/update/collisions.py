@@ -57,16 +57,15 @@ class Collision:
         refusing = [image for image in (self.upper, self.lower) if image.refuses]
         return min(refusing, key=lambda image: image.kept, default=None)
 
-    @property
-    def told(self) -> str:
-        """What is said of the upper one."""
-        return f"it hides {in_short(self.paths)} of {self.lower.shown}, which differs: the last name is on top"
-
-    @property
-    def reason(self) -> str:
-        """Why the refused one is not used."""
-        hidden = f"{self.upper.shown} hides its {in_short(self.paths)}, which differs"
-        return self.told if self.refused is self.upper else hidden
+    def told_of(self, image: MergedImage) -> str:
+        """What is said of one of them."""
+        paths = in_short(self.paths)
+        what = (
+            f"it hides {paths} of {self.lower.shown}"
+            if image is self.upper
+            else f"{self.upper.shown} hides its {paths}"
+        )
+        return f"{what}, which differs: the last name is on top"
 
 
 def collisions(images: Sequence[MergedImage], offers: Offers) -> Iterator[Collision]:

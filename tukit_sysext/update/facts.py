@@ -73,6 +73,7 @@ class Offers(Protocol):
 class Facts:
     """Everything that a plan is made from.
 
+    ``others`` are wanted images that stay as they are, where the plan is for some alone.
     ``sources`` are the names of the sources that there are, ``priorities`` those of them (the smaller, the stronger),
     ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
@@ -94,6 +95,7 @@ class Facts:
 
     tree: TreeFacts
     wanted: Mapping[str, WantedImage]
+    others: Mapping[str, WantedImage] = field(default_factory=dict)
     masked: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
@@ -158,7 +160,7 @@ class Facts:
     def provided_beside(self, name: str) -> frozenset[str]:
         """What the images provide that are wanted beside this one, as far as the store has them."""
         records = [file.record for file in self.stored.values() if file.record is not None and file.record.name != name]
-        contents = [record.contents for record in records if record.name in self.wanted]
+        contents = [record.contents for record in records if record.name in {*self.wanted, *self.others}]
         return frozenset(each for found in contents if found is not None for each in found.provides)
 
     @property

@@ -40,8 +40,10 @@ log = logging.getLogger(__name__)
 class LocalLook:
     """Looks at one tree and at the store. What it finds out comes back as new facts."""
 
-    def __init__(self, machine: Machine, tree: Tree) -> None:
+    def __init__(self, machine: Machine, tree: Tree, *, scratch: Path | None = None) -> None:
+        """``scratch`` is a directory that an ordinary user may write; without one such a user looks at no system."""
         self.machine = machine
+        self._scratch = scratch
         self._tree = tree
         self.store = machine.store()
         self._in_use: Sequence[SystemInUse] | None = None
@@ -77,9 +79,9 @@ class LocalLook:
     @property
     def ground(self) -> Ground | None:
         """The tree as what images are merged over, which is not there where images are merged already."""
-        if self._ground is None and self.machine.privileged:
+        if self._ground is None and (self.machine.privileged or self._scratch is not None):
             try:
-                self._ground = open_ground(self.machine, self._tree.path)
+                self._ground = open_ground(self.machine, self._tree.path, scratch=self._scratch)
             except UnknownState as error:
                 log.warning("what images would be merged over is not known: %s", error)
         return self._ground
@@ -90,7 +92,13 @@ class LocalLook:
             return None
         called = (release.get("VERSION_ID") if release is not None else None) or "the new system"
         return SystemsOffers(
-            self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), plugins=plugins
+            self.machine,
+            self.ground,
+            called,
+            store=self.store,
+            systems=lambda: self._in_use or (),
+            plugins=plugins,
+            scratch=self._scratch,
         )
 
     def naming(self, facts: Facts, names: Collection[str] = ()) -> Naming:

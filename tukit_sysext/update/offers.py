@@ -41,6 +41,7 @@ class SystemsOffers:
         store: Store,
         systems: Callable[[], Sequence[SystemInUse]],
         plugins: AllPlugins,
+        scratch: Path | None = None,
     ) -> None:
         self._machine = machine
         self._ground = ground
@@ -48,6 +49,7 @@ class SystemsOffers:
         self._store = store
         self._systems = systems
         self._plugins = plugins
+        self._scratch = scratch
         self._grounds: dict[Path, Ground | None] = {}
         self._lacking: dict[_Version, frozenset[str]] = {}
         self._shadows: dict[_Version, tuple[str, ...]] = {}
@@ -124,7 +126,7 @@ class SystemsOffers:
             return None
         if path not in self._grounds:
             try:
-                self._grounds[path] = open_ground(self._machine, path)
+                self._grounds[path] = open_ground(self._machine, path, scratch=self._scratch)
             except UnknownState as error:
                 log.warning("%s", error)
                 self._grounds[path] = None

@@ -36,7 +36,7 @@ Order of preference for one image:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
@@ -50,6 +50,7 @@ from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.sources.candidate import Candidate, Standing
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.update.collisions import Collision, MergedImage, collisions
 from tukit_sysext.update.facts import Facts, Foreign, InUse
 from tukit_sysext.update.left_out import (
@@ -294,10 +295,12 @@ def _without_refused_collisions(facts: Facts) -> tuple[Facts, tuple[ImagePlan, .
         cases = [_Case(facts, wanted).plan() for _, wanted in sorted(facts.wanted.items())]
         images = tuple(_without_twins(facts, cases))
         merged = [each for image in images if (each := _merged(image)) is not None]
-        found = list(collisions(merged, facts.offers)) if facts.offers is not None else []
-        refused = {each.refused.record.file_name: each.reason for each in found if each.refused is not None}
-        if not refused:
-            return facts, tuple(_with_collisions(image, found) for image in images)
+        found = list(collisions((*merged, *_linked_others(facts)), facts.offers)) if facts.offers is not None else []
+        refused = {
+            each.refused.record.file_name: each.told_of(each.refused) for each in found if each.refused in merged
+        }
+        if not refused.keys() - facts.colliding.keys():
+            return facts, tuple(_with_collisions(image, found, merged) for image in images)
         facts = replace(facts, colliding={**facts.colliding, **refused})
 
 
@@ -317,8 +320,18 @@ def _merged(image: ImagePlan) -> MergedImage | None:
     return MergedImage(wanted=image.wanted, stem=image.link.removesuffix(".raw"), record=stored.record, kept=kept)
 
 
-def _with_collisions(image: ImagePlan, found: Iterable[Collision]) -> ImagePlan:
-    texts = tuple(each.told for each in found if each.upper.wanted.name == image.name)
+def _linked_others(facts: Facts) -> Iterator[MergedImage]:
+    """Wanted images that are not planned for, as they are linked."""
+    for name, wanted in facts.others.items():
+        for link, stored in facts.links_to(name).items():
+            if stored.record is not None and stored.condition is Condition.WHOLE:
+                yield MergedImage(wanted=wanted, stem=link.removesuffix(".raw"), record=stored.record, kept=True)
+
+
+def _with_collisions(image: ImagePlan, found: Iterable[Collision], planned: Sequence[MergedImage]) -> ImagePlan:
+    """Tell each collision once, of the image on top, where that is planned for."""
+    telling = [(each, each.upper if each.upper in planned else each.lower) for each in found]
+    texts = tuple(each.told_of(teller) for each, teller in telling if teller.wanted.name == image.name)
     return replace(image, shadows=(*image.shadows, *texts), warnings=(*image.warnings, *texts)) if texts else image
 
 

@@ -87,7 +87,9 @@ class Resolver:
         facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
         self._naming = self._look.naming(facts)
         if only is not None:
-            facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
+            chosen = {name: everything[name] for name in only if name in everything}
+            others = {name: image for name, image in everything.items() if name not in chosen}
+            facts = replace(facts, wanted=chosen, others=others)
         self._facts = facts
         if ask:
             if any(image.state is State.WANTED for image in facts.wanted.values()):

@@ -108,10 +108,12 @@ def test_a_program_that_fails_says_why(folder: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.root
 @pytest.mark.tool("mksquashfs")
+@pytest.mark.parametrize("bindings", [True, False], ids=["an old mksquashfs", "no python3-selinux"])
 def test_adopt_says_that_labels_are_missing(
-    linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    linked_gdb: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bindings: bool
 ) -> None:
-    monkeypatch.setattr(import_image, "policy_lookup", lambda: label)
+    monkeypatch.setattr(import_image, "policy_lookup", lambda: label if bindings else None)
+    monkeypatch.setattr("tukit_sysext.system.label.ON", Path("/"))
     monkeypatch.setattr(pack_folder, "_LABELS_SINCE", (99, 0))
     release = "etc/extensions/tool/usr/lib/extension-release.d/extension-release.tool"
     make_tree(linked_gdb.root, {release: f"ID=opensuse-microos\nSYSEXT_LEVEL={OLD}\n"})
@@ -119,3 +121,4 @@ def test_adopt_says_that_labels_are_missing(
     out, err = capsys.readouterr()
     assert "tool: 0 taken over" in out
     assert "tool: its files do not have the SELinux labels of /usr" in err
+    assert ("python3-selinux" in err) != bindings

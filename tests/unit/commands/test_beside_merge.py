@@ -103,8 +103,16 @@ def test_an_update_that_is_merged_at_once(
 
     monkeypatch.setattr(old_files, "users_of", users_of)
     monkeypatch.setattr(old_files, "still_there", still_there)
-    monkeypatch.setattr(merge, "refresh", lambda: order.append("refresh"))
-    document = json.loads(run(offered, capsys, "update", "--now", "--json", "gdb"))
+
+    def refresh() -> list[str]:
+        order.append("refresh")
+        return ["what was written shows with the next merge"]
+
+    monkeypatch.setattr(merge, "refresh", refresh)
+    assert cli.main(["update", "--now", "--json", "gdb"], machine=offered.machine) == 0
+    out, err = capsys.readouterr()
+    assert "tukit-sysext: what was written shows with the next merge\n" in err
+    document = json.loads(out)
     assert document["refreshed"]
     assert [step["command"] for step in document["after_merge"]] == [
         "systemd-sysusers gdb.conf",

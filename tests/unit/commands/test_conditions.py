@@ -72,6 +72,7 @@ ROWS: Mapping[str, Row] = {
     "why-not": Row(
         argv="why-not gdb", empty=1, asks=True, misspelt={"why-not gbd": "gdb", "why-not gdb=1.9": "gdb=1.1"}
     ),
+    "inspect": Row(argv="inspect gdb", empty=1, faults=False, misspelt={"inspect gbd": "gdb"}),
     "config": Row(argv="config"),
     "install": Row(
         argv="install strace",
@@ -259,7 +260,7 @@ def test_an_ordinary_user(run: Commands, good: Path, folder: Path, row: Row) -> 
         assert state(good) == before
         same = run(good, *words(row, folder)).out
         # what it may not look into it says; which of the rest would be root's is asked of other tests
-        assert ended.out == same or row.argv in ("doctor", "verify")
+        assert ended.out == same or row.argv in ("doctor", "verify", "inspect gdb")
 
 
 @rows

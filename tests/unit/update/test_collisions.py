@@ -186,7 +186,7 @@ def test_one_that_ignores_it_is_enough(attitudes: tuple[Attitude, Attitude]) -> 
     [
         (Attitude.WARN, Attitude.REFUSE, TWO, "gdb", f"{TOLD}, which Shadow= refuses"),
         (Attitude.IGNORE, Attitude.REFUSE, TWO, "gdb", TOLD),
-        (Attitude.REFUSE, Attitude.WARN, TWO, "docker", "gdb 1 hides its /usr/bin/tool, which differs"),
+        (Attitude.REFUSE, Attitude.WARN, TWO, "docker", "gdb 1 hides its /usr/bin/tool, which differs: the "),
         (Attitude.REFUSE, Attitude.REFUSE, TWO, "gdb", TOLD),
         (Attitude.REFUSE, Attitude.REFUSE, TWO[1:], "docker", "gdb 1 hides its /usr/bin/tool"),
     ],
@@ -219,6 +219,22 @@ def test_a_version_that_does_not_collide_is_taken() -> None:
 
     assert (image.action, image.chosen and image.chosen.version) == (Action.KEEP, "1")
     assert refused_collisions(made) == {file_of("gdb", "2"): TOLD}
+
+
+@pytest.mark.parametrize(
+    ("planned_for", "said"),
+    [("gdb", TOLD), ("docker", "gdb 1 hides its /usr/bin/tool, which differs: the last name is on top")],
+)
+@pytest.mark.parametrize("attitude", [Attitude.WARN, Attitude.REFUSE])
+def test_where_one_is_planned_for_the_other_counts_as_it_is_linked(
+    planned_for: str, said: str, attitude: Attitude
+) -> None:
+    """What the other one refuses is no matter of the one that is asked for."""
+    made = two(attitude, attitude)
+    here = replace(made.wanted[planned_for], shadow=Attitude.WARN)
+    others = {name: wanted for name, wanted in made.wanted.items() if name != planned_for}
+
+    assert plan_one(replace(made, wanted={planned_for: here}, others=others)).shadows == (said,)
 
 
 def test_the_next_version_is_described_where_one_is_refused() -> None:

@@ -115,8 +115,8 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
 ) -> None:
     """The needs of real images; what the system offers is made up, as it has no RPM database."""
     offered = PlainPackages(offered={Requirement("libc.so.6(GLIBC_2.38)(64bit)"): "glibc"})
-    monkeypatch.setattr(offers, "open_ground", lambda *_: PlainGround(packages=offered))
-    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(offers, "open_ground", lambda *_, **__: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
     offered.offered[Requirement("libc.so.6()(64bit)")] = "glibc"  # type: ignore[index]  # a dict
     make_tree(site.root, {"etc/extensions": None})
     site.image("1", {"bin/gdb": elf_file(kind=2, needs={"libc.so.6": ["GLIBC_2.38"]})})
@@ -137,7 +137,7 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
 def test_what_a_description_says_counts_before_anything_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is kept with what was found inside of the image."""
     offered = PlainPackages(offered={Requirement("glibc", ">=", "2.38"): "glibc"})
-    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
     asked: list[str] = []
     fetch_from = fetch.Fetching._fetch_from
 
@@ -207,3 +207,24 @@ def test_why_not_tells_of_a_file_that_another_image_has_otherwise(
     site.command("why-not", "debug", "--root", str(tree))
     said = " ".join(capsys.readouterr().out.split())
     assert "it hides /usr/bin/tool of base 1, which differs: the last name is on top, which Shadow= refuses" in said
+
+
+def test_what_a_new_image_brings_that_no_boot_puts_to_use(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told when it comes, not with each of its versions, as what it brought is in use by then."""
+    brings: dict[str, str | bytes] = {
+        "bin/debug": "#!/bin/sh\n",
+        "lib/sysusers.d/debug.conf": "u debug\n",
+        "lib/tmpfiles.d/debug.conf": "d /var/lib/debug\n",
+    }
+    lines = (
+        "debug brings what the merge at the next boot does not put to use:\n"
+        "  users and groups (usr/lib/sysusers.d/debug.conf): systemd-sysusers debug.conf\n"
+    )
+    site.image("1", brings)
+    assert site.update() == ExitStatus.DONE
+    assert capsys.readouterr().out.endswith(f"debug: 1 added, from source main\n{lines}")
+
+    site.image("2", brings)
+    assert site.update() == ExitStatus.DONE
+    out = capsys.readouterr().out
+    assert (site.linked(), "put to use" in out) == ("debug-2.x86-64.raw", False)

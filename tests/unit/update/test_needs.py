@@ -201,9 +201,10 @@ def test_what_another_wanted_image_provides_is_not_missing() -> None:
         want(), want("unwind"), offers={candidate("2"): needing(NEW)}, store=[stored_needing("1"), library],
         entries=[link("1"), link("1", "unwind")],
     )  # fmt: skip
-    gdb = next(image for image in decide(replace(made, offers=PlainOffers())).images if image.name == "gdb")
-
-    assert gdb.chosen is not None and gdb.chosen.file_name == file_of("gdb", "2")
+    alone = replace(made, wanted={"gdb": made.wanted["gdb"]}, others={"unwind": made.wanted["unwind"]})
+    for planned in (made, alone):
+        gdb = next(image for image in decide(replace(planned, offers=PlainOffers())).images if image.name == "gdb")
+        assert gdb.chosen is not None and gdb.chosen.file_name == file_of("gdb", "2")
 
 
 @pytest.mark.parametrize("known", [None, Description(release=level("1"))])

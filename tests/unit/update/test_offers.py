@@ -51,7 +51,7 @@ class Systems:
             path=site.root,
         )
         packages = PlainPackages(offered={Requirement(OLD): "libunwind8"}, versions={"libunwind8": "1.8-1"})
-        monkeypatch.setattr(module, "open_ground", lambda *_: PlainGround(packages=packages))
+        monkeypatch.setattr(module, "open_ground", lambda *_, **__: PlainGround(packages=packages))
         systems: Sequence[SystemInUse] = (running,)
         self.offers = SystemsOffers(
             site.machine, PlainGround(packages=offering(NEW)), "20261215", store=store, systems=lambda: systems,

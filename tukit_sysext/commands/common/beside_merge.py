@@ -11,7 +11,7 @@ from typing import Any
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.collect.attached import in_use
 from tukit_sysext.machine import Machine
-from tukit_sysext.requirements.after_merge import AfterMerge, after_merge
+from tukit_sysext.requirements.after_merge import AfterMerge, after_merge, to_do
 from tukit_sysext.requirements.contents import ImageFolder, walk
 from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.store.record import Record
@@ -32,23 +32,21 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BesideMerge:
-    """What has to be done beside the merge: for what images bring, and for who runs files that were replaced."""
+    """What has to be done beside the merge: for what images bring, and for who runs files that were replaced.
+
+    ``notes`` are what is to be known of the merge itself.
+    """
 
     merged: bool
     steps: tuple[Step, ...] = ()
     users: tuple[FileUser, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def lines(self) -> Iterator[str]:
         """The same in words; what a boot does by itself is left to it where that merges."""
-        when = "a merge alone" if self.merged else "the merge at the next boot"
-        image = ""
-        for step in self.steps:
-            if self.merged or not step.after.at_boot:
-                if step.image != image:
-                    yield f"{step.image} brings what {when} does not put to use:"
-                    image = step.image
-                yield f"  {step.after}"
+        for image in dict.fromkeys(step.image for step in self.steps):
+            yield from to_do(image, [step.after for step in self.steps if step.image == image], merged=self.merged)
         for service in dict.fromkeys(user.service for user in self.users if user.service is not None):
             yield f"{service} runs files that were replaced: systemctl restart {shlex.quote(service)}"
         for user in self.users:
@@ -78,8 +76,9 @@ def merge_now(machine: Machine, tree: TreeChange) -> BesideMerge:
     after = _linked(tree)
     new, old = _records(machine, after - before), _records(machine, before - after)
     users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
-    merge.refresh()
-    return BesideMerge(merged=True, steps=_steps(new, tree), users=tuple(old_files.still_there(users)))
+    notes = merge.refresh()
+    there = tuple(old_files.still_there(users))
+    return BesideMerge(merged=True, steps=_steps(new, tree), users=there, notes=tuple(notes))
 
 
 def merge_later(machine: Machine, trees: Sequence[TreeChange]) -> BesideMerge:

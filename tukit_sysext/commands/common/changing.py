@@ -62,6 +62,8 @@ def carry(
     output.show(lines(trees, dry_run=dry_run))
     beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
     output.show(beside.lines)
+    for note in beside.notes:
+        output.warn(note)
     output.json({**document(trees, dry_run=dry_run, refreshed=now and not dry_run, away=away), **beside.document})
     _warn_missing(output, trees, away)
     if not dry_run:
