@@ -57,6 +57,14 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_PLAN_TESTS}::test_a_description_for_which_nobody_vouches_refuses_nothing",
     ),
     broken(
+        "R30",
+        "where packages change in place nobody is told",
+        "tukit_sysext/commands/adapt.py",
+        "*report.warning_lines(outcome), ",
+        "",
+        "tests/unit/change/test_adapt.py::test_what_an_image_takes_the_place_of_is_told",
+    ),
+    broken(
         "R31",
         "names are ordered as text",
         _COLLISIONS,

@@ -55,7 +55,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     metrics.update(machine)
     if change.changes:
         output.say(f"Not merged into the running /usr yet: {BY_HAND}, or the next boot.")
-    for line in (*report.fallback_lines(outcome), *report.missed_lines(outcome)):
+    for line in (*report.fallback_lines(outcome), *report.warning_lines(outcome), *report.missed_lines(outcome)):
         print(line, file=sys.stderr)
     if not outcome.missed:
         return ExitStatus.DONE
