@@ -18,6 +18,7 @@ _PUBLISHED_TESTS = "tests/unit/publish/test_published_needs.py"
 _RULES = "tukit_sysext/update/requirement_rules.py"
 _RULES_TESTS = "tests/unit/update/test_requirement_rules.py"
 _INSPECT_TESTS = "tests/unit/commands/test_inspect.py"
+_ONCE_TESTS = "tests/unit/update/test_nothing_is_judged_once.py"
 _DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
 _DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
@@ -258,5 +259,21 @@ DEFENCES: tuple[Defence, ...] = (
         "unknown=(_RELEASE_ALONE,)",
         "unknown=()",
         f"{_INSPECT_TESTS}::test_one_for_another_release",
+    ),
+    broken(
+        "R55",
+        "what a publisher stated once counts for good",
+        "tukit_sysext/update/search.py",
+        "    return replace(content, contents=completed(content.contents, stated))\n",
+        "    return content\n",
+        f"{_ONCE_TESTS}::test_what_its_publisher_states",
+    ),
+    broken(
+        "R55",
+        "answers that another version of ours found count",
+        "tukit_sysext/update/offers.py",
+        '        return f"{__version__} {identity}"\n',
+        "        return identity\n",
+        f"{_ONCE_TESTS}::test_our_version",
     ),
 )
