@@ -271,7 +271,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R55",
         "answers that another version of ours found count",
-        "tukit_sysext/update/offers.py",
+        "tukit_sysext/snapshots/grounds.py",
         '        return f"{__version__} {identity}"\n',
         "        return identity\n",
         f"{_ONCE_TESTS}::test_our_version",

@@ -19,9 +19,8 @@ from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tests.unit.update.test_further_rules import LEVEL, NUMBER, Site
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.requirement import Requirement
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.snapshots import grounds
 from tukit_sysext.update import fetch, local, offers
-from tukit_sysext.update.offers import AnswersInCache
 
 pytestmark = pytest.mark.root
 
@@ -124,11 +123,11 @@ def test_what_its_publisher_states(site: Site, system: System) -> None:
     assert linked(site) == "debug-1.x86-64.raw"
 
 
-def test_our_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory = AnswersInCache(Cache(tmp_path, writable=True))
+def test_our_version(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = grounds.AnswersInCache(site.machine)
     memory.keep("database", {"met": {}})
 
     assert memory.recall("database")["met"] == {}
     assert memory.recall("another database") == {}
-    monkeypatch.setattr(offers, "__version__", "99")
+    monkeypatch.setattr(grounds, "__version__", "99")
     assert memory.recall("database") == {}
