@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.shadowing import in_short, overlap
 from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.fitting import TreeFacts, judge
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
@@ -85,6 +88,8 @@ def _fare(facts: Facts, image: ImageLook) -> Faring:
         return Faring(system=tree, fits=None, reason=tree.unusable or against)
     objection = against if verdict.fits else ""
     rules = tuple(rules_of_release(facts, image.name, image.version, verdict, contents, objection))
+    if verdict.fits:
+        rules += tuple(_collisions(facts, image))
     refused = next((rule for rule in rules if rule.rule == Side.SHADOW and rule.fits is False), None)
     return Faring(
         system=tree,
@@ -93,6 +98,31 @@ def _fare(facts: Facts, image: ImageLook) -> Faring:
         rules=rules,
         unknown=tuple(_unknown(facts, contents)) if verdict.fits else (),
     )
+
+
+def _collisions(facts: Facts, image: ImageLook) -> Iterator[Rule]:
+    """Files that linked images have otherwise; what is as large in both is compared where the store has both."""
+    wanted = facts.wanted.get(image.name) or WantedImage(name=image.name, origin="")
+    for entry in facts.tree.entries:
+        stored = facts.stored.get(entry.image) if entry.image is not None else None
+        record = stored.record if stored is not None else None
+        if image.contents is None or record is None or record.contents is None or record.name == image.name:
+            continue
+        other = facts.wanted.get(record.name) or WantedImage(name=record.name, origin="")
+        attitudes = {wanted.shadow, other.shadow}
+        refused = Attitude.REFUSE in attitudes
+        found = overlap(image.contents, record.contents)
+        paths = set(found.differ)
+        if image.record is not None and facts.offers is not None and found.as_large:
+            paths |= facts.offers.differing(image.record, record, found.as_large)
+        if paths and (refused or Attitude.IGNORE not in attitudes):
+            above = compare(image.merge_name or image.name, entry.stem) > 0
+            yield Rule(
+                rule=Side.SHADOW,
+                fits=not refused,
+                system=f"{record.name} {record.version} has it otherwise, and is {'below' if above else 'on top'}",
+                image=in_short(sorted(paths)),
+            )
 
 
 def _unknown(facts: Facts, contents: Contents | None) -> Sequence[str]:

@@ -189,6 +189,25 @@ def test_images_of_the_store(machine: PlainMachine, capsys: pytest.CaptureFixtur
 
 
 @real
+@pytest.mark.parametrize(("shadow", "fits"), [("warn", True), ("refuse", False), ("ignore", True)])
+def test_files_that_another_linked_image_has_otherwise(
+    machine: PlainMachine, capsys: pytest.CaptureFixture[str], shadow: str, fits: bool
+) -> None:
+    path = image(machine, "1.0", files={"bin/tool": "short", "bin/same": "1"})
+    other = make_image(machine.root / "images", "zgdb", "2.0", release=RELEASE, files={"bin/tool": "longer"})
+    Importer(machine.machine, Share(size=0)).of_file(other, other.name, "zgdb")
+    (machine.root / "etc/extensions/zgdb.raw").symlink_to("/var/lib/sysext-store/zgdb-2.0.x86-64.raw")
+    wanted = "etc/tukit-sysext/images.d"
+    make_tree(machine.root, {f"{wanted}/gdb.conf": f"[Image]\nShadow={shadow}\n", f"{wanted}/zgdb.conf": "[Image]\n"})
+    (system,) = document(machine, capsys, path)["systems"]
+
+    assert system["fits"] is fits
+    told_of = [(rule["fits"], rule["system"], rule["image"]) for rule in system["rules"] if rule["rule"] == "shadow"]
+    said = (fits, "zgdb 2.0 has it otherwise, and is on top", "/usr/bin/tool")
+    assert told_of == ([] if shadow == "ignore" else [said])
+
+
+@real
 def test_a_packed_file(machine: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     packed = pack(image(machine), "gz")
 
