@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -113,6 +114,9 @@ def test_what_is_taken_starts_and_what_is_passed_over_does_not(site: ZypperSite)
     status, said = hello()
     site.lab.run(["ln", "-sfn", before, "/etc/extensions/hello.raw"])
     assert status != 0 and "version `GREET_1.1' not found" in said
+    (running,) = json.loads(site.command("inspect", f"{STORE}/by-hand.raw", "--json").stdout)["systems"]
+    lacking = [rule["image"] for rule in running["rules"] if rule["rule"] == "needs" and rule["fits"] is False]
+    assert lacking == ["libgreet.so.1(GREET_1.1)(64bit)"]
 
     assert site.dup(SECOND).returncode == 0
     site.lab.reboot()
