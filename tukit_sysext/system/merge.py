@@ -65,7 +65,7 @@ def refresh() -> list[str]:
     keep = mode_to_keep(before)
     _carry_out([TOOL, *([f"--mutable={keep}"] if keep is not Mode.NO else []), "refresh"])
     if hidden(before, modes_now()):
-        notes.append(f"what was written into what was merged shows with the next merge: {WRITTEN}")
+        notes.append(f"what was written into the merged system is kept in {WRITTEN}, and shows with the next merge")
     return notes
 
 
