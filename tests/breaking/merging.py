@@ -40,8 +40,16 @@ DEFENCES: tuple[Defence, ...] = (
         "R40",
         "what was written by hand is hidden by the unit",
         _MERGE,
-        "if not left and not hidden(before, after):",
-        "if not left:",
+        "if after is not None and after.active and not hidden(before, modes_now()):",
+        "if after is not None and after.active:",
+        f"{_MERGE_TESTS}::test_what_somebody_asked_for",
+    ),
+    broken(
+        "R40",
+        "a start that is skipped counts as a merge",
+        _MERGE,
+        "if after is not None and after.active and not hidden(before, modes_now()):",
+        "if not hidden(before, modes_now()):",
         f"{_MERGE_TESTS}::test_what_somebody_asked_for",
     ),
     broken(
@@ -96,8 +104,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R42",
         "an update that a boot merges says nothing",
         _BESIDE,
-        "        before = {entry.image for entry in tree.plan.tree.entries}\n",
-        "        before = _linked(tree)\n",
+        "            before = {entry.image for entry in tree.plan.tree.entries}\n",
+        "            before = _linked(tree)\n",
         f"{_BESIDE_TESTS}::test_an_update_that_a_boot_merges",
     ),
     broken(
@@ -112,13 +120,25 @@ DEFENCES: tuple[Defence, ...] = (
         "R43",
         "who runs files of before is looked for when they have another name",
         _BESIDE,
-        """    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
+        """    new, users, unknown = _changes(machine, tree)
     notes = merge.refresh()
 """,
         """    notes = merge.refresh()
-    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
+    new, users, unknown = _changes(machine, tree)
 """,
         f"{_BESIDE_TESTS}::test_an_update_that_is_merged_at_once",
+    ),
+    broken(
+        "R42",
+        "what cannot be found out keeps a merge away",
+        _BESIDE,
+        """    except (TukitSysextError, OSError) as error:
+        return [], [], [_unknown(error)]
+""",
+        """    except ZeroDivisionError as error:
+        return [], [], [_unknown(error)]
+""",
+        f"{_BESIDE_TESTS}::test_what_cannot_be_found_out_keeps_nothing_away",
     ),
     broken(
         "R43",

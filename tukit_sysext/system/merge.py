@@ -57,10 +57,9 @@ def refresh() -> list[str]:
             # a restart that fails has taken away what was merged
             notes.append(f"{error}; {TOOL} merged without it")
         else:
-            after, unit = modes_now(), merge_unit()
-            # a start without an image to merge is skipped, and leaves what somebody merged by hand
-            left = after and not (unit is not None and unit.active)
-            if not left and not hidden(before, after):
+            # a start without its conditions is skipped: it merges nothing, and leaves what somebody merged by hand
+            after = merge_unit()
+            if after is not None and after.active and not hidden(before, modes_now()):
                 return notes
     keep = mode_to_keep(before)
     _carry_out([TOOL, *([f"--mutable={keep}"] if keep is not Mode.NO else []), "refresh"])

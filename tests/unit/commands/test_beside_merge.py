@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -13,7 +14,9 @@ from tests.lab.images import make_image
 from tests.machine import OLD, PlainMachine
 from tests.trees import make_tree
 from tukit_sysext import cli
+from tukit_sysext.commands.common import beside_merge
 from tukit_sysext.commands.common.beside_merge import BesideMerge, Step
+from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.after_merge import AfterMerge
 from tukit_sysext.system import merge, old_files
 from tukit_sysext.system.old_files import FileUser
@@ -128,3 +131,24 @@ def test_an_update_that_is_merged_at_once(
 def test_a_dry_run_says_nothing_of_it(offered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(run(offered, capsys, "update", "--dry-run", "--json", "gdb"))
     assert (document["after_merge"], document["old_files"]) == ([], [])
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("error", [OSError(5, "injected"), UnknownState("injected")])
+@pytest.mark.parametrize("now", [[], ["--now"]], ids=["later", "now"])
+def test_what_cannot_be_found_out_keeps_nothing_away(
+    offered: PlainMachine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    now: list[str],
+    error: Exception,
+) -> None:
+    def failing(_: object) -> NoReturn:
+        raise error
+
+    merged: list[str] = []
+    monkeypatch.setattr(beside_merge, "read_entries", failing)
+    monkeypatch.setattr(merge, "refresh", lambda: merged)
+    said = run(offered, capsys, "update", *now, "gdb")
+    assert "gdb: 1.0 -> 1.1, from source main" in said
+    assert "does not put to use is not known: " in said and "injected" in said

@@ -114,7 +114,9 @@ _ANOTHER_START = shown(start="systemd-sysext --mutable=yes refresh", drop_in="/e
     [
         pytest.param(shown(), [PLAIN], [RESET, f"systemctl reload {UNIT}"], id="as systemd has it"),
         pytest.param(_ANOTHER_START, [WRITABLE], [RESET, f"systemctl restart {UNIT}"], id="another start"),
-        pytest.param(shown(active="failed"), [{}, {}], [RESET, f"systemctl restart {UNIT}"], id="it failed"),
+        pytest.param(
+            shown(active="inactive"), [{}], [RESET, f"systemctl restart {UNIT}", "systemd-sysext refresh"], id="skipped"
+        ),
         pytest.param(
             shown(active="inactive"),
             [PLAIN, PLAIN, {}],

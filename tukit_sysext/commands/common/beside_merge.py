@@ -10,6 +10,7 @@ from typing import Any
 
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.collect.attached import in_use
+from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.after_merge import AfterMerge, after_merge, to_do
 from tukit_sysext.requirements.contents import ImageFolder, walk
@@ -71,24 +72,38 @@ class BesideMerge:
 
 
 def merge_now(machine: Machine, tree: TreeChange) -> BesideMerge:
-    """Merge what the running system has linked now. Raises TukitSysextError, OSError."""
-    before = {name for name, _ in in_use(machine.layout)}
-    after = _linked(tree)
-    new, old = _records(machine, after - before), _records(machine, before - after)
-    users = old_files.users_of({path for record in (*new, *old) for path in _files(record)})
+    """Merge what the running system has linked now. Raises TukitSysextError."""
+    new, users, unknown = _changes(machine, tree)
     notes = merge.refresh()
     there = tuple(old_files.still_there(users))
-    return BesideMerge(merged=True, steps=_steps(new, tree), users=there, notes=tuple(notes))
+    return BesideMerge(merged=True, steps=tuple(_steps(new, tree)), users=there, notes=(*notes, *unknown))
+
+
+def _changes(machine: Machine, tree: TreeChange) -> tuple[Sequence[Record], Sequence[FileUser], Sequence[str]]:
+    """The images that come with a merge, who runs files that it replaces, and what cannot be found out of that."""
+    try:
+        before = {name for name, _ in in_use(machine.layout)}
+        after = _linked(tree)
+        new, old = _records(machine, after - before), _records(machine, before - after)
+        return new, old_files.users_of({path for record in (*new, *old) for path in _files(record)}), []
+    except (TukitSysextError, OSError) as error:
+        return [], [], [_unknown(error)]
 
 
 def merge_later(machine: Machine, trees: Sequence[TreeChange]) -> BesideMerge:
     """What the images bring that trees have linked anew, and that a boot merges."""
-    steps: dict[tuple[str, AfterMerge], Step] = {}
-    for tree in trees:
-        before = {entry.image for entry in tree.plan.tree.entries}
-        for step in _steps(_records(machine, _linked(tree) - before), tree):
-            steps.setdefault((step.image, step.after), step)
-    return BesideMerge(merged=False, steps=tuple(steps.values()))
+    steps: dict[Step, None] = {}
+    try:
+        for tree in trees:
+            before = {entry.image for entry in tree.plan.tree.entries}
+            steps |= dict.fromkeys(_steps(_records(machine, _linked(tree) - before), tree))
+    except (TukitSysextError, OSError) as error:
+        return BesideMerge(merged=False, notes=(_unknown(error),))
+    return BesideMerge(merged=False, steps=tuple(steps))
+
+
+def _unknown(error: Exception) -> str:
+    return f"what images bring that a merge alone does not put to use is not known: {error}"
 
 
 def _linked(tree: TreeChange) -> set[str]:
@@ -107,14 +122,10 @@ def _files(record: Record) -> Collection[str]:
     return [path for path, node in walk(files) if not isinstance(node, ImageFolder)] if files is not None else []
 
 
-def _steps(records: Sequence[Record], tree: TreeChange) -> tuple[Step, ...]:
-    if not records:
-        return ()
+def _steps(records: Sequence[Record], tree: TreeChange) -> Iterator[Step]:
     with Tree(tree.target.path) as opened:
         ld_so_conf = (opened.read("etc/ld.so.conf", limit=_LIMIT) or b"").decode(errors="replace")
-    return tuple(
-        Step(image=record.name, after=after)
-        for record in records
-        if record.contents is not None and record.contents.files is not None
-        for after in after_merge(record.contents.files, record.release, ld_so_conf=ld_so_conf)
-    )
+    for record in records:
+        files = record.contents.files if record.contents is not None else None
+        for after in after_merge(files, record.release, ld_so_conf=ld_so_conf) if files is not None else ():
+            yield Step(image=record.name, after=after)
