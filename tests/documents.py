@@ -20,6 +20,7 @@ CALLS: Mapping[str, Sequence[str]] = {
     "status": ("",),
     "check": ("",),
     "why-not": ("gdb",),
+    "inspect": ("gdb",),
     "config": ("", "--all"),
     "install": ("--dry-run --optional gdb",),
     "remove": ("--dry-run gdb",),

@@ -56,6 +56,12 @@ class AllPlugins(Protocol):
     def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
         """What an image needs and a system has not."""
 
+    def shadows(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
+        """What of a system an image replaces with something older, in half sentences."""
+
+    def warns(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
+        """What people have to know of an image in a system, in half sentences."""
+
     def references(self, machine: Machine) -> Sequence[Root]:
         """What keeps images of the store. Raises PluginFailed where one cannot tell."""
 

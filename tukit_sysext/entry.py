@@ -172,7 +172,10 @@ def _report(outcome: Outcome) -> None:
         log.info("%s", line)
         # a refused tree goes, unless tukit was told to keep it
         print(f"{line} (in the refused tree)" if outcome.refusals else line)
-    fallbacks = [*report.fallback_lines(outcome), *report.lacking_lines(outcome)]
+    for line in report.beside_merge_lines(outcome) if not outcome.refusals else ():
+        log.info("%s", line)
+        print(line)
+    fallbacks = [*report.fallback_lines(outcome), *report.warning_lines(outcome)]
     refused, missed = list(report.refusal_lines(outcome)), list(report.missed_lines(outcome))
     for line in (*fallbacks, *report.source_lines(outcome, (*fallbacks, *refused, *missed))):
         print(line, file=sys.stderr)  # the journal has it as a warning

@@ -44,6 +44,10 @@ class UnknownState(TukitSysextError):
     """What a snapshot has could not be read. Unknown is not "none": nothing may be concluded from it."""
 
 
+class NoEtc(UnknownState):
+    """A tree has no /etc, an empty one, or lacks a layer of it: it is being made, or was half made or half deleted."""
+
+
 class SourceUnreachable(TukitSysextError):
     """A source did not answer. It says nothing about what the source publishes."""
 

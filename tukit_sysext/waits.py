@@ -152,6 +152,14 @@ WAITS: Sequence[Wait] = (
         where="system/look_through.py:_TIMEOUT",
     ),
     Wait(
+        what="comparing images that have files of one size under one path, of which nothing is said then",
+        seconds=30,
+        times=2,
+        per=Per.TRANSACTION,
+        expiry=Expiry.GOES_ON,
+        where="system/compare_images.py:_TIMEOUT",
+    ),
+    Wait(
         what="rpm's library, which reads the packages of a tree for what is required",
         seconds=30,
         per=Per.IMAGE,

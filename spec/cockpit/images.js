@@ -73,6 +73,12 @@ const RULES = {
     "version": "Version=",
     "series": "Series=",
     "block": "Block=",
+    "hides": "hides",
+    "required": "Requires=",
+    "stated": "its publisher requires",
+    "needs": "needs",
+    "shadow": "Shadow=",
+    "note": "note",
     "plugin": "further checks",
     "release-data": "os-release",
     "scope": "SYSEXT_SCOPE",
@@ -86,6 +92,9 @@ const RULES = {
     "version-id": "VERSION_ID"
 };
 
+// Those of which it is told that nobody knows.
+const TOLD_UNKNOWN = ["content", "required", "stated", "needs", "note"];
+
 function verdict(fits) {
     return fits === null ? "-" : fits ? badge("ok", "good") : badge("no", "bad");
 }
@@ -93,7 +102,7 @@ function verdict(fits) {
 // As "why-not" shows them: without what was not looked at, or says nothing by itself.
 function ruleRows(version) {
     const nothing = rule => rule.rule === "release-data" || (rule.system === null && rule.image === null);
-    return version.rules.filter(rule => (rule.fits === null ? rule.rule === "content" : !rule.fits || !nothing(rule)))
+    return version.rules.filter(rule => (rule.fits === null ? TOLD_UNKNOWN.includes(rule.rule) : !rule.fits || !nothing(rule)))
         .map(rule => [RULES[rule.rule] ?? rule.rule, rule.system ?? "-", rule.image ?? "-", verdict(rule.fits)]);
 }
 

@@ -21,6 +21,8 @@ _ANYWHERE: Mapping[str, str] = {"root": DIRECTORY, "snapshot": "snapshots"}
 _ARGUMENTS: Mapping[str, str] = {
     "list names": "images",
     "why-not image": "versions",
+    "inspect image": FILE,
+    "inspect systems": FILE,
     "install names": "versions",
     "install source": "sources",
     "install constraint": NOTHING,
@@ -36,7 +38,6 @@ _ARGUMENTS: Mapping[str, str] = {
     "diff a": "trees",
     "diff b": "trees",
     "history image": "stored",
-    "verify stamp": NOTHING,
     "why image": "stored",
     "sources add name": NOTHING,
     "sources add where": DIRECTORY,

@@ -3,7 +3,8 @@
 
 unchanged: all that is needed was asked before. new_database: the packages of the new system are asked anew, as after
 each zypper dup. Both beside the same transaction without these rules. looking: all files of a new image are looked at,
-once for each content; the reference is sha256sum of it. Each image has a library that nothing in the system provides.
+once for each content; the reference is sha256sum of it. Each image has a library that nothing in the system provides,
+and packages of which half are older than the system's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -58,7 +59,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             shutil.copytree(make_database(Path(scratch), _packages(arguments.packages)), lab.path(_MADE))
         for image in range(arguments.images):
             name = f"image{image:02}"
-            machine.publish(name, "1.0", OLD, files=_files(name, arguments.files, arguments.packages))
+            files = _files(name, arguments.files, arguments.packages)
+            machine.publish(name, "1.0", OLD, files=files, packages=_packages_of(name, arguments.packages))
             machine.want(name)
         lab.tukit("execute", "sh", "-c", f"rm -rf /{_DATABASE} && cp -r {_MADE} /{_DATABASE}", check=True)
         lab.reboot()
@@ -103,6 +105,16 @@ def _files(name: str, count: int, packages: int) -> Mapping[str, bytes]:
         some = dict(random.sample(sorted(needed.items()), 5))
         files[f"lib64/{name}/lib{name}{each}.so.1"] = elf_file(needs=some, soname=f"lib{name}{each}.so.1")
     return files
+
+
+def _packages_of(name: str, packages: int) -> Sequence[Mapping[str, str]]:
+    """An image's packages, of which half are older than the system's."""
+    numbers = Random(name).sample(range(packages), _NEEDED_BY_EACH)
+    versions = ("0.9-1.1", "1.0-1.1")
+    return [
+        {"type": "rpm", "name": f"part{number}", "version": versions[at % 2], "architecture": "x86_64"}
+        for at, number in enumerate(numbers)
+    ]
 
 
 def _with_new(lab: Lab, database: Path, finalize: list[str]) -> Measured:

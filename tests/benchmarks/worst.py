@@ -28,6 +28,7 @@ LIMITS: Mapping[str, float] = {
     "system/gpgv.py:_TIMEOUT": 1,
     "system/inspect_image.py:_TIMEOUT": 1,
     "system/look_through.py:_TIMEOUT": 1,
+    "system/compare_images.py:_TIMEOUT": 1,
     "system/journal.py:_PATIENCE": 1,
     "system/rpm_database.py:_TIMEOUT": 1,
     "system/lock.py:_PATIENCE": 1,

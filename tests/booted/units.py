@@ -12,6 +12,7 @@ COLLECTION = "tukit-sysext-gc.timer"
 WAITING = (
     TARGET,
     COLLECTION,
+    "tukit-sysext-adapt.path",
     "tukit-sysext-refused.path",
     "tukit-sysext-repair.path",
     "tukit-sysext-repair.timer",
@@ -19,6 +20,7 @@ WAITING = (
 )
 """What waits for something to do."""
 BOOT = "tukit-sysext-boot.service"
+ADAPT = "tukit-sysext-adapt.service"
 GC = "tukit-sysext-gc.service"
 PROVISION = "tukit-sysext-provision.service"
 REFUSED = "tukit-sysext-refused.service"

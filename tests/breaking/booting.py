@@ -72,7 +72,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "B3",
         "what was not settled before a shutdown never is",
-        "tukit_sysext/ledger/settling.py",
+        "tukit_sysext/ledger/at_boot.py",
         "    if not known:\n",
         "    if False:\n",
         "tests/unit/ledger/test_settling.py::test_a_boot_has_settled_what_nobody_settled_before",
@@ -415,7 +415,7 @@ DEFENCES: tuple[Defence, ...] = (
         "B33",
         "what is in /run is not looked at",
         _GUARD,
-        '    [ ! -e "$mark" ] || look --stamp "$hash"\n',
+        '    [ ! -e "$mark" ] || look "$hash"\n',
         "",
         f"{_UNCHANGED}::test_what_is_not_known_makes_each_boot_look[a refusal]",
     ),

@@ -215,7 +215,7 @@ DEFENCES: tuple[Defence, ...] = (
         "P10",
         "it is forgotten which newer one could not be had",
         "tukit_sysext/plugins/builtin/recorder.py",
-        "{**outcome.plan.left_out, **outcome.plan.not_had}",
+        "{**outcome.plan.left_out, **outcome.plan.told}",
         "outcome.plan.left_out",
         f"{_F}::test_the_hook_status_and_history",
         f"{_F}::test_why_not_says_what_happened",

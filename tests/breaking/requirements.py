@@ -14,6 +14,13 @@ _HIDING_TESTS = "tests/unit/requirements/test_hiding.py"
 _CHECKS = "tukit_sysext/plugins/builtin/requirements.py"
 _CHECKS_TESTS = "tests/unit/plugins/test_requirements.py"
 _NEEDS_TESTS = "tests/unit/update/test_needs.py"
+_PUBLISHED_TESTS = "tests/unit/publish/test_published_needs.py"
+_RULES = "tukit_sysext/update/requirement_rules.py"
+_RULES_TESTS = "tests/unit/update/test_requirement_rules.py"
+_INSPECT_TESTS = "tests/unit/commands/test_inspect.py"
+_ONCE_TESTS = "tests/unit/update/test_nothing_is_judged_once.py"
+_DESCRIBED = "tukit_sysext/formats/manifest_contents.py"
+_DESCRIBED_TESTS = "tests/unit/formats/test_manifest_contents.py"
 _OFFERS_TESTS = "tests/unit/update/test_offers.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -84,6 +91,22 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
     ),
     broken(
+        "R11",
+        "verify says that an image which hides the system is well",
+        "tukit_sysext/integrity/assess.py",
+        "            ground=self._ground if contents is not None or required else None,\n",
+        "            ground=None,\n",
+        "tests/unit/integrity/test_assess.py::test_an_image_that_hides_the_system_or_requires_what_it_has_not",
+    ),
+    broken(
+        "R12",
+        "a boot waits for an RPM database",
+        "tukit_sysext/integrity/assess.py",
+        "        if contents is not None and not self._packages:\n",
+        "        if False and contents is not None:\n",
+        "tests/unit/integrity/test_assess.py::test_an_image_that_hides_the_system_or_requires_what_it_has_not",
+    ),
+    broken(
         "R12",
         "what is not known counts as not there",
         _CHECKS,
@@ -128,9 +151,129 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R13",
         "answers of another database count",
-        "tukit_sysext/update/offers.py",
+        "tukit_sysext/snapshots/grounds.py",
         'return note if note.get("identity") == self._named(identity) else {}',
         "return note",
-        f"{_OFFERS_TESTS}::test_answers_of_another_database_do_not_count",
+        "tests/unit/snapshots/test_grounds.py::test_answers_of_another_database_do_not_count",
+    ),
+    broken(
+        "R50",
+        "a requirement that nobody can understand is passed over",
+        _DESCRIBED,
+        '            raise ValueError(f"requires: {excerpt(text)}: {error}") from error\n',
+        "            continue\n",
+        f"{_DESCRIBED_TESTS}::test_what_is_not_understood_makes_it_no_description",
+    ),
+    broken(
+        "R50",
+        "a description fills the memory",
+        _DESCRIBED,
+        "    if is_too_much(needs, provides):\n",
+        "    if False:\n",
+        f"{_DESCRIBED_TESTS}::test_more_than_can_be_kept_is_left_out_and_all_else_counts",
+    ),
+    broken(
+        "R51",
+        "who sits on the way keeps a version away by what it needs",
+        "tukit_sysext/update/options.py",
+        "    if _anybody_may_have_described(facts, considered.option):\n",
+        "    if False:\n",
+        "tests/unit/update/test_described_needs.py::test_nobody_on_the_way_keeps_a_version_away_by_what_it_needs",
+    ),
+    broken(
+        "R51",
+        "what anybody states of an image is kept with it",
+        "tukit_sysext/update/fetch.py",
+        "described.contents if described is not None and described.vouched else None",
+        "described.contents if described is not None else None",
+        "tests/unit/update/test_further_rules.py::test_what_nobody_vouches_for_is_not_kept",
+    ),
+    broken(
+        "R51",
+        "a description is believed before what is found inside",
+        "tukit_sysext/requirements/contents.py",
+        "    return replace(looked, stated=described.stated, packages=described.packages)\n",
+        "    return described\n",
+        "tests/unit/update/test_further_rules.py::test_what_a_description_says_counts_before_anything_is_fetched",
+    ),
+    broken(
+        "R52",
+        "an image that nobody can look through keeps all from being published",
+        "tukit_sysext/publish/looking.py",
+        "    except (NoVerdict, ToolBroken, NoSpace) as error:\n        return content, str(error)\n",
+        "    except NoSpace as error:\n        return content, str(error)\n",
+        f"{_PUBLISHED_TESTS}::test_an_image_that_nobody_can_look_through_is_published",
+    ),
+    broken(
+        "R52",
+        "machines read a description that says less than another",
+        "tukit_sysext/publish/publication.py",
+        "                if verdict.is_complete(image, each) or names.index(each.file_name) >= names.index(name):\n",
+        "                if True:\n",
+        f"{_PUBLISHED_TESTS}::test_one_that_was_published_before_needs_were_looked_for",
+    ),
+    broken(
+        "R52",
+        "requirements that no machine understands are published",
+        "tukit_sysext/publish/verdict.py",
+        "    yield from (each.refused for each in image.descriptions if each.refused)\n",
+        "",
+        f"{_PUBLISHED_TESTS}::test_requirements_that_no_machine_understands",
+    ),
+    broken(
+        "R52",
+        "what a publisher states is lost where publish writes the description",
+        "tukit_sysext/publish/publication.py",
+        "            given=self._given(image),\n",
+        "",
+        f"{_PUBLISHED_TESTS}::test_what_the_publisher_states_is_kept",
+    ),
+    broken(
+        "R53",
+        "what nobody knows is told as missing",
+        _RULES,
+        "    if isinstance(there, Unknown):\n",
+        "    if False:\n",
+        f"{_RULES_TESTS}::test_a_requirement_of_which_nobody_knows",
+    ),
+    broken(
+        "R53",
+        "what the version in use does without is told as speaking against an image",
+        _RULES,
+        "fits=need not in worse, system=system, image=need",
+        "fits=False, system=system, image=need",
+        f"{_RULES_TESTS}::test_needs_that_speak_against_none",
+    ),
+    broken(
+        "R54",
+        "an image fits as far as nobody looked",
+        "tukit_sysext/update/faring.py",
+        "    if contents.files is None:\n",
+        "    if False:\n",
+        f"{_INSPECT_TESTS}::test_an_ordinary_user_is_told_what_descriptions_say",
+    ),
+    broken(
+        "R54",
+        "what an os-release does not tell is told as good",
+        "tukit_sysext/update/faring.py",
+        "unknown=(_RELEASE_ALONE,)",
+        "unknown=()",
+        f"{_INSPECT_TESTS}::test_one_for_another_release",
+    ),
+    broken(
+        "R55",
+        "what a publisher stated once counts for good",
+        "tukit_sysext/update/search.py",
+        "    return replace(content, contents=completed(content.contents, stated))\n",
+        "    return content\n",
+        f"{_ONCE_TESTS}::test_what_its_publisher_states",
+    ),
+    broken(
+        "R55",
+        "answers that another version of ours found count",
+        "tukit_sysext/snapshots/grounds.py",
+        '        return f"{__version__} {identity}"\n',
+        "        return identity\n",
+        f"{_ONCE_TESTS}::test_our_version",
     ),
 )

@@ -137,15 +137,33 @@ DEFENCES = (
     Defence(
         row="C5",
         what="a snapshot that was half made at a power cut stops all collections",
-        edits=((_SNAPSHOTS, "if snapshot.unknown == _NO_INFO:", "if False:"),),
+        edits=((_SNAPSHOTS, "if snapshot.half and not (", "if False and not ("),),
         tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing[no_info]",),
+    ),
+    Defence(
+        row="C5",
+        what="a deletion that was cut off after the first of two subvolumes stops all collections",
+        edits=((_SNAPSHOTS, "half = isinstance(error, NoEtc)", "half = False"),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing[no_etc]",),
+    ),
+    Defence(
+        row="C5",
+        what="what boots next is left over where it has no /etc",
+        edits=((_SNAPSHOTS, "not (snapshot.entries is None and (snapshot.running or snapshot.default))", "True"),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_what_boots_next_is_never_left_over",),
+    ),
+    Defence(
+        row="C5",
+        what="what the ledger remembers of a half deleted snapshot is nothing",
+        edits=((_SURVEY, "others += _remembered(machine, scan)", "pass"),),
+        tests=("tests/unit/ledger/test_leftovers.py::test_images_that_a_half_deleted_snapshot_had_stay",),
     ),
     Defence(
         row="C5",
         what="the guard does not note what is left from before the boot",
         edits=(
             (
-                "tukit_sysext/ledger/settling.py",
+                "tukit_sysext/ledger/at_boot.py",
                 "                found_at_boot(ledger, scan.leftovers)\n",
                 "                pass\n",
             ),
@@ -185,7 +203,7 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/snapshots/entries.py",
-                'raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")',
+                'raise NoEtc(f"{tree.path}/etc: not there; what this tree has is not known")',
                 "return ()",
             ),
         ),

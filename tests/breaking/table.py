@@ -16,6 +16,7 @@ from tests.breaking import (
     locks,
     losing,
     machine,
+    merging,
     naming,
     packages,
     packed,
@@ -24,6 +25,7 @@ from tests.breaking import (
     reaching,
     requirements,
     selinux,
+    shadowing,
     snapshots,
     tools,
     ways,
@@ -54,4 +56,6 @@ DEFENCES: tuple[Defence, ...] = (
     *requirements.DEFENCES,
     *cockpit.DEFENCES,
     *fleet.DEFENCES,
+    *merging.DEFENCES,
+    *shadowing.DEFENCES,
 )

@@ -12,7 +12,8 @@ from tests.fuzz.mutation import odd_text, word
 from tests.fuzz.published import harmless
 from tests.fuzz.target import Target, told
 from tukit_sysext.config import settings, values, wanted
-from tukit_sysext.config.files import LIMIT, named_plugins
+from tukit_sysext.config.early import named_plugins
+from tukit_sysext.config.files import LIMIT
 from tukit_sysext.config.settings import Settings, SourceSettings
 from tukit_sysext.formats import ini
 from tukit_sysext.net.network import SYSCONFIG, NetworkSettings, system_proxy
@@ -108,7 +109,7 @@ def check_configuration(data: bytes) -> None:
         harmless(image.name)
         assert image.hold is None or (image.hold.isprintable() and "/" not in image.hold)
         assert image.trusted or not image.may_refuse, "a fault refuses nothing"
-    named = named_plugins(tree, settings.MAIN)
+    named = named_plugins(tree)
     told(named.unsure)
     assert named.names == found.settings.plugins
 

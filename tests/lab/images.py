@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -69,6 +69,7 @@ def make_image(
     release_name: str | None = None,
     strict: bool | None = None,
     manifest: ManifestKind | None = "mkosi.gz",
+    packages: Sequence[Mapping[str, str]] = (),
     size_mib: int = 0,
     file_name: str | None = None,
 ) -> Path:
@@ -76,8 +77,9 @@ def make_image(
 
     `release` are the keys of its extension-release; ARCHITECTURE is added unless it is there (an empty value
     keeps it out). `release_name` is the suffix of that file (default: `name`), `strict` its xattr
-    user.extension-release.strict (None: no xattr). `files` are contents by path below usr/. `size_mib` adds
-    so much that cannot be compressed. `inside` is the file system of the partition of a "gpt" image.
+    user.extension-release.strict (None: no xattr). `files` are contents by path below usr/. `packages` are in mkosi's
+    manifest. `size_mib` adds so much that cannot be compressed. `inside` is the file system of the partition of a "gpt"
+    image.
     """
     directory.mkdir(parents=True, exist_ok=True)
     image = directory / (file_name or f"{name}-{version}.{architecture}.raw")
@@ -100,7 +102,7 @@ def make_image(
             made = _wrap_in_gpt(made, Path(scratch, "disk"), architecture, identity)
         _publish(made, image)
     if manifest is not None:
-        _write_manifest(image, manifest, name, version, architecture, keys)
+        _write_manifest(image, manifest, name, version, architecture, keys, packages)
     return image
 
 
@@ -237,14 +239,20 @@ def _wrap_in_gpt(file_system: Path, disk: Path, architecture: str, identity: uui
 
 
 def _write_manifest(
-    image: Path, kind: ManifestKind, name: str, version: str, architecture: str, keys: Mapping[str, str]
+    image: Path,
+    kind: ManifestKind,
+    name: str,
+    version: str,
+    architecture: str,
+    keys: Mapping[str, str],
+    packages: Sequence[Mapping[str, str]],
 ) -> None:
     if kind == "sysextmgr":
         description = {"image_name": image.name, "sysext": dict(keys)}
         Path(f"{image}.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
         return
     config = {"name": name, "distribution": "opensuse", "architecture": architecture, "version": version}
-    content = {"manifest_version": 1, "config": config, "packages": [], "extension": dict(keys)}
+    content = {"manifest_version": 1, "config": config, "packages": [*packages], "extension": dict(keys)}
     data = json.dumps(content, indent=2).encode()
     stem = image.name.removesuffix(".raw")
     if kind == "mkosi":

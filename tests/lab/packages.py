@@ -91,13 +91,20 @@ class Distribution:
                 partial.rename(folder)
         return cls(folder)
 
+    def program(self, version: str, name: str) -> bytes:
+        """A program of a release, as its package has it."""
+        (rpm,) = (self.folder / version).glob(f"{name}-tools-*.rpm")
+        script = 'rpm2cpio "$1" | cpio --quiet --extract --to-stdout "$2"'
+        argv = ["sh", "-ec", script, "sh", str(rpm), f"./usr/bin/{name}"]
+        return subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout
+
 
 def _build(folder: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="distribution-") as scratch:
         for version in RELEASES:
             (folder / version).mkdir()
             for number, rpm in enumerate(_packages(version, Path(scratch))):
-                _build_rpm(rpm, folder / version, Path(scratch) / f"{version}-{number}")
+                build_package(rpm, folder / version, Path(scratch) / f"{version}-{number}")
     script = 'mount --bind "$1" "$2/mnt" && for each in $3; do chroot "$2" createrepo_c --quiet "/mnt/$each"; done'
     argv = ["sh", "-ec", script, "sh", str(folder), str(root), " ".join(RELEASES)]
     base.run_step(argv, "making repositories")
@@ -118,7 +125,7 @@ def _packages(version: str, scratch: Path) -> list[Rpm]:
         _libc(RELEASES[version].removeprefix("glibc-")),
         _library("greet", f"1.{number}", greet, scratch / f"greet-{version}"),
         _library("seal", ("3.2.4", "3.4.0", "3.4.1")[number], seal, scratch / f"seal-{version}"),
-        _tool("greet-tools", f"1.{number}", "greet", scratch / f"greet-{version}"),
+        _tool("greet-tools", f"1.{number}", "greet", scratch / f"greet-{version}", function=[*greet.symbols][-1]),
         _tool("seal-tools", f"3.{number}", "seal", scratch / f"seal-{version}"),
     ]
     return made + [Rpm(name=name, version=f"1.{number}") for name in FILLERS]
@@ -158,9 +165,10 @@ def _library(name: str, version: str, library: Library, scratch: Path) -> Rpm:
     )
 
 
-def _tool(package: str, version: str, name: str, library: Path) -> Rpm:
+def _tool(package: str, version: str, name: str, library: Path, *, function: str = "") -> Rpm:
     """A program that calls the library of its name; ``library`` is the folder that it was built in."""
-    (library / "tool.c").write_text(f"int {name}(void); int main(void) {{ return {name}(); }}\n")
+    function = function or name
+    (library / "tool.c").write_text(f"int {function}(void); int main(void) {{ return {function}(); }}\n")
     options = ["-s", f"-L{library}", "-Wl,-rpath,/usr/lib64", f"-Wl,-rpath-link,{library}"]
     _run(["gcc", *options, "-o", str(library / "tool"), str(library / "tool.c"), f"-l{name}"])
     return Rpm(name=package, version=version, files={f"/usr/bin/{name}": (library / "tool").read_bytes()}, noarch=False)
@@ -176,7 +184,8 @@ _DEFINES = {
 }
 
 
-def _build_rpm(rpm: Rpm, target: Path, scratch: Path) -> None:
+def build_package(rpm: Rpm, target: Path, scratch: Path) -> None:
+    """Build a package into a folder; ``scratch`` is another one, which is made."""
     root = scratch / "files"
     root.mkdir(parents=True)
     for path, content in (rpm.files or {}).items():

@@ -25,7 +25,7 @@ SAYS = {
     "what it offers": ["gdb     -          15.1", "available"],
     "a name that is misspelt": ["did you mean gdb?"],
     "what would be installed": ["gdb: 15.1 would be fetched from source main"],
-    "installed": ["gdb: 15.1 added", "strace: 6.11 added", "systemd-sysext refresh"],
+    "installed": ["gdb: 15.1 added", "strace: 6.11 added", "systemctl restart systemd-sysext.service"],
     "what there is now": ["running, boots next", "k3s     1.31.5   optional"],
     "between the update and the reboot": ["(running)", "(boots next)", "left out: nothing published fits"],
     "what the reboot brings": ["15.1    15.2  changed", "1.31.5  -     went"],

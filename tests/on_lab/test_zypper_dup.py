@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.conftest import StartLab
 from tests.lab import Flavour
 from tests.lab.packages import FIRST, PLACE, SECOND, THIRD, Distribution
+from tests.on_lab.site import STORE
 from tests.on_lab.zypper_site import ZypperSite, in_release
 
 NDB = "%_db_backend ndb\n"
@@ -75,6 +78,61 @@ def test_images_come_with_the_packages(site: ZypperSite) -> None:
     site.lab.tukit("rollback", str(first), check=True)
     site.lab.reboot()
     assert (rpm(site, "glibc"), site.links()) == ("2.42", {"debug.raw": "debug-1.0.x86-64.raw"})
+
+
+@pytest.mark.parametrize("site", [WITH_SQLITE], indirect=True)
+def test_what_is_taken_starts_and_what_is_passed_over_does_not(site: ZypperSite) -> None:
+    """An image that fits every system by its words, with the program of one release after the other."""
+
+    def publish(version: str, release: str) -> None:
+        files = {"bin/hello": Distribution.shared().program(release, "greet")}
+        site.publish("hello", version, {"ID": "_any"}, files=files)
+
+    def hello() -> tuple[int, str]:
+        """Run it after a real merge."""
+        site.lab.merge()
+        done = site.lab.run(["/usr/bin/hello"], check=False)
+        site.lab.run(["systemd-sysext", "unmerge"])
+        return done.returncode, done.stderr
+
+    def linked() -> str:
+        return site.links()["hello.raw"].removeprefix("hello-").removesuffix(".x86-64.raw")
+
+    publish("1.0", FIRST)
+    site.want("hello")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    assert (linked(), hello()) == ("1.0", (0, ""))
+
+    publish("1.1", SECOND)
+    done = site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    assert (linked(), done.stderr) == ("1.0", "")
+    site.lab.path(f"{STORE}/by-hand.raw").write_bytes((site.images / "hello-1.1.x86-64.raw").read_bytes())
+    before = os.readlink(site.lab.path("/etc/extensions/hello.raw"))
+    site.lab.run(["ln", "-sfn", f"{STORE}/by-hand.raw", "/etc/extensions/hello.raw"])
+    status, said = hello()
+    site.lab.run(["ln", "-sfn", before, "/etc/extensions/hello.raw"])
+    assert status != 0 and "version `GREET_1.1' not found" in said
+    (running,) = json.loads(site.command("inspect", f"{STORE}/by-hand.raw", "--json").stdout)["systems"]
+    lacking = [rule["image"] for rule in running["rules"] if rule["rule"] == "needs" and rule["fits"] is False]
+    assert lacking == ["libgreet.so.1(GREET_1.1)(64bit)"]
+
+    assert site.dup(SECOND).returncode == 0
+    site.lab.reboot()
+    assert (linked(), hello()) == ("1.1", (0, ""))
+
+    done = site.dup(THIRD)
+    site.lab.reboot()
+    provided = f"package libgreet1 provides it in {SECOND}, nothing does in {THIRD}"
+    assert f"needs libgreet.so.1()(64bit): {provided}" in done.stderr
+    status, said = hello()
+    assert linked() == "1.1" and status != 0 and "libgreet.so.1: cannot open shared object file" in said
+
+    publish("1.2", THIRD)
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    assert (linked(), hello()) == ("1.2", (0, ""))
 
 
 ASKED = {

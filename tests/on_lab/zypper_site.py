@@ -20,6 +20,7 @@ import json, sys
 from pathlib import Path
 from tukit_sysext.requirements.capabilities import UNKNOWN
 from tukit_sysext.requirements.requirement import parse_requirement
+from tukit_sysext.system.rpm_database import RpmDatabase
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.system.tree_packages import TreePackages
 root, *requirements = sys.argv[1:]
@@ -27,7 +28,8 @@ with Tree(Path(root)) as tree:
     packages = TreePackages(tree, scratch=Path("/var/cache/tukit-sysext"))
     found = {each: packages.provides(parse_requirement(each)) for each in requirements}
     answers = {each: "unknown" if package is UNKNOWN else package and str(package) for each, package in found.items()}
-    print(json.dumps({"answers": answers, "unknown": packages.unknown, "identity": packages.identity}))
+    identity = RpmDatabase(tree).identity if packages.unknown is None else None
+    print(json.dumps({"answers": answers, "unknown": packages.unknown, "identity": identity}))
 """
 
 
@@ -42,13 +44,20 @@ class ZypperSite(Site):
 
     def with_packages(self, *, ndb: bool = False) -> ZypperSite:
         """Install all packages in a transaction, and boot it. ``ndb``: rpm's other kind of database."""
-        self.publish_release(FIRST)
-        self.write("/etc/zypp/repos.d/main.repo", _REPOSITORY)
-        packages = [RELEASE_PACKAGES[self.lab.flavour.value], *PACKAGES, *FILLERS]
-        script = f"{'rpmdb --rebuilddb && ' if ndb else ''}{' '.join(_ZYPPER)} install {' '.join(packages)}"
+        script = f"{'rpmdb --rebuilddb && ' if ndb else ''}{' '.join(self._install())}"
         self.lab.tukit("execute", "sh", "-c", script, check=True)
         self.lab.reboot()
         return self
+
+    def with_packages_in_place(self) -> ZypperSite:
+        """Install all packages in the running system, whose root is writable."""
+        self.lab.run(self._install(), check=True)
+        return self
+
+    def _install(self) -> Sequence[str]:
+        self.publish_release(FIRST)
+        self.write("/etc/zypp/repos.d/main.repo", _REPOSITORY)
+        return [*_ZYPPER, "install", RELEASE_PACKAGES[self.lab.flavour.value], *PACKAGES, *FILLERS]
 
     def publish_release(self, version: str) -> None:
         """What zypper finds from now on."""

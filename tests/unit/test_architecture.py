@@ -59,6 +59,7 @@ ROOMS = {
     "commands": "one module for each command",
     "entry": "the way in of the hooks",
     "commit_plugin": "the way in of libzypp's plugin",
+    "boot": "the way in of the guard at boot",
     "cli": "the way in of the command line",
 }
 """Folders and the modules beside them, the lowest first, each with what it is for."""
@@ -180,6 +181,7 @@ def with_all_rooms(**modules: Set[str]) -> Imports:
         "plugin_api",
         "entry",
         "commit_plugin",
+        "boot",
         "cli",
     }
     plain: dict[str, Set[str]] = {name if name in modules_beside else f"{name}/x": set() for name in ROOMS}

@@ -13,7 +13,7 @@ import pytest
 
 from spec.man import schemas
 from tests.rpm import TOP
-from tukit_sysext.commands import why_not
+from tukit_sysext.commands.common.rules_told import RULE_NAMES, TOLD_UNKNOWN
 from tukit_sysext.grammar import parser
 
 PAGE = TOP / "spec" / "cockpit"
@@ -94,8 +94,11 @@ def enumerated(schema: Any, key: str) -> Iterator[str]:
 
 
 def test_rules_are_called_as_on_the_programs_screens() -> None:
-    found = re.search(r"^const RULES = (\{.*?^\});$", (PAGE / "images.js").read_text(), re.M | re.S)
-    assert found and json.loads(found[1]) == why_not._NAMES
+    script = (PAGE / "images.js").read_text()
+    found = re.search(r"^const RULES = (\{.*?^\});$", script, re.M | re.S)
+    assert found and json.loads(found[1]) == RULE_NAMES
+    found = re.search(r"^const TOLD_UNKNOWN = (\[.*?\]);$", script, re.M | re.S)
+    assert found and json.loads(found[1]) == list(TOLD_UNKNOWN)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

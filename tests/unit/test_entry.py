@@ -109,6 +109,7 @@ STEPS = [
     "tukit_sysext.store.image_store.Store.names",
     "tukit_sysext.ledger.ledger.Ledger.__init__",
     "tukit_sysext.update.report.change_lines",
+    "tukit_sysext.update.report.beside_merge_lines",
     "tukit_sysext.update.report.refusal_lines",
 ]
 

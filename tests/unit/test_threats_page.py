@@ -24,6 +24,9 @@ EXPECTED += ["M1", "M2", "M3", "M4", "M5", "M6"]
 EXPECTED += ["R1", "R2", "R3", "R4"]
 EXPECTED += ["R10", "R11", "R12", "R13"]
 EXPECTED += ["R20", "R21", "R22", "R23"]
+EXPECTED += ["R30", "R31", "R32"]
+EXPECTED += ["R40", "R41", "R42", "R43", "R44"]
+EXPECTED += ["R50", "R51", "R52", "R53", "R54", "R55"]
 EXPECTED += ["N30", "N31", "N32", "N33"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)

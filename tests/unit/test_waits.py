@@ -17,7 +17,8 @@ from tukit_sysext.update.options import MOST_TRIED
 from tukit_sysext.waits import WAITS, Per, Wait, worst
 
 ELSEWHERE = {
-    "change/import_image.py:_PACK_TIMEOUT": "a command of a person",
+    "change/pack_folder.py:_PACK_TIMEOUT": "a command of a person",
+    "change/pack_folder.py:_VERSION_TIMEOUT": "a command of a person",
     "collect/mounts.py:PATIENCE": "a collection; where a transaction lacks room, once for each server that is dead",
     "doctor/hooks.py:_TIMEOUT": "a command of a person",
     "ledger/readable.py:_PATIENCE": "less than the ledger's own, which is there",

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tukit_sysext.change import requests
-from tukit_sysext.change.import_image import Importer, check_packable, name_and_version
+from tukit_sysext.change.import_image import Importer, name_and_version
+from tukit_sysext.change.pack_folder import check_packable
 from tukit_sysext.change.requests import NewFile
 from tukit_sysext.config import own_files
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import Policy, State, WantedImage, load_wanted
+from tukit_sysext.config.wanted import Policy, WantedImage, load_wanted
 from tukit_sysext.errors import StoreError, TukitSysextError, UnknownState
 from tukit_sysext.layout import EXTENSIONS, STORE
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
@@ -59,10 +61,11 @@ def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Poli
     changed then but that the store may have a new image. Raises OSError.
     """
     entry, importer = foreign.entry, Importer(target.machine, load_configuration(tree).settings.keep_free)
+    unlabelled = ""
     if entry.image is not None:
         record = importer.of_store(entry.image, entry.stem)
     elif path.is_dir():
-        record = importer.of_directory(path, entry.name, entry.stem)
+        record, unlabelled = importer.of_directory(path, entry.name, entry.stem)
     else:
         record = importer.of_file(path, _called(entry, path), entry.stem)
     link = f"{record.merge_name}.raw"
@@ -79,7 +82,7 @@ def adopt(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Poli
         link=link,
         policy=wanted.policy,
         kept=kept,
-        note=_conflict(wanted, record.version),
+        note="; ".join(filter(None, (_conflict(wanted, record.version), unlabelled))),
     )
 
 

@@ -234,7 +234,7 @@ def _remember(done: TreeChange) -> None:
             left_out = dict(ledger.left_out(*now.key))
             for image in done.plan.images:
                 left_out.pop(image.name, None)
-            ledger.enter(now, {**left_out, **done.plan.left_out, **done.plan.not_had})
+            ledger.enter(now, {**left_out, **done.plan.left_out, **done.plan.told})
         ledger.add(events)
 
     write_or_log(machine.layout.ledger, write, "what was changed")

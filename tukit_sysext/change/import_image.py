@@ -9,19 +9,23 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
+from tukit_sysext.change.pack_folder import pack
+from tukit_sysext.errors import ImageBroken, StoreError
 from tukit_sysext.layout import STORE
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import Share, time_text
+from tukit_sysext.requirements.contents import completed
 from tukit_sysext.rules.image_names import calls_itself, read_image_name
 from tukit_sysext.rules.names import check_component
+from tukit_sysext.sources.repository import described_beside
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
+from tukit_sysext.system import label
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.inspect_image import Inspection, inspect_image
+from tukit_sysext.system.label import policy_lookup
 from tukit_sysext.system.look_through import look_through_or_say
-from tukit_sysext.system.process import TimedOut, run
 from tukit_sysext.system.system_release import machine_architecture
 
 SOURCE = "adopted"
@@ -29,9 +33,6 @@ SOURCE = "adopted"
 
 UNKNOWN_VERSION = "0"
 """The version of an image that says none: every published one is newer."""
-
-_PACK = "/usr/bin/mksquashfs"
-_PACK_TIMEOUT = 3600.0
 
 
 class Importer:
@@ -54,15 +55,16 @@ class Importer:
                 inspection = inspect_image(descriptor, preferred=stem, scratch=self._layout.cache)
                 named = name_and_version(file_name, inspection)
                 record = _record(descriptor, file_name, named, inspection)
-                self._store.take_over(self._looked_through(record, descriptor), descriptor)
+                record = self._looked_through(record, descriptor, self._layout.store / file_name)
+                self._store.take_over(record, descriptor)
         elif stored.condition is not Condition.WHOLE:
             raise StoreError(f"{STORE}/{file_name}: {stored.condition}: {stored.reason}")
         return self._recorded(file_name)
 
-    def of_directory(self, folder: Path, called: str, stem: str) -> Record:
-        """Pack a directory, and copy that. ``called`` as for :meth:`of_file`."""
-        with self._packed(folder) as image:
-            return self.of_file(image, called, stem)
+    def of_directory(self, folder: Path, called: str, stem: str) -> tuple[Record, str]:
+        """Pack a directory, and copy that. ``called`` as for :meth:`of_file`; with what is to be known of it."""
+        with self._packed(folder) as (image, note):
+            return self.of_file(image, called, stem), note
 
     def of_file(self, path: Path, called: str, stem: str) -> Record:
         """Copy an image file into the store; ``called`` is the file name that may tell its name and version."""
@@ -85,15 +87,15 @@ class Importer:
                 sha256=record.sha256, limit=record.size, where=str(path), keep_free=self._keep_free
             ) as incoming:
                 incoming.copy(descriptor, record.size)
-                record = self._looked_through(record, incoming.descriptor)
+                record = self._looked_through(record, incoming.descriptor, path)
                 self._store.publish(incoming, record, replaceable=lambda _: False)
         finally:
             os.close(descriptor)
         return self._recorded(file_name)
 
-    def _looked_through(self, record: Record, descriptor: int) -> Record:
+    def _looked_through(self, record: Record, descriptor: int, image: Path) -> Record:
         contents = look_through_or_say(descriptor, called=record.file_name, scratch=self._layout.cache)
-        return replace(record, contents=contents)
+        return replace(record, contents=completed(contents, described_beside(image).contents))
 
     def _recorded(self, file_name: str) -> Record:
         stored = self._store.look(file_name)
@@ -102,34 +104,18 @@ class Importer:
         return stored.record
 
     @contextmanager
-    def _packed(self, folder: Path) -> Iterator[Path]:
-        """A squashfs image of a directory."""
-        check_packable(folder)
+    def _packed(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """An image of a directory, and what is to be known of it."""
         make_directory(self._layout.state)
         image = self._layout.state / f".adopt-{os.getpid()}.raw"
         try:
-            # the same directory gives the same image: it may be in another tree, or come back with a rollback
-            same = ("-mkfs-time", "0")
-            argv = [_PACK, str(folder), str(image), *same, "-noappend", "-no-progress", "-quiet"]
-            result = run(argv, timeout=_PACK_TIMEOUT)
-            if result.status != 0:
-                raise ImageBroken(f"{folder}: cannot be packed: {result.messages.strip() or result.output.strip()}")
-            yield image
-        except TimedOut as error:
-            raise ImageBroken(f"{folder}: cannot be packed: {error}") from error
+            lookup = policy_lookup()
+            note = pack(folder, image, lookup)
+            if lookup is None and label.ON.exists():
+                note = "its files do not have the SELinux labels of /usr, which only python3-selinux tells"
+            yield image, note
         finally:
             image.unlink(missing_ok=True)
-
-
-def check_packable(folder: Path) -> None:
-    """Raises TukitSysextError where a directory cannot be packed."""
-    if not os.access(_PACK, os.X_OK):
-        raise TukitSysextError(
-            f"{folder}: a directory has to be packed into an image, which needs {_PACK}",
-            next_step=(
-                "install squashfs (squashfs-tools on Debian), or remove the directory and install a published image"
-            ),
-        )
 
 
 def name_and_version(called: str, inspection: Inspection) -> tuple[str, str]:

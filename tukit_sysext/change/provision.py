@@ -18,7 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.change.changer import TreeChange
-from tukit_sysext.config.wanted import Policy, State, load_wanted
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy, load_wanted
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import without_settled

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tukit_sysext.config import own_files, settings
+from tukit_sysext.config import own_files
+from tukit_sysext.config.early import MAIN
 from tukit_sysext.config.files import read as read_file
+from tukit_sysext.config.intent import IMAGES, SECTION, State
 from tukit_sysext.config.key_editing import Changes, edited
-from tukit_sysext.config.wanted import IMAGES, SECTION, State, WantedImage, load_wanted
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
@@ -18,7 +20,7 @@ from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
 from tukit_sysext.system.tree import Tree
 
-_DROP_INS = f"{settings.MAIN}.d"
+_DROP_INS = f"{MAIN}.d"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import load, read
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.own_files import ETC, delete, own_folder
 from tukit_sysext.config.settings import SOURCES, SourceSettings, load_configuration, read_source
-from tukit_sysext.config.wanted import State, load_wanted
+from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
 from tukit_sysext.collect.survey import survey
-from tukit_sysext.config.settings import MAIN, load_configuration
+from tukit_sysext.config.early import MAIN
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import Leftovers

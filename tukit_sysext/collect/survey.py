@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect.roots import RootSet, find_roots
-from tukit_sysext.config.wanted import IMAGES, WantedImage, load_wanted
+from tukit_sysext.config.intent import IMAGES
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.errors import PluginFailed, UnknownState
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
@@ -49,11 +52,29 @@ def _survey(
         others += _holds(machine, scan, files)
     except UnknownState as error:
         unknown.append(str(error))
+    try:
+        others += _remembered(machine, scan)
+    except (OSError, sqlite3.Error) as error:
+        unknown.append(f"{machine.layout.ledger}: what snapshots had whose links cannot be read is not known: {error}")
     return _with(find_roots(machine.layout, scan, others), *unknown)
 
 
 def _with(roots: RootSet, *unknown: str) -> RootSet:
     return replace(roots, unknown=(*roots.unknown, *unknown))
+
+
+def _remembered(machine: Machine, scan: Scan) -> Sequence[Root]:
+    """What the ledger says that snapshots had whose links cannot be read now."""
+    unread = {snapshot.key for snapshot in scan.snapshots if snapshot.entries is None}
+    if not unread or not machine.layout.ledger.exists():
+        return ()
+    with Ledger(machine.layout.ledger, writable=False) as ledger:
+        return [
+            Root(image=image, where=f"snapshot {row.number}, as the ledger remembers")
+            for row in ledger.snapshots()
+            if row.key in unread
+            for _, image in row.images
+        ]
 
 
 def _holds(machine: Machine, scan: Scan, files: Sequence[StoreFile]) -> Iterator[Root]:

@@ -18,6 +18,7 @@ from tukit_sysext.commands.common.changing import watched_request
 from tukit_sysext.commands.common.tree_changes import lines
 from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.integrity.merge_rule import BY_HAND
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
 from tukit_sysext.ledger.tables import MISSED
 from tukit_sysext.machine import Machine
@@ -51,8 +52,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     outcome = Outcome(plan=_unrefused(change.plan), changes=change.changes)
     _remember(machine, change, outcome)
     if change.changes:
-        output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
-    for line in (*report.fallback_lines(outcome), *report.missed_lines(outcome)):
+        output.say(f"Not merged into the running /usr yet: {BY_HAND}, or the next boot.")
+    for line in (*report.fallback_lines(outcome), *report.warning_lines(outcome), *report.missed_lines(outcome)):
         print(line, file=sys.stderr)
     if not outcome.missed:
         return ExitStatus.DONE

@@ -18,10 +18,12 @@ from tukit_sysext.change.transfer_import import ImportOptions
 from tukit_sysext.commands.common import importing
 from tukit_sysext.commands.common.importing import TreeImport
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
-from tukit_sysext.config.wanted import Policy, State
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.entries import leads_to
 from tukit_sysext.snapshots.targets import Target, check_changeable, running_and_next
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
@@ -68,7 +70,6 @@ class _Site:
 
     target: Target
     tree: Tree
-    look: LocalLook
     facts: Facts
     entries: dict[str, tuple[Foreign, str | None]]
     removed: frozenset[str]
@@ -143,7 +144,6 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     return _Site(
         target=target,
         tree=tree,
-        look=look,
         facts=facts,
         entries=entries,
         removed=frozenset(name for name, (_, image) in entries.items() if image in wanted),
@@ -169,7 +169,7 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _
     try:
         if foreign.complaint:
             raise TukitSysextError(f"{entry}: {foreign.complaint}")
-        path = site.look.leads_to(foreign.entry)
+        path = leads_to(foreign.entry, tree=site.tree.path, root=site.target.machine.layout.root)
         take = preview if dry_run else adopt
         return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.exit_status import ExitStatus
@@ -19,6 +20,8 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
+from tukit_sysext.update.explain import rules_of_content
+from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
 from tukit_sysext.update.report import next_steps, step_lines, system_name
 from tukit_sysext.update.search import Resolver
@@ -34,21 +37,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         resolver = Resolver(machine, tree, plugins, refused_for=held)
         plan = decide(resolver.resolve())
     output = Output.of(arguments)
-    output.json(document(target, plan))
+    output.json(document(target, plan, resolver.facts))
     output.show(lines(plan, full=getattr(arguments, "verbose", False)))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE
 
 
-def document(target: Target, plan: Plan) -> dict[str, Any]:
+def document(target: Target, plan: Plan, facts: Facts) -> dict[str, Any]:
     """The plan for ``--json``."""
     return {
         "tree": tree_document(target),
         "system": system_name(plan.tree.release),
         "host": host_document(plan.tree),
         "unusable": plan.tree.unusable or None,
-        "images": [_image(image) for image in _shown(plan)],
+        "images": [_image(image, facts) for image in _shown(plan)],
         "foreign": [
             {
                 "name": foreign.entry.name,
@@ -73,7 +76,7 @@ def _shown(plan: Plan) -> list[ImagePlan]:
     return [image for image in plan.images if image.action is not Action.REMOVE or image.remove]
 
 
-def _image(image: ImagePlan) -> dict[str, Any]:
+def _image(image: ImagePlan, facts: Facts) -> dict[str, Any]:
     chosen = image.chosen
     return {
         "name": image.name,
@@ -106,10 +109,9 @@ def _image(image: ImagePlan) -> dict[str, Any]:
                 "source": considered.option.candidate.source if considered.option.candidate is not None else None,
                 "standing": considered.standing,
                 "reason": considered.reason,
-                "rules": [
-                    {"rule": result.rule, "fits": result.fits, "system": result.host, "image": result.extension}
-                    for result in (considered.verdict.results if considered.verdict is not None else ())
-                ],
+                "rules": rules_document(
+                    rules_of_content(facts, image.name, considered) if considered.verdict is not None else ()
+                ),
             }
             for considered in image.considered
         ],

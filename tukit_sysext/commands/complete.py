@@ -45,7 +45,8 @@ def _printable(found: Iterator[str]) -> Iterator[str]:
 
 
 def _wanted(machine: Machine) -> Iterator[str]:
-    from tukit_sysext.config.wanted import State, load_wanted
+    from tukit_sysext.config.intent import State
+    from tukit_sysext.config.wanted import load_wanted
 
     with Tree(machine.layout.root) as tree:
         found = load_wanted(tree).images.values()

@@ -10,7 +10,8 @@ from typing import Any
 
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins

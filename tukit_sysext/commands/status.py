@@ -13,8 +13,9 @@ from tukit_sysext.commands.common.from_ledger import left_out
 from tukit_sysext.commands.common.source_health import failure_lines, health_document
 from tukit_sysext.commands.common.trees import Look, entry_document, target_in, tree_document
 from tukit_sysext.config.files import Problem
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import State, WantedImage, WantedImages, load_wanted
+from tukit_sysext.config.wanted import WantedImage, WantedImages, load_wanted
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs, quarantine_folder

@@ -48,8 +48,6 @@ class _Verified:
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Verify. 0, or 1 where something is wrong (and was not repaired), or cannot be told; 3 with what is lost."""
-    if arguments.stamp is not None:
-        raise UsageError("verify: --stamp goes with --boot alone")
     if arguments.lost:
         if arguments.repair or arguments.json:
             raise UsageError("verify: --lost goes without --repair and --json: status --json has it")
@@ -113,7 +111,9 @@ def _unlinked_lines(unlinked: Sequence[Stored]) -> Iterator[str | Table]:
 
 def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:
     if arguments.all:
-        return [subject_of(machine, snapshot) for snapshot in scan.snapshots]
+        # one without /etc links nothing; as long as it may get one it is among what is not known
+        whole = (snapshot for snapshot in scan.snapshots if snapshot.entries is not None or not snapshot.half)
+        return [subject_of(machine, snapshot) for snapshot in whole]
     if arguments.snapshot is None:
         return subjects(machine, scan)
     return [subject_of(machine, snapshot_of(machine, scan, arguments.snapshot))]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""``tukit-sysext verify --boot``: the guard, which keeps what is bad out of the merge.
+"""``tukit-sysext verify --boot``, and libexec/guard: the guard, which keeps what is bad out of the merge.
 
 A boot waits for it: so it is apart from the other ways to verify, and imports nothing that they alone need.
 
@@ -10,18 +10,18 @@ the boot of the same snapshot, and another one in a row is none.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import quarantine
 from tukit_sysext.integrity.assess import Subject, assess
 from tukit_sysext.layout import SHARED_EXTENSIONS
-from tukit_sysext.ledger.settling import settle_later
+from tukit_sysext.ledger.at_boot import settle_later
 from tukit_sysext.machine import Machine
 from tukit_sysext.metrics import metrics
 from tukit_sysext.plugins.manager import Plugins
@@ -29,6 +29,9 @@ from tukit_sysext.snapshots import snapper
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.system.durable import write_file
 from tukit_sysext.update import refusal
+
+if TYPE_CHECKING:
+    import argparse
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +57,15 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
     if arguments.dry_run:
         return _planned(machine)
+    return guard(machine)
+
+
+def guard(machine: Machine, stamp: str | None = None) -> ExitStatus:
+    """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused.
+
+    ``stamp`` is what libexec/guard says of all that it judges by.
+    """
     machine.require_root("verify --boot")
-    return _act(machine, arguments.stamp)
-
-
-def _act(machine: Machine, stamp: str | None) -> ExitStatus:
-    """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused."""
     status = ExitStatus.DONE
     plugins = Plugins.of(machine)
     this = _Run(machine=machine, plugins=plugins, quiet=plugins.only_built_in)
@@ -95,7 +101,7 @@ def _isolate(this: _Run) -> ExitStatus:
     status = ExitStatus.DONE
     # what is moved may have hidden another of its name, of /run and of /var
     for _ in range(1 + len(SHARED_EXTENSIONS)):
-        assessment = assess(machine, subject, examiner, objection=this.plugins.objection)
+        assessment = assess(machine, subject, examiner, objection=this.plugins.objection, packages=False)
         unsure = quarantine.unsure(machine, assessment)
         if unsure:
             log.error("nothing is moved, as it is not known what is good: %s", unsure)
@@ -119,7 +125,7 @@ def _planned(machine: Machine) -> ExitStatus:
     """What would be moved before the merge. 0, or 1 where that is not known."""
     subject = Subject(path=machine.layout.root, called="the running system", number=None)
     examiner = Examiner(machine.store(writable=False), full=False)
-    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection)
+    assessment = assess(machine, subject, examiner, objection=Plugins.of(machine).objection, packages=False)
     unsure = quarantine.unsure(machine, assessment)
     if unsure:
         print(f"tukit-sysext: nothing would be moved, as it is not known what is good: {unsure}", file=sys.stderr)

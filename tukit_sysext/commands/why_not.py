@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
+from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
@@ -26,10 +27,11 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
-from tukit_sysext.update.explain import Explained, Rule, Side
+from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, ImagePlan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, decide, refused_collisions
 from tukit_sysext.update.report import system_name
+from tukit_sysext.update.rule import Rule
 from tukit_sysext.update.search import Resolver
 
 _SHOWN = 5
@@ -92,6 +94,8 @@ def _explain(machine: Machine, target: Target, name: str, version: str) -> _Expl
 
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
+    facts = replace(facts, others={other: image for other, image in wanted.items() if other != name})
+    facts = replace(facts, colliding=refused_collisions(facts))
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)
@@ -142,32 +146,14 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     yield _conclusion(explanation)
     if explanation.not_had:
         yield Toned(f"When this tree was changed last, {explanation.not_had}", Tone.BAD)
+    rules = {rule.image for each in shown for rule in each.rules}
+    for text in explanation.plan.shadows:
+        if text not in rules and text not in explanation.not_had:
+            yield Toned(f"{explanation.taken}: {text}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
             damage = f"{each.option.shown} is linked, but {each.damage}"
             yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
-
-
-_NAMES = {
-    Side.FILE: "file name",
-    Side.SOURCE: "Source=",
-    Side.VENDOR: "its source",
-    Side.HOLD: "Hold=",
-    Side.VERSION: "Version=",
-    Side.SERIES: "Series=",
-    Side.BLOCK: "Block=",
-    Side.PLUGIN: "further checks",
-    "release-data": "os-release",
-    "scope": "SYSEXT_SCOPE",
-    "architecture": "ARCHITECTURE",
-    "image-id": "IMAGE_ID",
-    "image-version": "IMAGE_VERSION",
-    "id": "ID",
-    "id-like": "ID_LIKE",
-    "rolling": "rolling release",
-    "level": "SYSEXT_LEVEL",
-    "version-id": "VERSION_ID",
-}
 
 
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
@@ -181,14 +167,7 @@ def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
     candidate = item.option.candidate
     origin = candidate.source if candidate is not None else "(store)"
     yield Toned(item.option.shown, Tone.STRONG), f"{origin}{linked}", stands, "", ""
-    for rule in item.rules:
-        if rule.fits is None and rule.rule != Side.CONTENT:
-            continue
-        nothing_compared = rule.rule == "release-data" or (rule.system is None and rule.image is None)
-        if rule.fits and nothing_compared:
-            continue
-        verdict = "" if rule.fits is None else (Toned("no", Tone.BAD) if not rule.fits else Toned("ok", Tone.GOOD))
-        yield "", f"  {_NAMES.get(rule.rule, rule.rule)}", verdict, rule.system or "-", rule.image or "-"
+    yield from (("", *row) for row in rule_rows(item.rules))
 
 
 def _conclusion(explanation: _Explanation) -> str:
@@ -198,6 +177,8 @@ def _conclusion(explanation: _Explanation) -> str:
     usable = [each for each in chosen if each.usable]
     what = f"{name} {version}".rstrip() if version else name
     if not usable and any(each.option.version == taken for each in chosen):
+        if explanation.plan.lacks:
+            return Toned(f"{name} {taken} is used all the same, as nothing lacks less (Needs=warn)", Tone.NOTICE)
         return f"{name} {taken} stays, as it is linked and fits; it would not be chosen now"
     if not usable:
         which = "it" if version or len(chosen) == 1 else "every version"
@@ -227,6 +208,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
         "taken": explanation.taken,
         "shown_taken": explanation.plan.chosen.shown if explanation.plan.chosen is not None else None,
         "not_had": explanation.not_had or None,
+        "warnings": list(explanation.plan.warnings),
         "versions": [
             {
                 "version": each.option.version,
@@ -239,10 +221,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
                 "usable": each.usable,
                 "standing": each.standing,
                 "reason": each.reason,
-                "rules": [
-                    {"rule": rule.rule, "fits": rule.fits, "system": rule.system, "image": rule.image}
-                    for rule in each.rules
-                ],
+                "rules": rules_document(each.rules),
             }
             for each in explanation.versions
         ],

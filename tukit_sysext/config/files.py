@@ -2,8 +2,7 @@
 """Which configuration files count, after the UAPI configuration files specification.
 
 ``/etc`` is stronger than ``/run``, which is stronger than ``/usr/lib``. A file of a stronger directory replaces the one
-of the same name; an empty file, or a link to /dev/null, masks it. The plugins that are named (``Load=`` in
-``[Plugins]``) are read before anything else is.
+of the same name; an empty file, or a link to /dev/null, masks it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
-from tukit_sysext.config.values import component
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.ini import Assignment, parse
 from tukit_sysext.layout import CONFIGURATION
@@ -237,20 +235,3 @@ def redacted_value(text: str) -> str:
     """Cut what may be a user name and a password in a URL from a value, for messages (threat N16)."""
     _, at, rest = text.rpartition("@")
     return f"...@{rest}" if at else text
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedPlugins:
-    """Names of plugins, and for which faults there may be more of them (empty: there are none)."""
-
-    names: tuple[str, ...]
-    unsure: str
-
-
-def named_plugins(tree: Tree, file_name: str) -> NamedPlugins:
-    """The plugins that the main file ``file_name`` and its drop-ins name. Never raises for what stands in the files."""
-    files, problems = load_main(tree, file_name)
-    keys = Keys(*files)
-    names = keys.take_all("Plugins", "Load", component)
-    faults = [str(problem) for problem in (*problems, *keys.problems) if problem.fault]
-    return NamedPlugins(names=names, unsure="; ".join(faults))

@@ -87,6 +87,7 @@ KEYS: Sequence[Key] = (
     _image("MatchPattern", "pattern", "", "files of these names alone are the image", several=True),
     _image("Requires", "RPM requirement", "", "what the system has to have; one in a line", several=True),
     _image("Needs", "warn, refuse or ignore", "warn", "where only versions are left that lack something in the system"),
+    _image("Shadow", "warn, refuse or ignore", "warn", "where its package is older, or another image has other files"),
     _image("State", "wanted or removed", "wanted", "removed: a tombstone, its links are taken out"),
 )
 """All of them, in the order in which they are shown."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
+from tukit_sysext.config.early import MAIN, take_metrics
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
@@ -20,7 +21,6 @@ from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_named_pattern
 from tukit_sysext.system.tree import Tree
 
-MAIN = "tukit-sysext.conf"
 SOURCES = "sources.d"
 DEFAULT_PRIORITY = 99
 
@@ -137,7 +137,7 @@ def load_configuration(tree: Tree) -> Configuration:
             for (name, version), where in keys.take_where("Block", "Image", values.image_version)
         ),
         repair_merges=keys.take("Repair", "Refresh", values.repair_refresh, False),
-        metrics=keys.take("Metrics", "File", values.metrics_file, None),
+        metrics=take_metrics(keys),
     )
     problems = [*main_problems, *keys.finish()]
     folder, folder_problems = load_folder(tree, SOURCES)

@@ -15,6 +15,8 @@ MatchPattern= files of these names alone are the image, as in sysupdate.d(5); el
 Requires=     what the system has to have for it, an RPM requirement (``glibc >= 2.40``); several, one a line
 Needs=        where only versions are left that lack something which the version in use has: ``warn`` (default) takes
               one and says so, ``refuse`` counts them as unfitting, ``ignore`` asks nobody
+Shadow=       what an older package of it than the system's, or a file that another linked image has otherwise, means:
+              ``warn`` (default) says so, ``refuse`` counts the version as unfitting, ``ignore`` does not look
 State=        ``wanted`` (default) or ``removed``, a tombstone: links of the image are taken out
 ============= ====================================================================================================
 """
@@ -25,17 +27,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
+from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
 from tukit_sysext.config.values import boolean, component, version
 from tukit_sysext.requirements.requirement import Requirement, parse_requirement
 from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
-from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_pattern
 from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
-
-IMAGES = "images.d"
-SECTION = "Image"
 
 
 class Policy(StrEnum):
@@ -45,15 +44,8 @@ class Policy(StrEnum):
     OPTIONAL = "optional"
 
 
-class State(StrEnum):
-    """Whether the image is to be there, or to be taken out."""
-
-    WANTED = "wanted"
-    REMOVED = "removed"
-
-
-class Needs(StrEnum):
-    """What happens where only versions are left that lack something in the system."""
+class Attitude(StrEnum):
+    """What follows where a version would lack something, or hide something that is newer."""
 
     WARN = "warn"
     REFUSE = "refuse"
@@ -80,7 +72,8 @@ class WantedImage:
     blocked: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     requires: tuple[Requirement, ...] = ()
-    needs: Needs = Needs.WARN
+    needs: Attitude = Attitude.WARN
+    shadow: Attitude = Attitude.WARN
     state: State = State.WANTED
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
@@ -124,16 +117,9 @@ def _policy(text: str) -> Policy:
         raise ValueError("expected required or optional") from None
 
 
-def _state(text: str) -> State:
+def _attitude(text: str) -> Attitude:
     try:
-        return State(text)
-    except ValueError:
-        raise ValueError("expected wanted or removed") from None
-
-
-def _needs(text: str) -> Needs:
-    try:
-        return Needs(text)
+        return Attitude(text)
     except ValueError:
         raise ValueError("expected warn, refuse or ignore") from None
 
@@ -153,8 +139,9 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         blocked=keys.take_all(SECTION, "Block", version),
         patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
-        needs=keys.take(SECTION, "Needs", _needs, Needs.WARN),
-        state=keys.take(SECTION, "State", _state, State.WANTED),
+        needs=keys.take(SECTION, "Needs", _attitude, Attitude.WARN),
+        shadow=keys.take(SECTION, "Shadow", _attitude, Attitude.WARN),
+        state=take_state(keys),
     )
     problems = keys.finish()
     trusted = not any(problem.fault for problem in problems)
@@ -163,15 +150,10 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
 
 def load_wanted(tree: Tree) -> WantedImages:
     """Read the wanted images of a tree. Never raises for what stands in the files."""
-    folder, folder_problems = load_folder(tree, IMAGES)
+    folder, folder_problems = load_intents(tree)
     problems = list(folder_problems)
     images: dict[str, WantedImage] = {}
     for name, file in folder.files.items():
-        try:
-            check_component(name)
-        except NameRefused as error:
-            problems.append(Problem(file=file.path, line=0, message=f"the file's name: {error}"))
-            continue
         images[name], of_file = read(name, file)
         problems += of_file
     return WantedImages(images=images, masked=folder.masked, problems=tuple(problems))

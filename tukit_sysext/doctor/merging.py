@@ -73,7 +73,7 @@ class MergeCheck:
             yield good("links", "no link keeps images from being merged")
         if self.not_merged:
             text = f"the running system: {', '.join(self.not_merged)} linked, but not merged: {merge_rule.HOW}"
-            yield warning("not-merged", text, "systemd-sysext refresh")
+            yield warning("not-merged", text, merge_rule.BY_HAND)
         if self.not_ours:
             names = ", ".join(finding.entry.shown for finding in self.not_ours)
             text = f"systemd-sysext finds what is not ours, and stays as it is: {names}"

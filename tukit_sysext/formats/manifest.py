@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tukit_sysext.errors import ImageBroken
+from tukit_sysext.formats.manifest_contents import described_contents
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.printable import excerpt
 
 LIMIT = 1024 * 1024
@@ -30,15 +32,20 @@ class DescriptionRefused(ImageBroken):
     """The description says nothing of the image that can be used: it counts as none (threat N2)."""
 
 
+class ContentsRefused(DescriptionRefused):
+    """The description is of the image, and what it says of requirements, needs or packages is not understood."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseHint:
-    """The extension-release keys that a description gives.
+    """The extension-release keys that a description gives, and what it says of what the image has and needs.
 
     ``early``: mkosi writes its manifest before its finalize scripts run, which may change them (to ``ID=_any``).
     """
 
     keys: Mapping[str, str]
     early: bool
+    contents: Contents | None = None
 
 
 def unpack(content: bytes, *, where: str) -> bytes:
@@ -66,6 +73,26 @@ def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
     ``content`` is mkosi's manifest (an object with ``extension``), or sysextmgr's description (an object with
     ``image_name`` and ``sysext``, or an array of them). Raises DescriptionRefused.
     """
+    entry = _of_image(content, image=image, where=where)
+    early = "image_name" not in entry
+    keys = _keys(entry.get("extension" if early else "sysext"), where=where)
+    return ReleaseHint(keys=keys, early=early, contents=_contents(entry, where=where))
+
+
+def given_in(content: bytes, *, image: str, where: str) -> Mapping[str, Any]:
+    """What its publisher gives in a description beside an extension-release, whether there is one in it or not.
+
+    mkosi's manifest is given whole. Raises DescriptionRefused.
+    """
+    entry = _of_image(content, image=image, where=where)
+    _contents(entry, where=where)
+    if "image_name" not in entry:
+        return entry
+    return {key: entry[key] for key in ("requires", "packages") if key in entry}
+
+
+def _of_image(content: bytes, *, image: str, where: str) -> Mapping[str, Any]:
+    """The object in a description that is of the image."""
     if len(content) > LIMIT:
         raise DescriptionRefused(f"{where}: larger than {LIMIT} bytes")
     try:
@@ -74,12 +101,19 @@ def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
         raise DescriptionRefused(f"{where}: not JSON: {error}") from error
     if isinstance(document, dict) and "image_name" not in document:
         _check_image(document.get("config"), image=image, where=where)
-        return ReleaseHint(keys=_keys(document.get("extension"), where=where), early=True)
+        return document
     entries = document if isinstance(document, list) else [document]
     for entry in entries:
         if isinstance(entry, dict) and entry.get("image_name") == image and "sysext" in entry:
-            return ReleaseHint(keys=_keys(entry["sysext"], where=where), early=False)
+            return entry
     raise DescriptionRefused(f"{where}: expected a description of {image}, found none in it")
+
+
+def _contents(document: Mapping[str, Any], *, where: str) -> Contents | None:
+    try:
+        return described_contents(document)
+    except ValueError as error:
+        raise ContentsRefused(f"{where}: {error}") from error
 
 
 def _check_image(config: Any, *, image: str, where: str) -> None:
@@ -106,13 +140,32 @@ def _keys(value: Any, *, where: str) -> Mapping[str, str]:
     return value
 
 
-def compose(release: Mapping[str, str], *, name: str, version: str, architecture: str | None) -> bytes:
-    """A description of an image with this extension-release, in the form of mkosi's manifest."""
+def compose(
+    release: Mapping[str, str],
+    *,
+    name: str,
+    version: str,
+    architecture: str | None,
+    needs: Mapping[str, Sequence[str]] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> bytes:
+    """A description of an image with this extension-release, in the form of mkosi's manifest.
+
+    ``needs`` are the keys ``needs`` and ``provides``; all of what is ``given`` is kept but for these, unless that is
+    more than a description may have.
+    """
     config = {"name": name, "distribution": release.get("ID"), "architecture": architecture, "version": version}
-    document = {
+    document: dict[str, Any] = {
         "manifest_version": 1,
         "config": {key: value for key, value in config.items() if value},
         "packages": [],
-        "extension": dict(release),
     }
-    return json.dumps(document, indent=2).encode() + b"\n"
+    found = {"extension": dict(release), **{key: list(values) for key, values in (needs or {}).items()}}
+    whole, least = (
+        json.dumps(each, indent=2).encode() + b"\n"
+        for each in (
+            {**document, **(given or {}), **found},
+            {**document, **({"requires": given["requires"]} if given and "requires" in given else {}), **found},
+        )
+    )
+    return whole if len(whole) <= LIMIT else least

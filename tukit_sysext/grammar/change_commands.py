@@ -160,7 +160,8 @@ def add(commands: Commands) -> None:
         "adopt",
         help="take over images that another tool, or a hand, linked",
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
-        "next: their content goes into the image store, and the image becomes wanted. Without NAME also what "
+        "next: their content goes into the image store, and the image becomes wanted. A folder is packed, on a system "
+        "with SELinux with the labels that the same paths of /usr have (mksquashfs 4.6). Without NAME also what "
         "sysextmgr.conf says of the source; where it went with its package, and no source is configured yet, the "
         "newest snapshot that has it tells; and what sysupdate.d brings of extension images, as sources import does.",
         examples=(("adopt --dry-run", "what could be taken over"), ("adopt", "all of it")),

@@ -105,7 +105,7 @@ json_of_action = argument(
     "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON; tukit-sysext-json(5) describes it"
 )
 """Of an action of a command that has it too: before the action or after it."""
-now = argument("--now", action="store_true", help="merge it into the running /usr: systemd-sysext refresh")
+now = argument("--now", action="store_true", help="merge it into the running /usr, as systemd-sysext.service does")
 policy = argument(
     "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
 )

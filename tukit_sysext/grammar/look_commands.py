@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, json, one_of, tree
 
-NAMES = ("list", "status", "check", "why-not", "config")
+NAMES = ("list", "status", "check", "why-not", "inspect", "config")
 
 
 def add(commands: Commands) -> None:
@@ -75,6 +75,36 @@ def add(commands: Commands) -> None:
         arguments=(
             argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it"),
             tree,
+            json,
+        ),
+    )
+
+    commands.add_parser(
+        "inspect",
+        help="what an image has and needs, and how it would fare in a system; also before it is published",
+        description="Tells of an image of the store, or of any image file, whom it is for, what its programs and "
+        "libraries need and provide, what its publisher requires and packed (in a description beside it), and what it "
+        "brings that needs more than a merge; then, rule by rule, whether it would be used in the running system and "
+        "in the one that boots next. Changes nothing. Ends with 1 where it does not fit one of them, or nobody knows. "
+        "It mounts the image as systemd-sysext would, where nobody else sees it: as root look into no file that you "
+        "would not merge. Without root it tells what descriptions say, and what it could not look at.",
+        examples=(
+            ("inspect gdb", "the version that is linked"),
+            ("inspect gdb=15.2", "another one of the store"),
+            ("inspect ./gdb-15.2.x86-64.raw --for 42", "a file, for snapshot 42"),
+            ("inspect ./gdb-15.2.x86-64.raw --for os-release", "for another machine"),
+        ),
+        arguments=(
+            argument("image", metavar="IMAGE|FILE", help="an image of the store (NAME, NAME=VERSION), or a file"),
+            argument(
+                "--for",
+                dest="systems",
+                action="append",
+                default=[],
+                metavar="SYSTEM",
+                help="for this system: the number of a snapshot, a directory with the root of a tree, or an os-release",
+            ),
+            argument("-a", "--all", action="store_true", help="all that it has and needs, however much that is"),
             json,
         ),
     )

@@ -39,12 +39,6 @@ def add(commands: Commands) -> None:
                     "what is whole again",
                 ),
             ),
-            argument(
-                "--stamp",
-                metavar="HASH",
-                help="for --boot: stands for all that it judges by; the unit makes it, and looks at nothing where it "
-                "is what it was at the last boot, and all was well then",
-            ),
             argument("--repair", action="store_true", help="bring back what is missing or damaged"),
             dry_run,
             json,

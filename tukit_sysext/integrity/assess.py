@@ -9,28 +9,37 @@ stood in its place.
 from __future__ import annotations
 
 import errno
+import logging
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tukit_sysext.config.files import ConfigurationFile
+from tukit_sysext.config.intent import load_intents, required_by
 from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
 from tukit_sysext.integrity import quarantine_folder
 from tukit_sysext.integrity.finding import Finding, obsolete
 from tukit_sysext.layout import EXTENSIONS, SHARED_EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.link_names import MergeNameRefused
+from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
-from tukit_sysext.snapshots.entries import Entry, shared_entries
+from tukit_sysext.snapshots.entries import Entry, leads_to, shared_entries
+from tukit_sysext.snapshots.fitting import Objection, TreeFacts, judge, no_objection, tree_facts
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
-from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.store.examine import Examiner
-from tukit_sysext.store.image_store import Condition, Stored
-from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_linked
+from tukit_sysext.store.image_store import Condition, ImageFile, Stored
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.facts import Facts, Objection, no_objection
-from tukit_sysext.update.local import LocalLook
-from tukit_sysext.update.options import Option, consider
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.system.inspect_image import Inspection
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,23 +112,25 @@ def assess(
     subject: Subject,
     examiner: Examiner,
     *,
-    objection: Objection = no_objection,
+    objection: Objection | None = None,
     look_inside: bool | None = None,
+    packages: bool = True,
 ) -> Assessment:
     """Assess a tree. Never raises for what is on the disk.
 
-    ``look_inside`` tells whether images without a record are looked into (None: where we are privileged).
+    ``objection`` says what is known against images beyond systemd's rule (None: nobody is asked). ``look_inside`` tells
+    whether images without a record are looked into (None: where we are privileged), ``packages`` whether the tree's
+    RPM database may be asked for what images require, which takes its time.
     """
     inside = machine.privileged if look_inside is None else look_inside
     try:
         with Tree(subject.path) as tree:
-            look = LocalLook(machine, tree)
-            facts = look.facts(objection=objection)
-            unknown = facts.tree.unusable
-            if not unknown and facts.tree.release is None:
+            facts, wanted = tree_facts(tree), load_intents(tree)[0].files
+            unknown = facts.unusable
+            if not unknown and facts.release is None:
                 unknown = f"{subject.path}: it has no os-release, whether images fit cannot be told"
-            entries = facts.tree.entries if subject.entries is None else subject.entries
-            assessor = _Assessor(look, facts, examiner, inside=inside)
+            entries = facts.entries if subject.entries is None else subject.entries
+            assessor = _Assessor(machine, facts, wanted, examiner, objection, inside=inside, packages=packages)
             findings = [assessor.assess(entry) for entry in entries]
             folders: tuple[str, ...] = (EXTENSIONS,)
             if subject.path == machine.layout.root:
@@ -129,7 +140,7 @@ def assess(
             for link in (link for folder in folders for link in quarantine_folder.quarantined(tree, folder)):
                 # out of the way, so that it blocks nothing
                 finding = replace(assessor.assess(link.entry, link.path), quarantined=link, blocks=False)
-                findings.append(replace(finding, obsolete=obsolete(finding, good, facts.wanted)))
+                findings.append(replace(finding, obsolete=obsolete(finding, good, wanted)))
             return Assessment(subject=subject, findings=tuple(findings), unknown=unknown)
     except (UnknownState, OutsideTree) as error:
         return Assessment(subject=subject, findings=(), unknown=str(error))
@@ -138,11 +149,26 @@ def assess(
 class _Assessor:
     """Assesses the entries of one tree."""
 
-    def __init__(self, look: LocalLook, facts: Facts, examiner: Examiner, *, inside: bool) -> None:
-        self._look = look
-        self._facts = facts
+    def __init__(
+        self,
+        machine: Machine,
+        tree: TreeFacts,
+        wanted: Mapping[str, ConfigurationFile],
+        examiner: Examiner,
+        objection: Objection | None,
+        *,
+        inside: bool,
+        packages: bool,
+    ) -> None:
+        self._machine = machine
+        self._layout = machine.layout
+        self._tree = tree
+        self._wanted = wanted
         self._examiner = examiner
+        self._objection = objection
         self._inside = inside
+        self._packages = packages
+        self._opened: Ground | None = None
 
     def assess(self, entry: Entry, at: Path | None = None) -> Finding:
         """Assess an entry; ``at`` is where it is now, if not in its place."""
@@ -175,7 +201,7 @@ class _Assessor:
             version=stored.version,
             condition=_AS_ENTRY.get(stored.condition, stored.condition),
             reason=stored.reason,
-            ours=name in self._facts.wanted and entry.folder == EXTENSIONS,
+            ours=name in self._wanted and entry.folder == EXTENSIONS,
             recorded=stored.record is not None,
         )
         if stored.condition in (Condition.DAMAGED, Condition.IRREGULAR):
@@ -186,7 +212,7 @@ class _Assessor:
         record = stored.record
         if record is None or entry.name != f"{record.merge_name}.raw":
             return self._by_content(finding, stored)
-        return self._compared(finding, stored, None)
+        return self._compared(finding, name, ReleaseData(record.release), record.contents)
 
     def _by_content(self, finding: Finding, stored: Stored) -> Finding:
         """An image without a record, or with another link than its record says: its content decides."""
@@ -205,26 +231,43 @@ class _Assessor:
             return _refused(finding, error)
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             return replace(finding, condition=Condition.UNKNOWN, reason=f"cannot be looked into: {error}")
-        return self._compared(finding, stored, inspection)
+        release = ReleaseData(record.release) if record is not None else inspection.release
+        contents = record.contents if record is not None else None
+        return self._compared(finding, stored.name or stored.file_name, release, contents)
 
-    def _compared(self, finding: Finding, stored: Stored, inspection: Inspection | None) -> Finding:
+    def _compared(self, finding: Finding, name: str, release: ReleaseData, contents: Contents | None = None) -> Finding:
         """Whether an image that is whole fits the system of the tree."""
-        facts = self._facts
-        if facts.tree.release is None:
+        if self._tree.release is None:
             return finding
-        if inspection is not None:
-            known = Description(release=inspection.release, merge_name=inspection.merge_name)
-            facts = replace(facts, known={**facts.known, stored.file_name: known})
-        sha256 = stored.record.sha256 if stored.record is not None else ""
-        option = Option(version=finding.version, file_name=stored.file_name, sha256=sha256, stored=stored)
-        considered = consider(facts, option)
-        if considered.standing is not Standing.DOES_NOT_FIT:
-            return finding
-        return replace(finding, condition=Condition.DOES_NOT_FIT, reason=considered.reason)
+        required = required_by(self._wanted[name]) if name in self._wanted and self._packages else ()
+        if contents is not None and not self._packages:
+            contents = replace(contents, stated=())
+        _, against = judge(
+            self._tree,
+            release,
+            name,
+            finding.version,
+            self._objection or no_objection,
+            contents=contents,
+            required=required,
+            ground=self._ground if contents is not None or required else None,
+        )
+        return replace(finding, condition=Condition.DOES_NOT_FIT, reason=against) if against else finding
+
+    @property
+    def _ground(self) -> Ground | None:
+        """The tree, where anybody asks what images are merged over."""
+        if self._opened is None and self._objection is not None and self._machine.privileged:
+            try:
+                self._opened = open_ground(self._machine, self._tree.path)
+            except UnknownState as error:
+                log.warning("what images are merged over is not known: %s", error)
+        return self._opened
 
     def _elsewhere(self, entry: Entry, finding: Finding, at: Path | None = None) -> Finding:
         """An entry that leads out of the store, or is no link: never ours."""
-        path, shown = self._look.leads_to(entry), entry.target or entry.name
+        path = leads_to(entry, tree=self._tree.path, root=self._layout.root)
+        shown = entry.target or entry.name
         if at is not None and entry.target is None:
             path = at
         try:
@@ -242,14 +285,14 @@ class _Assessor:
         if image and not self._inside:
             return replace(finding, reason="not looked into", unseen=True)
         try:
-            inspection = self._inspect(path, entry) if image else inspect_directory(path, preferred=entry.stem)
+            inspection = self._inspect(path, entry) if image else _inspect_directory(path, entry)
         except ImageBroken as error:
             # a directory that is no extension is left out, and does no harm to others
             return (
                 _refused(finding, error) if image else replace(finding, condition=Condition.BROKEN, reason=str(error))
             )
-        stored = Stored(file_name=entry.name, condition=Condition.UNRECORDED, reason="not in the store")
-        return self._compared(replace(finding, reason=stored.reason), stored, inspection)
+        name = ImageFile(file_name=entry.name).name or entry.name
+        return self._compared(replace(finding, reason="not in the store"), name, inspection.release)
 
     def _inspect_stored(self, file_name: str, entry: Entry) -> Inspection:
         """Look into a file of the store, once for all trees that have it under this name."""
@@ -267,12 +310,14 @@ class _Assessor:
         return content
 
     def _inspect(self, image: int | Path, entry: Entry) -> Inspection:
-        return inspect_linked(image, stem=entry.stem, systemd=self._systemd, scratch=self._look.machine.layout.cache)
+        from tukit_sysext.system.inspect_image import inspect_linked  # a boot looks into few images, or none
+
+        return inspect_linked(image, stem=entry.stem, systemd=self._systemd, scratch=self._layout.cache)
 
     @property
     def _systemd(self) -> SystemdVersion:
         # where the version is not known, the one that accepts the most: nothing is moved that might be merged
-        return self._facts.tree.systemd or NAME_CUT_SINCE
+        return self._tree.systemd or NAME_CUT_SINCE
 
     def _of_others(self, entry: Entry, finding: Finding) -> Finding:
         """A damaged file: whether systemd-sysext would fail on it."""
@@ -287,6 +332,12 @@ _LEADS_ASTRAY = (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 _AS_ENTRY = {Condition.IRREGULAR: Condition.BROKEN, Condition.UNREADABLE: Condition.UNKNOWN}
 """The condition of an entry by that of its file, where it is another one."""
+
+
+def _inspect_directory(folder: Path, entry: Entry) -> Inspection:
+    from tukit_sysext.system.inspect_image import inspect_directory
+
+    return inspect_directory(folder, preferred=entry.stem)
 
 
 def _refused(finding: Finding, error: ImageBroken) -> Finding:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.files import ConfigurationFile, Keys
+from tukit_sysext.config.intent import State, take_state
 from tukit_sysext.integrity.quarantine_folder import Quarantined
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.snapshots.entries import Entry
@@ -80,11 +81,11 @@ class Finding:
         return self.repairable and self.condition in _LOST
 
 
-def obsolete(quarantined: Finding, good: Collection[str], wanted: Mapping[str, WantedImage]) -> str:
+def obsolete(quarantined: Finding, good: Collection[str], wanted: Mapping[str, ConfigurationFile]) -> str:
     """Why a link in quarantine need not come back; ``good`` are the images that have a good link."""
     if not quarantined.ours:
         return ""
     if quarantined.name in good:
         return f"{quarantined.name} has a good link meanwhile"
-    image = wanted[quarantined.name]
-    return f"{image.origin} says State=removed" if image.state is State.REMOVED else ""
+    file = wanted[quarantined.name]
+    return f"{file.path} says State=removed" if take_state(Keys(file)) is State.REMOVED else ""

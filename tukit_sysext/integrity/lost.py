@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tukit_sysext.config.wanted import Policy, State, load_wanted
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy, load_wanted
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.integrity.assess import assess, subject_of
 from tukit_sysext.integrity.finding import Finding

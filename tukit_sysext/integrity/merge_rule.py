@@ -2,7 +2,7 @@
 """What is merged into the running /usr without anybody asking for it: one rule, for all that works by itself.
 
 Nothing that works by itself replaces or removes what is merged, since programs run from it. It may merge where nothing
-is merged, as a boot would. Everything else waits for the next boot, or for a person with ``systemd-sysext refresh``.
+is merged, as a boot would. Everything else waits for the next boot, or for a person who has it merged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from tukit_sysext.system import merge, systemd_units
 
 log = logging.getLogger(__name__)
 
-HOW = "merged at the next boot, or by systemd-sysext refresh"
+BY_HAND = "systemctl restart systemd-sysext.service"
+"""What merges what is linked, as a boot does: systemd-sysext itself knows nothing of what was set for that unit."""
+HOW = f"merged at the next boot, or by {BY_HAND}"
 """When what is linked is merged, in words."""
 
 

@@ -9,7 +9,7 @@ whole merge fail. Nothing is deleted but a link of ours whose image has a good o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ from pathlib import Path
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.integrity.finding import Finding
-from tukit_sysext.integrity.quarantine_folder import MOVABLE, Quarantine
+from tukit_sysext.integrity.quarantine_folder import MOVABLE, Quarantine, Quarantined
 from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
@@ -27,7 +27,6 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.options import newest_first
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +111,7 @@ class _Mover:
     def put_back(self) -> list[Move]:
         moves: list[Move] = []
         back: set[str] = set()
-        # of several links of an image the newest comes back: an older one would undo an update
-        for finding in sorted(self._findings, key=newest_first):
-            link = finding.quarantined
-            if link is None:
-                continue
+        for finding, link in _newest_first(self._findings):
             quarantine = self._quarantines[finding.entry.folder]
             obsolete = finding.obsolete or (f"a newer {finding.name} came back" if finding.name in back else "")
             with _failures_told(finding, moves):
@@ -143,6 +138,16 @@ class _Mover:
             except (OSError, OutsideTree, UnknownState) as error:
                 log.warning("quarantine: %s", error)
         return moves
+
+
+def _newest_first(findings: Iterable[Finding]) -> Sequence[tuple[Finding, Quarantined]]:
+    """What is in quarantine: of several links of an image the newest comes back, an older one would undo an update."""
+    waiting = [(finding, finding.quarantined) for finding in findings if finding.quarantined is not None]
+    if waiting:
+        from tukit_sysext.rules.prerelease import newer_key  # 1 ms, for which a boot does not wait with none
+
+        waiting.sort(key=lambda pair: newer_key(pair[0].version), reverse=True)
+    return waiting
 
 
 def harmful(finding: Finding) -> bool:

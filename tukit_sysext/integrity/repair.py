@@ -23,8 +23,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import State, WantedImage, load_wanted
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Subject
 from tukit_sysext.integrity.finding import Finding

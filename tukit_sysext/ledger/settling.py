@@ -19,7 +19,7 @@ from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, deduce
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
-from tukit_sysext.ledger.leftovers import found_at_boot, without_settled
+from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -60,26 +60,6 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
         log.info("somebody else settled meanwhile: looking at the disk again")
     log.warning("the ledger is left to whoever settles all the time")
     return False
-
-
-def settle_later(machine: Machine, scan: Scan) -> bool:
-    """At boot: what the ledger does not know is settled after it, as events that nobody settled went with /run.
-
-    What is left of snapshots is from before the boot, and stops no collection.
-
-    Returns whether the ledger knew all of it. Raises OSError.
-    """
-    try:
-        with Ledger(machine.layout.ledger) as ledger:
-            known = ledger.follows(scan)
-            if scan.leftovers:
-                found_at_boot(ledger, scan.leftovers)
-    except (OSError, sqlite3.Error) as error:
-        log.error("%s: %s", machine.layout.ledger, error)
-        known = False
-    if not known:
-        spool.ask(machine.layout.events)
-    return known
 
 
 def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:

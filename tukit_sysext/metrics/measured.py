@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from tukit_sysext import __version__
 from tukit_sysext.collect.collection import last, last_freed
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.config.wanted import State, WantedImage, load_wanted
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding

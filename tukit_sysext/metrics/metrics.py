@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.early import metrics_of
 from tukit_sysext.errors import Busy
 from tukit_sysext.machine import Machine
 from tukit_sysext.system.durable import write_file
@@ -27,7 +27,7 @@ PATIENCE = 5.0
 def file_of(machine: Machine) -> Path | None:
     """Where the running system's configuration wants the metrics; None: nowhere. Raises TukitSysextError, OSError."""
     with Tree(machine.layout.root) as tree:
-        file = load_configuration(tree).settings.metrics
+        file = metrics_of(tree)
     return machine.layout.root / file.lstrip("/") if file is not None else None
 
 

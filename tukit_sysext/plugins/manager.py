@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.config.files import NamedPlugins, named_plugins
+from tukit_sysext.config.early import NamedPlugins, named_plugins
 from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words
 from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins.builtin import BUILT_IN, built_in
@@ -110,7 +110,7 @@ class Plugins:
         """
         try:
             with Tree(machine.layout.root) as tree:
-                named = named_plugins(tree, "tukit-sysext.conf")
+                named = named_plugins(tree)
         except Exception as error:
             named = NamedPlugins(names=(), unsure=in_words(error))
             log.error("which plugins are named is not known: %s", named.unsure, exc_info=error)
@@ -275,15 +275,24 @@ class Plugins:
 
     def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
         """What an image needs and a system has not, by all plugins. One that fails says nothing."""
-        lacking: set[str] = set()
+        return frozenset(self._said("lacks", contents, ground, name, version))
+
+    def shadows(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
+        """What an image replaces with something older, by all plugins. One that fails says nothing."""
+        return tuple(self._said("shadows", contents, ground, name, version))
+
+    def warns(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
+        """What people have to know of an image, by all plugins. One that fails says nothing."""
+        return tuple(self._said("warns", contents, ground, name, version))
+
+    def _said(self, hook: str, contents: Contents, ground: Ground, name: str, version: str) -> Iterator[str]:
         given = {"contents": contents, "ground": ground, "name": name, "version": version}
-        for plugin, answer in self._answers("tukit_sysext_lacks", **given):
-            for need in answer if isinstance(answer, list) else [answer]:
-                if isinstance(need, str):
-                    lacking.add(_in_one_line(need))
+        for plugin, answer in self._answers(f"{PROJECT}_{hook}", **given):
+            for text in answer if isinstance(answer, list) else [answer]:
+                if isinstance(text, str):
+                    yield _in_one_line(text)
                 else:
-                    log.error("plugin %s: lacks: expected needs, found %s", plugin, type(need).__name__)
-        return frozenset(lacking)
+                    log.error("plugin %s: %s: expected text, found %s", plugin, hook, type(text).__name__)
 
     def references(self, machine: Machine) -> list[Root]:
         """What plugins keep in the store. Raises PluginFailed where one cannot tell: unknown is not none."""

@@ -144,6 +144,25 @@ class Specifications:
         """
 
     @hookspec
+    def tukit_sysext_shadows(self, contents: Contents, ground: Ground, name: str, version: str) -> Iterable[str]:  # type: ignore[empty-body]  # a specification
+        """Called for images that fit a tree, to learn what of it they replace with something older. Since 1.1.
+
+        For the version that would be linked, and where Shadow= of the image is ``refuse``, for each that could be.
+
+        Return what it is, each in half a sentence that begins with "its". Shadow= decides what follows: it is told, or
+        the version does not fit. What is not known is nothing. An exception, or another value, is logged as an error
+        and counts as nothing.
+        """
+
+    @hookspec
+    def tukit_sysext_warns(self, contents: Contents, ground: Ground, name: str, version: str) -> Iterable[str]:  # type: ignore[empty-body]  # a specification
+        """Called for the version that a tree gets or keeps, to learn what people have to know of it. Since 1.1.
+
+        Return it, each in half a sentence, with the command that mends it. It is told when the image is linked, by
+        ``check`` and by ``status``. An exception, or another value, is logged as an error and counts as nothing.
+        """
+
+    @hookspec
     def tukit_sysext_references(self, machine: Machine) -> Iterable[Root]:  # type: ignore[empty-body]  # a specification
         """Called when references to images of the store are collected, before anything may be deleted.
 

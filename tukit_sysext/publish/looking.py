@@ -6,42 +6,56 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
+from typing import Any
 
-from tukit_sysext.errors import ImageBroken, NoVerdict
+from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.formats import manifest
 from tukit_sysext.publish.memory import Content, Memory
-from tukit_sysext.rules.image_names import ImageName, calls_itself, read_image_name, readings, unusable
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.rules.image_names import (
+    ImageName,
+    calls_itself,
+    read_image_name,
+    readings,
+    unpacked_name,
+    unusable,
+)
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
+from tukit_sysext.system.look_through import look_through
+from tukit_sysext.system.plain_image import plain_image
 from tukit_sysext.system.small_file import read_small
-from tukit_sysext.system.unpack import unpack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DescriptionFile:
-    """A file that may describe an image, its hash, and what it says (None: nothing)."""
+    """A file that may describe an image, its hash, and what it says (None: nothing).
+
+    ``gives`` tells whether it says what the publisher alone knows, with a release or without one, ``refused`` why no
+    client would understand that.
+    """
 
     file_name: str
     sha256: str
     release: ReleaseData | None
+    contents: Contents | None = None
+    gives: bool = False
+    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderImage:
     """An image of the folder: what its name says, its hash, and what is inside (None: ``broken`` says why).
 
-    Of several readings of the name ``hint`` is the one that the content agrees with, if any does.
+    Of several readings of the name ``hint`` is the one that the content agrees with, if any does. ``unknown`` says why
+    nobody knows what it needs.
     """
 
     file_name: str
@@ -51,6 +65,7 @@ class FolderImage:
     content: Content | None
     broken: str
     descriptions: tuple[DescriptionFile, ...]
+    unknown: str = ""
 
     @property
     def architecture(self) -> str | None:
@@ -87,11 +102,12 @@ def look(folder: Path, memory: Memory, *, scratch: Path, before: Callable[[], No
             hints[entry] = hint
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         hashes = dict(zip(hints, threads.map(lambda name: _hash(folder / name), hints), strict=True))
-        if any(_known(memory, name, hashes[name]) is None for name in hints):
+        known = {name: _known(memory, name, hashes[name]) for name in hints}
+        if any(content is None for content in known.values()):
             before()
 
         def whole(name: str) -> FolderImage:
-            return _look(folder, name, hints[name], hashes[name], memory, scratch)
+            return _look(folder, name, hints[name], hashes[name], known[name], scratch)
 
         return FolderContent(images=tuple(threads.map(whole, hints)), left_out=left_out)
 
@@ -120,13 +136,16 @@ def _hash(path: Path) -> str:
         os.close(descriptor)
 
 
-def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory, scratch: Path) -> FolderImage:
-    content, broken = _known(memory, name, sha256), ""
-    if content is None:
-        try:
-            content = _look_into(folder / name, hint, scratch)
-        except (ImageBroken, NoVerdict) as error:
-            broken = str(error)
+def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Content | None, scratch: Path) -> FolderImage:
+    broken = unknown = ""
+    try:
+        if content is None:
+            content, unknown = _look_into(folder / name, hint, scratch)
+        elif content.needs is None and os.geteuid() == 0:  # a former version did not look, or it could not be done
+            with plain_image(folder / name, hint.packing, scratch) as descriptor:
+                content, unknown = _with_needs(content, descriptor, scratch)
+    except (ImageBroken, NoVerdict) as error:
+        broken = str(error)
     if content is not None:
         hint = next((reading for reading in readings(name) if agrees(content, reading, name)), hint)
     return FolderImage(
@@ -137,31 +156,31 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, memory: Memory,
         content=content,
         broken=broken,
         descriptions=tuple(_descriptions(folder, name)),
+        unknown=unknown,
     )
 
 
-def _look_into(path: Path, hint: ImageName, scratch: Path) -> Content:
-    with ExitStack() as stack:
-        file: IO[bytes] = stack.enter_context(open(path, "rb"))
-        if hint.packing:
-            make_directory(scratch)
-            plain = stack.enter_context(TemporaryFile(dir=scratch))
+def _look_into(path: Path, hint: ImageName, scratch: Path) -> tuple[Content, str]:
+    """What is inside, and why it is not known what that needs."""
+    with plain_image(path, hint.packing, scratch) as descriptor:
+        inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
+        labels = count_labels(descriptor, scratch=scratch)
+        content = Content(
+            merge_name=inspection.merge_name,
+            release=inspection.release,
+            labelled=labels.labelled,
+            unlabelled=labels.unlabelled,
+            first_unlabelled=labels.first,
+        )
+        return _with_needs(content, descriptor, scratch)
 
-            def take(piece: bytes, to: IO[bytes] = plain) -> None:
-                to.write(piece)
 
-            unpack(file.fileno(), hint.packing, take)
-            plain.flush()
-            file = plain
-        inspection = inspect_image(file.fileno(), preferred=hint.name, scratch=scratch)
-        labels = count_labels(file.fileno(), scratch=scratch)
-    return Content(
-        merge_name=inspection.merge_name,
-        release=inspection.release,
-        labelled=labels.labelled,
-        unlabelled=labels.unlabelled,
-        first_unlabelled=labels.first,
-    )
+def _with_needs(content: Content, descriptor: int, scratch: Path) -> tuple[Content, str]:
+    try:
+        found = look_through(descriptor, scratch=scratch)
+    except (NoVerdict, ToolBroken, NoSpace) as error:
+        return content, str(error)
+    return replace(content, needs=found.needs, provides=found.provides), ""
 
 
 def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
@@ -171,6 +190,27 @@ def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:
             content = read_small(folder / name, limit=manifest.LIMIT + 1)
         except FileNotFoundError:
             continue
-        said = known_from(content, image=image, where=name)
-        found.append(DescriptionFile(file_name=name, sha256=hashlib.sha256(content).hexdigest(), release=said.release))
+        said, gives, refused = known_from(content, image=image, where=name), False, ""
+        try:
+            gives = bool(given_in(content, image=image, where=name).keys() & {"requires", "packages"})
+        except manifest.ContentsRefused as error:
+            refused = str(error)
+        except manifest.DescriptionRefused:
+            pass
+        found.append(
+            DescriptionFile(
+                file_name=name,
+                sha256=hashlib.sha256(content).hexdigest(),
+                release=said.release,
+                contents=said.contents,
+                gives=gives,
+                refused=refused,
+            )
+        )
     return found
+
+
+def given_in(content: bytes, *, image: str, where: str) -> Mapping[str, Any]:
+    """What a description as it lies in the folder says of an image beside its release. Raises DescriptionRefused."""
+    plain = manifest.unpack(content, where=where)
+    return manifest.given_in(plain, image=unpacked_name(image)[0], where=where)

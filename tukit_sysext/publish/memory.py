@@ -25,7 +25,8 @@ _LIMIT = 64 * 1024 * 1024
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
     """What is inside of an image: its name for systemd-sysext, its extension-release, how many files have an SELinux
-    label and how many have none, and the first of these.
+    label and how many have none, and the first of these; what its programs need and its libraries provide (None: nobody
+    could look through it).
     """
 
     merge_name: str
@@ -33,6 +34,8 @@ class Content:
     labelled: int
     unlabelled: int
     first_unlabelled: str | None
+    needs: tuple[str, ...] | None = None
+    provides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +65,12 @@ def read_memory(folder: Path) -> Memory:
 
 
 def _remembered(said: Mapping[str, Any]) -> Remembered:
-    content = Content(**{**said["content"], "release": ReleaseData(said["content"]["release"])})
+    needs = said.get("needs")
+    content = Content(
+        **{**said["content"], "release": ReleaseData(said["content"]["release"])},
+        needs=tuple(map(str, needs)) if needs is not None else None,
+        provides=tuple(map(str, said.get("provides", ()))),
+    )
     return Remembered(sha256=said["sha256"], listed=date.fromisoformat(said["listed"]), content=content)
 
 
@@ -79,6 +87,9 @@ def write_memory(folder: Path, memory: Memory) -> None:
                 "unlabelled": known.content.unlabelled,
                 "first_unlabelled": known.content.first_unlabelled,
             },
+            # beside the content, of which former versions know each key
+            "needs": list(known.content.needs) if known.content.needs is not None else None,
+            "provides": list(known.content.provides),
         }
         for name, known in sorted(memory.items())
     }

@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tukit_sysext.errors import Busy, TukitSysextError
 from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.publish import pruning, verdict
-from tukit_sysext.publish.looking import FolderContent, FolderImage, look
+from tukit_sysext.publish.looking import FolderContent, FolderImage, given_in, look
 from tukit_sysext.publish.memory import Memory, Remembered, read_memory, write_memory
 from tukit_sysext.publish.switching import settle, switch
 from tukit_sysext.sources.repository import LIST, SIGNATURES, description_names
@@ -188,10 +189,13 @@ class _Publishing:
     def _description(self, image: FolderImage) -> tuple[str, bytes | None]:
         """The file that describes an image, and its content where it has to be written. Raises TukitSysextError."""
         described = verdict.describing(image)
-        if described:
-            return described[0].file_name, None
+        complete = [each for each in described if verdict.is_complete(image, each)]
+        if complete:
+            return complete[0].file_name, None
         taken = {each.file_name for each in image.descriptions}
         name = next((name for name in description_names(image.file_name) if name not in {*taken, *self._old}), None)
+        if name is None and described:
+            return described[0].file_name, None
         if name is None or image.content is None:
             raise TukitSysextError(
                 f"{image.file_name}: none of its descriptions says what is in it: {', '.join(sorted(taken))}",
@@ -199,9 +203,23 @@ class _Publishing:
             )
         hint = image.hint
         content = manifest.compose(
-            image.content.release, name=hint.name, version=hint.version, architecture=image.architecture
+            image.content.release,
+            name=hint.name,
+            version=hint.version,
+            architecture=image.architecture,
+            needs=verdict.needs_to_say(image),
+            given=self._given(image),
         )
         return name, gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+
+    def _given(self, image: FolderImage) -> Mapping[str, Any] | None:
+        """What the publisher says of an image in a description that is not enough, or has no release at all."""
+        giving = [each for each in image.descriptions if each.gives and each not in verdict.disagreeing(image)]
+        if not giving:
+            return None
+        name = giving[0].file_name
+        content = read_small(self._folder / name, limit=manifest.LIMIT + 1)
+        return given_in(content, image=image.file_name, where=name)
 
     def _hashes(
         self, listed: Sequence[FolderImage], descriptions: Mapping[str, tuple[str, bytes | None]]
@@ -209,9 +227,12 @@ class _Publishing:
         hashes: dict[str, str] = {}
         for image in listed:
             hashes[image.file_name] = image.sha256
-            for each in verdict.describing(image):
-                hashes[each.file_name] = each.sha256
             name, new = descriptions[image.file_name]
+            names = description_names(image.file_name)
+            for each in verdict.describing(image):
+                # machines read the first, which must not be one that says less
+                if verdict.is_complete(image, each) or names.index(each.file_name) >= names.index(name):
+                    hashes[each.file_name] = each.sha256
             if new is not None:
                 hashes[name] = hashlib.sha256(new).hexdigest()
         return hashes

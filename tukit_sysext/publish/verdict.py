@@ -6,8 +6,10 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Mapping
 
+from tukit_sysext.formats.manifest_contents import MOST_CHARACTERS, is_too_much
 from tukit_sysext.publish.looking import DescriptionFile, FolderImage, agrees
 from tukit_sysext.publish.memory import Content
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.architectures import ANY, ARCHITECTURES, architecture
 from tukit_sysext.rules.image_names import read_image_name
 from tukit_sysext.rules.names import NameRefused, check_component
@@ -27,6 +29,7 @@ def refusals(image: FolderImage) -> Iterator[str]:
     if image.content is None:
         yield image.broken
         return
+    yield from (each.refused for each in image.descriptions if each.refused)
     called, hint = image.content.merge_name, image.hint
     if not agrees(image.content, hint, image.file_name):
         yield f"its content calls itself {called}, its file name {hint.name}: expected one name, rename one of them"
@@ -65,6 +68,10 @@ def notes(image: FolderImage, listed: Mapping[str, str]) -> Iterator[str]:
         yield "larger than the 4G that machines fetch unless ImageMax= allows more"
     if not image.status.st_mode & stat.S_IROTH:
         yield "only its owner can read it: a web server may not be able to (chmod a+r)"
+    if image.unknown:
+        yield f"its description does not say what it needs: {image.unknown}"
+    elif is_too_much(image.content.needs or (), image.content.provides):
+        yield f"its description does not say what it needs, as that is more than {MOST_CHARACTERS} characters"
     said = disagreeing(image)
     if said:
         yield f"not listed, as it says something else than the image: {', '.join(each.file_name for each in said)}"
@@ -84,6 +91,20 @@ def label_note(content: Content) -> str:
 def describing(image: FolderImage) -> tuple[DescriptionFile, ...]:
     """The descriptions that say of an image what it says of itself."""
     return tuple(each for each in image.descriptions if each.release is not None and not _differs(image, each.release))
+
+
+def needs_to_say(image: FolderImage) -> Mapping[str, tuple[str, ...]]:
+    """What a description is to say of needs, by its key; nothing where that is not known, or more than it may say."""
+    content = image.content
+    if content is None or content.needs is None or is_too_much(content.needs, content.provides):
+        return {}
+    return {"needs": content.needs, "provides": content.provides}
+
+
+def is_complete(image: FolderImage, said: DescriptionFile) -> bool:
+    """Whether one that describes an image also says what it needs."""
+    contents = said.contents or Contents()
+    return all(getattr(contents, key) == values for key, values in needs_to_say(image).items())
 
 
 def disagreeing(image: FolderImage) -> tuple[DescriptionFile, ...]:

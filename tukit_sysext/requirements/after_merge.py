@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tukit_sysext.requirements.contents import ImageFolder, walk
@@ -86,6 +86,14 @@ def after_merge(
         *_units(paths, release),
     )
     return steps
+
+
+def to_do(image: str, steps: Iterable[AfterMerge], *, merged: bool) -> Iterator[str]:
+    """The steps in words, of an image that was ``merged`` just now; else those that a boot which merges it leaves."""
+    left = [step for step in steps if merged or not step.at_boot]
+    if left:
+        yield f"{image} brings what {'a merge alone' if merged else 'the merge at the next boot'} does not put to use:"
+        yield from (f"  {step}" for step in left)
 
 
 def _of_kind(kind: _Kind, paths: Sequence[str]) -> Iterator[AfterMerge]:

@@ -38,8 +38,8 @@ class Capabilities(Protocol):
     def unknown(self) -> str | None:
         """Why answers are unknown, for a person; None where they are not."""
 
-    def prepare(self, requirements: Iterable[Requirement]) -> None:
-        """Look these up at once, where asking for each alone would take long; need not be called."""
+    def prepare(self, requirements: Iterable[Requirement], names: Iterable[str] = ()) -> None:
+        """Look these up, and packages by name, at once; asking for each alone takes long. Need not be called."""
 
     def provides(self, requirement: Requirement) -> Package | Unknown | None:
         """What meets a requirement; None where nothing does."""

@@ -7,7 +7,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -43,7 +43,7 @@ class Contents:
     ``provides`` those of its libraries. ``stated`` is required by who publishes it. ``packed`` is what :func:`pack`
     made of its files, None where only a manifest is known, or they are too many to be kept. ``refused`` are programs
     and libraries that cannot be understood (a part of them, where they are many), ``unlabelled`` how many programs and
-    libraries have no SELinux label.
+    libraries have no SELinux label. ``described``: a description says it, nobody looked through the image.
     """
 
     needs: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Contents:
     packed: str | None = None
     refused: tuple[str, ...] = ()
     unlabelled: int = 0
+    described: bool = False
 
     @property
     def files(self) -> ImageFolder | None:
@@ -70,9 +71,23 @@ class Contents:
             "refused": list(self.refused),
             "unlabelled": self.unlabelled,
         }
+        if self.described:
+            document["described"] = True
         if self.packed is not None and len(self.packed) + len(json.dumps(document)) <= LIMIT:
             document["files"] = self.packed
         return document
+
+    def packed_document(self) -> str:
+        """The same in little room, for what keeps those of many versions."""
+        return _packed(json.dumps(self.document(), separators=(",", ":")))
+
+    @classmethod
+    def of_packed(cls, packed: Any) -> Contents | None:
+        """Read what :meth:`packed_document` made; None where that is nothing, damaged, or of another format."""
+        try:
+            return cls.of(json.loads(_plain_text(packed)))
+        except (ValueError, TypeError, zlib.error, RecursionError):
+            return None
 
     @classmethod
     def of(cls, document: Any) -> Contents | None:
@@ -91,9 +106,17 @@ class Contents:
                 packed=packed,
                 refused=_names(document["refused"]),
                 unlabelled=_whole(document["unlabelled"]),
+                described=document.get("described") is True,
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def completed(looked: Contents | None, described: Contents | None) -> Contents | None:
+    """What looking through an image found, with what its publisher states; that alone where nobody could look."""
+    if looked is None or described is None:
+        return looked or described
+    return replace(looked, stated=described.stated, packages=described.packages)
 
 
 def less_own(needs: Iterable[str], provides: Iterable[str], files: ImageFolder) -> tuple[str, ...]:
@@ -158,19 +181,29 @@ def _plain(node: Node) -> Any:
 @lru_cache(maxsize=64)
 def _unpacked(packed: str) -> ImageFolder | None:
     """The files; None where what was kept is damaged."""
-    decoder = zlib.decompressobj()
     try:
-        plain = decoder.decompress(base64.b64decode(packed), _UNPACKED)
-        node = node_of(json.loads(plain)) if decoder.eof else None
+        node = node_of(json.loads(_plain_text(packed)))
     except (ValueError, TypeError, AttributeError, zlib.error, RecursionError):
         return None
     return node if isinstance(node, ImageFolder) else None
 
 
+def _packed(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _plain_text(packed: str) -> bytes:
+    """What was packed. Raises ValueError, TypeError, zlib.error."""
+    decoder = zlib.decompressobj()
+    plain = decoder.decompress(base64.b64decode(packed), _UNPACKED)
+    if not decoder.eof:
+        raise ValueError("cut off, or too much")
+    return plain
+
+
 def pack(files: ImageFolder) -> str:
     """Files as they are kept."""
-    plain = json.dumps(_plain(files), separators=(",", ":")).encode()
-    return base64.b64encode(zlib.compress(plain, 9)).decode()
+    return _packed(json.dumps(_plain(files), separators=(",", ":")))
 
 
 def node_of(plain: Any, depth: int = 0) -> Node:

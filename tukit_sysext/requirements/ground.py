@@ -33,3 +33,7 @@ class Ground(Protocol):
 
     def mode(self, folder: str) -> int:
         """The permission bits of a directory."""
+
+    @property
+    def selinux(self) -> str:
+        """The name of the SELinux policy that it is configured to load, enforcing or not; empty where there is none."""

@@ -9,6 +9,7 @@ system in /usr/sbin is gone, and with a usr/bin of mode 0700 only root finds any
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tukit_sysext.requirements.contents import ImageFolder
 from tukit_sysext.requirements.ground import Ground, Kind
@@ -17,18 +18,36 @@ _OTHERS = 0o005
 """What everybody needs to look into a directory and to go through it."""
 
 
-def what_it_hides(files: ImageFolder, system: Ground, path: str = "") -> Iterator[str]:
-    """Each part of the system that would be hidden, as a sentence. Only what both have is looked at."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HiddenPart:
+    """A path of the system that an image hides, and what it is there and in the image, in words."""
+
+    path: str
+    system: str
+    image: str
+    how: str = "which it hides"
+
+    def __str__(self) -> str:
+        return f"{self.path} is {self.image} in it and {self.system} in the system, {self.how}"
+
+
+def what_it_hides(files: ImageFolder, system: Ground, path: str = "") -> Iterator[HiddenPart]:
+    """Each part of the system that would be hidden. Only what both have is looked at."""
     there = system.names(path)
     for name, node in files.entries.items():
         kind, here = there.get(name), f"{path}/{name}".lstrip("/")
         if isinstance(node, ImageFolder):
             if kind is Kind.LINK:
-                yield f"{here} is a directory in it and a link to {system.target(here)} in the system, which it hides"
+                yield HiddenPart(path=here, system=f"a link to {system.target(here)}", image="a directory")
             elif kind is Kind.DIRECTORY:
                 if node.mode & _OTHERS != _OTHERS and system.mode(here) & _OTHERS == _OTHERS:
-                    yield f"{here} has mode {node.mode:04o} in it, with which it shuts others out of the system's"
+                    yield HiddenPart(
+                        path=here,
+                        system=f"one of mode {system.mode(here):04o}",
+                        image=f"a directory of mode {node.mode:04o}",
+                        how="shutting others out",
+                    )
                 yield from what_it_hides(node, system, here)
         elif kind is Kind.DIRECTORY:
             what = f"a link to {node}" if isinstance(node, str) else "a file"
-            yield f"{here} is {what} in it and a directory in the system, which it hides"
+            yield HiddenPart(path=here, system="a directory", image=what)

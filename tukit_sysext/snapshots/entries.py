@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, PASSED_OVER, SHARED_EXTENSIONS, STORE
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import LINK, labelled
@@ -66,19 +66,17 @@ def image_of(target: str, folder: str = EXTENSIONS) -> str | None:
 def read_entries(tree: Tree) -> tuple[Entry, ...]:
     """All entries, sorted by name.
 
-    Raises UnknownState where the tree's /etc is missing or unreadable (a snapshot that is being made: unknown is not
-    "none"), OutsideTree where etc or etc/extensions is a symbolic link.
+    Raises NoEtc where the tree's /etc is missing or empty (a snapshot that is being made, or was half deleted: unknown
+    is not "none"), UnknownState where it is unreadable, OutsideTree where etc or etc/extensions is a symbolic link.
     """
     descriptor = tree.directory(EXTENSIONS)
     if descriptor is None:
         etc = tree.directory("etc")
         if etc is None:
-            raise UnknownState(f"{tree.path}/etc: not there; what this tree has is not known")
+            raise NoEtc(f"{tree.path}/etc: not there; what this tree has is not known")
         try:
             if not os.listdir(etc):
-                raise UnknownState(
-                    f"{tree.path}/etc: empty, as when a snapshot is being made; what it has is not known"
-                )
+                raise NoEtc(f"{tree.path}/etc: empty, as when a snapshot is being made; what it has is not known")
         except OSError as error:
             raise UnknownState(f"{tree.path}/etc: cannot be read: {error.strerror}") from error
         finally:
@@ -255,3 +253,11 @@ class LinkWriter:
         for name in os.listdir(directory):
             if _ours(name):
                 self._unlink(directory, name)
+
+
+def leads_to(entry: Entry, *, tree: Path, root: Path) -> Path:
+    """Where an entry of a tree leads: into /usr and /etc of that tree, with all else into the running system."""
+    if entry.target is None:
+        return tree / entry.folder / entry.name
+    absolute = entry.target if entry.target.startswith("/") else f"/{entry.folder}/{entry.target}"
+    return (tree if absolute.startswith(("/usr/", "/etc/")) else root) / absolute.lstrip("/")

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from tukit_sysext.errors import UnknownState
+from tukit_sysext.errors import NoEtc, UnknownState
 from tukit_sysext.layout import EXTENSIONS, Layout
 from tukit_sysext.snapshots.entries import Entry, entries_of
 from tukit_sysext.system.tree import Tree
@@ -26,7 +26,7 @@ _INITRD = "/sysroot"
 def read_overlaid(tree: Tree, layout: Layout) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
     """Entries of a tree's /etc/extensions that is an overlay: those that show, and those that an upper layer hides.
 
-    None where the tree's /etc is none. Raises UnknownState where a layer is missing or cannot be read.
+    None where the tree's /etc is none. Raises NoEtc where a layer is missing, UnknownState where one cannot be read.
     """
     if not layout.overlays.is_dir():
         return None
@@ -40,7 +40,10 @@ def read_overlaid(tree: Tree, layout: Layout) -> tuple[tuple[Entry, ...], tuple[
         plain = text.removeprefix(_INITRD)
         # /var is shared by all snapshots, the rest is the tree's own
         base = layout.root if plain.startswith("/var/") else tree.path
-        layer = _Layer(base / plain.lstrip("/"))
+        path = base / plain.lstrip("/")
+        if not os.path.lexists(path):
+            raise NoEtc(f"{path}: a layer of /etc, not there; what {tree.path} has is not known")
+        layer = _Layer(path)
         for name, entry in layer.entries.items():
             if entry is not None and (opaque or name in seen):
                 hidden.append(entry)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import Layout
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.snapshots.overlay import read_overlaid
@@ -41,7 +41,8 @@ class Snapshot:
     """One snapshot.
 
     ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
-    entries of lower layers of an /etc that is an overlay: they are not merged, but may show again.
+    entries of lower layers of an /etc that is an overlay: they are not merged, but may show again. ``half``: it has no
+    info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Snapshot:
     entries: tuple[Entry, ...] | None
     hidden: tuple[Entry, ...] = ()
     unknown: str = ""
+    half: bool = False
     release: ReleaseData | None = None
     date: str = ""
     description: str = ""
@@ -65,7 +67,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """A number that has no subvolume, or one without info.xml: a snapshot being made, or what is left of one.
+    """A number that has no subvolume, or one without info.xml or /etc: a snapshot being made, or what is left of one.
 
     ``reason`` stands among what is unknown; ``state`` differs when something in the folder changed. It is empty where
     there is a subvolume deeper in it, or more than is looked through.
@@ -181,7 +183,8 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
             if snapshot.unknown:
                 reason = f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}"
                 unknown.append(reason)
-                if snapshot.unknown == _NO_INFO:
+                # what runs or boots next is half of nothing: what it has must be known
+                if snapshot.half and not (snapshot.entries is None and (snapshot.running or snapshot.default)):
                     leftovers.append(Leftover(number=number, reason=reason, state=_state_of_half(snapshot)))
     default = in_use.default
     if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
@@ -238,14 +241,15 @@ def _state(folder: Path, subvolumes: Subvolumes) -> str:
 
 
 def _state_of_half(snapshot: Snapshot) -> str:
-    """The state of one whose tree can be read: its images are known, what is not is whether it stays."""
+    """The state of one whose tree can be read: what it had is known, what is not is whether it stays."""
+    state = snapshot.subvolume.uuid if snapshot.entries is not None else f"{snapshot.subvolume.uuid} no etc"
     try:
         status = os.lstat(snapshot.path.parent / "info.xml")
     except FileNotFoundError:
-        return snapshot.subvolume.uuid
+        return state
     except OSError:
         return ""
-    return f"{snapshot.subvolume.uuid} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}"
+    return f"{state} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -303,6 +307,7 @@ def look(
         hidden=content.hidden,
         release=content.release,
         unknown=content.unknown or ("" if info is not None else _NO_INFO),
+        half=content.half or (info is None and not content.unknown),
         date=info.date if info else "",
         description=info.description if info else "",
         open=info.open if info else False,
@@ -317,6 +322,7 @@ class _Content:
     hidden: tuple[Entry, ...] = ()
     release: ReleaseData | None = None
     unknown: str = ""
+    half: bool = False
 
 
 def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
@@ -327,7 +333,8 @@ def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
                 overlaid = read_overlaid(tree, layout)
                 entries, hidden = overlaid if overlaid is not None else (read_entries(tree), ())
             except (UnknownState, OutsideTree) as error:
-                return _Content(entries=None, release=release, unknown=str(error))
+                half = isinstance(error, NoEtc)
+                return _Content(entries=None, release=release, unknown=str(error), half=half)
             return _Content(entries=entries, hidden=hidden, release=release)
     except UnknownState as error:
         return _Content(entries=None, unknown=str(error))

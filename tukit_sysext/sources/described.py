@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description
@@ -40,7 +41,8 @@ class Described:
         said = self._said(candidate)
         if said.get("description") != sha256:
             return None
-        return _description(said) if said.get("release") is not None or self._is_fresh(said) else None
+        kept = said.get("release") is not None and "contents" in said
+        return _description(said) if kept or self._is_fresh(said) else None
 
     def recall_unlisted(self, candidate: Candidate, offer: str) -> Description | None:
         """What was said beside a list of a candidate; None where nobody was asked while the source had this ``offer``.
@@ -91,7 +93,13 @@ class Described:
 
 def _plain(description: Description) -> Mapping[str, Any]:
     release = dict(description.release) if description.release is not None else None
-    return {"release": release, "early": description.early, "reason": description.reason, "time": time.time()}
+    return {
+        "release": release,
+        "early": description.early,
+        "reason": description.reason,
+        "contents": description.contents.packed_document() if description.contents is not None else None,
+        "time": time.time(),
+    }
 
 
 def _description(said: Mapping[str, Any]) -> Description:
@@ -100,4 +108,5 @@ def _description(said: Mapping[str, Any]) -> Description:
         return replace(NOT_DESCRIBED, reason=str(said.get("reason") or NOT_DESCRIBED.reason))
     keys = ReleaseData({str(key): str(value) for key, value in release.items()})
     vouched = "offer" not in said or said.get("vouched") is True
-    return Description(release=keys, vouched=vouched, early=said.get("early") is True)
+    contents = Contents.of_packed(said.get("contents"))
+    return Description(release=keys, vouched=vouched, early=said.get("early") is True, contents=contents)

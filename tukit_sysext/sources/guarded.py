@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tukit_sysext.errors import ImageBroken, PluginFailed, SourceUnreachable, TukitSysextError, in_words
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description
@@ -112,6 +113,9 @@ def _all_descriptions(descriptions: dict[str, Description]) -> Mapping[str, Desc
         release: object = given.release if isinstance(given, Description) else given
         if not isinstance(given, Description) or not isinstance(release, ReleaseData | None):
             raise TypeError(f"expected a Description with ReleaseData, found {type(release).__name__}")
+        contents: object = given.contents
+        if not isinstance(contents, Contents | None):
+            raise TypeError(f"expected a Description with Contents, found {type(contents).__name__}")
     return descriptions
 
 

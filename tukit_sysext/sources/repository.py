@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
@@ -19,6 +20,7 @@ from tukit_sysext.formats.checksums import Checksums
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Reading
+from tukit_sysext.system.small_file import read_small
 
 LIST = "SHA256SUMS"
 SIGNATURES = tuple(f"{LIST}.{ending}" for ending in ("gpg", "asc", "sig", "pgp", "sign", "sha256.asc"))
@@ -120,7 +122,24 @@ def known_from(content: bytes, *, image: str, where: str) -> Description:
         described = manifest.parse(manifest.unpack(content, where=where), image=unpacked_name(image)[0], where=where)
     except ImageBroken as error:
         return undescribed(error)
-    return Description(release=ReleaseData(described.keys), early=described.early)
+    return Description(release=ReleaseData(described.keys), early=described.early, contents=described.contents)
+
+
+def described_beside(image: Path) -> Description:
+    """What the first of the descriptions says that lie beside an image file and can be used. Raises nothing."""
+    described = NOT_DESCRIBED
+    for name in dict.fromkeys(description_names(image.name)):
+        try:
+            content = read_small(image.parent / name, limit=manifest.LIMIT)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            described = replace(NOT_DESCRIBED, reason=f"{image.parent / name}: {error.strerror}")
+            continue
+        described = known_from(content, image=image.name, where=str(image.parent / name))
+        if described.release is not None:
+            break
+    return described
 
 
 def undescribed(why: TukitSysextError) -> Description:

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import threading
-from queue import Queue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from queue import Queue
 
 CHUNK = 1024 * 1024
 """Bytes that are hashed and written at a time."""
@@ -21,6 +24,7 @@ class Digest:
 
     def __init__(self) -> None:
         import hashlib
+        from queue import Queue
 
         self._hash = hashlib.sha256()
         self._size = 0

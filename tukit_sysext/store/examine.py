@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import ROT, Condition, Store, Stored
 from tukit_sysext.store.record import RecordUnreadable
-from tukit_sysext.system.inspect_image import Inspection
+
+if TYPE_CHECKING:
+    from tukit_sysext.system.inspect_image import Inspection
 
 log = logging.getLogger(__name__)
 

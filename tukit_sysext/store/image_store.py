@@ -16,19 +16,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.quantities import Share
-from tukit_sysext.rules.image_names import read_image_name
 from tukit_sysext.rules.names import NameRefused, check_component, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.store.incoming import Incoming, not_written
-from tukit_sysext.store.partial import Partial
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
+from tukit_sysext.system.disk_space import not_written
 from tukit_sysext.system.durable import make_directory
 from tukit_sysext.system.lock import alone, former_lock
 from tukit_sysext.system.syscalls import rename_new
+
+if TYPE_CHECKING:
+    from tukit_sysext.rules.image_names import ImageName
+    from tukit_sysext.store.incoming import Incoming
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +69,22 @@ class ImageFile:
     @property
     def name(self) -> str | None:
         """Name of the image; None where nothing tells."""
-        hint = self.record or read_image_name(published_name(self.file_name))
+        hint = self._hint
         return hint.name if hint is not None else None
 
     @property
     def version(self) -> str:
         """Version of the image (UAPI.10); "?" where nothing tells."""
-        hint = self.record or read_image_name(published_name(self.file_name))
+        hint = self._hint
         return hint.version if hint is not None else "?"
+
+    @property
+    def _hint(self) -> Record | ImageName | None:
+        if self.record is not None:
+            return self.record
+        from tukit_sysext.rules.image_names import read_image_name  # 2 ms, of which a boot needs none
+
+        return read_image_name(published_name(self.file_name))
 
     @property
     def shown(self) -> str:
@@ -234,6 +245,9 @@ class Store:
         it in errors, ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
         Raises StoreError where the store cannot be written to.
         """
+        from tukit_sysext.store.incoming import Incoming
+        from tukit_sysext.store.partial import Partial
+
         try:
             make_directory(self._folder)
             partial = Partial(self._folder, sha256, limit=limit)

@@ -12,7 +12,7 @@ from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreEr
 from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, Digest
 from tukit_sysext.store.partial import LEAST, Partial, give_name, is_name_of
-from tukit_sysext.system.disk_space import is_full, remedy, remedy_when_full
+from tukit_sysext.system.disk_space import not_written, remedy_when_full
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
 
@@ -209,11 +209,3 @@ def _without_name(folder: Path) -> int:
 
 def _free(disk: os.statvfs_result) -> int:
     return disk.f_bavail * disk.f_frsize
-
-
-def not_written(path: Path, what: str, error: OSError) -> StoreError:
-    """Why the store takes nothing: NoSpace where it is full."""
-    message = f"{path}: {what}: {error.strerror}"
-    if is_full(error):
-        return NoSpace(message, next_step=remedy(path if path.is_dir() else path.parent, error))
-    return StoreError(message)

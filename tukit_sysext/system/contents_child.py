@@ -26,6 +26,7 @@ _HEAD = 260
 _MOST_ENTRIES = 200_000
 _MOST_CHARACTERS = 16 * 1024 * 1024
 _MOST_NEEDS = 20_000
+_MOST_OF_NEEDS = 256 * 1024
 _MOST_REFUSED = 20
 _DEEPEST = 64
 NOT_WALKED = 3
@@ -50,6 +51,8 @@ class Walk:
 
     def document(self) -> dict[str, Any]:
         folder = self._folder(self._root, HIERARCHIES, 0)
+        if sum(map(len, (*self._needs, *self._provides))) > _MOST_OF_NEEDS:
+            raise TooMuch(f"what its files need and provide has more than {_MOST_OF_NEEDS} characters")
         return {
             "needs": sorted(self._needs),
             "provides": sorted(self._provides),
@@ -106,8 +109,8 @@ class Walk:
             if len(self._refused) < _MOST_REFUSED:
                 why = error.strerror if isinstance(error, OSError) else error
                 self._refused.append(f"{os.path.relpath(entry.path, self._root)}: {why}")
-        if len(self._needs) > _MOST_NEEDS or len(self._provides) > _MOST_NEEDS:
-            raise TooMuch(f"its files need or provide more than {_MOST_NEEDS} things")
+        if len(self._needs) + len(self._provides) > _MOST_NEEDS:
+            raise TooMuch(f"its files need and provide more than {_MOST_NEEDS} things")
 
     def _check_label(self, descriptor: int) -> None:
         try:

@@ -11,6 +11,8 @@ import errno
 import os
 from pathlib import Path
 
+from tukit_sysext.errors import NoSpace, StoreError
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROBE = 128 * 1024
 
@@ -58,3 +60,11 @@ def _metadata_full(folder: Path) -> bool:
     except OSError:
         return False
     return room.f_bavail == 0 and room.f_bfree > 0
+
+
+def not_written(path: Path, what: str, error: OSError) -> StoreError:
+    """Why the store takes nothing: NoSpace where it is full."""
+    message = f"{path}: {what}: {error.strerror}"
+    if is_full(error):
+        return NoSpace(message, next_step=remedy(path if path.is_dir() else path.parent, error))
+    return StoreError(message)

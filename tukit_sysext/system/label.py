@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -69,6 +69,12 @@ def _policy() -> _Policy | None:
     except OSError as error:
         log.warning("SELinux is on, but its labels cannot be asked for: %s", error)
     return None
+
+
+def policy_lookup() -> Callable[[str, int], str | None] | None:
+    """What tells the label of a path and a type of file, and may raise OSError, TypeError; None without SELinux."""
+    policy = _policy()
+    return policy.label if policy is not None else None
 
 
 @cache

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
+from tukit_sysext.system.tree import Tree
+
+_CONFIG = "etc/selinux/config"
+_LIMIT = 64 * 1024
 _LABEL = "security.selinux"
 _PERMISSIVE = 1
 """Flag of a domain in which nothing is denied."""
 _ANSWER = 4096
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def label_of(path: Path) -> str:
     """The label of a file. Raises OSError."""
     return os.getxattr(path, _LABEL).rstrip(b"\0").decode()
+
+
+def configured_policy(tree: Tree) -> str:
+    """The name of the policy that a tree loads when it boots; empty where it loads none. Raises UnknownState."""
+    lines = (tree.read(_CONFIG, limit=_LIMIT) or b"").decode(errors="replace").splitlines()
+    keys = {key.strip(): value.strip() for key, sign, value in (line.partition("=") for line in lines) if sign}
+    name = keys.get("SELINUXTYPE", "")
+    loads = keys.get("SELINUX", "").lower() in ("enforcing", "permissive") and _NAME.fullmatch(name)
+    return name if loads and tree.has(f"etc/selinux/{name}/policy") else ""
 
 
 class KernelPolicy:

@@ -8,11 +8,14 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.requirements.ground import Kind
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_packages import Memory, TreePackages
+
+if TYPE_CHECKING:
+    from tukit_sysext.system.tree_packages import Memory, TreePackages
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +29,15 @@ class TreeGround:
         self._scratch = scratch
         self._memory = memory
         self._packages: TreePackages | None = None
+        self._selinux: str | None = None
         self._names: dict[str, Mapping[str, Kind]] = {}
 
     @property
     def packages(self) -> TreePackages:
         """See Ground."""
         if self._packages is None:
+            from tukit_sysext.system.tree_packages import TreePackages
+
             self._packages = TreePackages(self._tree, scratch=self._scratch, memory=self._memory)
         return self._packages
 
@@ -62,6 +68,19 @@ class TreeGround:
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
         finally:
             os.close(descriptor)
+
+    @property
+    def selinux(self) -> str:
+        """See Ground."""
+        if self._selinux is None:
+            from tukit_sysext.system.selinux import configured_policy
+
+            try:
+                self._selinux = configured_policy(self._tree)
+            except UnknownState as error:
+                log.warning("%s: whether images need labels of SELinux is not known", error)
+                self._selinux = ""
+        return self._selinux
 
     def _read(self, folder: str) -> Mapping[str, Kind]:
         try:

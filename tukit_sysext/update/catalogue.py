@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.rules.prerelease import order
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.update.facts import Facts, Foreign

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import WantedImage
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.constraint import disallows
+from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.prerelease import is_of_series
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.store.image_store import Stored
@@ -23,46 +25,17 @@ from tukit_sysext.update.options import (
     barred,
     blocked_by,
     consider,
+    contents_of,
     damage,
+    held_against_needs,
+    held_against_shadow,
     newest_first,
     published,
     same_image,
     spare,
 )
-
-
-class Side(StrEnum):
-    """What a rule is about, beside systemd's own (whose names are those of :mod:`tukit_sysext.rules.matching`)."""
-
-    PLACE = "place"
-    """Whether a link can be made in the tree."""
-    STATE = "state"
-    """State= of the image, or a mask in its place."""
-    SOURCE = "source"
-    VENDOR = "other-source"
-    """An installed image stays with its source, and nothing comes from a weaker one while a stronger is away."""
-    FILE = "file-architecture"
-    """The architecture that the file's name tells."""
-    HOLD = "hold"
-    VERSION = "version"
-    SERIES = "series"
-    BLOCK = "block"
-    CONTENT = "content"
-    """Whether what the image says of itself can be had, and used."""
-    PLUGIN = "plugin"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
-    """One rule: what the system (or its configuration) has, what the image has.
-
-    ``fits`` is None where it was not looked at, because something before it decided.
-    """
-
-    rule: str
-    fits: bool | None
-    system: str | None = None
-    image: str | None = None
+from tukit_sysext.update.requirement_rules import requirement_rules
+from tukit_sysext.update.rule import Rule, Side
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,11 +130,11 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
-    considered = consider(facts, option)
+    considered = held_against_needs(facts, wanted, held_against_shadow(facts, wanted, consider(facts, option)))
     if link is None:
         considered = same_image(facts, wanted, considered)
     configured = tuple(_configured(facts, wanted, option))
-    rules = (*configured, *_of_content(considered))
+    rules = (*configured, *rules_of_content(facts, wanted.name, considered))
     against = next((rule for rule in configured if rule.fits is False), None)
     standing = considered.standing
     if against is not None:
@@ -204,7 +177,8 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
         yield Rule(rule=Side.BLOCK, fits=False, system=origin, image=option.version)
 
 
-def _of_content(considered: Considered) -> Iterator[Rule]:
+def rules_of_content(facts: Facts, name: str, considered: Considered) -> Iterator[Rule]:
+    """What its content says of a version, or why nobody knows: systemd's rules, and where it fits by these, others."""
     verdict = considered.verdict
     if verdict is None:
         fits = None if considered.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False
@@ -212,10 +186,23 @@ def _of_content(considered: Considered) -> Iterator[Rule]:
         return
     if considered.standing is Standing.ANOTHER_IMAGE:
         yield Rule(rule=Side.CONTENT, fits=False, image=considered.reason)
+    against = considered.reason if considered.standing is Standing.DOES_NOT_FIT else ""
+    option = considered.option
+    yield from rules_of_release(facts, name, option.version, verdict, contents_of(facts, option), against)
+
+
+def rules_of_release(
+    facts: Facts, name: str, version: str, verdict: Compatibility, contents: Contents | None, against: str
+) -> Iterator[Rule]:
+    """systemd's rules and, where these are content, further ones; ``against`` is what any plugin has against it."""
     for result in verdict.results:
         yield Rule(rule=result.rule, fits=result.fits, system=result.host, image=result.extension)
-    if verdict.fits and considered.standing is Standing.DOES_NOT_FIT:
-        yield Rule(rule=Side.PLUGIN, fits=False, image=considered.reason)
+    if not verdict.fits:
+        return
+    further = list(requirement_rules(facts, name, version, contents))
+    yield from further
+    if against and not any(rule.fits is False and rule.rule != Side.NEEDS for rule in further):
+        yield Rule(rule=Side.PLUGIN, fits=False, image=against)
 
 
 def _in_words(rule: Rule) -> str:

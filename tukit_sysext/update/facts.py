@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from tukit_sysext.config.files import Problem
@@ -13,13 +12,12 @@ from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
-from tukit_sysext.requirements.requirement import Requirement
-from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.fitting import Objection, TreeFacts, no_objection
 from tukit_sysext.sources.candidate import Candidate, Candidates, Description
 from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.store.image_store import Stored
+from tukit_sysext.store.record import Record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,52 +43,8 @@ class InUse:
     system: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TreeFacts:
-    """The tree: its root, what system it is, and the entries of its /etc/extensions.
-
-    ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
-    version is not known.
-    """
-
-    path: Path
-    release: ReleaseData | None
-    architecture: str
-    systemd: SystemdVersion | None
-    entries: tuple[Entry, ...] = ()
-    unusable: str = ""
-
-
-Objection = Callable[
-    [
-        Mapping[str, str],
-        Mapping[str, str],
-        str,
-        str,
-        Contents | None,
-        tuple[Requirement, ...],
-        Ground | None,
-    ],
-    str,
-]
-"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
-
-Takes the tree's os-release, the image's extension-release, its name and its version, its contents, what is required for
-it, and the tree as the ground that it would be merged over.
-"""
-
-
-def no_objection(*_: object) -> str:
-    """Nobody checks images beyond systemd's rule."""
-    return ""
-
-
-Lacks = Callable[[Contents, Ground, str, str], frozenset[str]]
-"""Which needs a system does not meet: of an image's contents, the system, the image's name and version."""
-
-
 class Offers(Protocol):
-    """What speaks for and against versions by what they need."""
+    """What speaks for and against versions by what they need, and what they take the place of."""
 
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """Needs that the system does not meet, and that the version in use has met, or has not, where it is in use.
@@ -99,14 +53,27 @@ class Offers(Protocol):
         of the system provide.
         """
 
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        """All needs that the system does not meet, whatever the version in use does."""
+
     def in_words(self, need: str) -> str:
         """Who met a need so far, and that nobody does now."""
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """What of the system a version replaces with something older, in half sentences."""
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """What people have to know of a version in the system, in half sentences."""
+
+    def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
+        """Which of the files that two images of the store have, as large in both, differ, as far as that is known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """Everything that a plan is made from.
 
+    ``others`` are wanted images that stay as they are, where the plan is for some alone.
     ``sources`` are the names of the sources that there are, ``priorities`` those of them (the smaller, the stronger),
     ``masked`` what masks a name that would be wanted.
     ``stored`` by file name, ``known`` by :attr:`Option.key`, ``unusable`` the reason by source that nobody can speak
@@ -119,6 +86,7 @@ class Facts:
     ``blocked`` versions that the settings let nobody choose, beside those of the wanted images,
     ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
+    ``colliding`` why versions are refused that have other files than another linked image, by file name,
     ``not_understood`` files that sources publish whose names say no image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question),
     ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look),
@@ -127,6 +95,7 @@ class Facts:
 
     tree: TreeFacts
     wanted: Mapping[str, WantedImage]
+    others: Mapping[str, WantedImage] = field(default_factory=dict)
     masked: Mapping[str, str] = field(default_factory=dict)
     stored: Mapping[str, Stored] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
@@ -149,6 +118,7 @@ class Facts:
     ground: Ground | None = field(default=None, compare=False, repr=False)
     offers: Offers | None = field(default=None, compare=False, repr=False)
     tried: Mapping[str, int] = field(default_factory=dict)
+    colliding: Mapping[str, str] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     not_understood: tuple[NotUnderstood, ...] = ()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
@@ -190,7 +160,7 @@ class Facts:
     def provided_beside(self, name: str) -> frozenset[str]:
         """What the images provide that are wanted beside this one, as far as the store has them."""
         records = [file.record for file in self.stored.values() if file.record is not None and file.record.name != name]
-        contents = [record.contents for record in records if record.name in self.wanted]
+        contents = [record.contents for record in records if record.name in {*self.wanted, *self.others}]
         return frozenset(each for found in contents if found is not None for each in found.provides)
 
     @property

@@ -25,6 +25,7 @@ from tukit_sysext.errors import (
     TukitSysextError,
 )
 from tukit_sysext.quantities import time_text
+from tukit_sysext.requirements.contents import completed
 from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
@@ -38,7 +39,7 @@ from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import Considered, Option, consider, held_against_needs, same_image, spare
-from tukit_sysext.update.plan import Plan, decide
+from tukit_sysext.update.plan import Plan, decide, refused_collisions
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,10 @@ class Fetching:
         self._complete_records()
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
+            refused = refused_collisions(self._resolver.facts)
+            for image in plan.fetches:
+                if image.chosen is not None and image.chosen.file_name in refused:
+                    self._resolver.tried_in_vain(image.name)
             if until_full and self.lacking_space:
                 break
         return plan
@@ -253,7 +258,9 @@ class Fetching:
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
         if self._fits(known, wanted):
             contents = look_through_or_say(descriptor, called=candidate.file_name, scratch=layout.cache)
-            known = replace(known, contents=contents)
+            described = self._resolver.facts.known.get(wanted.option.key)
+            stated = described.contents if described is not None and described.vouched else None
+            known = replace(known, contents=completed(contents, stated))
         if not self._fits(known, wanted):
             return known, None
         return known, Record(
@@ -297,7 +304,8 @@ class Fetching:
             stored = facts.stored.get(entry.image) if entry.image is not None else None
             if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
                 continue
-            if stored.record.contents is None and stored.name in facts.wanted:
+            contents = stored.record.contents
+            if (contents is None or contents.described) and stored.name in facts.wanted:
                 self._resolver.learn(known={}, stored={stored.file_name: self._looked_through(stored, stored.record)})
 
     def _looked_through(self, stored: Stored, record: Record) -> Stored:
@@ -307,7 +315,7 @@ class Fetching:
                 contents = look_through_or_say(descriptor, called=stored.file_name, scratch=scratch)
             if contents is None:
                 return stored
-            record = replace(record, contents=contents)
+            record = replace(record, contents=completed(contents, record.contents))
             self._store.records.write(record)
         except OSError as error:
             log.warning("record of %s: %s", stored.file_name, error.strerror)

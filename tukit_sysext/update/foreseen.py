@@ -49,6 +49,14 @@ class _Memory:
         """See AllPlugins."""
         return frozenset()
 
+    def shadows(self, *_: object) -> tuple[str, ...]:
+        """See AllPlugins."""
+        return ()
+
+    def warns(self, *_: object) -> tuple[str, ...]:
+        """See AllPlugins."""
+        return ()
+
     def references(self, machine: Machine) -> Sequence[Root]:
         """See AllPlugins."""
         return ()

@@ -19,11 +19,12 @@ from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.systemd import SystemdVersion
 from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.snapshots.snapper import next_to_boot
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.system_release import machine_architecture, systemd_version
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.facts import InUse, TreeFacts
+from tukit_sysext.update.facts import InUse
 
 log = logging.getLogger(__name__)
 

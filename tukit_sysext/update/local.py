@@ -12,55 +12,38 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
-from tukit_sysext.errors import ImageBroken, NoVerdict, OutsideTree, StoreError, ToolBroken, UnknownState
+from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.ground import Ground
-from tukit_sysext.rules.matching import Host, check
 from tukit_sysext.rules.patterns import specifiers
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.entries import Entry, EntryKind, read_entries
+from tukit_sysext.snapshots.entries import Entry, EntryKind, leads_to
+from tukit_sysext.snapshots.fitting import Objection, no_objection, tree_facts, verdict_of
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.sources.naming import Naming, patterns_of
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
-from tukit_sysext.system.system_release import machine_architecture, newest_kernel, read_release, systemd_version
+from tukit_sysext.system.system_release import newest_kernel
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.facts import Facts, Foreign, Lacks, Objection, Offers, TreeFacts, no_objection
+from tukit_sysext.update.facts import Facts, Foreign, Offers
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
-from tukit_sysext.update.offers import SystemsOffers, open_ground
+from tukit_sysext.update.offers import SystemsOffers
 from tukit_sysext.update.options import store_names
 
 log = logging.getLogger(__name__)
 
 
-def tree_facts(tree: Tree) -> TreeFacts:
-    """What a tree is and has. Never raises: what cannot be read is said in the facts."""
-    try:
-        release, unusable = read_release(tree), ""
-    except UnknownState as error:
-        release, unusable = None, str(error)
-    entries: tuple[Entry, ...] = ()
-    try:
-        entries = read_entries(tree)
-    except (UnknownState, OutsideTree) as error:
-        unusable = str(error)
-    return TreeFacts(
-        path=tree.path,
-        release=release,
-        architecture=machine_architecture(),
-        systemd=systemd_version(tree),
-        entries=entries,
-        unusable=unusable,
-    )
-
-
 class LocalLook:
     """Looks at one tree and at the store. What it finds out comes back as new facts."""
 
-    def __init__(self, machine: Machine, tree: Tree) -> None:
+    def __init__(self, machine: Machine, tree: Tree, *, scratch: Path | None = None) -> None:
+        """``scratch`` is a directory that an ordinary user may write; without one such a user looks at no system."""
         self.machine = machine
+        self._scratch = scratch
         self._tree = tree
         self.store = machine.store()
         self._in_use: Sequence[SystemInUse] | None = None
@@ -71,7 +54,7 @@ class LocalLook:
         self,
         *,
         objection: Objection = no_objection,
-        lacks: Lacks | None = None,
+        plugins: AllPlugins | None = None,
         refused_for: Mapping[str, int] | None = None,
     ) -> Facts:
         """What the files of the tree say; the store is not looked at."""
@@ -90,26 +73,32 @@ class LocalLook:
             blocked=self.configuration.settings.blocked,
             objection=objection,
             ground=self.ground,
-            offers=self.offers(tree.release, lacks) if lacks is not None else None,
+            offers=self.offers(tree.release, plugins) if plugins is not None else None,
         )
 
     @property
     def ground(self) -> Ground | None:
         """The tree as what images are merged over, which is not there where images are merged already."""
-        if self._ground is None and self.machine.privileged:
+        if self._ground is None and (self.machine.privileged or self._scratch is not None):
             try:
-                self._ground = open_ground(self.machine, self._tree.path)
+                self._ground = open_ground(self.machine, self._tree.path, scratch=self._scratch)
             except UnknownState as error:
                 log.warning("what images would be merged over is not known: %s", error)
         return self._ground
 
-    def offers(self, release: ReleaseData | None, lacks: Lacks) -> Offers | None:
+    def offers(self, release: ReleaseData | None, plugins: AllPlugins) -> Offers | None:
         """What systems offer to images; ``release`` is that of this one."""
         if self.ground is None:
             return None
         called = (release.get("VERSION_ID") if release is not None else None) or "the new system"
         return SystemsOffers(
-            self.machine, self.ground, called, store=self.store, systems=lambda: self._in_use or (), lacks=lacks
+            self.machine,
+            self.ground,
+            called,
+            store=self.store,
+            systems=lambda: self._in_use or (),
+            plugins=plugins,
+            scratch=self._scratch,
         )
 
     def naming(self, facts: Facts, names: Collection[str] = ()) -> Naming:
@@ -214,8 +203,7 @@ class LocalLook:
         if inspection.merge_name != entry.stem:
             complaint = f"its content calls itself {inspection.merge_name}, systemd-sysext fails on that"
             return Foreign(entry=entry, note=note, complaint=complaint)
-        host = Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd)
-        verdict = check(host, inspection.release)
+        verdict = verdict_of(tree.host, inspection.release)
         return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
 
     def _look_into_foreign(self, entry: Entry, stored: Stored | None) -> Inspection | None:
@@ -224,18 +212,9 @@ class LocalLook:
                 raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
             with self.store.opened(stored.file_name) as descriptor:
                 return self._inspect(descriptor, preferred=entry.stem)
-        path = self.leads_to(entry)
+        path = leads_to(entry, tree=self._tree.path, root=self.machine.layout.root)
         if path.is_dir():
             return inspect_directory(path, preferred=entry.stem)
         if not path.exists():
             raise ImageBroken(f"{entry.target or entry.name}: does not exist")
         return self._inspect(path, preferred=entry.stem) if entry.name.endswith(".raw") else None
-
-    def leads_to(self, entry: Entry) -> Path:
-        """Resolve a link: /usr and /etc inside the tree, all else on the running system."""
-        target = entry.target
-        if target is None:
-            return self._tree.path / entry.folder / entry.name
-        absolute = target if target.startswith("/") else f"/{entry.folder}/{target}"
-        in_tree = absolute.startswith(("/usr/", "/etc/"))
-        return (self._tree.path if in_tree else self.machine.layout.root) / absolute.lstrip("/")

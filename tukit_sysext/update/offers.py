@@ -3,29 +3,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from tukit_sysext import __version__
+from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.capabilities import Package, Unknown
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.requirements.requirement import Requirement
-from tukit_sysext.snapshots.snapper import running_snapshot
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.store.image_store import Store
-from tukit_sysext.system.tree import Tree
-from tukit_sysext.system.tree_ground import TreeGround
-from tukit_sysext.update.facts import Lacks
+from tukit_sysext.store.record import Record
+from tukit_sysext.update.comparing import ComparedImages
 from tukit_sysext.update.in_use import SystemInUse
 
 log = logging.getLogger(__name__)
+
+_Version = tuple[str, str, Contents]
+"""An image's name, its version, and what it has and needs."""
 
 
 class SystemsOffers:
@@ -42,24 +40,26 @@ class SystemsOffers:
         *,
         store: Store,
         systems: Callable[[], Sequence[SystemInUse]],
-        lacks: Lacks,
+        plugins: AllPlugins,
+        scratch: Path | None = None,
     ) -> None:
         self._machine = machine
         self._ground = ground
         self._called = called
         self._store = store
         self._systems = systems
-        self._lacks = lacks
+        self._plugins = plugins
+        self._scratch = scratch
         self._grounds: dict[Path, Ground | None] = {}
-        self._lacking: dict[tuple[str, str, Contents], frozenset[str]] = {}
+        self._lacking: dict[_Version, frozenset[str]] = {}
+        self._shadows: dict[_Version, tuple[str, ...]] = {}
+        self._warnings: dict[_Version, tuple[str, ...]] = {}
+        self._compared = ComparedImages(machine, store)
         self._before: dict[str, frozenset[str] | Unknown | None] = {}
 
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """See Offers."""
-        key = (name, version, contents)
-        if key not in self._lacking:
-            self._lacking[key] = self._lacks(contents, self._ground, name, version)
-        lacking = self._lacking[key] - others
+        lacking = self.lacks(name, version, contents, others)
         if not lacking:
             return lacking
         if name not in self._before:
@@ -68,6 +68,13 @@ class SystemsOffers:
         if isinstance(before, Unknown):
             return frozenset()
         return lacking - (before or frozenset())
+
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._lacking:
+            self._lacking[key] = self._plugins.lacks(contents, self._ground, name, version)
+        return self._lacking[key] - others
 
     def in_words(self, need: str) -> str:
         """See Offers."""
@@ -78,6 +85,24 @@ class SystemsOffers:
                 what = f"package {provider.name} provides" if provider.evr else f"{provider.name} meets"
                 return f"{what} it in {_label(system)}, nothing does in {self._called}"
         return f"nothing provides it in {self._called}"
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._shadows:
+            self._shadows[key] = self._plugins.shadows(contents, self._ground, name, version)
+        return self._shadows[key]
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        """See Offers."""
+        key = (name, version, contents)
+        if key not in self._warnings:
+            self._warnings[key] = self._plugins.warns(contents, self._ground, name, version)
+        return self._warnings[key]
+
+    def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
+        """See Offers."""
+        return self._compared.differing(one, other, paths)
 
     def _lacked(self, name: str) -> frozenset[str] | Unknown | None:
         """What the version in use lacks where it is in use; None where there is none, and none is linked."""
@@ -91,7 +116,7 @@ class SystemsOffers:
                 contents = stored.record.contents if stored.record is not None else None
                 if contents is None or ground is None:
                     return Unknown.UNKNOWN
-                lacking = self._lacks(contents, ground, name, stored.version)
+                lacking = self._plugins.lacks(contents, ground, name, stored.version)
                 found = lacking if found is None else found | lacking
         return found
 
@@ -101,54 +126,11 @@ class SystemsOffers:
             return None
         if path not in self._grounds:
             try:
-                self._grounds[path] = open_ground(self._machine, path)
+                self._grounds[path] = open_ground(self._machine, path, scratch=self._scratch)
             except UnknownState as error:
                 log.warning("%s", error)
                 self._grounds[path] = None
         return self._grounds[path]
-
-
-def open_ground(machine: Machine, path: Path) -> Ground:
-    """What images of a system are merged over: of the running one its snapshot, where /usr has no image in it.
-
-    Its tree is closed with it. Raises UnknownState.
-    """
-    if path == machine.layout.root:
-        try:
-            path = running_snapshot(machine.layout, machine.subvolumes) or path
-        except OSError as error:
-            log.info("the running system's snapshot cannot be read: %s", error)
-    tree = Tree(path)
-    memory = AnswersInCache(Cache(machine.layout.cache, writable=machine.privileged))
-    ground = TreeGround(tree, scratch=machine.layout.cache, memory=memory)
-    weakref.finalize(ground, tree.close)
-    return ground
-
-
-class AnswersInCache:
-    """Keeps what RPM databases answered in the cache, each in one of a few notes."""
-
-    _KIND = "offers"
-    _SLOTS = 1
-    """Digits of a note's name: 16 notes."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
-    def recall(self, identity: str) -> Mapping[str, Any]:
-        """See Memory."""
-        note = self._cache.note(self._KIND, self._slot(identity)) or {}
-        return note if note.get("identity") == self._named(identity) else {}
-
-    def keep(self, identity: str, answers: Mapping[str, Any]) -> None:
-        """See Memory."""
-        self._cache.put_note(self._KIND, self._slot(identity), {"identity": self._named(identity), **answers})
-
-    def _named(self, identity: str) -> str:
-        return f"{__version__} {identity}"
-
-    def _slot(self, identity: str) -> str:
-        return hashlib.sha256(identity.encode()).hexdigest()[: self._SLOTS]
 
 
 def _label(system: SystemInUse) -> str:

@@ -5,18 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cmp_to_key, lru_cache
+from functools import cmp_to_key
 from itertools import groupby
 
+from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import DEFAULT_PRIORITY
-from tukit_sysext.config.wanted import Needs, State, WantedImage
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.image_names import calls_itself, unpacked_name
-from tukit_sysext.rules.matching import Compatibility, Host, check
+from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.names import handle, published_name, shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import judge
 from tukit_sysext.sources.candidate import Candidate, Description, Reading, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.facts import Facts, Offers
@@ -240,13 +242,30 @@ def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     against = wanted.disallows(option.version)
     if against:
         return Considered(option=option, standing=Standing.NOT_ALLOWED, reason=against)
-    return held_against_needs(facts, wanted, consider(facts, option))
+    return held_against_needs(facts, wanted, held_against_shadow(facts, wanted, consider(facts, option)))
+
+
+def held_against_shadow(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
+    """What is known of an option that fits, unless Shadow= refuses what it takes the place of.
+
+    Other versions are looked at then.
+    """
+    option, offers = considered.option, facts.offers
+    if wanted.shadow is not Attitude.REFUSE or offers is None or considered.standing is not Standing.FITS:
+        return considered
+    reason, contents = facts.colliding.get(option.file_name, ""), contents_of(facts, option)
+    if not reason and contents is not None:
+        reason = "; ".join(offers.shadows(wanted.name, option.version, contents))
+    if not reason:
+        return considered
+    unfit = replace(considered, standing=Standing.DOES_NOT_FIT, reason=f"{reason}, which Shadow= refuses")
+    return _doubted(unfit, early=False) if _anybody_may_have_described(facts, option) else unfit
 
 
 def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered) -> Considered:
     """What is known of an option that fits, once it is held against what the system lacks of what it needs."""
     contents = contents_of(facts, considered.option)
-    if facts.offers is None or contents is None or wanted.needs is Needs.IGNORE:
+    if facts.offers is None or contents is None or wanted.needs is Attitude.IGNORE:
         return considered
     if considered.standing is not Standing.FITS:
         return considered
@@ -255,7 +274,17 @@ def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered
     if not missing:
         return considered
     reason = "; ".join(needs_in_words(facts.offers, missing))
-    return replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
+    lacking = replace(considered, standing=Standing.LACKS, reason=reason, missing=tuple(missing))
+    if _anybody_may_have_described(facts, considered.option):
+        return _doubted(replace(lacking, missing=()), early=False)
+    return lacking
+
+
+def _anybody_may_have_described(facts: Facts, option: Option) -> bool:
+    """Whether what an option has and needs is known by a description alone, for which nobody vouches."""
+    contents, known = contents_of(facts, option), facts.known.get(option.key)
+    described = contents is not None and contents.described and not option.whole
+    return described and known is not None and not known.vouched
 
 
 def needs_in_words(offers: Offers, missing: Sequence[str]) -> Iterator[str]:
@@ -356,8 +385,10 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     else:
         described = _judge(facts, option, known.release, known.contents)
     if described.standing is Standing.DOES_NOT_FIT:
-        if known.vouched and not (known.early and _is_for_any_system(facts, _name(option))):
-            return replace(described, early=known.early)
+        # what the publisher requires is the same when the image is done
+        early = known.early and not (described.verdict is not None and described.verdict.fits)
+        if known.vouched and not (early and _is_for_any_system(facts, _name(option))):
+            return replace(described, early=early)
         described = _doubted(described, early=known.vouched)
     if facts.tried.get(_name(option), 0) >= MOST_TRIED:
         reason = f"{MOST_TRIED} other contents were fetched in vain to find one that fits; the next run goes on"
@@ -402,26 +433,21 @@ def preferred(versions: Iterable[Considered]) -> Considered | None:
 
 
 def _judge(facts: Facts, option: Option, release: ReleaseData, contents: Contents | None) -> Considered:
-    tree = facts.tree
-    if tree.release is None:
-        reason = "the system has no os-release, nothing can be compared with it"
-        return Considered(option=option, standing=Standing.DOES_NOT_FIT, reason=reason)
-    verdict = verdict_of(Host(release=tree.release, architecture=tree.architecture, systemd=tree.systemd), release)
-    # who checks further can only narrow: what systemd would not merge is not asked for
-    objection = ""
-    if verdict.fits:
-        name = _name(option)
-        wanted = facts.wanted.get(name)
-        stated = (*(wanted.requires if wanted is not None else ()), *(contents.stated if contents is not None else ()))
-        objection = facts.objection(tree.release, release, name, option.version, contents, stated, facts.ground)
-    standing = Standing.FITS if verdict.fits and not objection else Standing.DOES_NOT_FIT
-    return Considered(option=option, standing=standing, reason=objection or verdict.reason, verdict=verdict)
-
-
-@lru_cache(maxsize=65536)
-def verdict_of(host: Host, release: ReleaseData) -> Compatibility:
-    """What systemd's rule says; asked once of each release, however often the search looks at all versions (row P5)."""
-    return check(host, release)
+    name = _name(option)
+    wanted = facts.wanted.get(name)
+    verdict, against = judge(
+        facts.tree,
+        release,
+        name,
+        option.version,
+        facts.objection,
+        contents=contents,
+        required=wanted.requires if wanted is not None else (),
+        ground=facts.ground,
+    )
+    standing = Standing.DOES_NOT_FIT if against else Standing.FITS
+    reason = against or (verdict.reason if verdict is not None else "")
+    return Considered(option=option, standing=standing, reason=reason, verdict=verdict)
 
 
 def _name(option: Option) -> str:

@@ -30,23 +30,29 @@ Order of preference for one image:
    other one that fits, an older one too. Where only such are left ``Needs=`` decides: the one that lacks the least is
    taken, and what it lacks is said, or none is (``refuse``). What no version is in use of is measured by nothing: the
    version that lacks the least
+10. a version with an older package than the system's, or with a file that another image of the tree has otherwise, is
+   taken and that is said; ``Shadow=`` may have it refused as one that does not fit
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import takewhile
 
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.wanted import Needs, Policy, State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Attitude, Policy, WantedImage
 from tukit_sysext.quantities import span_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.prerelease import is_prerelease, order
 from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.sources.candidate import Candidate, Standing
-from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
+from tukit_sysext.store.image_store import Condition
+from tukit_sysext.update.collisions import Collision, MergedImage, collisions
+from tukit_sysext.update.facts import Facts, Foreign, InUse
 from tukit_sysext.update.left_out import (
     Consequence,
     LeftOut,
@@ -60,6 +66,7 @@ from tukit_sysext.update.left_out import (
 from tukit_sysext.update.options import (
     Considered,
     Option,
+    contents_of,
     current,
     last_resort,
     merge_name,
@@ -101,7 +108,8 @@ class ImagePlan:
     links of ours that go, ``before`` the version that the tree had, ``before_file`` its file. ``left_out`` says
     which kind of reason there is for having none afterwards, ``next_step`` what can be done where that kind does
     not tell it, ``consequence`` what follows for the update, and ``in_use`` what the running system, or the one
-    that boots next, has of it.
+    that boots next, has of it. ``shadows`` is what it takes the place of although that is newer, or another image's,
+    ``notes`` what people have to know of it, ``warnings`` all that.
     """
 
     wanted: WantedImage
@@ -116,6 +124,8 @@ class ImagePlan:
     next_step: str = ""
     consequence: Consequence | None = None
     in_use: InUse | None = None
+    shadows: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
 
@@ -163,6 +173,11 @@ class ImagePlan:
         if best is None or self.chosen is None:
             return ""
         return f"{best.option.shown} of {best.option.origin} could not be had, {best.standing}: {best.reason}"
+
+    @property
+    def fresh_notes(self) -> tuple[str, ...]:
+        """Of :attr:`notes` those that were not told when it came."""
+        return self.notes if self.action is not Action.KEEP else ()
 
     @property
     def lacks(self) -> str:
@@ -224,6 +239,12 @@ class Plan:
         return {image.name: image.not_had for image in self.images if image.not_had}
 
     @property
+    def told(self) -> Mapping[str, str]:
+        """What is to be remembered of images that are there: what another one serves for, and what is wrong with it."""
+        said = {image.name: (image.not_had, image.lacks, *image.shadows, *image.notes) for image in self.images}
+        return {name: "; ".join(filter(None, texts)) for name, texts in said.items() if any(texts)}
+
+    @property
     def left_out(self) -> Mapping[str, str]:
         """Reason by image for those that cannot be had."""
         return {image.name: image.reason for image in self.images if image.left_out is not None}
@@ -257,15 +278,61 @@ class Plan:
 
 def decide(facts: Facts) -> Plan:
     """Plan all wanted images of a tree."""
-    images = [_Case(facts, wanted).plan() for _, wanted in sorted(facts.wanted.items())]
+    facts, images = _without_refused_collisions(facts)
     return Plan(
         tree=facts.tree,
-        images=tuple(_without_twins(facts, images)),
+        images=images,
         foreign=facts.foreign,
         problems=facts.problems,
         unreachable={**facts.unreachable, **facts.broken_sources},
         masked=facts.masked,
     )
+
+
+def _without_refused_collisions(facts: Facts) -> tuple[Facts, tuple[ImagePlan, ...]]:
+    """Decide, anew without each version that collides with another image where Shadow= refuses that; both are told."""
+    while True:
+        cases = [_Case(facts, wanted).plan() for _, wanted in sorted(facts.wanted.items())]
+        images = tuple(_without_twins(facts, cases))
+        merged = [each for image in images if (each := _merged(image)) is not None]
+        found = list(collisions((*merged, *_linked_others(facts)), facts.offers)) if facts.offers is not None else []
+        refused = {
+            each.refused.record.file_name: each.told_of(each.refused) for each in found if each.refused in merged
+        }
+        if not refused.keys() - facts.colliding.keys():
+            return facts, tuple(_with_collisions(image, found, merged) for image in images)
+        facts = replace(facts, colliding={**facts.colliding, **refused})
+
+
+def refused_collisions(facts: Facts) -> Mapping[str, str]:
+    """Why versions are refused that have other files than another image of the tree, by file name."""
+    if all(wanted.shadow is not Attitude.REFUSE for wanted in facts.wanted.values()):
+        return facts.colliding
+    return _without_refused_collisions(facts)[0].colliding
+
+
+def _merged(image: ImagePlan) -> MergedImage | None:
+    """An image as the system gets it; None where it gets none, or nobody knows what it has."""
+    chosen, kept = image.chosen, image.action is Action.KEEP
+    stored = chosen.stored if chosen is not None and (kept or image.action is Action.LINK) else None
+    if stored is None or stored.record is None or image.link is None:
+        return None
+    return MergedImage(wanted=image.wanted, stem=image.link.removesuffix(".raw"), record=stored.record, kept=kept)
+
+
+def _linked_others(facts: Facts) -> Iterator[MergedImage]:
+    """Wanted images that are not planned for, as they are linked."""
+    for name, wanted in facts.others.items():
+        for link, stored in facts.links_to(name).items():
+            if stored.record is not None and stored.condition is Condition.WHOLE:
+                yield MergedImage(wanted=wanted, stem=link.removesuffix(".raw"), record=stored.record, kept=True)
+
+
+def _with_collisions(image: ImagePlan, found: Iterable[Collision], planned: Sequence[MergedImage]) -> ImagePlan:
+    """Tell each collision once, of the image on top, where that is planned for."""
+    telling = [(each, each.upper if each.upper in planned else each.lower) for each in found]
+    texts = tuple(each.told_of(teller) for each, teller in telling if teller.wanted.name == image.name)
+    return replace(image, shadows=(*image.shadows, *texts), warnings=(*image.warnings, *texts)) if texts else image
 
 
 def without(facts: Facts, image: ImagePlan, why: Why) -> ImagePlan:
@@ -279,6 +346,7 @@ def undecided(facts: Facts, most: int = 1) -> tuple[Candidate, ...]:
     Where none can be, those are next that the configuration keeps away: who has to mend it depends on them. ``most`` of
     each image are asked for at a time.
     """
+    facts = replace(facts, colliding=refused_collisions(facts))
     ask: list[Candidate] = []
     for _, wanted in sorted(facts.wanted.items()):
         candidates, usable = first_undescribed(published(facts, wanted), most)
@@ -302,7 +370,16 @@ class _Case:
     def plan(self) -> ImagePlan:
         """Decide, in the order of preference of this module."""
         image = self._plan()
-        return replace(image, warnings=(*filter(None, (image.not_had, image.lacks)), *image.warnings))
+        contents = contents_of(self._facts, image.chosen) if image.chosen is not None else None
+        offers, wanted = self._facts.offers, self._wanted
+        shadows: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        if image.chosen is not None and contents is not None and offers is not None:
+            notes = offers.warnings(wanted.name, image.chosen.version, contents)
+            if wanted.shadow is not Attitude.IGNORE:
+                shadows = offers.shadows(wanted.name, image.chosen.version, contents)
+        first = filter(None, (image.not_had, image.lacks, *shadows, *notes))
+        return replace(image, shadows=shadows, notes=notes, warnings=(*first, *image.warnings))
 
     def _plan(self) -> ImagePlan:
         have, unusable = self._have, self._facts.tree.unusable
@@ -338,13 +415,13 @@ class _Case:
         Where Needs= refuses what lacks something, the linked one counts as unfitting, and anything is better.
         """
         have = self._have
-        lacks = have is not None and have.standing is Standing.LACKS and self._wanted.needs is not Needs.REFUSE
+        lacks = have is not None and have.standing is Standing.LACKS and self._wanted.needs is not Attitude.REFUSE
         releases_alone = lacks and not takes_prereleases(self._facts, self._wanted)
         return (each for each in versions if not (releases_alone and is_prerelease(each.option.version)))
 
     def _lacking_the_least(self) -> Considered | None:
         """Of the versions that lack something in the system the one that lacks the least; None where Needs= refuses."""
-        if self._wanted.needs is Needs.REFUSE:
+        if self._wanted.needs is Attitude.REFUSE:
             return None
         have = (self._have,) if self._have is not None else ()
         versions = (*self._published, *spare(self._facts, self._wanted), *have)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tukit_sysext.requirements.after_merge import after_merge, to_do
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import ImagePlan
+from tukit_sysext.update.plan import Action, ImagePlan
 
 _MOST = 5
 
@@ -25,6 +26,16 @@ def change_lines(outcome: Outcome) -> Iterator[str]:
     """One line for each changed image, nothing when nothing changed; for standard output, which tukit logs."""
     for change in outcome.changes:
         yield change.text
+
+
+def beside_merge_lines(outcome: Outcome) -> Iterator[str]:
+    """What images that are new bring, and that no boot puts to use; for standard output."""
+    for image in outcome.plan.images:
+        stored = image.chosen.stored if image.action is Action.LINK and image.chosen is not None else None
+        record = stored.record if stored is not None and image.before is None else None
+        files = record.contents.files if record is not None and record.contents is not None else None
+        if record is not None and files is not None:
+            yield from to_do(image.name, after_merge(files, record.release), merged=False)
 
 
 def refusal_lines(outcome: Outcome) -> Iterator[str]:
@@ -48,11 +59,11 @@ def fallback_lines(outcome: Outcome) -> Iterator[str]:
             yield f"tukit-sysext: {image.name}: {image.chosen.shown} serves, as {image.not_had}"
 
 
-def lacking_lines(outcome: Outcome) -> Iterator[str]:
-    """Images that lack something in the new system. For standard error."""
+def warning_lines(outcome: Outcome) -> Iterator[str]:
+    """What images lack or take the place of, and what is to be known of those that are new. For standard error."""
     for image in outcome.plan.images:
-        if image.lacks:
-            yield f"tukit-sysext: {image.name}: {image.lacks}"
+        for text in filter(None, (image.lacks, *image.shadows, *image.fresh_notes)):
+            yield f"tukit-sysext: {image.name}: {text}"
 
 
 def source_lines(outcome: Outcome, said: Iterable[str]) -> Iterator[str]:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config.wanted import State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
-from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.contents import Contents, completed
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
@@ -60,7 +61,7 @@ class Resolver:
             for name, settings in self.configuration.sources.items()
             if name not in self.sources or not settings.trusted
         }
-        facts = self._look.facts(objection=plugins.objection, lacks=plugins.lacks, refused_for=refused_for)
+        facts = self._look.facts(objection=plugins.objection, plugins=plugins, refused_for=refused_for)
         self._facts = replace(facts, unusable=unusable)
 
     @property
@@ -86,7 +87,9 @@ class Resolver:
         facts = self._look.with_links(replace(self._facts, wanted=everything, rebuilt=rebuilt))
         self._naming = self._look.naming(facts)
         if only is not None:
-            facts = replace(facts, wanted={name: everything[name] for name in only if name in everything})
+            chosen = {name: everything[name] for name in only if name in everything}
+            others = {name: image for name, image in everything.items() if name not in chosen}
+            facts = replace(facts, wanted=chosen, others=others)
         self._facts = facts
         if ask:
             if any(image.state is State.WANTED for image in facts.wanted.values()):
@@ -166,10 +169,13 @@ class Resolver:
                 self.learn(known=self._describe(name, of_source), stored={})
 
     def _describe(self, source: str, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
-        """What is remembered of candidates of one source, else what it says of them; each gets an answer."""
+        """What is remembered of candidates of one source, else what it says of them; each gets an answer.
+
+        What a publisher states may change while the image does not: of one with a description that is asked for.
+        """
         remembered = {candidate.key: self._contents.recall(candidate) for candidate in candidates}
         known = {key: content for key, content in remembered.items() if content is not None}
-        rest = [candidate for candidate in candidates if candidate.key not in known]
+        rest = [each for each in candidates if each.key not in known or (each.description and known[each.key].release)]
         if not rest:
             return known
         described: Mapping[str, Description] = {}
@@ -182,7 +188,8 @@ class Resolver:
             reason = str(error)
             self.cannot_use(source, error)
         nothing = Description(failure=Standing.UNREACHABLE, reason=reason)
-        return known | {candidate.key: described.get(candidate.sha256, nothing) for candidate in rest}
+        said = {candidate.key: described.get(candidate.sha256, nothing) for candidate in rest}
+        return known | {key: _with_stated(known[key], each) if key in known else each for key, each in said.items()}
 
     def remember(self, candidate: Candidate, known: Description) -> None:
         """Keep what the content of an image says, or that it is broken: so none is fetched again to find that out."""
@@ -217,6 +224,14 @@ class Resolver:
         known = {key: known for key, known in self._facts.known.items() if key not in keys}
         self._facts = self._look.with_candidates(self._look.with_store(replace(self._facts, known=known)))
         self.describe()
+
+
+def _with_stated(content: Description, described: Description) -> Description:
+    """What is remembered of a content, with what its description states now; as it was where nobody can tell."""
+    if described.release is None or not described.vouched or content.contents is None:
+        return content
+    stated = described.contents or Contents()
+    return replace(content, contents=completed(content.contents, stated))
 
 
 class _Contents:

@@ -133,4 +133,5 @@ def _log_faults(plan: Plan) -> None:
         if image.left_out is LeftOut.FAULT:
             log.error("%s: %s", image.name, image.reason)
         for warning in image.warnings:
-            log.warning("%s: %s", image.name, warning)
+            if warning not in image.notes or image.fresh_notes:
+                log.warning("%s: %s", image.name, warning)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.update import refusal
 
 
@@ -81,6 +84,21 @@ def test_what_is_missed_is_told_everywhere_and_refuses_nothing(
     with Ledger(updated.layout.ledger, writable=False) as ledger:
         kinds = [event.kind for event in ledger.events() if event.image == "gdb"]
     assert kinds.count(MISSED) == kinds.count(HAD_AGAIN) == 1
+
+
+def test_what_an_image_takes_the_place_of_is_told(
+    updated: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    updated.publish("gdb", "2.0", NEW)
+    updated.link_image(updated.root, "gdb", "2.0", NEW)
+    records = updated.machine.store().records
+    record = records.read("gdb-2.0.x86-64.raw")
+    assert record is not None
+    records.write(replace(record, contents=Contents()))
+    monkeypatch.setattr(Plugins, "shadows", lambda *_: ("its openssl-3.1 is older",))
+
+    assert adapt(updated) == 0
+    assert capsys.readouterr().err == "tukit-sysext: gdb: its openssl-3.1 is older\n"
 
 
 def test_a_source_that_is_away_takes_nothing_that_fits(updated: PlainMachine) -> None:

@@ -163,7 +163,7 @@ def test_a_dry_run_tells_and_changes_nothing(
 ) -> None:
     configured(site)
     entries(site)
-    monkeypatch.setattr("tukit_sysext.change.import_image._PACK", "/bin/true")
+    monkeypatch.setattr("tukit_sysext.change.pack_folder._PACK", "/bin/true")
     before = listing(site.root)
     text = told(site, capsys, "--dry-run", status=1)
     assert "tools: 3 would be taken over, required, linked as tools.raw" in text

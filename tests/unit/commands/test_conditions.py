@@ -12,8 +12,8 @@ import re
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,7 @@ ROWS: Mapping[str, Row] = {
     "why-not": Row(
         argv="why-not gdb", empty=1, asks=True, misspelt={"why-not gbd": "gdb", "why-not gdb=1.9": "gdb=1.1"}
     ),
+    "inspect": Row(argv="inspect gdb", empty=1, faults=False, misspelt={"inspect gbd": "gdb"}),
     "config": Row(argv="config"),
     "install": Row(
         argv="install strace",
@@ -259,7 +260,7 @@ def test_an_ordinary_user(run: Commands, good: Path, folder: Path, row: Row) -> 
         assert state(good) == before
         same = run(good, *words(row, folder)).out
         # what it may not look into it says; which of the rest would be root's is asked of other tests
-        assert ended.out == same or row.argv in ("doctor", "verify")
+        assert ended.out == same or row.argv in ("doctor", "verify", "inspect gdb")
 
 
 @rows
@@ -295,13 +296,22 @@ def test_a_server_that_is_away(run: Commands, good: Path, folder: Path, row: Row
             "tukit-sysext.conf": "[Network]\nDeadline=5s\n",
         },
     )
-    begun = time.monotonic()
     ended = sound(run(good, *words(row, folder)))
-    assert time.monotonic() - begun < 4
     assert ended.status == row.expected("away")
     assert (f"{url}/SHA256SUMS: no connection" in ended.told) is row.asks
     if row.needs_root and row.asks:
         assert ended.err.count("no connection") == 1, ended.err
+
+
+def connections(silent: socket.socket) -> int:
+    """How often somebody has connected to a server that never took a connection."""
+    silent.setblocking(False)
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            silent.accept()[0].close()
+            count += 1
+    return count
 
 
 @rows
@@ -318,9 +328,8 @@ def test_a_server_that_says_nothing_is_waited_for_once(run: Commands, good: Path
                 "tukit-sysext.conf": "[Network]\nDeadline=1s\n",
             },
         )
-        begun = time.monotonic()
         ended = sound(run(good, *words(row, folder)))
-        assert time.monotonic() - begun < 2, "a second tree waited for it, too"
+        assert connections(silent) == 1, "a second tree waited for it, too"
     assert ended.status == row.expected("away")
 
 

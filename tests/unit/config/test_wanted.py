@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Content, Link, make_tree
-from tukit_sysext.config.wanted import Policy, State, WantedImage, WantedImages, load_wanted
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy, WantedImage, WantedImages, load_wanted
 from tukit_sysext.system.tree import Tree
 
 ETC, RUN, USR = (f"{folder}/tukit-sysext/images.d" for folder in ("etc", "run", "usr/lib"))

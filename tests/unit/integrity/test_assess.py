@@ -4,16 +4,23 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
 from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of, flip, rot
+from tests.unit.requirements.grounds import PlainPackages
 from tukit_sysext.errors import StoreError
-from tukit_sysext.integrity.assess import subjects
+from tukit_sysext.integrity.assess import assess, subjects
 from tukit_sysext.layout import STORE
+from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.requirements.contents import Contents, ImageFolder, pack
+from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots import snapper
+from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
+from tukit_sysext.system.tree_ground import TreeGround
 
 
 def test_a_good_image_is_whole(verify_site: VerifySite) -> None:
@@ -147,7 +154,7 @@ def test_what_cannot_be_looked_into_is_not_known(verify_site: VerifySite, monkey
     verify_site.store_image("1")
     verify_site.machine.store().records.remove(file_of("1"))
     verify_site.link("1")
-    monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", no_loop_device)
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_linked", no_loop_device)
     assert verify_site.finding().condition is Condition.UNKNOWN
 
 
@@ -190,9 +197,6 @@ def test_what_is_not_ours(
 
 
 def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(verify_site: VerifySite) -> None:
-    from tukit_sysext.integrity.assess import assess
-    from tukit_sysext.store.examine import Examiner
-
     verify_site.store_image("1")
     verify_site.link("1")
     examiner = Examiner(verify_site.machine.store(), full=False)
@@ -200,6 +204,53 @@ def test_an_image_that_fits_by_systemd_but_not_by_a_plugin(verify_site: VerifySi
         verify_site.machine, verify_site.subject(), examiner, objection=lambda *_: "plugin x: too old a kernel"
     ).findings
     assert (finding.condition, finding.reason) == (Condition.DOES_NOT_FIT, "plugin x: too old a kernel")
+
+
+HIDING = ImageFolder(0o755, {"usr": ImageFolder(0o755, {"sbin": ImageFolder(0o755, {"gdb": 1})})})
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("packages", [True, False], ids=["verify", "boot"])
+@pytest.mark.parametrize(
+    ("contents", "required", "reason"),
+    [
+        (Contents(packed=pack(HIDING)), "", "it would hide a part of the system: usr/sbin is a directory"),
+        (Contents(stated=(Requirement("/usr/bin/nothing"),)), "", "it requires /usr/bin/nothing"),
+        (None, "Requires=/usr/bin/nothing\n", "it requires /usr/bin/nothing"),
+    ],
+    ids=["hides", "stated", "configured"],
+)
+def test_an_image_that_hides_the_system_or_requires_what_it_has_not(
+    verify_site: VerifySite,
+    monkeypatch: pytest.MonkeyPatch,
+    contents: Contents | None,
+    required: str,
+    reason: str,
+    packages: bool,
+) -> None:
+    """At boot no RPM database is asked, so that only what is hidden counts."""
+    path = verify_site.store_image("1")
+    verify_site.link("1")
+    make_tree(verify_site.root, {"usr/sbin": Link("bin"), "etc/tukit-sysext/images.d/gdb.conf": f"[Image]\n{required}"})
+    records = verify_site.machine.store().records
+    known = records.read(path.name)
+    assert known is not None
+    records.write(replace(known, contents=contents))
+    monkeypatch.setattr(TreeGround, "packages", PlainPackages())
+    examiner = Examiner(verify_site.machine.store(), full=False)
+
+    (finding,) = assess(
+        verify_site.machine,
+        verify_site.subject(),
+        examiner,
+        objection=Plugins.of(verify_site.machine).objection,
+        packages=packages,
+    ).findings
+
+    if packages or "hide" in reason:
+        assert (finding.condition, finding.reason[: len(reason)]) == (Condition.DOES_NOT_FIT, reason)
+    else:
+        assert finding.condition is Condition.WHOLE
 
 
 def test_without_os_release_nothing_is_said_of_fitting(verify_site: VerifySite) -> None:

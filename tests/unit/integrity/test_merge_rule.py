@@ -87,6 +87,7 @@ def test_a_unit_merges_and_never_refreshes(monkeypatch: pytest.MonkeyPatch) -> N
         return ProcessResult(status=1, output="", messages="Job failed\n")
 
     monkeypatch.setattr(merge, "run", run)
+    monkeypatch.setattr(merge, "merge_unit", lambda: None)
     with pytest.raises(TukitSysextError, match=r"start tukit-sysext-merge\.service: Job failed"):
         merge.merge()
     assert ran == [["/usr/bin/systemctl", "--no-ask-password", "start", "tukit-sysext-merge.service"]]
@@ -167,5 +168,5 @@ def test_status_and_doctor(
     assert image["merged"] == (None if merged is None else not waits)
     told = [result for result in MergeCheck.look(verify_site.machine).judge() if result.check == "not-merged"]
     assert [(result.severity, result.next_step) for result in told] == (
-        [(Severity.WARNING, "systemd-sysext refresh")] if waits else []
+        [(Severity.WARNING, "systemctl restart systemd-sysext.service")] if waits else []
     )

@@ -19,12 +19,10 @@ import pytest
 from tests.rpm import TOP
 from tests.trees import Link, make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
-from tests.unit.plugins.test_guard import boots_next, running_snapshot
 from tukit_sysext import cli
+from tukit_sysext.commands.verify_boot import guard
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
-from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.builtin.recorder import Recorder
-from tukit_sysext.plugins.manager import Plugins
 
 GUARD = TOP / "spec/libexec/guard"
 STAMP = "var/lib/tukit-sysext/quiet"
@@ -36,13 +34,12 @@ STAT = "/usr/bin/stat -c '%i %s %.9Z'"
 """What Python does as well, of the ledger."""
 
 STAND_INS = {
-    "tukit-sysext": 'echo "$@" >>"$root/asked"\n'
+    "python3": 'echo "$@" >>"$root/asked"\n'
     f'printf "%s\\n" "$4" "$({STAT} "$root/{LEDGER}")" >"$root/{STAMP}"\n'
     'exit "$(cat "$root/status")"',
     "btrfs": 'echo "ID $(cat "$root/default") gen $$ top level 5 path @/.snapshots/1/snapshot"',
     "uname": 'cat "$root/machine"',
     "stat": '[ "$1" != -f ] || { cat "$root/file-systems"; exec 1>/dev/null; }; exec /usr/bin/stat "$@"',
-    "python3": "",
     "systemd-sysext": "",
 }
 
@@ -154,7 +151,6 @@ CHANGES: Mapping[str, Change] = {
     "systemd of Debian": written("usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-258.so"),
     "what merges": replaced("usr/bin/systemd-sysext"),
     "the interpreter": replaced("usr/bin/python3"),
-    "our program": replaced("usr/bin/tukit-sysext"),
     "our package": written("usr/lib/python3.13/site-packages/tukit_sysext/more.py"),
     "a room of it": replaced("usr/lib/python3.13/site-packages/tukit_sysext/update/facts.py"),
     "a setting": written("etc/tukit-sysext/tukit-sysext.conf"),
@@ -201,7 +197,7 @@ def test_each_thing_that_a_boot_is_judged_by_makes_it_look(root: Path, what: str
 def without(root: Path, path: str) -> None:
     """A file is gone, and Python keeps nothing, as it is not all well."""
     (root / path).unlink()
-    (root / "usr/bin/tukit-sysext").write_text(f'#!/bin/sh\necho "$@" >>{root}/asked\n')
+    (root / "usr/bin/python3").write_text(f'#!/bin/sh\necho "$@" >>{root}/asked\n')
 
 
 UNSURE: Mapping[str, Change] = {
@@ -249,43 +245,32 @@ def test_its_status_is_that_of_the_command(root: Path) -> None:
     assert looks(root, status=1)
 
 
-@pytest.fixture
-def well(verify_site: VerifySite) -> VerifySite:
-    """Snapshot 7 runs and boots next, its image is whole, and all is settled."""
-    site = verify_site
-    site.store_image("1")
-    site.link("1", root=site.wanting_snapshot(7))
-    site.link("1")
-    boots_next(site, 7)
-    running_snapshot(site)
-    settle(site.machine, Plugins())
-    return site
-
-
-def kept(site: VerifySite, *options: str) -> str | None:
+def kept(site: VerifySite, stamp: str | None = None) -> str | None:
     """What a boot leaves for the next one, where there was something already."""
     site.layout.quiet.write_text("former\n")
-    cli.main(["verify", "--boot", *options], machine=site.machine)
+    guard(site.machine, stamp)
     return site.layout.quiet.read_text() if site.layout.quiet.exists() else None
 
 
 def test_where_all_is_well_it_is_kept(well: VerifySite) -> None:
     """With the ledger in which the boot is, in the words of stat(1)."""
     before = well.layout.ledger.stat().st_ctime_ns
-    found = kept(well, "--stamp", "hash")
+    found = kept(well, "hash")
     assert well.layout.ledger.stat().st_ctime_ns != before
     ledger = subprocess.run([*shlex.split(STAT), well.layout.ledger], check=True, stdout=subprocess.PIPE, text=True)
     assert found == f"hash\n{ledger.stdout}"
     assert STAT.removeprefix("/usr/bin/") in GUARD.read_text()
-    assert kept(well, "--dry-run", "--stamp", "hash") == "former\n"
     assert kept(well) == "former\n", "by hand nothing is compared"
+    for by_hand in ([], ["--dry-run"]):
+        cli.main(["verify", "--boot", *by_hand], machine=well.machine)
+        assert well.layout.quiet.read_text() == "former\n"
 
 
 def test_another_boot_of_the_same_is_no_event(well: VerifySite) -> None:
     """The ledger stays as it is to the byte, which is why a boot may leave it alone where it has not changed."""
-    kept(well, "--stamp", "hash")
+    kept(well, "hash")
     before = well.layout.ledger.stat().st_ctime_ns
-    kept(well, "--stamp", "hash")
+    kept(well, "hash")
     assert well.layout.ledger.stat().st_ctime_ns == before
     with Ledger(well.layout.ledger) as ledger:
         assert [event.kind for event in ledger.events() if event.kind == "booted"] == ["booted"]
@@ -332,7 +317,7 @@ UNQUIET: Mapping[str, Callable[[VerifySite], object]] = {
 @pytest.mark.parametrize("what", UNQUIET)
 def test_where_the_next_boot_has_to_look_nothing_is_kept(well: VerifySite, what: str) -> None:
     UNQUIET[what](well)
-    assert kept(well, "--stamp", "hash") is None
+    assert kept(well, "hash") is None
     assert kept(well) is None
 
 
@@ -341,7 +326,7 @@ def test_nor_where_the_boot_could_not_be_entered(well: VerifySite, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tukit_sysext.plugins.builtin.recorder._note", failing)
-    assert kept(well, "--stamp", "hash") is None
+    assert kept(well, "hash") is None
 
 
 def test_nor_where_one_of_our_plugins_is_missing(well: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,10 +334,9 @@ def test_nor_where_one_of_our_plugins_is_missing(well: VerifySite, monkeypatch: 
         raise ImportError("it lacks a module")
 
     monkeypatch.setattr(Recorder, "__init__", broken)
-    assert kept(well, "--stamp", "hash") is None
+    assert kept(well, "hash") is None
 
 
 def test_where_it_cannot_be_kept_the_boot_goes_on(well: VerifySite) -> None:
     well.layout.quiet.mkdir()
-    assert cli.main(["verify", "--boot", "--stamp", "hash"], machine=well.machine) == 0
-    assert cli.main(["verify", "--stamp", "hash"], machine=well.machine) == 2
+    assert guard(well.machine, "hash") == 0

@@ -155,7 +155,7 @@ def fake_look_inside(monkeypatch: pytest.MonkeyPatch, *, level: str = LEVEL) -> 
     def preferred(image: int | Path, *, preferred: str, **_: object) -> Inspection:
         return answer(image, preferred)
 
-    monkeypatch.setattr("tukit_sysext.integrity.assess.inspect_linked", linked)
+    monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_linked", linked)
     monkeypatch.setattr("tukit_sysext.update.fetch.inspect_image", preferred)
     monkeypatch.setattr("tukit_sysext.update.local.inspect_image", preferred)
     monkeypatch.setattr("tukit_sysext.update.fetch.look_through_or_say", lambda *_, **__: None)

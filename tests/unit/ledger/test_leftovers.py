@@ -11,10 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.machine import PlainMachine
+from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext import cli
 from tukit_sysext.collect.collection import Collection, collect
+from tukit_sysext.collect.survey import survey
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
@@ -74,7 +75,28 @@ def no_info(site: Site) -> None:
     site.snapshot(77, info=None)
 
 
-LEFTOVERS: list[Callable[[Site], None]] = [info_alone, a_folder, no_info]
+def no_etc(site: Site) -> None:
+    """A deletion that was cut off after the first of two subvolumes: MicroOS has /etc in one of its own."""
+    site.snapshot(77, {"usr/lib/os-release": OS_RELEASE})
+
+
+def no_etc_yet(site: Site) -> None:
+    """A power cut before it was made: an empty folder is what a snapshot has in the place of a nested subvolume."""
+    site.snapshot(77, {"usr/lib/os-release": OS_RELEASE, "etc": None})
+
+
+def neither(site: Site) -> None:
+    site.snapshot(77, {"usr/lib/os-release": OS_RELEASE}, info=None)
+
+
+def no_layer(site: Site) -> None:
+    """The same of an older system, whose /etc is an overlay."""
+    make_tree(site.layout.overlays, {"1": None})
+    fstab = "overlay /etc overlay lowerdir=/sysroot/etc,upperdir=/sysroot/var/lib/overlay/77/etc 0 0\n"
+    site.snapshot(77, {"etc/os-release": OS_RELEASE, "etc/fstab": fstab})
+
+
+LEFTOVERS: list[Callable[[Site], None]] = [info_alone, a_folder, no_info, no_etc, no_etc_yet, neither, no_layer]
 
 each = pytest.mark.parametrize("leave", LEFTOVERS)
 
@@ -115,6 +137,81 @@ def test_images_of_a_snapshot_that_was_half_made_stay(aging: Site) -> None:
     aging.reboot("second")
     assert aging.collect().unknown == ()
     assert (aging.layout.store / LEFT).exists()
+
+
+HALF: list[Callable[[Site], None]] = [no_etc, no_etc_yet, neither, no_layer]
+
+
+@pytest.mark.parametrize("leave", HALF)
+def test_images_that_a_half_deleted_snapshot_had_stay(aging: Site, leave: Callable[[Site], None]) -> None:
+    """As the ledger remembers: nobody can read what it had."""
+    aging.snapshot(77, {"etc/os-release": OS_RELEASE, "etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")})
+    settle(aging.machine, Plugins())
+    made = (aging.tree(77) / aging.subvolumes.FILE).read_text()
+    shutil.rmtree(aging.layout.snapshots / "77")
+    leave(aging)
+    (aging.tree(77) / aging.subvolumes.FILE).write_text(made)
+    assert aging.stopped()
+    settle(aging.machine, Plugins())
+    aging.reboot("second")
+    for _ in range(3):
+        assert aging.collect().unknown == ()
+    assert (aging.layout.store / LEFT).exists()
+    shutil.rmtree(aging.layout.snapshots / "77")
+    for _ in range(3):
+        aging.collect()
+    assert not (aging.layout.store / LEFT).exists()
+
+
+@pytest.mark.parametrize("leave", HALF)
+def test_what_the_ledger_remembers_has_to_be_known(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    assert aging.stopped()
+    aging.reboot("second")
+    scanned = scan(aging.layout, aging.subvolumes)
+    aging.layout.ledger.write_bytes(b"no database")
+    found = survey(aging.machine, Plugins(), aging.machine.store().inventory())
+    assert any("ledger" in reason for reason in set(found.unknown) - set(scanned.unknown))
+
+
+def test_links_of_a_half_deleted_snapshot_that_can_be_read_count(aging: Site) -> None:
+    no_layer(aging)
+    make_tree(aging.tree(77), {"etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")})
+    assert aging.stopped()
+    aging.reboot("second")
+    for _ in range(3):
+        assert aging.collect().unknown == ()
+    assert (aging.layout.store / LEFT).exists()
+
+
+@pytest.mark.parametrize("leave", HALF)
+def test_what_boots_next_is_never_left_over(aging: Site, leave: Callable[[Site], None]) -> None:
+    """What it has must be known: without /etc nothing would be merged, with it what is not there now."""
+    leave(aging)
+    made = aging.subvolumes.find(aging.tree(77))
+    assert made is not None
+    aging.subvolumes.set_default(made.identifier)
+    assert aging.stopped()
+    aging.reboot("second")
+    assert aging.stopped()
+
+
+def test_an_etc_that_comes_later_is_read(aging: Site) -> None:
+    no_etc_yet(aging)
+    assert aging.stopped()
+    make_tree(aging.tree(77), {"etc/extensions/x.raw": Link(f"/var/lib/sysext-store/{LEFT}")})
+    assert aging.collect().unknown == ()
+    assert (aging.layout.store / LEFT).exists()
+
+
+@pytest.mark.parametrize("leave", HALF)
+def test_verify_all_fails_no_longer_than_a_collection(aging: Site, leave: Callable[[Site], None]) -> None:
+    leave(aging)
+    assert aging.stopped()
+    assert cli.main(["verify", "--all"], machine=aging.machine) == 1
+    aging.reboot("second")
+    assert not aging.stopped()
+    assert cli.main(["verify", "--all"], machine=aging.machine) == 0
 
 
 def test_an_info_that_is_written_later_is_seen_for_the_first_time(aging: Site) -> None:

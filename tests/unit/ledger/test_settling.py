@@ -20,8 +20,9 @@ from tests.records import record
 from tests.trees import Link, make_tree
 from tests.unit.ledger.samples import WITH_A
 from tukit_sysext import cli
+from tukit_sysext.ledger.at_boot import settle_later
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.ledger.settling import settle, settle_later
+from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import PROJECT, hookimpl

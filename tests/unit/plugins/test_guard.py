@@ -310,7 +310,7 @@ def test_an_image_is_read_once_for_all_snapshots(
 
         return call
 
-    for what, place in (("hashed", "store.examine.hash_of"), ("looked into", "integrity.assess.inspect_linked")):
+    for what, place in (("hashed", "store.examine.hash_of"), ("looked into", "system.inspect_image.inspect_linked")):
         module, name = f"tukit_sysext.{place}".rsplit(".", 1)
         monkeypatch.setattr(f"{module}.{name}", counted(what, getattr(import_module(module), name)))
     assert command(guarded_gdb, capsys, "--all")[0] == 0

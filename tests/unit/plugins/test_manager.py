@@ -15,7 +15,7 @@ import pluggy
 import pytest
 
 from tests.machine import PlainMachine
-from tests.unit.requirements.grounds import PlainGround
+from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tests.unit.update.samples import facts
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.settings import Configuration, Settings
@@ -25,6 +25,7 @@ from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.plugin_api import PROJECT, hookimpl
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import Specifications
+from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.candidate import Candidate, Description
@@ -80,7 +81,7 @@ def recording(
                 return [PlainSource(name)]
             case "check":
                 return f"{name} says no"
-            case "lacks":
+            case "lacks" | "shadows" | "warns":
                 return [f"{name} is missing"]
             case "references":
                 return [Root(image=f"{name}.raw", where="")]
@@ -108,6 +109,10 @@ def call(plugins: Plugins, site: PlainMachine, hook: str) -> Any:
             return plugins.objection({"ID": "os"}, {"ID": "os", "VENDOR_NAME": "Acme"}, "gdb", "1.0")
         case "lacks":
             return plugins.lacks(Contents(), PlainGround(), "gdb", "1.0")
+        case "shadows":
+            return plugins.shadows(Contents(), PlainGround(), "gdb", "1.0")
+        case "warns":
+            return plugins.warns(Contents(), PlainGround(), "gdb", "1.0")
         case "references":
             return plugins.references(site.machine)
         case "transaction_finalizing":
@@ -275,7 +280,33 @@ def test_hook_lacks(plugins: Plugins, snapshot_7: PlainMachine, caplog: pytest.L
 
     plugins.register(Wrong(), name="wrong")
     assert call(plugins, snapshot_7, "tukit_sysext_lacks") == {"first is missing", "last is missing"}
-    assert "plugin wrong: lacks: expected needs, found int" in caplog.text
+    assert "plugin wrong: lacks: expected text, found int" in caplog.text
+
+
+@pytest.mark.parametrize("hook", ["tukit_sysext_shadows", "tukit_sysext_warns"])
+def test_what_plugins_say_of_an_image(plugins: Plugins, snapshot_7: PlainMachine, hook: str) -> None:
+    """All of it counts, in the order of the plugins."""
+    assert call(plugins, snapshot_7, hook) == ()
+    calls: list[tuple[str, dict[str, Any]]] = []
+    plugins.register(recording(hook, calls, "first"), name="first")
+    plugins.register(recording(hook, calls, "last"), name="last")
+    assert call(plugins, snapshot_7, hook) == ("first is missing", "last is missing")
+    assert calls[0][1].keys() == {"contents", "ground", "name", "version"}
+
+
+def test_hook_shadows(plugins: Plugins) -> None:
+    """The built-in check is behind it."""
+    packages = PlainPackages(versions={"openssl": "3.2-1"})
+    contents = Contents(packages=(Package("openssl", "3.1-1"),))
+    assert plugins.shadows(contents, PlainGround(packages=packages), "gdb", "1.0") == (
+        "its openssl-3.1-1 is older than openssl-3.2-1 of the system",
+    )
+
+
+def test_hook_warns(plugins: Plugins) -> None:
+    """The built-in check is behind it."""
+    (said,) = plugins.warns(Contents(unlabelled=2), PlainGround(selinux="targeted"), "gdb", "1.0")
+    assert said.startswith("2 of its programs and libraries have no SELinux label")
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Installed:
     def __init__(self, met: Mapping[Requirement, Package | Unknown | None]) -> None:
         self._met = met
 
-    def prepare(self, requirements: object) -> None: ...
+    def prepare(self, requirements: object, names: object = ()) -> None: ...
 
     def provides(self, requirement: Requirement) -> Package | Unknown | None:
         return self._met.get(requirement)

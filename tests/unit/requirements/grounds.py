@@ -43,9 +43,12 @@ class PlainPackages:
 class PlainGround:
     """A Ground of a folder as an image has it."""
 
-    def __init__(self, files: ImageFolder | None = None, packages: PlainPackages | None = None) -> None:
+    def __init__(
+        self, files: ImageFolder | None = None, packages: PlainPackages | None = None, selinux: str = ""
+    ) -> None:
         self.files = files or ImageFolder(0o755, {})
         self.packages = packages or PlainPackages()
+        self.selinux = selinux
 
     def _node(self, path: str) -> Node:
         node: Node = self.files

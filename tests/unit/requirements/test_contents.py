@@ -4,12 +4,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tukit_sysext.requirements.capabilities import Package
-from tukit_sysext.requirements.contents import FORMAT, LIMIT, Contents, ImageFolder, less_own, node_of, pack, walk
+from tukit_sysext.requirements.contents import (
+    FORMAT,
+    LIMIT,
+    Contents,
+    ImageFolder,
+    completed,
+    less_own,
+    node_of,
+    pack,
+    walk,
+)
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.store.record import _LIMIT
 
@@ -55,9 +66,29 @@ def test_what_is_kept_is_read_back() -> None:
 
 
 def test_a_manifest_tells_of_no_files() -> None:
-    contents = Contents(needs=("libc.so.6",))
+    contents = Contents(needs=("libc.so.6",), described=True)
 
     assert Contents.of(contents.document()) == contents
+
+
+def test_in_little_room() -> None:
+    contents = Contents(needs=tuple(f"lib{number}.so.1()(64bit)" for number in range(500)), described=True)
+
+    assert Contents.of_packed(contents.packed_document()) == contents
+    assert len(contents.packed_document()) < len(json.dumps(contents.document())) / 4
+    for damaged in (None, 7, "", "x", contents.packed_document()[:-8]):
+        assert Contents.of_packed(damaged) is None
+
+
+def test_what_is_found_inside_counts_and_what_the_publisher_states() -> None:
+    described = Contents(needs=("libold.so",), stated=CONTENTS.stated, packages=CONTENTS.packages, described=True)
+    looked = Contents(needs=CONTENTS.needs, packed=CONTENTS.packed)
+
+    found = completed(looked, described)
+    assert found == replace(looked, stated=CONTENTS.stated, packages=CONTENTS.packages)
+    assert completed(looked, None) == looked
+    assert completed(None, described) == described
+    assert completed(None, None) is None
 
 
 def test_twenty_thousand_files_are_kept_and_more_than_fit_are_left_out() -> None:

@@ -32,17 +32,20 @@ SYSTEM = folder(
         (folder(share=None), "usr/share is a file in it and a directory in the system, which it hides"),
         (
             folder(bin=folder(mode=0o700)),
-            "usr/bin has mode 0700 in it, with which it shuts others out of the system's",
+            "usr/bin is a directory of mode 0700 in it and one of mode 0755 in the system, shutting others out",
         ),
-        (folder(mode=0o750), "usr has mode 0750 in it, with which it shuts others out of the system's"),
+        (
+            folder(mode=0o750),
+            "usr is a directory of mode 0750 in it and one of mode 0755 in the system, shutting others out",
+        ),
         (
             folder(lib=folder(modules=folder(mode=0o754))),
-            "usr/lib/modules has mode 0754 in it, with which it shuts others out of the system's",
+            "usr/lib/modules is a directory of mode 0754 in it and one of mode 0755 in the system, shutting others out",
         ),
     ],
 )
 def test_what_hides_a_part_of_the_system(usr: ImageFolder, said: str) -> None:
-    assert list(what_it_hides(folder(usr=usr), PlainGround(SYSTEM))) == [said]
+    assert [str(each) for each in what_it_hides(folder(usr=usr), PlainGround(SYSTEM))] == [said]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.trees import Link, listing, make_tree
 from tukit_sysext.errors import OutsideTree, UnknownState
-from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, image_of, read_entries
+from tukit_sysext.snapshots.entries import Entry, EntryKind, LinkWriter, image_of, leads_to, read_entries
 from tukit_sysext.system.tree import Tree
 
 STORE = "/var/lib/sysext-store"
@@ -198,3 +198,17 @@ def test_what_a_kill_left_while_times_were_set_is_swept(root: Path) -> None:
         LinkWriter(tree).pin(["a.raw"])
     assert listing(root / "etc/extensions") == {"a.raw": Link("x")}
     assert (root / "etc/extensions/a.raw").lstat().st_mtime > 1
+
+
+@pytest.mark.parametrize(
+    ("target", "inside"),
+    [("/usr/share/x.raw", True), ("/etc/x.raw", True), ("x.raw", True), ("/var/x.raw", False), ("/home/x.raw", False)],
+)
+def test_where_a_link_leads_to(tmp_path: Path, target: str, inside: bool) -> None:
+    tree_path = tmp_path / "tree"
+    make_tree(tree_path, {"etc/extensions/x.raw": Link(target)})
+    with Tree(tree_path) as tree:
+        (entry,) = read_entries(tree)
+        path = leads_to(entry, tree=tree.path, root=tmp_path / "root")
+    assert path.is_relative_to(tree_path if inside else tmp_path / "root")
+    assert path.name == "x.raw"

@@ -96,7 +96,7 @@ def test_a_layer_that_is_missing_is_not_known(overlaid: PlainMachine) -> None:
     (overlaid.layout.overlays / "2").rename(overlaid.layout.overlays / "elsewhere")
     (snapshot,) = look(overlaid).snapshots
     assert snapshot.entries is None
-    assert "overlay/2/etc: cannot be opened" in look(overlaid).unknown[0]
+    assert "overlay/2/etc: a layer of /etc, not there" in look(overlaid).unknown[0]
 
 
 def test_an_overlay_that_no_snapshot_names_counts(overlaid: PlainMachine) -> None:

@@ -118,6 +118,7 @@ def test_what_a_fetch_raises() -> None:
         ("describe", None),
         ("describe", {ONE.sha256: "fits"}),
         ("describe", {ONE.sha256: Description(release=cast("Any", {"ID": "os"}))}),
+        ("describe", {ONE.sha256: Description(contents=cast("Any", {"needs": []}))}),
         ("fetch", None),
         ("fetch", {ONE.sha256: "no answer"}),
     ],

@@ -18,14 +18,19 @@ from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import KEYS, DescriptionKind, Run, description, offer, publish, settings
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.sources.candidate import Description, Standing
 
 GDB = "gdb-2.x86-64.raw"
 MANIFEST = "gdb-2.x86-64.manifest.gz"
 
 
-def describe(server: Server, key: SigningKey, cache: Path, name: str = GDB) -> Description:
-    with Run([server.url], settings(key), cache) as run:
+def describe(
+    server: Server, key: SigningKey, cache: Path, name: str = GDB, *, network: NetworkSettings = QUICK
+) -> Description:
+    with Run([server.url], settings(key), cache, network=network) as run:
         (known,) = run.describe(name)
     return known
 
@@ -69,6 +74,28 @@ def test_the_kind_that_was_there_is_looked_for_first(tmp_path: Path, key: Signin
 def undescribed(known: Description, why: str = "") -> bool:
     """Whether nothing is known but that the content decides, and why."""
     return known.release is None and known.failure is None and why in known.reason
+
+
+def test_what_it_says_of_needs_is_remembered_and_asked_for_once(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """Notes of a former version, which have nothing of that, do not count."""
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind=None)
+    document = {"extension": dict(KEYS), "requires": ["glibc >= 2.40"], "needs": ["libc.so.6"]}
+    (repository.folder / f"{image.removesuffix('.raw')}.manifest").write_text(json.dumps(document))
+    publish(repository, key)
+    stated = Contents(needs=("libc.so.6",), stated=(Requirement("glibc", ">=", "2.40"),), described=True)
+    note = cache / "descriptions" / "web:gdb"
+    with Server(repository.folder) as server:
+
+        def asked() -> int:
+            assert describe(server, key, cache).contents == stated
+            return [request.path for request in server.requests].count("/gdb-2.x86-64.manifest")
+
+        assert [asked(), asked()] == [1, 1]
+        kept = json.loads(note.read_bytes())
+        del kept[image]["contents"], kept[image]["time"]
+        note.write_text(json.dumps(kept))
+        assert [asked(), asked()] == [2, 2]
 
 
 def test_one_with_another_hash_than_the_list_says_counts_as_none(server: Server, key: SigningKey, cache: Path) -> None:
@@ -251,7 +278,7 @@ def test_a_description_that_cannot_be_had_is_not_remembered(tmp_path: Path, key:
     repository = unlisted(tmp_path, key, RIGHT)
     with Server(repository.folder) as server:
         server.fail(NAME, Status(code=500))
-        assert describe(server, key, cache).failure is Standing.UNREACHABLE
+        assert describe(server, key, cache, network=replace(QUICK, deadline=1)).failure is Standing.UNREACHABLE
         server.heal()
         assert level(describe(server, key, cache)) == "glibc-2.42"
 

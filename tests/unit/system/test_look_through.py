@@ -15,6 +15,7 @@ from tests.trees import Link, make_tree
 from tukit_sysext.errors import NoVerdict
 from tukit_sysext.requirements.contents import Contents, ImageFolder, walk
 from tukit_sysext.system import contents_child
+from tukit_sysext.system import look_through as look_through_module
 from tukit_sysext.system.contents_child import TooMuch, Walk
 from tukit_sysext.system.look_through import look_through, look_through_or_say
 
@@ -133,7 +134,14 @@ def test_a_script_that_nobody_executes_has_no_interpreter(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("limit", "most"), [("_MOST_ENTRIES", 5), ("_MOST_CHARACTERS", 20), ("_DEEPEST", 2), ("_MOST_NEEDS", 2)]
+    ("limit", "most"),
+    [
+        ("_MOST_ENTRIES", 5),
+        ("_MOST_CHARACTERS", 20),
+        ("_DEEPEST", 2),
+        ("_MOST_NEEDS", 2),
+        ("_MOST_OF_NEEDS", 50),
+    ],
 )
 def test_all_that_is_kept_has_a_limit(limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents_child, limit, most)
@@ -148,3 +156,17 @@ def test_only_some_that_cannot_be_understood_are_named(tmp_path: Path) -> None:
     make_tree(tmp_path, {f"usr/lib/lib{number}.so": LIBRARY[:70] for number in range(50)})
 
     assert len(Walk(str(tmp_path)).document()["refused"]) == 20
+
+
+@pytest.mark.root
+def test_a_fault_of_what_looks_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would look through no other image either."""
+    image = make_image(tmp_path, "foo", "1", release={"ID": "x"}, manifest=None)
+    monkeypatch.setattr(look_through_module, "WALK", "raise RuntimeError('not as it was')")
+
+    assert look_through_or_say(image, called="foo 1", scratch=tmp_path / "scratch") is None
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("ERROR", "foo 1: what it needs is not known: RuntimeError: not as it was")
+    ]

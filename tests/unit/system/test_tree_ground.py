@@ -6,10 +6,34 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.trees import Link, make_tree
+import pytest
+
+from tests.trees import Content, Link, make_tree
 from tukit_sysext.requirements.ground import Kind
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.system.tree_ground import TreeGround
+
+
+@pytest.mark.parametrize(
+    ("config", "policy"),
+    [
+        ("SELINUX=enforcing\nSELINUXTYPE=targeted\n", "targeted"),
+        ("# SELINUX=disabled\nSELINUX = permissive\nSELINUXTYPE= targeted \n", "targeted"),
+        ("SELINUX=disabled\nSELINUXTYPE=targeted\n", ""),
+        ("SELINUX=enforcing\nSELINUXTYPE=minimum\n", ""),
+        ("SELINUX=enforcing\nSELINUXTYPE=../targeted\n", ""),
+        ("SELINUX=enforcing\n", ""),
+        ("\xff\n", ""),
+        (None, ""),
+        (Link("config"), ""),
+    ],
+)
+def test_the_policy_that_a_tree_loads(config: Content, policy: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    files: dict[str, Content] = {"etc/selinux/targeted/policy/policy.33": ""}
+    make_tree(root, files | ({"etc/selinux/config": config} if config is not None else {}))
+    with Tree(root) as tree:
+        assert TreeGround(tree, scratch=tmp_path / "scratch").selinux == policy
 
 
 def test_what_lies_where(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.records import sha256
-from tukit_sysext.config.wanted import Policy, State, WantedImage
+from tukit_sysext.config.intent import State
+from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.update.facts import Facts, Foreign, InUse, TreeFacts
+from tukit_sysext.update.facts import Facts, Foreign, InUse
 from tukit_sysext.update.plan import ImagePlan, decide
 
 SYSTEM = ReleaseData({"ID": "os", "SYSEXT_LEVEL": "1"})

@@ -11,6 +11,7 @@ from tukit_sysext.sources.candidate import Candidate, Description, Reading, Stan
 from tukit_sysext.update import explain
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.plan import Action
+from tukit_sysext.update.rule import Side
 
 
 def content(name: str) -> Description:
@@ -103,4 +104,4 @@ def test_why_not_says_it() -> None:
     (version,) = explain.versions(given, "gdb", given.wanted["gdb"])
     assert (version.standing, version.usable) == (Standing.ANOTHER_IMAGE, False)
     assert "gdb-extra" in version.reason
-    assert any(rule.rule == explain.Side.CONTENT and rule.fits is False for rule in version.rules)
+    assert any(rule.rule == Side.CONTENT and rule.fits is False for rule in version.rules)

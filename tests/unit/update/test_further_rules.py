@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from tests.trees import Content, Link, make_tree
 from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tukit_sysext import cli, entry
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.update import fetch, local, offers
+from tukit_sysext.update.options import MOST_TRIED
 
 pytestmark = pytest.mark.root
 
@@ -41,8 +44,17 @@ class Site(PlainMachine):
         make_tree(self.root, {**USR, **configured})
         self.snapshot(NUMBER, {**USR, **configured, "etc/os-release": OS_RELEASE, "etc/extensions": None})
 
-    def image(self, version: str, files: Mapping[str, str | bytes], release: Mapping[str, str] = LEVEL) -> None:
-        make_image(self.images, "debug", version, release=release, files=files)
+    def image(
+        self,
+        version: str,
+        files: Mapping[str, str | bytes],
+        release: Mapping[str, str] = LEVEL,
+        **described: Sequence[object],
+    ) -> None:
+        """Publish an image; ``described`` stands in its description too."""
+        make_image(self.images, "debug", version, release=release, files=files, manifest="mkosi")
+        path = self.images / f"debug-{version}.x86-64.manifest"
+        path.write_text(json.dumps({**json.loads(path.read_bytes()), **described}))
         write_checksums(self.images)
 
     def update(self) -> ExitStatus:
@@ -103,8 +115,8 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
 ) -> None:
     """The needs of real images; what the system offers is made up, as it has no RPM database."""
     offered = PlainPackages(offered={Requirement("libc.so.6(GLIBC_2.38)(64bit)"): "glibc"})
-    monkeypatch.setattr(offers, "open_ground", lambda *_: PlainGround(packages=offered))
-    monkeypatch.setattr(local, "open_ground", lambda *_: PlainGround(packages=offered))
+    monkeypatch.setattr(offers, "open_ground", lambda *_, **__: PlainGround(packages=offered))
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
     offered.offered[Requirement("libc.so.6()(64bit)")] = "glibc"  # type: ignore[index]  # a dict
     make_tree(site.root, {"etc/extensions": None})
     site.image("1", {"bin/gdb": elf_file(kind=2, needs={"libc.so.6": ["GLIBC_2.38"]})})
@@ -120,3 +132,99 @@ def test_a_version_for_the_next_release_is_passed_over_and_not_fetched_again(
     monkeypatch.setattr(fetch.Fetching, "_fetch_from", lambda *given: fetched.append(given))
     assert site.update() is ExitStatus.DONE
     assert (site.linked(), fetched) == ("debug-1.x86-64.raw", [])
+
+
+def test_what_a_description_says_counts_before_anything_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is kept with what was found inside of the image."""
+    offered = PlainPackages(offered={Requirement("glibc", ">=", "2.38"): "glibc"})
+    monkeypatch.setattr(local, "open_ground", lambda *_, **__: PlainGround(packages=offered))
+    asked: list[str] = []
+    fetch_from = fetch.Fetching._fetch_from
+
+    def fetching(self: fetch.Fetching, source: str, images: Sequence[fetch._Wanted]) -> None:
+        asked.extend(each.candidate.file_name for each in images)
+        fetch_from(self, source, images)
+
+    monkeypatch.setattr(fetch.Fetching, "_fetch_from", fetching)
+    site.image("3", {"bin/gdb": "x"}, requires=["libnone.so.1"])
+    packages = [{"type": "rpm", "name": "gdb", "version": "15.2-1", "architecture": "x86_64"}]
+    site.image("2", {"bin/gdb": "#!/bin/sh\n"}, requires=["glibc >= 2.38"], packages=packages, needs=["libother.so"])
+
+    assert site.update() is ExitStatus.DONE
+    assert (site.linked(), asked) == ("debug-2.x86-64.raw", ["debug-2.x86-64.raw"])
+    record = site.machine.store().records.read("debug-2.x86-64.raw")
+    assert record is not None
+    assert record.contents is not None
+    assert record.contents.stated == (Requirement("glibc", ">=", "2.38"),)
+    assert record.contents.packages == (Package("gdb", "15.2-1"),)
+    assert record.contents.needs == ("/bin/sh",), "by its content, whatever the description says"
+    assert not record.contents.described
+
+
+def test_what_nobody_vouches_for_is_not_kept(site: Site) -> None:
+    """The list does not have its hash: whoever wrote it could keep the image away from every later system."""
+    packages = [{"type": "rpm", "name": "gdb", "version": "99-1", "architecture": "x86_64"}]
+    site.image("1", {"bin/gdb": "x"}, requires=["glibc >= 99"], packages=packages)
+    write_checksums(site.images, names=["debug-1.x86-64.raw"])
+
+    assert site.update() is ExitStatus.DONE
+    record = site.machine.store().records.read("debug-1.x86-64.raw")
+    assert record is not None
+    assert record.contents is not None
+    assert (record.contents.stated, record.contents.packages) == ((), ())
+
+
+def test_versions_that_collide_are_not_all_fetched(tmp_path: Path, hook_process: None) -> None:
+    """What is only seen once an image is here has an end, as where contents do not fit (MOST_TRIED)."""
+    site = Site(tmp_path, "[Image]\nShadow=refuse\n")
+    make_tree(site.tree(NUMBER), {"etc/tukit-sysext/images.d/base.conf": "[Image]\n"})
+    make_image(site.images, "base", "1", release=LEVEL, files={"bin/tool": "base"})
+    for version in range(1, MOST_TRIED + 3):
+        site.image(str(version), {"bin/tool": f"debug {version}"})
+
+    site.update()
+
+    assert site.linked() is None
+    fetched = sorted(path.name for path in site.layout.store.glob("debug-*"))
+    assert fetched == [f"debug-{version}.x86-64.raw" for version in range(3, MOST_TRIED + 3)]
+
+
+def test_why_not_tells_of_a_file_that_another_image_has_otherwise(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = site.tree(NUMBER)
+    make_tree(tree, {"etc/tukit-sysext/images.d/base.conf": "[Image]\n"})
+    make_image(site.images, "base", "1", release=LEVEL, files={"bin/tool": "base"})
+    site.image("1", {"bin/tool": "debug"})
+    assert site.update() is ExitStatus.DONE
+    assert "tukit-sysext: debug: it hides /usr/bin/tool of base 1" in capsys.readouterr().err
+
+    site.command("why-not", "debug", "--root", str(tree))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("it hides /usr/bin/tool of base 1, which differs") == 1
+
+    make_tree(tree, {"etc/tukit-sysext/images.d/debug.conf": "[Image]\nShadow=refuse\n"})
+    site.command("why-not", "debug", "--root", str(tree))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it hides /usr/bin/tool of base 1, which differs: the last name is on top, which Shadow= refuses" in said
+
+
+def test_what_a_new_image_brings_that_no_boot_puts_to_use(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told when it comes, not with each of its versions, as what it brought is in use by then."""
+    brings: dict[str, str | bytes] = {
+        "bin/debug": "#!/bin/sh\n",
+        "lib/sysusers.d/debug.conf": "u debug\n",
+        "lib/tmpfiles.d/debug.conf": "d /var/lib/debug\n",
+    }
+    lines = (
+        "debug brings what the merge at the next boot does not put to use:\n"
+        "  users and groups (usr/lib/sysusers.d/debug.conf): systemd-sysusers debug.conf\n"
+    )
+    site.image("1", brings)
+    assert site.update() == ExitStatus.DONE
+    assert capsys.readouterr().out.endswith(f"debug: 1 added, from source main\n{lines}")
+
+    site.image("2", brings)
+    assert site.update() == ExitStatus.DONE
+    out = capsys.readouterr().out
+    assert (site.linked(), "put to use" in out) == ("debug-2.x86-64.raw", False)

@@ -14,10 +14,10 @@ from tests.machine import PlainMachine
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, file_of, stored, want
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.rules.matching import check
+from tukit_sysext.snapshots import fitting
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update import options
 from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.plan import Action, decide, undecided
 from tukit_sysext.update.search import Resolver
@@ -76,8 +76,8 @@ def test_each_release_is_judged_once(plain: PlainMachine, monkeypatch: pytest.Mo
         judged.append(given)
         return check(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(options, "check", counted)
-    options.verdict_of.cache_clear()
+    monkeypatch.setattr(fitting, "check", counted)
+    fitting.verdict_of.cache_clear()
     search(plain, Told(300, 0), monkeypatch)
     assert len(judged) == 1
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import pytest
 
 from tests.machine import PlainMachine
-from tests.trees import Link, make_tree
+from tests.trees import make_tree
 from tukit_sysext.errors import StoreError
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Facts
@@ -45,17 +44,3 @@ def test_a_store_that_cannot_be_read_is_logged_and_has_nothing(
     monkeypatch.setattr(Store, "names", unreadable)
     assert look(wanted_gdb).stored == {}
     assert "the store cannot be read" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("target", "inside"),
-    [("/usr/share/x.raw", True), ("/etc/x.raw", True), ("x.raw", True), ("/var/x.raw", False), ("/home/x.raw", False)],
-)
-def test_where_a_link_leads_to(wanted_gdb: PlainMachine, target: str, inside: bool) -> None:
-    tree_path = wanted_gdb.root.parent / "tree"
-    make_tree(tree_path, {"etc/extensions/x.raw": Link(target)})
-    with Tree(tree_path) as tree:
-        (entry,) = read_entries(tree)
-        path = LocalLook(wanted_gdb.machine, tree).leads_to(entry)
-    assert path.is_relative_to(tree_path if inside else wanted_gdb.root)
-    assert path.name == "x.raw"

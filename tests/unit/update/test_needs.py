@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.update.samples import candidate, facts, file_of, level, link, plan_one, stored, want
-from tukit_sysext.config.wanted import Needs
+from tukit_sysext.config.wanted import Attitude
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
+from tukit_sysext.store.record import Record
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import Action, decide
-from tukit_sysext.update.report import lacking_lines
+from tukit_sysext.update.report import warning_lines
 
 NEW, OLD = "libunwind.so.9()(64bit)", "libunwind.so.8()(64bit)"
 
@@ -32,8 +33,20 @@ class PlainOffers:
     def worse(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         return frozenset(contents.needs) - self.has - others - (self.before or frozenset())
 
+    def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
+        return frozenset(contents.needs) - self.has - others
+
     def in_words(self, need: str) -> str:
         return f"package libunwind8 provides it in 20261120, nothing does in 20261215 ({need})"
+
+    def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        return ()
+
+    def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
+        return ()
+
+    def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
+        return frozenset()
 
 
 def needing(*needs: str) -> Description:
@@ -47,7 +60,7 @@ def stored_needing(version: str, *needs: str, **keys: Any) -> Stored:
 
 
 def offering(
-    offers: Mapping[Candidate, Description | None], given: PlainOffers, *store: Stored, needs: Needs = Needs.WARN
+    offers: Mapping[Candidate, Description | None], given: PlainOffers, *store: Stored, needs: Attitude = Attitude.WARN
 ) -> Facts:
     """Facts of a tree that has the first of the store linked."""
     linked = [link(each.version) for each in store[:1]]
@@ -103,7 +116,7 @@ def test_where_only_such_are_left_the_one_that_lacks_the_least_is_taken_and_it_i
     said = f"2 lacks something: it needs {OLD}: package libunwind8 provides it in 20261120, nothing does in 20261215"
     assert image.lacks.startswith(said)
     assert image.warnings[0] == image.lacks
-    (line,) = lacking_lines(Outcome(plan=decide(given), changes=()))
+    (line,) = warning_lines(Outcome(plan=decide(given), changes=()))
     assert line.startswith(f"tukit-sysext: gdb: {said}")
 
 
@@ -124,14 +137,14 @@ def test_a_pre_release_that_lacks_less_does_not_take_the_place_of_a_release() ->
 @pytest.mark.parametrize(
     ("linked", "needs", "prereleases", "taken"),
     [
-        ("2", Needs.WARN, False, "2"),
-        ("2", Needs.WARN, True, "3~rc1"),
-        ("2~rc1", Needs.WARN, False, "3~rc1"),
-        ("2", Needs.REFUSE, False, "3~rc1"),
+        ("2", Attitude.WARN, False, "2"),
+        ("2", Attitude.WARN, True, "3~rc1"),
+        ("2~rc1", Attitude.WARN, False, "3~rc1"),
+        ("2", Attitude.REFUSE, False, "3~rc1"),
     ],
 )
 def test_a_pre_release_that_lacks_nothing_does_not_by_itself(
-    linked: str, needs: Needs, *, prereleases: bool, taken: str
+    linked: str, needs: Attitude, *, prereleases: bool, taken: str
 ) -> None:
     wanted = want(needs=needs, prereleases=prereleases)
     store = stored_needing(linked, OLD)
@@ -151,7 +164,7 @@ def test_nor_one_of_the_store_and_a_release_behind_it_is_taken() -> None:
 
 
 def test_refuse_counts_them_as_unfitting() -> None:
-    image = plan_one(offering({}, PlainOffers(), stored_needing("1", OLD), needs=Needs.REFUSE))
+    image = plan_one(offering({}, PlainOffers(), stored_needing("1", OLD), needs=Attitude.REFUSE))
 
     assert (image.action, image.refuses) == (Action.LEAVE_OUT, True)
     assert OLD in image.reason
@@ -159,14 +172,14 @@ def test_refuse_counts_them_as_unfitting() -> None:
 
 
 def test_refuse_refuses_nothing_that_works() -> None:
-    image = plan_one(offering({}, PlainOffers(OLD), stored_needing("1", OLD), needs=Needs.REFUSE))
+    image = plan_one(offering({}, PlainOffers(OLD), stored_needing("1", OLD), needs=Attitude.REFUSE))
 
     assert image.action is Action.KEEP
 
 
 def test_ignore_asks_nobody() -> None:
     image = plan_one(
-        offering({candidate("2"): needing(NEW)}, PlainOffers(), stored_needing("1", OLD), needs=Needs.IGNORE)
+        offering({candidate("2"): needing(NEW)}, PlainOffers(), stored_needing("1", OLD), needs=Attitude.IGNORE)
     )
 
     assert (image.action, image.chosen and image.chosen.version, image.lacks) == (Action.FETCH, "2", "")
@@ -188,9 +201,10 @@ def test_what_another_wanted_image_provides_is_not_missing() -> None:
         want(), want("unwind"), offers={candidate("2"): needing(NEW)}, store=[stored_needing("1"), library],
         entries=[link("1"), link("1", "unwind")],
     )  # fmt: skip
-    gdb = next(image for image in decide(replace(made, offers=PlainOffers())).images if image.name == "gdb")
-
-    assert gdb.chosen is not None and gdb.chosen.file_name == file_of("gdb", "2")
+    alone = replace(made, wanted={"gdb": made.wanted["gdb"]}, others={"unwind": made.wanted["unwind"]})
+    for planned in (made, alone):
+        gdb = next(image for image in decide(replace(planned, offers=PlainOffers())).images if image.name == "gdb")
+        assert gdb.chosen is not None and gdb.chosen.file_name == file_of("gdb", "2")
 
 
 @pytest.mark.parametrize("known", [None, Description(release=level("1"))])

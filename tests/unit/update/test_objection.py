@@ -20,8 +20,9 @@ from tests.unit.update.samples import (
     stored,
     want,
 )
+from tukit_sysext.snapshots.fitting import Objection
 from tukit_sysext.sources.candidate import Description
-from tukit_sysext.update.facts import Facts, Objection
+from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.plan import Action, decide
 

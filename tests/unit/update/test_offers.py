@@ -1,33 +1,35 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What systems offer: the version in use is the measure, where it is in use; answers are kept by the database."""
+"""What systems offer: the version in use is the measure, where it is in use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.machine import PlainMachine
 from tests.unit.requirements.grounds import PlainGround, PlainPackages, offering
+from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import read_entries
-from tukit_sysext.sources.cache import Cache
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import offers as module
 from tukit_sysext.update.in_use import SystemInUse
-from tukit_sysext.update.offers import AnswersInCache, SystemsOffers
+from tukit_sysext.update.offers import SystemsOffers
 
 OLD, NEW, EXOTIC = "libunwind.so.8()(64bit)", "libunwind.so.9()(64bit)", "libexotic.so.1()(64bit)"
 
 
-def lacks(contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
-    return frozenset(need for need in contents.needs if ground.packages.provides(Requirement(need)) is None)
+class Lacking(Plugins):
+    """Plugins that say what packages tell alone."""
+
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
+        return frozenset(need for need in contents.needs if ground.packages.provides(Requirement(need)) is None)
 
 
 class Systems:
@@ -49,11 +51,11 @@ class Systems:
             path=site.root,
         )
         packages = PlainPackages(offered={Requirement(OLD): "libunwind8"}, versions={"libunwind8": "1.8-1"})
-        monkeypatch.setattr(module, "open_ground", lambda *_: PlainGround(packages=packages))
+        monkeypatch.setattr(module, "open_ground", lambda *_, **__: PlainGround(packages=packages))
         systems: Sequence[SystemInUse] = (running,)
         self.offers = SystemsOffers(
             site.machine, PlainGround(packages=offering(NEW)), "20261215", store=store, systems=lambda: systems,
-            lacks=lacks,
+            plugins=Lacking(),
         )  # fmt: skip
 
     def worse(self, *needs: str, name: str = "gdb", others: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -82,13 +84,3 @@ def test_who_provided_it(site: PlainMachine, monkeypatch: pytest.MonkeyPatch) ->
 
     assert offers.in_words(OLD) == "package libunwind8 provides it in 20261120, nothing does in 20261215"
     assert offers.in_words(EXOTIC) == "nothing provides it in 20261215"
-
-
-def test_answers_of_another_database_do_not_count(tmp_path: Path) -> None:
-    memory = AnswersInCache(Cache(tmp_path, writable=True))
-    answers = {"met": {OLD: ["libunwind8", "1.8-1"], EXOTIC: None}}
-    memory.keep("database 1", answers)
-
-    assert memory.recall("database 1").items() >= answers.items()
-    for number in range(2, 100):  # some of them in the same note
-        assert memory.recall(f"database {number}") == {}

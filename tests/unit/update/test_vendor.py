@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, link, plan_one, stored, want
 from tukit_sysext.update import explain
-from tukit_sysext.update.explain import Side
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.plan import Action, ImagePlan
+from tukit_sysext.update.rule import Side
 
 MAIN: dict[str, Any] = {"source": "main", "priority": 10}
 THIRD: dict[str, Any] = {"source": "third", "priority": 90}

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
+from tukit_sysext.commands.common.beside_merge import BesideMerge, merge_later, merge_now
 from tukit_sysext.commands.common.tree_changes import document, lines, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.integrity.merge_rule import BY_HAND
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import running_and_next
@@ -58,20 +60,29 @@ def carry(
             trees = changer.carry_out()
         away = changer.not_asked()
     output.show(lines(trees, dry_run=dry_run))
-    refreshed = now and not dry_run
-    if refreshed:
-        merge.refresh()
-    elif dry_run:
-        output.say("Dry run: nothing was changed.")
-    elif any(tree.target.running and tree.changes for tree in trees):
-        output.say("Not merged into the running /usr yet: systemd-sysext refresh, or the next boot.")
-    output.json(document(trees, dry_run=dry_run, refreshed=refreshed, away=away))
+    beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
+    output.show(beside.lines)
+    for note in beside.notes:
+        output.warn(note)
+    output.json({**document(trees, dry_run=dry_run, refreshed=now and not dry_run, away=away), **beside.document})
     _warn_missing(output, trees, away)
     if not dry_run:
         _warn_other_trees(machine, arguments, output, trees, booting)
     prevented = any(image.prevented for tree in trees for image in tree.plan.images)
     failed = any(tree.missing for tree in trees) or ((away or prevented) and not needed)
     return ExitStatus.FAILED if failed else ExitStatus.DONE
+
+
+def _merge(machine: Machine, output: Output, trees: Sequence[TreeChange], *, now: bool, dry_run: bool) -> BesideMerge:
+    """Merge where that is asked for; else say when it will be. What has to be done beside it."""
+    if dry_run:
+        output.say("Dry run: nothing was changed.")
+        return BesideMerge(merged=False)
+    if now:
+        return merge_now(machine, next(tree for tree in trees if tree.target.running))
+    if any(tree.target.running and tree.changes for tree in trees):
+        output.say(f"Not merged into the running /usr yet: {BY_HAND}, or the next boot.")
+    return merge_later(machine, trees)
 
 
 def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str, str]) -> None:
@@ -159,7 +170,7 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
 
 
 def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool) -> None:
-    """What systemd-sysext refresh will change in the running /usr, as far as it is known."""
+    """What the merge will change in the running /usr, as far as it is known."""
     (tree,) = (tree for tree in trees if tree.target.running)
     before = merge.merged()
     if before is None:
@@ -183,7 +194,7 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
     changes += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]
     changes += [f"{name} goes" for name in sorted(before - after)]
     would = "would change" if dry_run else "changes"
-    output.say(f"systemd-sysext refresh {would} the running /usr: {'; '.join(changes) or 'nothing'}")
+    output.say(f"The merge {would} the running /usr: {'; '.join(changes) or 'nothing'}")
 
 
 def edit(

@@ -18,12 +18,12 @@ from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.patterns import specifiers
+from tukit_sysext.snapshots.fitting import tree_facts
 from tukit_sysext.snapshots.targets import Target, uninterrupted
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.system.system_release import newest_kernel
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.update.local import tree_facts
 
 Read = Callable[[Tree], Sequence[Transfer]]
 """Reads the transfers that are to be taken over in a tree."""

@@ -13,12 +13,12 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.lock import queued
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.update.facts import TreeFacts
 
 
 def acting(machine: Machine, arguments: argparse.Namespace) -> tuple[Target, ...]:

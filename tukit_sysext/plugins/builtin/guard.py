@@ -63,7 +63,12 @@ class Guard:
 
         examiner = Examiner(machine.store(writable=machine.privileged), full=full, writable=machine.privileged)
         assessment = assess(
-            machine, subject_of(machine, snapshot), examiner, objection=self._plugins.objection, look_inside=look_inside
+            machine,
+            subject_of(machine, snapshot),
+            examiner,
+            objection=self._plugins.objection,
+            look_inside=look_inside,
+            packages=full,
         )
         if assessment.unknown:
             log.error("%s: its images cannot be verified: %s", assessment.subject.called, assessment.unknown)

@@ -62,7 +62,7 @@ class Recorder:
         with Ledger(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
-                ledger.enter(snapshot, {**outcome.plan.left_out, **outcome.plan.not_had})
+                ledger.enter(snapshot, {**outcome.plan.left_out, **outcome.plan.told})
             ledger.add(
                 LedgerEvent(
                     time=now,

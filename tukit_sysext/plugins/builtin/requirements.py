@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Requirements:
-    """No image hides a part of the system, and each has what its publisher or the configuration requires."""
+    """No image hides a part of the system, and each has what its publisher or the configuration requires.
+
+    What its files need, older packages, and missing labels are told.
+    """
 
     @hookimpl
     def tukit_sysext_check(
@@ -42,8 +45,22 @@ class Requirements:
         from tukit_sysext.requirements.requirement import Requirement
 
         needs = [Requirement(need) for need in contents.needs]
-        ground.packages.prepare(needs)
+        ground.packages.prepare(needs, [package.name for package in contents.packages])
         return (need.name for need in needs if ground.packages.provides(need) is None)
+
+    @hookimpl
+    def tukit_sysext_shadows(self, contents: Contents, ground: Ground) -> Iterator[str]:
+        """See the specification."""
+        from tukit_sysext.requirements.shadowing import downgrades
+
+        return downgrades(contents, ground)
+
+    @hookimpl
+    def tukit_sysext_warns(self, contents: Contents, ground: Ground) -> Iterator[str]:
+        """See the specification."""
+        from tukit_sysext.requirements.labels import missing_labels
+
+        return missing_labels(contents, ground)
 
 
 def _has(requirement: Requirement, ground: Ground) -> str:

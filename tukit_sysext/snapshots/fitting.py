@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Whether an image fits a tree: what the tree is, systemd's rule, and what plugins have against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.rules.matching import Compatibility, Host, check
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.snapshots.entries import Entry, read_entries
+from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
+from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.requirements.requirement import Requirement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeFacts:
+    """The tree: its root, what system it is, and the entries of its /etc/extensions.
+
+    ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
+    version is not known.
+    """
+
+    path: Path
+    release: ReleaseData | None
+    architecture: str
+    systemd: SystemdVersion | None
+    entries: tuple[Entry, ...] = ()
+    unusable: str = ""
+
+    @property
+    def host(self) -> Host:
+        """The system to which images are compared; one without os-release says nothing of itself."""
+        return Host(release=self.release or ReleaseData(), architecture=self.architecture, systemd=self.systemd)
+
+
+def tree_facts(tree: Tree) -> TreeFacts:
+    """What a tree is and has. Never raises: what cannot be read is said in the facts."""
+    try:
+        release, unusable = read_release(tree), ""
+    except UnknownState as error:
+        release, unusable = None, str(error)
+    entries: tuple[Entry, ...] = ()
+    try:
+        entries = read_entries(tree)
+    except (UnknownState, OutsideTree) as error:
+        unusable = str(error)
+    return TreeFacts(
+        path=tree.path,
+        release=release,
+        architecture=machine_architecture(),
+        systemd=systemd_version(tree),
+        entries=entries,
+        unusable=unusable,
+    )
+
+
+Objection = Callable[
+    [
+        Mapping[str, str],
+        Mapping[str, str],
+        str,
+        str,
+        "Contents | None",
+        "tuple[Requirement, ...]",
+        "Ground | None",
+    ],
+    str,
+]
+"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
+
+Takes the tree's os-release, the image's extension-release, its name and its version, its contents, what is required for
+it, and the tree as the ground that it would be merged over.
+"""
+
+
+def no_objection(*_: object) -> str:
+    """Nobody checks images beyond systemd's rule."""
+    return ""
+
+
+@lru_cache(maxsize=65536)
+def verdict_of(host: Host, release: ReleaseData) -> Compatibility:
+    """What systemd's rule says; asked once of each release, however often the search looks at all versions (row P5)."""
+    return check(host, release)
+
+
+def judge(
+    tree: TreeFacts,
+    release: ReleaseData,
+    name: str,
+    version: str,
+    objection: Objection,
+    *,
+    contents: Contents | None,
+    required: Sequence[Requirement] = (),
+    ground: Ground | None,
+) -> tuple[Compatibility | None, str]:
+    """What systemd's rule says (None where a tree has no os-release), and why an image must not be used there.
+
+    That is empty where it may be: it fits, and no plugin objects. ``contents`` are the image's, ``required`` is what
+    the configuration requires for it beside what its publisher does; ``ground`` is the tree. None: not known.
+    """
+    if tree.release is None:
+        return None, "the system has no os-release, nothing can be compared with it"
+    verdict = verdict_of(tree.host, release)
+    if not verdict.fits:
+        return verdict, verdict.reason
+    # who checks further can only narrow: what systemd would not merge is not asked for
+    stated = (*required, *(contents.stated if contents is not None else ()))
+    return verdict, objection(tree.release, release, name, version, contents, stated, ground)

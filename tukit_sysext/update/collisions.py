@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Files that two images of one system have under one path, and not the same: which one is seen, and what follows. Pure.
+
+systemd-sysext lays images over each other in the order of their names, compared as versions (UAPI.10), the last on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from tukit_sysext.config.wanted import Attitude, WantedImage
+from tukit_sysext.requirements.shadowing import in_short, overlap
+from tukit_sysext.rules.version import compare
+from tukit_sysext.store.record import Record
+from tukit_sysext.update.facts import Offers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MergedImage:
+    """An image of the store as a system gets it: ``stem`` is its link without ``.raw``.
+
+    ``kept``: it is linked already.
+    """
+
+    wanted: WantedImage
+    stem: str
+    record: Record
+    kept: bool
+
+    @property
+    def shown(self) -> str:
+        """Name and version for people."""
+        return f"{self.wanted.name} {self.record.version}"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it must not collide with another."""
+        return self.wanted.shadow is Attitude.REFUSE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collision:
+    """Two images whose ``paths`` differ, those of ``upper`` are seen."""
+
+    upper: MergedImage
+    lower: MergedImage
+    paths: tuple[str, ...]
+
+    @property
+    def refused(self) -> MergedImage | None:
+        """The one of them that Shadow= refuses: of two that say so what is new before what is linked, then the upper.
+
+        None where neither says so.
+        """
+        refusing = [image for image in (self.upper, self.lower) if image.refuses]
+        return min(refusing, key=lambda image: image.kept, default=None)
+
+    def told_of(self, image: MergedImage) -> str:
+        """What is said of one of them."""
+        paths = in_short(self.paths)
+        what = (
+            f"it hides {paths} of {self.lower.shown}"
+            if image is self.upper
+            else f"{self.upper.shown} hides its {paths}"
+        )
+        return f"{what}, which differs: the last name is on top"
+
+
+def collisions(images: Sequence[MergedImage], offers: Offers) -> Iterator[Collision]:
+    """All that matter to somebody; where neither refuses, and one ignores them, they do not."""
+    for one, other in combinations(images, 2):
+        attitudes = {one.wanted.shadow, other.wanted.shadow}
+        if Attitude.IGNORE in attitudes and Attitude.REFUSE not in attitudes:
+            continue
+        order = (one, other) if compare(one.stem, other.stem) < 0 else (other, one)
+        paths = _differing(*order, offers)
+        if paths:
+            yield Collision(lower=order[0], upper=order[1], paths=paths)
+
+
+def _differing(lower: MergedImage, upper: MergedImage, offers: Offers) -> tuple[str, ...]:
+    if lower.record.contents is None or upper.record.contents is None:
+        return ()
+    found = overlap(lower.record.contents, upper.record.contents)
+    differ = set(found.differ)
+    if found.as_large:
+        differ |= offers.differing(lower.record, upper.record, found.as_large)
+    return tuple(sorted(differ))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How one image would fare in a system, whether anybody offers it or not. Changes nothing, and asks no source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.config.wanted import Attitude, WantedImage
+from tukit_sysext.machine import Machine
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.shadowing import in_short, overlap
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.rules.version import compare
+from tukit_sysext.snapshots.fitting import TreeFacts, judge
+from tukit_sysext.system.system_release import machine_architecture
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.explain import rules_of_release
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.image_look import ImageLook
+from tukit_sysext.update.local import LocalLook
+from tukit_sysext.update.rule import Rule, Side
+
+_RELEASE_ALONE = "what it hides, requires and needs there is not known: an os-release tells of systemd's rule alone"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Faring:
+    """An image in one system: every rule, and what is not known of others.
+
+    ``fits`` is None where nobody knows; what it only lacks keeps no image out.
+    """
+
+    system: TreeFacts
+    fits: bool | None
+    reason: str
+    rules: tuple[Rule, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def is_known_in_part(self) -> bool:
+        """Whether more might speak against it."""
+        return bool(self.unknown) or any(
+            rule.fits is None for rule in self.rules if rule.rule in (Side.REQUIRED, Side.STATED, Side.NEEDS)
+        )
+
+    @property
+    def lacks(self) -> int:
+        """How many of its needs are not met there, that count."""
+        return sum(rule.rule == Side.NEEDS and rule.fits is False for rule in self.rules)
+
+
+def fare_in_tree(machine: Machine, path: Path, image: ImageLook, plugins: AllPlugins, *, scratch: Path) -> Faring:
+    """How an image would fare in the system of a tree; ``scratch`` is a directory that we may write.
+
+    Raises UnknownState.
+    """
+    with Tree(path) as tree:
+        look = LocalLook(replace(machine, read_only=True), tree, scratch=scratch)
+        facts = look.with_store(look.facts(objection=plugins.objection, plugins=plugins))
+        return _fare(facts, image)
+
+
+def fare_with_release(path: Path, release: ReleaseData, image: ImageLook) -> Faring:
+    """How an image would fare on a machine like this one with another os-release, as far as that tells."""
+    tree = TreeFacts(path=path, release=release, architecture=machine_architecture(), systemd=None)
+    return replace(_fare(Facts(tree=tree, wanted={}), image), unknown=(_RELEASE_ALONE,))
+
+
+def _fare(facts: Facts, image: ImageLook) -> Faring:
+    tree, contents = facts.tree, image.contents
+    if image.release is None:
+        return Faring(system=tree, fits=None, reason="what the image says of itself is not known")
+    wanted = facts.wanted.get(image.name)
+    verdict, against = judge(
+        tree,
+        image.release,
+        image.name,
+        image.version,
+        facts.objection,
+        contents=contents,
+        required=wanted.requires if wanted is not None else (),
+        ground=facts.ground,
+    )
+    if verdict is None:
+        return Faring(system=tree, fits=None, reason=tree.unusable or against)
+    objection = against if verdict.fits else ""
+    rules = tuple(rules_of_release(facts, image.name, image.version, verdict, contents, objection))
+    if verdict.fits:
+        rules += tuple(_collisions(facts, image))
+    refused = next((rule for rule in rules if rule.rule == Side.SHADOW and rule.fits is False), None)
+    return Faring(
+        system=tree,
+        fits=not against and refused is None,
+        reason=against or (f"{refused.image} ({refused.system})" if refused is not None else verdict.reason),
+        rules=rules,
+        unknown=tuple(_unknown(facts, contents)) if verdict.fits else (),
+    )
+
+
+def _collisions(facts: Facts, image: ImageLook) -> Iterator[Rule]:
+    """Files that linked images have otherwise; what is as large in both is compared where the store has both."""
+    wanted = facts.wanted.get(image.name) or WantedImage(name=image.name, origin="")
+    for entry in facts.tree.entries:
+        stored = facts.stored.get(entry.image) if entry.image is not None else None
+        record = stored.record if stored is not None else None
+        if image.contents is None or record is None or record.contents is None or record.name == image.name:
+            continue
+        other = facts.wanted.get(record.name) or WantedImage(name=record.name, origin="")
+        attitudes = {wanted.shadow, other.shadow}
+        refused = Attitude.REFUSE in attitudes
+        found = overlap(image.contents, record.contents)
+        paths = set(found.differ)
+        if image.record is not None and facts.offers is not None and found.as_large:
+            paths |= facts.offers.differing(image.record, record, found.as_large)
+        if paths and (refused or Attitude.IGNORE not in attitudes):
+            above = compare(image.merge_name or image.name, entry.stem) > 0
+            yield Rule(
+                rule=Side.SHADOW,
+                fits=not refused,
+                system=f"{record.name} {record.version} has it otherwise, and is {'below' if above else 'on top'}",
+                image=in_short(sorted(paths)),
+            )
+
+
+def _unknown(facts: Facts, contents: Contents | None) -> Sequence[str]:
+    """What could not be looked at, beyond what rules say themselves."""
+    if facts.ground is None:
+        return ("the system could not be looked at",)
+    if contents is None:
+        return ("what it has and needs is not known",)
+    if contents.files is None:
+        return ("which files it has is not known, so that it may hide a part of the system",)
+    return ()
