@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -25,7 +24,6 @@ def run() -> NoReturn:
     make_whole()
     make_our_own()
     outputs()
-    gc.set_threshold(100_000)  # as it ends before there is anything worth collecting
     os.umask(0o022)
     os.chdir("/")
     logging.basicConfig(level=logging.ERROR, format="tukit-sysext: %(message)s", stream=sys.stderr)

@@ -42,7 +42,7 @@ for _ in range(runs):
 print(json.dumps(found))
 """
 
-_GUARD = ["/usr/bin/python3", "-IB", "-c", "from tukit_sysext.boot import run; run()"]
+_GUARD = ["/usr/bin/python3", "-IB", "-c", "import gc; gc.disable(); from tukit_sysext.boot import run; run()"]
 _QUIET = str(Layout().quiet)
 _PYTHON = ["/usr/bin/python3", "-Ic", "pass"]
 _BEGIN, _END = "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"

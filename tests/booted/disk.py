@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.lab import Flavour, Lab, base
 from tests.lab.distribution import Distribution
@@ -70,15 +71,23 @@ def build_ours(folder: Path, suite: str = base.SUITE, *, top: Path = TOP) -> Pat
     return build_rpm(folder, top=top, macros=macros, python=base.python_of_labs(suite))
 
 
-def install(image: Path, flavour: Flavour, packages: Sequence[Path]) -> int:
-    """The descriptor of a disk like this one with packages installed."""
-    files = {package: f"/var/cache/{package.name}" for package in packages}
-    with Lab.start(flavour, image=image, install=files) as lab:
+def install(
+    image: Path, flavour: Flavour, packages: Sequence[Path], *, files: Mapping[Path, str] = MappingProxyType({}),
+    prepare: Callable[[Lab], object] = lambda _: None,
+) -> int:  # fmt: skip
+    """The descriptor of a disk like this one with packages installed.
+
+    :param files: more files, with their places on the disk
+    :param prepare: is called with it as a lab, when they are installed
+    """
+    rpms = {package: f"/var/cache/{package.name}" for package in packages}
+    with Lab.start(flavour, image=image, install={**rpms, **files}) as lab:
         offline = {"SYSTEMD_OFFLINE": "1"}  # what systemctl finds by itself in the chroot of an image build
         with lab.unlocked():
-            for file in files.values():
+            for file in rpms.values():
                 lab.run(["rpm", "--upgrade", "--nodeps", file], env=offline)
         ours = ["tukit-sysext.target"] if lab.path("/usr/bin/tukit-sysext").exists() else []
         lab.run(["systemctl", "enable", "systemd-sysext.service", *ours], env=offline)
         lab.path("/var/log/journal").mkdir()
+        prepare(lab)
         return lab.end()

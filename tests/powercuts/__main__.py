@@ -15,14 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from tests.lab import LabError
+from tests.lab import Flavour, LabError
 from tests.powercuts import judging
 from tests.powercuts.blocklog import Entry, read_entries
 from tests.powercuts.cuts import Cut, choose, flushed, survivors
 from tests.powercuts.recording import Recording, record
 from tests.powercuts.survivor import Replay, Survivor
 from tests.rpm import TOP
-from tests.virtual.disk import FLAVOUR
 
 _UNITS = ("tukit-sysext-boot.service", "tukit-sysext-merge.service", "systemd-sysext.service")
 
@@ -34,14 +33,16 @@ def main() -> int:
         folder = Path(arguments.recording)
         if not folder.exists():
             folder.mkdir(parents=True)
-            record(folder, top=arguments.project)
+            record(folder, flavour=Flavour(arguments.layout), top=arguments.project)
         return _judge(Recording.load(folder), arguments)
     with tempfile.TemporaryDirectory(prefix="tukit-powercuts-", dir="/dev/shm") as name:
-        return _judge(record(Path(name), top=arguments.project), arguments)
+        return _judge(record(Path(name), flavour=Flavour(arguments.layout), top=arguments.project), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.powercuts", description="Power cuts of a virtual machine.")
+    layouts = [flavour.value for flavour in Flavour]
+    parser.add_argument("--layout", choices=layouts, default="tumbleweed", help="of the disk (default: %(default)s)")
     parser.add_argument("--points", type=int, default=100, help="so many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another choice of points and writes")
     parser.add_argument("--point", type=int, action="append", help="only this one of them, by its number")
@@ -87,7 +88,7 @@ def _wrong(
     replay.advance(entries, since)
     disk = replay.with_more(survivors(entries, since, cut, random))
     try:
-        machine = Survivor.of(disk, flavour=FLAVOUR)
+        machine = Survivor.of(disk, flavour=recording.flavour)
     except BaseException:
         os.close(disk)
         raise

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 from tests.booted import disk
-from tests.lab import Lab
+from tests.lab import Flavour, Lab
 from tests.lab.disk import copy_sparse
 from tests.lab.images import MARKS
 from tests.on_lab.site import IMAGES, NEW, OLD, Site
@@ -52,6 +52,7 @@ class Recording:
     """A run, in a folder."""
 
     folder: Path
+    flavour: Flavour
     published: Mapping[str, str]
     """The hashes of images by their files."""
     steps: Sequence[Step]
@@ -69,7 +70,11 @@ class Recording:
 
     def save(self) -> None:
         """So that load() finds it."""
-        document = {"published": self.published, "steps": [asdict(step) for step in self.steps]}
+        document = {
+            "flavour": self.flavour.value,
+            "published": self.published,
+            "steps": [asdict(step) for step in self.steps],
+        }
         (self.folder / "run.json").write_text(json.dumps(document, indent=1))
 
     @classmethod
@@ -77,14 +82,15 @@ class Recording:
         """A run that was recorded before."""
         document = json.loads((folder / "run.json").read_text())
         steps = [Step(**{**step, "holding": Holding.of(step["holding"])}) for step in document["steps"]]
-        return cls(folder=folder, published=document["published"], steps=steps)
+        flavour = Flavour(document["flavour"])
+        return cls(folder=folder, flavour=flavour, published=document["published"], steps=steps)
 
 
-def record(folder: Path, *, top: Path = TOP) -> Recording:
-    """Record a run, of the project in `top`, into an empty folder."""
+def record(folder: Path, *, flavour: Flavour, top: Path = TOP) -> Recording:
+    """Record a run, of the project in `top` on a system of this layout, into an empty folder."""
     base = virtual_base()
     (folder / "packages").mkdir()
-    published = _make_disk(base, disk.build_ours(folder / "packages", top=top), folder / "disk")
+    published = _make_disk(base, flavour, disk.build_ours(folder / "packages", top=top), folder / "disk")
     disk_file, log = folder / "running", folder / "log"
     with open(disk_file, "xb") as target:
         copy_sparse(folder / "disk", target.fileno())
@@ -92,7 +98,7 @@ def record(folder: Path, *, top: Path = TOP) -> Recording:
     steps: list[Step] = []
     with VirtualMachine(base, logged_drive(disk_file, log)) as machine:
         machine.until("systemctl is-system-running | grep -E 'running|degraded'", seconds=900)
-        for what, script in {"boot": "sync", **_script()}.items():
+        for what, script in {"boot": "sync", **_script(flavour)}.items():
             machine.run(["sh", "-euc", script], timeout=900)
             machine.until(_SETTLED)
             seen = machine.run(["python3", "-I", _LOOK_AT, "/"]).stdout
@@ -107,13 +113,13 @@ def record(folder: Path, *, top: Path = TOP) -> Recording:
             print(f"{what}: {steps[-1].size >> 20} MiB of the log", flush=True)
     disk_file.unlink()
     shutil.rmtree(folder / "packages")
-    recording = Recording(folder=folder, published=published, steps=steps)
+    recording = Recording(folder=folder, flavour=flavour, published=published, steps=steps)
     recording.save()
     return recording
 
 
-def _script() -> dict[str, str]:
-    release = f"/var/cache/opensuse-tumbleweed-{NEW['VERSION_ID']}.rpm"
+def _script(flavour: Flavour) -> dict[str, str]:
+    release = f"/var/cache/opensuse-{flavour.value}-{NEW['VERSION_ID']}.rpm"
     return {
         "install of two": "tukit-sysext install debug strace",
         "snapper create": "snapper create --description made",
@@ -128,14 +134,15 @@ def _script() -> dict[str, str]:
     }
 
 
-def _make_disk(base: Base, package: Path, target: Path) -> dict[str, str]:
+def _make_disk(base: Base, flavour: Flavour, package: Path, target: Path) -> dict[str, str]:
     """A disk with our package, one image, and what the run needs; gives the hashes of what is published."""
     published: dict[str, str] = {}
 
     def prepare(lab: Lab) -> None:
         published.update(_publish(Site(lab=lab).prepare()))
 
-    kept = prepared(base, package.parent, prepare, ours=package, files={_TOP / "look.py": _LOOK_AT})
+    files = {_TOP / "look.py": _LOOK_AT}
+    kept = prepared(base, package.parent, prepare, flavour=flavour, ours=package, files=files)
     try:
         with open(target, "xb") as file:
             copy_sparse(Path(f"/proc/self/fd/{kept}"), file.fileno())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.leaving import SYNCS
+from tests.lab import Flavour
 from tests.rpm import INPUTS, TOP
 from tests.virtual.machine import QEMU
 
@@ -22,8 +23,9 @@ def cut(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=TOP, check=False, capture_output=True, text=True)
 
 
-def test_nothing_is_lost() -> None:
-    done = cut("--points", "40")
+@pytest.mark.parametrize("layout", [flavour.value for flavour in Flavour])
+def test_nothing_is_lost(layout: str) -> None:
+    done = cut("--layout", layout, "--points", "40")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -19,6 +19,7 @@ PACKAGES = (
     "systemd-sysv",
     "udev",
 )
+_LAYOUTS = tuple(flavour.value for flavour in Flavour)
 _INSTALL = """\
 set -eu
 cd "$1"
@@ -44,21 +45,33 @@ rm etc/resolv.conf
 
 @dataclass(frozen=True, kw_only=True)
 class Base:
-    """A disk to copy, and what boots it."""
+    """Disks to copy, and what boots them."""
 
-    disk: Path
-    kernel: Path
-    initrd: Path
+    folder: Path
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel."""
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """What the kernel starts with."""
+        return self.folder / "initrd"
+
+    def disk_of(self, flavour: Flavour) -> Path:
+        """The disk that has this layout."""
+        return self.folder / f"disk-{flavour.value}"
 
 
 def virtual_base(suite: str = base.SUITE) -> Base:
     """The base of virtual machines, built first where it is missing (some minutes, with the network)."""
-    folder = base.CACHE / f"virtual-{base.key_of(base.root_key(suite), PACKAGES, _INSTALL)}"
+    folder = base.CACHE / f"virtual-{base.key_of(base.root_key(suite), PACKAGES, _INSTALL, *_LAYOUTS)}"
     if not folder.exists():
         with base.building_alone():
             if not folder.exists():
                 _build(base.root_of(suite), folder)
-    return Base(disk=folder / "disk", kernel=folder / "vmlinuz", initrd=folder / "initrd")
+    return Base(folder=folder)
 
 
 def _build(lab: Path, folder: Path) -> None:
@@ -71,6 +84,7 @@ def _build(lab: Path, folder: Path) -> None:
     for name in ("vmlinuz", "initrd"):
         (file,) = (root / "boot").glob(f"{name}*-cloud-amd64")
         file.rename(partial / name)
-    base.build_disk(root, Flavour.TUMBLEWEED.value, partial / "disk")
+    for layout in _LAYOUTS:
+        base.build_disk(root, layout, partial / f"disk-{layout}")
     shutil.rmtree(root)
     partial.rename(folder)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -51,26 +50,24 @@ chcon system_u:object_r:default_t:s0 /.snapshots /.snapshots/1 /.snapshots/1/inf
 
 
 def prepared(
-    base: Base, packages: Path, prepare: Callable[[Lab], object], *, ours: Path | None = None,
-    files: Mapping[Path, str] = MappingProxyType({}),
+    base: Base, packages: Path, prepare: Callable[[Lab], object], *, flavour: Flavour = FLAVOUR,
+    ours: Path | None = None, files: Mapping[Path, str] = MappingProxyType({}),
 ) -> int:  # fmt: skip
     """The descriptor of a disk for a machine of qemu that has our package and the agent, prepared as a lab.
 
     :param packages: a folder in which packages are built
+    :param flavour: whose layout the disk has
     :param ours: our package, where it is not to be built from this project
     :param files: more files, with their places on the disk
     """
     rpms = [Distribution.of().build_rpm(packages), ours or disk.build_ours(packages)]
-    installed = disk.install(base.disk, FLAVOUR, rpms)
-    try:
-        image = Path(f"/proc/self/fd/{installed}")
-        with Lab.start(FLAVOUR, image=image, install={AGENT: AGENT_AT, **files}) as lab:
-            lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
-            lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
-            prepare(lab)
-            return lab.end()
-    finally:
-        os.close(installed)
+
+    def with_agent(lab: Lab) -> None:
+        lab.path("/etc/systemd/system/agent.service").write_text(_UNIT)
+        lab.run(["systemctl", "enable", "agent.service"], env={"SYSTEMD_OFFLINE": "1"})
+        prepare(lab)
+
+    return disk.install(base.disk_of(flavour), flavour, rpms, files={AGENT: AGENT_AT, **files}, prepare=with_agent)
 
 
 def labelled(base: Base, packages: Path) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 
-from tukit_sysext.formats.time_span import SECOND, microseconds
 from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import check_component
 
@@ -21,6 +20,8 @@ def time_span(text: str) -> int:
 
     A part of a second counts as a whole one.
     """
+    from tukit_sysext.formats.time_span import SECOND, microseconds
+
     span = microseconds(text)
     seconds = _CENTURY if span is None else -(-span // SECOND)
     if seconds > _CENTURY:
