@@ -16,5 +16,5 @@ pytestmark = [pytest.mark.tool("rpmbuild", "checkbashisms"), pytest.mark.rpm, py
 def test_a_fault_is_told(tmp_path: Path) -> None:
     spec = tmp_path / "tukit-sysext.spec"
     spec.write_text((TOP / SPEC).read_text().replace("\n%build\n", "\n"))
-    complaints, said = lint(spec, [])
-    assert (complaints, "no-%build-section" in said) == (1, True), said
+    complaints, said = lint(spec, [])  # filters that packages need are unused then, which it says too
+    assert complaints and "W: no-%build-section" in said, said

@@ -199,7 +199,7 @@ def test_it_is_written_only_when_something_changed(two_systems: PlainMachine) ->
     assert os.stat(two_systems.root / FILE).st_ino != before.st_ino, "readers see one file or the other"
 
 
-LOOKING = "check config diff doctor history list plugins snapshots status why why-not"
+LOOKING = "check config diff doctor history inspect list plugins snapshots status why why-not"
 
 
 def test_which_commands_are_followed_by_it() -> None:
@@ -212,6 +212,7 @@ def _marked(words: str) -> bool:
     """Whether a command is one that the metrics follow."""
     needs = {
         "why": ["gdb"],
+        "inspect": ["gdb"],
         "why-not": ["gdb"],
         "diff": ["1", "2"],
         "install": ["gdb"],
