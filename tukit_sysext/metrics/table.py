@@ -30,7 +30,7 @@ METRICS: Mapping[str, MetricKind] = {
     "update_images_missed": MetricKind("Required images that an update came without."),
     "image_missed_since_timestamp_seconds": MetricKind("Since when updates come without a required image.", ("image",)),
     "next_update_refused": MetricKind(
-        "Whether the next update would be refused, by what is known without asking a source."
+        "Whether the next update would be refused; no source is asked for it."
     ),
     "preflight_refused": MetricKind("Whether what the repositories offer would be refused, by the last preflight."),
     "preflight_timestamp_seconds": MetricKind("When that preflight was."),
