@@ -29,9 +29,7 @@ METRICS: Mapping[str, MetricKind] = {
     "image_refuses_since_timestamp_seconds": MetricKind("Since when an image refuses updates.", ("image",)),
     "update_images_missed": MetricKind("Required images that an update came without."),
     "image_missed_since_timestamp_seconds": MetricKind("Since when updates come without a required image.", ("image",)),
-    "next_update_refused": MetricKind(
-        "Whether the next update would be refused, by what is known without asking a source."
-    ),
+    "next_update_refused": MetricKind("Whether the next update would be refused; no source is asked for it."),
     "preflight_refused": MetricKind("Whether what the repositories offer would be refused, by the last preflight."),
     "preflight_timestamp_seconds": MetricKind("When that preflight was."),
     "last_success_timestamp_seconds": MetricKind("When a transaction was last finalized."),
