@@ -39,7 +39,7 @@ PACKAGES = (
     "erofs-utils",
     "fdisk",
     "gpgv",
-    "libzypp-bin",
+    "libzypp-bin",  # brings gpg, with which tests publish too
     "libzypp-config",
     "python3",
     "python3-btrfsutil",

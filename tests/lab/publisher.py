@@ -16,7 +16,6 @@ from tests.lab import base
 from tests.lab.errors import LabError
 
 _PACKAGES = ("gpg", "gpg-agent", "mkosi")
-_OF_GPG = ("gpg", "gpg-agent", "gpgconf", "libassuan9", "libksba8", "libnpth0t64")
 _ENTER = """
 set -e
 root=$1
@@ -84,16 +83,3 @@ def inside(
     if done.returncode != 0:
         raise LabError(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     return done.stdout
-
-
-def gpg_tree(folder: Path) -> Path:
-    """The files of gpg, to be laid over the root of a lab; ``folder`` is where."""
-    root = publisher_root()
-    for name in inside(root, ["dpkg", "-L", *_OF_GPG]).splitlines():
-        source = root / name.lstrip("/")
-        if not source.is_dir() and source.exists() and "/share/doc/" not in name:
-            # /usr is merged there, which packages need not know
-            target = folder / name.lstrip("/").replace("lib/", "usr/lib/", not name.startswith("/usr/"))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
-    return folder

@@ -10,15 +10,15 @@ import pytest
 
 from tests.conftest import StartLab
 from tests.lab import Flavour
-from tests.lab.publisher import gpg_tree, inside, publisher_root
+from tests.lab.publisher import inside, publisher_root
 from tests.lab.readme import TOP, commands
 from tests.on_lab.site import Site
 
 
 @pytest.fixture
-def newcomer(start_lab: StartLab, our_tree: Path, tmp_path: Path) -> Site:
-    """A machine with tukit-sysext, gpg and our examples, and nothing configured."""
-    lab = start_lab(Flavour.MICROOS, install={our_tree: "/", gpg_tree(tmp_path / "gpg"): "/"})
+def newcomer(start_lab: StartLab, our_tree: Path) -> Site:
+    """A machine with tukit-sysext and our examples, and nothing configured."""
+    lab = start_lab(Flavour.MICROOS, install={our_tree: "/"})
     lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
     lab.run(["mount", "-t", "tmpfs", "tmpfs", "/srv"])  # a subvolume of its own on MicroOS
     shutil.copytree(TOP / "spec/examples", lab.path("/root/project") / "spec/examples")
