@@ -34,6 +34,7 @@ def test_between_an_update_and_the_reboot(site: Site) -> None:
     site.want("debug")
     site.lab.tukit("execute", "true", check=True)
     site.lab.reboot()
+    assert numbers_with_marks(site) == numbers_of_snapper(site)
     before = listing(site.lab.path("/var/lib")), listing(site.lab.path("/var/cache"))
     listed = json.loads(site.lab.run([*USER, "tukit-sysext", "list", "--json"]).stdout)["images"]
     assert [(row["name"], row["installed"], row["newest"], row["update"]) for row in listed] == [
@@ -57,7 +58,22 @@ def test_between_an_update_and_the_reboot(site: Site) -> None:
     assert rows[0][-1] == "debug"
     user_is_told(site)
     marks = {row[0]: row[-1] for row in rows if row and row[0][:1].isdigit()}
-    assert marks[f"{site.lab.running}-"] == "+1.0" and marks[f"{site.default()}*"] == ">1.2"
+    assert marks[f"{site.lab.running}-"] == "+1.0" and marks[f"{site.default()}+"] == ">1.2"
+    assert marks.keys() == numbers_with_marks(site) == numbers_of_snapper(site)
+    site.command("purge")
+    assert "!" not in site.command("snapshots").stdout, "without a record an image is not damaged"
+
+
+def numbers_with_marks(site: Site) -> set[str]:
+    """Those of `tukit-sysext snapshots`."""
+    lines = site.command("snapshots").stdout.splitlines()
+    return {line.split()[0] for line in lines if line[:1].isdigit()}
+
+
+def numbers_of_snapper(site: Site) -> set[str]:
+    """Those of `snapper list`, whose marks are in the same column: running, boots next, both."""
+    lines = site.lab.run(["snapper", "--no-dbus", "list", "--columns", "number"]).stdout.splitlines()
+    return {line.strip() for line in lines if line.strip()[:1].isdigit()} - {"0"}
 
 
 def user_is_told(site: Site) -> None:

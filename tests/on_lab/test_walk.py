@@ -30,7 +30,7 @@ SAYS = {
     "between the update and the reboot": ["(running)", "(boots next)", "left out: nothing published fits"],
     "what the reboot brings": ["15.1    15.2  changed", "1.31.5  -     went"],
     "why one is not there": ["SYSEXT_LEVEL", "glibc-2.43", "glibc-2.42"],
-    "all snapshots": [">15.2", ">6.12", "* boots next, - running"],
+    "all snapshots": [">15.2", ">6.12", "* running and boots next"],
     "after the rollback": ["gdb     15.1     required  whole"],
     "what keeps an image": ["gdb-15.2.x86-64.raw:"],
     "what a collection would do": ["0 would be deleted"],

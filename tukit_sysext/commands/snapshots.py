@@ -32,7 +32,10 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import GAP, Tone, Toned
 
 _MOST_BLOCKS = 3
-_NUMBER_MARKS = {"*": "boots next", "-": "running", "o": "open transaction"}
+_NUMBER_MARKS = {"*": "running and boots next", "+": "boots next", "-": "running", "o": "open transaction"}
+"""The first three as in ``snapper list``."""
+_SOUND = (Condition.WHOLE, Condition.UNRECORDED)
+"""Conditions of a file that is there and usable; one without a record, as after ``purge``, is."""
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -141,7 +144,7 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
     if any(cell.strip() == UNKNOWN.strip() for cell in cells):
         signs.append(f"{UNKNOWN.strip()} not known")
     if any(NOT_WHOLE in cell for cell in (*cells, *same.values())):
-        signs.append(f"{NOT_WHOLE} not whole, or missing")
+        signs.append(f"{NOT_WHOLE} damaged or missing")
     if any(name.startswith("(") for line in lines for name in line.has or ()):
         signs.append("(...) not ours")
     if signs:
@@ -159,7 +162,7 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
             versions[f"({name})"] = str(entry.kind)
             continue
         stored = look(entry.image)
-        version = stored.shown + ("" if stored.condition is Condition.WHOLE else NOT_WHOLE)
+        version = stored.shown + ("" if stored.condition in _SOUND else NOT_WHOLE)
         versions[name] = f"{versions[name]}{BETWEEN}{version}" if name in versions else version
     return versions
 
@@ -171,9 +174,9 @@ def _name(entry: Entry, look: Look) -> str:
 
 
 def mark(snapshot: Snapshot) -> str:
-    """The number with marks: boots next, running, open."""
-    marks = ("*" if snapshot.default else "", "-" if snapshot.running else "", "o" if snapshot.open else "")
-    text = f"{snapshot.number}{''.join(marks)}"
+    """The number with snapper's marks, and with one of ours for an open transaction."""
+    in_use = {(True, True): "*", (True, False): "+", (False, True): "-"}.get((snapshot.default, snapshot.running), "")
+    text = f"{snapshot.number}{in_use}{'o' if snapshot.open else ''}"
     return Toned(text, Tone.STRONG) if snapshot.default or snapshot.running else text
 
 
@@ -197,7 +200,7 @@ _WENT = "-"
 UNKNOWN = " ?"
 
 
-MARKS = {"+": "came", ">": "newer than before", "<": "older than before", "-": "went"}
+MARKS = {"+": "added", ">": "newer than before", "<": "older than before", "-": "removed"}
 """The first character of a cell; a blank where nothing changed, so that versions stand below each other."""
 
 
@@ -206,7 +209,7 @@ BETWEEN = ","
 
 
 NOT_WHOLE = "!"
-"""The last character of a version whose file is not whole."""
+"""The last character of a version whose file is damaged or missing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

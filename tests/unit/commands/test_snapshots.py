@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,15 @@ def test_changes_are_marked(four_snapshots: PlainMachine, capsys: pytest.Capture
     assert cli.main(["snapshots"], machine=four_snapshots.machine) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["#", "Date", "System", "gdb", "same", "vim"]
-    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4*"]
+    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3-", "4+"]
     assert [line.split()[4:] for line in lines[1:5]] == [
         ["1.9", "1", "."],
         [">1.10", "1", "+9"],
         ["<1.9", "1", "-"],
         ["1.9", "1", "."],
     ]
-    assert "* boots next, - running" in lines[6]
-    assert lines[7] == "Images: + came, > newer than before, < older than before, - went"
+    assert lines[6] == "#: + boots next, - running"
+    assert lines[7] == "Images: + added, > newer than before, < older than before, - removed"
 
 
 def test_what_is_missing_not_ours_or_not_known(
@@ -52,9 +53,9 @@ def test_what_is_missing_not_ours_or_not_known(
     cli.main(["snapshots"], machine=four_snapshots.machine)
     told = capsys.readouterr()
     rows = {line.split()[0]: line for line in told.out.splitlines()[1:6]}
-    assert ">1.10!" in rows["2"] and "+link" in rows["4*"] and "?" in rows["5"]
+    assert ">1.10!" in rows["2"] and "+link" in rows["4+"] and "?" in rows["5"]
     assert "(by-hand.raw)" in told.out.splitlines()[0]
-    assert "! not whole, or missing, (...) not ours" in told.out
+    assert "! damaged or missing, (...) not ours" in told.out
     assert "snapshot 5" in told.err
 
 
@@ -65,7 +66,26 @@ def test_what_could_not_be_read_has_nothing_in_common(four_snapshots: PlainMachi
     assert "In all of them" not in plain(screen)
     assert lines[0].split()[3:] == ["gdb", "same", "vim"]
     assert lines[5].split()[-3:] == ["?", "?", "?"]
-    assert "? not known" in plain(screen)
+    assert "? not known" in " ".join(plain(screen).split())
+
+
+def test_what_runs_and_boots_next_has_one_mark(
+    four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    four_snapshots.boot(4)
+    cli.main(["snapshots"], machine=four_snapshots.machine)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["1", "2", "3", "4*"]
+    assert lines[6] == "#: * running and boots next"
+
+
+def test_an_image_without_a_record_is_not_damaged(
+    four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `purge`."""
+    shutil.rmtree(four_snapshots.layout.records)
+    cli.main(["snapshots"], machine=four_snapshots.machine)
+    assert "!" not in capsys.readouterr().out
 
 
 def test_a_second_link_is_no_newer_version(four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
