@@ -297,26 +297,14 @@ def test_examples_are_found() -> None:
     assert own <= set(all_lines())
 
 
-def readme_problems(text: str) -> list[str]:
-    """Commands and keys that README's tables miss, or have too many."""
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    named = {
-        tuple(match.split())
-        for row in rows
-        for match in re.findall(r"`tukit-sysext ([a-z-]+(?: (?:add|remove|reset))?)", row)
-    }
-    listed = {words[:1] for words in named}
-    known = {command.words[:1] for command in described.commands()} - {("settle",)}
-    keys = {match for row in rows for match in re.findall(r"`(?:\[\w+\] )?([A-Z]\w+)=", row)}
-    problems = [f"command {word}" for (word,) in sorted(listed ^ known)]
-    return problems + [f"key {name}=" for name in sorted(keys ^ {key.name for key in KEYS})]
+def test_each_command_has_its_place_beside_other_tools() -> None:
+    page = pages.source("tukit-sysext.8").split("\nOTHER TOOLS\n")[1].split("\nTROUBLESHOOTING\n")[0]
+    named = [word for words in re.findall(r"^\*\*([a-z, -]+)\*\*", page, re.M) for word in words.split(", ")]
+    assert sorted(named) == sorted({command.words[0] for command in described.commands()})
 
 
-def test_the_tables_of_readme_are_complete() -> None:
-    text = (TOP / "README.md").read_text()
-    assert readme_problems(text) == []
-    assert readme_problems(text.replace("`tukit-sysext gc", "`tukit-sysext collect")) == [
-        "command collect",
-        "command gc",
-    ]
-    assert readme_problems(text.replace("Grace=", "Grave=")) == ["key Grace=", "key Grave="]
+def test_no_sentence_of_readme_is_too_long() -> None:
+    text = re.sub(r"\n## Hacking\n.*?(?=\n## |$)", "", (TOP / "README.md").read_text(), flags=re.S)
+    prose = re.sub(r"^(?: {4}.*|\|.*|#.*|!.*)$", ".", text, flags=re.M)
+    sentences = re.split(r"[.:;?]\s|\n\n|\n\* ", prose)
+    assert [each for each in sentences if len(each.split()) >= 40] == []
