@@ -197,9 +197,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "B7",
         "status does not say that an image is not merged",
-        "tukit_sysext/commands/status.py",
-        "if self.merged is False else self.state",
-        "if False else self.state",
+        "tukit_sysext/commands/common/tree_status.py",
+        'return "yes" if stem in tree.merged else "no"',
+        'return "yes"',
         f"{_RULE}::test_status_and_doctor",
     ),
     broken(

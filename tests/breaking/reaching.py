@@ -165,9 +165,9 @@ DEFENCES = (
     broken(
         "L17",
         "an image in quarantine is called one that is not linked",
-        "tukit_sysext/commands/status.py",
-        "_QUARANTINED if name in quarantined else _NOT_LINKED",
-        "_NOT_LINKED",
+        "tukit_sysext/commands/common/tree_status.py",
+        "_QUARANTINED if name in quarantined else NOT_LINKED",
+        "NOT_LINKED",
         "tests/unit/commands/test_status.py::test_what_is_in_quarantine_is_called_so",
     ),
     broken(

@@ -19,6 +19,7 @@ from tests.on_lab.site import NEW, OLD, Site, Web
 from tests.terminal import on_terminal
 
 HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
+SYSTEMD_STATUS = ["systemd-sysext", "status", "--json=short"]
 USER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
@@ -60,8 +61,41 @@ def test_between_an_update_and_the_reboot(site: Site) -> None:
     marks = {row[0]: row[-1] for row in rows if row and row[0][:1].isdigit()}
     assert marks[f"{site.lab.running}-"] == "+1.0" and marks[f"{site.default()}+"] == ">1.2"
     assert marks.keys() == numbers_with_marks(site) == numbers_of_snapper(site)
+    merged_is_what_systemd_says(site)
+    another_usr_is_named(site)
     site.command("purge")
     assert "!" not in site.command("snapshots").stdout, "without a record an image is not damaged"
+
+
+def merged_is_what_systemd_says(site: Site) -> None:
+    """A cell is held against `systemd-sysext status`, the version beside it against the link."""
+
+    def cells() -> list[str]:
+        lines = site.command("status").stdout.splitlines()
+        cells = next(line.split() for line in lines if line.split()[:1] == ["debug"])
+        extensions = [row["extensions"] for row in json.loads(site.lab.run(SYSTEMD_STATUS).stdout)]
+        assert (cells[3] != "no") == (["debug"] in extensions)
+        assert site.links()["debug.raw"].startswith(f"debug-{cells[1]}.x86-64")
+        return cells
+
+    assert cells() == ["debug", "1.0", "required", "no", "ok"]
+    site.lab.run(["systemd-sysext", "merge"])
+    assert cells() == ["debug", "1.0", "required", "yes", "ok"]
+    site.publish("debug", "1.0.1", OLD)
+    site.command("update", "debug")
+    assert cells() == ["debug", "1.0.1", "required", "1.0", "ok"]
+    site.command("remove", "debug")
+    assert "merged, but not linked any more: debug" in site.command("status").stdout
+    site.lab.run(["systemd-sysext", "unmerge"])
+    assert "debug" not in site.command("status").stdout
+
+
+def another_usr_is_named(site: Site) -> None:
+    """`transactional-update apply` mounts the /usr of what boots next: what runs is still what snapper says."""
+    site.lab.run(["mount", "--bind", f"/.snapshots/{site.default()}/snapshot/usr", "/usr"])
+    (head, *_) = site.command("status").stdout.splitlines()
+    assert head == f"snapshot {site.lab.running} (running, with /usr of snapshot {site.default()}): openSUSE 20261120"
+    site.lab.run(["umount", "-l", "/usr"])
 
 
 def numbers_with_marks(site: Site) -> set[str]:

@@ -31,10 +31,31 @@ def test_a_second_link_is_named_and_said_to_go(wanted_gdb: PlainMachine, capsys:
     first.with_name("gdb-again.raw").symlink_to(first.readlink())
     rows = [line for line in shown(wanted_gdb, capsys, "status") if line.startswith("gdb ")]
     assert rows == [
-        "gdb 1.0 required linked as gdb-again.raw, has to be gdb.raw",
-        "gdb 1.0 required whole",
+        "gdb 1.0 required unknown wrongly named linked as gdb-again.raw, has to be gdb.raw",
+        "gdb 1.0 required unknown ok",
     ]
     assert "gdb 1.0 1.0 stays; gdb-again.raw to be taken out" in shown(wanted_gdb, capsys, "check")
+
+
+def row_of_gdb(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> str:
+    return next(line for line in shown(site, capsys, "status") if line.startswith("gdb "))
+
+
+def test_an_image_that_does_not_fit_is_not_ok(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert row_of_gdb(wanted_gdb, capsys) == "gdb 1.0 required unknown ok"
+    (wanted_gdb.root / "etc/os-release").write_text("ID=opensuse-microos\nVERSION_ID=2\nSYSEXT_LEVEL=glibc-2.44\n")
+    row = row_of_gdb(wanted_gdb, capsys)
+    assert row == "gdb 1.0 required unknown does not fit SYSEXT_LEVEL is glibc-2.42, the system has glibc-2.44"
+
+
+def test_a_damaged_image_and_one_that_is_gone(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted_gdb.want("gdb", Hold="1.0")
+    assert row_of_gdb(wanted_gdb, capsys) == "gdb 1.0 required unknown ok held at 1.0"
+    (image,) = wanted_gdb.layout.store.glob("gdb-*")
+    image.write_bytes(b"rot")
+    assert "unknown damaged its SHA-256 is " in row_of_gdb(wanted_gdb, capsys)
+    image.unlink()
+    assert row_of_gdb(wanted_gdb, capsys) == "gdb 1.0 required unknown missing not in the store; held at 1.0"
 
 
 def test_a_version_that_nothing_tells_is_null(wanted_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +99,6 @@ def test_what_is_in_quarantine_is_called_so(
     )
     link.unlink()
     lines = shown(wanted_gdb, capsys, "status")
-    assert [line for line in lines if line.startswith("gdb ")] == ["gdb - required in quarantine"]
+    assert [line for line in lines if line.startswith("gdb ")] == ["gdb - required unknown in quarantine"]
     assert f"quarantined: {name}, damaged: rot" in lines
-    assert not [line for line in lines if "tells why" in line]
+    assert not [line for line in lines if "tukit-sysext check" in line]

@@ -161,8 +161,12 @@ def test_status_and_doctor(
     sysext.merged = merged
     waits = merged == frozenset({"strace"})
     assert cli.main(["status"], machine=verify_site.machine) == 0
-    assert ("whole, not merged" in (out := capsys.readouterr().out)) == waits
+    out = capsys.readouterr().out
+    cell = {None: "unknown", frozenset({"gdb"}): "yes"}.get(merged, "no")
+    assert ["Image", "Version", "Policy", "Merged", "State"] in [line.split() for line in out.splitlines()]
+    assert ["gdb", "1", "required", cell, "ok"] in [line.split() for line in out.splitlines()]
     assert ("not merged: merged at the next boot" in out) == waits
+    assert ("merged, but not linked any more: strace" in out) == waits
     assert cli.main(["status", "--json"], machine=verify_site.machine) == 0
     (image,) = json.loads(capsys.readouterr().out)["trees"][0]["images"]
     assert image["merged"] == (None if merged is None else not waits)
