@@ -13,7 +13,7 @@ from tests.benchmarks.worst import LIMITS
 from tests.rpm import TOP
 from tukit_sysext.last_check import PATIENCE
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.update.options import MOST_TRIED
+from tukit_sysext.update.judging import MOST_TRIED
 from tukit_sysext.waits import WAITS, Per, Wait, worst
 
 ELSEWHERE = {
