@@ -76,8 +76,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R31",
         "files of one size are the same",
         _COLLISIONS,
-        "    if found.as_large:\n",
-        "    if False:\n",
+        "    if found.as_large and offers is not None",
+        "    if False",
         f"{_PLAN_TESTS}::test_files_of_one_size_are_compared",
     ),
     broken(

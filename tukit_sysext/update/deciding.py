@@ -46,7 +46,9 @@ def _without_refused_collisions(facts: Facts) -> tuple[Facts, tuple[ImagePlan, .
         merged = [each for image in images if (each := _merged(image)) is not None]
         found = list(collisions((*merged, *_linked_others(facts)), facts.offers)) if facts.offers is not None else []
         refused = {
-            each.refused.record.file_name: each.told_of(each.refused) for each in found if each.refused in merged
+            image.record.file_name: each.told_of(image)
+            for each in found
+            if (image := each.refused) in merged and image.record is not None
         }
         if not refused.keys() - facts.colliding.keys():
             return facts, tuple(_with_collisions(image, found, merged) for image in images)
@@ -66,7 +68,8 @@ def _merged(image: ImagePlan) -> MergedImage | None:
     stored = chosen.stored if chosen is not None and (kept or image.action is Action.LINK) else None
     if stored is None or stored.record is None or image.link is None:
         return None
-    return MergedImage(wanted=image.wanted, stem=image.link.removesuffix(".raw"), record=stored.record, kept=kept)
+    stem = image.link.removesuffix(".raw")
+    return MergedImage.of_record(stored.record, wanted=image.wanted, stem=stem, kept=kept)
 
 
 def _linked_others(facts: Facts) -> Iterator[MergedImage]:
@@ -74,7 +77,7 @@ def _linked_others(facts: Facts) -> Iterator[MergedImage]:
     for name, wanted in facts.others.items():
         for link, stored in facts.links_to(name).items():
             if stored.record is not None and stored.condition is Condition.WHOLE:
-                yield MergedImage(wanted=wanted, stem=link.removesuffix(".raw"), record=stored.record, kept=True)
+                yield MergedImage.of_record(stored.record, wanted=wanted, stem=link.removesuffix(".raw"), kept=True)
 
 
 def _with_collisions(image: ImagePlan, found: Iterable[Collision], planned: Sequence[MergedImage]) -> ImagePlan:
