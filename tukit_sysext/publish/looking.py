@@ -27,7 +27,6 @@ from tukit_sysext.rules.image_names import (
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through
 from tukit_sysext.system.plain_image import plain_image
@@ -143,7 +142,7 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Conten
             content, unknown = _look_into(folder / name, hint, scratch)
         elif content.needs is None and os.geteuid() == 0:  # a former version did not look, or it could not be done
             with plain_image(folder / name, hint.packing, scratch) as descriptor:
-                content, unknown = _with_needs(content, descriptor, scratch)
+                content, unknown = _looked_through(content, descriptor, scratch)
     except (ImageBroken, NoVerdict) as error:
         broken = str(error)
     if content is not None:
@@ -164,23 +163,24 @@ def _look_into(path: Path, hint: ImageName, scratch: Path) -> tuple[Content, str
     """What is inside, and why it is not known what that needs."""
     with plain_image(path, hint.packing, scratch) as descriptor:
         inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
-        labels = count_labels(descriptor, scratch=scratch)
-        content = Content(
-            merge_name=inspection.merge_name,
-            release=inspection.release,
-            labelled=labels.labelled,
-            unlabelled=labels.unlabelled,
-            first_unlabelled=labels.first,
-        )
-        return _with_needs(content, descriptor, scratch)
+        content = Content(merge_name=inspection.merge_name, release=inspection.release)
+        return _looked_through(content, descriptor, scratch)
 
 
-def _with_needs(content: Content, descriptor: int, scratch: Path) -> tuple[Content, str]:
+def _looked_through(content: Content, descriptor: int, scratch: Path) -> tuple[Content, str]:
     try:
         found = look_through(descriptor, scratch=scratch)
     except (NoVerdict, ToolBroken, NoSpace) as error:
         return content, str(error)
-    return replace(content, needs=found.needs, provides=found.provides), ""
+    whole = replace(
+        content,
+        needs=found.needs,
+        provides=found.provides,
+        labelled=found.labelled,
+        unlabelled=found.unlabelled,
+        first_unlabelled=found.first_unlabelled,
+    )
+    return whole, ""
 
 
 def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:

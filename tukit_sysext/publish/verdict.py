@@ -80,7 +80,7 @@ def notes(image: FolderImage, listed: Mapping[str, str]) -> Iterator[str]:
 def label_note(content: Content) -> str:
     """What is wrong with the SELinux labels of an image; empty where all is well."""
     if not content.unlabelled:
-        return ""
+        return "not known" if content.needs is None and not content.labelled else ""
     return (
         f"no SELinux label on {content.first_unlabelled} and {content.unlabelled - 1} more"
         if content.labelled

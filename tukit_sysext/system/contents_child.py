@@ -47,7 +47,9 @@ class Walk:
         self._needs: set[str] = set()
         self._provides: set[str] = set()
         self._refused: list[str] = []
+        self._labelled = 0
         self._unlabelled = 0
+        self._first_unlabelled = ""
 
     def document(self) -> dict[str, Any]:
         folder = self._folder(self._root, HIERARCHIES, 0)
@@ -58,7 +60,9 @@ class Walk:
             "provides": sorted(self._provides),
             "files": folder,
             "refused": self._refused,
+            "labelled": self._labelled,
             "unlabelled": self._unlabelled,
+            "first_unlabelled": self._first_unlabelled,
         }
 
     def _folder(self, path: str, only: tuple[str, ...], depth: int) -> list[Any]:
@@ -95,13 +99,13 @@ class Walk:
             try:
                 head = os.pread(descriptor, _HEAD, 0)
                 if head.startswith(MAGIC):
-                    self._check_label(descriptor)
+                    self._check_label(descriptor, entry.path)
                     found = read_elf(lambda many, at: os.pread(descriptor, many, at), size, entry.name)
                     if found is not None:
                         self._needs |= found.needs
                         self._provides |= found.provides
                 elif script := _SCRIPT.match(head):
-                    self._check_label(descriptor)
+                    self._check_label(descriptor, entry.path)
                     self._needs.add(script[1].decode("ascii"))
             finally:
                 os.close(descriptor)
@@ -112,13 +116,16 @@ class Walk:
         if len(self._needs) + len(self._provides) > _MOST_NEEDS:
             raise TooMuch(f"its files need and provide more than {_MOST_NEEDS} things")
 
-    def _check_label(self, descriptor: int) -> None:
+    def _check_label(self, descriptor: int, path: str) -> None:
         try:
             label = os.getxattr(descriptor, _LABEL)
         except OSError:
             label = b""
-        if not label or any(name in label.split(b":") for name in _NO_LABELS):
-            self._unlabelled += 1
+        if label and not any(name in label.split(b":") for name in _NO_LABELS):
+            self._labelled += 1
+            return
+        self._unlabelled += 1
+        self._first_unlabelled = self._first_unlabelled or os.path.relpath(path, self._root)
 
 
 def main(folder: str) -> int:

@@ -63,7 +63,9 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
             provides=tuple(document["provides"]),
             packed=pack(files),
             refused=tuple(document["refused"]),
+            labelled=int(document["labelled"]),
             unlabelled=int(document["unlabelled"]),
+            first_unlabelled=str(document["first_unlabelled"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise NoVerdict(f"what it needs is not known: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,33 @@ def test_an_image_has_and_needs(kind: ImageKind, tmp_path: Path) -> None:
     assert isinstance(usr := contents.files.entries["usr"], ImageFolder)
     assert isinstance(share := usr.entries["share"], ImageFolder)
     assert share.entries["foo"] == ImageFolder(0o755, {"text": 19})
-    assert contents.unlabelled == 3
+    assert (contents.labelled, contents.unlabelled, contents.first_unlabelled) == (0, 3, "usr/bin/foo")
     assert contents.refused == ()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("label", "counts"),
+    [
+        ("system_u:object_r:bin_t:s0", (1, 1, "usr/bin/without")),
+        ("system_u:object_r:unlabeled_t:s0", (0, 2, "usr/bin/with")),
+    ],
+)
+def test_programs_without_a_label_are_counted(tmp_path: Path, label: str, counts: tuple[int, int, str]) -> None:
+    """What the kernel makes of none where SELinux is on is none."""
+    tree = tmp_path / "tree"
+    for name in ("with", "without"):
+        program(tree / "usr/bin" / name, "#!/bin/sh\n")
+    try:
+        os.setxattr(tree / "usr/bin/with", "security.selinux", label.encode())
+    except OSError as error:
+        pytest.skip(f"no labels can be written here: {error.strerror}")
+    subprocess.run(["mksquashfs", tree, tmp_path / "image.raw", "-quiet", "-no-progress"], check=True)
+
+    contents = look_through(tmp_path / "image.raw", scratch=tmp_path / "scratch")
+
+    assert (contents.labelled, contents.unlabelled, contents.first_unlabelled) == counts
 
 
 @pytest.mark.root
