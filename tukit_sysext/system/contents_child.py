@@ -29,8 +29,6 @@ _MOST_NEEDS = 20_000
 _MOST_OF_NEEDS = 256 * 1024
 _MOST_REFUSED = 20
 _DEEPEST = 64
-NOT_WALKED = 3
-"""Exit status where the image is mounted and cannot be walked."""
 
 
 class TooMuch(Exception):
@@ -128,11 +126,10 @@ class Walk:
         self._first_unlabelled = self._first_unlabelled or os.path.relpath(path, self._root)
 
 
-def main(folder: str) -> int:
-    """Print what the image that is mounted on a folder has and needs."""
+def main(folder: str) -> str:
+    """Print what the image that is mounted on a folder has and needs; why it cannot be walked."""
     try:
         json.dump(Walk(folder).document(), sys.stdout)
     except (TooMuch, OSError, RecursionError) as error:
-        print(error, file=sys.stderr)
-        return NOT_WALKED
-    return 0
+        return str(error)
+    return ""

@@ -15,8 +15,7 @@ from tests.lab.images import ImageKind, make_image
 from tests.trees import Link, make_tree
 from tukit_sysext.errors import NoVerdict
 from tukit_sysext.requirements.contents import Contents, ImageFolder, walk
-from tukit_sysext.system import contents_child
-from tukit_sysext.system import look_through as look_through_module
+from tukit_sysext.system import contents_child, mounted_images
 from tukit_sysext.system.contents_child import TooMuch, Walk
 from tukit_sysext.system.look_through import look_through, look_through_or_say
 
@@ -189,7 +188,7 @@ def test_a_fault_of_what_looks_is_an_error(
 ) -> None:
     """It would look through no other image either."""
     image = make_image(tmp_path, "foo", "1", release={"ID": "x"}, manifest=None)
-    monkeypatch.setattr(look_through_module, "WALK", "raise RuntimeError('not as it was')")
+    monkeypatch.setattr(mounted_images, "CHILD", "raise RuntimeError('not as it was')")
 
     assert look_through_or_say(image, called="foo 1", scratch=tmp_path / "scratch") is None
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
