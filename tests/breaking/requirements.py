@@ -78,8 +78,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R11",
         "a directory of an image shuts others out of the system's",
         _HIDING,
-        "if node.mode & _OTHERS != _OTHERS and",
-        "if False and",
+        "elif node.mode & _OTHERS != _OTHERS and",
+        "elif False and",
         f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
     ),
     broken(

@@ -13,13 +13,14 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.shadowing import in_short
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.fitting import TreeFacts, judge
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.collisions import MergedImage, collisions
 from tukit_sysext.update.explain import rules_of_release
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.image_look import ImageLook
+from tukit_sysext.update.judging import judge_in_tree
 from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.rule import Rule, Side
 
@@ -73,17 +74,7 @@ def _fare(facts: Facts, image: ImageLook) -> Faring:
     tree, contents = facts.tree, image.contents
     if image.release is None:
         return Faring(system=tree, fits=None, reason="what the image says of itself is not known")
-    wanted = facts.wanted.get(image.name)
-    verdict, against = judge(
-        tree,
-        image.release,
-        image.name,
-        image.version,
-        facts.objection,
-        contents=contents,
-        required=wanted.requires if wanted is not None else (),
-        ground=facts.ground,
-    )
+    verdict, against = judge_in_tree(facts, image.name, image.version, image.release, contents)
     if verdict is None:
         return Faring(system=tree, fits=None, reason=tree.unusable or against)
     objection = against if verdict.fits else ""

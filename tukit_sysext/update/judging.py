@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.fitting import judge
 from tukit_sysext.sources.candidate import Description, Standing
@@ -59,21 +60,27 @@ def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
 
 
 def _judge(facts: Facts, option: Option, release: ReleaseData, contents: Contents | None) -> Considered:
-    name = _name(option)
+    verdict, against = judge_in_tree(facts, _name(option), option.version, release, contents)
+    standing = Standing.DOES_NOT_FIT if against else Standing.FITS
+    reason = against or (verdict.reason if verdict is not None else "")
+    return Considered(option=option, standing=standing, reason=reason, verdict=verdict)
+
+
+def judge_in_tree(
+    facts: Facts, name: str, version: str, release: ReleaseData, contents: Contents | None
+) -> tuple[Compatibility | None, str]:
+    """What :func:`judge` says of an image in the tree that the facts are of."""
     wanted = facts.wanted.get(name)
-    verdict, against = judge(
+    return judge(
         facts.tree,
         release,
         name,
-        option.version,
+        version,
         facts.objection,
         contents=contents,
         required=wanted.requires if wanted is not None else (),
         ground=facts.ground,
     )
-    standing = Standing.DOES_NOT_FIT if against else Standing.FITS
-    reason = against or (verdict.reason if verdict is not None else "")
-    return Considered(option=option, standing=standing, reason=reason, verdict=verdict)
 
 
 def _is_for_any_system(facts: Facts, name: str) -> bool:
