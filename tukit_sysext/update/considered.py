@@ -11,8 +11,9 @@ from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.names import handle, shown_version
 from tukit_sysext.rules.prerelease import order
-from tukit_sysext.sources.candidate import Candidate, Standing
+from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
+from tukit_sysext.store.record import Record
 from tukit_sysext.update.facts import Facts
 
 
@@ -120,15 +121,17 @@ newest_first = cmp_to_key(lambda a, b: order(b.version, a.version))  # type: ign
 
 def contents_of(facts: Facts, option: Option) -> Contents | None:
     """What an option has and needs; None where nobody knows."""
-    if option.whole and option.stored is not None and option.stored.record is not None:
-        return option.stored.record.contents
-    known = facts.known.get(option.key)
-    return known.contents if known is not None else None
+    said = _said_of(facts, option)
+    return said.contents if said is not None else None
 
 
 def merge_name(facts: Facts, option: Option) -> str | None:
     """The name under which systemd-sysext accepts the option; None where its content was not looked into."""
-    if option.whole and option.stored is not None and option.stored.record is not None:
-        return option.stored.record.merge_name
-    known = facts.known.get(option.key)
-    return known.merge_name if known is not None else None
+    said = _said_of(facts, option)
+    return said.merge_name if said is not None else None
+
+
+def _said_of(facts: Facts, option: Option) -> Record | Description | None:
+    """What says what is in an option: its record where the store has it whole, else what was found out."""
+    record = option.stored.record if option.stored is not None and option.whole else None
+    return record or facts.known.get(option.key)
