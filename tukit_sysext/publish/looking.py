@@ -18,9 +18,8 @@ from tukit_sysext.publish.memory import Content, Memory
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.image_names import (
     ImageName,
-    calls_itself,
+    agreeing_reading,
     read_image_name,
-    readings,
     unpacked_name,
     unusable,
 )
@@ -120,13 +119,6 @@ def _known(memory: Memory, name: str, sha256: str) -> Content | None:
     return known.content if known is not None and known.sha256 == sha256 else None
 
 
-def agrees(content: Content, reading: ImageName, file_name: str) -> bool:
-    """Whether a client that reads the name of a file so finds in the content what it expects."""
-    by_stem = reading == readings(file_name)[0]
-    called, name, version = content.merge_name, reading.name, reading.version
-    return calls_itself(called, name=name, version=version, file_name=file_name, by_stem=by_stem)
-
-
 def _hash(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -146,7 +138,7 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Conten
     except (ImageBroken, NoVerdict) as error:
         broken = str(error)
     if content is not None:
-        hint = next((reading for reading in readings(name) if agrees(content, reading, name)), hint)
+        hint = agreeing_reading(content.merge_name, name) or hint
     return FolderImage(
         file_name=name,
         hint=hint,
