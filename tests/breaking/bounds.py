@@ -336,7 +336,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P9",
         "what anybody on the way writes excludes a version",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/judging.py",
         "if known.vouched and not (early and",
         "if not (known.early and",
         f"{_U}/update/test_doubted.py::test_no_image_is_frozen",
@@ -344,7 +344,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P9",
         "what a manifest said before the image was done excludes every version",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "if best is None and have is None:",
         "if False:",
         f"{_U}/update/test_doubted.py::test_where_there_is_none_and_nothing_else_fits_its_content_decides",
@@ -352,7 +352,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P9",
         "what a manifest said before the image was done excludes every update",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/judging.py",
         "if known.vouched and not (early and _is_for_any_system(facts, _name(option))):",
         "if known.vouched:",
         f"{_U}/update/test_doubted.py::test_where_one_was_for_any_system_the_next_one_may_be_too",
@@ -360,7 +360,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P9",
         "of what a manifest said before the image was done, contents are fetched without end",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/judging.py",
         "if each.early and facts.tried.get(_name(each.option), 0) < MOST_TRIED)",
         "if each.early)",
         f"{_U}/update/test_doubted.py::test_of_these_too_a_few_are_fetched_in_vain",
@@ -376,7 +376,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P9",
         "contents are fetched in vain without end",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/judging.py",
         "if facts.tried.get(_name(option), 0) >= MOST_TRIED:",
         "if False:",
         f"{_U}/update/test_doubted.py::test_a_few_contents_are_fetched_in_vain_and_where_that_ends_is_said",

@@ -64,7 +64,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M2",
         "content that calls itself otherwise is taken",
-        _OPTIONS,
+        "tukit_sysext/update/another_image.py",
         'other = f"not {wanted.name}" if not same else ""',
         'other = ""',
         f"{_ANOTHER}::test_another_image_is_not_taken_and_that_is_said",
@@ -73,7 +73,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M2",
         "an image is replaced by one that calls itself otherwise",
-        _OPTIONS,
+        "tukit_sysext/update/another_image.py",
         "if linked and len(strangers) == len({record.merge_name for record in linked}):",
         "if False:",
         f"{_ANOTHER}::TestWhatWasLinkedUnderAnotherName::test_it_is_not_replaced_by_what_calls_itself_otherwise",
@@ -81,7 +81,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M2",
         "the stem of a file proves any reading of its name",
-        _OPTIONS,
+        "tukit_sysext/update/another_image.py",
         "option.candidate.reading is not Reading.OTHER",
         "True",
         f"{_ANOTHER}::test_a_stem_proves_nothing_for_another_reading",
@@ -177,7 +177,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M6",
         "a pre-release comes in the place of a release",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "if newer > 0 and is_prerelease(best.option.version) and not takes_prereleases(self._facts, self._wanted):",
         "if False:",
         f"{_TAKEN}::test_a_linked_release_stays",

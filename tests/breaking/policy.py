@@ -50,7 +50,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P0",
         "what is not ours, and serves no more, is replaced",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "        if in_the_way is not None:\n            return self.occupied(in_the_way)\n        best",
         "        best",
         f"{_P}::test_what_is_not_ours_is_never_touched_and_missed_loudly",
@@ -249,7 +249,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P8",
         "what fits is replaced by another source while its own is away",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "        if self._waits_for_its_source(have, best.option):",
         "        if False:",
         f"{_V}::test_the_configuration_lets_another_one_serve_it",
@@ -265,7 +265,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P7",
         "another content under the name has no place",
-        _OPTIONS,
+        "tukit_sysext/update/considered.py",
         "    return there or next((name for name in names if name not in recorded), names[-1])\n",
         "    return candidate.file_name\n",
         f"{_B}::test_the_store_keeps_both",
@@ -274,7 +274,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P7",
         "another content of the version is no update",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "not (self._facts.rebuilt and self._is_rebuilt(have, best.option))",
         "True",
         f"{_B}::test_a_transaction_takes_it",
@@ -290,7 +290,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P7",
         "any source rebuilds an image",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "        return best.candidate.source == record.source and not record.has(best.sha256)\n",
         "        return best.sha256 != record.sha256\n",
         f"{_B}::test_the_content_of_another_source_is_no_update",
@@ -298,7 +298,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P7",
         "a handle has digits enough for one content",
-        _OPTIONS,
+        "tukit_sysext/update/considered.py",
         "    return own, handle(own, sha256), handle(own, sha256, whole=True)\n",
         "    return own, handle(own, sha256)\n",
         f"{_B}::test_a_name_never_has_two_contents",

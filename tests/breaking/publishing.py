@@ -66,7 +66,7 @@ DEFENCES: tuple[Defence, ...] = (
         "R2",
         "an image may call itself otherwise",
         _VERDICT,
-        "if not agrees(image.content, hint, image.file_name):",
+        "if not agrees(called, hint, image.file_name):",
         "if False:",
         f"{_U}/test_verdict.py::test_what_clients_would_not_take",
     ),

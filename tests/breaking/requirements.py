@@ -78,8 +78,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R11",
         "a directory of an image shuts others out of the system's",
         _HIDING,
-        "if node.mode & _OTHERS != _OTHERS and",
-        "if False and",
+        "elif node.mode & _OTHERS != _OTHERS and",
+        "elif False and",
         f"{_HIDING_TESTS}::test_what_hides_a_part_of_the_system",
     ),
     broken(
@@ -117,7 +117,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R13",
         "a version that lacks what the one in use has replaces it",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/held_against.py",
         "    if not missing:\n",
         "    if True:\n",
         f"{_NEEDS_TESTS}::test_a_version_for_the_next_release_does_not_replace_one_that_works",
@@ -126,7 +126,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R13",
         "a pre-release that lacks nothing comes in the place of a release",
-        "tukit_sysext/update/plan.py",
+        "tukit_sysext/update/choice.py",
         "if not (releases_alone and is_prerelease(each.option.version))",
         "if each",
         f"{_NEEDS_TESTS}::test_a_pre_release_that_lacks_nothing_does_not_by_itself",
@@ -175,7 +175,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R51",
         "who sits on the way keeps a version away by what it needs",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/held_against.py",
         "    if _anybody_may_have_described(facts, considered.option):\n",
         "    if False:\n",
         "tests/unit/update/test_described_needs.py::test_nobody_on_the_way_keeps_a_version_away_by_what_it_needs",

@@ -42,7 +42,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R30",
         "Shadow=refuse takes an older package all the same",
-        "tukit_sysext/update/options.py",
+        "tukit_sysext/update/held_against.py",
         '        reason = "; ".join(offers.shadows(wanted.name, option.version, contents))\n',
         '        reason = ""\n',
         f"{_PLAN_TESTS}::test_refuse_takes_another_version",
@@ -51,8 +51,8 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R30",
         "a description for which nobody vouches keeps a version away",
-        "tukit_sysext/update/options.py",
-        "    return _doubted(unfit, early=False) if _anybody_may_have_described(facts, option) else unfit\n",
+        "tukit_sysext/update/held_against.py",
+        "    return doubted(unfit, early=False) if _anybody_may_have_described(facts, option) else unfit\n",
         "    return unfit\n",
         f"{_PLAN_TESTS}::test_a_description_for_which_nobody_vouches_refuses_nothing",
     ),
@@ -76,8 +76,8 @@ DEFENCES: tuple[Defence, ...] = (
         "R31",
         "files of one size are the same",
         _COLLISIONS,
-        "    if found.as_large:\n",
-        "    if False:\n",
+        "    if found.as_large and offers is not None",
+        "    if False",
         f"{_PLAN_TESTS}::test_files_of_one_size_are_compared",
     ),
     broken(
@@ -91,7 +91,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R31",
         "Shadow=refuse has both images collide all the same",
-        _PLAN,
+        "tukit_sysext/update/deciding.py",
         "        if not refused.keys() - facts.colliding.keys():\n",
         "        if True:\n",
         f"{_PLAN_TESTS}::test_the_one_that_refuses_it_is_refused",
@@ -108,7 +108,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R31",
         "what would be refused beside another image keeps the next version from being looked at",
-        _PLAN,
+        "tukit_sysext/update/deciding.py",
         "    facts = replace(facts, colliding=refused_collisions(facts))\n",
         "",
         f"{_PLAN_TESTS}::test_the_next_version_is_described_where_one_is_refused",

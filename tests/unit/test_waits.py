@@ -13,7 +13,7 @@ from tests.benchmarks.worst import LIMITS
 from tests.rpm import TOP
 from tukit_sysext.last_check import PATIENCE
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.update.options import MOST_TRIED
+from tukit_sysext.update.judging import MOST_TRIED
 from tukit_sysext.waits import WAITS, Per, Wait, worst
 
 ELSEWHERE = {
@@ -23,7 +23,6 @@ ELSEWHERE = {
     "doctor/hooks.py:_TIMEOUT": "a command of a person",
     "ledger/readable.py:_PATIENCE": "less than the ledger's own, which is there",
     "system/gpg.py:_TIMEOUT": "a command of a person",
-    "system/image_labels.py:_TIMEOUT": "a command of a person",
     "system/lock.py:_FORMER_PATIENCE": "less than the lock's own, which is there",
     "system/lock.py:_QUEUE_PATIENCE": "commands wait for each other",
     "system/merge.py:_TIMEOUT": "a command of a person, and the boot",

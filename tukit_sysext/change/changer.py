@@ -36,11 +36,12 @@ from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching
 from tukit_sysext.update.options import current
 from tukit_sysext.update.outcome import Change, changes
-from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)

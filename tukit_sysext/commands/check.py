@@ -20,9 +20,10 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.explain import rules_of_content
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.report import next_steps, step_lines, system_name
 from tukit_sysext.update.search import Resolver
 

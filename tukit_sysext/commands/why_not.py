@@ -27,9 +27,10 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
+from tukit_sysext.update.deciding import decide, refused_collisions
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import Action, ImagePlan, decide, refused_collisions
+from tukit_sysext.update.plan import Action, ImagePlan
 from tukit_sysext.update.report import system_name
 from tukit_sysext.update.rule import Rule
 from tukit_sysext.update.search import Resolver

@@ -39,9 +39,10 @@ from tukit_sysext.store.record import Record
 from tukit_sysext.system.disk_space import remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.considered import Option
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.fetch import Fetching
-from tukit_sysext.update.options import Option
-from tukit_sysext.update.plan import Action, Plan, decide
+from tukit_sysext.update.plan import Action, Plan
 from tukit_sysext.update.search import Resolver
 
 

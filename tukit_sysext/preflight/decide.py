@@ -18,8 +18,9 @@ from tukit_sysext.preflight.offered import Statement, System
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.sources.candidate import Standing
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, ImagePlan, Plan, decide
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
 _LEVEL = "SYSEXT_LEVEL"

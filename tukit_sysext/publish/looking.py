@@ -18,16 +18,14 @@ from tukit_sysext.publish.memory import Content, Memory
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.image_names import (
     ImageName,
-    calls_itself,
+    agreeing_reading,
     read_image_name,
-    readings,
     unpacked_name,
     unusable,
 )
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.repository import description_names, known_from
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.system.image_labels import count_labels
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through
 from tukit_sysext.system.plain_image import plain_image
@@ -121,13 +119,6 @@ def _known(memory: Memory, name: str, sha256: str) -> Content | None:
     return known.content if known is not None and known.sha256 == sha256 else None
 
 
-def agrees(content: Content, reading: ImageName, file_name: str) -> bool:
-    """Whether a client that reads the name of a file so finds in the content what it expects."""
-    by_stem = reading == readings(file_name)[0]
-    called, name, version = content.merge_name, reading.name, reading.version
-    return calls_itself(called, name=name, version=version, file_name=file_name, by_stem=by_stem)
-
-
 def _hash(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -143,11 +134,11 @@ def _look(folder: Path, name: str, hint: ImageName, sha256: str, content: Conten
             content, unknown = _look_into(folder / name, hint, scratch)
         elif content.needs is None and os.geteuid() == 0:  # a former version did not look, or it could not be done
             with plain_image(folder / name, hint.packing, scratch) as descriptor:
-                content, unknown = _with_needs(content, descriptor, scratch)
+                content, unknown = _looked_through(content, descriptor, scratch)
     except (ImageBroken, NoVerdict) as error:
         broken = str(error)
     if content is not None:
-        hint = next((reading for reading in readings(name) if agrees(content, reading, name)), hint)
+        hint = agreeing_reading(content.merge_name, name) or hint
     return FolderImage(
         file_name=name,
         hint=hint,
@@ -164,23 +155,24 @@ def _look_into(path: Path, hint: ImageName, scratch: Path) -> tuple[Content, str
     """What is inside, and why it is not known what that needs."""
     with plain_image(path, hint.packing, scratch) as descriptor:
         inspection = inspect_image(descriptor, preferred=hint.name, scratch=scratch)
-        labels = count_labels(descriptor, scratch=scratch)
-        content = Content(
-            merge_name=inspection.merge_name,
-            release=inspection.release,
-            labelled=labels.labelled,
-            unlabelled=labels.unlabelled,
-            first_unlabelled=labels.first,
-        )
-        return _with_needs(content, descriptor, scratch)
+        content = Content(merge_name=inspection.merge_name, release=inspection.release)
+        return _looked_through(content, descriptor, scratch)
 
 
-def _with_needs(content: Content, descriptor: int, scratch: Path) -> tuple[Content, str]:
+def _looked_through(content: Content, descriptor: int, scratch: Path) -> tuple[Content, str]:
     try:
         found = look_through(descriptor, scratch=scratch)
     except (NoVerdict, ToolBroken, NoSpace) as error:
         return content, str(error)
-    return replace(content, needs=found.needs, provides=found.provides), ""
+    whole = replace(
+        content,
+        needs=found.needs,
+        provides=found.provides,
+        labelled=found.labelled,
+        unlabelled=found.unlabelled,
+        first_unlabelled=found.first_unlabelled,
+    )
+    return whole, ""
 
 
 def _descriptions(folder: Path, image: str) -> Sequence[DescriptionFile]:

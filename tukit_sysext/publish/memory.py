@@ -24,16 +24,16 @@ _LIMIT = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
-    """What is inside of an image: its name for systemd-sysext, its extension-release, how many files have an SELinux
-    label and how many have none, and the first of these; what its programs need and its libraries provide (None: nobody
-    could look through it).
+    """What is inside of an image: its name for systemd-sysext, its extension-release, how many programs and libraries
+    have an SELinux label and how many have none, and the first of these (former versions counted all files); what its
+    programs need and its libraries provide (None: nobody could look through it).
     """
 
     merge_name: str
     release: ReleaseData
-    labelled: int
-    unlabelled: int
-    first_unlabelled: str | None
+    labelled: int = 0
+    unlabelled: int = 0
+    first_unlabelled: str | None = None
     needs: tuple[str, ...] | None = None
     provides: tuple[str, ...] = ()
 

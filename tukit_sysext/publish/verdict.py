@@ -7,11 +7,11 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from tukit_sysext.formats.manifest_contents import MOST_CHARACTERS, is_too_much
-from tukit_sysext.publish.looking import DescriptionFile, FolderImage, agrees
+from tukit_sysext.publish.looking import DescriptionFile, FolderImage
 from tukit_sysext.publish.memory import Content
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.rules.architectures import ANY, ARCHITECTURES, architecture
-from tukit_sysext.rules.image_names import read_image_name
+from tukit_sysext.rules.image_names import agrees, read_image_name
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.rules.release import ReleaseData
@@ -31,7 +31,7 @@ def refusals(image: FolderImage) -> Iterator[str]:
         return
     yield from (each.refused for each in image.descriptions if each.refused)
     called, hint = image.content.merge_name, image.hint
-    if not agrees(image.content, hint, image.file_name):
+    if not agrees(called, hint, image.file_name):
         yield f"its content calls itself {called}, its file name {hint.name}: expected one name, rename one of them"
     release = image.content.release
     if not release.get("ID"):
@@ -80,7 +80,7 @@ def notes(image: FolderImage, listed: Mapping[str, str]) -> Iterator[str]:
 def label_note(content: Content) -> str:
     """What is wrong with the SELinux labels of an image; empty where all is well."""
     if not content.unlabelled:
-        return ""
+        return "not known" if content.needs is None and not content.labelled else ""
     return (
         f"no SELinux label on {content.first_unlabelled} and {content.unlabelled - 1} more"
         if content.labelled

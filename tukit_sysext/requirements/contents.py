@@ -42,8 +42,9 @@ class Contents:
     ``needs`` are capabilities in RPM's spelling, and paths of interpreters, less what the image has itself;
     ``provides`` those of its libraries. ``stated`` is required by who publishes it. ``packed`` is what :func:`pack`
     made of its files, None where only a manifest is known, or they are too many to be kept. ``refused`` are programs
-    and libraries that cannot be understood (a part of them, where they are many), ``unlabelled`` how many programs and
-    libraries have no SELinux label. ``described``: a description says it, nobody looked through the image.
+    and libraries that cannot be understood (a part of them, where they are many), ``labelled`` how many programs and
+    libraries have an SELinux label, ``unlabelled`` how many have none, and ``first_unlabelled`` is the first of these.
+    ``described``: a description says it, nobody looked through the image.
     """
 
     needs: tuple[str, ...] = ()
@@ -52,7 +53,9 @@ class Contents:
     packages: tuple[Package, ...] = ()
     packed: str | None = None
     refused: tuple[str, ...] = ()
+    labelled: int = 0
     unlabelled: int = 0
+    first_unlabelled: str = ""
     described: bool = False
 
     @property
@@ -69,7 +72,9 @@ class Contents:
             "stated": [str(requirement) for requirement in self.stated],
             "packages": [[package.name, package.evr] for package in self.packages],
             "refused": list(self.refused),
+            "labelled": self.labelled,
             "unlabelled": self.unlabelled,
+            "first_unlabelled": self.first_unlabelled,
         }
         if self.described:
             document["described"] = True
@@ -105,7 +110,9 @@ class Contents:
                 packages=tuple(Package(str(name), str(evr)) for name, evr in document["packages"]),
                 packed=packed,
                 refused=_names(document["refused"]),
+                labelled=_whole(document.get("labelled", 0)),
                 unlabelled=_whole(document["unlabelled"]),
+                first_unlabelled=str(document.get("first_unlabelled", "")),
                 described=document.get("described") is True,
             )
         except (ValueError, TypeError, KeyError, AttributeError):

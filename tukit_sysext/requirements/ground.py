@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Protocol
 
 from tukit_sysext.requirements.capabilities import Capabilities
+from tukit_sysext.requirements.contents import ImageFolder, Node
 
 
 class Kind(Enum):
@@ -37,3 +38,14 @@ class Ground(Protocol):
     @property
     def selinux(self) -> str:
         """The name of the SELinux policy that it is configured to load, enforcing or not; empty where there is none."""
+
+
+def in_both(files: ImageFolder, system: Ground, path: str = "") -> Iterator[tuple[str, Node, Kind]]:
+    """Each path that an image and a system have, with what it is in both; below directories of both alone."""
+    there = system.names(path)
+    for name, node in files.entries.items():
+        kind, here = there.get(name), f"{path}/{name}".lstrip("/")
+        if kind is not None:
+            yield here, node, kind
+        if isinstance(node, ImageFolder) and kind is Kind.DIRECTORY:
+            yield from in_both(node, system, here)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tukit_sysext.requirements.contents import ImageFolder
-from tukit_sysext.requirements.ground import Ground, Kind
+from tukit_sysext.requirements.ground import Ground, Kind, in_both
 
 _OTHERS = 0o005
 """What everybody needs to look into a directory and to go through it."""
@@ -31,23 +31,19 @@ class HiddenPart:
         return f"{self.path} is {self.image} in it and {self.system} in the system, {self.how}"
 
 
-def what_it_hides(files: ImageFolder, system: Ground, path: str = "") -> Iterator[HiddenPart]:
-    """Each part of the system that would be hidden. Only what both have is looked at."""
-    there = system.names(path)
-    for name, node in files.entries.items():
-        kind, here = there.get(name), f"{path}/{name}".lstrip("/")
+def what_it_hides(files: ImageFolder, system: Ground) -> Iterator[HiddenPart]:
+    """Each part of the system that would be hidden."""
+    for path, node, kind in in_both(files, system):
         if isinstance(node, ImageFolder):
             if kind is Kind.LINK:
-                yield HiddenPart(path=here, system=f"a link to {system.target(here)}", image="a directory")
-            elif kind is Kind.DIRECTORY:
-                if node.mode & _OTHERS != _OTHERS and system.mode(here) & _OTHERS == _OTHERS:
-                    yield HiddenPart(
-                        path=here,
-                        system=f"one of mode {system.mode(here):04o}",
-                        image=f"a directory of mode {node.mode:04o}",
-                        how="shutting others out",
-                    )
-                yield from what_it_hides(node, system, here)
+                yield HiddenPart(path=path, system=f"a link to {system.target(path)}", image="a directory")
+            elif node.mode & _OTHERS != _OTHERS and kind is Kind.DIRECTORY and system.mode(path) & _OTHERS == _OTHERS:
+                yield HiddenPart(
+                    path=path,
+                    system=f"one of mode {system.mode(path):04o}",
+                    image=f"a directory of mode {node.mode:04o}",
+                    how="shutting others out",
+                )
         elif kind is Kind.DIRECTORY:
             what = f"a link to {node}" if isinstance(node, str) else "a file"
-            yield HiddenPart(path=here, system="a directory", image=what)
+            yield HiddenPart(path=path, system="a directory", image=what)

@@ -15,7 +15,7 @@ from itertools import islice
 from tukit_sysext.requirements.capabilities import Capabilities, Package
 from tukit_sysext.requirements.contents import Contents, ImageFolder
 from tukit_sysext.requirements.evr import compare_evr, meets
-from tukit_sysext.requirements.ground import Ground, Kind
+from tukit_sysext.requirements.ground import Ground, Kind, in_both
 from tukit_sysext.requirements.requirement import Requirement
 
 _MOST_OWNERS = 1000
@@ -33,7 +33,7 @@ def downgrades(contents: Contents, system: Ground) -> Iterator[str]:
     if not older:
         return
     files = contents.files
-    paths = list(islice(_in_both(files, system), _MOST_OWNERS + 1)) if files is not None else []
+    paths = list(islice(_files_in_both(files, system), _MOST_OWNERS + 1)) if files is not None else []
     sure = files is not None and len(paths) <= _MOST_OWNERS
     hidden = _by_owner(paths[:_MOST_OWNERS], system.packages)
     for name, package in sorted(older.items()):
@@ -50,16 +50,11 @@ def _is_older(package: Package, system: Capabilities) -> bool:
     return compare_evr(package.evr, there.evr) < 0 and not as_new
 
 
-def _in_both(files: ImageFolder, system: Ground, path: str = "") -> Iterator[str]:
+def _files_in_both(files: ImageFolder, system: Ground) -> Iterator[str]:
     """What an image and the system have under one path, but for directories."""
-    there = system.names(path)
-    for name, node in files.entries.items():
-        kind, here = there.get(name), f"{path}/{name}".lstrip("/")
-        if isinstance(node, ImageFolder):
-            if kind is Kind.DIRECTORY:
-                yield from _in_both(node, system, here)
-        elif kind in (Kind.LINK, Kind.OTHER):
-            yield here
+    for path, node, kind in in_both(files, system):
+        if not isinstance(node, ImageFolder) and kind is not Kind.DIRECTORY:
+            yield path
 
 
 def _by_owner(paths: Sequence[str], system: Capabilities) -> dict[str, list[str]]:

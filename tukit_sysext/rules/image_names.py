@@ -111,6 +111,17 @@ def calls_itself(merge_name: str, *, name: str, version: str, file_name: str, by
     return merge_name in own or (by_stem and merge_name == stem_of(file_name))
 
 
+def agrees(merge_name: str, reading: ImageName, file_name: str) -> bool:
+    """Whether content that is accepted as ``merge_name`` is what a reading of the name of its published file says."""
+    by_stem = reading == readings(file_name)[0]
+    return calls_itself(merge_name, name=reading.name, version=reading.version, file_name=file_name, by_stem=by_stem)
+
+
+def agreeing_reading(merge_name: str, file_name: str) -> ImageName | None:
+    """The likeliest reading of the name of a published file with which content agrees, if any does."""
+    return next((reading for reading in readings(file_name) if agrees(merge_name, reading, file_name)), None)
+
+
 def read_image_name(file_name: str, wanted: Collection[str] = ()) -> ImageName | None:
     """What the name of a file says, None where it is that of no image.
 

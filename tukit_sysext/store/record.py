@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.requirements.contents import Contents, ImageFolder
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
 from tukit_sysext.system.small_file import read_small
@@ -97,6 +97,11 @@ class Record:
     def listed_sha256(self) -> str:
         """The hash that the list of its source had."""
         return self.packed.sha256 if self.packed is not None else self.sha256
+
+    @property
+    def files(self) -> ImageFolder | None:
+        """What is in the image; None where nobody knows."""
+        return self.contents.files if self.contents is not None else None
 
     def has(self, sha256: str) -> bool:
         """Whether that is the hash of the image, packed or not."""

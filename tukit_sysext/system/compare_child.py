@@ -11,21 +11,21 @@ import os
 import sys
 
 _BLOCK = 1024 * 1024
-NOT_COMPARED = 3
-"""Exit status where a file of an image cannot be read."""
 
 
-def main(one: str, other: str, paths: str) -> int:
-    """Print which of the paths in a file have other contents in the images that are mounted on two folders."""
+def main(one: str, other: str, paths: str) -> str:
+    """Print which of the paths in a file have other contents in the images that are mounted on two folders.
+
+    Why one of them cannot be read, if so.
+    """
     with open(paths, encoding="utf-8") as file:
         asked: list[str] = json.load(file)
     try:
         differ = [path for path in asked if not _same(os.path.join(one, path), os.path.join(other, path))]
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return NOT_COMPARED
+        return f"{error.filename}: {error.strerror}"
     json.dump(differ, sys.stdout)
-    return 0
+    return ""
 
 
 def _same(one: str, other: str) -> bool:

@@ -29,8 +29,6 @@ _MOST_NEEDS = 20_000
 _MOST_OF_NEEDS = 256 * 1024
 _MOST_REFUSED = 20
 _DEEPEST = 64
-NOT_WALKED = 3
-"""Exit status where the image is mounted and cannot be walked."""
 
 
 class TooMuch(Exception):
@@ -47,7 +45,9 @@ class Walk:
         self._needs: set[str] = set()
         self._provides: set[str] = set()
         self._refused: list[str] = []
+        self._labelled = 0
         self._unlabelled = 0
+        self._first_unlabelled = ""
 
     def document(self) -> dict[str, Any]:
         folder = self._folder(self._root, HIERARCHIES, 0)
@@ -58,7 +58,9 @@ class Walk:
             "provides": sorted(self._provides),
             "files": folder,
             "refused": self._refused,
+            "labelled": self._labelled,
             "unlabelled": self._unlabelled,
+            "first_unlabelled": self._first_unlabelled,
         }
 
     def _folder(self, path: str, only: tuple[str, ...], depth: int) -> list[Any]:
@@ -95,13 +97,13 @@ class Walk:
             try:
                 head = os.pread(descriptor, _HEAD, 0)
                 if head.startswith(MAGIC):
-                    self._check_label(descriptor)
+                    self._check_label(descriptor, entry.path)
                     found = read_elf(lambda many, at: os.pread(descriptor, many, at), size, entry.name)
                     if found is not None:
                         self._needs |= found.needs
                         self._provides |= found.provides
                 elif script := _SCRIPT.match(head):
-                    self._check_label(descriptor)
+                    self._check_label(descriptor, entry.path)
                     self._needs.add(script[1].decode("ascii"))
             finally:
                 os.close(descriptor)
@@ -112,20 +114,22 @@ class Walk:
         if len(self._needs) + len(self._provides) > _MOST_NEEDS:
             raise TooMuch(f"its files need and provide more than {_MOST_NEEDS} things")
 
-    def _check_label(self, descriptor: int) -> None:
+    def _check_label(self, descriptor: int, path: str) -> None:
         try:
             label = os.getxattr(descriptor, _LABEL)
         except OSError:
             label = b""
-        if not label or any(name in label.split(b":") for name in _NO_LABELS):
-            self._unlabelled += 1
+        if label and not any(name in label.split(b":") for name in _NO_LABELS):
+            self._labelled += 1
+            return
+        self._unlabelled += 1
+        self._first_unlabelled = self._first_unlabelled or os.path.relpath(path, self._root)
 
 
-def main(folder: str) -> int:
-    """Print what the image that is mounted on a folder has and needs."""
+def main(folder: str) -> str:
+    """Print what the image that is mounted on a folder has and needs; why it cannot be walked."""
     try:
         json.dump(Walk(folder).document(), sys.stdout)
     except (TooMuch, OSError, RecursionError) as error:
-        print(error, file=sys.stderr)
-        return NOT_WALKED
-    return 0
+        return str(error)
+    return ""

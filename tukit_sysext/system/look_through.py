@@ -1,35 +1,26 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Looking through the whole of an image: what it has, and what its programs and libraries need.
 
-In a child with limits and a timeout, which mounts the image where nobody else sees it. Only for images whose hash is
-right, or that systemd-sysext would merge anyway. What cannot be found out convicts no image.
+In a child with limits and a timeout. Only for images whose hash is right, or that systemd-sysext would merge anyway.
+What cannot be found out convicts no image.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import sys
 from pathlib import Path
 
 from tukit_sysext.errors import NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.requirements.contents import Contents, ImageFolder, less_own, node_of, pack
-from tukit_sysext.system import contents_child, inspect_image
-from tukit_sysext.system.contents_child import NOT_WALKED
-from tukit_sysext.system.inspect_image import blame_machine, last_line
-from tukit_sysext.system.process import TimedOut, run
+from tukit_sysext.system import contents_child
+from tukit_sysext.system.mounted_images import run_where_mounted
+from tukit_sysext.system.process import TimedOut
 from tukit_sysext.system.scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
-_UNSHARE = "/usr/bin/unshare"
-IN_NAMESPACE = (_UNSHARE, "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
-_MOUNT = f'"$1" --mount --read-only "$2" "$3" >/dev/null || exit {NOT_WALKED}; exec "$4" -I -S -c "$5" "$3" "$6"'
-"""The mount goes with the last process of its namespace, however that ends."""
-WALK = "import sys; sys.path.insert(0, sys.argv.pop()); from {module} import main; sys.exit(main(*sys.argv[1:]))"
-_PACKAGE = Path(__file__).parents[1]
 _TIMEOUT = 60.0
-_CPU_SECONDS = 60
 
 
 def look_through(image: int | Path, *, scratch: Path) -> Contents:
@@ -38,22 +29,14 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
     Raises NoVerdict where that cannot be found out, ToolBroken where what finds it out does not work, NoSpace where
     ``scratch`` is full.
     """
-    where = f"/proc/self/fd/{image}" if isinstance(image, int) else str(image)
-    descriptors = (image,) if isinstance(image, int) else ()
-    walk = WALK.format(module=contents_child.__name__)
+    without = "what it needs is not known"
     with scratch_folder(scratch, what="images cannot be looked through") as folder:
-        argv = [*IN_NAMESPACE, _MOUNT, "sh", inspect_image.DISSECT, where]
-        argv += [str(folder), sys.executable, walk, str(_PACKAGE.parent)]
         try:
-            result = run(argv, timeout=_TIMEOUT, cpu_seconds=_CPU_SECONDS, descriptors=descriptors)
+            output = run_where_mounted(contents_child, [image], folder=folder, timeout=_TIMEOUT, without=without)
         except TimedOut as error:
-            raise NoVerdict(f"what it needs is not known: {error}") from error
-        if result.status != 0:
-            blame_machine(folder, result)
-            said = f"what it needs is not known: {result.died or last_line(result)}"
-            raise NoVerdict(said) if result.died or result.status == NOT_WALKED else ToolBroken(said)
+            raise NoVerdict(str(error)) from error
     try:
-        document = json.loads(result.output)
+        document = json.loads(output)
         files = node_of(document.pop("files"))
         if not isinstance(files, ImageFolder):
             raise TypeError("expected a directory")
@@ -63,10 +46,12 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
             provides=tuple(document["provides"]),
             packed=pack(files),
             refused=tuple(document["refused"]),
+            labelled=int(document["labelled"]),
             unlabelled=int(document["unlabelled"]),
+            first_unlabelled=str(document["first_unlabelled"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise NoVerdict(f"what it needs is not known: {error}") from error
+        raise NoVerdict(f"{without}: {error}") from error
 
 
 def look_through_or_say(image: int | Path, *, called: str, scratch: Path) -> Contents | None:

@@ -10,9 +10,11 @@ from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.rules.prerelease import order
 from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.update.considered import Considered, damage
+from tukit_sysext.update.deciding import decide, undecided
 from tukit_sysext.update.facts import Facts, Foreign
-from tukit_sysext.update.options import Considered, current, damage, published
-from tukit_sysext.update.plan import Action, ImagePlan, decide, undecided
+from tukit_sysext.update.options import current, published
+from tukit_sysext.update.plan import Action, ImagePlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

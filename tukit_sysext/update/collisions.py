@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from tukit_sysext.config.wanted import Attitude, WantedImage
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.shadowing import in_short, overlap
 from tukit_sysext.rules.version import compare
 from tukit_sysext.store.record import Record
@@ -19,20 +20,28 @@ from tukit_sysext.update.facts import Offers
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergedImage:
-    """An image of the store as a system gets it: ``stem`` is its link without ``.raw``.
+    """An image as a system gets it: ``stem`` is its link without ``.raw``, ``record`` what the store has of it.
 
     ``kept``: it is linked already.
     """
 
     wanted: WantedImage
     stem: str
-    record: Record
+    version: str
+    contents: Contents | None
+    record: Record | None
     kept: bool
+
+    @classmethod
+    def of_record(cls, record: Record, *, wanted: WantedImage, stem: str, kept: bool) -> MergedImage:
+        """An image of the store."""
+        version, contents = record.version, record.contents
+        return cls(wanted=wanted, stem=stem, version=version, contents=contents, record=record, kept=kept)
 
     @property
     def shown(self) -> str:
         """Name and version for people."""
-        return f"{self.wanted.name} {self.record.version}"
+        return f"{self.wanted.name} {self.version}"
 
     @property
     def refuses(self) -> bool:
@@ -68,8 +77,11 @@ class Collision:
         return f"{what}, which differs: the last name is on top"
 
 
-def collisions(images: Sequence[MergedImage], offers: Offers) -> Iterator[Collision]:
-    """All that matter to somebody; where neither refuses, and one ignores them, they do not."""
+def collisions(images: Sequence[MergedImage], offers: Offers | None) -> Iterator[Collision]:
+    """All that matter to somebody; where neither refuses, and one ignores them, they do not.
+
+    Files of one size are compared where the store has both images, and there is who does that.
+    """
     for one, other in combinations(images, 2):
         attitudes = {one.wanted.shadow, other.wanted.shadow}
         if Attitude.IGNORE in attitudes and Attitude.REFUSE not in attitudes:
@@ -80,11 +92,11 @@ def collisions(images: Sequence[MergedImage], offers: Offers) -> Iterator[Collis
             yield Collision(lower=order[0], upper=order[1], paths=paths)
 
 
-def _differing(lower: MergedImage, upper: MergedImage, offers: Offers) -> tuple[str, ...]:
-    if lower.record.contents is None or upper.record.contents is None:
+def _differing(lower: MergedImage, upper: MergedImage, offers: Offers | None) -> tuple[str, ...]:
+    if lower.contents is None or upper.contents is None:
         return ()
-    found = overlap(lower.record.contents, upper.record.contents)
+    found = overlap(lower.contents, upper.contents)
     differ = set(found.differ)
-    if found.as_large:
+    if found.as_large and offers is not None and lower.record is not None and upper.record is not None:
         differ |= offers.differing(lower.record, upper.record, found.as_large)
     return tuple(sorted(differ))

@@ -18,22 +18,12 @@ from tukit_sysext.rules.matching import Compatibility
 from tukit_sysext.rules.prerelease import is_of_series
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.store.image_store import Stored
+from tukit_sysext.update.another_image import same_image
+from tukit_sysext.update.considered import Considered, Option, contents_of, damage, newest_first
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import (
-    Considered,
-    Option,
-    barred,
-    blocked_by,
-    consider,
-    contents_of,
-    damage,
-    held_against_needs,
-    held_against_shadow,
-    newest_first,
-    published,
-    same_image,
-    spare,
-)
+from tukit_sysext.update.held_against import held_against_system
+from tukit_sysext.update.judging import consider
+from tukit_sysext.update.options import barred, blocked_by, published, spare
 from tukit_sysext.update.requirement_rules import requirement_rules
 from tukit_sysext.update.rule import Rule, Side
 
@@ -130,7 +120,7 @@ def _options(facts: Facts, wanted: WantedImage) -> Iterator[Option]:
 
 
 def _explained(facts: Facts, wanted: WantedImage, option: Option, link: str | None, wrong: str) -> Explained:
-    considered = held_against_needs(facts, wanted, held_against_shadow(facts, wanted, consider(facts, option)))
+    considered = held_against_system(facts, wanted, consider(facts, option))
     if link is None:
         considered = same_image(facts, wanted, considered)
     configured = tuple(_configured(facts, wanted, option))

@@ -157,6 +157,10 @@ class Facts:
                     self._stored.setdefault(file.record.name, []).append(file)
         return self._stored.get(name, ())
 
+    def in_the_way(self, stem: str) -> Foreign | None:
+        """The entry that is not ours and that systemd-sysext would see under this name."""
+        return next((foreign for foreign in self.foreign if foreign.entry.stem == stem), None)
+
     def provided_beside(self, name: str) -> frozenset[str]:
         """What the images provide that are wanted beside this one, as far as the store has them."""
         records = [file.record for file in self.stored.values() if file.record is not None and file.record.name != name]

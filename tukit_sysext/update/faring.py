@@ -8,18 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config.wanted import Attitude, WantedImage
+from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.contents import Contents
-from tukit_sysext.requirements.shadowing import in_short, overlap
+from tukit_sysext.requirements.shadowing import in_short
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.version import compare
-from tukit_sysext.snapshots.fitting import TreeFacts, judge
+from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.collisions import MergedImage, collisions
 from tukit_sysext.update.explain import rules_of_release
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.image_look import ImageLook
+from tukit_sysext.update.judging import judge_in_tree
 from tukit_sysext.update.local import LocalLook
 from tukit_sysext.update.rule import Rule, Side
 
@@ -73,17 +74,7 @@ def _fare(facts: Facts, image: ImageLook) -> Faring:
     tree, contents = facts.tree, image.contents
     if image.release is None:
         return Faring(system=tree, fits=None, reason="what the image says of itself is not known")
-    wanted = facts.wanted.get(image.name)
-    verdict, against = judge(
-        tree,
-        image.release,
-        image.name,
-        image.version,
-        facts.objection,
-        contents=contents,
-        required=wanted.requires if wanted is not None else (),
-        ground=facts.ground,
-    )
+    verdict, against = judge_in_tree(facts, image.name, image.version, image.release, contents)
     if verdict is None:
         return Faring(system=tree, fits=None, reason=tree.unusable or against)
     objection = against if verdict.fits else ""
@@ -101,28 +92,33 @@ def _fare(facts: Facts, image: ImageLook) -> Faring:
 
 
 def _collisions(facts: Facts, image: ImageLook) -> Iterator[Rule]:
-    """Files that linked images have otherwise; what is as large in both is compared where the store has both."""
-    wanted = facts.wanted.get(image.name) or WantedImage(name=image.name, origin="")
+    """Files that linked images have otherwise."""
+    ours = MergedImage(
+        wanted=_wanted(facts, image.name),
+        stem=image.merge_name or image.name,
+        version=image.version,
+        contents=image.contents,
+        record=image.record,
+        kept=False,
+    )
     for entry in facts.tree.entries:
         stored = facts.stored.get(entry.image) if entry.image is not None else None
         record = stored.record if stored is not None else None
-        if image.contents is None or record is None or record.contents is None or record.name == image.name:
+        if record is None or record.name == image.name:
             continue
-        other = facts.wanted.get(record.name) or WantedImage(name=record.name, origin="")
-        attitudes = {wanted.shadow, other.shadow}
-        refused = Attitude.REFUSE in attitudes
-        found = overlap(image.contents, record.contents)
-        paths = set(found.differ)
-        if image.record is not None and facts.offers is not None and found.as_large:
-            paths |= facts.offers.differing(image.record, record, found.as_large)
-        if paths and (refused or Attitude.IGNORE not in attitudes):
-            above = compare(image.merge_name or image.name, entry.stem) > 0
+        linked = MergedImage.of_record(record, wanted=_wanted(facts, record.name), stem=entry.stem, kept=True)
+        for each in collisions((ours, linked), facts.offers):
+            where = "below" if each.lower is linked else "on top"
             yield Rule(
                 rule=Side.SHADOW,
-                fits=not refused,
-                system=f"{record.name} {record.version} has it otherwise, and is {'below' if above else 'on top'}",
-                image=in_short(sorted(paths)),
+                fits=each.refused is None,
+                system=f"{linked.shown} has it otherwise, and is {where}",
+                image=in_short(each.paths),
             )
+
+
+def _wanted(facts: Facts, name: str) -> WantedImage:
+    return facts.wanted.get(name) or WantedImage(name=name, origin="")
 
 
 def _unknown(facts: Facts, contents: Contents | None) -> Sequence[str]:

@@ -37,9 +37,14 @@ from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.unpack import unpack
+from tukit_sysext.update.another_image import same_image
+from tukit_sysext.update.considered import Considered, Option
+from tukit_sysext.update.deciding import decide, refused_collisions
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Considered, Option, consider, held_against_needs, same_image, spare
-from tukit_sysext.update.plan import Plan, decide, refused_collisions
+from tukit_sysext.update.held_against import held_against_needs
+from tukit_sysext.update.judging import consider
+from tukit_sysext.update.options import spare
+from tukit_sysext.update.plan import Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, StoreError, ToolBroken, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.contents import Contents, completed
-from tukit_sysext.rules.image_names import calls_itself, read_image_name, readings, unpacked_name
+from tukit_sysext.rules.image_names import agreeing_reading, read_image_name, unpacked_name
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Description
 from tukit_sysext.sources.repository import described_beside
@@ -147,16 +147,9 @@ def _stem(file_name: str) -> str:
 
 def _named(file_name: str, inspection: Inspection | None) -> tuple[str, str, str | None]:
     """Name, version and architecture: the reading of the file's name with which its content agrees, else the first."""
-    hints = readings(file_name)
+    hint = read_image_name(file_name)
     if inspection is not None:
-        called = inspection.merge_name
-        agreeing = (
-            hint
-            for number, hint in enumerate(hints)
-            if calls_itself(called, name=hint.name, version=hint.version, file_name=file_name, by_stem=number == 0)
-        )
-        hint = next(agreeing, None)
+        hint = agreeing_reading(inspection.merge_name, file_name)
         if hint is None:
-            return called, inspection.release.get("SYSEXT_VERSION_ID") or "?", None
-        return hint.name, hint.version, hint.architecture
-    return (hints[0].name, hints[0].version, hints[0].architecture) if hints else (_stem(file_name), "?", None)
+            return inspection.merge_name, inspection.release.get("SYSEXT_VERSION_ID") or "?", None
+    return (hint.name, hint.version, hint.architecture) if hint is not None else (_stem(file_name), "?", None)

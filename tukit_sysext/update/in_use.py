@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What this machine has now: the images of the running system and of the snapshot that boots next.
 
-An update never takes one of these away (:mod:`tukit_sysext.update.plan`). Looked at once for each run. Only links into
-the store count: no update of ours touches another entry, or has a successor for it. Where one of these does not fit the
-new system, the image is missed loudly; ``adopt`` makes it one that counts.
+An update never takes one of these away (:mod:`tukit_sysext.update.deciding`). Looked at once for each run. Only links
+into the store count: no update of ours touches another entry, or has a successor for it. Where one of these does not
+fit the new system, the image is missed loudly; ``adopt`` makes it one that counts.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from itertools import chain
 from tukit_sysext.config.settings import block_file
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.sources.candidate import Candidate, Standing
+from tukit_sysext.update.considered import Considered, Option
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.options import Considered, Option, blocked_by, current, homes, published, spare
+from tukit_sysext.update.options import blocked_by, current, homes, published, spare
 
 
 class LeftOut(StrEnum):
@@ -55,7 +56,7 @@ REQUIRED: Mapping[LeftOut, tuple[Consequence, Consequence]] = {
     LeftOut.NOT_STORED: (_R, _L),
     LeftOut.FAULT: (_L, _L),
 }
-"""What follows for a required image: the principle of :mod:`tukit_sysext.update.plan` as a table."""
+"""What follows for a required image: the principle of :mod:`tukit_sysext.update.deciding` as a table."""
 
 
 def consequence(facts: Facts, wanted: WantedImage, kind: LeftOut) -> Consequence:

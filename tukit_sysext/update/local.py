@@ -29,10 +29,10 @@ from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.system.inspect_image import Inspection, inspect_directory, inspect_image
 from tukit_sysext.system.system_release import newest_kernel
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.considered import store_names
 from tukit_sysext.update.facts import Facts, Foreign, Offers
 from tukit_sysext.update.in_use import SystemInUse, images_in_use, linked_files, systems_in_use
 from tukit_sysext.update.offers import SystemsOffers
-from tukit_sysext.update.options import store_names
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import UnknownState
@@ -23,6 +24,7 @@ from tukit_sysext.update.in_use import SystemInUse
 log = logging.getLogger(__name__)
 
 _Version = tuple[str, str, Contents]
+_Answer = TypeVar("_Answer")
 """An image's name, its version, and what it has and needs."""
 
 
@@ -71,10 +73,7 @@ class SystemsOffers:
 
     def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """See Offers."""
-        key = (name, version, contents)
-        if key not in self._lacking:
-            self._lacking[key] = self._plugins.lacks(contents, self._ground, name, version)
-        return self._lacking[key] - others
+        return self._once(self._lacking, self._plugins.lacks, (name, version, contents)) - others
 
     def in_words(self, need: str) -> str:
         """See Offers."""
@@ -88,21 +87,24 @@ class SystemsOffers:
 
     def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
         """See Offers."""
-        key = (name, version, contents)
-        if key not in self._shadows:
-            self._shadows[key] = self._plugins.shadows(contents, self._ground, name, version)
-        return self._shadows[key]
+        return self._once(self._shadows, self._plugins.shadows, (name, version, contents))
 
     def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
         """See Offers."""
-        key = (name, version, contents)
-        if key not in self._warnings:
-            self._warnings[key] = self._plugins.warns(contents, self._ground, name, version)
-        return self._warnings[key]
+        return self._once(self._warnings, self._plugins.warns, (name, version, contents))
 
     def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
         """See Offers."""
         return self._compared.differing(one, other, paths)
+
+    def _once(
+        self, known: dict[_Version, _Answer], question: Callable[[Contents, Ground, str, str], _Answer], key: _Version
+    ) -> _Answer:
+        """What plugins answer of a version in this system: each is asked once."""
+        if key not in known:
+            name, version, contents = key
+            known[key] = question(contents, self._ground, name, version)
+        return known[key]
 
     def _lacked(self, name: str) -> frozenset[str] | Unknown | None:
         """What the version in use lacks where it is in use; None where there is none, and none is linked."""

@@ -33,7 +33,7 @@ def beside_merge_lines(outcome: Outcome) -> Iterator[str]:
     for image in outcome.plan.images:
         stored = image.chosen.stored if image.action is Action.LINK and image.chosen is not None else None
         record = stored.record if stored is not None and image.before is None else None
-        files = record.contents.files if record is not None and record.contents is not None else None
+        files = record.files if record is not None else None
         if record is not None and files is not None:
             yield from to_do(image.name, after_merge(files, record.release), merged=False)
 

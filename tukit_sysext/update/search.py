@@ -23,9 +23,9 @@ from tukit_sysext.sources.naming import Naming, NotUnderstood
 from tukit_sysext.sources.protocol import MirroredSource, Source
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import undecided
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.local import LocalLook
-from tukit_sysext.update.plan import undecided
 
 log = logging.getLogger(__name__)
 

@@ -22,11 +22,12 @@ from tukit_sysext.system.disk_space import is_full, remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import without
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching, needed
 from tukit_sysext.update.left_out import LeftOut, Why
 from tukit_sysext.update.outcome import Outcome, changes
-from tukit_sysext.update.plan import Action, ImagePlan, Plan, without
+from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.tree_changes import lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import Target
-from tukit_sysext.update.plan import decide
+from tukit_sysext.update.deciding import decide
 
 
 @pytest.mark.parametrize("path", ["var/build", "/srv/tree"])

@@ -30,8 +30,8 @@ from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import decide
 from tukit_sysext.update.transaction import Transaction
 
 HOOKS = sorted(name for name in vars(Specifications) if name.startswith(f"{PROJECT}_"))

@@ -24,6 +24,7 @@ def image_file(
     mode: int = 0o100644,
     broken: str = "",
     labels: tuple[int, int] = (7, 0),
+    needs: tuple[str, ...] | None = None,
     said: Mapping[str, Mapping[str, str] | None] | None = None,
 ) -> FolderImage:
     """An image of this name with this extension-release; ``said`` is what its descriptions say."""
@@ -35,6 +36,7 @@ def image_file(
         labelled=labels[0],
         unlabelled=labels[1],
         first_unlabelled="usr/bin/gdb" if labels[1] else None,
+        needs=needs,
     )
     return FolderImage(
         file_name=name,

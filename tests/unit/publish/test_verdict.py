@@ -88,9 +88,17 @@ def test_descriptions_that_say_the_same_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "note"), [((7, 0), ""), ((0, 7), "none"), ((5, 2), "no SELinux label on usr/bin/gdb and 1 more")]
+    ("labels", "needs", "note"),
+    [
+        ((7, 0), (), ""),
+        ((0, 7), (), "none"),
+        ((5, 2), (), "no SELinux label on usr/bin/gdb and 1 more"),
+        ((0, 0), (), ""),
+        ((0, 0), None, "not known"),
+        ((7, 0), None, ""),  # a former version counted them, and looked for nothing else
+    ],
 )
-def test_labels(labels: tuple[int, int], note: str) -> None:
-    content = image_file(labels=labels).content
+def test_labels(labels: tuple[int, int], needs: tuple[str, ...] | None, note: str) -> None:
+    content = image_file(labels=labels, needs=needs).content
     assert content is not None
     assert label_note(content) == note

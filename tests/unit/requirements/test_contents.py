@@ -54,7 +54,9 @@ CONTENTS = Contents(
     packages=(Package("gdb", "15.2-1.1"), Package("glibc", "2.40-1")),
     packed=pack(FILES),
     refused=("usr/lib/libcut.so: it ends",),
+    labelled=2,
     unlabelled=3,
+    first_unlabelled="usr/bin/gdb",
 )
 
 
@@ -63,6 +65,12 @@ def test_what_is_kept_is_read_back() -> None:
 
     assert Contents.of(kept) == CONTENTS
     assert CONTENTS.files == FILES
+
+
+def test_keys_that_a_former_version_did_not_keep() -> None:
+    former = {key: value for key, value in CONTENTS.document().items() if key not in ("labelled", "first_unlabelled")}
+
+    assert Contents.of(former) == replace(CONTENTS, labelled=0, first_unlabelled="")
 
 
 def test_a_manifest_tells_of_no_files() -> None:

@@ -31,8 +31,9 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, ImagePlan, decide
+from tukit_sysext.update.plan import Action, ImagePlan
 from tukit_sysext.update.search import Resolver
 
 NOW = datetime.now(UTC).replace(microsecond=0)

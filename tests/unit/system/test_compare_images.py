@@ -13,7 +13,7 @@ import pytest
 from tests.lab.images import ImageKind, make_image
 from tests.trees import make_tree
 from tukit_sysext.errors import NoVerdict, ToolBroken
-from tukit_sysext.system import compare_images
+from tukit_sysext.system import compare_images, mounted_images
 from tukit_sysext.system.compare_images import differing
 from tukit_sysext.system.process import TimedOut
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_compared_is_no_answer(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(NoVerdict, match="usr/bin/none: No such file"):
         compare(a, b, ["usr/bin/none"], tmp_path / "scratch")
     with monkeypatch.context() as patched:
-        patched.setattr(compare_images, "WALK", "import {module}, nothing")
+        patched.setattr(mounted_images, "CHILD", "import {module}, nothing")
         with pytest.raises(ToolBroken, match="images cannot be compared"):
             compare(a, b, ["usr/bin/x"], tmp_path / "scratch")
     monkeypatch.setattr(compare_images, "_TIMEOUT", 0.0)

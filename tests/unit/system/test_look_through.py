@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,7 @@ from tests.lab.images import ImageKind, make_image
 from tests.trees import Link, make_tree
 from tukit_sysext.errors import NoVerdict
 from tukit_sysext.requirements.contents import Contents, ImageFolder, walk
-from tukit_sysext.system import contents_child
-from tukit_sysext.system import look_through as look_through_module
+from tukit_sysext.system import contents_child, mounted_images
 from tukit_sysext.system.contents_child import TooMuch, Walk
 from tukit_sysext.system.look_through import look_through, look_through_or_say
 
@@ -56,9 +56,33 @@ def test_an_image_has_and_needs(kind: ImageKind, tmp_path: Path) -> None:
     assert isinstance(usr := contents.files.entries["usr"], ImageFolder)
     assert isinstance(share := usr.entries["share"], ImageFolder)
     assert share.entries["foo"] == ImageFolder(0o755, {"text": 19})
-    assert contents.unlabelled == 3
+    assert (contents.labelled, contents.unlabelled, contents.first_unlabelled) == (0, 3, "usr/bin/foo")
     assert contents.refused == ()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("label", "counts"),
+    [
+        ("system_u:object_r:bin_t:s0", (1, 1, "usr/bin/without")),
+        ("system_u:object_r:unlabeled_t:s0", (0, 2, "usr/bin/with")),
+    ],
+)
+def test_programs_without_a_label_are_counted(tmp_path: Path, label: str, counts: tuple[int, int, str]) -> None:
+    """What the kernel makes of none where SELinux is on is none."""
+    tree = tmp_path / "tree"
+    for name in ("with", "without"):
+        program(tree / "usr/bin" / name, "#!/bin/sh\n")
+    try:
+        os.setxattr(tree / "usr/bin/with", "security.selinux", label.encode())
+    except OSError as error:
+        pytest.skip(f"no labels can be written here: {error.strerror}")
+    subprocess.run(["mksquashfs", tree, tmp_path / "image.raw", "-quiet", "-no-progress"], check=True)
+
+    contents = look_through(tmp_path / "image.raw", scratch=tmp_path / "scratch")
+
+    assert (contents.labelled, contents.unlabelled, contents.first_unlabelled) == counts
 
 
 @pytest.mark.root
@@ -164,7 +188,7 @@ def test_a_fault_of_what_looks_is_an_error(
 ) -> None:
     """It would look through no other image either."""
     image = make_image(tmp_path, "foo", "1", release={"ID": "x"}, manifest=None)
-    monkeypatch.setattr(look_through_module, "WALK", "raise RuntimeError('not as it was')")
+    monkeypatch.setattr(mounted_images, "CHILD", "raise RuntimeError('not as it was')")
 
     assert look_through_or_say(image, called="foo 1", scratch=tmp_path / "scratch") is None
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [

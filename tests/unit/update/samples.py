@@ -17,8 +17,9 @@ from tukit_sysext.snapshots.fitting import TreeFacts
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import Record
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts, Foreign, InUse
-from tukit_sysext.update.plan import ImagePlan, decide
+from tukit_sysext.update.plan import ImagePlan
 
 SYSTEM = ReleaseData({"ID": "os", "SYSEXT_LEVEL": "1"})
 

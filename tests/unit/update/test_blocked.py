@@ -18,9 +18,10 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.candidate import Description
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import undecided
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, undecided
+from tukit_sysext.update.plan import Action
 
 DROP_IN = "/usr/lib/tukit-sysext/tukit-sysext.conf.d/50-distribution.conf"
 BY_IMAGE: dict[str, Any] = {"blocked": ("2",)}

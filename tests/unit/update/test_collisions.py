@@ -16,9 +16,10 @@ from tukit_sysext.requirements.contents import Contents, pack
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.store.record import Record
+from tukit_sysext.update.deciding import decide, refused_collisions, undecided
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import Action, ImagePlan, decide, refused_collisions, undecided
+from tukit_sysext.update.plan import Action, ImagePlan
 from tukit_sysext.update.report import warning_lines
 
 OLD = (Package("openssl", "3.1-1"),)

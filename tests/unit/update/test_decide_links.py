@@ -18,8 +18,9 @@ from tests.unit.update.samples import (
     want,
 )
 from tukit_sysext.sources.candidate import Description, Standing
+from tukit_sysext.update.deciding import decide, undecided
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, decide, undecided
+from tukit_sysext.update.plan import Action
 
 
 def test_a_newer_image_takes_the_link() -> None:

@@ -14,9 +14,11 @@ from tests.unit.update.samples import FITS, OTHER, candidate, facts, level, link
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
+from tukit_sysext.update.deciding import undecided
+from tukit_sysext.update.judging import MOST_TRIED
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.options import MOST_TRIED, published
-from tukit_sysext.update.plan import Action, ImagePlan, undecided
+from tukit_sysext.update.options import published
+from tukit_sysext.update.plan import Action, ImagePlan
 
 NO = replace(OTHER, vouched=False)
 YES = replace(FITS, vouched=False)

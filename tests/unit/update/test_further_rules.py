@@ -20,7 +20,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.update import fetch, local, offers
-from tukit_sysext.update.options import MOST_TRIED
+from tukit_sysext.update.judging import MOST_TRIED
 
 pytestmark = pytest.mark.root
 

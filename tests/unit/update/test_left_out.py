@@ -8,8 +8,8 @@ import pytest
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, plan_one, want
 from tukit_sysext.config.settings import Blocked, block_file
 from tukit_sysext.sources.naming import NotUnderstood
+from tukit_sysext.update.deciding import undecided
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.plan import undecided
 
 NEWER, OLDER = candidate("2"), candidate("1")
 BLOCKED = (Blocked(name="gdb", version="2", origin=block_file("gdb")),)

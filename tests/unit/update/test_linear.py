@@ -18,8 +18,9 @@ from tukit_sysext.snapshots import fitting
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import decide, undecided
 from tukit_sysext.update.local import LocalLook
-from tukit_sysext.update.plan import Action, decide, undecided
+from tukit_sysext.update.plan import Action
 from tukit_sysext.update.search import Resolver
 
 

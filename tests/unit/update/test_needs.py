@@ -15,9 +15,10 @@ from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.store.record import Record
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import Action, decide
+from tukit_sysext.update.plan import Action
 from tukit_sysext.update.report import warning_lines
 
 NEW, OLD = "libunwind.so.9()(64bit)", "libunwind.so.8()(64bit)"

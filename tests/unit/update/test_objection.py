@@ -22,9 +22,10 @@ from tests.unit.update.samples import (
 )
 from tukit_sysext.snapshots.fitting import Objection
 from tukit_sysext.sources.candidate import Description
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, decide
+from tukit_sysext.update.plan import Action
 
 
 def against(*versions: str) -> Objection:

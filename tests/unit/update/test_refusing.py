@@ -10,8 +10,8 @@ from tests.unit.update.samples import OTHER, candidate, facts, want
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.update import refusal
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import decide
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
 REFUSED = Outcome(plan=decide(facts(want(), offers={candidate("2"): OTHER})), changes=())

@@ -11,9 +11,9 @@ from tukit_sysext import cli
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.quantities import time_text
 from tukit_sysext.update import refusal
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
-from tukit_sysext.update.plan import decide
 from tukit_sysext.update.report import refusal_lines
 
 FILE = "/etc/tukit-sysext/images.d/gdb.conf"

@@ -16,8 +16,9 @@ from tukit_sysext.plugins.builtin.sources import Sources
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.system_release import machine_architecture
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import Action, ImagePlan, decide
+from tukit_sysext.update.plan import Action, ImagePlan
 from tukit_sysext.update.search import Resolver
 
 IMAGES = "etc/tukit-sysext/images.d"

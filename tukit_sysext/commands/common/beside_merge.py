@@ -118,7 +118,7 @@ def _records(machine: Machine, names: Iterable[str]) -> list[Record]:
 
 
 def _files(record: Record) -> Collection[str]:
-    files = record.contents.files if record.contents is not None else None
+    files = record.files
     return [path for path, node in walk(files) if not isinstance(node, ImageFolder)] if files is not None else []
 
 
@@ -126,6 +126,6 @@ def _steps(records: Sequence[Record], tree: TreeChange) -> Iterator[Step]:
     with Tree(tree.target.path) as opened:
         ld_so_conf = (opened.read("etc/ld.so.conf", limit=_LIMIT) or b"").decode(errors="replace")
     for record in records:
-        files = record.contents.files if record.contents is not None else None
+        files = record.files
         for after in after_merge(files, record.release, ld_so_conf=ld_so_conf) if files is not None else ():
             yield Step(image=record.name, after=after)

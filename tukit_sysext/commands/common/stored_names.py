@@ -11,7 +11,7 @@ from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.store.image_store import Stored, StoreFile
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.options import newest_first
+from tukit_sysext.update.considered import newest_first
 
 
 def file_names(file: StoreFile) -> tuple[str, ...]:
