@@ -125,7 +125,7 @@ def test_what_is_taken_starts_and_what_is_passed_over_does_not(site: ZypperSite)
     done = site.dup(THIRD)
     site.lab.reboot()
     provided = f"package libgreet1 provides it in {SECOND}, nothing does in {THIRD}"
-    assert f"needs libgreet.so.1()(64bit): {provided}" in done.stderr
+    assert f"hello: 1.1 needs libgreet.so.1()(64bit): {provided}" in done.stderr
     status, said = hello()
     assert linked() == "1.1" and status != 0 and "libgreet.so.1: cannot open shared object file" in said
 

@@ -18,8 +18,8 @@ from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.sources.last_lists import remembered_sources
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import decide
 from tukit_sysext.update.search import Resolver
 
 

@@ -126,7 +126,7 @@ class ImagePlan:
         chosen = next((each for each in self.considered if each.option.file_name == self._file), None)
         if chosen is None or chosen.standing is not Standing.LACKS or self.action is Action.LEAVE_OUT:
             return ""
-        return f"{chosen.option.shown} lacks something: {chosen.reason}"
+        return f"{chosen.option.shown} {chosen.reason.removeprefix('it ')}"
 
     @property
     def _file(self) -> str | None:
