@@ -40,7 +40,7 @@ def between(site: Site) -> int:
 def test_an_image_without_a_version_is_older_than_any_other(site: Site) -> None:
     site.publish("debug", "1.1", OLD)
     by_hand(site, "debug", {**OLD, **site.identity})
-    assert "debug: 0 taken over" in site.command("adopt", "debug").stdout
+    assert "debug: adopted (version unknown)" in site.command("adopt", "debug").stdout
     site.command("update")
     assert site.links() == {"debug.raw": "debug-1.1.x86-64.raw"}
 
@@ -73,7 +73,7 @@ def test_who_takes_over_what_was_removed_wants_it_again(site: Site) -> None:
         site.want(name, policy=None, State="removed")
     # a link of another tool is not ours to be kept as long as nobody says so
     assert "tools" not in site.command("adopt").stdout
-    assert "tools: 1.0 taken over" in site.command("adopt", "tools").stdout
+    assert "tools: adopted (version 1.0)" in site.command("adopt", "tools").stdout
     for name in ("debug", "tools"):
         assert "removed" not in site.lab.path(f"{CONF}/{name}.conf").read_text()
     site.lab.tukit("execute", "true", check=True)
@@ -84,8 +84,8 @@ def test_a_link_is_found_by_the_name_of_its_image(site: Site) -> None:
     make_image(site.lab.path(STORE), "gcc", "30.3", release=ANY, release_name="gcc-30.3.x86-64", manifest=None)
     site.lab.path("/etc/extensions").mkdir(exist_ok=True)
     site.lab.path("/etc/extensions/gcc-30.3.x86-64.raw").symlink_to(f"{STORE}/gcc-30.3.x86-64.raw")
-    assert "did you mean gcc?" in site.command("adopt", "gc", check=False).stderr
-    assert "gcc: 30.3 taken over" in site.command("adopt", "gcc").stdout
+    assert "Did you mean gcc?" in site.command("adopt", "gc", check=False).stderr
+    assert "gcc: adopted (version 30.3)" in site.command("adopt", "gcc").stdout
 
 
 def test_both_trees(site: Site) -> None:
@@ -94,9 +94,9 @@ def test_both_trees(site: Site) -> None:
     by_hand(site, "here", ANY)
     assert faults("adopt", site.json("adopt", "--dry-run")) == []
     told = site.command("adopt", "--dry-run").stdout
-    assert f"snapshot {following} (boots next): hand: ? would be taken over" in told
+    assert f"snapshot {following} (boots next): hand: would be adopted (version unknown)" in told
     done = site.command("adopt")
-    assert f"snapshot {following} (boots next): hand: 0 taken over" in done.stdout
+    assert f"snapshot {following} (boots next): hand: adopted (version unknown)" in done.stdout
     assert f"snapshot {following} (boots next) has no here.raw" in done.stderr
     assert "tukit-sysext install here" in done.stderr
     assert site.links(following) == {"hand.raw": "hand-0.x86-64.raw"}

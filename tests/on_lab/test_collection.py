@@ -70,7 +70,7 @@ def test_what_no_snapshot_needs_goes(site: Site) -> None:
     assert site.store() == [DEBUG_2]
     assert site.records() == [f"{DEBUG_2}.json"]
     assert site.command("why", DEBUG_1, check=False).returncode == 1
-    assert f"did you mean {DEBUG_2}?" in site.command("why", DEBUG_1, check=False).stderr
+    assert f"Did you mean {DEBUG_2}?" in site.command("why", DEBUG_1, check=False).stderr
 
 
 def test_the_deletion_of_a_snapshot_asks_for_a_collection_once_an_hour(site: Site) -> None:

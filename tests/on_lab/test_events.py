@@ -333,6 +333,6 @@ def test_an_ordinary_user_can_ask_the_ledger(site: Site) -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "tukit-sysext"]
     assert "debug" in site.lab.run([*nobody, "history", "debug"]).stdout
     told = site.lab.run([*nobody, "diff", "1", "default"]).stdout
-    assert [line.split() for line in told.splitlines() if line.startswith("debug")] == [["debug", "-", "1.0", "came"]]
+    assert [line.split() for line in told.splitlines() if line.startswith("debug")] == [["debug", "-", "1.0", "added"]]
     assert "from the ledger" in told
     assert site.lab.path(LEDGER).read_bytes() == before

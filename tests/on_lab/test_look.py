@@ -143,7 +143,7 @@ def test_a_hook_that_fetches_can_be_watched(site: Site) -> None:
             assert watching.stdout.readline().startswith("fetching")
             for pid in site.hook_processes():
                 os.kill(pid, signal.SIGKILL)
-            assert watching.stdout.read() == "It is over.\n"
+            assert watching.stdout.read() == "Finished.\n"
             assert watching.wait(30) == 0
         process.wait(30)
     assert site.json("status")["running_job"] is None, "what a killed process left is no running job"

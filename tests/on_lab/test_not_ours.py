@@ -120,7 +120,7 @@ def test_adopt_takes_over(site: Site, flavour: Flavour) -> None:
     done = site.command("adopt", check=False)
 
     assert done.returncode == 1, "half a download cannot be taken over"
-    assert "half-1.0.x86-64.raw is not taken over" in done.stderr
+    assert "half-1.0.x86-64.raw is not adopted" in done.stderr
     assert site.links() == {
         "gcc-30.3.x86-64.raw": "gcc-30.3.x86-64.raw",
         "gdb.raw": "gdb-14.x86-64.raw",

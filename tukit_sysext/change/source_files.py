@@ -42,8 +42,9 @@ _WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify", "Enable
 class NewSource:
     """A source to be written: URLs of servers that mirror each other, or one directory.
 
-    ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``pins`` fingerprints of
-    primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed. ``made_by``: the command
+    ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``key_file`` its name,
+    ``pins`` fingerprints of primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed.
+    ``made_by``: the command
     that makes it, for who reads the file.
     """
 
@@ -51,6 +52,7 @@ class NewSource:
     urls: tuple[str, ...]
     path: str | None
     key: bytes | None
+    key_file: str = "the key"
     pins: tuple[str, ...]
     priority: int | None
     verify: bool = True
@@ -214,7 +216,7 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
     if not new.verify:
         return None, ()
     if new.key is not None:
-        binary = _binary(new.key, "the file of keys")
+        binary = _binary(new.key, new.key_file)
         return binary, openpgp.public_keys(binary)
     system = keyring.load(tree, None)
     if not system.rings:
@@ -233,7 +235,7 @@ def _binary(content: bytes, where: str) -> bytes:
         openpgp.public_keys(binary)
     except ValueError as error:
         raise TukitSysextError(
-            f"{where}: cannot be used as an OpenPGP public key: {error}",
+            f"{where} is not an OpenPGP public key ({error})",
             next_step="the publisher has it, or: gpg --export --armor FINGERPRINT",
         ) from error
     return binary

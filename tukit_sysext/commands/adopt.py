@@ -23,6 +23,7 @@ from tukit_sysext.config.wanted import Policy
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.entries import leads_to
 from tukit_sysext.snapshots.targets import Target, check_changeable, running_and_next
 from tukit_sysext.system.lock import shared
@@ -174,14 +175,15 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _
         return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:
         step = error.next_step if isinstance(error, TukitSysextError) else None
-        return _Failure(target=site.target, entry=entry, reason=f"{entry} is not taken over: {error}", next_step=step)
+        return _Failure(target=site.target, entry=entry, reason=f"{entry} is not adopted: {error}", next_step=step)
 
 
 def _unknown(name: str, sites: Sequence[_Site]) -> str:
     near = nearest(name.removesuffix(".raw"), frozenset().union(*(site.names for site in sites)))
     there = sorted({entry for site in sites for entry in site.entries.keys() - site.removed})
-    meant = f"; did you mean {near}?" if near is not None else ""
-    return f"{name}: expected an entry that is not ours, found {', '.join(there) or 'nothing'}{meant}"
+    if near is not None:
+        return f'No entry "{excerpt(name)}" that could be adopted. Did you mean {printable(near)}?'
+    return f'No entry "{excerpt(name)}" that could be adopted; there is: {", ".join(there) or "none"}'
 
 
 def _source(site: _Site, *, dry_run: bool) -> Iterator[_MadeSource | _Failure]:
@@ -210,7 +212,7 @@ def _of_tree(results: Sequence[_Result], target: Target) -> Collection[str]:
 
 
 def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bool) -> None:
-    verb = "would be taken over" if dry_run else "taken over"
+    verb = "would be adopted" if dry_run else "adopted"
     say = out.teller(dry_run=dry_run)
     for result in results:
         where = f"{result.target}: " if several and result.target is not None else ""
@@ -219,7 +221,8 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
                 out.warn(f"{where}{result.reason}", next_step=result.next_step or "")
             case _Adoption(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
-                text = f"{adopted.name}: {adopted.version} {verb}, {adopted.policy}, linked as {adopted.link}{kept}"
+                known = f"version {adopted.version}" if adopted.version not in ("0", "?") else "version unknown"
+                text = f"{adopted.name}: {verb} ({known}), {adopted.policy}, linked as {adopted.link}{kept}"
                 say(f"{where}{text}")
                 if adopted.note:
                     out.warn(f"{where}{adopted.name}: {adopted.note}")

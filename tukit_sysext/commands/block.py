@@ -9,7 +9,7 @@ from tukit_sysext.change import requests
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import edit
 from tukit_sysext.commands.common.trees import acting, alone
-from tukit_sysext.commands.common.typed_names import parse_versions
+from tukit_sysext.commands.common.typed_names import parse_versions, unknown_image
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.version import compare
@@ -37,8 +37,6 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     known = requests.known_names(targets)
     for name in versions.keys() - known:
         # it may be offered, or be one day; but rather it is misspelt
-        if (near := nearest(name, known)) is not None:
-            Output.of(arguments).warn(
-                f"{name}: no image of this name is wanted or linked", next_step=f"did you mean {near}?"
-            )
+        if nearest(name, known) is not None:
+            Output.of(arguments).warn(str(unknown_image(name, known, "is wanted or linked")))
     return status

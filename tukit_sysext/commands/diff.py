@@ -228,6 +228,7 @@ def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Itera
 
 
 _TONES = {"came": Tone.GOOD, "changed": Tone.NOTICE, "went": Tone.BAD}
+_WORDS = {"came": "added", "changed": "changed", "went": "removed"}
 
 
 def _shown(difference: _Difference, versions: tuple[tuple[str, str], ...] | None) -> str:
@@ -238,10 +239,10 @@ def _shown(difference: _Difference, versions: tuple[tuple[str, str], ...] | None
 
 def _what(difference: _Difference) -> str:
     if not difference.ours:
-        return f"{difference.word} (not ours)"
+        return f"{_WORDS[difference.word]} (not ours)"
     versions = [[version for version, _ in side] for side in (difference.before, difference.after) if side is not None]
     same = len(versions) == 2 and versions[0] == versions[1]
-    return "another file of the same version" if same else difference.word
+    return "another file of the same version" if same else _WORDS[difference.word]
 
 
 def _document(before: _Side, after: _Side, differences: list[_Difference]) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import Any
 
 from tukit_sysext.commands.common.dates import ledger_time, snapper_time
 from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table
 
 
@@ -63,14 +62,7 @@ def _resolved(names_of: Names, ledger: LedgerContent, word: str) -> str:
         return word
     if word in by_file:
         return by_file[word]
-    near = nearest(word, [*names, *by_file])
-    raise TukitSysextError(
-        f"{word[:80]}: expected an image that is remembered, found "
-        + (f"{', '.join(sorted(names)[:20])}" if names else "none: no image was settled yet"),
-        next_step=f"did you mean {near}?"
-        if near is not None
-        else "tukit-sysext snapshots lists the images that are there",
-    )
+    raise unknown_image(word, {*names, *by_file}, "is in the history", next_step="tukit-sysext snapshots")
 
 
 def _by_file(event: LedgerEvent, names: Names, ledger: LedgerContent) -> str | None:
@@ -119,7 +111,7 @@ def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image:
 
 def _place(place: _Place) -> tuple[str, str, str, str]:
     row = place.snapshot
-    there = "there" if row.gone is None else f"deleted, {ledger_time(row.gone)} or before"
+    there = "exists" if row.gone is None else f"deleted, {ledger_time(row.gone)} or before"
     if place.left_out is not None:
         return str(row.number), snapper_time(row.created), "-", f"{there}; left out: {place.left_out}"
     return str(row.number), snapper_time(row.created), shown_version(place.version or "?", place.file or ""), there

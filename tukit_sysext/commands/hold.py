@@ -26,7 +26,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for name, version in names.items():
         if not any(installed.wants(name) for _, installed in trees):
             known = {wanted for _, installed in trees for wanted in installed.wanted if installed.wants(wanted)}
-            raise unknown_image(name, known, "that is wanted", next_step=f"tukit-sysext install {name}")
+            raise unknown_image(name, known, "is wanted", next_step=f"tukit-sysext install {name}")
         if version is None and not any(installed.newest(name) for _, installed in trees if installed.wants(name)):
             raise TukitSysextError(
                 f"{name}: no version of it is linked that could be held", next_step=f"tukit-sysext hold {name}=VERSION"

@@ -72,8 +72,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             where = f" --snapshot {target.snapshot.number}" if target.snapshot and not target.running else ""
             output.say(f"missing or damaged: tukit-sysext verify --repair{where}")
     for name, reason in away.items():
-        step = FAULTY if name in facts.unusable else ""
-        output.warn(f"source {name}, what it offers is not listed: {reason}", next_step=step)
+        step = FAULTY if name in facts.unusable else f"tukit-sysext sources refresh {name}"
+        output.warn(f"source {name}: {reason}", next_step=step)
     return ExitStatus.FAILED if away else ExitStatus.DONE
 
 

@@ -34,7 +34,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             raise TukitSysextError(
                 f"{name}: linked, but not wanted: not ours", next_step=f"tukit-sysext adopt {name}, and remove it then"
             )
-        raise unknown_image(name, requests.known_names(targets), "that is wanted", next_step="tukit-sysext status")
+        raise unknown_image(name, requests.known_names(targets), "is wanted", next_step="tukit-sysext status")
     found = [
         requests.to_remove(target, [name for name in names if name in installed.wanted])
         for target, installed in trees

@@ -15,11 +15,11 @@ from typing import Any
 
 from tukit_sysext.commands.common.dates import snapper_time
 from tukit_sysext.commands.common.trees import Look, entry_document
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.printable import excerpt, printable
+from tukit_sysext.rules.printable import printable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.entries import Entry
@@ -28,7 +28,6 @@ from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import label
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import GAP, Tone, Toned
 
 _MOST_BLOCKS = 3
@@ -64,13 +63,8 @@ def _check_names(snapshots: Scan, look: Look, names: Sequence[str]) -> None:
     known = {_name(entry, look) for snapshot in snapshots.snapshots for entry in snapshot.entries or ()}
     for name in names:
         if name not in known:
-            near = nearest(name, known)
-            meant = f"did you mean {printable(near)}?" if near is not None else "tukit-sysext snapshots shows all"
-            raise TukitSysextError(
-                f"{excerpt(name)}: expected an image that a snapshot has, found none"
-                + (f"; not all is known: {'; '.join(snapshots.unknown)}" if snapshots.unknown else ""),
-                next_step=meant,
-            )
+            unknown = "; ".join(snapshots.unknown)
+            raise unknown_image(name, known, "in any snapshot", unknown=unknown, next_step="tukit-sysext snapshots")
 
 
 def document(snapshot: Snapshot, look: Look, *, only: Collection[str] = ()) -> dict[str, Any]:

@@ -33,8 +33,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     if arguments.key is None and not arguments.fingerprint:
         raise UsageError(
-            "whose signatures are to be believed: expected --key FILE, or --fingerprint FINGERPRINT of a key of the "
-            "system's keyring",
+            "a signing key is required: --key FILE, or --fingerprint FINGERPRINT of a key in the system's keyring",
             next_step="the publisher tells both",
         )
     try:
@@ -46,6 +45,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         urls=urls,
         path=path,
         key=read_key(arguments.key) if arguments.key is not None else None,
+        key_file=arguments.key or "",
         pins=pins,
         priority=arguments.priority,
     )

@@ -23,7 +23,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for name in names:
         if not any(name in wanted for _, wanted in trees):
             known = {other for _, wanted in trees for other, image in wanted.items() if image.hold is not None}
-            raise unknown_image(name, known, "that is held", next_step="tukit-sysext status")
+            raise unknown_image(name, known, "is held", next_step="tukit-sysext status")
     told: list[tuple[ChangeRequest, list[str]]] = []
     for target, wanted in trees:
         here = [name for name in names if name in wanted]

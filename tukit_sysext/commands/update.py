@@ -33,7 +33,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for name in names:
         if not any(installed.wants(name) for _, installed in trees):
             known = {wanted for _, installed in trees for wanted in installed.wanted if installed.wants(wanted)}
-            raise unknown_image(name, known, "that is wanted", next_step=f"tukit-sysext install {name}")
+            raise unknown_image(name, known, "is wanted", next_step=f"tukit-sysext install {name}")
     found = [
         ChangeRequest(target=target, names=[name for name in names if installed.wants(name)] if names else None)
         for target, installed in trees

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 
 from tukit_sysext.collect.collection import CollectionOptions, collect
 from tukit_sysext.collect.decision import Decision, Disposition
 from tukit_sysext.commands.common.decisions import decision_document, decision_text
+from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -51,6 +50,4 @@ def _names(file: StoreFile) -> tuple[str, ...]:
 
 def _no_such_image(name: str, decisions: tuple[Decision, ...]) -> TukitSysextError:
     known = sorted({other for decision in decisions for other in _names(decision.file)})
-    near = difflib.get_close_matches(name, known, n=1)
-    step = f"did you mean {printable(near[0])}?" if near else "tukit-sysext gc --dry-run lists what is in the store"
-    return TukitSysextError(f"{excerpt(name)}: no such image in the store", next_step=step)
+    return unknown_image(name, known, "in the store", next_step="tukit-sysext gc --dry-run")

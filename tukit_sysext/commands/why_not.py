@@ -145,6 +145,8 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
         yield f"and {len(explanation.versions) - len(shown)} older versions; -v shows them all"
     yield ""
     yield _conclusion(explanation)
+    if explanation.usable and not explanation.wanted and not explanation.general:
+        yield f"  tukit-sysext install {explanation.name}{'=' if explanation.version else ''}{explanation.version}"
     if explanation.not_had:
         yield Toned(f"When this tree was changed last, {explanation.not_had}", Tone.BAD)
     rules = {rule.image for each in shown for rule in each.rules}
@@ -186,16 +188,16 @@ def _conclusion(explanation: _Explanation) -> str:
         first = f": {chosen[0].reason}" if len(chosen) == 1 else ""
         return Toned(f"{what} is not used, something speaks against {which}{first}", Tone.BAD)
     if not explanation.wanted:
-        install = f"{name}={version}" if version else name
-        return f"Nothing speaks against {what}; it is not wanted: tukit-sysext install {install}"
+        return f"{what} could be used, but is not wanted. To install it:"
     if taken is not None and not any(each.option.version == taken for each in usable):
-        return f"Nothing speaks against {what}, but {taken} is taken: it is preferred (newer, or of a stronger source)"
+        return f"{what} could be used, but {taken} is preferred (newer, or of a stronger source)"
     if taken is None:
-        return f"Nothing speaks against {what}"
+        return f"{what} could be used"
     # only who fetches it finds out whether it comes, and is whole
     taken = explanation.plan.chosen.shown if explanation.plan.chosen is not None else taken
-    whole = " if it comes, and is whole" if explanation.plan.action is Action.FETCH else ""
-    return f"Nothing speaks against {what}: {taken} is taken{whole}"
+    if explanation.plan.action is Action.FETCH:
+        return f"{name} {taken} would be fetched and used"
+    return f"{name} {taken} is used"
 
 
 def _document(explanation: _Explanation) -> dict[str, Any]:

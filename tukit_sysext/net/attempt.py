@@ -234,7 +234,7 @@ class Attempt:
         raise error
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
-        error = SourceUnreachable(f"{self._where}: {self._words(code, message)}")
+        error = SourceUnreachable(f"cannot fetch {self._where}: {self._words(code, message)}")
         if code in _PERMANENT or not (self._patient or self._asked()):
             return self._given_up(error)
         state = self._state
@@ -252,6 +252,9 @@ class Attempt:
 
     def _words(self, code: int, message: str) -> str:
         """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
+        errno = self.handle.getinfo(pycurl.OS_ERRNO) if code == pycurl.E_COULDNT_CONNECT else 0
+        if errno:
+            return os.strerror(errno).lower()
         words = _WORDS.get(code, f"libcurl's error {code}")
         message = redacted_message(message)
         return f"{words} ({message})" if message else words

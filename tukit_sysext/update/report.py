@@ -127,7 +127,7 @@ _NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
 
 _NEXT_STEP = {
     LeftOut.NOTHING_FITS: "update again when a fitting image is published",
-    LeftOut.UNREACHABLE: "mend the way to the source, or update again later",
+    LeftOut.UNREACHABLE: "fix access to the source, or update again later",
     LeftOut.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
     LeftOut.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
     LeftOut.BROKEN: "tell the publisher",

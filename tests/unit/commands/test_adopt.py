@@ -166,8 +166,8 @@ def test_a_dry_run_tells_and_changes_nothing(
     monkeypatch.setattr("tukit_sysext.change.pack_folder._PACK", "/bin/true")
     before = listing(site.root)
     text = told(site, capsys, "--dry-run", status=1)
-    assert "tools: 3 would be taken over, required, linked as tools.raw" in text
-    assert "gone.raw is not taken over" in text and "other is not taken over" in text
+    assert "tools: would be adopted (version 3), required, linked as tools.raw" in text
+    assert "gone.raw is not adopted" in text and "other is not adopted" in text
     assert f"/{OURS} would be written" in text
     found = document(site, capsys, "--dry-run", "--policy", "optional")
     assert (found["dry_run"], found["source"]["url"], found["source"]["verify"]) == (True, URL, True)
@@ -186,4 +186,4 @@ def test_a_dry_run_is_for_everybody(site: PlainMachine, capsys: pytest.CaptureFi
 
 def test_a_name_that_is_nearly_right(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     entries(site)
-    assert "did you mean tools?" in told(site, capsys, "tolls", status=1)
+    assert "Did you mean tools?" in told(site, capsys, "tolls", status=1)

@@ -71,10 +71,10 @@ def test_what_came_went_and_changed(two_snapshots: PlainMachine, capsys: pytest.
     assert found[0] == ["From", "snapshot", "1:", "opensuse-microos", "20261101", "glibc-2.42"]
     assert found[4:] == [
         ["gdb", "15.1", "15.2", "changed"],
-        ["new", "-", "7", "came"],
-        ["old", "1", "-", "went"],
-        ["by_hand.raw", "/opt/x", "-", "went", "(not", "ours)"],
-        ["hand.raw", "-", "/opt/x", "came", "(not", "ours)"],
+        ["new", "-", "7", "added"],
+        ["old", "1", "-", "removed"],
+        ["by_hand.raw", "/opt/x", "-", "removed", "(not", "ours)"],
+        ["hand.raw", "-", "/opt/x", "added", "(not", "ours)"],
     ]
 
 
@@ -112,7 +112,7 @@ def test_a_deleted_one_is_remembered(
         Records(two_snapshots.layout.records).remove("weird.raw")
     found = lines(two_snapshots, capsys, "1", "2")
     assert found[1][-4:] == ["before),", "from", "the", "ledger)"]
-    assert ["new", "-", "7", "came"] in found
+    assert ["new", "-", "7", "added"] in found
     assert "not remembered" in " ".join(found[-1])
     told = document(two_snapshots, capsys, "2", "1")
     assert told["from"]["from_ledger"] is True

@@ -31,7 +31,7 @@ def test_status_tells_it(linked_gdb: PlainMachine, progress: Progress, capsys: p
     progress.stage(Stage.FETCHING)
     assert cli.main(["status"], machine=linked_gdb.machine) == 0
     told = capsys.readouterr().out
-    assert told.startswith("AN UPDATE GETS ITS IMAGES (snapshot 7) since ")
+    assert told.startswith("Fetching images for an update (snapshot 7) since ")
     assert "fetching gdb-2.x86-64.raw (1 of 2), 10.0 MiB of 41.0 MiB" in told
     assert cli.main(["status", "--json"], machine=linked_gdb.machine) == 0
     found = json.loads(capsys.readouterr().out)["running_job"]
@@ -53,7 +53,7 @@ def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(linked_gdb: Plain
     argv = linked_gdb.argv("status", "--follow")
     with subprocess.Popen(argv, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("AN UPDATE GETS ITS IMAGES (snapshot 7)")
+        assert process.stdout.readline().startswith("Fetching images for an update (snapshot 7)")
         assert process.stdout.readline() == "resolving\n"
         progress.fetch([("gdb-2.x86-64.raw", 2048)])
         assert process.stdout.readline() == "fetching (1 of 1), 0 B of 2.0 KiB\n"
@@ -64,7 +64,7 @@ def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(linked_gdb: Plain
         progress.close()
         rest = process.stdout.read()
         assert process.wait() == 0
-    assert rest.startswith("It is over.\nAN UPDATE IS REFUSED") and "gdb: nothing fits" in rest
+    assert rest.startswith("Finished.\nAN UPDATE IS REFUSED") and "gdb: nothing fits" in rest
 
 
 def test_scripts_follow_in_json(linked_gdb: PlainMachine, progress: Progress) -> None:

@@ -236,7 +236,7 @@ def test_an_ordinary_user_is_told_what_descriptions_say(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("gdb", "gdb: no such image in the store\n  next step: for a file give its path"),
+        ("gdb", 'No image "gdb" in the store.\n  next step: for a file give its path'),
         ("./none.raw", "none.raw: cannot be read: No such file or directory"),
         ("/etc", "/etc: expected an image file"),
     ],

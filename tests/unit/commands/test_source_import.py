@@ -291,7 +291,7 @@ def test_adopt_takes_those_of_the_machine(site: PlainMachine, run: Callable[...,
     told = run("adopt", "--dry-run", status=1)
     assert "strace would be wanted, from source strace" in told
     told = run("adopt", status=1)
-    assert "kubernetes.conf is not taken over: Verify=no" in told and "20-uki" not in told
+    assert "kubernetes.conf is not imported: Verify=no" in told and "20-uki" not in told
     sources, wanted = configured(site)
     assert (list(sources), list(wanted)) == (["strace"], ["strace"])
     assert cli.main(["adopt", "--json"], machine=site.machine) == 1

@@ -101,7 +101,7 @@ def test_no_proxy_for_some_servers(server: Server, no_proxy: str) -> None:
 
 
 def test_a_proxy_that_is_down_is_a_reason(server: Server) -> None:
-    with pytest.raises(SourceUnreachable, match=f"{server.url}/list: no connection"):
+    with pytest.raises(SourceUnreachable, match=f"{server.url}/list: connection refused"):
         bring(f"{server.url}/list", settings={"http_proxy": unused_url()}, deadline=0.3)
     assert server.requests == []
 

@@ -349,7 +349,7 @@ def test_a_server_that_goes_away_after_its_list_was_had(server: Server, key: Sig
         server.stop()
         (known,) = run.source.describe([candidate]).values()
     assert known.failure is Standing.UNREACHABLE
-    assert f"{server.url}/{MANIFEST}: no connection" in known.reason
+    assert f"{server.url}/{MANIFEST}: connection refused" in known.reason
 
 
 def test_one_missing_description_leaves_the_others(server: Server, key: SigningKey, cache: Path) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.beside_merge import BesideMerge, merge_later, merge_now
 from tukit_sysext.commands.common.tree_changes import document, lines, next_step
 from tukit_sysext.commands.common.trees import tell_open_transactions
-from tukit_sysext.commands.common.typed_names import unknown_image
+from tukit_sysext.commands.common.typed_names import not_asked, unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity.merge_rule import BY_HAND
@@ -54,13 +54,14 @@ def carry(
                 "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
                 next_step="nothing was changed; run it once more",
             )
-        if now:
-            _tell_refresh(output, trees, dry_run=dry_run)
+        merging = list(_merging(trees, dry_run=dry_run)) if now else []
         if not dry_run:
             trees = changer.carry_out()
         away = changer.not_asked()
     output.show(lines(trees, dry_run=dry_run))
     beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
+    for line in merging:
+        output.say(line)
     output.show(beside.lines)
     for note in beside.notes:
         output.warn(note)
@@ -141,12 +142,10 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
         for image in tree.plan.images:
             unheard = image.left_out is LeftOut.NOTHING_FITS and not image.considered and image.before is None
             if image.name in needed and image.name not in offered and unheard:
-                step = "tukit-sysext list shows what there is" if offered else "tukit-sysext sources"
+                step = "tukit-sysext list" if offered else "tukit-sysext sources"
                 if not offered:
                     raise TukitSysextError(f"{image.name}: {image.reason}", next_step=step)
-                away = ", ".join(changer.not_asked())
-                where = f"of a source (but of {away}, which could not be asked)" if away else "of a source"
-                raise unknown_image(image.name, offered, where, next_step=step)
+                raise unknown_image(image.name, offered, unknown=not_asked(changer.not_asked()), next_step=step)
 
 
 def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
@@ -169,12 +168,12 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
                 )
 
 
-def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool) -> None:
-    """What the merge will change in the running /usr, as far as it is known."""
+def _merging(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
+    """What a merge changes in the running /usr, as far as it is known before it."""
     (tree,) = (tree for tree in trees if tree.target.running)
     before = merge.merged()
     if before is None:
-        output.say("What is merged into the running /usr now is not known.")
+        yield "It is not known which images were merged before."
         return
     plan = tree.plan
     bad = {foreign.entry.name for foreign in plan.foreign if foreign.complaint}
@@ -190,11 +189,16 @@ def _tell_refresh(output: Output, trees: Sequence[TreeChange], *, dry_run: bool)
         for image in plan.images
         if image.link is not None and image.chosen is not None and image.changes_content
     }
-    changes = [f"{name} comes" for name in sorted(after - before)]
-    changes += [f"{name} changes, {newer[name]}" for name in sorted(after & before) if name in newer]
-    changes += [f"{name} goes" for name in sorted(before - after)]
-    would = "would change" if dry_run else "changes"
-    output.say(f"The merge {would} the running /usr: {'; '.join(changes) or 'nothing'}")
+    groups = {
+        "merged": sorted(after - before),
+        "updated": [f"{name} {newer[name]}" for name in sorted(after & before) if name in newer],
+        "unmerged": sorted(before - after),
+    }
+    if not any(groups.values()):
+        yield f"The merge {'would change' if dry_run else 'changed'} nothing in the running /usr."
+    for word, names in groups.items():
+        if names:
+            yield f"{f'Would be {word}' if dry_run else word.capitalize()}: {', '.join(names)}"
 
 
 def edit(

@@ -131,11 +131,11 @@ def show(output: Output, done: Sequence[TreeImport], *, dry_run: bool) -> None:
         for taken in each.imports:
             tell(f"{where}{taken.image} {would}wanted, from source {taken.source}, as {taken.transfer.file} says")
             for note in taken.notes:
-                output.warn(f"{where}not taken over: {note}")
+                output.warn(f"{where}not imported: {note}")
         for failure in each.failures:
             if failure.extension:
                 output.warn(
-                    f"{where}{failure.transfer.file} is not taken over: {failure.reason}", next_step=failure.next_step
+                    f"{where}{failure.transfer.file} is not imported: {failure.reason}", next_step=failure.next_step
                 )
     if any(each.imports for each in done):
         tell("  next step: tukit-sysext update, and take these files from systemd-sysupdate: both would bring images")

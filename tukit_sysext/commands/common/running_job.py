@@ -37,7 +37,7 @@ def _called(running: RunningJob) -> str:
     if running.job != "finalize-pre":
         return f"tukit-sysext {running.job} runs"
     number = f" (snapshot {running.snapshot})" if running.snapshot is not None else ""
-    return f"AN UPDATE GETS ITS IMAGES{number}"
+    return f"Fetching images for an update{number}"
 
 
 def progress_text(report: Report) -> str:
@@ -99,4 +99,4 @@ def follow(machine: Machine, output: Output) -> None:
                 bars.show(running.report)
             time.sleep(_PAUSE)
             running = running_job(machine)
-    output.say("It is over.")
+    output.say("Finished.")

@@ -19,7 +19,7 @@ def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
 
 def next_step(name: str, health: SourceHealth) -> str:
     """What can be done where a source fails."""
-    return health.next_step or f"tukit-sysext sources refresh {name}, once what keeps it away is mended"
+    return health.next_step or f"tukit-sysext sources refresh {name}, once access to it is fixed"
 
 
 def health_document(health: SourceHealth | None) -> dict[str, Any] | None:

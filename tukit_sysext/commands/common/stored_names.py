@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import difflib
-
+from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.errors import OutsideTree, TukitSysextError, UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.store.image_store import Stored, StoreFile
 from tukit_sysext.system.tree import Tree
@@ -38,9 +36,7 @@ def stored_image(machine: Machine, text: str, *, missing_ok: bool) -> Stored | N
         return None
     if not meant:
         known = sorted({name for file in files for name in (file.name, *file_names(file)) if name is not None})
-        near = difflib.get_close_matches(text, known, n=1)
-        step = f"did you mean {printable(near[0])}?" if near else "for a file give its path, as ./NAME.raw"
-        raise TukitSysextError(f"{excerpt(text)}: no such image in the store", next_step=step)
+        raise unknown_image(text, known, "in the store", next_step="for a file give its path, as ./NAME.raw")
     linked = _linked(machine)
     meant.sort(key=newest_first)
     meant.sort(key=lambda file: file.file_name not in linked)

@@ -100,7 +100,7 @@ def alone(run: Run) -> Run:
 
 
 def _tell(holder: str) -> None:
-    print(f"tukit-sysext: another tukit-sysext changes images, waiting for it: {holder}", file=sys.stderr, flush=True)
+    print(f"tukit-sysext: waiting for another command that changes images: {holder}", file=sys.stderr, flush=True)
 
 
 Look = Callable[[str], Stored]

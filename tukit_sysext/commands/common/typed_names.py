@@ -61,23 +61,30 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
             next_step=f"tukit-sysext adopt --dry-run {printable(name)} tells whether it can be taken over",
         )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
-    near = nearest(name, known)
-    away = facts.not_asked
-    told = f"; not all is known, as source {', '.join(away)} could not be asked" if away else ""
     may_be = facts.may_be(name)
     if may_be:
         return TukitSysextError(
             f"{excerpt(name)}: {may_be}",
             next_step=f"MatchPattern= in images.d/{name}.conf, or in the file of the source, tells how it is named",
         )
-    return TukitSysextError(
-        f"{excerpt(name)}: expected an image that a source offers, or that is wanted or linked{told}",
-        next_step=f"did you mean {printable(near)}?" if near is not None else "tukit-sysext list shows what there is",
-    )
+    return unknown_image(name, known, unknown=not_asked(facts.not_asked), next_step="tukit-sysext list")
 
 
-def unknown_image(name: str, known: Collection[str], where: str, *, next_step: str) -> TukitSysextError:
-    """An error that says which names there are that look like this one."""
+def not_asked(sources: Collection[str]) -> str:
+    """That sources could not be asked, which may have an image that nobody else knows; empty where all could."""
+    return f"source {', '.join(sources)} could not be asked" if sources else ""
+
+
+def unknown_image(
+    name: str, known: Collection[str], where: str = "", *, unknown: str = "", next_step: str = ""
+) -> TukitSysextError:
+    """The error for a name that no image has (``where``: that none has there), with the one that was likely meant.
+
+    ``unknown`` is why there may be one all the same.
+    """
+    text = " ".join(filter(None, (f'No image "{excerpt(name)}"', where)))
+    text += f" ({unknown})." if unknown else "."
     near = nearest(name, known)
-    meant = f"did you mean {near}?" if near is not None else next_step
-    return TukitSysextError(f"{name}: expected an image {where}, found none of this name", next_step=meant or None)
+    if near is not None:
+        return TukitSysextError(f"{text} Did you mean {printable(near)}?")
+    return TukitSysextError(text, next_step=next_step or None)
