@@ -17,6 +17,9 @@ NEXT = {"ID": "opensuse-microos", "VERSION_ID": "20261215", "SYSEXT_LEVEL": "gli
 EARLIER, LATER = datetime(2025, 3, 1, 12), datetime(2025, 4, 1, 12)
 """When the lists say that they were signed."""
 
+_PROGRAM = "#!/usr/bin/sh\n"
+"""Something that needs something."""
+
 KEY_MADE = datetime(2025, 2, 1, 12)
 """Long ago: gpgv believes no key that was made after its own clock."""
 
@@ -45,7 +48,8 @@ def begin(site: Site) -> None:
         ("shell", "1.0", ANY),
         ("tools", "1.0", ANY),
     ):
-        repository.publish(name, version, {**release, **({} if release is ANY else site.identity)})
+        keys = {**release, **({} if release is ANY else site.identity)}
+        repository.publish(name, version, keys, files={f"bin/{name}": _PROGRAM})
     published(site, EARLIER)
     configure(site)
     site.want("debug")
