@@ -99,7 +99,13 @@ class Machine:
         return events
 
 
-@pytest.fixture(scope="module", params=COMMITS)
+FIRST, LATEST = "a447a06", "0f1e376"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(each, marks=() if each in (FIRST, LATEST) else pytest.mark.long) for each in COMMITS],
+)
 def former_tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the RPM of a former commit installs."""
     folder = tmp_path_factory.mktemp("former")
