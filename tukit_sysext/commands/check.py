@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
@@ -34,12 +35,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     plugins = Plugins.of(machine)
     machine = replace(target.machine, read_only=True)
     held = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
-    with Tree(target.path) as tree:
-        resolver = Resolver(machine, tree, plugins, refused_for=held)
-        plan = decide(resolver.resolve())
     output = Output.of(arguments)
-    output.json(document(target, plan, resolver.facts))
-    output.show(lines(plan, full=getattr(arguments, "verbose", False)))
+    with Tree(target.path) as tree, looking_scratch(machine) as scratch:
+        resolver = Resolver(machine, tree, plugins, refused_for=held, scratch=scratch)
+        plan = decide(resolver.resolve())
+        output.json(document(target, plan, resolver.facts))
+        output.show(lines(plan, full=getattr(arguments, "verbose", False)))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE

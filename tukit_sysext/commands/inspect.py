@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.stored_names import stored_image
 from tukit_sysext.commands.common.trees import host_document, tree_document
@@ -47,10 +47,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     plugins = Plugins.of(machine)
     image = _look(machine, arguments.image)
     systems = [_system(machine, text) for text in arguments.systems] or list(running_and_next(machine))
-    with TemporaryDirectory(prefix="tukit-sysext-") as scratch:
-        # what ordinary users find out has to be written somewhere
-        folder = machine.layout.cache if machine.privileged else Path(scratch)
-        found = [_InSystem(where=where, faring=_fare(machine, where, image, plugins, folder)) for where in systems]
+    with looking_scratch(machine) as scratch:
+        found = [_InSystem(where=where, faring=_fare(machine, where, image, plugins, scratch)) for where in systems]
     steps = _after_merge(machine, image)
     output.json(_document(image, steps, found))
     output.show(_lines(image, steps, found, every=arguments.all))

@@ -6,9 +6,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
+from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
@@ -73,20 +75,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0 where nothing speaks against the image (or version), else 1."""
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
-    explanation = _explain(machine, looked_at(machine, arguments), name, version)
-    output.json(_document(explanation))
-    output.show(_lines(explanation, every=bool(version) or getattr(arguments, "verbose", False)))
+    with looking_scratch(machine) as scratch:
+        explanation = _explain(machine, looked_at(machine, arguments), name, version, scratch)
+        output.json(_document(explanation))
+        output.show(_lines(explanation, every=bool(version) or getattr(arguments, "verbose", False)))
     facts = explanation.facts
     for source, reason in facts.not_asked.items():
         output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
     return ExitStatus.DONE if explanation.usable else ExitStatus.FAILED
 
 
-def _explain(machine: Machine, target: Target, name: str, version: str) -> _Explanation:
+def _explain(machine: Machine, target: Target, name: str, version: str, scratch: Path) -> _Explanation:
     """Raises TukitSysextError for an image, or a version, that nobody knows."""
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:
-        resolver = Resolver(local, tree, Plugins.of(machine))
+        resolver = Resolver(local, tree, Plugins.of(machine), scratch=scratch)
         wanted = resolver.facts.wanted
         resolver.look_locally()
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.intent import State
@@ -45,10 +46,17 @@ class Resolver:
     """
 
     def __init__(
-        self, machine: Machine, tree: Tree, plugins: AllPlugins, *, refused_for: Mapping[str, int] | None = None
+        self,
+        machine: Machine,
+        tree: Tree,
+        plugins: AllPlugins,
+        *,
+        refused_for: Mapping[str, int] | None = None,
+        scratch: Path | None = None,
     ) -> None:
+        """``scratch`` is what :class:`LocalLook` takes."""
         self.machine = machine
-        self._look = LocalLook(machine, tree)
+        self._look = LocalLook(machine, tree, scratch=scratch)
         self._naming = Naming()
         self.store = self._look.store
         self.configuration = self._look.configuration
