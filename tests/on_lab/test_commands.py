@@ -53,7 +53,7 @@ def test_snapshots(updated: Site) -> None:
     assert told[0].split()[-2:] == ["debug", "strace"]
     marks = {line.split()[0]: line.split()[-2:] for line in told if line[:1].isdigit()}
     assert marks[f"{updated.lab.running}-"] == ["+1.0", "+1.0"]
-    assert marks[f"{updated.default()}*"] == [">1.1", "-"]
+    assert marks[f"{updated.default()}+"] == [">1.1", "-"]
 
 
 def test_check_of_another_tree_writes_nothing(updated: Site) -> None:

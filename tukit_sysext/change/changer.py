@@ -243,5 +243,12 @@ def _remember(done: TreeChange) -> None:
         linked = {image.name for image in done.plan.images if image.action in (Action.KEEP, Action.LINK)}
         try:
             refusal.had_again(machine, linked, now=int(time.time()))
+            files = [file for file in done.files if file.of is not None]
+            refusal.configured(
+                machine,
+                changed={file.of for file in files if file.of is not None},
+                optional={file.image.name for file in files if file.image is not None and not file.may_refuse},
+                now=int(time.time()),
+            )
         except (OSError, sqlite3.Error) as error:
             log.warning("%s: what is missed cannot be marked: %s", machine.layout.refused, error)

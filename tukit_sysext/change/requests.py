@@ -28,12 +28,20 @@ class NewFile:
     """A file of a tree's /etc/tukit-sysext as it will be; ``content`` None takes it away.
 
     ``image`` is what it will say of an image (of a tombstone, where the file goes); None for a file of another kind.
+    ``of`` is the name of the image that it is about.
     """
 
     folder: str
     name: str
     content: str | None
     image: WantedImage | None = None
+    of: str | None = None
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether an update may be refused for the image of this file."""
+        image = self.image
+        return image is not None and self.content is not None and image.state is State.WANTED and image.may_refuse
 
     @property
     def path(self) -> str:
@@ -45,7 +53,7 @@ def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
     """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
     file = NewFile(folder=IMAGES, name=f"{name}.conf", content=None if goes else content)
     image, _ = read_image(name, read_file(file.path, content.encode()))
-    return replace(file, image=image)
+    return replace(file, image=image, of=name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,7 +196,7 @@ def _blocks(
             lines = [f"{name}={version}" for version in after([word.partition("=")[2] for word in words], given)]
             # where a weaker file would count again, an empty one masks it
             content = edited(text, "Block", {"Image": lines}) if lines else "" if shipped else None
-            files.append(NewFile(folder=_DROP_INS, name=file_name, content=content))
+            files.append(NewFile(folder=_DROP_INS, name=file_name, content=content, of=name))
     return ChangeRequest(target=target, files=tuple(files), names=(), ask=False, link=False)
 
 

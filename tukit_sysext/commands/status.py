@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +22,7 @@ from tukit_sysext.commands.common.tree_status import (
     trees_in_use,
 )
 from tukit_sysext.commands.common.trees import Look, entry_document, tree_document
+from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs
 from tukit_sysext.integrity.lost import lost_images
@@ -36,6 +39,8 @@ from tukit_sysext.terminal.text import Tone, Toned, local_time
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 from tukit_sysext.update.report import step_lines, system_name
+
+log = logging.getLogger(__name__)
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
@@ -72,7 +77,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             }
         )
         return ExitStatus.FAILED if arguments.refused and mark is not None else ExitStatus.DONE
-    _print(output, machine, trees, look, mark)
+    foreseen = _foreseen(machine, trees, mark)
+    _print(output, machine, [tree.with_refusals(foreseen) for tree in trees], look, mark)
     failing = {name: health for name, health in asked.items() if health.failing is not None}
     if lost or others or snapshots.unknown or failing:
         output.tell()
@@ -88,11 +94,41 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 def _print(output: Output, machine: Machine, trees: Sequence[TreeStatus], look: Look, mark: Refusal | None) -> None:
     output.show(running_job.lines(machine))
     output.show(_refusal_lines(mark))
+    output.show(_foreseen_lines(trees, mark))
     output.show(_repair_lines(needs.read(machine.layout.repair)))
     for number, tree in enumerate(trees):
         if number:
             output.tell()
         _print_tree(output, tree, look)
+
+
+def _foreseen(machine: Machine, trees: Sequence[TreeStatus], mark: Refusal | None) -> Mapping[str, HeldBack]:
+    """Why the next update would be refused, by image, as far as this machine knows."""
+    from tukit_sysext.update import foreseen
+
+    now = int(time.time())
+    ages = refusal.ages(mark, now=now)
+    try:
+        plans = [
+            image
+            for tree in trees
+            if tree.target.next
+            for image in foreseen.refusing(machine, tree.target.path, refused_for=ages)
+        ]
+    except (TukitSysextError, OSError) as error:
+        log.info("whether the next update would be refused is not known: %s", error)
+        return {}
+    return {image.name: HeldBack(reason=image.reason, since=now, next_step=image.next_step) for image in plans}
+
+
+def _foreseen_lines(trees: Sequence[TreeStatus], mark: Refusal | None) -> Iterator[str]:
+    """What was refused already stands above, with its next step, unless that was followed."""
+    known = mark.images if mark is not None else {}
+    for name, held in sorted({name: held for tree in trees for name, held in tree.refusals.items()}.items()):
+        if name not in known or not known[name].next_step:
+            yield Toned(f"THE NEXT UPDATE WOULD BE REFUSED: {name}: {held.reason}", Tone.BAD)
+            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+            yield ""
 
 
 def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:

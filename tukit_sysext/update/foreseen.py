@@ -20,18 +20,24 @@ from tukit_sysext.sources.protocol import Source
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.left_out import LeftOut
+from tukit_sysext.update.plan import ImagePlan
 from tukit_sysext.update.search import Resolver
 
 
 def refusals(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | None = None) -> Mapping[str, str]:
-    """Why an update that starts from the tree at ``path`` would be refused, by image; empty where nothing is known.
+    """Why an update that starts from the tree at ``path`` would be refused, by image; as :func:`refusing`."""
+    return {image.name: image.reason for image in refusing(machine, path, refused_for=refused_for)}
 
-    Raises UnknownState, OutsideTree.
+
+def refusing(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | None = None) -> tuple[ImagePlan, ...]:
+    """The images for which an update that starts from the tree at ``path`` would be refused.
+
+    None where nothing is known. Raises UnknownState, OutsideTree.
     """
     with Tree(path) as tree:
         resolver = Resolver(replace(machine, read_only=True), tree, _Memory(), refused_for=refused_for)
         plan = decide(resolver.resolve())
-    return {image.name: image.reason for image in plan.refusing if image.left_out is not LeftOut.UNREACHABLE}
+    return tuple(image for image in plan.refusing if image.left_out is not LeftOut.UNREACHABLE)
 
 
 class _Memory:

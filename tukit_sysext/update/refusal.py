@@ -248,6 +248,29 @@ def had_again(machine: Machine, names: Collection[str], *, now: int) -> None:
     _set(machine, replace(mark, missed=missed), [_event(now, HAD_AGAIN, image=name) for name in sorted(found)])
 
 
+def configured(machine: Machine, *, changed: Collection[str], optional: Collection[str], now: int) -> None:
+    """Take in that the files of these images were changed in what boots next, of which some may refuse nothing now.
+
+    What was to be done of the others is done, or not known any more. Raises OSError, sqlite3.Error.
+    """
+    mark = read(machine.layout.refused)
+    if mark is None:
+        return
+    images, missed = (
+        {
+            name: replace(held, next_step="") if name in changed else held
+            for name, held in there.items()
+            if name not in optional
+        }
+        for there in (mark.images, mark.missed)
+    )
+    over = [_event(now, HAD_AGAIN, image=name) for name in sorted(mark.missed.keys() - missed.keys())]
+    if mark.images and not images:
+        over.append(_event(now, REFUSAL_OVER, detail=f"no longer required: {', '.join(sorted(mark.images))}"))
+    if images != mark.images or missed != mark.missed:
+        _set(machine, replace(mark, images=images, missed=missed), over)
+
+
 def show(machine: Machine, mark: Refusal) -> None:
     """Set the mark, or take it away where nothing is refused or missed, and tell who logs in. Raises OSError."""
     if mark.images or mark.missed:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.machine import NEW, PlainMachine, with_source
 from tests.trees import make_tree
 from tests.unit.sources.samples import offer, publish
 from tukit_sysext import cli
-from tukit_sysext.update import foreseen
+from tukit_sysext.update import foreseen, refusal
 
 pytestmark = pytest.mark.root
 
@@ -93,6 +94,61 @@ def test_a_refusal_is_foreseen(site: PlainMachine, what: Callable[[PlainMachine]
     assert sorted(site.layout.state.rglob("*")) == before, "nothing is noted"
     asked = cli.main(["check"], machine=site.machine)
     assert (asked == 75) == (refused or what is source_is_away)
+
+
+def said(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    capsys.readouterr()
+    assert cli.main(argv, machine=site.machine) == 0
+    return " ".join("".join(capsys.readouterr()).split())
+
+
+def test_a_block_that_refuses_updates_is_told_at_once(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """And by `status`, until it is taken back."""
+    would = "the next update would be refused"
+    site.publish("gdb", "1.1")
+    assert would not in said(site, capsys, "block", "gdb=1.0")
+    assert would not in said(site, capsys, "status").lower()
+    warned = said(site, capsys, "block", "gdb=1.1")
+    assert f"gdb: {would}: kept away by the configuration" in warned and "next step: tukit-sysext unblock" in warned
+    shown = said(site, capsys, "status")
+    assert "THE NEXT UPDATE WOULD BE REFUSED: gdb: kept away by the configuration" in shown
+    assert f"gdb 1.0 required unknown ok {would}" in shown
+    assert would not in said(site, capsys, "unblock", "gdb=1.0").lower()
+    assert would not in said(site, capsys, "status").lower()
+
+
+def test_a_hold_is_told_once(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(site, capsys, "hold", "gdb=9").count("no such version") == 1
+    assert "ok held at 9; the next update would be refused" in said(site, capsys, "status")
+
+
+def refused_before(site: PlainMachine) -> None:
+    """An update was refused, as gdb was blocked."""
+    held = {"reason": "kept away", "since": 1793534400, "next_step": "tukit-sysext unblock gdb=1.1"}
+    mark = {"last": 1793534400, "times": 1, "system": "MicroOS", "images": {"gdb": held}, "missed": {"gdb": held}}
+    make_tree(site.root, {"run/tukit-sysext/refused.json": json.dumps(mark)})
+
+
+def test_a_next_step_that_was_taken_is_not_shown_again(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    said(site, capsys, "block", "gdb=1.1")
+    refused_before(site)
+    assert "next step: tukit-sysext unblock gdb=1.1" in said(site, capsys, "status")
+    said(site, capsys, "block", "strace=9")
+    assert "next step: tukit-sysext unblock gdb=1.1" in said(site, capsys, "status"), "that was about another image"
+    said(site, capsys, "unblock", "gdb=1.1")
+    shown = said(site, capsys, "status")
+    assert "AN UPDATE IS REFUSED since" in shown, "it has to be tried again"
+    assert "unblock gdb" not in shown
+
+
+@pytest.mark.parametrize("command", ["remove gdb", "install --optional gdb"])
+def test_an_image_that_is_not_required_any_more_refuses_nothing(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    refused_before(site)
+    said(site, capsys, *command.split())
+    assert refusal.known(site.machine) is None
+    assert "no longer required: gdb" in said(site, capsys, "history")
 
 
 def test_a_server_is_not_asked(site: PlainMachine, tmp_path: Path) -> None:

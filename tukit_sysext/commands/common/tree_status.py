@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tukit_sysext.collect.attached import in_use
@@ -30,6 +30,7 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system import merge
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
+from tukit_sysext.update.refusal import HeldBack
 
 OK = "ok"
 NOT_LINKED = "not linked"
@@ -47,7 +48,8 @@ class TreeStatus:
 
     ``merged`` are the extensions that the running system has merged; None where that is not known, and for others.
     ``mounted`` are the files of the store that are in use, which tells of which version they are. ``applied`` is the
-    snapshot whose /usr the running system has, where that is another one than its own.
+    snapshot whose /usr the running system has, where that is another one than its own. ``refusals`` are the images for
+    which an update that starts from the tree would be refused.
     """
 
     role: str
@@ -64,6 +66,11 @@ class TreeStatus:
     merged: frozenset[str] | None = None
     mounted: frozenset[str] = frozenset()
     applied: int | None = None
+    refusals: Mapping[str, HeldBack] = field(default_factory=dict)
+
+    def with_refusals(self, refusals: Mapping[str, HeldBack]) -> TreeStatus:
+        """The same, where the next update starts from it with those that it would be refused for."""
+        return replace(self, refusals=refusals) if self.target.next else self
 
     @property
     def still_merged(self) -> Collection[str]:
@@ -277,9 +284,11 @@ def _notes(tree: TreeStatus, entry: Entry, wanted: WantedImage, look: Look) -> I
     """What else is to be known of an image that is linked."""
     stored, not_had = look(entry.image or ""), tree.left_out.get(wanted.name, "")
     yield from filter(None, (stored.reason, _wrong_name(entry, wanted, look), _against(tree, entry, look)))
+    refused = wanted.name in tree.refusals
     yield from [f"held at {wanted.hold}"] if wanted.hold is not None else []
+    yield from ["the next update would be refused"] if refused else []
     yield from ["removed with the next transaction"] if wanted.state is State.REMOVED else []
-    yield from [f"{_THEN}: {not_had}"] if not_had else []
+    yield from [f"{_THEN}: {not_had}"] if not_had and not refused else []
 
 
 def _merged_as(tree: TreeStatus, entry: Entry, look: Look) -> str:
