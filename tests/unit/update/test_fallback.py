@@ -101,7 +101,7 @@ def test_why_not_says_what_happened(
     assert found["not_had"].startswith(said)
     assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=newer_gdb_is_lost.machine) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "3.0 is taken if it comes, and is whole" in told
+    assert "3.0 would be fetched and used" in told
     assert f"When this tree was changed last, {said}" in told
 
 

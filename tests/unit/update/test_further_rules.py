@@ -228,3 +228,14 @@ def test_what_a_new_image_brings_that_no_boot_puts_to_use(site: Site, capsys: py
     assert site.update() == ExitStatus.DONE
     out = capsys.readouterr().out
     assert (site.linked(), "put to use" in out) == ("debug-2.x86-64.raw", False)
+
+
+def test_an_ordinary_user_is_told_of_every_rule(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.image("1", {"sbin/gdb": ""})
+    tree = site.tree(NUMBER)
+    assert site.update() is not None
+    capsys.readouterr()
+    site.as_user()
+
+    site.command("why-not", "debug", "--root", str(tree))
+    assert "usr/sbin is a directory in it" in " ".join(capsys.readouterr().out.split())
