@@ -179,7 +179,7 @@ DEFENCES: tuple[Defence, ...] = (
         "P2",
         "a refusal does not name the way out",
         "tukit_sysext/update/report.py",
-        'yield f"or have updates pass unjudged: {_SWITCH_OFF}"',
+        'yield f"  {_SWITCH_OFF}"',
         "return",
         f"{_U}/update/test_report.py::test_the_hook_and_status_say_what_to_do",
         "tests/on_lab/test_way_out.py::test_without_the_hook",

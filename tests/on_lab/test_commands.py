@@ -111,8 +111,8 @@ def test_a_closed_pipe(updated: Site) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ([], 2, "required: COMMAND"),
-        (["frobnicate"], 2, "invalid choice"),
+        ([], 2, "No command was given."),
+        (["frobnicate"], 2, 'No command "frobnicate".'),
         (["check", "--root", "/nowhere"], 1, "/nowhere: expected the root directory of a tree, found none"),
         (["adopt", "nothing"], 1, "nothing: expected an entry that is not ours"),
     ],

@@ -63,7 +63,7 @@ def test_the_policy_decides_when_the_held_version_does_not_fit(site: Site, polic
     update_and_boot(site)
     done = site.update()
     assert done.returncode == status
-    assert "1.0 is held" in done.stderr + done.stdout
+    assert "held at 1.0" in done.stderr + done.stdout
     assert "debug.raw" not in site.links(site.default()) or status == 75
 
 

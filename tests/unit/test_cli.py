@@ -52,8 +52,34 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "told", "step"),
+    [
+        ([], "No command was given.", "tukit-sysext --help"),
+        (
+            ["instal", "gdb"],
+            'No command "instal". Did you mean install?',
+            "tukit-sysext --help",
+        ),
+        (["unheard-of"], 'No command "unheard-of".', "tukit-sysext --help"),
+        (["completes"], 'No command "completes".', "tukit-sysext --help"),
+        (["x\x1b"], 'No command "x\\x1b".', "tukit-sysext --help"),
+        (
+            ["sources", "ad"],
+            'No command "ad". Did you mean add?',
+            "tukit-sysext sources --help",
+        ),
+    ],
+)
+def test_no_command_that_there_is(capsys: pytest.CaptureFixture[str], argv: list[str], told: str, step: str) -> None:
+    """No list of all, with those that only shells and units use."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(argv)
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"tukit-sysext: {told}\n  next step: {step}\n")
+
+
+@pytest.mark.parametrize(
     "argv",
-    [[], ["unheard-of"], ["check", "--unheard-of"], ["check", "--root"], ["status", "word"], ["adopt", "--policy=x"]],
+    [["check", "--unheard-of"], ["check", "--root"], ["status", "word"], ["adopt", "--policy=x"]],
 )
 def test_wrong_usage_is_2(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -61,7 +61,9 @@ def _lines(results: Sequence[CheckResult], *, everything: bool) -> Iterator[str]
         yield Toned(text, word.tone) if result.severity is Severity.PROBLEM else text
         # one command may help with several results
         if result.next_step is not None and (following is None or following.next_step != result.next_step):
-            yield f"  next step: {result.next_step}"
+            first, *more = result.next_step.splitlines()
+            yield f"  next step: {first}"
+            yield from (f"  {line}" for line in more)
     yield from ("", _summary(results)) if shown else (_summary(results),)
 
 

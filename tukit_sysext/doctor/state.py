@@ -91,7 +91,7 @@ class StateCheck:
             return warning("refused", text, "; ".join(steps))
         days = max(0, self.now - mark.since) // _DAY
         text = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
-        next_step = " ".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))
+        next_step = "\n".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))
         if days >= DAYS:
             return problem("refused", f"{text}, for {days} days", next_step)
         return warning("refused", text, next_step)

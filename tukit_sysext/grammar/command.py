@@ -6,13 +6,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tukit_sysext.rules.printable import printable
 
 Example = tuple[str, str]
 """A command line after ``tukit-sysext``, and what it does."""
 
 Argument = Callable[[argparse._ActionsContainer], object]
 """Adds an argument, or an option, to a command or to a group of options."""
+
+
+_NO_COMMAND = "No command"
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,6 +54,25 @@ class Parser(argparse.ArgumentParser):
         )
         for add in arguments:
             add(self)
+
+    def error(self, message: str) -> NoReturn:
+        """Wrong usage: 2. Where it is the command that is wrong, its options say nothing."""
+        if message == "the following arguments are required: COMMAND":
+            message = f"{_NO_COMMAND} was given."
+        if not message.startswith(_NO_COMMAND):
+            super().error(message)
+        self.exit(2, f"tukit-sysext: {message}\n  next step: {self.prog} --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """A command that there is not: the one that was likely meant, not the list of all with those for machines."""
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            import difflib
+
+            shown = [choice.dest for choice in action._choices_actions]
+            near = difflib.get_close_matches(value, shown, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise argparse.ArgumentError(None, f'{_NO_COMMAND} "{printable(value)}".{meant}')
+        super()._check_value(action, value)
 
 
 if TYPE_CHECKING:

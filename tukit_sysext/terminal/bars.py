@@ -39,7 +39,7 @@ class Bars:
         self._longest = max(_LEAST_NAME, width - _REST)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, complete_style="green", finished_style="green", pulse_style="green"),
             _Bytes(table_column=Column(no_wrap=True)),
             _Rate(table_column=Column(no_wrap=True)),
             TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),

@@ -119,10 +119,10 @@ class Output:
             print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
 
     def warn(self, text: str, next_step: str = "") -> None:
-        """One line to stderr, and the next step below it; always."""
+        """One line to stderr, and the next step below it, in a line for each of its parts; always."""
         print(f"tukit-sysext: {printable(text)}", file=self.errors)
-        if next_step:
-            print(f"  next step: {printable(next_step)}", file=self.errors)
+        for number, line in enumerate(next_step.splitlines()):
+            print(f"  {'  ' if number else 'next step: '}{printable(line)}", file=self.errors)
 
     @contextmanager
     def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:

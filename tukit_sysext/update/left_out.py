@@ -175,11 +175,11 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     have = current(facts, wanted)
     linked = have is not None and have.option.file_name == best.file_name
     against = list(_against(facts, wanted, best))
-    which = f"{best.shown}, the version so far," if linked else f"{best.shown} of {best.origin}"
+    which = best.shown if linked else f"{best.shown} of {best.origin}"
     return Why(
         kind=LeftOut.KEPT_AWAY,
-        reason=f"{which} would fit, but {', and '.join(reason for reason, _ in against)}",
-        next_step=", and ".join(step for _, step in against),
+        reason=f"{', and '.join(reason for reason, _ in against)}; {which} would fit",
+        next_step="\n".join(step for _, step in against),
     )
 
 
@@ -242,7 +242,8 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
 def _held(facts: Facts, wanted: WantedImage) -> str:
     """That a version is held, and why it cannot be had."""
     there = next(chain(published(facts, wanted), spare(facts, wanted)), None)
-    return f"{wanted.hold} is held: {there.reason if there is not None else _unpublished(facts, wanted)}"
+    why = there.reason if there is not None else _unpublished(facts, wanted)
+    return f"held at {wanted.hold}, which cannot be used ({why})"
 
 
 def _unpublished(facts: Facts, wanted: WantedImage) -> str:

@@ -88,7 +88,8 @@ def missed_lines(outcome: Outcome) -> Iterator[str]:
         yield f"  {image.name}: {image.reason}"
         yield from _looked_at(image)
     for step in dict.fromkeys(next_steps(missed).values()):
-        yield f"  next step: {step}; a later update brings it by itself"
+        yield from (f"  {line}" for line in _lines_of(step))
+    yield "  A later update brings them by itself."
 
 
 REFUSED_ID = "cf138e7a7eb14a8f93d4e67cd380f04e"
@@ -113,28 +114,39 @@ def next_steps(images: Iterable[ImagePlan]) -> Mapping[str, str]:
 
 
 def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
-    """The next steps of a refused update, by image; an empty one is not known any more."""
+    """The next steps of a refused update, by image; an empty one is not known any more.
+
+    One of them is enough. A command stands alone at the end of its line, so that it can be copied.
+    """
     for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
-        yield f"next step: {step},"
+        yield from _lines_of(step)
     files = ", ".join(f"/etc/tukit-sysext/images.d/{name}.conf" for name in steps)
-    yield f"or do without: set Policy=optional in {files},"
-    yield f"or have updates pass unjudged: {_SWITCH_OFF}"
+    yield f"or do without: set Policy=optional in {files}"
+    yield "or have updates pass unjudged:"
+    yield f"  {_SWITCH_OFF}"
+
+
+def _lines_of(step: str) -> Iterator[str]:
+    """A next step of several parts has a line for each of them."""
+    first, *more = step.splitlines()
+    yield f"next step: {first}"
+    yield from (f"  {line}" for line in more)
 
 
 _SWITCH_OFF = "ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"
 """The way out of whatever we may do wrong: tukit does not run us at all."""
-_NOT_KNOWN = "see what keeps the next update away (tukit-sysext preflight)"
+_NOT_KNOWN = "tukit-sysext preflight"
 
 _NEXT_STEP = {
     LeftOut.NOTHING_FITS: "update again when a fitting image is published",
     LeftOut.UNREACHABLE: "fix access to the source, or update again later",
-    LeftOut.KEPT_AWAY: "change what keeps it away (tukit-sysext config)",
-    LeftOut.LIST_REFUSED: "see whose lists are believed (tukit-sysext sources)",
+    LeftOut.KEPT_AWAY: "tukit-sysext config",
+    LeftOut.LIST_REFUSED: "tukit-sysext sources",
     LeftOut.BROKEN: "tell the publisher",
     LeftOut.UNUSABLE: "ask the publisher for another version: what looks into images dies of this one",
     LeftOut.NO_PLACE: "move away what is in the way in /etc/extensions",
     LeftOut.NOT_STORED: "make room in /var",
-    LeftOut.FAULT: "mend what is at fault (tukit-sysext check, tukit-sysext doctor)",
+    LeftOut.FAULT: "tukit-sysext doctor",
 }
 
 

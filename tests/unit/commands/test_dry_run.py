@@ -51,7 +51,7 @@ def test_removing_a_source(of_a_user: PlainMachine, capsys: pytest.CaptureFixtur
     assert told(of_a_user, capsys, "sources", "remove", "--dry-run", "main") == (
         "/etc/tukit-sysext/sources.d/main.conf would be removed\n/etc/tukit-sysext/keyrings/main.gpg would be removed\n"
     )
-    assert "did you mean main?" in told(of_a_user, capsys, "sources", "remove", "-n", "mian", status=2)
+    assert "Did you mean main?" in told(of_a_user, capsys, "sources", "remove", "-n", "mian", status=1)
 
 
 def test_forgetting_what_was_seen(of_a_user: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

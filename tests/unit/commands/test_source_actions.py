@@ -173,7 +173,7 @@ def test_refresh(
     assert (health["main"].failing, health["away"].good) == (None, None)
     assert "main: 2 images" in run("refresh", "main")
     assert "sources enable off" in run("refresh", "off", status=1)
-    assert "did you mean main?" in run("refresh", "mian", status=2)
+    assert "Did you mean main?" in run("refresh", "mian", status=1)
 
 
 @pytest.mark.parametrize("vendor", [False, True], ids=["of /etc", "of a package"])

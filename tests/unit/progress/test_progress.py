@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,8 +15,9 @@ import pytest
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.progress.notice import ProgressFile, read
-from tukit_sysext.progress.progress import Progress, Report, Stage
+from tukit_sysext.progress.progress import Download, Progress, Report, Stage
 from tukit_sysext.sources.progress_sink import ProgressSink
+from tukit_sysext.terminal.bars import Bars
 
 
 class Clock:
@@ -184,3 +186,15 @@ def test_every_part_of_a_notice_may_be_missing_or_wrong(tmp_path: Path) -> None:
             job = read(path)
             assert job is None or key == "job" or (key == "root" and key not in wrong), (key, wrong)
     assert replace(Report()) == Report()
+
+
+def test_what_goes_well_is_not_drawn_in_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = io.StringIO()
+    bars = Bars(stream, width=80, colours=True)
+    bars.show(Report(stage=Stage.FETCHING, downloads={"a.raw": Download("a.raw", 10, got=5, begun=True)}))
+    bars.close()
+    bar = next(line for line in stream.getvalue().splitlines() if "a.raw" in line)
+    assert "\x1b[32m\u2501" in bar
+    assert "\x1b[31m" not in bar and "38;2;249;38;114" not in bar and "38;5;197" not in bar

@@ -121,12 +121,12 @@ NOTHING = [
     (
         facts(want(hold="7"), offers={candidate("2"): OTHER}, store=[stored("1", fits="2")], entries=[link("1")]),
         LeftOut.NOTHING_FITS,
-        "7 is held: no such version is published by local; 1 is linked",
+        "held at 7, which cannot be used (no such version is published by local); 1 is linked",
     ),
     (
         facts(want(hold="2"), offers={candidate("2"): OTHER, candidate("1"): OTHER}),
         LeftOut.NOTHING_FITS,
-        "2 is held: SYSEXT_LEVEL is 2",
+        "held at 2, which cannot be used (SYSEXT_LEVEL is 2",
     ),
     (
         facts(want(), offers={ARM: FITS}),
@@ -137,22 +137,22 @@ NOTHING = [
     (
         facts(want(hold="7"), offers={candidate("2"): FITS}),
         LeftOut.KEPT_AWAY,
-        "2 of source local would fit, but 7 is held: no such version is published by local",
+        "held at 7, which cannot be used (no such version is published by local); 2 of source local would fit",
     ),
     (
         facts(want(hold="9.9"), offers={candidate("1"): FITS}, **HAVE_1),
         LeftOut.KEPT_AWAY,
-        "1, the version so far, would fit, but 9.9 is held: no such version is published by local",
+        "held at 9.9, which cannot be used (no such version is published by local); 1 would fit",
     ),
     (
         facts(want(hold="1"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
         LeftOut.KEPT_AWAY,
-        "2 of source local would fit, but 1 is held: SYSEXT_LEVEL is 2, the system has 1",
+        "held at 1, which cannot be used (SYSEXT_LEVEL is 2, the system has 1); 2 of source local would fit",
     ),
     (
         facts(want(constraint="<2"), offers={candidate("2"): FITS, candidate("1"): OTHER}),
         LeftOut.KEPT_AWAY,
-        "2 of source local would fit, but Version=<2 does not allow it",
+        "Version=<2 does not allow it; 2 of source local would fit",
     ),
     (
         facts(want(constraint=">=1.0"), offers={candidate("2.0rc1"): FITS}),
@@ -162,9 +162,13 @@ NOTHING = [
     (
         facts(want(blocked=("2",)), offers={candidate("2"): FITS}),
         LeftOut.KEPT_AWAY,
-        "2 of source local would fit, but it is blocked by /etc/tukit-sysext/images.d/gdb.conf",
+        "it is blocked by /etc/tukit-sysext/images.d/gdb.conf; 2 of source local would fit",
     ),
-    (facts(want(hold="1"), store=[stored("2")]), LeftOut.KEPT_AWAY, "2 of the store would fit, but 1 is held"),
+    (
+        facts(want(hold="1"), store=[stored("2")]),
+        LeftOut.KEPT_AWAY,
+        "held at 1, which cannot be used (no such version is published by local); 2 of the store would fit",
+    ),
     (facts(want(sources=("own",)), offers={candidate("2"): FITS}, sources=("own",)), LeftOut.NOTHING_FITS, "by own"),
     (facts(want(), store=[stored("1", fits="2")], entries=[link("1")]), LeftOut.NOTHING_FITS, "SYSEXT_LEVEL is 2"),
     (facts(want(), unreachable={"local": "no answer"}), LeftOut.UNREACHABLE, "local: no answer"),

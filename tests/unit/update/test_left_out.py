@@ -30,7 +30,7 @@ BLOCKED = (Blocked(name="gdb", version="2", origin=block_file("gdb")),)
         ),
         (
             facts(want(hold="1", constraint="<2"), offers={NEWER: FITS}),
-            "tukit-sysext unhold gdb, and change Version= in /etc/tukit-sysext/images.d/gdb.conf",
+            "tukit-sysext unhold gdb\nchange Version= in /etc/tukit-sysext/images.d/gdb.conf",
         ),
         # nothing that is set keeps it away
         (facts(want(hold="1"), offers={NEWER: OTHER}), ""),

@@ -26,20 +26,20 @@ NEW = candidate("2")
         (facts(want(), offers={NEW: OTHER}), "nothing published fits: 2", "update again when a fitting image is"),
         (
             facts(want(hold="1"), offers={NEW: FITS}),
-            "kept away by the configuration: 2 of source local would fit, but 1 is held: no such version",
-            "tukit-sysext unhold gdb,",
+            "kept away by the configuration: held at 1, which cannot be used (no such version",
+            "tukit-sysext unhold gdb",
         ),
         (
             facts(want(), broken_sources={"local": "from the future"}, next_steps={"local": "see the clock"}),
             "list refused: local: from the future",
-            "see the clock,",
+            "see the clock",
         ),
         (
             facts(want(), broken_sources={"local": "line 3"}),
             "list refused: local: line 3",
-            "see whose lists are believed (tukit-sysext sources),",
+            "tukit-sysext sources",
         ),
-        (facts(want(), offers={NEW: broken()}), "image broken: 2", "tell the publisher,"),
+        (facts(want(), offers={NEW: broken()}), "image broken: 2", "tell the publisher"),
         (facts(want(), offers={NEW: unreachable()}), "source not reachable: ", "fix access to the source"),
     ],
 )
@@ -49,14 +49,15 @@ def test_the_hook_and_status_say_what_to_do(
     outcome = Outcome(plan=decide(given), changes=())
     lines = list(refusal_lines(outcome))
     assert lines[1].startswith(f"  gdb: {reason}")
-    assert lines[-3].startswith(f"  next step: {step}")
-    assert lines[-2] == f"  or do without: set Policy=optional in {FILE},"
-    assert lines[-1] == "  or have updates pass unjudged: ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"
+    assert lines[-4].startswith(f"  next step: {step}") and not lines[-4].endswith(",")
+    assert lines[-3] == f"  or do without: set Policy=optional in {FILE}"
+    assert lines[-2] == "  or have updates pass unjudged:"
+    assert lines[-1].split() == ["ln", "-s", "/dev/null", "/etc/tukit/plugins/50-tukit-sysext"]
     refusal.note(site.machine, outcome, None, now=1000)
     for argv in (["status"], ["status", "--refused"]):
         assert cli.main(argv, machine=site.machine) == (1 if "--refused" in argv else 0)
         told = capsys.readouterr().out
-        assert f"\n{lines[1]}\n{lines[-3]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
+        assert f"\n{lines[1]}\n{lines[-4]}\n{lines[-3]}\n{lines[-2]}\n{lines[-1]}\n\n" in told
 
 
 def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,4 +65,4 @@ def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.Cap
     with Ledger(site.layout.ledger) as ledger:
         ledger.add([LedgerEvent(time=time_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
     assert cli.main(["status", "--refused"], machine=site.machine) == 1
-    assert "\n  next step: see what keeps the next update away (tukit-sysext preflight),\n" in capsys.readouterr().out
+    assert "\n  next step: tukit-sysext preflight\n" in capsys.readouterr().out

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
+from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKey
@@ -52,7 +53,7 @@ def key_document(key: PublicKey) -> dict[str, Any]:
 
 
 def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
-    """Raises UsageError for a source that is neither configured in any tree nor remembered."""
+    """Raises TukitSysextError for a source that is neither configured in any tree nor remembered."""
     known = {*seen_sources(machine)}
     for target in targets:
         with Tree(target.path) as tree:
@@ -61,5 +62,7 @@ def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     if name in known:
         return
     near = nearest(name, known)
-    meant = f"did you mean {near}?" if near is not None else f"known: {', '.join(sorted(known)) or 'none'}"
-    raise UsageError(f"{name}: no such source; {meant}", next_step="tukit-sysext sources lists them")
+    told = f"Did you mean {printable(near)}?" if near is not None else f"known: {', '.join(sorted(known)) or 'none'}"
+    raise TukitSysextError(
+        f'No source "{excerpt(name)}". {told}', next_step="tukit-sysext sources" if near is None else None
+    )

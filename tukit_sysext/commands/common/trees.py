@@ -43,8 +43,8 @@ def tell_open_transactions(machine: Machine, arguments: argparse.Namespace, outp
     if not arguments.dry_run and not named:
         for number in open_transactions(machine):
             output.warn(
-                f"snapshot {number} is open in a transaction and was not changed",
-                next_step=f"{arguments.typed}, once more when that transaction is over",
+                f"snapshot {number} is open in a transaction and was not changed; once that is over, run it again",
+                next_step=arguments.typed,
             )
 
 
