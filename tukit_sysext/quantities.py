@@ -27,6 +27,11 @@ KEEP_FREE = Share(size=1024**3, percent=5)
 """What stays free of a file system unless ``[Store] KeepFree=`` says something else."""
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things; a noun has an "s" for all but one."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def size_text(size: int) -> str:
     """Bytes in binary units."""
     number, units = float(size), iter(("B", "KiB", "MiB", "GiB"))

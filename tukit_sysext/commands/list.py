@@ -15,7 +15,7 @@ from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
@@ -157,8 +157,9 @@ def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:
     updates = sum(offer.update is not None for offer in shown)
     lost = [offer for offer in shown if offer.wanted is None and offer.damage]
     installed = sum(offer.installed is not None for offer in shown if offer not in lost)
-    many = f"{updates} update{'' if updates == 1 else 's'}" if updates else "no update"
-    return f"{len(shown)} images, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
+    many = counted(updates, "update") if updates else "no update"
+    images = counted(len(shown), "image")
+    return f"{images}, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
 
 
 def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> None:

@@ -17,7 +17,7 @@ from tukit_sysext.config.settings import Configuration, SourceSettings, load_con
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import span_text, time_text
+from tukit_sysext.quantities import counted, span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
 from tukit_sysext.sources.last_lists import NotTaken, not_taken
@@ -210,7 +210,7 @@ def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
     if health is None:
         yield f"  not asked yet: tukit-sysext sources refresh {name}"
     elif health.failing is None:
-        yield f"  {health.images} images, as of {local_time(health.asked)}"
+        yield f"  {counted(health.images or 0, 'image')}, as of {local_time(health.asked)}"
     else:
         yield Toned(f"  {health.failure(local_time)}", Tone.BAD)
         yield f"  next step: {next_step(name, health)}"

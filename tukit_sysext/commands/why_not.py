@@ -19,6 +19,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import counted
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
@@ -145,7 +146,7 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     else:
         yield "No version of it is offered, stored or linked."
     if len(shown) < len(explanation.versions):
-        yield f"and {len(explanation.versions) - len(shown)} older versions; -v shows them all"
+        yield f"and {counted(len(explanation.versions) - len(shown), 'older version')}; -v shows them all"
     yield ""
     yield _conclusion(explanation)
     if explanation.usable and not explanation.wanted and not explanation.general:

@@ -60,7 +60,7 @@ def test_they_have_one_name(odd_entries: PlainMachine, capsys: pytest.CaptureFix
 def test_a_link_to_nothing_is_not_installed(odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     text = told(odd_entries, capsys, "list", "missing")
     assert "linked, not wanted, but missing" in text
-    assert "1 images, 0 installed" in text
+    assert "1 image, 0 installed" in text
     assert "adopt" not in text
 
 

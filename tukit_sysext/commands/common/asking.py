@@ -11,7 +11,7 @@ from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import MemoryUnreadable, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import counted, time_text
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.health import image_count
 from tukit_sysext.sources.naming import Naming
@@ -37,7 +37,7 @@ class SourceAnswer:
     signed: int | None
 
     def __str__(self) -> str:
-        images = f"{self.images} image{'' if self.images == 1 else 's'}"
+        images = counted(self.images, "image")
         if not self.verified:
             return f"{self.name}: {images}, list not verified (Verify=no)"
         when = f" {local_time(self.signed)[:10]}" if self.signed is not None else ""
