@@ -114,7 +114,7 @@ def test_a_closed_pipe(updated: Site) -> None:
         ([], 2, "No command was given."),
         (["frobnicate"], 2, 'No command "frobnicate".'),
         (["check", "--root", "/nowhere"], 1, "/nowhere: expected the root directory of a tree, found none"),
-        (["adopt", "nothing"], 1, "nothing: expected an entry that is not ours"),
+        (["adopt", "nothing"], 1, 'No entry "nothing" that could be adopted'),
     ],
 )
 def test_wrong_usage(site: Site, arguments: list[str], status: int, told: str) -> None:
