@@ -114,16 +114,16 @@ ROWS: Mapping[str, Row] = {
         argv="sources import {folder}/a.transfer --no-check --no-verify", needs_root=True, faults=False
     ),
     "sources enable": Row(
-        argv="sources enable main", empty=2, needs_root=True, faults=False, misspelt={"sources enable mian": "main"}
+        argv="sources enable main", empty=1, needs_root=True, faults=False, misspelt={"sources enable mian": "main"}
     ),
     "sources disable": Row(
-        argv="sources disable main", empty=2, needs_root=True, faults=False, misspelt={"sources disable mian": "main"}
+        argv="sources disable main", empty=1, needs_root=True, faults=False, misspelt={"sources disable mian": "main"}
     ),
     "sources reset": Row(
-        argv="sources reset main", empty=2, needs_root=True, faults=False, misspelt={"sources reset mian": "main"}
+        argv="sources reset main", empty=1, needs_root=True, faults=False, misspelt={"sources reset mian": "main"}
     ),
     "sources remove": Row(
-        argv="sources remove main", empty=2, needs_root=True, faults=False, misspelt={"sources remove mian": "main"}
+        argv="sources remove main", empty=1, needs_root=True, faults=False, misspelt={"sources remove mian": "main"}
     ),
     "publish": Row(argv="publish {folder}/images -n", needs_root=True, dry_run_needs_root=True, faults=False),
     "doctor": Row(argv="doctor", status=1),
@@ -268,7 +268,7 @@ def test_nothing_is_configured(run: Commands, empty: Path, folder: Path, row: Ro
     ended = sound(run(empty, *words(row, folder)))
     assert ended.status == row.expected("empty")
     if ended.status != row.status:
-        assert re.search("expected|No (image|entry)|no such|no source is configured", ended.err), (
+        assert re.search("expected|No (image|entry|source)|no such|no source is configured", ended.err), (
             "says neither what is missing nor what is there"
         )
 

@@ -93,7 +93,8 @@ def test_nothing_from_a_disk_commands_a_terminal() -> None:
         assert isinstance(output.errors, io.StringIO)
         told = stream.getvalue() + output.errors.getvalue()
         assert "\033" not in told and "\x9b" not in told
-        assert told.count("a\\x1b[31m\\nb\\x9b") == 5
+        assert told.count("a\\x1b[31m\\nb\\x9b") == 4
+        assert "next step: a\\x1b[31m\n    b\\x9b\n" in told, "each part on a line of its own"
 
 
 def test_long_lines_wrap_at_words_with_their_indent() -> None:

@@ -62,7 +62,7 @@ def check_known(machine: Machine, targets: Sequence[Target], name: str) -> None:
     if name in known:
         return
     near = nearest(name, known)
-    told = f"Did you mean {printable(near)}?" if near is not None else f"known: {', '.join(sorted(known)) or 'none'}"
+    told = f"Did you mean {printable(near)}?" if near is not None else f"Known: {', '.join(sorted(known)) or 'none'}"
     raise TukitSysextError(
         f'No source "{excerpt(name)}". {told}', next_step="tukit-sysext sources" if near is None else None
     )
