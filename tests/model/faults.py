@@ -259,7 +259,7 @@ class Faults:
             (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
             (tukit_sysext.update.local, "inspect_image", images.inspect_image),
             (tukit_sysext.update.fetch, "look_through_or_say", lambda *_, **__: None),
-            (tukit_sysext.integrity.assess, "inspect_linked", images.inspect_linked),
+            (tukit_sysext.system.inspect_image, "inspect_linked", images.inspect_linked),
             (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]
 

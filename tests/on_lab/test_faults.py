@@ -136,7 +136,7 @@ def test_an_exception_in_any_module(start_lab: StartLab, our_tree: Path, web: We
                 assert len(done.stderr.splitlines()) == 1, f"{module}: {done.stderr}"
                 assert "RuntimeError" in done.stderr and "injected" in done.stderr, f"{module}: {done.stderr}"
     needed = {"entry.py", "plugins/manager.py", "plugins/builtin/fetcher.py", "plugins/builtin/recorder.py"}
-    needed |= {f"update/{name}.py" for name in ("plan", "local", "search", "fetch", "transaction")}
+    needed |= {f"update/{name}.py" for name in ("deciding", "local", "search", "fetch", "transaction")}
     needed |= {"sources/directory.py", "config/wanted.py", "store/image_store.py"}
     needed |= {"sources/web.py", "sources/trust.py", "net/transfer.py", "net/attempt.py", "system/tree.py"}
     assert needed <= set(fired)

@@ -158,7 +158,8 @@ def test_a_name_that_cannot_be_resolved(running: Site) -> None:
     done = running.update()
     assert done.returncode == 75
     assert (
-        "source not reachable: main: http://no-such-host.invalid/SHA256SUMS: its name cannot be resolved" in done.stderr
+        "source not reachable: main: cannot fetch http://no-such-host.invalid/SHA256SUMS: its name cannot be resolved"
+        in done.stderr
     )
     assert running.lab.tukit("execute", "true").returncode == 0
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +32,10 @@ def test_a_program_that_runs_until_it_ends(sleeper: subprocess.Popen[bytes]) -> 
 
 
 def test_a_library_counts_too(sleeper: subprocess.Popen[bytes]) -> None:
-    with open(f"/proc/{sleeper.pid}/maps", encoding="utf-8") as maps:
+    # a program that was started just now may be about to load it
+    while "libc.so" not in (read := Path(f"/proc/{sleeper.pid}/maps").read_text(encoding="utf-8")):
+        os.sched_yield()
+    with io.StringIO(read) as maps:
         (library,) = {path for path in mapped(maps.read()) if os.path.basename(path).startswith("libc.so")}
     users = users_of({library.lstrip("/")})
     assert sleeper.pid in [user.pid for user in users]
