@@ -359,7 +359,7 @@ def test_a_reset_forgets_what_was_seen(
 def test_an_unknown_name(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str], action: str) -> None:
     tell(site, capsys, "add", "web", URL, "--key", str(key_file))
     assert 'No source "wep". Did you mean web?' in tell(site, capsys, action, "wep", status=1)
-    assert "known: web" in tell(site, capsys, action, "../../etc/shadow", status=1)
+    assert "Known: web" in tell(site, capsys, action, "../../etc/shadow", status=1)
 
 
 def test_a_source_and_its_key_go(site: PlainMachine, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
