@@ -37,7 +37,6 @@ INPUTS = (
     "tukit_sysext",
     "hooks",
     "snapper-plugins",
-    "zypp-plugins",
     "spec",
 )
 

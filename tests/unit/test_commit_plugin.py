@@ -111,7 +111,7 @@ def test_a_mark_is_not_written_through_a_link(layout: Layout) -> None:
 def test_the_executable_ends_well_and_soon(frames: Sequence[bytes], tmp_path: Path) -> None:
     """In a transaction, so that it leaves no mark on the machine of the tests."""
     script = tmp_path / "plugin"
-    text = (TOP / "zypp-plugins/tukit-sysext").read_text()
+    text = (TOP / "spec/zypp-plugins/tukit-sysext").read_text()
     run = f'sys.path.insert(0, "{TOP}")\nfrom tukit_sysext.commit_plugin import run\n'
     script.write_text(
         text.replace("python=/usr/bin/python3", f"python={sys.executable}").replace(

@@ -49,7 +49,6 @@ LAYOUT = {
     "spec",
     "tests",
     "tukit_sysext",
-    "zypp-plugins",
 }
 
 
@@ -193,7 +192,7 @@ NOT_INSTALLED = {
 
 
 def destination(file: Path) -> str | None:
-    """Where a file of hooks/, snapper-plugins/, zypp-plugins/ or spec/ belongs, in the spec's words; None: nowhere."""
+    """Where a file of hooks/, snapper-plugins/ or spec/ belongs, in the spec's words; None: nowhere."""
     if file.parent.name == "hooks":
         return f"%{{_prefix}}/lib/tukit/plugins/{file.name}"
     if file.parent.name == "health-checker":
@@ -219,7 +218,7 @@ def destination(file: Path) -> str | None:
 
 def installed_files(top: Path) -> Iterator[Path]:
     """The files of the folders that the spec installs."""
-    for folder in ("hooks", "snapper-plugins", "zypp-plugins", "spec", "spec/health-checker", "spec/libexec"):
+    for folder in ("hooks", "snapper-plugins", "spec", "spec/health-checker", "spec/libexec", "spec/zypp-plugins"):
         yield from (path for path in sorted((top / folder).iterdir()) if path.is_file())
 
 
@@ -373,7 +372,7 @@ FAULTS = [
     (package_problems, add("tukit_sysext/deeper/more.py")),
     (file_list_problems, add("hooks/51-more")),
     (file_list_problems, add("snapper-plugins/61-more")),
-    (file_list_problems, add("zypp-plugins/more")),
+    (file_list_problems, add("spec/zypp-plugins/more")),
     (file_list_problems, add("spec/tukit-sysext-more.service")),
     (file_list_problems, add("spec/tukit-sysext.8.md")),
     (file_list_problems, add("spec/more.unheard-of")),
