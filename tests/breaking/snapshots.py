@@ -314,7 +314,7 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/plugins/builtin/guard.py",
-                "self._check(machine, scan, following, full=True, look_inside=False)",
+                "needs.take_in(machine, assessment, scan)",
                 "pass",
             ),
         ),

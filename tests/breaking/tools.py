@@ -142,7 +142,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P14",
         "the guard does not say what it could not look into",
-        "tukit_sysext/plugins/builtin/guard.py",
+        "tukit_sysext/integrity/needs.py",
         " or finding in assessment.unsettled",
         "",
         f"{_DEAD}::test_the_guard_forgets_no_need",

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
-from tukit_sysext.integrity import quarantine
-from tukit_sysext.integrity.assess import Subject, assess
+from tukit_sysext.integrity import needs, quarantine
+from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of
 from tukit_sysext.layout import SHARED_EXTENSIONS
 from tukit_sysext.ledger.at_boot import settle_later
 from tukit_sysext.machine import Machine
@@ -33,6 +33,8 @@ from tukit_sysext.update import refusal
 if TYPE_CHECKING:
     import argparse
 
+    from tukit_sysext.snapshots.snapper import Scan
+
 log = logging.getLogger(__name__)
 
 
@@ -40,12 +42,15 @@ log = logging.getLogger(__name__)
 class _Run:
     """``quiet`` as long as nothing is known that the next boot would have to look at again though nothing changes.
 
-    ``ledger`` is what stat(1) says of the ledger since the boot is in it.
+    ``assessment`` is what was found last, ``scan`` the snapshots that there are, ``ledger`` what stat(1) says of the
+    ledger since the boot is in it.
     """
 
     machine: Machine
     plugins: Plugins
     quiet: bool
+    assessment: Assessment | None = None
+    scan: Scan | None = None
     ledger: str = ""
 
 
@@ -69,7 +74,7 @@ def guard(machine: Machine, stamp: str | None = None) -> ExitStatus:
     status = ExitStatus.DONE
     plugins = Plugins.of(machine)
     this = _Run(machine=machine, plugins=plugins, quiet=plugins.only_built_in)
-    for step in (_isolate, _booted, _refused_again):
+    for step in (_isolate, _booted, _have_repaired, _refused_again):
         try:
             status = max(status, step(this))
         except Exception as error:
@@ -102,6 +107,7 @@ def _isolate(this: _Run) -> ExitStatus:
     # what is moved may have hidden another of its name, of /run and of /var
     for _ in range(1 + len(SHARED_EXTENSIONS)):
         assessment = assess(machine, subject, examiner, objection=this.plugins.objection, packages=False)
+        this.assessment = assessment
         unsure = quarantine.unsure(machine, assessment)
         if unsure:
             log.error("nothing is moved, as it is not known what is good: %s", unsure)
@@ -143,7 +149,7 @@ def _planned(machine: Machine) -> ExitStatus:
 
 def _booted(this: _Run) -> ExitStatus:
     machine = this.machine
-    scan = snapper.scan(machine.layout, machine.subvolumes)
+    this.scan = scan = snapper.scan(machine.layout, machine.subvolumes)
     if scan.running is None:
         log.error("which snapshot was booted is not known: %s", "; ".join(scan.unknown))
         return ExitStatus.FAILED
@@ -152,6 +158,14 @@ def _booted(this: _Run) -> ExitStatus:
     this.ledger = _as_stat_says(machine.layout.ledger)
     followed = settle_later(machine, scan)
     this.quiet &= entered and followed and not scan.unknown
+    return ExitStatus.DONE
+
+
+def _have_repaired(this: _Run) -> ExitStatus:
+    """The merge waits for one look at the images: what it found is entered too, now that the snapshot is known."""
+    assessment, scan = this.assessment, this.scan
+    if assessment is not None and scan is not None and scan.running is not None:
+        needs.take_in(this.machine, replace(assessment, subject=subject_of(this.machine, scan.running)), scan)
     return ExitStatus.DONE
 
 

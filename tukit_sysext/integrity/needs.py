@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
@@ -16,6 +17,9 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.store.record import plausible_time
 from tukit_sysext.system.mark import read_mark, write_mark
+
+if TYPE_CHECKING:
+    from tukit_sysext.snapshots.snapper import Scan
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +54,25 @@ class Need:
         return self.snapshot, self.link, self.file_name, self.condition
 
 
-def tell(assessment: Assessment) -> None:
-    """Log one error for each image that has to be repaired."""
-    number = assessment.subject.number
+def take_in(machine: Machine, assessment: Assessment, scan: Scan) -> None:
+    """Log what is wrong in a tree, and enter what of it has to be repaired. Raises OSError."""
+    _tell(assessment)
+    enter(machine, [assessment], matter=scan.in_use)
+
+
+def _tell(assessment: Assessment) -> None:
+    """Log one error for each image that is wrong, or of which nobody can tell."""
+    called, number = assessment.subject.called, assessment.subject.number
+    if assessment.unknown:
+        log.error("%s: its images cannot be verified: %s", called, assessment.unknown)
     scope = f" --snapshot {number}" if number is not None else ""
     for finding in assessment.findings:
+        image = f"{finding.name} {finding.shown} ({finding.entry.shown})"
         if finding.content_lost:
-            log.error(
-                "%s: %s %s (%s) is %s: %s; next step: tukit-sysext verify%s --repair",
-                assessment.subject.called,
-                finding.name,
-                finding.shown,
-                finding.entry.shown,
-                finding.condition,
-                finding.reason,
-                scope,
-            )
+            next_step = f"tukit-sysext verify{scope} --repair"
+            log.error("%s: %s is %s: %s; next step: %s", called, image, finding.condition, finding.reason, next_step)
+        elif finding.wrong or finding in assessment.unsettled:
+            log.error("%s: %s: %s: %s", called, image, finding.condition, finding.reason)
 
 
 def enter(machine: Machine, assessments: Iterable[Assessment], *, matter: Iterable[int | None]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots import snapper
+from tukit_sysext.store.image_store import Store, Stored
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
@@ -237,6 +239,28 @@ def test_before_the_merge(guarded_gdb: VerifySite, capsys: pytest.CaptureFixture
     assert not guarded_gdb.layout.repair.exists()
 
 
+def test_the_merge_waits_for_one_look_at_the_images(
+    guarded_gdb: VerifySite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has to be repaired is entered from it too."""
+    running_snapshot(guarded_gdb)
+    guarded_gdb.link("1")
+    rot(guarded_gdb, image(guarded_gdb))
+    os.utime(image(guarded_gdb))
+    looks: list[str] = []
+    real = Store.look
+
+    def look(store: Store, file_name: str) -> Stored:
+        looks.append(file_name)
+        return real(store, file_name)
+
+    monkeypatch.setattr(Store, "look", look)
+    monkeypatch.setattr("tukit_sysext.commands.verify_boot.quarantine.isolate", lambda *_: ())
+    assert command(guarded_gdb, capsys, "--boot")[0] == 0
+    assert looks == [file_of("1")]
+    assert [need.condition for need in needs.read(guarded_gdb.layout.repair)] == ["damaged"]
+
+
 def test_an_error_page_without_a_record_is_repaired_too(
     guarded_gdb: VerifySite, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -329,9 +353,12 @@ def test_a_repaired_image_is_looked_at_again_for_the_next_snapshot(
 
 
 def test_what_cannot_be_repaired_asks_for_no_repair(
-    guarded_gdb: VerifySite, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    guarded_gdb: VerifySite,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Somebody else's error page: a unit would try for ever."""
+    """Somebody else's error page, which cannot be moved away either: a unit would try for ever."""
     (guarded_gdb.layout.store / "x.raw").write_bytes(b"<html>")
     link = guarded_gdb.tree(7) / "etc/extensions/x.raw"
     link.symlink_to(f"/{STORE}/x.raw".replace("//", "/"))
@@ -341,6 +368,8 @@ def test_what_cannot_be_repaired_asks_for_no_repair(
     assert "it blocks the whole merge" in out
     assert "verify --repair" not in out and "verify --boot" in out
     running_snapshot(guarded_gdb)
-    tell(guarded_gdb, EventKind.BOOTED)
-    assert "--repair" not in caplog.text
+    shutil.copytree(link.parent, guarded_gdb.root / "etc/extensions", symlinks=True, dirs_exist_ok=True)
+    monkeypatch.setattr("tukit_sysext.commands.verify_boot.quarantine.isolate", lambda *_: ())
+    assert command(guarded_gdb, capsys, "--boot")[0] == 0
+    assert "y.raw" in caplog.text and "--repair" not in caplog.text
     assert not guarded_gdb.layout.repair.exists()
