@@ -150,6 +150,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R13",
+        "versions that lack something are all fetched, one after the other",
+        "tukit_sysext/update/fetch.py",
+        "considered = held_against_system(facts, facts.wanted[wanted.name], self._considered(facts, wanted))",
+        "considered = self._considered(facts, wanted)",
+        "tests/unit/update/test_further_rules.py::test_versions_that_lack_something_are_not_all_fetched",
+    ),
+    broken(
+        "R13",
         "answers of another database count",
         "tukit_sysext/snapshots/grounds.py",
         'return note if note.get("identity") == self._named(identity) else {}',

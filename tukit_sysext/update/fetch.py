@@ -41,7 +41,7 @@ from tukit_sysext.update.another_image import same_image
 from tukit_sysext.update.considered import Considered, Option
 from tukit_sysext.update.deciding import decide, refused_collisions
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.held_against import held_against_needs
+from tukit_sysext.update.held_against import held_against_system
 from tukit_sysext.update.judging import consider
 from tukit_sysext.update.options import spare
 from tukit_sysext.update.plan import Plan
@@ -287,18 +287,21 @@ class Fetching:
         )
 
     def _fits(self, known: Description, wanted: _Wanted) -> bool:
-        return self._considered(known, wanted).standing is Standing.FITS
+        return self._considered(self._facts_with(known, wanted), wanted).standing is Standing.FITS
 
     def _serves(self, known: Description, wanted: _Wanted) -> bool:
-        """Whether it fits, and lacks nothing that the version in use has."""
-        facts = self._resolver.facts
-        considered = held_against_needs(facts, facts.wanted[wanted.name], self._considered(known, wanted))
+        """Whether it fits, lacks nothing that the version in use has, and replaces nothing that Shadow= keeps."""
+        facts = self._facts_with(known, wanted)
+        considered = held_against_system(facts, facts.wanted[wanted.name], self._considered(facts, wanted))
         return considered.standing is Standing.FITS
 
-    def _considered(self, known: Description, wanted: _Wanted) -> Considered:
-        facts, option = self._resolver.facts, wanted.option
-        facts = replace(facts, known={**facts.known, option.key: known})
-        return same_image(facts, facts.wanted[wanted.name], consider(facts, option))
+    def _facts_with(self, known: Description, wanted: _Wanted) -> Facts:
+        """The facts, with what was just found out of an image."""
+        facts = self._resolver.facts
+        return replace(facts, known={**facts.known, wanted.option.key: known})
+
+    def _considered(self, facts: Facts, wanted: _Wanted) -> Considered:
+        return same_image(facts, facts.wanted[wanted.name], consider(facts, wanted.option))
 
     def _complete_records(self) -> None:
         """Look through what is linked and was recorded before that was done: it is the measure of its successors."""

@@ -189,6 +189,21 @@ def test_versions_that_collide_are_not_all_fetched(tmp_path: Path, hook_process:
     assert fetched == [f"debug-{version}.x86-64.raw" for version in range(3, MOST_TRIED + 3)]
 
 
+def test_versions_that_lack_something_are_not_all_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they need is only seen once they are here: mkosi's descriptions say nothing of it."""
+    for module in (local, offers):
+        monkeypatch.setattr(module, "open_ground", lambda *_, **__: PlainGround())
+    for version in range(1, MOST_TRIED + 3):
+        program = elf_file(kind=2, needs={"libnone.so.1": []})
+        site.image(str(version), {"bin/gdb": program, "share/version": str(version)})
+
+    site.update()
+
+    fetched = sorted(path.name for path in site.layout.store.glob("debug-*"))
+    assert fetched == [f"debug-{version}.x86-64.raw" for version in range(3, MOST_TRIED + 3)]
+    assert site.linked() == fetched[-1]
+
+
 def test_why_not_tells_of_a_file_that_another_image_has_otherwise(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
