@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -23,20 +26,33 @@ BATCH = 100
 
 def run(machine: type[Snapshots], *, examples: int, number: int) -> None:
     """Let machines live, with this seed. Raises what they raise, with the fewest steps that lead to it."""
-    run_state_machine_as_test(
-        seed(number)(type(machine.__name__, (machine,), {})),
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=(Phase.generate, Phase.shrink),
-            verbosity=Verbosity.normal,
-            suppress_health_check=list(HealthCheck),
-            print_blob=False,
-            report_multiple_bugs=False,
-        ),
-    )
+    with _without_log():
+        run_state_machine_as_test(
+            seed(number)(type(machine.__name__, (machine,), {})),
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=STEPS,
+                deadline=None,
+                database=None,
+                phases=(Phase.generate, Phase.shrink),
+                verbosity=Verbosity.normal,
+                suppress_health_check=list(HealthCheck),
+                print_blob=False,
+                report_multiple_bugs=False,
+            ),
+        )
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Nobody reads what thousands of steps log; the level is back afterwards, also where a machine cannot be made."""
+    logger = logging.getLogger("tukit_sysext")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def figures(machine: type[Snapshots]) -> dict[str, Any]:

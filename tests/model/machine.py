@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -74,7 +73,6 @@ class Snapshots(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        logging.getLogger("tukit_sysext").setLevel(logging.CRITICAL + 1)
         self.world = self.make()
         hands.offer(self.world, "a", 1, "1", again=False)
 
@@ -90,7 +88,6 @@ class Snapshots(RuleBasedStateMachine):
             quiet.check(self.world)
         finally:
             type(self).seen.update(self.world.seen)
-            logging.getLogger("tukit_sysext").setLevel(logging.NOTSET)
             self.clean()
 
     def clean(self) -> None:

@@ -7,6 +7,7 @@ Always the same ones. For others, or more of them: ``python -m tests.model --ste
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.model.__main__ import figures, run
 from tests.model.machine import RULES, Snapshots
+from tests.model.world import World
 
 SEED = 20261101
 EXAMPLES = 200
@@ -56,3 +58,15 @@ def test_the_invariants_hold_after_every_step() -> None:
     assert found["steps"] >= WANTED
     assert [rule for rule in RULES if rule not in found["rules"]] == []
     assert [what for what in CAME_ABOUT if what not in found["seen"]] == []
+
+
+def test_a_machine_that_cannot_be_made_leaves_the_log_as_it_was() -> None:
+    class Machine(Snapshots):
+        def make(self) -> World:
+            assert not logging.getLogger("tukit_sysext").isEnabledFor(logging.CRITICAL)
+            raise OSError("no room")
+
+    before = logging.getLogger("tukit_sysext").level
+    with pytest.raises(OSError, match="no room"):
+        run(Machine, examples=1, number=SEED)
+    assert logging.getLogger("tukit_sysext").level == before
