@@ -34,7 +34,7 @@ _WANTED, _STORED = 500, 20_000
 _HOUR = 3600
 
 _FUSE = """
-import ctypes, os, struct, sys
+import ctypes, os, signal, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
 options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0".encode()
@@ -47,40 +47,40 @@ while len(sys.argv) > 2:
     if opcode == 26:
         answer = struct.pack("<IIIIHHI40x", 7, 31, 0, 0, 8, 8, 4096)
         os.write(fuse, struct.pack("<IiQ", 16 + len(answer), 0, unique) + answer)
-import time
-time.sleep(3600)
+signal.pause()
 """
 """A file system that answers nothing, as one of a dead server; with a second argument it takes the requests."""
 
 _NAME_SERVERS = """
-import socket, sys, time
+import signal, socket, sys
 silent = []
 for address in sys.argv[1:]:
     silent.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     silent[-1].bind((address, 53))
 print("there", flush=True)
-time.sleep(3600)
+signal.pause()
 """
 
 _HOLDER = """
-import fcntl, os, sqlite3, sys, time
+import fcntl, os, signal, sqlite3, sys
 for path in sys.argv[2:]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     fcntl.flock(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), fcntl.LOCK_EX)
 ledger = sqlite3.connect(sys.argv[1], isolation_level=None)
 ledger.execute("BEGIN EXCLUSIVE")
 print("there", flush=True)
-time.sleep(3600)
+signal.pause()
 """
 
 _PLUGIN = """
-import time
+import signal
 from tukit_sysext.plugin_api import hookimpl
 tukit_sysext_interface = ">=1"
 
 @hookimpl
 def tukit_sysext_sources(machine, configuration):
-    time.sleep(3600)
+    while True:
+        signal.pause()  # it comes back after a signal whose handler does
 """
 
 
@@ -188,7 +188,7 @@ class HostileSite:
                 path.write_text(f'#!/bin/sh\nif {with_this}; then exec {hang}; fi\nexec /usr/bin/{tool}.kept "$@"\n')
                 path.chmod(0o755)
             path = self._site.lab.path(f"{PACKAGE}/system/unpacker.py")
-            hang = f"    if os.pread(descriptor, 100, 0) == {_PACKED!r}:\n        __import__('time').sleep({_HOUR})\n"
+            hang = f"    if os.pread(descriptor, 100, 0) == {_PACKED!r}:\n        __import__('signal').pause()\n"
             before = '    """Unpack, and say why not."""\n'
             text = path.read_text()
             if before not in text:

@@ -197,7 +197,7 @@ def first_process(config: dict[str, object], owner_fd: int | None, ready_fd: int
     try:
         boot(config)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody else reaps the lab's orphans
-    except Exception as error:
+    except Exception as error:  # whoever started the lab hears of it, whatever it is: here nobody catches it
         os.write(ready_fd, f"error {error}\n".encode())
         return
     os.write(ready_fd, b"ready\n")
