@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.rpm import CACHE
+from tests.kept import kept
 
 
 @cache
@@ -23,14 +21,7 @@ def promtool() -> Path:
         return Path(own)
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         pytest.skip("promtool is not installed")
-    kept = CACHE.with_name("promtool")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.with_name("promtool.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.is_file():
-            with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-                _bring(Path(scratch)).rename(kept)
-    return kept
+    return kept("promtool", _bring)
 
 
 def _bring(folder: Path) -> Path:

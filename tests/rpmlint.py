@@ -8,7 +8,6 @@ source distribution, which no wheel has.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import subprocess
@@ -19,7 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests import selinux
-from tests.rpm import CACHE, MACROS, NO_CHECK, SPEC, TOP, build, read_tree
+from tests.kept import kept
+from tests.rpm import MACROS, NO_CHECK, SPEC, TOP, build, read_tree
 
 REQUIREMENTS = TOP / "tests" / "requirements-rpmlint.txt"
 FILTERS = TOP / "spec" / "tukit-sysext-rpmlintrc"
@@ -43,27 +43,24 @@ OPENSUSE = {
 def rpmlint() -> Path:
     """The folder with rpmlint, its modules and ``configs/``, made where it is missing (needs PyPI)."""
     key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = CACHE.with_name(f"rpmlint-{key}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name("rpmlint.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                made = Path(scratch) / "rpmlint"
-                options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
-                listed = ["-r", str(REQUIREMENTS)]
-                _pip(["install", *options, "--root-user-action=ignore", "--target", str(made), *listed])
-                (version,) = [line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("rpmlint==")]
-                _pip(["download", *options, "--no-binary", "rpmlint", "--dest", scratch, version])
-                (source,) = Path(scratch).glob("rpmlint-*.tar.gz")
-                with tarfile.open(source) as archive:
-                    for member in archive:
-                        if f"/{_CONFIGURATION}/" in member.name and (file := archive.extractfile(member)):
-                            target = made / _CONFIGURATION / Path(member.name).name
-                            target.parent.mkdir(parents=True, exist_ok=True)
-                            target.write_bytes(file.read())
-                made.rename(folder)
-    return folder
+    return kept(f"rpmlint-{key}", _install)
+
+
+def _install(folder: Path) -> Path:
+    made = folder / "rpmlint"
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
+    listed = ["-r", str(REQUIREMENTS)]
+    _pip(["install", *options, "--root-user-action=ignore", "--target", str(made), *listed])
+    (version,) = [line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("rpmlint==")]
+    _pip(["download", *options, "--no-binary", "rpmlint", "--dest", str(folder), version])
+    (source,) = folder.glob("rpmlint-*.tar.gz")
+    with tarfile.open(source) as archive:
+        for member in archive:
+            if f"/{_CONFIGURATION}/" in member.name and (file := archive.extractfile(member)):
+                target = made / _CONFIGURATION / Path(member.name).name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.read())
+    return made
 
 
 def _pip(arguments: Sequence[str]) -> None:
