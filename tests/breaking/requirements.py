@@ -150,6 +150,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R13",
+        "what the version in use has from another image speaks against none",
+        "tukit_sysext/update/offers.py",
+        "lacking = self._plugins.lacks(contents, ground, name, stored.version) - others",
+        "lacking = self._plugins.lacks(contents, ground, name, stored.version)",
+        f"{_OFFERS_TESTS}::test_what_the_version_in_use_has_from_another_image_it_does_not_lack",
+    ),
+    broken(
+        "R13",
         "versions that lack something are all fetched, one after the other",
         "tukit_sysext/update/fetch.py",
         "considered = held_against_system(facts, facts.wanted[wanted.name], self._considered(facts, wanted))",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -163,11 +163,16 @@ class Facts:
 
     def provided_beside(self, name: str) -> frozenset[str]:
         """What the images provide that are wanted beside this one, as far as the store has them."""
-        records = [file.record for file in self.stored.values() if file.record is not None and file.record.name != name]
-        contents = [record.contents for record in records if record.name in {*self.wanted, *self.others}]
-        return frozenset(each for found in contents if found is not None for each in found.provides)
+        records = [file.record for file in self.stored.values() if file.record is not None]
+        return provided_by(each for each in records if each.name != name and each.name in {*self.wanted, *self.others})
 
     @property
     def not_asked(self) -> Mapping[str, str]:
         """Sources of which nobody knows what they offer, with the reason."""
         return dict(sorted({**self.unusable, **self.broken_sources, **self.unreachable}.items()))
+
+
+def provided_by(records: Iterable[Record]) -> frozenset[str]:
+    """What images provide, as far as their records tell."""
+    contents = [record.contents for record in records]
+    return frozenset(each for found in contents if found is not None for each in found.provides)

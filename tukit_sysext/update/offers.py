@@ -19,6 +19,7 @@ from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.store.record import Record
 from tukit_sysext.update.comparing import ComparedImages
+from tukit_sysext.update.facts import provided_by
 from tukit_sysext.update.in_use import SystemInUse
 
 log = logging.getLogger(__name__)
@@ -110,15 +111,16 @@ class SystemsOffers:
         """What the version in use lacks where it is in use; None where there is none, and none is linked."""
         found: frozenset[str] | None = None
         for system in self._systems():
-            for entry in system.entries or ():
-                stored = self._store.look(entry.image) if entry.image is not None else None
-                if stored is None or stored.name != name:
+            linked = [self._store.look(entry.image) for entry in system.entries or () if entry.image is not None]
+            others = provided_by(each.record for each in linked if each.record is not None and each.name != name)
+            for stored in linked:
+                if stored.name != name:
                     continue
                 ground = self._ground_of(system)
                 contents = stored.record.contents if stored.record is not None else None
                 if contents is None or ground is None:
                     return Unknown.UNKNOWN
-                lacking = self._plugins.lacks(contents, ground, name, stored.version)
+                lacking = self._plugins.lacks(contents, ground, name, stored.version) - others
                 found = lacking if found is None else found | lacking
         return found
 

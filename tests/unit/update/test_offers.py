@@ -35,12 +35,15 @@ class Lacking(Plugins):
 class Systems:
     """A running system with gdb 1, and a new one."""
 
-    def __init__(self, site: PlainMachine, monkeypatch: pytest.MonkeyPatch, contents: Contents | None) -> None:
-        site.link_image(site.root, "gdb", "1")
+    def __init__(
+        self, site: PlainMachine, monkeypatch: pytest.MonkeyPatch, contents: Contents | None, **beside: Contents
+    ) -> None:
         store = Store(site.layout)
-        record = store.records.read("gdb-1.x86-64.raw")
-        assert record is not None
-        store.records.write(replace(record, contents=contents))
+        for name, each in {"gdb": contents, **beside}.items():
+            site.link_image(site.root, name, "1")
+            record = store.records.read(f"{name}-1.x86-64.raw")
+            assert record is not None
+            store.records.write(replace(record, contents=each))
         with Tree(site.root) as tree:
             entries = read_entries(tree)
         running = SystemInUse(
@@ -71,6 +74,16 @@ def test_the_version_in_use_is_the_measure(site: PlainMachine, monkeypatch: pyte
     assert systems.worse("libmore.so.1") == {"libmore.so.1"}
     assert systems.worse(OLD, others=frozenset({OLD})) == frozenset()
     assert systems.worse(EXOTIC, name="other") == {EXOTIC}, "no version of it is in use"
+
+
+def test_what_the_version_in_use_has_from_another_image_it_does_not_lack(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Contents(provides=(EXOTIC,))
+    systems = Systems(site, monkeypatch, Contents(needs=(EXOTIC,)), exotic=library)
+
+    assert systems.worse(EXOTIC, others=frozenset(library.provides)) == frozenset()
+    assert systems.worse(EXOTIC) == {EXOTIC}, "that image does not come along"
 
 
 def test_where_the_version_in_use_is_not_known_nothing_is_worse(
