@@ -107,6 +107,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R23",
+        "what the configuration requires for an image is not looked at",
+        _AWAY,
+        "    yield from wanted.requires\n",
+        "",
+        f"{_WARNED}::test_what_an_image_needs",
+    ),
+    broken(
+        "R23",
         "a package of the same name that changes counts as one that stays",
         _AWAY,
         "return changes.comes[provider.name] == provider.evr",

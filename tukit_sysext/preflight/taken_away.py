@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tukit_sysext.config.wanted import Attitude, WantedImage, load_wanted
 from tukit_sysext.machine import Machine
 from tukit_sysext.preflight import zypper
 from tukit_sysext.preflight.zypper import PackageChanges, Provider
 from tukit_sysext.requirements.capabilities import Capabilities, Package
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots.entries import read_entries
 from tukit_sysext.system.tree import Tree
@@ -30,7 +32,7 @@ class Needing:
 
 
 def warnings(machine: Machine, tree: Tree) -> Sequence[str]:
-    """Ask zypper what an update would do; nothing where it does not tell, or no record says what an image needs."""
+    """Ask zypper what an update would do; nothing where it does not tell, or nobody says what an image needs."""
     # zypper knows the running system alone
     images = list(_linked(machine, tree)) if machine.privileged and machine.layout.root == Path("/") else []
     if not images:
@@ -45,13 +47,22 @@ def warnings(machine: Machine, tree: Tree) -> Sequence[str]:
 
 
 def _linked(machine: Machine, tree: Tree) -> Iterator[Needing]:
-    store = machine.store(writable=False)
+    store, wanted = machine.store(writable=False), load_wanted(tree).images
     for entry in read_entries(tree):
         record = store.look(entry.image).record if entry.image is not None else None
-        if record is not None and record.contents is not None:
-            contents = record.contents
-            needs = {*(Requirement(need) for need in contents.needs), *contents.stated}
-            yield Needing(image=f"{record.name} {record.version}", needs=frozenset(needs))
+        if record is not None:
+            image = wanted.get(record.name) or WantedImage(name=record.name, origin="")
+            needs = frozenset(needs_of(image, record.contents))
+            yield Needing(image=f"{record.name} {record.version}", needs=needs)
+
+
+def needs_of(wanted: WantedImage, contents: Contents | None) -> Iterator[Requirement]:
+    """What the configuration and the publisher require, and what was found out, unless ``Needs=`` ignores that."""
+    yield from wanted.requires
+    if contents is not None:
+        yield from contents.stated
+        if wanted.needs is not Attitude.IGNORE:
+            yield from (Requirement(need) for need in contents.needs)
 
 
 def touched(

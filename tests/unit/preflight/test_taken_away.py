@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.preflight import zypper
-from tukit_sysext.preflight.taken_away import Needing, taken_away, touched
+from tukit_sysext.preflight.taken_away import Needing, needs_of, taken_away, touched
 from tukit_sysext.preflight.zypper import PackageChanges, Provider, changes, solvables
 from tukit_sysext.requirements.capabilities import UNKNOWN, Package, Unknown
+from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.requirement import Requirement
 
 UPDATE = """<?xml version='1.0'?>
@@ -101,6 +103,22 @@ def test_what_a_search_finds() -> None:
 @pytest.mark.parametrize("answer", ["", "Root privileges are required.", UPDATE[:300]])
 def test_what_is_no_answer_says_nothing(answer: str) -> None:
     assert changes(answer) is None
+
+
+@pytest.mark.parametrize(
+    ("attitude", "needs"),
+    [
+        (Attitude.WARN, {OLD_SEAL, SEAL, GREET}),
+        (Attitude.REFUSE, {OLD_SEAL, SEAL, GREET}),
+        (Attitude.IGNORE, {OLD_SEAL, SEAL}),
+    ],
+)
+def test_what_an_image_needs(attitude: Attitude, needs: set[Requirement]) -> None:
+    """By its own configuration (Requires=), by its publisher, and by its files where anybody wants to know."""
+    wanted = WantedImage(name="strace", origin="", requires=(OLD_SEAL,), needs=attitude)
+
+    assert set(needs_of(wanted, Contents(stated=(SEAL,), needs=(GREET.name,)))) == needs
+    assert set(needs_of(wanted, None)) == {OLD_SEAL}
 
 
 def test_what_does_not_change_is_not_asked_for_and_what_goes_comes_first() -> None:
