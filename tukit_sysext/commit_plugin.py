@@ -47,8 +47,10 @@ def changes_in_place(layout: Layout) -> bool:
         return False
     try:
         return os.path.samestat(os.stat(layout.root), os.stat(layout.root / "proc/1/root/."))
+    except FileNotFoundError:
+        return False  # without /proc it is a chroot, as systemd has it too
     except OSError:
-        return True  # nothing says that it is a chroot
+        return True  # nobody tells
 
 
 def leave_mark(layout: Layout) -> None:

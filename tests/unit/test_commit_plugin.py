@@ -94,10 +94,15 @@ def test_without_systemd_or_a_store_there_is_nothing_to_do(layout: Layout, missi
 
 
 def test_in_a_chroot_there_is_nothing_to_do(layout: Layout) -> None:
-    (layout.root / "proc/1/root").unlink()
-    assert changes_in_place(layout), "nobody tells"
-    (layout.root / "proc/1/root").symlink_to("/usr")
+    """Nor where there is no /proc, which every system that systemd runs has."""
+    root = layout.root / "proc/1/root"
+    root.unlink()
     assert not changes_in_place(layout)
+    root.symlink_to("/usr")
+    assert not changes_in_place(layout)
+    root.unlink()
+    root.symlink_to("root")
+    assert changes_in_place(layout), "nobody tells"
 
 
 def test_a_mark_is_not_written_through_a_link(layout: Layout) -> None:
