@@ -51,6 +51,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R10",
+        "looking through an image takes all memory",
+        "tukit_sysext/system/mounted_images.py",
+        "memory=_MEMORY, descriptors=descriptors)",
+        "descriptors=descriptors)",
+        f"{_CHILD_TESTS}::test_an_image_that_takes_all_memory_convicts_nobody",
+    ),
+    broken(
+        "R10",
         "an image has more files than anybody can keep",
         _CHILD,
         "        if self._entries > _MOST_ENTRIES or self._characters > _MOST_CHARACTERS:\n",

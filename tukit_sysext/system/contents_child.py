@@ -132,4 +132,6 @@ def main(folder: str) -> str:
         json.dump(Walk(folder).document(), sys.stdout)
     except (TooMuch, OSError, RecursionError) as error:
         return str(error)
+    except MemoryError:
+        return "it takes more memory than there is for it"
     return ""

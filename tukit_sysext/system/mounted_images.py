@@ -19,6 +19,7 @@ from tukit_sysext.system.process import TimedOut, run
 
 _NAMESPACE = ("/usr/bin/unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c")
 _CPU_SECONDS = 60
+_MEMORY = 2 * 1024**3
 _PACKAGE = Path(__file__).parents[1]
 _UNREADABLE = 3
 """Exit status where an image cannot be mounted, or read once it is."""
@@ -51,11 +52,11 @@ def run_where_mounted(
         f"{shlex.join([*mount, where, place])} >/dev/null || exit {_UNREADABLE}"
         for where, place in zip(wheres, places, strict=True)
     ]
-    child = [sys.executable, "-I", "-S", "-c", CHILD.format(module=module.__name__)]
+    child = [sys.executable, "-IBS", "-c", CHILD.format(module=module.__name__)]
     script.append(f"exec {shlex.join([*child, *places, *arguments, str(_PACKAGE.parent)])}")
     argv = [*_NAMESPACE, "\n".join(script)]
     try:
-        result = run(argv, timeout=timeout, cpu_seconds=_CPU_SECONDS, descriptors=descriptors)
+        result = run(argv, timeout=timeout, cpu_seconds=_CPU_SECONDS, memory=_MEMORY, descriptors=descriptors)
     except TimedOut as error:  # which names the whole script
         raise TimedOut(f"{without}: no end after {timeout:g} s") from error
     if result.status != 0:

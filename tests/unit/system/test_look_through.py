@@ -22,6 +22,8 @@ from tukit_sysext.system.look_through import look_through, look_through_or_say
 LIBRARY = elf_file(needs={"libc.so.6": ["GLIBC_2.38"]}, soname="libfoo.so.1", versions=["FOO_1"])
 PROGRAM = elf_file(kind=2, needs={"libfoo.so.1": ["FOO_1"], "libssl.so.3": ["OPENSSL_3.0.0"]})
 
+HUNGRY = mounted_images.CHILD.replace("import main", "import Walk, main; Walk.document = lambda _: bytes(2**34)")
+
 
 def program(path: Path, content: bytes | str) -> None:
     make_tree(path.parent, {path.name: content})
@@ -180,6 +182,15 @@ def test_only_some_that_cannot_be_understood_are_named(tmp_path: Path) -> None:
     make_tree(tmp_path, {f"usr/lib/lib{number}.so": LIBRARY[:70] for number in range(50)})
 
     assert len(Walk(str(tmp_path)).document()["refused"]) == 20
+
+
+@pytest.mark.root
+def test_an_image_that_takes_all_memory_convicts_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = make_image(tmp_path, "foo", "1", release={"ID": "x"}, manifest=None)
+    monkeypatch.setattr(mounted_images, "CHILD", HUNGRY)
+
+    with pytest.raises(NoVerdict, match="more memory than there is for it"):
+        look_through(image, scratch=tmp_path / "scratch")
 
 
 @pytest.mark.root
