@@ -225,7 +225,7 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     for need in needs:
         since = local_time(need.since)
         where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
-        yield f"  {where}: {need.name} {need.shown} is {need.condition} since {since}: {need.reason}"
+        yield f"  {where}: {need.name} {need.shown} {need.condition} since {since}: {need.reason}"
     yield ""
 
 

@@ -24,7 +24,7 @@ from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import counted, time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
@@ -204,7 +204,8 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
 
 def _verdict(assessment: Assessment) -> str:
     if assessment.wrong:
-        return f"{len(assessment.wrong)} of {len(assessment.findings)} images are wrong"
+        wrong = len(assessment.wrong)
+        return f"{wrong} of {counted(len(assessment.findings), 'image')} {'is' if wrong == 1 else 'are'} wrong"
     if not assessment.findings:
         return "no extension image" if not assessment.unknown else "not known"
     return "not all is known" if assessment.unknown or assessment.unsettled else "all is well"
@@ -220,7 +221,8 @@ def _toned(finding: Finding) -> str:
 
 
 def _state(finding: Finding) -> str:
-    text = f"{finding.condition}: {finding.reason}" if finding.reason else str(finding.condition)
+    text = "ok" if finding.condition is Condition.WHOLE else str(finding.condition)
+    text += f": {finding.reason}" if finding.reason else ""
     text += "; it blocks the whole merge" if finding.blocks else ""
     text += f"; not needed any more: {finding.obsolete}" if finding.obsolete else ""
     return text if finding.ours else f"not ours, {text}"

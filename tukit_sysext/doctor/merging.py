@@ -15,6 +15,7 @@ from tukit_sysext.integrity.assess import Assessment, Subject, assess, subjects
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
@@ -79,7 +80,7 @@ class MergeCheck:
             text = f"systemd-sysext finds what is not ours, and stays as it is: {names}"
             yield hint("not-ours", text, "tukit-sysext adopt --dry-run")
         if self.unrecorded:
-            text = f"{self.unrecorded} images of the store are of unknown origin, perhaps another tool's"
+            text = f"{counted(self.unrecorded, 'image')} of unknown origin in the store, perhaps another tool's"
             yield hint(
                 "unknown-origin", text, "tukit-sysext adopt, for those that are linked; gc --unknown-origin --dry-run"
             )
@@ -98,7 +99,7 @@ def _judge(subject: Subject, finding: Finding, *, running: bool) -> Iterator[Che
             text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'nobody knows why'}"
             yield warning("quarantine", text, "tukit-sysext verify --repair")
     elif finding.wrong:
-        text = f"{where} is {finding.condition}: {finding.reason}"
+        text = f"{where} {finding.condition}: {finding.reason}"
         next_step = "tukit-sysext verify --repair"
         if finding.blocks:
             text += "; systemd-sysext merges nothing at all with it"

@@ -76,7 +76,7 @@ class StateCheck:
         yield self._refused()
         for need in self.needs:
             where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
-            text = f"{where}: {need.name} {need.shown} is {need.condition}: {need.reason}"
+            text = f"{where}: {need.name} {need.shown} {need.condition}: {need.reason}"
             yield problem("repair", text, "tukit-sysext verify --repair")
         if not self.needs:
             yield good("repair", "no image waits for repair")

@@ -235,7 +235,7 @@ class Choice:
         return ImagePlan(
             wanted=wanted,
             action=Action.LEAVE_OUT,
-            reason=f"{why.kind}: {why.reason}{also}",
+            reason=f"{why.text}{also}",
             remove=self._links_but(None) if why.kind is not LeftOut.NO_PLACE else (),
             before=self._before,
             before_file=self._have.option.file_name if self._have is not None else None,

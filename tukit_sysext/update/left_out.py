@@ -88,6 +88,11 @@ class Why:
     reason: str
     next_step: str = ""
 
+    @property
+    def text(self) -> str:
+        """The reason behind its kind, which goes without saying where a setting is named."""
+        return self.reason if self.kind is LeftOut.KEPT_AWAY else f"{self.kind}: {self.reason}"
+
 
 def why_nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> Why:
     """Why none of the versions that were considered can be had: of several reasons the one to be mended first."""
@@ -174,13 +179,14 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
         return None
     have = current(facts, wanted)
     linked = have is not None and have.option.file_name == best.file_name
-    against = list(_against(facts, wanted, best))
-    which = best.shown if linked else f"{best.shown} of {best.origin}"
-    return Why(
-        kind=LeftOut.KEPT_AWAY,
-        reason=f"{', and '.join(reason for reason, _ in against)}; {which} would fit",
-        next_step="\n".join(step for _, step in against),
-    )
+    against = dict(_against(facts, wanted, best))
+    reason = f"{best.shown if linked else f'{best.shown} of {best.origin}'} would fit"
+    reason += f", but {', and '.join(against)}" if against else ""
+    steps = list(against.values())
+    if wanted.hold not in (None, best.version):
+        reason = f"{_held(facts, wanted)}; {reason}"
+        steps.insert(0, f"tukit-sysext unhold {wanted.name}")
+    return Why(kind=LeftOut.KEPT_AWAY, reason=reason, next_step="\n".join(steps))
 
 
 def first_undescribed(versions: Iterable[Considered], most: int) -> tuple[list[Candidate], bool]:
@@ -223,9 +229,7 @@ def _without_settings(facts: Facts, wanted: WantedImage) -> Iterator[Considered]
 
 
 def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tuple[str, str]]:
-    """What the configuration says against a version, and what takes that back."""
-    if wanted.hold not in (None, option.version):
-        yield _held(facts, wanted), f"tukit-sysext unhold {wanted.name}"
+    """What Version=, Series= and Block= say against a version, and what takes that back."""
     disallowed = wanted.disallows(option.version)
     if disallowed:
         yield disallowed, f"change {disallowed.partition('=')[0]}= in {wanted.origin}"

@@ -367,12 +367,12 @@ CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = 
         "for 4 days",
         "tukit-sysext unhold gdb\nor do without: set Policy=optional in /etc/tukit-sysext/images.d/gdb.conf\n",
     ),
-    "to be repaired": (waits_for_repair, "repair", "problem", "gdb 1.0 is missing", "verify --repair"),
+    "to be repaired": (waits_for_repair, "repair", "problem", "gdb 1.0 missing", "verify --repair"),
     "an image is gone": (
         remove(f"var/lib/sysext-store/{IMAGE}"),
         "links",
         "problem",
-        "gdb.raw is missing",
+        "gdb.raw missing",
         "verify --repair",
     ),
     "a link that blocks": (blocks, "links", "problem", "merges nothing at all", "verify --boot"),
@@ -382,7 +382,7 @@ CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = 
         write("var/lib/sysext-store/other-1.raw", "x"),
         "unknown-origin",
         "hint",
-        "1 images of the store",
+        "1 image of unknown origin in the store",
         "gc --unknown-origin",
     ),
 }

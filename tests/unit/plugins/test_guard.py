@@ -142,7 +142,7 @@ def test_the_command_tells_and_repairs(guarded_gdb: VerifySite, capsys: pytest.C
     tell(guarded_gdb, EventKind.DEFAULT_CHANGED)
     status, out = command(guarded_gdb, capsys)
     assert status == 1
-    assert "snapshot 7 (boots next): 1 of 1 images are wrong" in out
+    assert "snapshot 7 (boots next): 1 of 1 image is wrong" in out
     assert "damaged: its SHA-256 is" in out
     assert out.endswith("Next step: tukit-sysext verify --repair\n")
     assert (

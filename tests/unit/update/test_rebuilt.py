@@ -261,7 +261,7 @@ def test_what_is_lost_or_to_be_repaired_is_told_apart(
     capsys.readouterr()
     assert cli.main(["verify", "--repair"], machine=rebuilt_gdb.machine) == 1
     assert f"gdb {SHOWN}" in capsys.readouterr().out
-    assert f"gdb {SHOWN} is damaged" in shown(rebuilt_gdb, capsys, "status")
+    assert f"gdb {SHOWN} damaged" in shown(rebuilt_gdb, capsys, "status")
     (need,) = json.loads(shown(rebuilt_gdb, capsys, "status", "--json"))["repair"]
     assert (need["version"], need["shown"]) == ("1.0", SHOWN)
 

@@ -26,7 +26,7 @@ NEW = candidate("2")
         (facts(want(), offers={NEW: OTHER}), "nothing published fits: 2", "update again when a fitting image is"),
         (
             facts(want(hold="1"), offers={NEW: FITS}),
-            "kept away by the configuration: held at 1, which cannot be used (no such version",
+            "held at 1, which cannot be used (no such version",
             "tukit-sysext unhold gdb",
         ),
         (
