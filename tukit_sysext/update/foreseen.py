@@ -3,25 +3,31 @@
 
 A version that is held and that nobody publishes, or a block of the only version that fits, refuses every update from
 then on. The system itself is taken as it is: what a new one needs is for ``preflight`` to tell.
+
+``status`` asks at each run: where every required image is linked, whole and fitting, and nothing says which versions it
+may be of, an update keeps it whatever sources offer, and nothing is resolved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tukit_sysext.all_plugins import Root
-from tukit_sysext.config.settings import Configuration
+from tukit_sysext.config.settings import Configuration, load_configuration
+from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.snapper import Scan
-from tukit_sysext.sources.last_lists import remembered_sources
-from tukit_sysext.sources.protocol import Source
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.fitting import TreeFacts, tree_facts, verdict_of
+from tukit_sysext.store.image_store import Condition, Store
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.update.deciding import decide
-from tukit_sysext.update.left_out import LeftOut
-from tukit_sysext.update.plan import ImagePlan
-from tukit_sysext.update.search import Resolver
+
+if TYPE_CHECKING:
+    from tukit_sysext.all_plugins import Root
+    from tukit_sysext.snapshots.snapper import Scan
+    from tukit_sysext.sources.protocol import Source
+    from tukit_sysext.update.plan import ImagePlan
 
 
 def refusals(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | None = None) -> Mapping[str, str]:
@@ -34,10 +40,48 @@ def refusing(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | N
 
     None where nothing is known. Raises UnknownState, OutsideTree.
     """
+    machine = replace(machine, read_only=True)
     with Tree(path) as tree:
-        resolver = Resolver(replace(machine, read_only=True), tree, _Memory(), refused_for=refused_for)
+        if not any(_unsure(machine, tree)):
+            return ()
+        from tukit_sysext.update.deciding import decide
+        from tukit_sysext.update.left_out import LeftOut
+        from tukit_sysext.update.search import Resolver
+
+        resolver = Resolver(machine, tree, _Memory(), refused_for=refused_for)
         plan = decide(resolver.resolve())
     return tuple(image for image in plan.refusing if image.left_out is not LeftOut.UNREACHABLE)
+
+
+def _unsure(machine: Machine, tree: Tree) -> Iterator[str]:
+    """The required images that an update would not keep as they are linked in any case."""
+    blocked = {block.name for block in load_configuration(tree).settings.blocked}
+    facts, store = tree_facts(tree), machine.store()
+    for name, wanted in load_wanted(tree).images.items():
+        if wanted.may_refuse and (name in blocked or _narrowed(wanted) or not _is_well_linked(name, facts, store)):
+            yield name
+
+
+def _narrowed(wanted: WantedImage) -> bool:
+    """Whether its file says anything but that it is wanted: all that but PreReleases= can keep versions away."""
+    return wanted != WantedImage(name=wanted.name, origin=wanted.origin, prereleases=wanted.prereleases)
+
+
+def _is_well_linked(name: str, tree: TreeFacts, store: Store) -> bool:
+    """Whether one entry has the name of the image, a link to a whole file of it that fits by systemd's rule."""
+    entries = [entry for entry in tree.entries if entry.stem == name]
+    file_name = entries[0].image if len(entries) == 1 else None
+    if file_name is None:
+        return False
+    stored = store.look(file_name)
+    record = stored.record
+    return (
+        stored.condition is Condition.WHOLE
+        and record is not None
+        and record.name == name
+        and entries[0].name == f"{record.merge_name}.raw"
+        and verdict_of(tree.host, ReleaseData(record.release)).fits
+    )
 
 
 class _Memory:
@@ -45,6 +89,8 @@ class _Memory:
 
     def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
         """See AllPlugins."""
+        from tukit_sysext.sources.last_lists import remembered_sources
+
         return remembered_sources(machine, configuration)
 
     def objection(self, *_: object) -> str:

@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.machine import NEW, PlainMachine, with_source
+from tests.machine import NEW, OLD, PlainMachine, with_source
 from tests.trees import make_tree
 from tests.unit.sources.samples import offer, publish
 from tukit_sysext import cli
+from tukit_sysext.store.record import Records
 from tukit_sysext.update import foreseen, refusal
+from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.search import Resolver
 
 pytestmark = pytest.mark.root
 
@@ -49,6 +53,17 @@ def optional(site: PlainMachine) -> None:
     site.want("gdb", Hold="9", Policy="optional")
 
 
+def keys(**values: str) -> Callable[[PlainMachine], None]:
+    return lambda site: site.want("gdb", **values)
+
+
+def other_system(site: PlainMachine) -> None:
+    """What runs is none that any version is for; the one that boots next has its image."""
+    site.snapshot_with(2, {"gdb": "1.0"}, default=True)
+    release = site.root / "etc/os-release"
+    release.write_text(release.read_text().replace(OLD, "glibc-2.44"))
+
+
 def nobody_has_it(site: PlainMachine) -> None:
     site.unpublish("gdb", "1.0")
 
@@ -71,6 +86,11 @@ def source_is_away(site: PlainMachine) -> None:
         (optional, False),
         (nobody_has_it, False),
         (source_is_away, False),
+        (keys(Version=">=2.0"), True),
+        (keys(Version=">=1.1"), False),
+        (keys(Series="2"), True),
+        (keys(Block="1.0\nBlock=1.1"), True),
+        (other_system, True),
     ],
     ids=[
         "all is well",
@@ -83,6 +103,11 @@ def source_is_away(site: PlainMachine) -> None:
         "an optional image",
         "a linked image that no source has any more",
         "what a source has is not known",
+        "no version that fits is allowed",
+        "one that is not linked is allowed",
+        "no version of the series fits",
+        "its file blocks all versions that fit",
+        "the linked version does not fit",
     ],
 )
 def test_a_refusal_is_foreseen(site: PlainMachine, what: Callable[[PlainMachine], None], *, refused: bool) -> None:
@@ -94,6 +119,78 @@ def test_a_refusal_is_foreseen(site: PlainMachine, what: Callable[[PlainMachine]
     assert sorted(site.layout.state.rglob("*")) == before, "nothing is noted"
     asked = cli.main(["check"], machine=site.machine)
     assert (asked == 75) == (refused or what is source_is_away)
+
+
+def rotten(site: PlainMachine) -> None:
+    (site.layout.store / "gdb-1.0.x86-64.raw").write_bytes(b"rotten")
+
+
+def linked_otherwise(site: PlainMachine) -> None:
+    (site.root / "etc/extensions/gdb.raw").rename(site.root / "etc/extensions/other.raw")
+
+
+NARROWING: Mapping[str, Callable[[PlainMachine], object]] = {
+    "Hold=": hold("1.0"),
+    "Version=": keys(Version=">=1"),
+    "Series=": keys(Series="1"),
+    "Block=": keys(Block="7"),
+    "Source=": keys(Source="main"),
+    "MatchPattern=": keys(MatchPattern="gdb-@v.x86-64.raw"),
+    "Requires=": keys(Requires="glibc"),
+    "Needs=": keys(Needs="refuse"),
+    "Shadow=": keys(Shadow="refuse"),
+    "[Block]": block("7"),
+    "it does not fit": other_system,
+    "it is damaged": rotten,
+    "it is missing": lambda site: (site.layout.store / "gdb-1.0.x86-64.raw").unlink(),
+    "it has no record": lambda site: Records(site.layout.records).remove("gdb-1.0.x86-64.raw"),
+    "it is not linked": lambda site: (site.root / "etc/extensions/gdb.raw").unlink(),
+    "it has another link": linked_otherwise,
+    "others have its name": lambda site: (site.root / "etc/extensions/gdb").mkdir(),
+}
+
+
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Trees for which sources were asked."""
+    trees: list[str] = []
+    real = Resolver.resolve
+
+    def resolve(resolver: Resolver, **arguments: Any) -> Facts:
+        trees.append(str(resolver.facts.tree.path))
+        return real(resolver, **arguments)
+
+    monkeypatch.setattr(Resolver, "resolve", resolve)
+    return trees
+
+
+@pytest.mark.parametrize("what", NARROWING)
+def test_what_may_keep_an_image_away_is_looked_at(site: PlainMachine, resolved: list[str], what: str) -> None:
+    NARROWING[what](site)
+    foreseen.refusing(site.machine, site.root)
+    assert resolved == [str(site.root)]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda _: None,
+        optional,
+        nobody_has_it,
+        keys(PreReleases="yes"),
+        block(),
+        lambda site: site.want("vim", Policy="optional"),
+    ],
+    ids=["all is well", "optional", "nobody has it", "pre-releases", "nothing is blocked", "one of no importance"],
+)
+def test_what_stays_whatever_sources_have_is_not_resolved(
+    site: PlainMachine, resolved: list[str], what: Callable[[PlainMachine], None]
+) -> None:
+    """`status` asks at each run."""
+    what(site)
+    assert foreseen.refusing(site.machine, site.root) == ()
+    assert cli.main(["status"], machine=site.machine) == 0
+    assert resolved == []
 
 
 def said(site: PlainMachine, capsys: pytest.CaptureFixture[str], *argv: str) -> str:
