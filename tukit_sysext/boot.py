@@ -37,6 +37,7 @@ def run() -> NoReturn:
         status = verify_boot.guard(machine, next(iter(sys.argv[1:]), None))
         metrics.update(machine)
     except Exception as error:
+        # the machine has to boot, whatever it is; the failed unit tells it
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
     finally:
         sys.stdout.flush()

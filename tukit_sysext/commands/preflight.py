@@ -77,6 +77,7 @@ def _remember(machine: Machine, answer: Answer) -> None:
 
         remember(machine, answer)
     except Exception as error:
+        # as above; and the answer that is printed stands, whoever remembers it
         log.warning("the answer is not remembered: %s", in_words(error))
 
 
@@ -89,6 +90,7 @@ def _warnings(machine: Machine) -> tuple[str, ...]:
         with Tree(machine.layout.root) as tree:
             return tuple(warnings(machine, tree))
     except Exception as error:
+        # a warning is all that is lost, the answer is not
         log.warning("what the update takes away from images is not known: %s", in_words(error))
         return ()
 

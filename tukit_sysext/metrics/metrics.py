@@ -44,6 +44,7 @@ def update(machine: Machine) -> None:
     except (OSError, Busy) as error:
         log.warning("the metrics are not written: %s", error)
     except Exception as error:
+        # a fault of ours, which must not be one of the job that was done
         log.error("the metrics are not written: %s: %s", type(error).__name__, error)
 
 

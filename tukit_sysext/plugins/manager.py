@@ -112,6 +112,7 @@ class Plugins:
             with Tree(machine.layout.root) as tree:
                 named = named_plugins(tree)
         except Exception as error:
+            # whatever is wrong with the files, the built-in plugins do their work
             named = NamedPlugins(names=(), unsure=in_words(error))
             log.error("which plugins are named is not known: %s", named.unsure, exc_info=error)
         return cls(named.names, unsure=named.unsure)
