@@ -6,7 +6,7 @@ Whoever needs a plugin takes an :class:`AllPlugins`, and imports neither the man
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tukit_sysext.machine import Machine
     from tukit_sysext.requirements.contents import Contents
     from tukit_sysext.requirements.ground import Ground
-    from tukit_sysext.requirements.requirement import Requirement
+    from tukit_sysext.snapshots.fitting import Question
     from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
 
@@ -31,27 +31,14 @@ class Root:
     where: str
 
 
-class AllPlugins(Protocol):
-    """All plugins as one."""
+class Advisers(Protocol):
+    """What is asked while a plan is made: where images are to be had, and what speaks against one."""
 
     def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
         """The sources of a configuration."""
 
-    def objection(
-        self,
-        system: Mapping[str, str],
-        image: Mapping[str, str],
-        name: str,
-        version: str,
-        contents: Contents | None = None,
-        stated: Sequence[Requirement] = (),
-        ground: Ground | None = None,
-    ) -> str:
-        """Why an image must not be used although it fits; empty where nobody objects.
-
-        Of the tree's os-release, the image's extension-release, its name and its version, what it has and needs, what
-        is required for it, and the system without images.
-        """
+    def objection(self, question: Question) -> str:
+        """Why an image must not be used although it fits; empty where nobody objects."""
 
     def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
         """What an image needs and a system has not."""
@@ -61,6 +48,10 @@ class AllPlugins(Protocol):
 
     def warns(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
         """What people have to know of an image in a system, in half sentences."""
+
+
+class AllPlugins(Advisers, Protocol):
+    """All plugins as one."""
 
     def references(self, machine: Machine) -> Sequence[Root]:
         """What keeps images of the store. Raises PluginFailed where one cannot tell."""

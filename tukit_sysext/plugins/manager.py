@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tukit_sysext.plugins.loading import Loaded
     from tukit_sysext.requirements.contents import Contents
     from tukit_sysext.requirements.ground import Ground
-    from tukit_sysext.requirements.requirement import Requirement
+    from tukit_sysext.snapshots.fitting import Question
     from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.outcome import Outcome
@@ -50,21 +50,6 @@ _MACHINE = (OSError, OperationalError, TukitSysextError)
 
 _LONGEST = 500
 """The most characters of a plugin's reason that are shown."""
-
-Keys = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Question:
-    """What plugins are asked of an image; a ground is the same where it is the same object."""
-
-    system: Keys
-    image: Keys
-    name: str
-    version: str
-    contents: Contents | None
-    stated: tuple[Requirement, ...]
-    ground: Ground | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +79,7 @@ class Plugins:
         self._failed: dict[str, str] = {}
         self._loaded: dict[str, Loaded] = {}
         self._slow: set[str] = set()
-        self._objections: dict[_Question, str] = {}
+        self._objections: dict[Question, str] = {}
         self._manager = _manager()
         for name, plugin in built_in(self):
             self.register(plugin, name=name)
@@ -235,34 +220,16 @@ class Plugins:
                 sources[ours.name] = ours
         return list(sources.values())
 
-    def objection(
-        self,
-        system: Mapping[str, str],
-        image: Mapping[str, str],
-        name: str,
-        version: str,
-        contents: Contents | None = None,
-        stated: Sequence[Requirement] = (),
-        ground: Ground | None = None,
-    ) -> str:
+    def objection(self, question: Question) -> str:
         """Why an image that fits must not be used (empty: nobody objects); each plugin is asked once for each image.
 
         A check that fails is logged as an error and counts as no objection.
         """
-        question = _Question(
-            system=tuple(system.items()),
-            image=tuple(image.items()),
-            name=name,
-            version=version,
-            contents=contents,
-            stated=tuple(stated),
-            ground=ground,
-        )
         if question not in self._objections:
             self._objections[question] = self._ask(question)
         return self._objections[question]
 
-    def _ask(self, question: _Question) -> str:
+    def _ask(self, question: Question) -> str:
         given = {each.name: getattr(question, each.name) for each in fields(question)}
         given |= {key: MappingProxyType(dict(given[key])) for key in ("system", "image")}
         first = ""

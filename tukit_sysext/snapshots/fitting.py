@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -65,26 +65,28 @@ def tree_facts(tree: Tree) -> TreeFacts:
     )
 
 
-Objection = Callable[
-    [
-        Mapping[str, str],
-        Mapping[str, str],
-        str,
-        str,
-        "Contents | None",
-        "tuple[Requirement, ...]",
-        "Ground | None",
-    ],
-    str,
-]
-"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is asked of an image that fits a tree by systemd's rule.
 
-Takes the tree's os-release, the image's extension-release, its name and its version, its contents, what is required for
-it, and the tree as the ground that it would be merged over.
-"""
+    ``system`` is the tree's os-release, ``image`` the image's extension-release, ``contents`` what the image has and
+    needs, ``stated`` what is required for it, ``ground`` the tree as what it would be merged over. None: not known.
+    """
+
+    system: ReleaseData
+    image: ReleaseData
+    name: str
+    version: str
+    contents: Contents | None = None
+    stated: tuple[Requirement, ...] = ()
+    ground: Ground | None = None
 
 
-def no_objection(*_: object) -> str:
+Objection = Callable[[Question], str]
+"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it."""
+
+
+def no_objection(_: Question) -> str:
     """Nobody checks images beyond systemd's rule."""
     return ""
 
@@ -118,4 +120,14 @@ def judge(
         return verdict, verdict.reason
     # who checks further can only narrow: what systemd would not merge is not asked for
     stated = (*required, *(contents.stated if contents is not None else ()))
-    return verdict, objection(tree.release, release, name, version, contents, stated, ground)
+    return verdict, objection(
+        Question(
+            system=tree.release,
+            image=release,
+            name=name,
+            version=version,
+            contents=contents,
+            stated=stated,
+            ground=ground,
+        )
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.contents import Contents
@@ -53,14 +53,14 @@ class Faring:
         return sum(rule.rule == Side.NEEDS and rule.fits is False for rule in self.rules)
 
 
-def fare_in_tree(machine: Machine, path: Path, image: ImageLook, plugins: AllPlugins, *, scratch: Path) -> Faring:
+def fare_in_tree(machine: Machine, path: Path, image: ImageLook, plugins: Advisers, *, scratch: Path) -> Faring:
     """How an image would fare in the system of a tree; ``scratch`` is a directory that we may write.
 
     Raises UnknownState.
     """
     with Tree(path) as tree:
         look = LocalLook(replace(machine, read_only=True), tree, scratch=scratch)
-        facts = look.with_store(look.facts(objection=plugins.objection, plugins=plugins))
+        facts = look.with_store(look.facts(plugins=plugins))
         return _fare(facts, image)
 
 

@@ -24,8 +24,6 @@ from tukit_sysext.store.image_store import Condition, Store
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
-    from tukit_sysext.all_plugins import Root
-    from tukit_sysext.snapshots.snapper import Scan
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.plan import ImagePlan
 
@@ -88,35 +86,23 @@ class _Memory:
     """In the place of all plugins: sources as they are remembered, and no objection."""
 
     def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
-        """See AllPlugins."""
+        """See Advisers."""
         from tukit_sysext.sources.last_lists import remembered_sources
 
         return remembered_sources(machine, configuration)
 
     def objection(self, *_: object) -> str:
-        """See AllPlugins."""
+        """See Advisers."""
         return ""
 
     def lacks(self, *_: object) -> frozenset[str]:
-        """See AllPlugins."""
+        """See Advisers."""
         return frozenset()
 
     def shadows(self, *_: object) -> tuple[str, ...]:
-        """See AllPlugins."""
+        """See Advisers."""
         return ()
 
     def warns(self, *_: object) -> tuple[str, ...]:
-        """See AllPlugins."""
+        """See Advisers."""
         return ()
-
-    def references(self, machine: Machine) -> Sequence[Root]:
-        """See AllPlugins."""
-        return ()
-
-    def free_space(self, machine: Machine, needed: frozenset[str]) -> bool:
-        """See AllPlugins."""
-        return False
-
-    def settled(self, hook: str, machine: Machine, scan: Scan, number: int) -> bool:
-        """See AllPlugins."""
-        return True

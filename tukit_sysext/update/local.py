@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken, UnknownState
@@ -21,7 +21,7 @@ from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.rules.patterns import specifiers
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, EntryKind, leads_to
-from tukit_sysext.snapshots.fitting import Objection, no_objection, tree_facts, verdict_of
+from tukit_sysext.snapshots.fitting import no_objection, tree_facts, verdict_of
 from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.sources.naming import Naming, patterns_of
@@ -53,11 +53,10 @@ class LocalLook:
     def facts(
         self,
         *,
-        objection: Objection = no_objection,
-        plugins: AllPlugins | None = None,
+        plugins: Advisers | None = None,
         refused_for: Mapping[str, int] | None = None,
     ) -> Facts:
-        """What the files of the tree say; the store is not looked at."""
+        """What the files of the tree say; the store is not looked at. Without ``plugins`` nobody objects to images."""
         wanted = load_wanted(self._tree)
         tree = tree_facts(self._tree)
         return Facts(
@@ -71,7 +70,7 @@ class LocalLook:
             refused_for=refused_for or {},
             refuse_for=self.configuration.settings.refuse_for,
             blocked=self.configuration.settings.blocked,
-            objection=objection,
+            objection=plugins.objection if plugins is not None else no_objection,
             ground=self.ground,
             offers=self.offers(tree.release, plugins) if plugins is not None else None,
         )
@@ -86,7 +85,7 @@ class LocalLook:
                 log.warning("what images would be merged over is not known: %s", error)
         return self._ground
 
-    def offers(self, release: ReleaseData | None, plugins: AllPlugins) -> Offers | None:
+    def offers(self, release: ReleaseData | None, plugins: Advisers) -> Offers | None:
         """What systems offer to images; ``release`` is that of this one."""
         if self.ground is None:
             return None

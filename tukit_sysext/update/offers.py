@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import TypeVar
 
-from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.capabilities import Package, Unknown
@@ -23,10 +23,6 @@ from tukit_sysext.update.facts import provided_by
 from tukit_sysext.update.in_use import SystemInUse
 
 log = logging.getLogger(__name__)
-
-_Version = tuple[str, str, Contents]
-_Answer = TypeVar("_Answer")
-"""An image's name, its version, and what it has and needs."""
 
 
 class SystemsOffers:
@@ -43,7 +39,7 @@ class SystemsOffers:
         *,
         store: Store,
         systems: Callable[[], Sequence[SystemInUse]],
-        plugins: AllPlugins,
+        plugins: Advisers,
         scratch: Path | None = None,
     ) -> None:
         self._machine = machine
@@ -54,9 +50,10 @@ class SystemsOffers:
         self._plugins = plugins
         self._scratch = scratch
         self._grounds: dict[Path, Ground | None] = {}
-        self._lacking: dict[_Version, frozenset[str]] = {}
-        self._shadows: dict[_Version, tuple[str, ...]] = {}
-        self._warnings: dict[_Version, tuple[str, ...]] = {}
+        # plugins are asked once of each version
+        self._lacking = cache(partial(plugins.lacks, ground=ground))
+        self._shadows = cache(partial(plugins.shadows, ground=ground))
+        self._warnings = cache(partial(plugins.warns, ground=ground))
         self._compared = ComparedImages(machine, store)
         self._before: dict[str, frozenset[str] | Unknown | None] = {}
 
@@ -74,7 +71,7 @@ class SystemsOffers:
 
     def lacks(self, name: str, version: str, contents: Contents, others: frozenset[str]) -> frozenset[str]:
         """See Offers."""
-        return self._once(self._lacking, self._plugins.lacks, (name, version, contents)) - others
+        return self._lacking(contents, name=name, version=version) - others
 
     def in_words(self, need: str) -> str:
         """See Offers."""
@@ -88,24 +85,15 @@ class SystemsOffers:
 
     def shadows(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
         """See Offers."""
-        return self._once(self._shadows, self._plugins.shadows, (name, version, contents))
+        return self._shadows(contents, name=name, version=version)
 
     def warnings(self, name: str, version: str, contents: Contents) -> tuple[str, ...]:
         """See Offers."""
-        return self._once(self._warnings, self._plugins.warns, (name, version, contents))
+        return self._warnings(contents, name=name, version=version)
 
     def differing(self, one: Record, other: Record, paths: Sequence[str]) -> frozenset[str]:
         """See Offers."""
         return self._compared.differing(one, other, paths)
-
-    def _once(
-        self, known: dict[_Version, _Answer], question: Callable[[Contents, Ground, str, str], _Answer], key: _Version
-    ) -> _Answer:
-        """What plugins answer of a version in this system: each is asked once."""
-        if key not in known:
-            name, version, contents = key
-            known[key] = question(contents, self._ground, name, version)
-        return known[key]
 
     def _lacked(self, name: str) -> frozenset[str] | Unknown | None:
         """What the version in use lacks where it is in use; None where there is none, and none is linked."""

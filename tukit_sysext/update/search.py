@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
@@ -49,7 +49,7 @@ class Resolver:
         self,
         machine: Machine,
         tree: Tree,
-        plugins: AllPlugins,
+        plugins: Advisers,
         *,
         refused_for: Mapping[str, int] | None = None,
         scratch: Path | None = None,
@@ -69,7 +69,7 @@ class Resolver:
             for name, settings in self.configuration.sources.items()
             if name not in self.sources or not settings.trusted
         }
-        facts = self._look.facts(objection=plugins.objection, plugins=plugins, refused_for=refused_for)
+        facts = self._look.facts(plugins=plugins, refused_for=refused_for)
         self._facts = replace(facts, unusable=unusable)
 
     @property

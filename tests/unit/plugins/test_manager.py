@@ -27,6 +27,8 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.fitting import Question
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.protocol import Sink
@@ -97,6 +99,11 @@ def plugins() -> Plugins:
     return Plugins()
 
 
+def question(version: str) -> Question:
+    system, image = ReleaseData({"ID": "os"}), ReleaseData({"ID": "os", "VENDOR_NAME": "Acme"})
+    return Question(system=system, image=image, name="gdb", version=version)
+
+
 def call(plugins: Plugins, site: PlainMachine, hook: str) -> Any:
     """Call a hook the way the package does."""
     transaction = Transaction(machine=site.machine, path=site.tree(7), number=7)
@@ -106,7 +113,7 @@ def call(plugins: Plugins, site: PlainMachine, hook: str) -> Any:
             configuration = Configuration(settings=Settings(), sources={}, problems=())
             return plugins.sources(site.machine, configuration)
         case "check":
-            return plugins.objection({"ID": "os"}, {"ID": "os", "VENDOR_NAME": "Acme"}, "gdb", "1.0")
+            return plugins.objection(question("1.0"))
         case "lacks":
             return plugins.lacks(Contents(), PlainGround(), "gdb", "1.0")
         case "shadows":
@@ -189,7 +196,7 @@ def test_a_plugin_that_lasts_too_long_is_waited_for_once(
 
     monkeypatch.setattr("tukit_sysext.plugins.manager.LIMIT", 0.05)
     plugins.register(type("Plugin", (), {"tukit_sysext_check": staticmethod(hookimpl(hanging))})(), name="bad")
-    assert [plugins.objection({}, {}, "gdb", version) for version in "123"] == ["", "", ""]
+    assert [plugins.objection(question(version)) for version in "123"] == ["", "", ""]
     assert asked == ["1"]
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 

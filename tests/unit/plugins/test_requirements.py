@@ -9,6 +9,8 @@ from tests.unit.requirements.grounds import PlainGround, PlainPackages, folder
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.requirements.contents import Contents, pack
 from tukit_sysext.requirements.requirement import Requirement, parse_requirement
+from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.snapshots.fitting import Question
 
 GLIBC = PlainPackages(
     offered={parse_requirement("glibc = 2.40-3.1"): "glibc", parse_requirement("libc.so.6()(64bit)"): "glibc"},
@@ -18,7 +20,11 @@ GLIBC = PlainPackages(
 
 def said(contents: Contents | None = None, *stated: str, ground: PlainGround | None) -> str:
     requirements = tuple(parse_requirement(text) for text in stated)
-    return Plugins().objection({"ID": "os"}, {"ID": "os"}, "gdb", "1", contents, requirements, ground)
+    system = ReleaseData({"ID": "os"})
+    question = Question(
+        system=system, image=system, name="gdb", version="1", contents=contents, stated=requirements, ground=ground
+    )
+    return Plugins().objection(question)
 
 
 @pytest.mark.parametrize("stated", ["glibc", "glibc >= 2.40", "glibc = 2.40", "glibc < 2.41", "libc.so.6()(64bit)"])

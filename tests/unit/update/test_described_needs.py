@@ -12,6 +12,7 @@ from tests.unit.update.samples import candidate, level, plan_one
 from tests.unit.update.test_needs import NEW, OLD, PlainOffers, needing, offering, stored_needing
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.requirement import Requirement
+from tukit_sysext.snapshots.fitting import Question
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.update.facts import Facts
@@ -27,9 +28,9 @@ def described(
     return Description(release=level("1"), contents=contents, vouched=vouched, early=early)
 
 
-def objecting(*given: object) -> str:
+def objecting(question: Question) -> str:
     """The system has nothing that is stated."""
-    return "it requires something that the system has not" if given[5] else ""
+    return "it requires something that the system has not" if question.stated else ""
 
 
 def offered(offers: Mapping[Candidate, Description | None], *store: Stored) -> Facts:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 
 from tests.unit.update.samples import (
@@ -20,7 +18,7 @@ from tests.unit.update.samples import (
     stored,
     want,
 )
-from tukit_sysext.snapshots.fitting import Objection
+from tukit_sysext.snapshots.fitting import Objection, Question
 from tukit_sysext.sources.candidate import Description
 from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
@@ -31,9 +29,9 @@ from tukit_sysext.update.plan import Action
 def against(*versions: str) -> Objection:
     """Somebody who objects to these versions."""
 
-    def objection(system: Mapping[str, str], image: Mapping[str, str], name: str, version: str, *_: object) -> str:
-        assert (dict(system), dict(image), name) == (dict(SYSTEM), dict(level("1")), "gdb")
-        return f"plugin site: {version} is blocked" if version in versions else ""
+    def objection(asked: Question) -> str:
+        assert (asked.system, asked.image, asked.name) == (SYSTEM, level("1"), "gdb")
+        return f"plugin site: {asked.version} is blocked" if asked.version in versions else ""
 
     return objection
 
