@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,41 +14,42 @@ from tukit_sysext.system.old_files import mapped, service_of, still_there, users
 
 
 @pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["/usr/bin/sleep", "60"])
-    yield process
-    process.kill()
-    process.wait()
+def runner() -> Iterator[subprocess.Popen[bytes]]:
+    """A program that has its libraries: it has answered."""
+    with subprocess.Popen(["/usr/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"?")
+        assert process.stdout.read(1) == b"?"
+        yield process
+        process.kill()
 
 
-def test_a_program_that_runs_until_it_ends(sleeper: subprocess.Popen[bytes]) -> None:
-    (user,) = [user for user in users_of({"usr/bin/sleep"}) if user.pid == sleeper.pid]
-    assert (user.command, user.service) == ("sleep", None) or user.service is not None
+def test_a_program_that_runs_until_it_ends(runner: subprocess.Popen[bytes]) -> None:
+    (user,) = [user for user in users_of({"usr/bin/cat"}) if user.pid == runner.pid]
+    assert user.command == "cat"
+    assert user.service == service_of(Path(f"/proc/{runner.pid}/cgroup").read_text(encoding="utf-8"))
     assert still_there([user]) == [user]
-    sleeper.kill()
-    sleeper.wait()
+    runner.kill()
+    runner.wait()
     assert still_there([user]) == []
 
 
-def test_a_library_counts_too(sleeper: subprocess.Popen[bytes]) -> None:
-    # a program that was started just now may be about to load it
-    while "libc.so" not in (read := Path(f"/proc/{sleeper.pid}/maps").read_text(encoding="utf-8")):
-        os.sched_yield()
-    with io.StringIO(read) as maps:
-        (library,) = {path for path in mapped(maps.read()) if os.path.basename(path).startswith("libc.so")}
+def test_a_library_counts_too(runner: subprocess.Popen[bytes]) -> None:
+    maps = Path(f"/proc/{runner.pid}/maps").read_text(encoding="utf-8")
+    (library,) = {path for path in mapped(maps) if os.path.basename(path).startswith("libc.so")}
     users = users_of({library.lstrip("/")})
-    assert sleeper.pid in [user.pid for user in users]
+    assert runner.pid in [user.pid for user in users]
     assert os.getpid() not in [user.pid for user in users], "this very process ends soon"
 
 
-def test_files_that_nobody_runs(sleeper: subprocess.Popen[bytes]) -> None:
-    assert users_of({"usr/bin/no-such-program", "bin/sleep.old"}) == []
+def test_files_that_nobody_runs(runner: subprocess.Popen[bytes]) -> None:
+    assert users_of({"usr/bin/no-such-program", "bin/cat.old"}) == []
     assert users_of(()) == []
 
 
-def test_another_process_with_the_same_number(sleeper: subprocess.Popen[bytes]) -> None:
-    (user,) = [user for user in users_of({"usr/bin/sleep"}) if user.pid == sleeper.pid]
-    assert still_there([type(user)(pid=user.pid, started="1", command="sleep", service=None)]) == []
+def test_another_process_with_the_same_number(runner: subprocess.Popen[bytes]) -> None:
+    (user,) = [user for user in users_of({"usr/bin/cat"}) if user.pid == runner.pid]
+    assert still_there([type(user)(pid=user.pid, started="1", command="cat", service=None)]) == []
 
 
 @pytest.mark.parametrize(
