@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from tests.records import record
 from tests.trees import Content, Link, make_tree
+from tukit_sysext import entry
 from tukit_sysext.layout import STORE, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.store.record import Records
@@ -26,6 +28,7 @@ TOP = Path(__file__).resolve().parents[1]
 OLD = "glibc-2.42"
 NEW = "glibc-2.43"
 _FORMER = 90
+_NOBODY = 65534
 OS_RELEASE = "ID=opensuse-microos\nVERSION_ID=20261101\nSYSEXT_LEVEL=glibc-2.42\n"
 
 
@@ -210,6 +213,13 @@ class PlainMachine:
             self.subvolumes.set_default(made.identifier)
         return made
 
+    def update(self, number: int, images: Mapping[str, str]) -> None:
+        """An update within the same system, of a snapshot with these images and this machine's configuration."""
+        self.snapshot_with(number, images, default=True)
+        shutil.copytree(self.root / "etc/tukit-sysext", self.tree(number) / "etc/tukit-sysext")
+        argv = ["tukit", "finalize-pre", str(self.tree(number)), str(number)]
+        assert entry.main(argv, machine=self.machine) == 0
+
     def boot(self, number: int) -> None:
         """The running system is that of a snapshot from now on, and has its links."""
         shutil.copy(self.tree(number) / PlainSubvolumes.FILE, self.root / PlainSubvolumes.FILE)
@@ -256,6 +266,18 @@ class PlainMachine:
             os.close(own)
             status = process.wait()
         return status, content.decode().replace("\r\n", "\n")
+
+
+@contextmanager
+def as_nobody(root: Path) -> Iterator[None]:
+    """An ordinary user, in a folder that everybody may reach. Needs root."""
+    for path in (root, *root.parents[:-1]):
+        path.chmod(path.stat().st_mode | 0o055)
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def snapper_info(number: int, *, in_progress: bool = False) -> str:

@@ -7,15 +7,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.machine import OLD, PlainMachine, with_source
+from tests.machine import OLD, PlainMachine, as_nobody, with_source
 from tests.trees import Link, listing, make_tree
 from tests.unit.doctor.healthy import (
     ENABLED,
@@ -470,7 +470,8 @@ def test_what_is_not_ours_and_blocks(
     assert (status, problem["severity"]) == (1, "problem")
     assert "its content calls itself gdb; systemd-sysext merges nothing at all with it" in problem["text"]
     assert problem["next_step"] == "tukit-sysext verify --boot"
-    with as_nobody(healthy_machine):
+    healthy_machine.as_user()
+    with as_nobody(healthy_machine.root):
         _, results = diagnose(healthy_machine, capsys)
     (doubt,) = [result for result in results if result["check"] == "links"]
     assert (doubt["severity"], doubt["next_step"]) == ("unknown", "sudo tukit-sysext doctor")
@@ -531,7 +532,8 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(
     make_tree(healthy_machine.root, {"etc/secret": "lab:geheim\n"})
     (healthy_machine.root / "etc/secret").chmod(0o600)
     (healthy_machine.root / "etc/snapper/configs/root").chmod(0o600)
-    with as_nobody(healthy_machine):
+    healthy_machine.as_user()
+    with as_nobody(healthy_machine.root):
         status, results = diagnose(healthy_machine, capsys)
     assert status == 0
     unknown = {result["check"] for result in results if result["severity"] == "unknown"}
@@ -539,22 +541,6 @@ def test_an_ordinary_user_is_told_what_he_cannot_see(
     assert {result["next_step"] for result in results if result["severity"] == "unknown"} == {
         "sudo tukit-sysext doctor"
     }
-
-
-@contextmanager
-def as_nobody(site: PlainMachine) -> Iterator[None]:
-    """An ordinary user, in a folder that everybody may reach."""
-    root = site.root
-    site.as_user()
-    for path in (root, *root.parents):
-        if path == Path(path.anchor):
-            break
-        path.chmod(path.stat().st_mode | 0o055)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize("waits", [False, True])

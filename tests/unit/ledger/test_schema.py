@@ -8,13 +8,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.machine import PlainMachine
+from tests.machine import PlainMachine, as_nobody
 from tests.unit.ledger import first_ledger
 from tests.unit.ledger.samples import WITH_A
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, LedgerSnapshot
@@ -256,18 +256,6 @@ def test_what_is_committed_is_on_the_disk(with_a: PlainMachine) -> None:
         assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (3,)
         assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert ledger._connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
-
-
-@contextmanager
-def as_nobody(root: Path) -> Iterator[None]:
-    """An ordinary user, in a folder that everybody may reach."""
-    for path in (root, *root.parents[:-1]):
-        path.chmod(path.stat().st_mode | 0o055)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 class TestReadOnly:

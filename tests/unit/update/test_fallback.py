@@ -12,7 +12,7 @@ import pytest
 
 from tests.machine import OLD, PlainMachine
 from tests.unit.integrity.verify_site import fake_look_inside
-from tukit_sysext import cli, entry
+from tukit_sysext import cli
 
 pytestmark = pytest.mark.usefixtures("hook_process")
 
@@ -65,20 +65,10 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments:
     return json.loads(capsys.readouterr().out)
 
 
-def finalize(site: PlainMachine) -> None:
-    """An update within the same system."""
-    site.snapshot_with(7, {"gdb": "1.0"}, default=True)
-    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
-        path = site.tree(7) / "etc/tukit-sysext" / part
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((site.root / "etc/tukit-sysext" / part).read_text())
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
-
-
 def test_the_hook_status_and_history(
     newer_gdb_is_lost: PlainMachine, replaced: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finalize(newer_gdb_is_lost)
+    newer_gdb_is_lost.update(7, {"gdb": "1.0"})
     out, err = capsys.readouterr()
     assert out == ("gdb: 1.0 -> 2.0, from source main\n" if replaced else "")
     assert f"tukit-sysext: gdb: {'2.0' if replaced else '1.0'} serves, as {said}" in err
@@ -96,7 +86,7 @@ def test_why_not_says_what_happened(
     newer_gdb_is_lost: PlainMachine, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """That 3.0 is taken is not known before it was fetched; that it could not be had the last time is."""
-    finalize(newer_gdb_is_lost)
+    newer_gdb_is_lost.update(7, {"gdb": "1.0"})
     found = document(newer_gdb_is_lost, capsys, "why-not", "--snapshot", "7", "gdb")
     assert found["not_had"].startswith(said)
     assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=newer_gdb_is_lost.machine) == 0

@@ -169,15 +169,6 @@ def link_of(root: Path) -> str:
     return os.readlink(root / "etc/extensions/gdb.raw").rpartition("/")[2]
 
 
-def finalize(site: PlainMachine) -> None:
-    site.snapshot_with(7, {"gdb": "1.0"}, default=True)
-    for part in ("images.d/gdb.conf", "sources.d/main.conf"):
-        path = site.tree(7) / "etc/tukit-sysext" / part
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((site.root / "etc/tukit-sysext" / part).read_text())
-    assert entry.main(["tukit", "finalize-pre", str(site.tree(7)), "7"], machine=site.machine) == 0
-
-
 def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> str:
     capsys.readouterr()
     assert cli.main([*arguments], machine=site.machine) == status
@@ -185,7 +176,7 @@ def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: st
 
 
 def test_the_store_keeps_both(rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    finalize(rebuilt_gdb)
+    rebuilt_gdb.update(7, {"gdb": "1.0"})
     assert capsys.readouterr().out == f"gdb: 1.0 -> {SHOWN}, from source main\n"
     assert sorted(os.listdir(rebuilt_gdb.layout.store)) == [FILE, REBUILT_FILE]
     assert (link_of(rebuilt_gdb.tree(1)), link_of(rebuilt_gdb.tree(7))) == (FILE, REBUILT_FILE)
@@ -213,7 +204,7 @@ SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
 def test_every_screen_tells_them_apart(
     rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    finalize(rebuilt_gdb)
+    rebuilt_gdb.update(7, {"gdb": "1.0"})
     assert words in shown(rebuilt_gdb, capsys, *arguments)
 
 
@@ -239,7 +230,7 @@ def test_every_document_tells_them_apart(
     rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     """As a person reads it; whoever compares contents has the hash where it is known."""
-    finalize(rebuilt_gdb)
+    rebuilt_gdb.update(7, {"gdb": "1.0"})
     document = json.loads(shown(rebuilt_gdb, capsys, *arguments, "--json"))
     told = {text for key in ("shown", "shown_installed", "shown_taken") for text in values(document, key)}
     assert SHOWN in told
@@ -313,7 +304,7 @@ def test_images_of_unknown_origin_that_have_both_names_are_no_reason_to_try_for_
 def test_what_is_linked_and_of_unknown_origin_is_not_fetched_again(rebuilt_gdb: PlainMachine) -> None:
     """It serves, nothing is known against it: nothing comes that would stand beside it unused."""
     (rebuilt_gdb.layout.records / f"{FILE}.json").unlink()
-    finalize(rebuilt_gdb)
+    rebuilt_gdb.update(7, {"gdb": "1.0"})
     assert link_of(rebuilt_gdb.tree(7)) == FILE
     assert os.listdir(rebuilt_gdb.layout.store) == [FILE]
 
