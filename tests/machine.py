@@ -213,7 +213,7 @@ class PlainMachine:
             self.subvolumes.set_default(made.identifier)
         return made
 
-    def update(self, number: int, images: Mapping[str, str]) -> None:
+    def transact(self, number: int, images: Mapping[str, str]) -> None:
         """An update within the same system, of a snapshot with these images and this machine's configuration."""
         self.snapshot_with(number, images, default=True)
         shutil.copytree(self.root / "etc/tukit-sysext", self.tree(number) / "etc/tukit-sysext")

@@ -11,11 +11,9 @@ import pytest
 
 from tests.ansible import ansible
 from tests.booted.conftest import Boot
+from tests.booted.fleet import EXAMPLES, IMAGES, Publisher, server
 from tests.booted.machine import Machine
-from tests.booted.test_fleet import EXAMPLES, IMAGES, server
-from tests.lab.repository import Repository
-from tests.lab.signing import SigningKey
-from tests.on_lab.site import OLD, Site
+from tests.on_lab.site import Site
 
 pytestmark = pytest.mark.long
 
@@ -48,14 +46,7 @@ class Playbook:
 def test_the_playbook(boot: Boot, tmp_path: Path) -> None:
     machine = boot()
     site = Site(lab=machine)
-    key = SigningKey.shared()
-    repository = Repository(tmp_path / "www/microos")
-    for name in IMAGES:
-        repository.publish(name, "1.0", {**OLD, **site.identity})
-    repository.write_list()
-    repository.sign(key)
-    key.write_keyring(machine.path("/root/fleet/main.asc"), armoured=True)
-    site.write("/etc/tukit-sysext/tukit-sysext.conf.d/lab.conf", "[Network]\nCAFile=/root/authority.pem\n")
+    publisher = Publisher(tmp_path / "www", site, "/root/fleet/main.asc")
     playbook = Playbook(machine)
     with server(machine, tmp_path / "www"):
         files = ["Folders", "Keys of the publishers", "Sources", "Settings", "Wanted images"]
@@ -72,9 +63,7 @@ def test_the_playbook(boot: Boot, tmp_path: Path) -> None:
         assert site.links() == {"gdb.raw": "gdb-1.0.x86-64.raw"}
         assert playbook.changed(*removed) == []
 
-        repository.publish("gdb", "1.1", {**OLD, **site.identity})
-        repository.write_list()
-        repository.sign(key)
+        publisher.publish("1.1", "gdb")
         assert playbook.changed(*removed, "--check") == [BRING]
         assert site.links() == {"gdb.raw": "gdb-1.0.x86-64.raw"}
         assert playbook.changed(*removed) == [BRING]

@@ -3,60 +3,24 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from spec.man import pages
 from tests.booted import journal
 from tests.booted.conftest import Boot
+from tests.booted.fleet import EXAMPLES, IMAGES, Publisher, server
 from tests.booted.machine import Machine
 from tests.booted.units import PROVISION, REFUSED
-from tests.lab.repository import Repository
-from tests.lab.signing import SigningKey
-from tests.on_lab.site import NEW, OLD, Site
-from tests.rpm import TOP
+from tests.on_lab.site import NEW, Site
 from tests.unit.documents.test_pages import command_lines
 
-EXAMPLES = TOP / "spec/examples/fleet"
-HOST = "images.example.org"
 CONFIG = "/root/combustion"
-IMAGES = ("gdb", "strace")
-
-
-@contextmanager
-def server(machine: Machine, folder: Path) -> Iterator[None]:
-    """What the examples call images.example.org, in the machine's own network."""
-    argv = ["nsenter", f"--target={machine.pid}", "--net", "--", sys.executable, "-m", "tests.lab.server"]
-    with subprocess.Popen(
-        [*argv, str(folder), "--tls", "--name", HOST, "--port", "443"], cwd=TOP, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            process.stdout.readline()
-            authority = Path(process.stdout.readline().strip())
-            shutil.copy(authority, machine.path("/root/authority.pem"))
-            with machine.path("/etc/hosts").open("a") as hosts:
-                hosts.write(f"127.0.0.1 {HOST}\n")
-            yield
-        finally:
-            process.terminate()
 
 
 def test_the_examples(boot: Boot, tmp_path: Path) -> None:
     machine = boot()
     site = Site(lab=machine)
-    key = SigningKey.shared()
-    repository = Repository(tmp_path / "www/microos")
-    for name in IMAGES:
-        repository.publish(name, "1.0", {**OLD, **site.identity})
-    repository.write_list()
-    repository.sign(key)
-    key.write_keyring(machine.path(f"{CONFIG}/main.asc"), armoured=True)
-    site.write("/etc/tukit-sysext/tukit-sysext.conf.d/lab.conf", "[Network]\nCAFile=/root/authority.pem\n")
+    Publisher(tmp_path / "www", site, f"{CONFIG}/main.asc")
     with server(machine, tmp_path / "www"):
         first_boot(site, machine)
         build(machine)

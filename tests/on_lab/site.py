@@ -25,7 +25,7 @@ from tests.lab.images import make_image, make_release_rpm, write_checksums
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.rpm import TOP, build_rpm, payload
+from tests.rpm import MAIN, TOP, build_rpm, payload
 from tukit_sysext.ledger.ledger import Ledger, LedgerSnapshot
 
 OLD = {"ID": "opensuse-microos", "VERSION_ID": "20261101", "SYSEXT_LEVEL": "glibc-2.42"}
@@ -38,11 +38,11 @@ STATE = "/var/lib/tukit-sysext"
 
 
 @cache
-def installed_tree(folder: Path, *, top: Path = TOP) -> Path:
+def installed_tree(folder: Path, *, top: Path = TOP, package: str = MAIN) -> Path:
     """The payload of our RPM, unpacked: what is laid over the root of a lab. `top` is the project to build."""
     tree = folder / "payload"
     if not tree.is_dir():
-        rpm = build_rpm(folder, top=top, python=python_of_labs())
+        rpm = build_rpm(folder, top=top, python=python_of_labs(), package=package)
         with tarfile.open(fileobj=BytesIO(payload(rpm)), mode="r:gz") as archive:
             archive.extractall(tree)  # noqa: S202  # our own RPM
     return tree

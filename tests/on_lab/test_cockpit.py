@@ -7,23 +7,19 @@ The tests are of one machine, in their order; each can be run by itself, too.
 from __future__ import annotations
 
 import subprocess
-import tarfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.lab import Flavour, Lab
-from tests.lab.base import python_of_labs
 from tests.lab.cockpit import PACKAGES, Browser, served
 from tests.lab.faults import Trickle
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.lab.with_packages import disk_with
-from tests.on_lab.site import NEW, OLD, Site, Web
-from tests.rpm import build_rpm, payload
+from tests.on_lab.site import NEW, OLD, Site, Web, installed_tree
 
 pytestmark = [pytest.mark.tool("chromium", "chromedriver"), pytest.mark.rpm]
 
@@ -37,14 +33,12 @@ def site(our_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """A machine without any image and source, with Cockpit; anna may use sudo, bob may not."""
     pytest.importorskip("selenium")
     folder = tmp_path_factory.mktemp("cockpit")
-    rpm = build_rpm(folder, python=python_of_labs(), package="cockpit-tukit-sysext.rpm")
-    with tarfile.open(fileobj=BytesIO(payload(rpm)), mode="r:gz") as archive:
-        archive.extractall(folder / "payload")  # noqa: S202  # our own RPM
+    page = installed_tree(folder, package="cockpit-tukit-sysext.rpm")
     repository = Repository(folder / "repository")
     disk = disk_with("microos", PACKAGES)
     with (
         Server(repository.folder) as server,
-        Lab.start(Flavour.MICROOS, install={our_tree: "/", folder / "payload": "/"}, image=disk) as lab,
+        Lab.start(Flavour.MICROOS, install={our_tree: "/", page: "/"}, image=disk) as lab,
     ):
         lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
         for user in ("anna", "bob"):

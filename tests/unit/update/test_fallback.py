@@ -68,7 +68,7 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments:
 def test_the_hook_status_and_history(
     newer_gdb_is_lost: PlainMachine, replaced: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer_gdb_is_lost.update(7, {"gdb": "1.0"})
+    newer_gdb_is_lost.transact(7, {"gdb": "1.0"})
     out, err = capsys.readouterr()
     assert out == ("gdb: 1.0 -> 2.0, from source main\n" if replaced else "")
     assert f"tukit-sysext: gdb: {'2.0' if replaced else '1.0'} serves, as {said}" in err
@@ -86,7 +86,7 @@ def test_why_not_says_what_happened(
     newer_gdb_is_lost: PlainMachine, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """That 3.0 is taken is not known before it was fetched; that it could not be had the last time is."""
-    newer_gdb_is_lost.update(7, {"gdb": "1.0"})
+    newer_gdb_is_lost.transact(7, {"gdb": "1.0"})
     found = document(newer_gdb_is_lost, capsys, "why-not", "--snapshot", "7", "gdb")
     assert found["not_had"].startswith(said)
     assert cli.main(["why-not", "--snapshot", "7", "gdb"], machine=newer_gdb_is_lost.machine) == 0

@@ -176,7 +176,7 @@ def shown(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: st
 
 
 def test_the_store_keeps_both(rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    rebuilt_gdb.update(7, {"gdb": "1.0"})
+    rebuilt_gdb.transact(7, {"gdb": "1.0"})
     assert capsys.readouterr().out == f"gdb: 1.0 -> {SHOWN}, from source main\n"
     assert sorted(os.listdir(rebuilt_gdb.layout.store)) == [FILE, REBUILT_FILE]
     assert (link_of(rebuilt_gdb.tree(1)), link_of(rebuilt_gdb.tree(7))) == (FILE, REBUILT_FILE)
@@ -204,7 +204,7 @@ SCREENS: Mapping[str, tuple[tuple[str, ...], str]] = {
 def test_every_screen_tells_them_apart(
     rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    rebuilt_gdb.update(7, {"gdb": "1.0"})
+    rebuilt_gdb.transact(7, {"gdb": "1.0"})
     assert words in shown(rebuilt_gdb, capsys, *arguments)
 
 
@@ -230,7 +230,7 @@ def test_every_document_tells_them_apart(
     rebuilt_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     """As a person reads it; whoever compares contents has the hash where it is known."""
-    rebuilt_gdb.update(7, {"gdb": "1.0"})
+    rebuilt_gdb.transact(7, {"gdb": "1.0"})
     document = json.loads(shown(rebuilt_gdb, capsys, *arguments, "--json"))
     told = {text for key in ("shown", "shown_installed", "shown_taken") for text in values(document, key)}
     assert SHOWN in told
@@ -304,7 +304,7 @@ def test_images_of_unknown_origin_that_have_both_names_are_no_reason_to_try_for_
 def test_what_is_linked_and_of_unknown_origin_is_not_fetched_again(rebuilt_gdb: PlainMachine) -> None:
     """It serves, nothing is known against it: nothing comes that would stand beside it unused."""
     (rebuilt_gdb.layout.records / f"{FILE}.json").unlink()
-    rebuilt_gdb.update(7, {"gdb": "1.0"})
+    rebuilt_gdb.transact(7, {"gdb": "1.0"})
     assert link_of(rebuilt_gdb.tree(7)) == FILE
     assert os.listdir(rebuilt_gdb.layout.store) == [FILE]
 
