@@ -17,6 +17,8 @@ _RUN = "tukit_sysext/collect/collection.py"
 _LEFTOVERS = "tukit_sysext/ledger/leftovers.py"
 _SETTLED = "return seen.boot != self._boot or time.monotonic() - seen.seconds >= _DAY"
 _IN_USE = "tests/unit/collect/test_attached.py"
+_LEDGER = "tests/unit/ledger"
+_DEDUCED = tuple(f"{_LEDGER}/test_{name}.py" for name in ("deduce", "settling", "settling_in_any_order"))
 
 
 def _unknown(name: str) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ DEFENCES = (
                 "here, disk = before.here(), {(each.number, ''): each for each in scan.snapshots}",
             ),
         ),
-        tests=("tests/unit/ledger/test_deduce.py", "tests/unit/ledger/test_settling.py"),
+        tests=_DEDUCED,
     ),
     Defence(
         row="C4",
@@ -234,7 +236,7 @@ DEFENCES = (
         row="C8",
         what="an event is believed although the disk says otherwise",
         edits=(("tukit_sysext/ledger/deduce.py", "if not _contradicted(event, before, scan)}", "}"),),
-        tests=("tests/unit/ledger/test_deduce.py", "tests/unit/ledger/test_settling.py"),
+        tests=_DEDUCED,
     ),
     Defence(
         row="C9",

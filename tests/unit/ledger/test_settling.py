@@ -6,92 +6,26 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.machine import PlainMachine, PlainSubvolumes, snapper_info
+from tests.machine import PlainSubvolumes, snapper_info
 from tests.records import record
-from tests.trees import Link, make_tree
+from tests.trees import make_tree
 from tests.unit.ledger.samples import WITH_A
+from tests.unit.ledger.settling_site import Site
 from tukit_sysext import cli
 from tukit_sysext.ledger.at_boot import settle_later
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
-from tukit_sysext.machine import Machine
-from tukit_sysext.plugin_api import PROJECT, hookimpl
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.store.record import Records
-
-
-class Told:
-    """A plugin that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def take(self) -> list[str]:
-        taken, self.events = self.events, []
-        return taken
-
-
-def _hook(kind: EventKind) -> Callable[[Told, Machine, Scan, int], None]:
-    def called(self: Told, machine: Machine, scan: Scan, number: int) -> None:
-        self.events.append(f"{kind} {number}")
-
-    return hookimpl(called)
-
-
-for _kind in EventKind:
-    setattr(Told, f"{PROJECT}_{_kind}", _hook(_kind))
-
-
-class Site(PlainMachine):
-    """A machine whose events are told to a plugin."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.told = Told()
-        self.plugins = Plugins()
-        self.plugins.register(self.told, name="told")
-        self._spooled = 0
-
-    def spool(self, caller: str, words: str) -> None:
-        """An event as the hooks write it."""
-        self._spooled += 1
-        content = "\n".join([caller, *words.split()]) + "\n"
-        make_tree(self.layout.events, {f"{caller}-{words.split()[0]}-{self._spooled}": content})
-
-    def settle(self, *found: SnapshotEvent) -> list[str]:
-        """Settle; what the plugins were told."""
-        settle(self.machine, self.plugins, noticed=found)
-        assert list(self.layout.events.glob("*")) == []
-        return self.told.take()
-
-    def choose(self, number: int) -> None:
-        """Make a snapshot the default one."""
-        found = self.subvolumes.find(self.tree(number))
-        assert found is not None
-        self.subvolumes.set_default(found.identifier)
-
-    def delete(self, number: int) -> None:
-        shutil.rmtree(self.layout.snapshots / str(number))
-
-    def history(self) -> list[str]:
-        with Ledger(self.layout.ledger, writable=False) as ledger:
-            return [" ".join(filter(None, (f"{e.kind} {e.snapshot}", e.detail))) for e in ledger.events()]
-
-    def close(self, number: int) -> None:
-        (self.layout.snapshots / str(number) / "info.xml").write_text(snapper_info(number))
 
 
 @pytest.fixture
@@ -448,101 +382,3 @@ class TestBooks:
         settled.settle()
         with Ledger(settled.layout.ledger) as opened:
             assert [row.number for row in opened.snapshots()] == ([1, 2] if kept else [1])
-
-
-class Model:
-    """A machine to which things happen, and the events that a perfect snapper and tukit would tell of them."""
-
-    def __init__(self, root: Path) -> None:
-        self.site = Site(root)
-        self.site.snapshot(1)
-        self.site.choose(1)
-        self.site.settle()
-        self.events: list[tuple[str, str]] = []
-        self.default = 1
-        self.links = 0
-
-    def do(self, what: str, number: int) -> None:
-        there = self.site.tree(number).exists()
-        if what in ("create", "open") and not there:
-            self.site.snapshot(number, WITH_A, info=snapper_info(number, in_progress=what == "open"))
-            self.events += [
-                ("snapper", f"{stage} / btrfs {number}") for stage in ("create-snapshot", "create-snapshot-post")
-            ]
-            self.events += [("tukit", f"keep-post {number}")] if what == "open" else []
-        elif what == "close" and there:
-            self.site.close(number)
-            self.events += [("snapper", f"modify-snapshot-post / btrfs {number}"), ("tukit", f"finalize-post {number}")]
-        elif what == "default" and there:
-            self.site.choose(number)
-            self.default = number
-            self.events += [("snapper", f"set-default-snapshot-post / btrfs {number}")]
-            self.events += [("snapper", f"rollback-post / btrfs 1 {number}")]
-        elif what == "delete" and there and number != self.default:
-            self.site.delete(number)
-            self.events += [("snapper", f"delete-snapshot-post / btrfs {number}"), ("tukit", f"abort-post {number}")]
-        elif what == "link" and there:
-            self.links += 1
-            name = f"etc/extensions/b{self.links}.raw"
-            make_tree(self.site.tree(number), {name: Link("/var/lib/sysext-store/b")})
-
-    def state(self) -> tuple[object, ...]:
-        """What the ledger knows of what is there."""
-        with Ledger(self.site.layout.ledger) as ledger:
-            rows = [row for row in ledger.snapshots() if row.gone is None]
-            return sorted((row.number, row.uuid, row.state, row.images) for row in rows), ledger.recall("default")
-
-    def disk(self) -> tuple[object, ...]:
-        scan = snapper.scan(self.site.layout, self.site.subvolumes)
-        assert scan.unknown == ()
-        default = next(each for each in scan.snapshots if each.default)
-        return (
-            sorted(
-                (
-                    each.number,
-                    each.subvolume.uuid,
-                    "open" if each.open else "closed",
-                    tuple((entry.name, entry.image) for entry in each.entries or ()),
-                )
-                for each in scan.snapshots
-            ),
-            f"{default.number} {default.subvolume.uuid}",
-        )
-
-
-_STEP = st.tuples(
-    st.sampled_from(["create", "open", "close", "default", "delete", "link", "settle"]), st.integers(2, 5)
-)
-
-
-@settings(max_examples=40)
-@given(steps=st.lists(_STEP, max_size=15), data=st.data())
-def test_any_order_twice_or_never(steps: Sequence[tuple[str, int]], data: st.DataObject) -> None:
-    """C8: whatever part of the events arrives, however often and in whatever order: the ledger is what the disk is."""
-    with tempfile.TemporaryDirectory() as folder:
-        model = Model(Path(folder))
-        seen: set[tuple[int, str]] = set()
-
-        def deliver() -> None:
-            events = data.draw(st.lists(st.sampled_from(model.events), max_size=8)) if model.events else []
-            for event in events:
-                model.site.spool(*event)
-            model.site.settle()
-            assert model.state() == model.disk()
-            with Ledger(model.site.layout.ledger) as ledger:
-                rows = ledger.snapshots()
-            assert {(row.number, row.uuid) for row in rows} >= seen, "what was seen once is remembered"
-            seen.update((row.number, row.uuid) for row in rows)
-            assert len({(row.number, row.uuid) for row in rows}) == len(rows)
-
-        for what, number in steps:
-            if what == "settle":
-                deliver()
-            else:
-                model.do(what, number)
-        deliver()
-        assert model.site.settle() == [], "what is settled is settled"
-        with Ledger(model.site.layout.ledger) as ledger:
-            known = [(event.kind, event.snapshot, event.uuid) for event in ledger.events() if event.uuid is not None]
-        told_once = [entry for entry in known if entry[0] in ("snapshot created", "snapshot deleted")]
-        assert len(set(told_once)) == len(told_once)
