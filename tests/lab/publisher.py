@@ -16,6 +16,7 @@ from tests.lab import base
 from tests.lab.errors import LabError
 
 _PACKAGES = ("gpg", "gpg-agent", "mkosi")
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 _ENTER = """
 set -e
 root=$1
@@ -36,25 +37,39 @@ exec chroot "$root" "$@"
 
 
 def publisher_root() -> Path:
-    """The folder, built first where it is missing (about a minute, with the network)."""
-    root = base.CACHE / f"publisher-{base.key_of(1, base.root_key(base.SUITE), _PACKAGES)}"
+    """The folder of who publishes."""
+    return root_with("publisher", _PACKAGES)
+
+
+def root_with(name: str, packages: Sequence[str]) -> Path:
+    """A folder with the labs' Debian and these packages, built first where it is missing (a minute, the network)."""
+    root = base.CACHE / f"{name}-{base.key_of(1, base.root_key(base.SUITE), packages)}"
     if root.exists():
         return root
     with base.building_alone():
         if not root.exists():
-            partial = Path(tempfile.mkdtemp(prefix="partial-publisher-", dir=base.CACHE))
+            partial = Path(tempfile.mkdtemp(prefix=f"partial-{name}-", dir=base.CACHE))
             subprocess.run(["cp", "-a", f"{base.root_of(base.SUITE)}/.", partial], check=True)
-            _install(partial)
+            _install(partial, packages)
             partial.rename(root)
     return root
 
 
-def _install(root: Path) -> None:
+def _install(root: Path, packages: Sequence[str]) -> None:
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     shutil.copy("/etc/hosts", root / "etc/hosts")
     environment = {"DEBIAN_FRONTEND": "noninteractive", **base.host_proxies()}
-    for argv in (["update"], ["install", "-y", "--no-install-recommends", *_PACKAGES], ["clean"]):
+    for argv in (["update"], ["install", "-y", "--no-install-recommends", *packages], ["clean"]):
         inside(root, ["apt-get", "-q", *argv], environment=environment)
+
+
+def entering(
+    root: Path, argv: Sequence[str], *, folders: Mapping[Path, str] | None = None, network: bool = True
+) -> list[str]:
+    """What runs a program there, in the process that is started; ``folders`` of the host are seen where they say."""
+    words = [word for path, where in (folders or {}).items() for word in (str(path), where.lstrip("/"))]
+    apart = ["unshare", "--mount", "--propagation", "private", *([] if network else ["--net"]), "--"]
+    return [*apart, "sh", "-c", _ENTER, "sh", str(root), *words, "--", *argv]
 
 
 def inside(
@@ -65,18 +80,13 @@ def inside(
     environment: Mapping[str, str] | None = None,
     network: bool = True,
 ) -> str:
-    """Run a program there to its end, and give what it prints; ``folders`` of the host are seen where they say.
-
-    Raises LabError with its words where it fails.
-    """
-    words = [word for path, where in (folders or {}).items() for word in (str(path), where.lstrip("/"))]
-    apart = ["unshare", "--mount", "--propagation", "private", *([] if network else ["--net"]), "--"]
+    """Run a program there to its end, and give what it prints. Raises LabError with its words where it fails."""
     done = subprocess.run(
-        [*apart, "sh", "-c", _ENTER, "sh", str(root), *words, "--", *argv],
+        entering(root, argv, folders=folders, network=network),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root", **(environment or {})},
+        env={**ENVIRONMENT, **(environment or {})},
         timeout=600,
         check=False,
     )
