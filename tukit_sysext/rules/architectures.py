@@ -55,3 +55,28 @@ def architecture(machine: str) -> str:
     others do not fit.
     """
     return _BY_MACHINE.get(machine, machine)
+
+
+_PLATFORMS = {
+    "x86-64": "amd64",
+    "x86": "386",
+    "ppc64-le": "ppc64le",
+    "mips-le": "mipsle",
+    "mips64-le": "mips64le",
+    "loongarch64": "loong64",
+}
+_BY_PLATFORM = {word: name for name, word in _PLATFORMS.items()}
+
+
+def platform_name(architecture: str) -> str:
+    """The name of one of systemd's architectures in platforms of container images, as Go has it (``amd64``)."""
+    return _PLATFORMS.get(architecture, architecture)
+
+
+def of_platform(word: str) -> str | None:
+    """systemd's name for an architecture that a container image says, in Go's, the kernel's or systemd's spelling.
+
+    None where none of them has that word.
+    """
+    known = _BY_PLATFORM.get(word) or _BY_MACHINE.get(word, word)
+    return known if known in ARCHITECTURES else None
