@@ -29,16 +29,18 @@ for _ in range(runs):
     begin = time.perf_counter()
     child = os.posix_spawn(argv[0], argv, {"PATH": "/usr/bin:/usr/sbin", "LANG": "C.UTF-8"}, file_actions=actions)
     _, status, usage = os.wait4(child, 0)
-    found.append((time.perf_counter() - begin, usage.ru_maxrss, os.waitstatus_to_exitcode(status)))
+    seconds, cpu = time.perf_counter() - begin, usage.ru_utime + usage.ru_stime
+    found.append((seconds, cpu, usage.ru_maxrss, os.waitstatus_to_exitcode(status)))
 print(json.dumps(found))
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """Runs of one command: seconds of each, the most memory of a process in MiB, exit statuses."""
+    """Runs of one command: seconds and CPU seconds of each, the most memory of a process in MiB, exit statuses."""
 
     seconds: tuple[float, ...]
+    cpu: tuple[float, ...]
     peak_rss_mib: float
     statuses: frozenset[int]
 
@@ -47,15 +49,21 @@ class Measured:
         """The median of the seconds."""
         return statistics.median(self.seconds)
 
+    @property
+    def median_cpu(self) -> float:
+        """The median of the CPU seconds, of the process and those that it waited for."""
+        return statistics.median(self.cpu)
+
 
 def measure(lab: Lab, argv: Sequence[str], *, runs: int = 1) -> Measured:
     """Run a command in the lab several times."""
     done = lab.run(["python3", "-I", "-c", _MEASURE, str(runs), *argv], timeout=600)
     found = json.loads(done.stdout.splitlines()[-1])
     return Measured(
-        seconds=tuple(seconds for seconds, _, _ in found),
-        peak_rss_mib=max(memory for _, memory, _ in found) / 1024,
-        statuses=frozenset(status for _, _, status in found),
+        seconds=tuple(seconds for seconds, _, _, _ in found),
+        cpu=tuple(cpu for _, cpu, _, _ in found),
+        peak_rss_mib=max(memory for _, _, memory, _ in found) / 1024,
+        statuses=frozenset(status for _, _, _, status in found),
     )
 
 
