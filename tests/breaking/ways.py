@@ -316,7 +316,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N16",
         "jobs show the password when they are printed",
-        "tukit_sysext/net/request.py",
+        "tukit_sysext/net/login.py",
         "password: str = field(repr=False)",
         "password: str",
         f"{_LOGIN}::test_wrong_ones_are_not_repeated",

@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
+from tukit_sysext.formats.challenge import bearer
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import MOST, is_same_host, origin, refusal, shown_url
@@ -22,6 +23,7 @@ _QUICK_EXIT = 322
 would wait for it (minutes for a name server that does not answer) after its own time limit."""
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _UNAUTHORIZED = 401
+_CHALLENGES = "www-authenticate"
 _NOT_FOUND = frozenset((404, 410))
 _CLIENT_ERRORS = range(400, 500)
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -52,6 +54,7 @@ class Attempt:
         self._discarded = 0
         self._refusal: Exception | None = None
         self._logged_in = False
+        self.authorization: str | None = None
         self._resume_from = state.received
         self._set_up(settings, seconds)
 
@@ -62,7 +65,9 @@ class Attempt:
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         # redirects are followed step by step: each by our rules, and each server is told what it may know
         handle.setopt(pycurl.FOLLOWLOCATION, False)
-        if request.login is not None and origin(place) in request.login.origins:
+        if request.tokens is not None:
+            self.authorization = request.tokens.authorization(place)
+        if self.authorization is None and request.login is not None and origin(place) in request.login.origins:
             handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
             handle.setopt(pycurl.USERNAME, request.login.user.encode())
             handle.setopt(pycurl.PASSWORD, request.login.password.encode())
@@ -81,7 +86,9 @@ class Attempt:
         handle.setopt(pycurl.NOPROXY, settings.no_proxy)
         if settings.ca_file is not None:
             handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
-        headers = ["Accept-Encoding: identity", "Accept:"]
+        headers = ["Accept-Encoding: identity", f"Accept: {request.media_types}".rstrip()]
+        if self.authorization is not None:
+            headers.append(f"Authorization: {self.authorization}")
         if self._resume_from:
             if self._state.recognised_by:
                 headers.append(f"If-Range: {self._state.recognised_by}")
@@ -107,8 +114,10 @@ class Attempt:
             code = words[1] if len(words) > 1 else ""
             self._status_code = int(code) if code.isascii() and code.isdigit() and len(code) == _STATUS_DIGITS else 0
         name, colon, value = text.partition(":")
-        if colon and value.strip().isprintable():
-            self._headers[name.strip().lower()] = value.strip()
+        name, value = name.strip().lower(), value.strip()
+        if colon and value.isprintable():
+            before = self._headers.get(name, "") if name == _CHALLENGES else ""
+            self._headers[name] = f"{before}, {value}" if before else value
 
     def _write(self, data: bytes) -> int | None:
         """libcurl's callback for bytes of the body; anything but None ends the transfer."""
@@ -210,7 +219,8 @@ class Attempt:
                 return error, Next.STOP
         etag, modified = self._headers.get("etag"), self._headers.get("last-modified")
         body = b"" if state.request.discard else body
-        return Response(url=self.url, given_at=self._place, body=body, etag=etag, modified=modified)
+        link = self._headers.get("link", "")
+        return Response(url=self.url, given_at=self._place, body=body, etag=etag, modified=modified, link=link)
 
     def _judged(self, error: TukitSysextError) -> tuple[TukitSysextError, Next]:
         """What follows of a wrong file, or of none: another host alone says nothing of what others have."""
@@ -263,6 +273,8 @@ class Attempt:
         if status in _REDIRECTS:
             return self._redirected()
         message = f"{self._where}: the server answers with status {status}"
+        if status == _UNAUTHORIZED and self._is_challenged():
+            return SourceUnreachable(f"{message}: it wants a token"), Next.CHALLENGE
         if status == _UNAUTHORIZED:
             message += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
             return self._given_up(NotServed(f"{message} (Credentials= of the source)"))
@@ -274,6 +286,17 @@ class Attempt:
         if status in _NOT_FOUND:
             return self._judged(NotFound(f"{self.url}: the server answers with status {status}"))
         return self._given_up(NotServed(message) if status in _CLIENT_ERRORS else SourceUnreachable(message))
+
+    def _is_challenged(self) -> bool:
+        """Whether the server that was asked wants a token, and did not refuse a new one just now."""
+        state = self._state
+        challenge = bearer(self._headers.get(_CHALLENGES, "")) if state.request.tokens is not None else None
+        if challenge is None or origin(self._place) != origin(self.url):
+            return False
+        if state.received <= state.challenged.get(self.url, -1):
+            return False
+        state.challenge, state.challenged[self.url] = challenge, state.received
+        return True
 
     def _redirected(self) -> tuple[TukitSysextError, Next]:
         raw = self.handle.getinfo_raw(pycurl.REDIRECT_URL) or b""

@@ -10,7 +10,9 @@ from enum import Enum
 from typing import Protocol
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.net.redirects import Evidence, Origin, Redirects
+from tukit_sysext.formats.challenge import Challenge
+from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.redirects import Evidence, Redirects
 
 FIRST_PAUSE = 0.25
 """Seconds before a server is asked again the first time."""
@@ -34,15 +36,6 @@ class ByteSink(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Login:
-    """A user name and a password, and the servers that are told them; no other ever is, whatever redirects to it."""
-
-    user: str = field(repr=False)
-    password: str = field(repr=False)
-    origins: frozenset[Origin]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """One file to be fetched.
 
@@ -53,7 +46,8 @@ class Request:
     ``redirects`` says which are followed; what another host gives is doubted, but where ``doubts`` is False: who asks
     judges it himself. At the URLs ``past_caches`` no cache may answer. With ``discard`` the bytes
     are for ``accept`` alone, and not in the response: of many files one after the other is in memory then. ``login`` is
-    for the servers that ask who one is.
+    for the servers that ask who one is, ``tokens`` for registries. ``media_types`` are asked for, as the Accept header
+    has them (empty: any).
     """
 
     urls: Sequence[str]
@@ -69,6 +63,8 @@ class Request:
     accept: Callable[[bytes], None] | None = None
     discard: bool = False
     login: Login | None = None
+    tokens: Tokens | None = None
+    media_types: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +72,7 @@ class Response:
     """A file that was fetched: its bytes (empty with a sink), and what the server said to recognise it by.
 
     ``url`` was asked for, ``given_at`` is where that led to; not to be shown as it is. ``unchanged``: the server says
-    that the one asked about is still the newest.
+    that the one asked about is still the newest. ``link`` is the Link header, of a list in pages.
     """
 
     url: str
@@ -85,6 +81,7 @@ class Response:
     etag: str | None
     modified: str | None
     unchanged: bool = False
+    link: str = ""
 
 
 FetchResult = Response | TukitSysextError
@@ -97,6 +94,7 @@ class Next(Enum):
     RETRY = "this server may have it later"
     GIVE_UP = "this server will not have it"
     REDIRECT = "it is elsewhere"
+    CHALLENGE = "a registry wants a token"
     DOUBT = "a host to which this one redirects says so alone"
     STOP = "nobody can help: we cannot take it"
 
@@ -123,6 +121,9 @@ class RequestState:
     evidence: Evidence = field(default_factory=Evidence)
     doubts: Counter[str] = field(default_factory=Counter)
     """How often what came by each URL was doubted."""
+    challenge: Challenge | None = None
+    challenged: dict[str, int] = field(default_factory=dict)
+    """How much had come when a token was wanted at each URL."""
 
     def forget(self) -> None:
         """The next attempt begins at the first byte."""

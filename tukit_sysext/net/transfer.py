@@ -8,6 +8,7 @@ it all.
 What is tried for one request, in this order: its URLs in turn; after the last one a pause that doubles, and again from
 the first, until the deadline. A server that says that it does not have the file is not asked again. A transfer that
 broke off after some bytes goes on where it was at the same server, if that can tell that the file is still the same.
+A registry that wants a token is asked again once the token is there; who wants the same one waits for it as well.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
+from tukit_sysext.formats.challenge import LIMIT, parse_token
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.redirects import TRIES, Origin, origin
+from tukit_sysext.net.redirects import TRIES, Origin, Redirects, origin, shown_url
 from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
@@ -96,15 +98,42 @@ class Transfers:
         queue: list[tuple[float, int]] = [(now, number) for number in range(len(requests))]
         states = [RequestState(request=request, remaining=list(dict.fromkeys(request.urls))) for request in requests]
         active: dict[pycurl.Curl, tuple[int, Attempt]] = {}
+        waiting: dict[int, list[tuple[int, str]]] = {}
+        """By the number of a request for a token: who goes on with it, and at which URL."""
+
+        def finish(number: int, result: FetchResult) -> None:
+            results[number] = result
+            if isinstance(result, Response | NotFound | NotServed):
+                shared.answered()
+            for other, url in waiting.pop(number, ()):
+                if isinstance(result, Response):
+                    heapq.heappush(queue, (self._clock(), other))
+                else:
+                    kind = NotServed if isinstance(result, NotFound | ImageBroken) else type(result)
+                    failed(other, url, kind(f"{url}: no token for it: {result}"), Next.GIVE_UP)
 
         def failed(number: int, url: str, error: TukitSysextError, what: Next) -> None:
             again = self._after_failure(states[number], url, error, what)
             if again is None:
-                results[number] = self._verdict(states[number])
-                if isinstance(results[number], NotFound | NotServed):
-                    shared.answered()
+                finish(number, self._verdict(states[number]))
             else:
                 heapq.heappush(queue, (again, number))
+
+        def challenged(number: int, attempt: Attempt) -> None:
+            try:
+                request = _token_request(states[number], attempt, self.settings.deadline)
+            except NotServed as error:
+                failed(number, attempt.url, error, Next.GIVE_UP)
+                return
+            if request is None:
+                heapq.heappush(queue, (self._clock(), number))
+                return
+            asked = next((other for other in waiting if states[other].request.urls == request.urls), len(states))
+            if asked == len(states):
+                states.append(RequestState(request=request, remaining=list(request.urls)))
+                results.append(None)
+                heapq.heappush(queue, (self._clock(), asked))
+            waiting.setdefault(asked, []).append((number, attempt.url))
 
         try:
             while queue or active:
@@ -138,15 +167,16 @@ class Transfers:
                     if line is not None:
                         line.mark(sum(states[other].received for other, _ in active.values()))
                     if isinstance(outcome, Response):
-                        results[number] = outcome
-                        shared.answered()
+                        finish(number, outcome)
+                    elif outcome[1] is Next.CHALLENGE:
+                        challenged(number, attempt)
                     else:
                         failed(number, attempt.url, *outcome)
         finally:
             for handle in active:
                 self._multi.remove_handle(handle)
                 handle.close()
-        return [result for result in results if result is not None]
+        return [result for result in results[: len(requests)] if result is not None]
 
     def _leave_alone(
         self,
@@ -295,6 +325,26 @@ class Transfers:
         if ImageBroken in kinds:
             return ImageBroken(message)
         return next(kind(message) for kind in (SourceUnreachable, NotServed, NotFound) if kind in kinds)
+
+
+def _token_request(state: RequestState, attempt: Attempt, deadline: float) -> Request | None:
+    """The request for the token that a registry wants; None where a newer one than was sent is known meanwhile.
+
+    Raises NotServed where it is not asked for.
+    """
+    tokens, challenge, url = state.request.tokens, state.challenge, attempt.url
+    if tokens is None or challenge is None or tokens.authorization(url) != attempt.authorization:
+        return None
+    place, login = tokens.place(url, challenge)
+    return Request(
+        urls=(place,),
+        limit=LIMIT,
+        deadline=deadline,
+        redirects=Redirects.ORIGIN,
+        accept=lambda content: tokens.take(url, parse_token(content, where=shown_url(place))),
+        discard=True,
+        login=login,
+    )
 
 
 class _Shared:

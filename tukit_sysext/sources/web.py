@@ -15,8 +15,9 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import Redirects, origin
-from tukit_sysext.net.request import Login, Request, Response
+from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache

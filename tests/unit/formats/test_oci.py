@@ -154,7 +154,8 @@ def test_tags() -> None:
     assert tags(["15.2", "1.0", "15.10"]) == ("15.2", "1.0", "15.10")
     assert tags(None) == ()
     assert tags(["ok", "", "-x", ".x", "a/b", "a:b", "x" * 129, 5, None, "\u00e4"]) == ("ok",)
-    for wrong in ("x", {}, ["x"] * 20_001):
+    refused: list[object] = ["x", {}, ["x"] * 20_001]
+    for wrong in refused:
         with pytest.raises(ManifestRefused, match="expected a list of at most 20000 tags"):
             tags(wrong)
 

@@ -14,8 +14,8 @@ from tests.lab.faults import Cut, Redirect, Status
 from tests.lab.server import Server
 from tests.unit.net.samples import IMAGE, LIST, Collected, bring
 from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import Redirects, origin
-from tukit_sysext.net.request import Login
 
 SECRET = "geh:eim \u20ac"  # noqa: S105  # of the test's own server
 
