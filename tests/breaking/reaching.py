@@ -24,7 +24,7 @@ DEFENCES = (
     Defence(
         row="C15",
         what="a link into the store is no folder of versions",
-        edits=((_ROOTS, "and not entry.name.endswith(VERSIONS)", ""),),
+        edits=(("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),),
         tests=(f"{_REACHED}::test_a_folder_of_versions[versions-in-the-store]",),
     ),
     Defence(
@@ -45,7 +45,7 @@ DEFENCES = (
     Defence(
         row="C15",
         what="units do not count",
-        edits=((_ROOTS, "        yield from self.in_units(root, where)\n", ""),),
+        edits=((_ROOTS, "            yield from self.in_units(tree, where)\n", ""),),
         tests=(f"{_CHAINS}::test_a_unit_that_names_an_image",),
     ),
     Defence(
@@ -182,7 +182,7 @@ DEFENCES = (
         "L17",
         "systemd's locks are called images that are not ours",
         "tukit_sysext/snapshots/entries.py",
-        " and not is_lock(entry.name)",
+        " or is_lock(name)",
         "",
         "tests/unit/commands/test_odd_entries.py::test_what_systemd_leaves_beside_what_it_locked_is_nothing",
     ),

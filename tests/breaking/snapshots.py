@@ -151,7 +151,7 @@ DEFENCES = (
     Defence(
         row="C5",
         what="what boots next is left over where it has no /etc",
-        edits=((_SNAPSHOTS, "not (snapshot.entries is None and (snapshot.running or snapshot.default))", "True"),),
+        edits=((_SNAPSHOTS, "not (snapshot.content is None and (snapshot.running or snapshot.default))", "True"),),
         tests=("tests/unit/ledger/test_leftovers.py::test_what_boots_next_is_never_left_over",),
     ),
     Defence(
@@ -206,7 +206,7 @@ DEFENCES = (
             (
                 "tukit_sysext/snapshots/entries.py",
                 'raise NoEtc(f"{tree.path}/etc: not there; what this tree has is not known")',
-                "return ()",
+                "return FolderEntries()",
             ),
         ),
         tests=_unknown("no_etc"),
@@ -292,8 +292,8 @@ DEFENCES = (
         edits=(
             (
                 "tukit_sysext/collect/roots.py",
-                "*(snapshot.entries or ()), *snapshot.hidden",
-                "*(snapshot.entries or ()),",
+                "*content.others, *snapshot.hidden",
+                "*content.others,",
             ),
         ),
         tests=(_LAYERS,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,16 +70,16 @@ def _text(field: bytes) -> str:
     return os.fsdecode(_ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 8)]), field))
 
 
-def fstab(tree: Tree) -> Sequence[tuple[str, str]]:
+def fstab(tree: Tree) -> tuple[tuple[str, str], ...]:
     """What a tree's fstab(5) mounts, and where. Raises UnknownState."""
     return _fstab(tree.read("etc/fstab", limit=_FSTAB_LIMIT) or b"")
 
 
 @lru_cache(maxsize=16)
-def _fstab(content: bytes) -> Sequence[tuple[str, str]]:
+def _fstab(content: bytes) -> tuple[tuple[str, str], ...]:
     """What this content says; most snapshots have the same."""
     lines = [line.split() for line in content.splitlines()]
-    return [(_text(line[0]), _text(line[1])) for line in lines if len(line) > 1 and not line[0].startswith(b"#")]
+    return tuple((_text(line[0]), _text(line[1])) for line in lines if len(line) > 1 and not line[0].startswith(b"#"))
 
 
 class Unseen:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.attached import in_use
-from tukit_sysext.collect.chains import VERSIONS, Chains
+from tukit_sysext.collect.chains import Chains
 from tukit_sysext.collect.unit_files import Configurations
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, SHARED_EXTENSIONS, STORE, Layout, quarantine_of
-from tukit_sysext.snapshots.entries import Entry, EntryKind, entries_of, read_entries
+from tukit_sysext.snapshots.entries import VERSIONS, Entry, EntryKind, FolderEntries, entries_of, read_entries
 from tukit_sysext.snapshots.snapper import NUMBER, Leftover, Scan
 from tukit_sysext.system.tree import Tree
 
@@ -63,13 +63,13 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
 
     Never raises for what is on the disk: what cannot be read is named in ``unknown``.
     """
-    by_image: dict[str, dict[str, None]] = {}
+    by_image: dict[str, list[str]] = {}
     unknown = list(scan.unknown)
 
     def add(roots: Iterator[Root]) -> None:
         try:
             for root in roots:
-                by_image.setdefault(root.image, {})[root.where] = None
+                by_image.setdefault(root.image, []).append(root.where)
         except (UnknownState, OutsideTree) as error:
             unknown.append(str(error))
         except OSError as error:
@@ -81,9 +81,16 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
         return RootSet(by_image={}, unknown=(*unknown, f"{error.filename}: cannot be read: {error.strerror}"))
     for snapshot in scan.snapshots:
         where = f"snapshot {snapshot.number}"
-        add(finder.named((*(snapshot.entries or ()), *snapshot.hidden), where, snapshot.path))
-        add(finder.linked(snapshot.path, _OF_A_TREE, where))
-        add(finder.in_units(snapshot.path, where))
+        content = snapshot.content or FolderEntries()
+        for image in content.images.values():
+            by_image.setdefault(image, []).append(where)
+        add(finder.named((*content.others, *snapshot.hidden), where, snapshot.path))
+        try:
+            with Tree(snapshot.path) as tree:
+                add(finder.linked(tree, _OF_A_TREE, where))
+                add(finder.in_units(tree, where))
+        except UnknownState as error:
+            unknown.append(str(error))
     add(finder.running())
     add(finder.without_snapper({str(leftover.number) for leftover in scan.leftovers}))
     add(finder.in_the_store())
@@ -91,7 +98,7 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
     add(Root(image=name, where=where) for name, where in in_use(layout))
     add(iter(others))
     return RootSet(
-        by_image={image: list(places) for image, places in by_image.items()},
+        by_image={image: [*dict.fromkeys(places)] if places[1:] else places for image, places in by_image.items()},
         unknown=tuple(dict.fromkeys(unknown)),
         leftovers=scan.leftovers,
     )
@@ -109,17 +116,21 @@ class _Finder:
         where, root = "the running system", self._layout.root
         with Tree(root) as tree:
             yield from self.named(read_entries(tree), where, root)
-        for folder in (*_OF_A_TREE, *_SHARED):
-            for _ in self._chains.names(f"/{folder}", root):
-                pass  # a folder that is not there may be in a place that cannot be seen
-        yield from self.linked(root, (*_OF_A_TREE, *_SHARED), where)
-        yield from self.in_units(root, where)
+            for folder in (*_OF_A_TREE, *_SHARED):
+                for _ in self._chains.names(f"/{folder}", root):
+                    pass  # a folder that is not there may be in a place that cannot be seen
+            yield from self.linked(tree, (*_OF_A_TREE, *_SHARED), where)
+            yield from self.in_units(tree, where)
 
-    def linked(self, path: Path, folders: tuple[str, ...], where: str) -> Iterator[Root]:
+    def linked(self, tree: Tree, folders: tuple[str, ...], where: str) -> Iterator[Root]:
         """What is linked in further folders of a tree, where they exist."""
+        for folder, descriptor in tree.find_each(folders):
+            yield from self.named(entries_of(descriptor), f"{where} (/{folder})", tree.path, folder)
+
+    def linked_below(self, path: Path, folders: tuple[str, ...], where: str) -> Iterator[Root]:
+        """What is linked in folders of the tree at a path."""
         with Tree(path) as tree:
-            for folder, descriptor in tree.find_each(folders):
-                yield from self.named(entries_of(descriptor), f"{where} (/{folder})", path, folder)
+            yield from self.linked(tree, folders, where)
 
     def named(self, entries: Iterable[Entry], where: str, tree: Path, folder: str = EXTENSIONS) -> Iterator[Root]:
         """What entries of a folder name: the file that a link says, and what it leads over.
@@ -135,10 +146,10 @@ class _Finder:
                 names = self._chains.names(f"/{folder}/{entry.name}", tree)
                 yield from (Root(image=name, where=where) for name in islice(names, 1, None))
 
-    def in_units(self, tree: Path, where: str) -> Iterator[Root]:
+    def in_units(self, tree: Tree, where: str) -> Iterator[Root]:
         """What units of a tree name, and its fstab."""
-        for path in self._configurations.of(tree).images:
-            for name in self._chains.names(path, tree):
+        for path in self._configurations.of_tree(tree).images:
+            for name in self._chains.names(path, tree.path):
                 yield Root(image=name, where=f"a unit of {where}")
 
     def without_snapper(self, leftovers: Set[str]) -> Iterator[Root]:
@@ -148,7 +159,7 @@ class _Finder:
         for folder in sorted(entry.path for entry in folders if entry.is_dir()):
             for path in (Path(folder), Path(folder, "snapshot")):
                 if path.is_dir():
-                    yield from self.linked(path, (EXTENSIONS, *_OF_A_TREE), str(path))
+                    yield from self.linked_below(path, (EXTENSIONS, *_OF_A_TREE), str(path))
 
     def overlays(self) -> Iterator[Root]:
         """Upper layers of /etc of old systems, whether a snapshot says that it uses them or not."""
@@ -159,7 +170,7 @@ class _Finder:
         for name in names:
             if (self._layout.overlays / name).is_dir():
                 path = self._layout.overlays / name
-                yield from self.linked(path, (EXTENSIONS, CONFEXTS, QUARANTINE), f"overlay {path}")
+                yield from self.linked_below(path, (EXTENSIONS, CONFEXTS, QUARANTINE), f"overlay {path}")
 
     def in_the_store(self) -> Iterator[Root]:
         """What links in the store lead to, whether something needs them or not, as they stay."""

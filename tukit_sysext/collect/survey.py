@@ -65,7 +65,7 @@ def _with(roots: RootSet, *unknown: str) -> RootSet:
 
 def _remembered(machine: Machine, scan: Scan) -> Sequence[Root]:
     """What the ledger says that snapshots had whose links cannot be read now."""
-    unread = {snapshot.key for snapshot in scan.snapshots if snapshot.entries is None}
+    unread = {snapshot.key for snapshot in scan.snapshots if snapshot.content is None}
     if not unread or not machine.layout.ledger.exists():
         return ()
     with Ledger(machine.layout.ledger, writable=False) as ledger:

@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.collect.mounts import fstab
@@ -55,14 +56,20 @@ class Configurations:
         """What the tree at this path names. Raises UnknownState where something of it cannot be read."""
         if path not in self._known:
             with Tree(path) as tree:
-                self._known[path] = _configured(tree, (*_OF_A_TREE, *(_RUNNING if path == self._root else ())))
+                return self.of_tree(tree)
         return self._known[path]
+
+    def of_tree(self, tree: Tree) -> Configured:
+        """What an open tree names. Raises as of()."""
+        if tree.path not in self._known:
+            folders = (*_OF_A_TREE, *(_RUNNING if tree.path == self._root else ()))
+            self._known[tree.path] = _configured(tree, folders)
+        return self._known[tree.path]
 
 
 def _configured(tree: Tree, folders: Iterable[str]) -> Configured:
-    mounted = fstab(tree)
-    images = [what for what, _ in mounted if what.startswith("/")]
-    points = {os.path.normpath(where) for _, where in mounted if where.startswith("/")} - _LOOKED_AT
+    mounted, mount_points = _mounted(fstab(tree))
+    images, points = [*mounted], {*mount_points}
     for folder in folders:
         for name in _names(tree, folder):
             if name.endswith((".service", ".mount")):
@@ -74,6 +81,13 @@ def _configured(tree: Tree, folders: Iterable[str]) -> Configured:
                     if drop_in.endswith(".conf"):
                         images += _of_a_file(tree, f"{folder}/{name}/{drop_in}")
     return Configured(images=images, mount_points=points)
+
+
+@lru_cache(maxsize=16)
+def _mounted(lines: tuple[tuple[str, str], ...]) -> tuple[Sequence[str], Set[str]]:
+    """The files that these lines of an fstab mount, and where they mount anything; most snapshots have the same."""
+    points = {os.path.normpath(where) for _, where in lines if where.startswith("/")} - _LOOKED_AT
+    return [what for what, _ in lines if what.startswith("/")], points
 
 
 def _names(tree: Tree, folder: str) -> Sequence[str]:

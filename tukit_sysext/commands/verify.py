@@ -112,7 +112,7 @@ def _unlinked_lines(unlinked: Sequence[Stored]) -> Iterator[str | Table]:
 def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:
     if arguments.all:
         # one without /etc links nothing; as long as it may get one it is among what is not known
-        whole = (snapshot for snapshot in scan.snapshots if snapshot.entries is not None or not snapshot.half)
+        whole = (snapshot for snapshot in scan.snapshots if snapshot.content is not None or not snapshot.half)
         return [subject_of(machine, snapshot) for snapshot in whole]
     if arguments.snapshot is None:
         return subjects(machine, scan)

@@ -137,9 +137,9 @@ class Ledger(EventTable, ImageTable):
         )
         key: int
         ((key,),) = connection.execute("SELECT id FROM snapshot WHERE number = ? AND uuid = ?", snapshot.key)
-        if snapshot.entries is not None:  # where they are not known, what was known before stays
+        if snapshot.content is not None:  # where they are not known, what was known before stays
             connection.execute("DELETE FROM snapshot_image WHERE snapshot = ?", (key,))
-            images = images_of(snapshot.entries)
+            images = images_of(snapshot.content)
             connection.executemany(
                 "INSERT INTO snapshot_image (snapshot, link, image) VALUES (?, ?, ?)",
                 [(key, link, image) for link, image in images],
@@ -245,4 +245,4 @@ def _differs(snapshot: Snapshot, known: LedgerSnapshot | None) -> bool:
         return True
     if snapshot.release is not None and known.release != release_of(snapshot.release):
         return True
-    return snapshot.entries is not None and known.images != images_of(snapshot.entries)
+    return snapshot.content is not None and known.images != images_of(snapshot.content)

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tukit_sysext.snapshots.entries import Entry
+from tukit_sysext.snapshots.entries import FolderEntries
 from tukit_sysext.snapshots.snapper import Snapshot, SnapshotKey
 
 if TYPE_CHECKING:
@@ -80,12 +80,13 @@ class LedgerEvent:
 
 def clean(text: str) -> str:
     """Text that SQLite takes: names on a disk need not be UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def images_of(entries: Iterable[Entry]) -> tuple[tuple[str, str], ...]:
+def images_of(content: FolderEntries) -> tuple[tuple[str, str], ...]:
     """The links into the store as the ledger has them, sorted; a link's name stands once."""
-    images = {clean(entry.name): clean(entry.image) for entry in entries if entry.image is not None}
+    others = ((entry.name, entry.image) for entry in content.others if entry.image is not None)
+    images = {clean(name): clean(image) for name, image in (*content.images.items(), *others)}
     return tuple(sorted(images.items()))
 
 
@@ -93,7 +94,7 @@ def state_of(snapshot: Snapshot) -> str:
     """``open``, ``closed``, or ``unknown`` where its links could not be read."""
     if snapshot.open:
         return "open"
-    return "unknown" if snapshot.entries is None else "closed"
+    return "unknown" if snapshot.content is None else "closed"
 
 
 def key_of(snapshot: Snapshot) -> str:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
@@ -54,6 +53,32 @@ class Entry:
         return self.name.removesuffix(".raw")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderEntries:
+    """What a folder has. ``images`` are files of the store by the links that say plainly where they are: most do.
+
+    ``others`` is all else, and what is called like a folder of versions.
+    """
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All of it, sorted by name."""
+        links = (
+            Entry(name=name, kind=EntryKind.LINK, target=f"{STORE}/{image}", image=image)
+            for name, image in self.images.items()
+        )
+        return tuple(sorted((*links, *self.others), key=lambda entry: entry.name))
+
+
+VERSIONS = ".v"
+"""Ending of a folder of versions, of which systemd takes the newest (systemd.v(7))."""
+
+_NO_NAMES = ("", ".", "..")
+
+
 def image_of(target: str, folder: str = EXTENSIONS) -> str | None:
     """The file of the store that a link of a folder with this text leads to, None for a link elsewhere."""
     if "\0" in target:
@@ -64,7 +89,12 @@ def image_of(target: str, folder: str = EXTENSIONS) -> str | None:
 
 
 def read_entries(tree: Tree) -> tuple[Entry, ...]:
-    """All entries, sorted by name.
+    """All entries, sorted by name. Raises as :func:`read_content`."""
+    return read_content(tree).entries
+
+
+def read_content(tree: Tree) -> FolderEntries:
+    """What the tree's /etc/extensions has.
 
     Raises NoEtc where the tree's /etc is missing or empty (a snapshot that is being made, or was half deleted: unknown
     is not "none"), UnknownState where it is unreadable, OutsideTree where etc or etc/extensions is a symbolic link.
@@ -81,9 +111,9 @@ def read_entries(tree: Tree) -> tuple[Entry, ...]:
             raise UnknownState(f"{tree.path}/etc: cannot be read: {error.strerror}") from error
         finally:
             os.close(etc)
-        return ()
+        return FolderEntries()
     try:
-        return entries_of(descriptor)
+        return content_of(descriptor)
     except OSError as error:
         raise UnknownState(f"{tree.path}/{EXTENSIONS}: cannot be read: {error.strerror}") from error
     finally:
@@ -111,13 +141,30 @@ def shared_entries(tree: Tree) -> tuple[Entry, ...]:
 
 
 def entries_of(directory: int) -> tuple[Entry, ...]:
-    """All entries of an open directory but temporary ones of ours and systemd's locks, by name. Raises OSError."""
+    """All entries of an open directory, as :func:`content_of` has them, sorted by name. Raises OSError."""
+    return content_of(directory).entries
+
+
+def content_of(directory: int) -> FolderEntries:
+    """What an open directory has but temporary names of ours and systemd's locks. Raises OSError."""
+    images, others = dict[str, str](), list[Entry]()
+    readlink = os.readlink
     with os.scandir(directory) as entries:
-        return tuple(
-            _entry(directory, entry)
-            for entry in sorted(entries, key=lambda entry: entry.name)
-            if not _ours(entry.name) and not is_lock(entry.name)
-        )
+        for entry in entries:
+            name = entry.name
+            if name.startswith(".") and (name.startswith(TEMPORARY_PREFIX) or is_lock(name)):
+                continue
+            if not entry.is_symlink():
+                others.append(_other(entry))
+                continue
+            target = readlink(name, dir_fd=directory)
+            folder, _, image = target.rpartition("/")
+            plain = folder == STORE and image not in _NO_NAMES
+            if plain and not name.endswith(VERSIONS):
+                images[name] = image
+            else:
+                others.append(Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target)))
+    return FolderEntries(images=images, others=tuple(others))
 
 
 def is_lock(name: str) -> bool:
@@ -125,22 +172,11 @@ def is_lock(name: str) -> bool:
     return name.startswith(PASSED_OVER) and name.endswith(".lck")
 
 
-def _ours(name: str) -> bool:
-    return name.startswith(TEMPORARY_PREFIX)
-
-
-def _entry(directory: int, entry: os.DirEntry[str]) -> Entry:
-    if entry.is_symlink():
-        return _link(entry.name, os.readlink(entry.name, dir_fd=directory))
+def _other(entry: os.DirEntry[str]) -> Entry:
+    """What is no link."""
     if entry.is_dir(follow_symlinks=False):
         return Entry(name=entry.name, kind=EntryKind.DIRECTORY)
     return Entry(name=entry.name, kind=EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER)
-
-
-@lru_cache(maxsize=1024)
-def _link(name: str, target: str) -> Entry:
-    """A link; most snapshots have the same ones."""
-    return Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target))
 
 
 _SYNC_POINT = "etc/etc.syncpoint/extensions"
@@ -251,7 +287,7 @@ class LinkWriter:
     def _sweep(self, directory: int) -> None:
         """Take out what an interrupted run left under a temporary name."""
         for name in os.listdir(directory):
-            if _ours(name):
+            if name.startswith(TEMPORARY_PREFIX):
                 self._unlink(directory, name)
 
 

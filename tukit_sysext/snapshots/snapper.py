@@ -7,12 +7,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import Layout
-from tukit_sysext.snapshots.entries import Entry, read_entries
+from tukit_sysext.snapshots.entries import Entry, FolderEntries, read_content
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.subvolume import Subvolume, Subvolumes
@@ -40,7 +41,7 @@ SnapshotKey = tuple[int, str]
 class Snapshot:
     """One snapshot.
 
-    ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
+    ``content`` of its /etc/extensions, or None and ``unknown`` with the reason why it is not known. ``hidden`` are
     entries of lower layers of an /etc that is an overlay: they are not merged, but may show again. ``half``: it has no
     info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted.
     """
@@ -48,7 +49,7 @@ class Snapshot:
     number: int
     path: Path
     subvolume: Subvolume
-    entries: tuple[Entry, ...] | None
+    content: FolderEntries | None
     hidden: tuple[Entry, ...] = ()
     unknown: str = ""
     half: bool = False
@@ -63,6 +64,11 @@ class Snapshot:
     def key(self) -> SnapshotKey:
         """What identifies it."""
         return self.number, self.subvolume.uuid
+
+    @property
+    def entries(self) -> tuple[Entry, ...] | None:
+        """All entries of its /etc/extensions, None where they are not known."""
+        return None if self.content is None else self.content.entries
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,10 +172,11 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
         unknown.append(f"{layout.snapshots}: expected a btrfs subvolume, is it mounted?")
     in_use, faults = _in_use(layout, subvolumes)
     unknown += faults
+    overlays = layout.overlays.is_dir()
     snapshots, leftovers = list[Snapshot](), list[Leftover]()
     for number in numbers:
         try:
-            snapshot = look(layout, subvolumes, number, in_use=in_use, releases=releases)
+            snapshot = look(layout, subvolumes, number, in_use=in_use, releases=releases, overlays=overlays)
         except OSError as error:
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
@@ -184,7 +191,7 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
                 reason = f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}"
                 unknown.append(reason)
                 # what runs or boots next is half of nothing: what it has must be known
-                if snapshot.half and not (snapshot.entries is None and (snapshot.running or snapshot.default)):
+                if snapshot.half and not (snapshot.content is None and (snapshot.running or snapshot.default)):
                     leftovers.append(Leftover(number=number, reason=reason, state=_state_of_half(snapshot)))
     default = in_use.default
     if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
@@ -200,7 +207,7 @@ def _settled_by(snapshot: Snapshot) -> str:
     if snapshot.running or snapshot.default:
         return ""
     command = f"snapper delete {snapshot.number}"
-    if _info(snapshot.path.parent / "info.xml") is None:
+    if _info(f"{snapshot.path.parent}/info.xml") is None:
         command = f"btrfs property set -f -ts {snapshot.path} ro false; rm -r {snapshot.path.parent}"
     return f"; what settles it: {command}"
 
@@ -242,7 +249,7 @@ def _state(folder: Path, subvolumes: Subvolumes) -> str:
 
 def _state_of_half(snapshot: Snapshot) -> str:
     """The state of one whose tree can be read: what it had is known, what is not is whether it stays."""
-    state = snapshot.subvolume.uuid if snapshot.entries is not None else f"{snapshot.subvolume.uuid} no etc"
+    state = snapshot.subvolume.uuid if snapshot.content is not None else f"{snapshot.subvolume.uuid} no etc"
     try:
         status = os.lstat(snapshot.path.parent / "info.xml")
     except FileNotFoundError:
@@ -281,7 +288,12 @@ def _numbers(layout: Layout) -> list[int]:
 
 
 def _tree(layout: Layout, number: int) -> Path:
-    return layout.snapshots / str(number) / "snapshot"
+    return Path(f"{_folder(layout)}/{number}/snapshot")
+
+
+@lru_cache(maxsize=4)
+def _folder(layout: Layout) -> str:
+    return str(layout.snapshots)
 
 
 def look(
@@ -291,23 +303,27 @@ def look(
     *,
     in_use: _InUse = _InUse(),
     releases: bool = True,
+    overlays: bool = True,
 ) -> Snapshot | None:
-    """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError."""
+    """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError.
+
+    With ``overlays`` false no snapshot has an /etc that is an overlay.
+    """
     path = _tree(layout, number)
     subvolume = subvolumes.find(path)
     if subvolume is None:
         return None
-    info = _info(path.parent / "info.xml")
-    content = _content(layout, path, releases=releases)
+    info = _info(f"{_folder(layout)}/{number}/info.xml")
+    found = _content(layout, path, releases=releases, overlays=overlays)
     return Snapshot(
         number=number,
         path=path,
         subvolume=subvolume,
-        entries=content.entries,
-        hidden=content.hidden,
-        release=content.release,
-        unknown=content.unknown or ("" if info is not None else _NO_INFO),
-        half=content.half or (info is None and not content.unknown),
+        content=found.content,
+        hidden=found.hidden,
+        release=found.release,
+        unknown=found.unknown or ("" if info is not None else _NO_INFO),
+        half=found.half or (info is None and not found.unknown),
         date=info.date if info else "",
         description=info.description if info else "",
         open=info.open if info else False,
@@ -317,27 +333,27 @@ def look(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Content:
-    entries: tuple[Entry, ...] | None
+class _Read:
+    content: FolderEntries | None
     hidden: tuple[Entry, ...] = ()
     release: ReleaseData | None = None
     unknown: str = ""
     half: bool = False
 
 
-def _content(layout: Layout, path: Path, *, releases: bool) -> _Content:
+def _content(layout: Layout, path: Path, *, releases: bool, overlays: bool) -> _Read:
     try:
         with Tree(path) as tree:
             release = _release(tree) if releases else None
             try:
-                overlaid = read_overlaid(tree, layout)
-                entries, hidden = overlaid if overlaid is not None else (read_entries(tree), ())
+                shown, hidden = (read_overlaid(tree, layout) if overlays else None) or (None, ())
+                content = FolderEntries(others=shown) if shown is not None else read_content(tree)
             except (UnknownState, OutsideTree) as error:
                 half = isinstance(error, NoEtc)
-                return _Content(entries=None, release=release, unknown=str(error), half=half)
-            return _Content(entries=entries, hidden=hidden, release=release)
+                return _Read(content=None, release=release, unknown=str(error), half=half)
+            return _Read(content=content, hidden=hidden, release=release)
     except UnknownState as error:
-        return _Content(entries=None, unknown=str(error))
+        return _Read(content=None, unknown=str(error))
 
 
 def _release(tree: Tree) -> ReleaseData | None:
@@ -353,7 +369,7 @@ class _Info:
     open: bool
 
 
-def _info(path: Path) -> _Info | None:
+def _info(path: Path | str) -> _Info | None:
     """snapper's info.xml; None where it is missing or not whole."""
     from xml.etree import ElementTree
 

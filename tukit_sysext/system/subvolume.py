@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+_READ_ONLY = 1
+"""BTRFS_ROOT_SUBVOL_RDONLY of linux/btrfs_tree.h."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,20 +44,17 @@ class BtrfsSubvolumes:
         import btrfsutil
 
         try:
-            if not btrfsutil.is_subvolume(path):
-                return None
             info = btrfsutil.subvolume_info(path)
-            read_only = btrfsutil.get_subvolume_read_only(path)
         except btrfsutil.BtrfsUtilError as error:
-            if isinstance(error, FileNotFoundError) or error.errno in (2, 20):
+            none = (btrfsutil.ERROR_NOT_BTRFS, btrfsutil.ERROR_NOT_SUBVOLUME)
+            if error.btrfsutilerror in none or error.errno in (errno.ENOENT, errno.ENOTDIR):
                 return None
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-        parent = uuid.UUID(bytes=info.parent_uuid)
         return Subvolume(
             identifier=info.id,
-            uuid=str(uuid.UUID(bytes=info.uuid)),
-            parent_uuid=str(parent) if parent.int else None,
-            read_only=read_only,
+            uuid=_spelled(info.uuid),
+            parent_uuid=_spelled(info.parent_uuid) if any(info.parent_uuid) else None,
+            read_only=bool(info.flags & _READ_ONLY),
         )
 
     def default(self, path: Path) -> int:
@@ -66,3 +66,9 @@ class BtrfsSubvolumes:
         except btrfsutil.BtrfsUtilError as error:
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         return identifier
+
+
+def _spelled(uuid: bytes) -> str:
+    """A UUID as RFC 9562 spells it."""
+    text = uuid.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 RESOLVE_NO_MAGICLINKS = 0x02
@@ -34,15 +34,22 @@ def _how(flags: int, resolve: int) -> Any:
     return ctypes.byref(_OpenHow(flags, 0, resolve))
 
 
+@lru_cache(maxsize=256)
+def _encoded(path: str) -> bytes:
+    """A path as the kernel takes it; the same ones are asked for in every snapshot."""
+    raw = os.fsencode(path)
+    if b"\0" in raw:
+        raise ValueError(f"path with a NUL byte: {path!r}")
+    return raw
+
+
 def openat2(directory: int, path: str, flags: int, *, resolve: int) -> int:
     """Open ``path`` below the descriptor ``directory`` and return a new descriptor (close-on-exec).
 
     Raises OSError: ELOOP for a symbolic link where ``resolve`` forbids one, EXDEV for a way out of the directory, else
     as open(2).
     """
-    raw = os.fsencode(path)
-    if b"\0" in raw:
-        raise ValueError(f"path with a NUL byte: {path!r}")
+    raw = _encoded(path)
     while True:
         descriptor: int = _libc.syscall(_SYS_OPENAT2, directory, raw, _how(flags | os.O_CLOEXEC, resolve), _HOW_SIZE)
         if descriptor >= 0:

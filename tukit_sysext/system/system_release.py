@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
@@ -27,8 +28,14 @@ def read_release(tree: Tree) -> ReleaseData | None:
     for path in ("etc/os-release", "usr/lib/os-release"):
         content = tree.read(path, limit=_LIMIT)
         if content is not None:
-            return parse(content.decode("utf-8", "surrogateescape"))
+            return _parsed(content)
     return None
+
+
+@lru_cache(maxsize=64)
+def _parsed(content: bytes) -> ReleaseData:
+    """What this content says; many snapshots have the same."""
+    return parse(content.decode("utf-8", "surrogateescape"))
 
 
 def systemd_version(tree: Tree) -> SystemdVersion | None:

@@ -136,8 +136,11 @@ class Tree:
 
         The caller closes the descriptor. Raises UnknownState where it cannot be opened.
         """
+        return self._find(path, os.O_RDONLY)
+
+    def _find(self, path: str, flags: int) -> int | None:
         try:
-            return openat2(self._root, path, os.O_RDONLY | os.O_DIRECTORY, resolve=_READ)
+            return openat2(self._root, path, flags | os.O_DIRECTORY, resolve=_READ)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -149,7 +152,7 @@ class Tree:
         What several are in is looked up once: most of them are in no tree.
         """
         for parent, names in _by_parent(paths).items():
-            descriptor = self.find(parent)
+            descriptor = self._find(parent, os.O_PATH)
             if descriptor is None:
                 continue
             try:

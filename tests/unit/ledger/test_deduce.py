@@ -11,6 +11,7 @@ import pytest
 from tukit_sysext.ledger.deduce import ORDER, Before, deduce, observed
 from tukit_sysext.ledger.ledger import LedgerSnapshot
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
+from tukit_sysext.snapshots.entries import FolderEntries
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
 from tukit_sysext.system.subvolume import Subvolume
 
@@ -27,7 +28,7 @@ def there(number: int, uuid: str = "", *, read_only: bool = True, **changes: Any
         number=number,
         path=Path(f"/.snapshots/{number}/snapshot"),
         subvolume=Subvolume(identifier=number, uuid=uuid or f"uuid-{number}", parent_uuid=None, read_only=read_only),
-        **{"entries": (), **changes},
+        **{"content": FolderEntries(), **changes},
     )
 
 
