@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _TOKENS = "tests/unit/net/test_tokens.py"
+_REGISTRY = "tests/unit/sources/test_registry.py"
 _LOGIN = "tukit_sysext/net/login.py"
 _ATTEMPT = "tukit_sysext/net/attempt.py"
 
@@ -49,5 +50,29 @@ DEFENCES: tuple[Defence, ...] = (
         "token = self._known.get(_repository(url))",
         "token = next(iter(self._known.values()), None)",
         f"{_TOKENS}::test_a_redirect_elsewhere_is_not_shown_the_token",
+    ),
+    broken(
+        "N41",
+        "bytes of a list are taken that are not those of its manifest",
+        "tukit_sysext/sources/registry_list.py",
+        "if hashlib.sha256(body).hexdigest() != layer.sha256:",
+        "if False:",
+        f"{_REGISTRY}::test_other_bytes_than_the_digest_says",
+    ),
+    broken(
+        "N41",
+        "a manifest that is an index with layers is read",
+        "tukit_sysext/formats/oci.py",
+        "if is_index == is_manifest or",
+        "if",
+        "tests/unit/formats/test_oci.py::test_what_is_refused",
+    ),
+    broken(
+        "N41",
+        "a digest of another kind is taken",
+        "tukit_sysext/formats/oci.py",
+        "match = _DIGEST.fullmatch(value) if",
+        "match = re.match('.*?([0-9a-fA-F]{64})', value) if",
+        "tests/unit/formats/test_oci.py::test_what_is_refused",
     ),
 )

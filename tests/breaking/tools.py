@@ -86,8 +86,8 @@ DEFENCES: tuple[Defence, ...] = (
         "P3",
         "a signature of which gpgv dies ends it at the first mirror",
         "tukit_sysext/sources/web_list.py",
-        "except (ImageBroken, NoVerdict, _Apart) as error:",
-        "except (ImageBroken, _Apart) as error:",
+        "except (ImageBroken, NoVerdict, Apart) as error:",
+        "except (ImageBroken, Apart) as error:",
         f"{_UPDATES}::test_the_next_mirror_is_tried",
     ),
     broken(

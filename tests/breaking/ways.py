@@ -293,8 +293,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N16",
         "a mirror without HTTPS is told them beside one with it",
         _WEB,
-        "frozenset(map(origin, secure or urls))",
-        "frozenset(map(origin, urls))",
+        'for url in settings.servers if url.startswith("https:")] or settings.servers',
+        "for url in settings.servers]",
         f"{_U}/sources/test_credentials.py::test_the_clear_is_not_used_beside_https",
     ),
     broken(

@@ -131,7 +131,7 @@ def places(words: Sequence[str]) -> tuple[tuple[str, ...], str | None]:
         except ValueError as error:
             raise UsageError(f"where the images are: {error}") from error  # not repeated: a password may be in it
     if len(words) > 1 or not os.path.isdir(words[0]):
-        raise UsageError(f"{words[0]}: expected one directory that exists, or URLs with http:// or https://")
+        raise UsageError(f"{words[0]}: expected one directory that exists, or URLs: https://, http:// or oci://")
     path = os.path.abspath(words[0])
     if not path.isprintable() or path != path.strip() or path.endswith("\\"):
         raise UsageError(f"{path!r}: a name that a configuration file cannot hold")

@@ -58,6 +58,8 @@ class _SourceStatus:
         """How it is reached."""
         if self.settings.path is not None:
             return "directory"
+        if self.settings.in_registry:
+            return "registry"
         return "server" if self.settings.urls else "plugin"
 
     @property
@@ -135,8 +137,9 @@ def _row(
     problems += trust.problems
     if source.verify and not source.keyrings:
         problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
-    if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
-        problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no https:// URL")
+    if source.tells_in_the_clear and source.credentials is not None:
+        secure = "oci://" if source.in_registry else "https://"
+        problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no {secure} URL")
     seen: Mapping[str, int] = {}
     try:
         seen = Seen.of(machine).times(source.name)

@@ -13,6 +13,7 @@ from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, P
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
+from tukit_sysext.formats.oci_names import api_url, is_registry
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.network import NetworkSettings
@@ -66,7 +67,8 @@ class Settings:
 class SourceSettings:
     """One source, section ``[Source]``, which counts where it is ``enabled`` (Enabled=, yes unless said otherwise).
 
-    ``path`` of a directory (Path=) or ``urls`` of a directory on servers that mirror each other (URL=, several).
+    ``path`` of a directory (Path=) or ``urls`` of a directory on servers, or a project in registries, that mirror each
+    other (URL=, several).
     ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyrings``
     (Keyring=, else all of systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys;
     None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
@@ -92,6 +94,21 @@ class SourceSettings:
     patterns: tuple[str, ...] = ()
     trusted: bool = True
     effective: tuple[EffectiveValue, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def in_registry(self) -> bool:
+        """Whether it is a project in registries."""
+        return any(map(is_registry, self.urls))
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """What its servers are asked for, below its URLs: of registries the URLs of their API."""
+        return tuple(map(api_url, self.urls))
+
+    @property
+    def tells_in_the_clear(self) -> bool:
+        """Whether its credentials go over the network for anybody to read."""
+        return self.credentials is not None and not any(url.startswith("https:") for url in self.servers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,6 +232,9 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
         problems.append(doubts[-1])
     path = keys.take("Source", "Path", absolute_path, None)
     urls = keys.take_all("Source", "URL", url)
+    if len({is_registry(each) for each in urls}) > 1:
+        doubts.append(Problem(file=origin, line=0, message="URL= names directories and registries, expected one kind"))
+        problems.append(doubts[-1])
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
     patterns = keys.take_all("Source", "MatchPattern", check_named_pattern)
     problems += keys.finish()

@@ -105,9 +105,10 @@ class ConfigurationCheck:
         elif not any(_DENIED in fault.message for fault in self.problems if fault.file == source.origin):
             yield from (problem("sources", f"source {name}: {reason}", again) for reason in self.keys[name].problems)
             yield from (warning("sources", f"source {name}: {reason}", again) for reason in self.keys[name].warnings)
-        if source.credentials is not None and not any(url.startswith("https:") for url in source.urls):
+        if source.tells_in_the_clear and source.credentials is not None:
             text = f"source {name}: {source.credentials.path} goes over the network in the clear"
-            yield warning("sources", text, f"give it an https:// URL in {source.origin}")
+            secure = "oci://" if source.in_registry else "https://"
+            yield warning("sources", text, f"give it a URL with {secure} in {source.origin}")
 
 
 def _next_step(fault: Problem) -> str:

@@ -20,6 +20,7 @@ def add(commands: Commands) -> None:
             ("sources", ""),
             ("sources -v", "with files that look like images, and are taken for none"),
             ("sources add main https://images.example.org/microos/ --key main.asc", ""),
+            ("sources add fleet oci://registry.example.org/images --key main.asc", "a project in an OCI registry"),
             ("sources add stick /run/media/stick/images --key main.asc", "without a network"),
         ),
         arguments=(json,),

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
+from tukit_sysext.formats.oci_names import blob_url, is_registry, repository_name, repository_of
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name
 from tukit_sysext.rules.names import published_name
@@ -178,13 +179,23 @@ def _configurations(machine: Machine, tree: Tree) -> Iterator[Configuration]:
             yield load_configuration(running)
 
 
+def _places(settings: SourceSettings, file_name: str, record: Record) -> Iterator[str]:
+    """Where a source has a published file."""
+    for url in settings.urls:
+        if is_registry(url):
+            for repository in (repository_of(file_name), repository_name(record.name)):
+                yield blob_url(url, repository, record.listed_sha256)
+        else:
+            yield url + file_name
+
+
 def _candidate(record: Record, source: Source, settings: SourceSettings | None) -> Candidate:
     """The recorded image as a candidate of a source whose list was not read."""
     file_name = record.packed.file_name if record.packed is not None else published_name(record.file_name)
     places: list[str] = []
     if settings is None or settings.path is None:
         places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
-        places += [url + file_name for url in (settings.urls if settings is not None else ())]
+        places += _places(settings, file_name, record) if settings is not None else ()
     parsed = read_image_name(published_name(record.file_name))
     return Candidate(
         name=record.name,

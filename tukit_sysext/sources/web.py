@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A source that is a directory on HTTP or HTTPS servers, which mirror each other.
+"""A source whose signed list is on HTTP or HTTPS servers, which mirror each other: a directory.
 
 One list for each run, asked for with what the server said to recognise it by; of descriptions only those that are asked
 about, several at once; lists, descriptions and what a signature check said are kept by hash.
@@ -15,7 +15,7 @@ from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.login import Login
+from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects, origin
 from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
@@ -49,14 +49,15 @@ class WebSource:
     ) -> None:
         self.name = settings.name
         self._settings = settings
-        self._urls = list(settings.urls)
+        self._urls = list(settings.servers)
         self._network = transfers.settings
         self._transfers = transfers
         self._cache = cache
         self._trust = trust
         self._image_max = image_max
         self._away = {} if away is None else away
-        self._login = _login(settings, self._urls)
+        self._login = login_of(settings)
+        self._tokens: Tokens | None = None
         self._hashes: Mapping[str, str] = {}
         self._unread: Sequence[Candidate] = ()
         self._offered = ""
@@ -100,7 +101,9 @@ class WebSource:
         self._urls.sort(key=lambda url: url != brought.base)
         self._hashes = brought.checksums.hashes
         signer = brought.verified.fingerprint if brought.verified is not None else None
-        files = repository.candidates(brought.checksums, self._settings, signer=signer, locations=self._locations)
+        files = repository.candidates(
+            brought.checksums, self._settings, signer=signer, locations=lambda name: self._locations(name, name)
+        )
         candidates, self._unread = repository.parted(files)
         return candidates
 
@@ -108,7 +111,8 @@ class WebSource:
         """See FileSource."""
         return self._unread
 
-    def _locations(self, name: str) -> list[str]:
+    def _locations(self, name: str, image: str) -> list[str]:
+        """Where a file is that belongs to an image."""
         return [base + name for base in self._urls]
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
@@ -147,7 +151,7 @@ class WebSource:
 
         requests = [
             Request(
-                urls=self._locations(name),
+                urls=self._locations(name, candidate.file_name),
                 limit=manifest.LIMIT,
                 deadline=self._network.deadline,
                 accept=parse(number, candidate, name),
@@ -155,6 +159,7 @@ class WebSource:
                 # nothing signed vouches for a file that the list does not name
                 redirects=self._redirects if name in self._hashes else Redirects.ORIGIN,
                 login=self._login,
+                tokens=self._tokens,
             )
             for number, (candidate, name) in enumerate(ask)
         ]
@@ -219,6 +224,7 @@ class WebSource:
                 accept=_finish(sink),
                 redirects=self._redirects,
                 login=self._login,
+                tokens=self._tokens,
             )
             for candidate, sink in wanted
         ]
@@ -230,13 +236,13 @@ class WebSource:
         }
 
 
-def _login(settings: SourceSettings, urls: Sequence[str]) -> Login | None:
+def login_of(settings: SourceSettings) -> Login | None:
     """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
     credentials = settings.credentials
     if credentials is None:
         return None
-    secure = [url for url in urls if url.startswith("https:")]
-    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, secure or urls)))
+    told = [url for url in settings.servers if url.startswith("https:")] or settings.servers
+    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, told)))
 
 
 def _outcome(result: Description | TukitSysextError) -> Description:

@@ -40,8 +40,18 @@ class ListOfMirror:
     verified: VerifiedSignature | None
 
 
-class _Apart(SourceUnreachable):
+class Apart(SourceUnreachable):
     """List and signature came from two hosts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _KeptList:
+    """A list that a mirror gave, and what that said to recognise it by."""
+
+    base: str
+    content: bytes
+    etag: str | None
+    modified: str | None
 
 
 class WebList:
@@ -82,9 +92,9 @@ class WebList:
             bases.remove(base)
             try:
                 believed = self._believed(answer, base)
-            except (ImageBroken, NoVerdict, _Apart) as error:
+            except (ImageBroken, NoVerdict, Apart) as error:
                 log.warning("%s", error)
-                bad = not isinstance(error, _Apart) and self._convicts(answer)
+                bad = not isinstance(error, Apart) and self._convicts(answer)
                 self._tries[base] += 1
                 if self._tries[base] < (2 if bad else TRIES):
                     bases.append(base)
@@ -123,8 +133,12 @@ class WebList:
     def _pair(self, content: bytes, signature: bytes | None) -> str:
         return f"{hashlib.sha256(content).hexdigest()} {hashlib.sha256(signature or b'').hexdigest()}"
 
+    def _where(self, base: str) -> str:
+        """How a mirror's list is called in messages."""
+        return f"{base}{repository.LIST}"
+
     def _believed(self, answer: Response, base: str) -> ListOfMirror:
-        where = f"{base}{repository.LIST}"
+        where = self._where(base)
         verified = self._verify(answer, base, where=where)
         checksum_list = checksums.parse(answer.body, where=where)
         repository.check_freshness(checksum_list, where)
@@ -170,23 +184,29 @@ class WebList:
 
     def _fetch_list(self, bases: Sequence[str]) -> Response:
         """The list, from the first mirror that has it; ours too was kept. Raises SourceUnreachable."""
-        note = self._note()
-        fresh = note.get("url") in list(self._tries)
-        kept = self._cache.content(str(note.get("list"))) if not fresh and note.get("url") in bases else None
+        kept = self._kept(bases)
         request = Request(
             urls=[base + repository.LIST for base in bases],
             limit=checksums.LIMIT,
             deadline=self._transfers.settings.deadline,
-            etag=_text(note.get("etag")) if kept is not None else None,
-            modified=_text(note.get("modified")) if kept is not None else None,
-            asked_at=f"{note['url']}{repository.LIST}" if kept is not None else None,
+            etag=kept.etag if kept is not None else None,
+            modified=kept.modified if kept is not None else None,
+            asked_at=f"{kept.base}{repository.LIST}" if kept is not None else None,
             redirects=self._redirects,
             past_caches=[base + repository.LIST for base in self._tries],
             login=self._login,
         )
         self._signature = None
         answer = self._fetch_one(request)
-        return replace(answer, body=kept) if answer.unchanged and kept is not None else answer
+        return replace(answer, body=kept.content) if answer.unchanged and kept is not None else answer
+
+    def _kept(self, bases: Sequence[str]) -> _KeptList | None:
+        """The list that was fetched last, where one of these mirrors gave it and was not asked in this run."""
+        note = self._note()
+        base, content = note.get("url"), self._cache.content(str(note.get("list")))
+        if not isinstance(base, str) or base not in bases or base in self._tries or content is None:
+            return None
+        return _KeptList(base=base, content=content, etag=_text(note.get("etag")), modified=_text(note.get("modified")))
 
     def _fetch_signature(self, answer: Response, base: str) -> bytes | None:
         """The signature of the list, from the host that gave that; None where there is none.
@@ -212,7 +232,7 @@ class WebList:
         return None
 
     def _from_host_of(self, answer: Response, name: str, other: Response) -> bytes:
-        """The signature beside the list where that was redirected to. Raises _Apart where it is not there."""
+        """The signature beside the list where that was redirected to. Raises Apart where it is not there."""
         place = urlsplit(answer.given_at)
         if place.path.endswith(f"/{repository.LIST}"):
             beside = place._replace(path=place.path.removesuffix(repository.LIST) + name, query="", fragment="")
@@ -221,7 +241,7 @@ class WebList:
             except SourceUnreachable as error:
                 log.info("%s", error)
         there = f"{shown_url(answer.given_at)}, its signature from {shown_url(other.given_at)}"
-        raise _Apart(f"{answer.url}: came from {there}: they need not belong together")
+        raise Apart(f"{answer.url}: came from {there}: they need not belong together")
 
     def _fetch_beside(self, url: str, redirects: Redirects, *, past_caches: bool = False) -> Response:
         request = Request(

@@ -46,6 +46,9 @@ def source(root: Path, text: str, entries: Mapping[str, Content] | None = None) 
         ("URL=https://a/\nURL=\nURL=https://b/\n", ["https://b/"]),
         ("URL=http://[::1]:8080/x/\n", ["http://[::1]:8080/x/"]),
         ("Path=/srv\n", []),
+        ("URL=oci://a.example/images\n", ["oci://a.example/images/"]),
+        ("URL=OCI://a.example:5000/team/images/\n", ["oci://a.example:5000/team/images/"]),
+        ("URL=oci+http://127.0.0.1:5000\n", ["oci+http://127.0.0.1:5000/"]),
     ],
 )
 def test_urls(tmp_path: Path, text: str, urls: list[str]) -> None:
@@ -68,6 +71,13 @@ def test_urls(tmp_path: Path, text: str, urls: list[str]) -> None:
         "http://a.example:99999/",
         "http://b\u00fccher.example/",
         "http://a.example/\u00fc/",
+        "oci://a.example/Images",
+        "oci://a.example/a//b",
+        "oci://a.example/images:latest",
+        "oci://a.example/../images",
+        "oci://user:secret@a.example/images",
+        "oci:///images",
+        "oci+https://a.example/images",
     ],
 )
 def test_what_is_no_url_of_a_directory_is_named_and_the_others_count(tmp_path: Path, url: str) -> None:
@@ -238,3 +248,28 @@ def test_a_fault_in_what_would_be_stricter_is_a_doubt(tmp_path: Path, text: str)
     assert found.problems
     assert found.sources["web"].doubt
     assert not found.sources["web"].trusted
+
+
+def test_a_registry(tmp_path: Path) -> None:
+    found = source(tmp_path, "URL=oci://a.example/images\nURL=oci+http://b.example/cache/images\n")
+    assert found.in_registry
+    assert found.servers == ("https://a.example/v2/images/", "http://b.example/v2/cache/images/")
+
+
+@pytest.mark.parametrize("scheme", ["https", "oci"])
+@pytest.mark.parametrize("plain", ["http", "oci+http"])
+def test_a_password_in_the_clear(tmp_path: Path, scheme: str, plain: str) -> None:
+    secret: dict[str, Content] = {"etc/secret": "lab:geheim"}
+    for number, (kind, expected) in enumerate(((scheme, False), (plain, True))):
+        make_tree(tmp_path / str(number), secret)
+        (tmp_path / str(number) / "etc/secret").chmod(0o600)
+        found = source(tmp_path / str(number), f"URL={kind}://a.example/images\nCredentials=/etc/secret\n")
+        assert found.tells_in_the_clear is expected
+
+
+def test_a_directory_and_a_registry_are_two_sources(tmp_path: Path) -> None:
+    """Nothing of it is believed: nobody knows which was meant."""
+    found = configuration(tmp_path, "URL=https://a.example/images/ oci://a.example/images\n")
+    (problem,) = found.problems
+    assert "directories and registries" in problem.message
+    assert found.sources["web"].doubt

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.made_up_registry import MadeUpRegistry
 from tests.trees import Link, listing, make_tree
 from tests.unit.integrity.mending import Careless, mend
 from tests.unit.integrity.verify_site import VerifySite, file_of
@@ -48,6 +49,17 @@ def test_where_the_record_says_that_it_came_from(verify_site: VerifySite, form: 
     verify_site.store_image("1", url=form.format(text)).unlink()
     verify_site.link("1")
     assert mend(verify_site).text == f"repaired from {path}"
+
+
+def test_a_registry_has_it_by_its_hash(verify_site: VerifySite) -> None:
+    """Neither its list nor a tag is looked at."""
+    verify_site.store_image("1").unlink()
+    verify_site.link("1")
+    with MadeUpRegistry() as registry:
+        make_tree(verify_site.root, {"etc/tukit-sysext/sources.d/local.conf": f"[Source]\nURL={registry.url}\n"})
+        sha256 = registry.put_blob("gdb", b"gdb 1")
+        assert mend(verify_site).text == "repaired from source local"
+        assert registry.paths == [f"gdb/blobs/sha256:{sha256}"]
 
 
 def test_a_source_that_lists_only_newer_ones_still_has_it(verify_site: VerifySite, lost: Path) -> None:

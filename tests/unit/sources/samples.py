@@ -21,6 +21,7 @@ from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description
+from tukit_sysext.sources.registry import RegistrySource
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web import WebSource
@@ -93,8 +94,9 @@ class Run:
     ) -> None:
         kept = Cache(cache, writable=writable)
         self._transfers = Transfers(network)
-        self.source = WebSource(
-            replace(of, urls=tuple(f"{url}/" for url in urls)),
+        of = replace(of, urls=tuple(f"{url}/" for url in urls))
+        self.source = (RegistrySource if of.in_registry else WebSource)(
+            of,
             self._transfers,
             kept,
             trust(of, cache, writable=writable),

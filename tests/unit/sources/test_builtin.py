@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.ports import unused_url
 from tests.lab.proxy import Proxy
 from tests.lab.repository import Repository
@@ -73,6 +74,15 @@ def test_directories_and_servers(
         assert names(found["disk"]) == ["vim-9.x86-64.raw"]
         assert len(names(found["web"])) == 3
         assert {candidate.priority for candidate in found["web"].candidates()} == {5}
+
+
+def test_a_registry(closed_source: PlainMachine, repository: Repository) -> None:
+    with MadeUpRegistry() as registry:
+        registry.publish(repository.folder)
+        make_tree(closed_source.root, {f"{SOURCES}/oci.conf": f"[Source]\nURL={registry.url}\nPriority=5\n"})
+        found = sources(closed_source)
+        assert len(names(found["oci"])) == 3
+        assert {candidate.priority for candidate in found["oci"].candidates()} == {5}
 
 
 def test_what_was_had_is_in_the_cache_of_the_machine(closed_source: PlainMachine, server: Server) -> None:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Sources:
-    """Local directories (``Path=``), and directories on HTTP and HTTPS servers (``URL=``)."""
+    """Local directories (``Path=``), and directories on servers and projects in registries (``URL=``)."""
 
     def __init__(self) -> None:
         self._away: dict[SourceSettings, str] = {}
@@ -52,6 +52,7 @@ class Sources:
             try:
                 from tukit_sysext.net.network import network_of
                 from tukit_sysext.net.transfer import Transfers
+                from tukit_sysext.sources.registry import RegistrySource
                 from tukit_sysext.sources.web import WebSource
             except ImportError as error:
                 # the local directories are of use without it
@@ -61,7 +62,7 @@ class Sources:
             network = network_of(machine.layout.root, configuration.settings.network, patient=machine.patient)
             transfers = Transfers(network)
             sources += [
-                WebSource(
+                (RegistrySource if settings.in_registry else WebSource)(
                     settings,
                     transfers,
                     cache,
