@@ -186,7 +186,7 @@ def test_a_fault_of_ours_is_1_without_a_traceback(
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("injected")
 
-    monkeypatch.setattr("tukit_sysext.commands.status.scan", failing)
+    monkeypatch.setattr("tukit_sysext.commands.status.scan_in_use", failing)
     assert cli.main(["status"], machine=snapshot_7.machine) == 1
     err = capsys.readouterr().err
     assert "injected" in err

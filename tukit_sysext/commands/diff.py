@@ -17,7 +17,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan_in_use
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree
@@ -76,8 +76,10 @@ class _Difference:
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print it. 0; raises TukitSysextError where a snapshot is not known or cannot be read."""
     output = Output.of(arguments)
-    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
     words = (arguments.a, arguments.b)
+    numbers = {int(word) for word in words if word.isdecimal()}
+    there = scan_in_use(machine.layout, machine.subvolumes, also=lambda number, _: number in numbers)
+    snapshots = without_settled(machine.layout, there)
     needed = any(word != _RUNNING and _on_disk(snapshots, word) is None for word in words)
     ledger = _ledger(machine, output, needed=needed)
     names = Names(machine, ledger)
@@ -105,11 +107,11 @@ def _side(machine: Machine, names: Names, snapshots: Scan, ledger: LedgerContent
         return _from_disk(names, snapshot)
     if word == _RUNNING:
         return _from_root(machine, names, ledger)
-    number = ledger.default if word == _DEFAULT and not snapshots.snapshots else None
+    number = ledger.default if word == _DEFAULT and not snapshots.numbers else None
     number = int(word) if number is None and word.isdecimal() else number
     # the last one that had the number; one that should be there is asked of the ledger only where no disk can be asked
     for row in reversed(ledger.snapshots):
-        if row.number == number and (row.gone is not None or not snapshots.snapshots):
+        if row.number == number and (row.gone is not None or not snapshots.numbers):
             return _from_ledger(names, row, snapshots)
     raise _no_such_snapshot(word, snapshots, ledger, privileged=machine.privileged)
 
@@ -199,9 +201,9 @@ def _others(before: _Side, after: _Side) -> Iterator[_Difference]:
 
 
 def _no_such_snapshot(word: str, snapshots: Scan, ledger: LedgerContent, *, privileged: bool) -> TukitSysextError:
-    if not snapshots.snapshots and not privileged and (word == _DEFAULT or word.isdecimal()):
+    if not snapshots.numbers and not privileged and (word == _DEFAULT or word.isdecimal()):
         return NeedsRoot(f"{word[:40]!r}: which snapshots there are is not known: {'; '.join(snapshots.unknown)}")
-    here = sorted(snapshot.number for snapshot in snapshots.snapshots)
+    here = snapshots.numbers
     gone = sorted({row.number for row in ledger.snapshots if row.gone is not None} - set(here))
     there = [f"there are {', '.join(map(str, here))}"] if here else [*snapshots.unknown]
     there += [f"deleted and remembered {', '.join(map(str, gone))}"] if gone else []

@@ -30,7 +30,7 @@ from tukit_sysext.integrity.needs import Need
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
@@ -52,7 +52,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if arguments.follow or (arguments.refused and not output.wants_json):
         output.show(_refusal_lines(mark))
         return ExitStatus.DONE if mark is None or arguments.follow else ExitStatus.FAILED
-    snapshots = without_settled(machine.layout, scan(machine.layout, machine.subvolumes))
+    snapshots = without_settled(machine.layout, scan_in_use(machine.layout, machine.subvolumes))
     trees = list(trees_in_use(machine, snapshots))
     look = Examiner(machine.store(writable=False), full=False).look
     others = other_plugins(machine.layout)

@@ -51,14 +51,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if arguments.lost:
         if arguments.repair or arguments.json:
             raise UsageError("verify: --lost goes without --repair and --json: status --json has it")
-        lost = lost_images(machine, snapper.scan(machine.layout, machine.subvolumes))
+        lost = lost_images(machine, snapper.scan_in_use(machine.layout, machine.subvolumes))
         Output.of(arguments).show(f"lost: {image}" for image in lost)
         return ExitStatus.LOST if lost else ExitStatus.DONE
     mend = arguments.repair and not arguments.dry_run
     if mend:
         machine.require_root("verify --repair")
         machine = replace(machine, patient=True)  # a boot starts it, perhaps before there is a network
-    scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
+    scan = without_settled(machine.layout, _looked_at(machine, arguments))
     plugins = Plugins.of(machine)
     # one for all trees, so that an image is read once
     examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
@@ -109,6 +109,12 @@ def _unlinked_lines(unlinked: Sequence[Stored]) -> Iterator[str | Table]:
         yield "Next step: tukit-sysext gc deletes what nothing needs, and what is needed again is fetched again"
 
 
+def _looked_at(machine: Machine, arguments: argparse.Namespace) -> Scan:
+    if arguments.all:
+        return snapper.scan(machine.layout, machine.subvolumes)
+    return snapper.scan_in_use(machine.layout, machine.subvolumes, also=lambda number, _: number == arguments.snapshot)
+
+
 def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Sequence[Subject]:
     if arguments.all:
         # one without /etc links nothing; as long as it may get one it is among what is not known
@@ -143,7 +149,8 @@ def _again(machine: Machine, subject: Subject) -> Subject:
     """The same tree with the entries that it has now."""
     if subject.entries is None or subject.number is None:
         return subject
-    snapshot = snapper.scan(machine.layout, machine.subvolumes).get(subject.number)
+    again = snapper.scan_in_use(machine.layout, machine.subvolumes, also=lambda number, _: number == subject.number)
+    snapshot = again.get(subject.number)
     return subject_of(machine, snapshot) if snapshot is not None else subject
 
 

@@ -16,7 +16,7 @@ from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.quarantine import harmful
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import counted
-from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 
@@ -39,7 +39,7 @@ class MergeCheck:
     @classmethod
     def look(cls, machine: Machine) -> MergeCheck:
         """Assess the links cheaply: what is recorded is not hashed. Root looks into what has no record."""
-        snapshots = scan(machine.layout, machine.subvolumes)
+        snapshots = scan_in_use(machine.layout, machine.subvolumes)
         store = machine.store(writable=False)
         examiner = Examiner(store, full=False, writable=False)
         assessments = [assess(machine, subject, examiner) for subject in subjects(machine, snapshots)]

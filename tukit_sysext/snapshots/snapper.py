@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,9 +26,10 @@ NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 """How a folder of snapper is called."""
 
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
+_IN_PROGRESS = "transactional-update-in-progress"
 _INFO_LIMIT = 1024 * 1024
-_MOST_FOLDERS = 1000
 _NO_INFO = "no readable info.xml (being made, or half deleted)"
+_MOST_FOLDERS = 1000
 """How many folders of a number without a subvolume are looked through: a whole system is nothing that is left over."""
 _TOP_LEVEL = 5
 """Identifier of the top level of a btrfs file system (btrfs-subvolume(8))."""
@@ -86,11 +87,15 @@ class Leftover:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scan:
-    """All snapshots by number, and what could not be read: nothing may be concluded from an absence then."""
+    """All snapshots by number, and what could not be read: nothing may be concluded from an absence then.
+
+    ``others`` are the numbers of those that were not looked into (:func:`scan_in_use`).
+    """
 
     snapshots: tuple[Snapshot, ...]
     unknown: tuple[str, ...]
     leftovers: tuple[Leftover, ...] = ()
+    others: tuple[int, ...] = ()
 
     @property
     def running(self) -> Snapshot | None:
@@ -110,6 +115,11 @@ class Scan:
     def get(self, number: int) -> Snapshot | None:
         """The snapshot of a number; None where there is none, or where it could not be read."""
         return next((snapshot for snapshot in self.snapshots if snapshot.number == number), None)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of all snapshots, looked into or not."""
+        return sorted((*(snapshot.number for snapshot in self.snapshots), *self.others))
 
     @property
     def by_key(self) -> Mapping[SnapshotKey, Snapshot]:
@@ -159,6 +169,28 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
 
     With ``releases`` false os-release is not read.
     """
+    return _scan(layout, subvolumes, None, releases=releases)
+
+
+def scan_in_use(
+    layout: Layout,
+    subvolumes: Subvolumes,
+    *,
+    also: Callable[[int, Subvolume], bool] = lambda _number, _subvolume: False,
+    releases: bool = True,
+) -> Scan:
+    """Read the snapshots that matter now, else as scan(): one of hundreds costs as much as the next.
+
+    These are the one that runs and the one that it was made from, the one that boots next, those that a transaction has
+    open, those without an info.xml, and what ``also`` says.
+    """
+    return _scan(layout, subvolumes, also, releases=releases)
+
+
+def _scan(
+    layout: Layout, subvolumes: Subvolumes, also: Callable[[int, Subvolume], bool] | None, *, releases: bool
+) -> Scan:
+    """``also`` is None where all are read."""
     unknown: list[str] = []
     try:
         numbers = _numbers(layout)
@@ -173,30 +205,36 @@ def scan(layout: Layout, subvolumes: Subvolumes, *, releases: bool = True) -> Sc
     in_use, faults = _in_use(layout, subvolumes)
     unknown += faults
     overlays = layout.overlays.is_dir()
-    snapshots, leftovers = list[Snapshot](), list[Leftover]()
+    snapshots, leftovers, others = list[Snapshot](), list[Leftover](), list[int]()
     for number in numbers:
         try:
-            snapshot = look(layout, subvolumes, number, in_use=in_use, releases=releases, overlays=overlays)
+            subvolume = subvolumes.find(_tree(layout, number))
+            if subvolume is None:
+                leftover = _leftover(layout, subvolumes, number)
+                if leftover is not None:
+                    leftovers.append(leftover)
+                    unknown.append(leftover.reason)
+                continue
+            if also is not None and not (
+                in_use.has(subvolume) or _may_be_open(layout, number) or also(number, subvolume)
+            ):
+                others.append(number)
+                continue
         except OSError as error:
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
-        if snapshot is None:
-            leftover = _leftover(layout, subvolumes, number)
-            if leftover is not None:
-                leftovers.append(leftover)
-                unknown.append(leftover.reason)
-        else:
-            snapshots.append(snapshot)
-            if snapshot.unknown:
-                reason = f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}"
-                unknown.append(reason)
-                # what runs or boots next is half of nothing: what it has must be known
-                if snapshot.half and not (snapshot.content is None and (snapshot.running or snapshot.default)):
-                    leftovers.append(Leftover(number=number, reason=reason, state=_state_of_half(snapshot)))
+        snapshot = _read(layout, number, subvolume, in_use=in_use, releases=releases, overlays=overlays)
+        snapshots.append(snapshot)
+        if snapshot.unknown:
+            reason = f"snapshot {number}: {snapshot.unknown}{_settled_by(snapshot)}"
+            unknown.append(reason)
+            # what runs or boots next is half of nothing: what it has must be known
+            if snapshot.half and not (snapshot.content is None and (snapshot.running or snapshot.default)):
+                leftovers.append(Leftover(number=number, reason=reason, state=_state_of_half(snapshot)))
     default = in_use.default
     if default not in (None, in_use.running, _TOP_LEVEL) and not any(snapshot.default for snapshot in snapshots):
         unknown.append(f"{layout.snapshots}: what boots next (subvolume {default}) is none of the snapshots in it")
-    return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown), leftovers=tuple(leftovers))
+    return Scan(snapshots=tuple(snapshots), unknown=tuple(unknown), leftovers=tuple(leftovers), others=tuple(others))
 
 
 def _settled_by(snapshot: Snapshot) -> str:
@@ -261,15 +299,23 @@ def _state_of_half(snapshot: Snapshot) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _InUse:
-    """Identifiers of the subvolumes that boot next and that run, None where they are not known."""
+    """Identifiers of the subvolumes that boot next and that run, None where they are not known.
+
+    ``origin`` is the UUID of the one that the running one was made from.
+    """
 
     default: int | None = None
     running: int | None = None
+    origin: str | None = None
+
+    def has(self, subvolume: Subvolume) -> bool:
+        """Whether it is one of these."""
+        return subvolume.identifier in (self.default, self.running) or subvolume.uuid == self.origin
 
 
 def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[str]]:
     """What boots next and what runs, and why one of them is not known."""
-    default = running = None
+    default = root = None
     faults: list[str] = []
     try:
         default = subvolumes.default(layout.snapshots)
@@ -277,10 +323,11 @@ def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[st
         faults.append(f"{layout.snapshots}: the default subvolume is not known: {error.strerror}")
     try:
         root = subvolumes.find(layout.root)
-        running = root.identifier if root is not None else None
     except OSError as error:
         faults.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
-    return _InUse(default=default, running=running), faults
+    if root is None:
+        return _InUse(default=default), faults
+    return _InUse(default=default, running=root.identifier, origin=root.parent_uuid), faults
 
 
 def _numbers(layout: Layout) -> list[int]:
@@ -296,23 +343,19 @@ def _folder(layout: Layout) -> str:
     return str(layout.snapshots)
 
 
-def look(
-    layout: Layout,
-    subvolumes: Subvolumes,
-    number: int,
-    *,
-    in_use: _InUse = _InUse(),
-    releases: bool = True,
-    overlays: bool = True,
-) -> Snapshot | None:
-    """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError.
-
-    With ``overlays`` false no snapshot has an /etc that is an overlay.
-    """
-    path = _tree(layout, number)
-    subvolume = subvolumes.find(path)
+def look(layout: Layout, subvolumes: Subvolumes, number: int, *, in_use: _InUse = _InUse()) -> Snapshot | None:
+    """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError."""
+    subvolume = subvolumes.find(_tree(layout, number))
     if subvolume is None:
         return None
+    return _read(layout, number, subvolume, in_use=in_use)
+
+
+def _read(
+    layout: Layout, number: int, subvolume: Subvolume, *, in_use: _InUse, releases: bool = True, overlays: bool = True
+) -> Snapshot:
+    """Read a snapshot. With ``overlays`` false none has an /etc that is an overlay."""
+    path = _tree(layout, number)
     info = _info(f"{_folder(layout)}/{number}/info.xml")
     found = _content(layout, path, releases=releases, overlays=overlays)
     return Snapshot(
@@ -333,7 +376,7 @@ def look(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Read:
+class _Content:
     content: FolderEntries | None
     hidden: tuple[Entry, ...] = ()
     release: ReleaseData | None = None
@@ -341,7 +384,7 @@ class _Read:
     half: bool = False
 
 
-def _content(layout: Layout, path: Path, *, releases: bool, overlays: bool) -> _Read:
+def _content(layout: Layout, path: Path, *, releases: bool, overlays: bool) -> _Content:
     try:
         with Tree(path) as tree:
             release = _release(tree) if releases else None
@@ -350,10 +393,10 @@ def _content(layout: Layout, path: Path, *, releases: bool, overlays: bool) -> _
                 content = FolderEntries(others=shown) if shown is not None else read_content(tree)
             except (UnknownState, OutsideTree) as error:
                 half = isinstance(error, NoEtc)
-                return _Read(content=None, release=release, unknown=str(error), half=half)
-            return _Read(content=content, hidden=hidden, release=release)
+                return _Content(content=None, release=release, unknown=str(error), half=half)
+            return _Content(content=content, hidden=hidden, release=release)
     except UnknownState as error:
-        return _Read(content=None, unknown=str(error))
+        return _Content(content=None, unknown=str(error))
 
 
 def _release(tree: Tree) -> ReleaseData | None:
@@ -369,6 +412,14 @@ class _Info:
     open: bool
 
 
+def _may_be_open(layout: Layout, number: int) -> bool:
+    """Whether a transaction may have a snapshot open, as its info.xml says; there may be none."""
+    try:
+        return _IN_PROGRESS.encode() in read_small(f"{_folder(layout)}/{number}/info.xml", limit=_INFO_LIMIT)
+    except OSError:
+        return True
+
+
 def _info(path: Path | str) -> _Info | None:
     """snapper's info.xml; None where it is missing or not whole."""
     from xml.etree import ElementTree
@@ -382,5 +433,5 @@ def _info(path: Path | str) -> _Info | None:
     return _Info(
         date=root.findtext("date") or "",
         description=root.findtext("description") or "",
-        open=data.get("transactional-update-in-progress") == "yes",
+        open=data.get(_IN_PROGRESS) == "yes",
     )

@@ -18,7 +18,7 @@ from tukit_sysext.errors import NeedsRoot, OutsideTree, TukitSysextError, Unknow
 from tukit_sysext.layout import EXTENSIONS, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan_in_use
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def running_and_next(machine: Machine) -> tuple[Target, ...]:
     layout = machine.layout
     if not layout.snapshots.is_dir():
         return (Target(machine=machine, path=layout.root, running=True, next=True),)
-    snapshots = scan(layout, machine.subvolumes)
+    snapshots = scan_in_use(layout, machine.subvolumes)
     running, default = snapshots.running, snapshots.default
     if default is None and running is None and snapshots.unknown:
         log.warning("what boots next is not known: %s", "; ".join(snapshots.unknown))
@@ -70,13 +70,14 @@ def open_transactions(machine: Machine) -> tuple[int, ...]:
     """Snapshots that a transaction has open: nobody else changes them."""
     if not machine.layout.snapshots.is_dir():
         return ()
-    snapshots = scan(machine.layout, machine.subvolumes, releases=False).snapshots
+    snapshots = scan_in_use(machine.layout, machine.subvolumes, releases=False).snapshots
     return tuple(each.number for each in snapshots if each.open and not each.running and not each.default)
 
 
 def of_snapshot(machine: Machine, number: int) -> Target:
     """The tree of a snapshot. Raises as :func:`snapshot_of`."""
-    snapshot = snapshot_of(machine, scan(machine.layout, machine.subvolumes), number)
+    there = scan_in_use(machine.layout, machine.subvolumes, also=lambda each, _: each == number)
+    snapshot = snapshot_of(machine, there, number)
     path = machine.layout.root if snapshot.running else snapshot.path
     return Target(machine=machine, path=path, snapshot=snapshot, running=snapshot.running, next=snapshot.default)
 
@@ -91,11 +92,11 @@ def snapshot_of(machine: Machine, snapshots: Scan, number: int) -> Snapshot:
         return snapshot
     # one that cannot be read is named by its number; without any nothing is known of this one
     named = f"snapshot {number}: "
-    unknown = [reason for reason in snapshots.unknown if not snapshots.snapshots or reason.startswith(named)]
+    unknown = [reason for reason in snapshots.unknown if not snapshots.numbers or reason.startswith(named)]
     if unknown:
         kind = UnknownState if machine.privileged else NeedsRoot
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
-    there = ", ".join(str(each.number) for each in snapshots.snapshots) or "none"
+    there = ", ".join(map(str, snapshots.numbers)) or "none"
     raise TukitSysextError(
         f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots lists them"
     )
@@ -117,8 +118,10 @@ def of_root(machine: Machine, path: Path) -> Target:
     except OSError as error:
         log.info("%s: whether it is a snapshot cannot be told: %s", path, error)
     if subvolume is not None:
-        for snapshot in scan(machine.layout, machine.subvolumes).snapshots:
-            if snapshot.subvolume.uuid == subvolume.uuid:
+        uuid = subvolume.uuid
+        there = scan_in_use(machine.layout, machine.subvolumes, also=lambda _, each: each.uuid == uuid)
+        for snapshot in there.snapshots:
+            if snapshot.subvolume.uuid == uuid:
                 return Target(machine=machine, path=path, snapshot=snapshot, next=snapshot.default)
     own = replace(machine, layout=Layout(root=path))
     return Target(machine=own, path=path)

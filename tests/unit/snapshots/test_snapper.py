@@ -7,7 +7,7 @@ import pytest
 
 from tests.machine import OS_RELEASE, PlainMachine, snapper_info
 from tests.trees import Link
-from tukit_sysext.snapshots.snapper import Scan, scan
+from tukit_sysext.snapshots.snapper import Scan, scan, scan_in_use
 
 
 def look(site: PlainMachine) -> Scan:
@@ -45,6 +45,36 @@ def test_sorted_by_number(site: PlainMachine) -> None:
 def test_an_open_transaction(site: PlainMachine) -> None:
     site.snapshot(2, info=snapper_info(2, in_progress=True))
     assert look(site).snapshots[0].open
+
+
+def test_of_many_those_in_use_are_read(site: PlainMachine) -> None:
+    for number in (1, 3, 4, 6, 7):
+        site.snapshot(number)
+    site.subvolumes.set_default(site.snapshot(2).identifier)
+    site.snapshot(5, info=snapper_info(5, in_progress=True))
+    site.snapshot(8, info=None)
+    seen = scan_in_use(site.layout, site.subvolumes, also=lambda number, _: number == 7)
+    assert [snapshot.number for snapshot in seen.snapshots] == [2, 5, 7, 8]
+    assert seen.others == (1, 3, 4, 6)
+    assert seen.numbers == [1, 2, 3, 4, 5, 6, 7, 8]
+    every = {snapshot.number: snapshot for snapshot in look(site).snapshots}
+    assert {snapshot.number: snapshot for snapshot in seen.snapshots} == {n: every[n] for n in (2, 5, 7, 8)}
+    assert seen.unknown == look(site).unknown
+
+
+def test_what_the_running_one_was_made_from_is_in_use(site: PlainMachine) -> None:
+    made = site.snapshot(3)
+    site.snapshot(4)
+    site.subvolumes.create(site.root, parent=made)
+    assert [snapshot.number for snapshot in scan_in_use(site.layout, site.subvolumes).snapshots] == [3]
+
+
+def test_a_number_without_a_subvolume_is_seen_beside_those_in_use(site: PlainMachine) -> None:
+    site.snapshot(1)
+    site.snapshot_folder(2, snapper_info(2))
+    seen = scan_in_use(site.layout, site.subvolumes)
+    assert (seen.unknown, seen.leftovers) == (look(site).unknown, look(site).leftovers)
+    assert len(seen.leftovers) == 1
 
 
 def test_an_empty_number_folder_is_fine(site: PlainMachine) -> None:
