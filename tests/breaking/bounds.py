@@ -173,9 +173,9 @@ DEFENCES: tuple[Defence, ...] = (
         "P5",
         "an image of a server that was away is broken off while it comes",
         _TRANSFER,
-        "        if state.request.sink is None:\n            left /=",
+        "        if not state.request.is_download:\n            left /=",
         "        if origin(url) in self._down:\n            left = min(left, self.settings.connect_timeout)\n"
-        "        if state.request.sink is None:\n            left /=",
+        "        if not state.request.is_download:\n            left /=",
         f"{_BOUNDS}::test_a_server_that_was_away_has_as_long_as_its_bytes_come",
     ),
     broken(

@@ -89,7 +89,7 @@ DEFENCES: tuple[Defence, ...] = (
         "L11",
         "what comes at the same time has room of its own",
         _INCOMING,
-        "sum(other.size for other in self._others)",
+        "sum(other.size - other._shared for other in self._others)",
         "self.size",
         f"{_RECEIVE}::test_two_that_come_at_once_have_one_room",
     ),

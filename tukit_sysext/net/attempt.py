@@ -12,7 +12,7 @@ from tukit_sysext.formats.challenge import bearer
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import MOST, is_same_host, origin, refusal, shown_url
-from tukit_sysext.net.request import Next, RequestState, Response
+from tukit_sysext.net.request import ByteRange, Next, RequestState, Response
 from tukit_sysext.rules.printable import printable
 
 _MOST_DIGITS = 20
@@ -93,6 +93,8 @@ class Attempt:
             if self._state.recognised_by:
                 headers.append(f"If-Range: {self._state.recognised_by}")
             handle.setopt(pycurl.RANGE, f"{self._resume_from}-")
+        elif request.part is not None:
+            handle.setopt(pycurl.RANGE, f"{request.part.begin}-{request.part.end - 1}")
         if request.asked_at not in (None, self.url):
             pass  # what another server said means nothing here
         elif request.etag is not None:
@@ -155,7 +157,9 @@ class Attempt:
         encoding = self._headers.get("content-encoding", "identity")
         if encoding != "identity":
             raise SourceUnreachable(f"{self.url}: asked for the plain file, found Content-Encoding {encoding[:40]!r}")
-        if status == _PARTIAL:
+        if state.request.part is not None:
+            self._begin_part(state.request.part, status)
+        elif status == _PARTIAL:
             start = self._headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
             if not self._resume_from or start != str(self._resume_from):
                 raise SourceUnreachable(f"{self.url}: asked for bytes from {self._resume_from}, found {start[:40]!r}")
@@ -171,6 +175,19 @@ class Attempt:
                 self._expecting = False
             state.source = self.url
             state.recognised_by = etag if etag.startswith('"') else self._headers.get("last-modified", "")
+
+    def _begin_part(self, part: ByteRange, status: int) -> None:
+        """Begin with the answer to a request for a part of a file. Raises SourceUnreachable where it is another one."""
+        if status == _PARTIAL:
+            given = self._headers.get("content-range", "")
+            if given.partition("/")[0] != f"bytes {part.begin}-{part.end - 1}":
+                raise SourceUnreachable(
+                    f"{self.url}: asked for {len(part)} bytes from {part.begin}, found {given[:60]!r}"
+                )
+        elif self._state.request.instead is not None:
+            self._state.take_whole(self._state.request.instead)
+        else:
+            raise SourceUnreachable(f"{self.url}: the server gives no parts of files")
 
     def _size(self, status: int) -> int | None:
         """How many bytes the whole file has, as the server says."""
@@ -209,6 +226,9 @@ class Attempt:
                 return self._refused(error)
         body = bytes(self._body)
         self._body.clear()
+        if state.request.part is not None and len(body) != len(state.request.part):
+            asked = f"{len(state.request.part)} bytes from {state.request.part.begin}"
+            return SourceUnreachable(f"{self.url}: asked for {asked}, {len(body)} came"), Next.RETRY
         if state.request.accept is not None:
             try:
                 state.request.accept(body)

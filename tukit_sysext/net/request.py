@@ -36,8 +36,19 @@ class ByteSink(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ByteRange:
+    """The bytes of a file from offset ``begin`` to that before offset ``end``."""
+
+    begin: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """One file to be fetched.
+    """One file to be fetched, or a part of one.
 
     ``urls`` say where, in the order of preference. ``limit`` is the most bytes that are taken. ``sink`` takes the
     bytes; without one they are returned. ``etag`` and ``modified`` (as the server said them) ask for a newer file only,
@@ -48,6 +59,9 @@ class Request:
     are for ``accept`` alone, and not in the response: of many files one after the other is in memory then. ``login`` is
     for the servers that ask who one is, ``tokens`` for registries. ``media_types`` are asked for, as the Accept header
     has them (empty: any).
+
+    With ``part`` these bytes alone are asked for, and returned. A server that sends the whole file instead is left at
+    its first byte, or carries out ``instead`` (a request for the whole file, with a sink) by what it sends.
     """
 
     urls: Sequence[str]
@@ -65,6 +79,13 @@ class Request:
     login: Login | None = None
     tokens: Tokens | None = None
     media_types: str = ""
+    part: ByteRange | None = None
+    instead: Request | None = None
+
+    @property
+    def is_download(self) -> bool:
+        """Whether it is about an image, which may take long, and not about something small."""
+        return self.sink is not None or self.part is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +145,13 @@ class RequestState:
     challenge: Challenge | None = None
     challenged: dict[str, int] = field(default_factory=dict)
     """How much had come when a token was wanted at each URL."""
+
+    def take_whole(self, whole: Request) -> None:
+        """The whole file comes, and not the part that was asked for: from its beginning, into the sink of ``whole``."""
+        if whole.sink is not None:
+            whole.sink.restart()
+        self.request = whole
+        self.received, self.source, self.recognised_by, self.resumed, self.kept = 0, "", "", False, False
 
     def forget(self) -> None:
         """The next attempt begins at the first byte."""

@@ -80,11 +80,12 @@ class Transfers:
         """Carry out requests, ``at_once`` of them at a time; the result of each in their order.
 
         A result is an Answer, or why there is none: SourceUnreachable, ImageBroken, or what a sink raised (StoreError).
-        All files into sinks share one time, and so do all others; with ``within`` these do, too. Where bytes come
-        into a sink slowly, the next download waits until this one is done.
+        All downloads (:attr:`Request.is_download`) share one time, and so do all others; with ``within`` these do, too.
+        Where bytes come into a sink slowly, the next download waits until this one is done.
         """
         into_sinks = any(request.sink is not None for request in requests)
-        allowances = [self._downloading if into_sinks else self._finding_out, *((within,) if within else ())]
+        downloading = any(request.is_download for request in requests)
+        allowances = [self._downloading if downloading else self._finding_out, *((within,) if within else ())]
         begun = self._clock()
         try:
             return self._run(requests, at_once, _Shared(allowances, begun), _Line(self._clock) if into_sinks else None)
@@ -216,7 +217,7 @@ class Transfers:
             state.forget()
             url = state.remaining[state.turn]
         settings = self.settings
-        if state.request.sink is not None and origin(url) in self._down:
+        if state.request.is_download and origin(url) in self._down:
             settings = replace(settings, least_rate_window=min(settings.least_rate_window, settings.connect_timeout))
         try:
             attempt = Attempt(handle, state, url, settings, max(_SHORTEST, self._seconds(state, url)))
@@ -232,7 +233,7 @@ class Transfers:
         now = self._clock()
         left = state.ends - now
         others = len(state.remaining) - state.turn
-        if state.request.sink is None:
+        if not state.request.is_download:
             left /= max(1, others)
             return min(left, self.settings.connect_timeout) if origin(url) in self._down else left
         # of a file whose bytes come none is too long; a server that is silent is left by the least rate
@@ -243,7 +244,8 @@ class Transfers:
 
         The long deadline of an image is for one that comes, not for servers that do not answer.
         """
-        return state.ends if state.request.sink is None else min(state.ends, state.progress + self.settings.silence)
+        patience = state.progress + self.settings.silence
+        return min(state.ends, patience) if state.request.is_download else state.ends
 
     def _finished(self, pause: float, *, idle: bool) -> Iterator[tuple[pycurl.Curl, int, str]]:
         """Let transfers go on, for ``pause`` seconds at the most; those that ended, each with libcurl's code."""

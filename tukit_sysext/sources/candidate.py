@@ -28,8 +28,9 @@ class Candidate:
     ``version`` is a UAPI.10 string, ``architecture`` in systemd's spelling (None: the name does not tell), ``sha256``
     in lower-case hexadecimal digits, ``signer`` the fingerprint of the key that signed the list (None: nobody asked),
     ``size`` in bytes (None: not known), ``description`` where its description is (None: it has none), ``locations``
-    where the image is, to be tried in turn. What is no more than a ``reading`` of the file's name may be read as
-    another image where that is wanted; ``name`` and ``version`` are empty where the file's name says none.
+    where the image is, to be tried in turn, ``index`` where the index of its chunks is (None: it has none). What is no
+    more than a ``reading`` of the file's name may be read as another image where that is wanted; ``name`` and
+    ``version`` are empty where the file's name says none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Candidate:
     description: str | None
     locations: tuple[str, ...]
     reading: Reading = Reading.GIVEN
+    index: str | None = None
 
     @property
     def key(self) -> str:

@@ -99,7 +99,7 @@ class GuardedSource:
 
 def _check_types(candidate: Candidate) -> None:
     texts: tuple[object, ...] = (candidate.version, *candidate.locations)
-    maybe: tuple[object, ...] = (candidate.architecture, candidate.signer, candidate.description)
+    maybe: tuple[object, ...] = (candidate.architecture, candidate.signer, candidate.description, candidate.index)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(text, str | None) for text in maybe):
         raise TypeError(f"{candidate.file_name}: expected texts, found {texts!r}, {maybe!r}")
     numbers: tuple[object, ...] = (candidate.priority, candidate.size or 0)

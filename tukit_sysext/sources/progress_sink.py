@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tukit_sysext.progress.progress import Progress
 from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.store.seed import Seed
 
 
 class ProgressSink:
@@ -24,6 +27,23 @@ class ProgressSink:
         """See Sink."""
         self._sink.write(data)
         self._progress.move(self._file_name, add=len(data))
+
+    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
+        """See Sink."""
+        self._sink.reuse(data, descriptor, offset)
+        self._progress.move(self._file_name, add=len(data))
+
+    def seeds(self) -> Sequence[Seed]:
+        """See Sink."""
+        return self._sink.seeds()
+
+    def reserve(self, size: int) -> None:
+        """See Sink."""
+        self._sink.reserve(size)
+
+    def keep_index(self, content: bytes) -> None:
+        """See Sink."""
+        self._sink.keep_index(content)
 
     def resume(self) -> int:
         """See Sink."""

@@ -9,10 +9,23 @@ from typing import Protocol, runtime_checkable
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.request import ByteSink
 from tukit_sysext.sources.candidate import Candidate, Description
+from tukit_sysext.store.seed import Seed
 
 
 class Sink(ByteSink, Protocol):
     """Where the bytes of one image go. What it raises (StoreError, ImageBroken) is final for this image."""
+
+    def seeds(self) -> Sequence[Seed]:
+        """Other versions of the image that are here: what they have in common with it need not be fetched."""
+
+    def reserve(self, size: int) -> None:
+        """So many bytes will be written. Raises NoSpace where there is no room for them."""
+
+    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
+        """Take the next bytes, which were read at an offset of an open seed: they need not be on the disk twice."""
+
+    def keep_index(self, content: bytes) -> None:
+        """Keep the index of the image's chunks (caibx) with it, once it is published."""
 
     def finish(self) -> None:
         """All bytes were written. Raises ImageBroken where they are not those of the image."""

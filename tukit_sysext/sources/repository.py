@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
-from tukit_sysext.formats import manifest
+from tukit_sysext.formats import caibx, manifest
 from tukit_sysext.formats.checksums import Checksums
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name, unusable
 from tukit_sysext.rules.release import ReleaseData
@@ -27,7 +27,7 @@ SIGNATURES = tuple(f"{LIST}.{ending}" for ending in ("gpg", "asc", "sig", "pgp",
 """Where its signature may be, in the order in which they are looked for. gpgv takes each with and without armour."""
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
-_BESIDE = (".manifest", ".manifest.gz", ".json", *SIGNATURES)
+_BESIDE = (".manifest", ".manifest.gz", ".json", caibx.ENDING, *SIGNATURES)
 """What files end in that are no images, but say something about one."""
 BEST_BEFORE = "BEST-BEFORE-"
 NOT_DESCRIBED = Description(reason="it has no description, its content decides")
@@ -52,6 +52,16 @@ def description_names(image: str) -> tuple[str, ...]:
             (short, ".manifest"),
         )
     )
+
+
+def index_name(image: str) -> str:
+    """The file that has the index of an image's chunks. A packed image has none: it has few chunks of its versions."""
+    return f"{image}{caibx.ENDING}"
+
+
+def listed_index(hashes: Mapping[str, str], image: str) -> str | None:
+    """The hash that the list has of the index of an image; None where there is none that is of use."""
+    return hashes.get(index_name(image)) if not unpacked_name(image)[1] else None
 
 
 def is_page(content: bytes) -> bool:
@@ -98,6 +108,7 @@ def candidates(
                 description=next((other for other in description_names(name) if other in listed.hashes), None),
                 locations=tuple(locations(name)),
                 reading=Reading.LIKELIEST,
+                index=index_name(name) if listed_index(listed.hashes, name) else None,
             )
         )
     return offered

@@ -8,12 +8,13 @@ about, several at once; lists, descriptions and what a signature check said are 
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats import manifest
+from tukit_sysext.formats import caibx, manifest
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects, origin
@@ -22,10 +23,14 @@ from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.delta import ImageDownload, fetch_images
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.sources.repository import index_name
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import ListOfMirror, WebList
+
+log = logging.getLogger(__name__)
 
 _PROBES = 10
 """How many images without a description tell that a publisher has none beside its list."""
@@ -215,25 +220,67 @@ class WebSource:
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
+        seeds = [sink.seeds() if candidate.index is not None else () for candidate, sink in wanted]
+        listed = {sha256: name for name, sha256 in self._hashes.items()}
+        names = [candidate.index for candidate, _ in wanted if candidate.index is not None]
+        others = [index_name(listed.get(seed.sha256, "")) for each in seeds for seed in each if seed.index is None]
+        indexes = self._indexes([*names, *(name for name in others if name in self._hashes)])
+        downloads = [
+            ImageDownload(
+                request=Request(
+                    urls=candidate.locations,
+                    limit=self._image_max,
+                    deadline=self._network.image_deadline,
+                    sink=sink,
+                    accept=_finish(sink),
+                    redirects=self._redirects,
+                    login=self._login,
+                    tokens=self._tokens,
+                ),
+                sink=sink,
+                index=indexes.get(candidate.index or ""),
+                seeds=[
+                    replace(seed, index=seed.index or indexes.get(index_name(listed.get(seed.sha256, ""))))
+                    for seed in known
+                ],
+            )
+            for (candidate, sink), known in zip(wanted, seeds, strict=True)
+        ]
+        failures = fetch_images(self._transfers, downloads)
+        return {
+            candidate.sha256: failure
+            for (candidate, _), failure in zip(wanted, failures, strict=True)
+            if failure is not None
+        }
+
+    def _indexes(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Indexes of chunks that the list names, by file name; one that cannot be had is missing: it is a hint."""
+        known = {name: self._cache.content(self._hashes[name]) for name in dict.fromkeys(names)}
+        indexes = {name: content for name, content in known.items() if content is not None}
+        ask = [name for name in known if name not in indexes]
+
+        def check(name: str) -> Callable[[bytes], None]:
+            return lambda body: repository.check_hash(self._hashes, name, body, where=name)
+
         requests = [
             Request(
-                urls=candidate.locations,
-                limit=self._image_max,
-                deadline=self._network.image_deadline,
-                sink=sink,
-                accept=_finish(sink),
+                urls=self._locations(name, name.removesuffix(caibx.ENDING)),
+                limit=caibx.LIMIT,
+                deadline=self._network.deadline,
+                accept=check(name),
                 redirects=self._redirects,
                 login=self._login,
                 tokens=self._tokens,
             )
-            for candidate, sink in wanted
+            for name in ask
         ]
-        results = self._transfers.run(requests, at_once=self._network.downloads)
-        return {
-            candidate.sha256: result
-            for (candidate, _), result in zip(wanted, results, strict=True)
-            if not isinstance(result, Response)
-        }
+        for name, result in zip(ask, self._transfers.run(requests, at_once=self._network.connections), strict=True):
+            if isinstance(result, Response):
+                self._cache.put_content(result.body)
+                indexes[name] = result.body
+            else:
+                log.info("%s", result)
+        return indexes
 
 
 def login_of(settings: SourceSettings) -> Login | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import StoreError
@@ -32,11 +33,14 @@ from tukit_sysext.system.syscalls import rename_new
 if TYPE_CHECKING:
     from tukit_sysext.rules.image_names import ImageName
     from tukit_sysext.store.incoming import Incoming
+    from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 
 ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
 """What reading rotten blocks ends with: EIO where the file system has checksums, as btrfs."""
+_MOST_SEEDS = 4
+"""Other versions of an image that are looked at for what they have in common with a new one."""
 
 
 class Condition(StrEnum):
@@ -237,12 +241,38 @@ class Store:
         finally:
             os.close(descriptor)
 
+    def seeds(self, name: str) -> Sequence[Seed]:
+        """Whole images of this name, the newest first."""
+        from tukit_sysext.store.seed import Seed
+
+        records = [self._record(file) for file in self.records.names() if file.startswith(name)]
+        versions = [record for record in records if record is not None and record.name == name]
+        versions.sort(key=lambda record: record.time, reverse=True)
+        return [
+            Seed(
+                sha256=record.listed_sha256,
+                index=self.records.read_index(record.file_name),
+                opened=partial(self.opened, record.file_name),
+            )
+            for record in versions
+            if record.packed is None and self._is_as_recorded(record)
+        ]
+
+    def _is_as_recorded(self, record: Record) -> bool:
+        try:
+            return record.identity == Identity.of(os.lstat(self._folder / record.file_name))
+        except OSError:
+            return False
+
     @contextmanager
-    def receive(self, *, sha256: str, limit: int, where: str, keep_free: Share) -> Iterator[Incoming]:
+    def receive(
+        self, *, sha256: str, limit: int, where: str, keep_free: Share, name: str | None = None
+    ) -> Iterator[Incoming]:
         """A file without a name in the store, to be written to; it is gone if it is not published.
 
         ``sha256`` is what its content must have (empty: any), ``limit`` the most bytes that are taken, ``where`` names
-        it in errors, ``keep_free`` is what stays free of the file system ([Store] KeepFree=).
+        it in errors, ``keep_free`` is what stays free of the file system ([Store] KeepFree=), ``name`` which image it
+        is (None: nothing is taken of other versions).
         Raises StoreError where the store cannot be written to.
         """
         from tukit_sysext.store.incoming import Incoming
@@ -250,8 +280,9 @@ class Store:
 
         try:
             make_directory(self._folder)
-            partial = Partial(self._folder, sha256, limit=limit)
-            incoming = Incoming(partial, self._incoming, where=where, keep_free=keep_free)
+            kept = Partial(self._folder, sha256, limit=limit)
+            seeds = self.seeds(name)[:_MOST_SEEDS] if name is not None else ()
+            incoming = Incoming(kept, self._incoming, where=where, keep_free=keep_free, seeds=seeds)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
         self._incoming.append(incoming)
@@ -287,6 +318,9 @@ class Store:
                     if not sealed:
                         seal(incoming.descriptor, record)
                         sealed = True
+                    if incoming.index is not None:
+                        with suppress(OSError):  # without it the next version comes whole
+                            self.records.write_index(name, incoming.index)
                     self.records.write(record)
                     try:
                         self._name(incoming, name, replace=there.condition is not Condition.MISSING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,11 +13,17 @@ from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreEr
 from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, Digest
 from tukit_sysext.store.partial import LEAST, Partial, give_name, is_name_of
+from tukit_sysext.store.seed import Seed
+from tukit_sysext.system.cloning import CANNOT_CLONE, clone_range
 from tukit_sysext.system.disk_space import not_written, remedy_when_full
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
 
 log = logging.getLogger(__name__)
+
+BLOCK = 4096
+"""Bytes by which files have something in common on a disk."""
+_WORTH_SHARING = 4 * BLOCK
 
 
 class TooLarge(ImageBroken):
@@ -26,7 +33,15 @@ class TooLarge(ImageBroken):
 class Incoming:
     """An image on its way into the store: hashed while it is written to the very file that is published (threat L2)."""
 
-    def __init__(self, partial: Partial, others: list[Incoming], *, where: str, keep_free: Share) -> None:
+    def __init__(
+        self,
+        partial: Partial,
+        others: list[Incoming],
+        *,
+        where: str,
+        keep_free: Share,
+        seeds: Sequence[Seed] = (),
+    ) -> None:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
         folder = partial.folder
         self.descriptor = _without_name(folder)
@@ -44,6 +59,19 @@ class Incoming:
         self._where = where
         self._digest = Digest()
         self._pending = bytearray()
+        self._seeds = seeds
+        self._can_share = True
+        self._shared = 0
+        self.reused = 0
+        self.index: bytes | None = None
+
+    def seeds(self) -> Sequence[Seed]:
+        """See Sink."""
+        return self._seeds
+
+    def keep_index(self, content: bytes) -> None:
+        """See Sink."""
+        self.index = content
 
     def expect(self, size: int) -> None:
         """Somebody claims that so many bytes will come, which may be a lie: it can end a fetch early, and no more.
@@ -57,6 +85,10 @@ class Incoming:
             raise SourceUnreachable(f"{self._where}: {size} bytes are announced, more than the file system can have")
         self._check_room(0)
 
+    def reserve(self, size: int) -> None:
+        """See Sink. Raises NoSpace."""
+        self._check_room(size)
+
     def _disk(self) -> os.statvfs_result:
         try:
             return os.statvfs(self._folder)
@@ -67,7 +99,7 @@ class Incoming:
         """Raise NoSpace where so many bytes more would take what has to stay free (KeepFree=)."""
         disk = self._disk()
         keep = self._keep_free.of(disk.f_blocks * disk.f_frsize)
-        coming = sum(other.size for other in self._others) - len(self._pending)
+        coming = sum(other.size - other._shared for other in self._others) - len(self._pending)
         free = min(_free(disk), self._free_before - coming)
         if free - size <= keep:
             raise NoSpace(
@@ -86,6 +118,41 @@ class Incoming:
         self._pending += data
         if len(self._pending) >= CHUNK:
             self._flush()
+
+    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
+        """Take the next bytes, which were read at an offset of another file. Raises as :meth:`write`.
+
+        Blocks that stand alike in both files are shared, where the file system can do that, and hashed as they are then
+        in this one.
+        """
+        self.reused += len(data)
+        before = -self.size % BLOCK
+        blocks = (len(data) - before) // BLOCK * BLOCK
+        if not self._can_share or (self.size - offset) % BLOCK or blocks < _WORTH_SHARING:
+            self.write(data)
+            return
+        self.write(data[:before])
+        self._flush()
+        if self.size + blocks <= self._limit and self._share(descriptor, offset + before, blocks):
+            self.write(data[before + blocks :])
+        else:
+            self.write(data[before:])
+
+    def _share(self, descriptor: int, offset: int, size: int) -> bool:
+        """Have the next blocks in common with another file; whether that is done."""
+        try:
+            clone_range(descriptor, offset, size, self.descriptor, self.size)
+            os.lseek(self.descriptor, size, os.SEEK_CUR)
+            data = os.pread(self.descriptor, size, self.size)
+        except OSError as error:
+            if error.errno not in CANNOT_CLONE:
+                raise not_written(self._folder, "cannot be written to", error) from error
+            self._can_share = False
+            return False
+        self._digest.update(data)
+        self.size += size
+        self._shared += size
+        return True
 
     def _flush(self) -> None:
         data = bytes(self._pending)
@@ -144,7 +211,7 @@ class Incoming:
             os.close(fresh)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
-        self.size = 0
+        self.size = self._shared = self.reused = 0
         self._worth_keeping = self._resumable
         self._pending.clear()
         self._digest.close()

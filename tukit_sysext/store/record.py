@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from tukit_sysext.system.durable import make_directory, sweep, sync_directory, w
 from tukit_sysext.system.small_file import read_small
 
 _LIMIT = 1024 * 1024
+_INDEX = ".caibx"
+_INDEX_LIMIT = 16 * 1024 * 1024
 _LARGEST = 1 << 63
 _END_OF_TIME = 10**11
 """In seconds: the year 5138, behind which strftime(3) gives up sooner or later."""
@@ -199,8 +201,23 @@ class Records:
         make_directory(self._folder)
         write_file(self._path(record.file_name), encode(record))
 
+    def read_index(self, file_name: str) -> bytes | None:
+        """The index of the chunks of an image (caibx), which nobody has to believe; None where there is none."""
+        try:
+            return read_small(self._index_path(file_name), limit=_INDEX_LIMIT)
+        except OSError:
+            return None
+
+    def write_index(self, file_name: str, content: bytes) -> None:
+        """Keep the index of the chunks of an image beside its record. Raises OSError."""
+        write_file(self._index_path(file_name), content, durable=False)
+
+    def _index_path(self, file_name: str) -> Path:
+        return self._folder / f"{check_component(file_name)}{_INDEX}"
+
     def remove(self, file_name: str) -> None:
-        """Take a record away, durably. Raises OSError."""
+        """Take a record away, durably, and the index before it. Raises OSError."""
+        self._index_path(file_name).unlink(missing_ok=True)
         try:
             self._path(file_name).unlink()
         except FileNotFoundError:
@@ -208,15 +225,27 @@ class Records:
         sync_directory(self._folder)
 
     def sweep(self, before: int) -> None:
-        """Take away what processes that were killed left here before a time (seconds). Raises OSError."""
+        """Take away what processes that were killed left here before a time (seconds). Raises OSError.
+
+        So may an older version of this program have left an index of an image that it removed.
+        """
         sweep(self._folder, before)
+        recorded = set(self.names())
+        for name in self._entries():
+            path = self._folder / name
+            if name.endswith(_INDEX) and name.removesuffix(_INDEX) not in recorded and path.lstat().st_mtime < before:
+                path.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """The image files that have a record, sorted."""
+        return sorted(
+            name.removesuffix(".json")
+            for name in self._entries()
+            if name.endswith(".json") and not name.startswith(".")
+        )
+
+    def _entries(self) -> Sequence[str]:
         try:
-            entries = os.listdir(self._folder)
+            return os.listdir(self._folder)
         except FileNotFoundError:
             return []
-        return sorted(
-            name.removesuffix(".json") for name in entries if name.endswith(".json") and not name.startswith(".")
-        )

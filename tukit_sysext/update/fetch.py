@@ -33,6 +33,7 @@ from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.incoming import Incoming, TooLarge
 from tukit_sysext.store.record import PackedFile, Record
+from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.disk_space import is_full, not_writable
 from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through_or_say
@@ -160,6 +161,7 @@ class Fetching:
                             limit=settings.image_max,
                             where=where,
                             keep_free=settings.keep_free,
+                            name=candidate.name,
                         )
                     )
                 except StoreError as error:
@@ -362,6 +364,22 @@ class _Arrival:
     def write(self, data: bytes) -> None:
         """See Sink."""
         self._incoming.write(data)
+
+    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
+        """See Sink."""
+        self._incoming.reuse(data, descriptor, offset)
+
+    def seeds(self) -> Sequence[Seed]:
+        """See Sink."""
+        return self._incoming.seeds()
+
+    def reserve(self, size: int) -> None:
+        """See Sink."""
+        self._incoming.reserve(size)
+
+    def keep_index(self, content: bytes) -> None:
+        """See Sink."""
+        self._incoming.keep_index(content)
 
     def resume(self) -> int:
         """See Sink."""

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.request import FetchResult, Request, Response
 from tukit_sysext.net.transfer import Transfers
+from tukit_sysext.store.seed import Seed
 
 LIST = b"hello\n"
 IMAGE = random.Random(1).randbytes(300_000)
@@ -27,6 +30,10 @@ class Collected:
         self.restarts = 0
         self.most = 0
         self.expected: list[int] = []
+        self.given_seeds: Sequence[Seed] = ()
+        self.reserved: int | None = None
+        self.reused = 0
+        self.index: bytes | None = None
         self._fails = fails
 
     def expect(self, size: int) -> None:
@@ -47,6 +54,20 @@ class Collected:
 
     def finish(self) -> None:
         """Nothing to do."""
+
+    def seeds(self) -> Sequence[Seed]:
+        return self.given_seeds
+
+    def reserve(self, size: int) -> None:
+        self.reserved = size
+
+    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
+        assert os.pread(descriptor, len(data), offset) == data
+        self.reused += len(data)
+        self.write(data)
+
+    def keep_index(self, content: bytes) -> None:
+        self.index = content
 
 
 def request_for(*urls: str, **changes: Any) -> Request:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.net.samples import Collected
 from tukit_sysext.errors import StoreError
 from tukit_sysext.progress.notice import ProgressFile, read
 from tukit_sysext.progress.progress import Download, Progress, Report, Stage
@@ -49,33 +50,10 @@ class Notes:
             raise OSError("no room")
 
 
-class Sink:
-    """Takes everything, or refuses it."""
-
-    def __init__(self, *, refuses: bool = False) -> None:
-        self._refuses = refuses
-
-    def expect(self, size: int) -> None:
-        pass
-
-    def write(self, data: bytes) -> None:
-        if self._refuses:
-            raise StoreError("full")
-
-    def resume(self) -> int:
-        return 0
-
-    def restart(self) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-
 def bring(progress: Progress, clock: Clock, *, refuses: bool = False) -> None:
     progress.stage(Stage.RESOLVING)
     progress.fetch([("a.raw", None), ("b.raw", 30)])
-    sink = ProgressSink(Sink(refuses=refuses), "a.raw", progress)
+    sink = ProgressSink(Collected(StoreError("full") if refuses else None), "a.raw", progress)
     sink.expect(20)
     for _ in range(4):
         clock.now += 0.15
