@@ -81,7 +81,7 @@ class Ledger(EventTable, ImageTable):
 
     def _behind(self, scan: Scan) -> tuple[Sequence[Snapshot], Sequence[SnapshotKey], str | None]:
         """What is not in the ledger as it is on the disk: snapshots, those that are gone, and another default."""
-        here = {row.key: row for row in self.snapshots() if row.gone is None}
+        here = {row.key: row for row in self.snapshots(gone=False)}
         changed = [snapshot for snapshot in scan.snapshots if _differs(snapshot, here.get(snapshot.key))]
         there = scan.by_key.keys()
         taken = {number for number, _ in there}
@@ -159,13 +159,22 @@ class Ledger(EventTable, ImageTable):
         return [uuid for (uuid,) in rows]
 
     @mending
-    def snapshots(self) -> Sequence[LedgerSnapshot]:
-        """All snapshots that are remembered, in the order in which they were entered."""
-        images: dict[int, list[tuple[str, str]]] = {}
-        for key, link, image in self._connection.execute(
-            "SELECT snapshot, link, image FROM snapshot_image ORDER BY snapshot, link"
-        ):
-            images.setdefault(key, []).append((link, image))
+    def numbers(self) -> frozenset[int]:
+        """The numbers of all snapshots that are remembered."""
+        return frozenset(number for (number,) in self._connection.execute("SELECT number FROM snapshot"))
+
+    @mending
+    def snapshots(self, *, images: bool = True, gone: bool = True) -> Sequence[LedgerSnapshot]:
+        """All snapshots that are remembered, in the order in which they were entered.
+
+        Or their rows without the images, or without those that are gone.
+        """
+        ask = self._connection.execute
+        rows = ask(
+            "SELECT id, number, uuid, parent_uuid, created, state, read_only, gone, os_release FROM snapshot "
+            f"{'' if gone else 'WHERE gone IS NULL '}ORDER BY id"
+        )
+        of_one = "SELECT link, image FROM snapshot_image WHERE snapshot = ? ORDER BY link"
         return [
             LedgerSnapshot(
                 number=number,
@@ -173,15 +182,12 @@ class Ledger(EventTable, ImageTable):
                 state=state or "",
                 read_only=bool(read_only),
                 gone=gone,
-                images=tuple(images.get(key, ())),
+                images=tuple(ask(of_one, (key,))) if images else (),
                 parent_uuid=parent,
                 created=created or "",
                 release=release_from(release),
             )
-            for key, number, uuid, parent, created, state, read_only, gone, release in self._connection.execute(
-                "SELECT id, number, uuid, parent_uuid, created, state, read_only, gone, os_release "
-                "FROM snapshot ORDER BY id"
-            )
+            for key, number, uuid, parent, created, state, read_only, gone, release in rows
         ]
 
     @mending
@@ -245,4 +251,7 @@ def _differs(snapshot: Snapshot, known: LedgerSnapshot | None) -> bool:
         return True
     if snapshot.release is not None and known.release != release_of(snapshot.release):
         return True
-    return snapshot.content is not None and known.images != images_of(snapshot.content)
+    content = snapshot.content
+    if content is None or (not content.others and content.images == dict(known.images)):
+        return False
+    return known.images != images_of(content)

@@ -67,10 +67,10 @@ def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:
 
     A number that had a snapshot is kept by snapper, or is about to go, which is seen.
     """
-    known = {row.number for row in ledger.snapshots()}
+    known, there = ledger.numbers(), {snapshot.number: snapshot for snapshot in scan.snapshots}
     try:
         for name in filter(snapper.NUMBER.fullmatch, os.listdir(folder)):
-            snapshot = scan.get(int(name))
+            snapshot = there.get(int(name))
             unfinished = snapshot.unknown if snapshot is not None else int(name) not in known
             if unfinished and 0 <= time.time() - (folder / name).stat().st_mtime < _MAKING:
                 return True
@@ -90,7 +90,7 @@ def _before(machine: Machine) -> tuple[Before, int | None]:
                 for event in ledger.events(kind.replace("_", " "))
                 if event.snapshot is not None
             )
-            return Before(snapshots=ledger.snapshots(), default=ledger.recall(DEFAULT), ended=ended), turn
+            return Before(snapshots=ledger.snapshots(images=False), default=ledger.recall(DEFAULT), ended=ended), turn
     except (OSError, sqlite3.Error) as error:
         log.error("%s: %s; only reported events are settled", machine.layout.ledger, error)
         return Before(), None
