@@ -30,7 +30,7 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
-from tukit_sysext.update.deciding import decide, refused_collisions
+from tukit_sysext.update.deciding import beside_each_other, decide
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan
@@ -100,7 +100,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str, scratch:
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
     facts = replace(facts, others={other: image for other, image in wanted.items() if other != name})
-    facts = replace(facts, colliding=refused_collisions(facts))
+    facts = beside_each_other(facts)
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)

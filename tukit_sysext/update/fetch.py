@@ -38,13 +38,13 @@ from tukit_sysext.system.inspect_image import inspect_image
 from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.another_image import same_image
-from tukit_sysext.update.considered import Considered, Option
-from tukit_sysext.update.deciding import decide, refused_collisions
+from tukit_sysext.update.considered import Option
+from tukit_sysext.update.deciding import beside_each_other, decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.held_against import held_against_system
 from tukit_sysext.update.judging import consider
 from tukit_sysext.update.options import spare
-from tukit_sysext.update.plan import Plan
+from tukit_sysext.update.plan import ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,9 @@ class Fetching:
         self._complete_records()
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
-            refused = refused_collisions(self._resolver.facts)
+            facts = beside_each_other(self._resolver.facts)
             for image in plan.fetches:
-                if image.chosen is not None and image.chosen.file_name in refused:
+                if _came_in_vain(facts, image):
                     self._resolver.tried_in_vain(image.name)
             if until_full and self.lacking_space:
                 break
@@ -207,9 +207,6 @@ class Fetching:
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
             keys |= {candidate.key for candidate in self._resolver.facts.candidates}
-        unfit = known.failure is None and not self._serves(known, wanted)
-        if unfit or known.failure in (Standing.BROKEN, Standing.UNUSABLE):
-            self._resolver.tried_in_vain(wanted.name)
         self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
 
     def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
@@ -287,21 +284,9 @@ class Fetching:
         )
 
     def _fits(self, known: Description, wanted: _Wanted) -> bool:
-        return self._considered(self._facts_with(known, wanted), wanted).standing is Standing.FITS
-
-    def _serves(self, known: Description, wanted: _Wanted) -> bool:
-        """Whether it fits, lacks nothing that the version in use has, and replaces nothing that Shadow= keeps."""
-        facts = self._facts_with(known, wanted)
-        considered = held_against_system(facts, facts.wanted[wanted.name], self._considered(facts, wanted))
-        return considered.standing is Standing.FITS
-
-    def _facts_with(self, known: Description, wanted: _Wanted) -> Facts:
-        """The facts, with what was just found out of an image."""
-        facts = self._resolver.facts
-        return replace(facts, known={**facts.known, wanted.option.key: known})
-
-    def _considered(self, facts: Facts, wanted: _Wanted) -> Considered:
-        return same_image(facts, facts.wanted[wanted.name], consider(facts, wanted.option))
+        facts, option = self._resolver.facts, wanted.option
+        facts = replace(facts, known={**facts.known, option.key: known})
+        return same_image(facts, facts.wanted[wanted.name], consider(facts, option)).standing is Standing.FITS
 
     def _complete_records(self) -> None:
         """Look through what is linked and was recorded before that was done: it is the measure of its successors."""
@@ -375,6 +360,18 @@ class _Arrival:
         """See Sink. What is wrong with the content is not the server's fault, whose hash is right: it is kept apart."""
         self._incoming.finish()
         self.known = self._fetching.publish(self._incoming, self.wanted)
+
+
+_IN_VAIN = (Standing.BROKEN, Standing.UNUSABLE, Standing.DOES_NOT_FIT, Standing.ANOTHER_IMAGE, Standing.LACKS)
+
+
+def _came_in_vain(facts: Facts, image: ImagePlan) -> bool:
+    """Whether a content that was fetched cannot be used, or lacks what the version in use has."""
+    candidate = image.chosen.candidate if image.chosen is not None else None
+    if candidate is None:
+        return False
+    considered = held_against_system(facts, image.wanted, consider(facts, Option.of_candidate(facts, candidate)))
+    return same_image(facts, image.wanted, considered).standing in _IN_VAIN
 
 
 def _failure(error: TukitSysextError) -> Description:
