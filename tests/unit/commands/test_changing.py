@@ -104,6 +104,26 @@ class TestUpdate:
         assert "source not reachable" in run("update", status=1)
         assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
 
+    @pytest.mark.root
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [(1, "2 images are linked already: gdb 1.1, tool0 1.0"), (4, "5 images are linked already")],
+    )
+    def test_images_that_stay_are_told_in_one_line(
+        self, offered_gdb: PlainMachine, run: Run, more: int, told: str
+    ) -> None:
+        for number in range(more):
+            publish(offered_gdb, f"tool{number}", "1.0")
+            offered_gdb.want(f"tool{number}")
+        first = run("update").splitlines()
+        assert [line for line in first if "already" in line] == []
+        assert len([line for line in first if ", from source main" in line]) == more + 1
+        assert run("update").splitlines() == [told]
+        publish(offered_gdb, "tool0", "1.1")
+        changed = run("update").splitlines()
+        assert "tool0: 1.0 -> 1.1, from source main" in changed
+        assert (f"{more} images are linked already" if more > 1 else "gdb: 1.1 is linked already") in changed
+
     def test_what_is_blocked_goes(self, offered_gdb: PlainMachine, run: Run) -> None:
         offered_gdb.want("gdb", Block="1.0 1.1")
         assert "1.0 left out" in run("update", status=1)

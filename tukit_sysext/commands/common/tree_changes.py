@@ -11,6 +11,9 @@ from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.update.plan import Action, ImagePlan
 
+_NAMED = 3
+"""So many images that stay as they are have their names told; of more the number says it."""
+
 
 def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
     """What was done, tree by tree; the tree is named where it is not only the running one."""
@@ -26,6 +29,8 @@ def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
 
 def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
     changed = {change.image for change in tree.changes}
+    kept = {image.name: image for image in tree.plan.images if _stays(image) and image.name not in changed}
+    several = kept if len(kept) > 1 else {}
     for image in tree.plan.images:
         if image.name in changed:
             yield from (change.text for change in tree.changes if change.image == image.name)
@@ -35,7 +40,7 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
             yield f"{image.name}: {before}{image.chosen.shown} would be fetched{again} from {image.chosen.origin}"
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
-        elif image.action is Action.KEEP and image.chosen is not None:
+        elif image.action is Action.KEEP and image.chosen is not None and image.name not in several:
             yield f"{image.name}: {image.chosen.shown} is linked already"
         elif image.action is Action.LEAVE_ALONE:
             yield f"{image.name}:"
@@ -43,8 +48,16 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
             yield f"{image.name}: not wanted any more; it had no link"
         # what could not be had is a warning of the command, with its next step
         yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
+    if several:
+        names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
+        yield f"{len(several)} images are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
-        yield "nothing is wanted"
+        yield "no image is wanted"
+
+
+def _stays(image: ImagePlan) -> bool:
+    """Whether an image stays as it is, and nothing is to be said of it."""
+    return image.action is Action.KEEP and image.chosen is not None and not {*image.warnings} - {image.not_had}
 
 
 def next_step(tree: TreeChange, name: str) -> str:
