@@ -47,12 +47,13 @@ _FREED = "freed"
 class CollectionOptions:
     """What a collection is asked for.
 
-    ``unknown_origin``: images without a record go too. ``lacking_space``: without the grace time. ``needed`` are files
+    ``unknown_origin``: images without a record go too. ``at_once``: without the grace time and
+    a second run. ``needed`` are files
     that the caller is about to link. Of the images of unknown origin only those that it asks ``about`` are looked into.
     """
 
     unknown_origin: bool = False
-    lacking_space: bool = False
+    at_once: bool = False
     needed: frozenset[str] = frozenset()
     about: Callable[[StoreFile], bool] = lambda _: True
 
@@ -122,7 +123,7 @@ class _Run:
         self._rules = Rules(
             now=int(time.time()),
             grace=self._settings.grace,
-            lacking_space=options.lacking_space,
+            at_once=options.at_once,
             unknown_origin=options.unknown_origin,
         )
         self._needed = tuple(Root(image=name, where="a transaction") for name in options.needed)
@@ -164,7 +165,7 @@ class _Run:
             fault = error
         log.warning("%s: %s; collecting without it", self._machine.layout.ledger, fault)
         freed: list[Decision] = []
-        for rules in dict.fromkeys((self._rules, replace(self._rules, lacking_space=True))):
+        for rules in dict.fromkeys((self._rules, replace(self._rules, at_once=True))):
             gone = self._free(rules)
             if not gone:
                 continue

@@ -50,9 +50,19 @@ def add(commands: Commands) -> None:
         help="collect images that no snapshot needs",
         description="Deletes images of the store that nothing needed in two runs and for the grace time ([Store] "
         "Grace=, a week unless set). Deletes nothing where anything is not known: it ends with 1 then.",
-        examples=(("gc --dry-run", "what keeps each image, and what would go"), ("gc", "")),
+        examples=(
+            ("gc --dry-run", "what keeps each image, and what would go"),
+            ("gc", ""),
+            ("gc --now", "do not wait for the grace time"),
+        ),
         arguments=(
             argument("-n", "--dry-run", action="store_true", help="only tell what keeps each image, and what would go"),
+            argument(
+                "--now",
+                action="store_true",
+                help="without waiting for a second run and the grace time; only files that came within the last hour "
+                "stay, as an update may be about to link them",
+            ),
             argument(
                 "--unknown-origin",
                 action="store_true",
