@@ -184,7 +184,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R13",
         "versions that lack something are all fetched, one after the other",
-        "tukit_sysext/update/fetch.py",
+        "tukit_sysext/update/content_judge.py",
         "considered = held_against_system(facts, image.wanted, consider(facts, Option.of_candidate(facts, candidate)))",
         "considered = consider(facts, Option.of_candidate(facts, candidate))",
         "tests/unit/update/test_further_rules.py::test_versions_that_lack_something_are_not_all_fetched",
@@ -224,7 +224,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "R51",
         "what anybody states of an image is kept with it",
-        "tukit_sysext/update/fetch.py",
+        "tukit_sysext/update/content_judge.py",
         "described.contents if described is not None and described.vouched else None",
         "described.contents if described is not None else None",
         "tests/unit/update/test_further_rules.py::test_what_nobody_vouches_for_is_not_kept",

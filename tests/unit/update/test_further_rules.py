@@ -20,6 +20,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.capabilities import Package
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.update import fetch, local, offers
+from tukit_sysext.update.content_judge import WantedFile
 from tukit_sysext.update.judging import MOST_TRIED
 
 pytestmark = pytest.mark.root
@@ -141,7 +142,7 @@ def test_what_a_description_says_counts_before_anything_is_fetched(site: Site, m
     asked: list[str] = []
     fetch_from = fetch.Fetching._fetch_from
 
-    def fetching(self: fetch.Fetching, source: str, images: Sequence[fetch._Wanted]) -> None:
+    def fetching(self: fetch.Fetching, source: str, images: Sequence[WantedFile]) -> None:
         asked.extend(each.candidate.file_name for each in images)
         fetch_from(self, source, images)
 

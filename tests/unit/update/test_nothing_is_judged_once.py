@@ -21,6 +21,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots import grounds
 from tukit_sysext.update import fetch, local, offers
+from tukit_sysext.update.content_judge import WantedFile
 
 pytestmark = pytest.mark.root
 
@@ -39,7 +40,7 @@ class System:
             monkeypatch.setattr(module, "open_ground", self._ground)
         fetch_from = fetch.Fetching._fetch_from
 
-        def fetching(fetcher: fetch.Fetching, source: str, images: Sequence[fetch._Wanted]) -> None:
+        def fetching(fetcher: fetch.Fetching, source: str, images: Sequence[WantedFile]) -> None:
             self.fetched.extend(each.candidate.file_name for each in images)
             fetch_from(fetcher, source, images)
 
