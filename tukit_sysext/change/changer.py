@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.change.intent_changes import IntentChange
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
@@ -66,6 +67,11 @@ class TreeChange:
         """Reason by image, for those that must not be left out, and are missing."""
         images = (image for image in self.plan.images if image.left_out is not None and image.wanted.may_refuse)
         return {image.name: image.reason for image in images}
+
+    @property
+    def intent_changes(self) -> tuple[IntentChange, ...]:
+        """What its files make different."""
+        return tuple(change for file in self.files for change in file.changes)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from tukit_sysext.grammar.command import (
     dry_run,
     json,
     now,
+    one_of,
     policy,
     tree,
 )
@@ -27,14 +28,17 @@ def add(commands: Commands) -> None:
         "install",
         help="want images, fetch and link them",
         description=f"Makes images wanted (images.d/NAME.conf), fetches the newest version that fits, and links it. "
-        f"NAME=VERSION takes this version and holds it. {BOTH} Nothing is changed where a required image does not fit "
-        "one of the trees.",
+        "An image is required unless --optional is given: an update of the system that a required image does not fit "
+        "is refused, security updates too; an optional one is left out of it. NAME=VERSION takes this version and "
+        "holds it. Of an image that is wanted already the options change what they are about, and the rest stays. "
+        f"{BOTH} Nothing is changed where a required image does not fit one of the trees.",
         examples=(
             ("install gdb strace", "the newest versions that fit"),
             ("install --now gdb", "and use it at once"),
             ("install gdb=15.2", "this version, held"),
             ("install --series 1.31 k3s", "1.31.5, and never 1.32"),
             ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
+            ("install --any-version k3s", "take Version= and Series= away again"),
         ),
         arguments=(
             argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)"),
@@ -46,7 +50,10 @@ def add(commands: Commands) -> None:
                 const="optional",
                 help="the same as --policy optional",
             ),
-            argument("--source", metavar="SOURCE", help="from this source alone (Source=)"),
+            one_of(
+                argument("--source", metavar="SOURCE", help="from this source alone (Source=)"),
+                argument("--any-source", action="store_true", help="take Source= away"),
+            ),
             argument(
                 "--version",
                 dest="constraint",
@@ -54,6 +61,11 @@ def add(commands: Commands) -> None:
                 help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
             ),
             argument("--series", metavar="SERIES", help="only versions that begin so (Series=), such as 1.31"),
+            argument(
+                "--any-version",
+                action="store_true",
+                help="take Version= and Series= away; a hold is taken away by unhold",
+            ),
             tree,
             now,
             dry_run,

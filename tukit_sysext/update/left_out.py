@@ -232,7 +232,7 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
     """What Version=, Series= and Block= say against a version, and what takes that back."""
     disallowed = wanted.disallows(option.version)
     if disallowed:
-        yield disallowed, f"change {disallowed.partition('=')[0]}= in {wanted.origin}"
+        yield disallowed, f"tukit-sysext install --any-version {wanted.name}"
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         unblock = f"tukit-sysext unblock {wanted.name}={option.version}"

@@ -203,6 +203,85 @@ class TestUpdate:
 
 
 class TestInstall:
+    def test_what_required_means_is_said_once(self, offered_gdb: PlainMachine, run: Run) -> None:
+        run("remove", "gdb")
+        publish(offered_gdb, "strace", "6.1")
+        said = run("install", "--dry-run", "gdb", "strace")
+        assert "gdb, strace would be required: an update that one of them does not fit is refused." in said
+        said = run("install", "gdb")
+        assert "gdb is required: an update that it does not fit is refused. With --optional it is left out" in said
+        assert "required:" not in run("install", "gdb"), "it is no news"
+
+    @pytest.mark.parametrize("option", ["--optional", "--policy=optional", "--policy=required"])
+    def test_who_says_the_policy_knows_what_it_means(self, offered_gdb: PlainMachine, run: Run, option: str) -> None:
+        run("remove", "gdb")
+        assert "With --optional" not in run("install", option, "gdb")
+
+    def test_what_a_shipped_file_says_is_optional_is_not_called_required(
+        self, offered_gdb: PlainMachine, run: Run
+    ) -> None:
+        run("remove", "gdb")
+        make_tree(offered_gdb.root, {"usr/lib/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
+        make_tree(offered_gdb.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nState=removed\n"})
+        assert "required" not in run("install", "gdb")
+
+    @pytest.mark.parametrize(
+        ("options", "before", "told", "after"),
+        [
+            ("--optional", {}, "optional now (was required)", "Policy=optional"),
+            ("--policy=required", {"Policy": "optional"}, "required now (was optional)", "Policy=required"),
+            ("--version=<2", {}, "Version=<2 now (was not set)", "Version=<2"),
+            ("--version=<2", {"Version": "<9"}, "Version=<2 now (was <9)", "Version=<2"),
+            ("--any-version", {"Version": "<9"}, "Version= removed (was <9)", ""),
+            ("--any-version", {"Series": "1"}, "Series= removed (was 1)", ""),
+            ("--any-source", {"Source": "main"}, "Source= removed (was main)", ""),
+            ("--source=main", {}, "Source=main now (was not set)", "Source=main"),
+        ],
+    )
+    def test_what_becomes_different_is_said(
+        self, offered_gdb: PlainMachine, run: Run, options: str, before: dict[str, str], told: str, after: str
+    ) -> None:
+        run("update")
+        offered_gdb.want("gdb", **before)
+        said = run("install", options, "gdb")
+        assert f"gdb: {told}" in said and "is linked already" not in said
+        assert wanted(offered_gdb).splitlines() == list(filter(None, ["[Image]", after]))
+        again = run("install", options, "gdb")
+        assert "gdb: 1.1 is linked already" in again and told not in again
+
+    def test_a_dry_run_says_that_nothing_is_different_yet(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Version="<9")
+        said = run("install", "--dry-run", "--any-version", "--optional", "gdb")
+        assert "gdb: would be optional (was required)" in said and "gdb: Version= would be removed (was <9)" in said
+        assert wanted(offered_gdb) == "[Image]\nVersion=<9\n"
+
+    def test_what_becomes_different_is_in_the_document(self, offered_gdb: PlainMachine, run: Run) -> None:
+        run("update")
+        offered_gdb.want("gdb", Version="<9")
+        (tree,) = json.loads(run("install", "--any-version", "--optional", "gdb=1.1", "--json"))["trees"]
+        assert tree["configured"] == [
+            {"image": "gdb", "key": "Policy", "before": "required", "after": "optional"},
+            {"image": "gdb", "key": "Hold", "before": None, "after": "1.1"},
+            {"image": "gdb", "key": "Version", "before": "<9", "after": None},
+        ]
+        (tree,) = json.loads(run("block", "gdb=9", "--json"))["trees"]
+        assert tree["configured"] == [{"image": "gdb", "key": "Block", "before": None, "after": "9"}]
+        (tree,) = json.loads(run("remove", "gdb", "--json"))["trees"]
+        assert tree["configured"] == [{"image": "gdb", "key": "State", "before": "wanted", "after": None}]
+
+    @pytest.mark.parametrize("option", ["--version=<2", "--series=1"])
+    def test_any_version_is_not_some_version(self, run: Run, option: str) -> None:
+        assert "--any-version takes away what --version and --series set" in run(
+            "install", "--any-version", option, "gdb", status=2
+        )
+
+    def test_with_any_version_a_newer_one_comes(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Version="<1.1")
+        run("update")
+        assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
+        assert "gdb: 1.0 -> 1.1" in run("install", "--any-version", "gdb")
+        assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
+
     @pytest.mark.root
     def test_after_a_removal_nothing_of_before_counts(self, offered_gdb: PlainMachine, run: Run) -> None:
         offered_gdb.snapshot_with(2, {"gdb": "1.0"}, default=True)
