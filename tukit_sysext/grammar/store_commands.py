@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, number, one_of
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "The image store"
 NAMES = ("verify", "gc", "why")
 
 
@@ -12,7 +14,7 @@ def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "verify",
-        help="are the images of snapshots present, whole and fitting",
+        **one_line("verify"),
         description="Reads every image of the running system and of what boots next, and compares it with what is "
         "recorded of it. Ends with 1 where something is wrong.",
         examples=(
@@ -47,7 +49,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "gc",
-        help="collect images that no snapshot needs",
+        **one_line("gc"),
         description="Deletes images of the store that nothing needed in two runs and for the grace time ([Store] "
         "Grace=, a week unless set). Deletes nothing where anything is not known: it ends with 1 then.",
         examples=(
@@ -75,7 +77,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "why",
-        help="what keeps an image",
+        **one_line("why"),
         description="Names everything that needs an image of the store: snapshots, the running system, holds, mounts.",
         examples=(("why gdb", "all its versions"), ("why gdb-15.2.x86-64.raw", "a file of the store")),
         arguments=(
