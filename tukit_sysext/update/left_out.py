@@ -152,7 +152,7 @@ def _list_refused(facts: Facts, wanted: WantedImage) -> Why | None:
         return None
     steps = dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps)
     reason = "; ".join(f"{name}: {why}" for name, why in refused.items())
-    return Why(kind=LeftOut.LIST_REFUSED, reason=reason, next_step="; ".join(steps))
+    return Why(kind=LeftOut.LIST_REFUSED, reason=reason, next_step="\n".join(steps))
 
 
 def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered, ...]) -> Why | None:
