@@ -20,6 +20,8 @@ NOTHING = ""
 _ANYWHERE: Mapping[str, str] = {"root": DIRECTORY, "snapshot": "snapshots"}
 _ARGUMENTS: Mapping[str, str] = {
     "list names": "images",
+    "check systems": FILE,
+    "why-not systems": FILE,
     "why-not image": "versions",
     "inspect image": FILE,
     "inspect systems": FILE,

@@ -181,7 +181,7 @@ now = argument("--now", action="store_true", help="merge it into the running /us
 policy = argument(
     "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
 )
-tree = one_of(
+TREES = (
     argument(
         "--root",
         type=Path,
@@ -190,4 +190,5 @@ tree = one_of(
     ),
     argument("--snapshot", type=number, metavar="N", help="the tree of this snapshot"),
 )
+tree = one_of(*TREES)
 """Another tree than the running system and what boots next."""

@@ -3,11 +3,30 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, json, one_of, tree
+from tukit_sysext.grammar.command import TREES, Commands, argument, json, one_of, tree
 from tukit_sysext.grammar.questions import one_line
 
 TITLE = "Looking"
 NAMES = ("list", "status", "check", "why-not", "inspect", "config")
+
+
+_JUDGED_FOR = one_of(
+    *TREES,
+    argument(
+        "--refused",
+        action="store_true",
+        help="for the system of the update that was refused last, as far as its os-release tells",
+    ),
+    argument(
+        "--for",
+        dest="systems",
+        action="append",
+        default=[],
+        metavar="RELEASE",
+        help="for another system: a SYSEXT_LEVEL (glibc-2.44), a VERSION_ID (20261215), KEY=VALUE of os-release, an "
+        "os-release, or a directory with the root of a tree",
+    ),
+)
 
 
 def add(commands: Commands) -> None:
@@ -61,9 +80,14 @@ def add(commands: Commands) -> None:
         **one_line("check"),
         description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
         "an update with this tree would be refused, with 1 where not all is known that may be newer.",
-        examples=(("check", "the running system"), ("check --snapshot 42", "another snapshot")),
+        examples=(
+            ("check", "the running system"),
+            ("check --snapshot 42", "another snapshot"),
+            ("check --refused", "the new system that was refused: would it be now?"),
+            ("check --for glibc-2.44", "a system with another SYSEXT_LEVEL"),
+        ),
         arguments=(
-            tree,
+            _JUDGED_FOR,
             json,
         ),
     )
@@ -73,10 +97,14 @@ def add(commands: Commands) -> None:
         **one_line("why-not"),
         description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
         "what the system has, what the image has, and whether that fits. Ends with 0 where nothing speaks against it.",
-        examples=(("why-not gdb", "the newest versions"), ("why-not gdb=15.2", "this version")),
+        examples=(
+            ("why-not gdb", "the newest versions"),
+            ("why-not gdb=15.2", "this version"),
+            ("why-not --refused gdb", "in the new system that was refused"),
+        ),
         arguments=(
             argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it"),
-            tree,
+            _JUDGED_FOR,
             json,
         ),
     )

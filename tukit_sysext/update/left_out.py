@@ -265,7 +265,7 @@ def _unpublished(facts: Facts, wanted: WantedImage) -> str:
     }
     if others:
         known = ", ".join(sorted(architecture or "?" for architecture in others))
-        return f"it is published for {known} only, the system is {facts.tree.architecture}"
+        return f"it is published for {known} only, {facts.tree.called} is {facts.tree.architecture}"
     what = "such version" if wanted.hold is not None else "version"
     may_be = f"; {facts.may_be(wanted.name)}" if facts.may_be(wanted.name) else ""
     return f"no {what} is published by {', '.join(wanted.sources or homes(facts, wanted) or facts.sources)}{may_be}"
