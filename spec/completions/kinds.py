@@ -40,6 +40,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "diff a": "trees",
     "diff b": "trees",
     "history image": "stored",
+    "history since": NOTHING,
     "why image": "stored",
     "sources add name": NOTHING,
     "sources add where": DIRECTORY,

@@ -29,6 +29,7 @@ from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
+from tukit_sysext.system.login import login_uid
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -199,7 +200,8 @@ class _Run:
             gone: Sequence[Decision] = ()
             if not unknown:
                 gone, unknown = self._delete(decisions)
-                ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now)
+                uid = login_uid(self._machine.layout.root)
+                ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now, uid=uid)
             gone = (*freed, *gone)
             ledger.remember(_LAST, time_text(self._rules.now))
             ledger.remember(_FREED, str(sum(each.file.size for each in gone)))

@@ -39,10 +39,18 @@ def add(commands: Commands) -> None:
     commands.add_parser(
         "history",
         **one_line("history"),
-        description="Shows what the ledger remembers, the newest last. With IMAGE also which snapshots had it.",
-        examples=(("history", ""), ("history gdb", "and which snapshots had it")),
+        description="Shows what happened to images, the newest last: installed, updated, left out, refused, held, "
+        "blocked, removed, collected; with --all also what happened to snapshots. Root sees whose login did it. With "
+        "IMAGE also which snapshots had it.",
+        examples=(
+            ("history", ""),
+            ("history --since yesterday", "or '2 days ago', or 2026-11-01"),
+            ("history gdb", "and which snapshots had it"),
+        ),
         arguments=(
             argument("image", nargs="?", metavar="IMAGE", help="an image, or a file of the store"),
+            argument("-a", "--all", action="store_true", help="what happened to snapshots, too"),
+            argument("--since", metavar="TIME", help="only from this time on, as journalctl --since takes it"),
             json,
         ),
     )

@@ -202,6 +202,51 @@ class TestUpdate:
         assert "gone" not in run("update")
 
 
+class TestRemembered:
+    """What commands change is in the history, and who did it."""
+
+    @pytest.mark.parametrize(
+        ("command", "kind", "why"),
+        [
+            ("hold gdb=1.1", "held", "held at 1.1"),
+            ("block gdb=1.0", "blocked", "1.0 is blocked"),
+            ("install --optional gdb", "policy", "optional now (was required)"),
+            ("install --version <9 gdb", "configured", "Version=<9 now (was not set)"),
+            ("install gdb", "replaced", "1.0 -> 1.1, from source main"),
+            ("remove gdb", "removed", "1.0 removed"),
+            ("install --optional htop", "wanted", "wanted now"),
+        ],
+    )
+    def test_a_change(self, offered_gdb: PlainMachine, run: Run, command: str, kind: str, why: str) -> None:
+        publish(offered_gdb, "htop", "3.4", NEW)
+        make_tree(offered_gdb.root, {"proc/self/loginuid": "0"})
+        run(*command.split())
+        rows = [re.split(r"  +", line) for line in run("history").splitlines()]
+        assert rows[0][1:] == ["What happened", "#", "Image", "Who", "Why"]
+        assert [kind, "1", "htop" if "htop" in command else "gdb", "root", why] in [row[1:] for row in rows]
+
+    @pytest.mark.parametrize(
+        ("before", "command", "kind", "why"),
+        [("hold gdb", "unhold gdb", "unheld", "(was 1.0)"), ("block gdb=9", "unblock gdb=9", "unblocked", "9 is not")],
+    )
+    def test_a_change_back(self, run: Run, before: str, command: str, kind: str, why: str) -> None:
+        run(*before.split())
+        run(*command.split())
+        last = run("history").splitlines()[2]
+        assert f" {kind} " in last and why in last
+
+    @pytest.mark.parametrize("command", ["hold gdb", "block gdb=9", "install gdb"])
+    def test_what_changes_nothing_is_no_news(self, run: Run, command: str) -> None:
+        run(*command.split())
+        before = run("history")
+        run(*command.split())
+        assert run("history") == before
+
+    def test_a_dry_run_is_no_news(self, run: Run) -> None:
+        run("hold", "--dry-run", "gdb")
+        assert "held" not in run("history")
+
+
 class TestInstall:
     def test_what_required_means_is_said_once(self, offered_gdb: PlainMachine, run: Run) -> None:
         run("remove", "gdb")
