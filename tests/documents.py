@@ -32,7 +32,7 @@ CALLS: Mapping[str, Sequence[str]] = {
     "adopt": ("--dry-run",),
     "snapshots": ("", "gdb"),
     "diff": ("running default",),
-    "history": ("", "gdb"),
+    "history": ("", "--all --since yesterday", "gdb"),
     "verify": ("", "--all", "--repair"),
     "gc": ("--dry-run", ""),
     "why": ("gdb",),

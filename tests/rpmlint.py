@@ -8,7 +8,6 @@ source distribution, which no wheel has.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -18,12 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests import selinux
-from tests.kept import kept
+from tests.kept import modules, pip, requirements
 from tests.rpm import MACROS, NO_CHECK, SPEC, TOP, build, read_tree
 
-REQUIREMENTS = TOP / "tests" / "requirements-rpmlint.txt"
 FILTERS = TOP / "spec" / "tukit-sysext-rpmlintrc"
 _CONFIGURATION = "configs/openSUSE"
+_FROM_SOURCE = "--no-build-isolation"
 
 OPENSUSE = {
     "site": f"/usr/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages",
@@ -42,29 +41,19 @@ OPENSUSE = {
 
 def rpmlint() -> Path:
     """The folder with rpmlint, its modules and ``configs/``, made where it is missing (needs PyPI)."""
-    key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    return kept(f"rpmlint-{key}", _install)
+    return modules("rpmlint", _FROM_SOURCE, python=sys.version, complete=_add_configuration)
 
 
-def _install(folder: Path) -> Path:
-    made = folder / "rpmlint"
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
-    listed = ["-r", str(REQUIREMENTS)]
-    _pip(["install", *options, "--root-user-action=ignore", "--target", str(made), *listed])
-    (version,) = [line for line in REQUIREMENTS.read_text().splitlines() if line.startswith("rpmlint==")]
-    _pip(["download", *options, "--no-binary", "rpmlint", "--dest", str(folder), version])
-    (source,) = folder.glob("rpmlint-*.tar.gz")
+def _add_configuration(made: Path) -> None:
+    (version,) = [line for line in requirements("rpmlint").read_text().splitlines() if line.startswith("rpmlint==")]
+    pip("download", _FROM_SOURCE, "--no-binary", "rpmlint", "--dest", str(made.parent), version)
+    (source,) = made.parent.glob("rpmlint-*.tar.gz")
     with tarfile.open(source) as archive:
         for member in archive:
             if f"/{_CONFIGURATION}/" in member.name and (file := archive.extractfile(member)):
                 target = made / _CONFIGURATION / Path(member.name).name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read())
-    return made
-
-
-def _pip(arguments: Sequence[str]) -> None:
-    subprocess.run([sys.executable, "-m", "pip", *arguments], check=True, stdin=subprocess.DEVNULL)
 
 
 def lint(spec: Path, packages: Sequence[Path]) -> tuple[int, str]:

@@ -27,11 +27,11 @@ export function badge(text, tone = "") {
 
 const COMMAND = /^(sudo|tukit-sysext|transactional-update|snapper|zypper|systemctl|systemd-sysext|rm|ls) /;
 
-// A text with the next steps, each on a line of its own; a command can be copied whole.
+// A text with the next steps, each on a line of its own, also the parts of one; a command can be copied whole.
 export function textWithSteps(text, steps) {
     return [
         make("p", { class: "message" }, text),
-        ...steps.map(step => make("p", { class: "step" }, "Next step: ", COMMAND.test(step) ? make("code", {}, step) : step)),
+        ...steps.flatMap(step => step.split("\n")).map(step => make("p", { class: "step" }, "Next step: ", COMMAND.test(step) ? make("code", {}, step) : step)),
     ];
 }
 

@@ -20,6 +20,8 @@ NOTHING = ""
 _ANYWHERE: Mapping[str, str] = {"root": DIRECTORY, "snapshot": "snapshots"}
 _ARGUMENTS: Mapping[str, str] = {
     "list names": "images",
+    "check systems": FILE,
+    "why-not systems": FILE,
     "why-not image": "versions",
     "inspect image": FILE,
     "inspect systems": FILE,
@@ -38,6 +40,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "diff a": "trees",
     "diff b": "trees",
     "history image": "stored",
+    "history since": NOTHING,
     "why image": "stored",
     "sources add name": NOTHING,
     "sources add where": DIRECTORY,

@@ -42,7 +42,10 @@ class Argument:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A command; ``words`` are those behind ``tukit-sysext``. A hidden one has no ``help``."""
+    """A command; ``words`` are those behind ``tukit-sysext``. A hidden one has no ``help``.
+
+    ``instead`` are commands that people mix it up with, each with what it tells or does.
+    """
 
     words: tuple[str, ...]
     help: str
@@ -50,6 +53,7 @@ class Command:
     examples: tuple[Example, ...]
     arguments: tuple[Argument, ...]
     actions: tuple[Command, ...] = ()
+    instead: tuple[tuple[str, str], ...] = ()
 
     @property
     def options(self) -> tuple[Argument, ...]:
@@ -125,6 +129,7 @@ def _command(parser: argparse.ArgumentParser, words: tuple[str, ...], help: str)
         examples=parser.examples if isinstance(parser, Parser) else (),
         arguments=tuple(arguments),
         actions=tuple(actions),
+        instead=parser.instead if isinstance(parser, Parser) else (),
     )
 
 

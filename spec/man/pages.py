@@ -100,6 +100,8 @@ def _command(command: Command) -> str:
         # what one value is called says enough where the description does
         if argument.flags:
             lines += [f"    {_term(argument)}", f"        {_sentence(argument.help)}", ""]
+    if command.instead:
+        lines += [f"    Another question: {'; '.join(f'**{name}** ({what})' for name, what in command.instead)}.", ""]
     lines += ["    ::", "", *(f"        {line}".rstrip() for line in _examples(command))]
     return "\n".join([*lines, ""])
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import select
+import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,21 +21,25 @@ from tests.lab import Flavour
 from tests.rpm import TOP
 
 WAITED_FOR = 60.0
-
-
-def until(condition: Callable[[], bool], seconds: float = WAITED_FOR) -> bool:
-    """Whether something that nobody announces is so in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
+_UEVENTS = 15
+"""Netlink's protocol by which the kernel says what changed of devices (NETLINK_KOBJECT_UEVENT)."""
 
 
 def backing_files() -> list[str]:
     """What is behind the loop devices of this host."""
     return [path.read_text().strip() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
+
+
+def no_device_has(names: Sequence[str]) -> bool:
+    """Whether no loop device of this host has such a file behind it any more, in time."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _UEVENTS) as events:
+        events.bind((0, 1))
+        events.settimeout(WAITED_FOR)
+        with contextlib.suppress(TimeoutError):
+            while any(name in file for file in backing_files() for name in names):
+                events.recv(65536)
+            return True
+    return False
 
 
 def is_read_only(machine: Machine) -> bool:
@@ -73,20 +80,29 @@ def test_boots(machine: Machine) -> None:
 
 def test_a_killed_test_leaves_nothing_behind(tmp_path: Path) -> None:
     """The host is as before: no process, no loop device, no control group."""
-    facts, log = tmp_path / "tests/test_waits0/facts", tmp_path / "log"
+    log = tmp_path / "log"
     options = [f"--basetemp={tmp_path}/tests", "-o", f"cache_dir={tmp_path}/cache"]
     command = [sys.executable, "-m", "pytest", *options, waiting.__file__]
-    with log.open("w") as output, subprocess.Popen(command, cwd=TOP, stdout=output, stderr=output) as test:
+    reading, writing = os.pipe()
+    environment = {**os.environ, waiting.FACTS: str(writing)}
+    with (
+        open(reading) as facts,
+        log.open("w") as output,
+        subprocess.Popen(command, cwd=TOP, stdout=output, stderr=output, pass_fds=[writing], env=environment) as test,
+    ):
         try:
-            assert until(lambda: facts.exists() or test.poll() is not None)
-            assert facts.exists(), log.read_text()
-            there = json.loads(facts.read_text())
+            os.close(writing)
+            said = facts.read()  # comes to its end with the test, at the latest
+            assert said, log.read_text()
+            there = json.loads(said)
             names = there["image"], there["disk"]
             assert all(any(name in file for file in backing_files()) for name in names)
             (group,) = Path("/sys/fs/cgroup").glob(f"**/{there['group']}")
+            holder = os.pidfd_open(int(there["holder"]))
         finally:
             test.kill()
-    assert until(lambda: not Path("/proc", there["holder"]).exists())
+    assert select.select([holder], [], [], WAITED_FOR)[0]
+    os.close(holder)
     assert not Path("/proc", there["pid"]).exists()
     assert not group.exists()
-    assert until(lambda: not any(name in file for file in backing_files() for name in names))
+    assert no_device_has(names)

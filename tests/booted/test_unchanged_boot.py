@@ -21,7 +21,7 @@ def looked(machine: Machine) -> bool:
 
 
 def boots(site: Site) -> int:
-    return sum(event["kind"] == "booted" for event in site.json("history")["events"])
+    return sum(event["kind"] == "booted" for event in site.json("history", "--all")["events"])
 
 
 def until_unchanged(machine: Machine) -> None:

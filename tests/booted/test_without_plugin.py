@@ -25,13 +25,13 @@ def deaf(booted: Site, machine: Machine) -> Site:
 
 def happened(site: Site, number: int) -> list[str]:
     """Kinds of the events that the ledger has of a snapshot."""
-    return [event["kind"] for event in site.json("history")["events"] if event["snapshot"] == number]
+    return [event["kind"] for event in site.json("history", "--all")["events"] if event["snapshot"] == number]
 
 
 def until(machine: Machine, number: int, kind: str) -> None:
     """Wait until the ledger has an event of a snapshot."""
     found = f'any(e["snapshot"] == {number} and e["kind"] == "{kind}" for e in json.load(sys.stdin)["events"])'
-    machine.until(f"tukit-sysext history --json | python3 -c 'import json, sys; sys.exit(not {found})'")
+    machine.until(f"tukit-sysext history --all --json | python3 -c 'import json, sys; sys.exit(not {found})'")
 
 
 def test_what_comes_and_goes_is_seen_at_once(deaf: Site, machine: Machine) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import uuid
 from pathlib import Path
@@ -11,8 +12,11 @@ from pathlib import Path
 from tests.booted.conftest import Boot
 from tests.on_lab.site import OLD, Site
 
+FACTS = "TESTS_FACTS"
+"""The variable with the number of the descriptor that is told of the machine when it is up."""
 
-def test_waits(boot: Boot, tmp_path: Path) -> None:
+
+def test_waits(boot: Boot) -> None:
     machine = boot()
     site = Site(lab=machine).with_source()
     image = f"kept-{uuid.uuid4().hex}"
@@ -28,6 +32,6 @@ def test_waits(boot: Boot, tmp_path: Path) -> None:
         "image": image,
         "pid": str(machine.pid),
     }
-    (tmp_path / "new").write_text(json.dumps(facts))
-    (tmp_path / "new").rename(tmp_path / "facts")
+    with open(int(os.environ[FACTS]), "w") as pipe:
+        json.dump(facts, pipe)
     signal.pause()

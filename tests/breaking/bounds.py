@@ -88,7 +88,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P3",
         "a folder of ours that is full refuses updates",
-        "tukit_sysext/update/fetch.py",
+        "tukit_sysext/update/content_judge.py",
         "            if is_full(not_writable(layout.store)):\n",
         "            if True:\n",
         f"{_U}/update/test_broken_tools.py::test_where_images_cannot_be_looked_into_an_update_passes_loudly",
@@ -96,7 +96,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P3",
         "a disk without room is a fault of ours",
-        "tukit_sysext/update/fetch.py",
+        "tukit_sysext/update/content_judge.py",
         "            if is_full(not_writable(layout.store)):\n",
         "            if False:\n",
         f"{_U}/update/test_broken_tools.py::test_where_the_disk_of_the_store_has_no_room_either_policy_decides",

@@ -101,8 +101,8 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N9",
         "the content does not decide",
-        "tukit_sysext/update/fetch.py",
-        "        if not self._fits(known, wanted):\n            return known, None\n",
+        "tukit_sysext/update/content_judge.py",
+        "        if not self.fits(known, wanted):\n            return known, None\n",
         "",
         "tests/on_lab/test_bad_images.py::test_the_content_decides_and_not_the_manifest[directory-microos]",
     ),

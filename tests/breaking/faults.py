@@ -35,7 +35,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L10",
         what="an image without a record is collected like any",
-        edits=(("tukit_sysext/collect/decision.py", "disposition = Disposition.UNKNOWN_ORIGIN\n", "pass\n"),),
+        edits=(("tukit_sysext/collect/decision.py", "and not rules.unknown_origin:", "and False:"),),
         tests=(f"{_COLLECTION}::test_of_unknown_origin_it_goes_only_where_that_is_asked_for",),
     ),
     Defence(
@@ -68,7 +68,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         row="L14",
         what="age alone deletes",
-        edits=(("tukit_sysext/collect/decision.py", "(runs >= RUNS or rules.lacking_space)", "True"),),
+        edits=(("tukit_sysext/collect/decision.py", "(runs >= RUNS or rules.at_once)", "True"),),
         tests=(f"{_COLLECTION}::test_two_runs_and_the_grace_time", f"{_COLLECTION}::test_the_first_run_never_deletes"),
     ),
     Defence(

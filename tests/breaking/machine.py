@@ -147,6 +147,7 @@ DEFENCES: tuple[Defence, ...] = (
         "an image is looked into before its hash is known",
         "tukit_sysext/update/fetch.py",
         "        self._incoming.finish()\n        self.known = self._fetching.publish(",
+        "        from tukit_sysext.update.content_judge import inspect_image\n"
         "        scratch = self._fetching._resolver.machine.layout.cache\n"
         "        inspect_image(self._incoming.descriptor, preferred=self.wanted.name, scratch=scratch)\n"
         "        self._incoming.finish()\n        self.known = self._fetching.publish(",

@@ -89,9 +89,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "M2",
         "what is fetched is kept whatever it calls itself",
-        "tukit_sysext/update/fetch.py",
-        "return same_image(facts, facts.wanted[wanted.name], consider(facts, wanted.option))",
-        "return consider(facts, wanted.option)",
+        "tukit_sysext/update/content_judge.py",
+        "return same_image(facts, facts.wanted[wanted.name], consider(facts, option)).standing is Standing.FITS",
+        "return consider(facts, option).standing is Standing.FITS",
         "tests/unit/store/test_sealing.py::test_what_calls_itself_otherwise_is_not_published",
     ),
     broken(

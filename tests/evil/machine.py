@@ -146,7 +146,7 @@ class Victim(PlainMachine):
             return Inspection(merge_name=name, release=ReleaseData({"ID": "opensuse-microos", "SYSEXT_LEVEL": level}))
 
         with (
-            patch("tukit_sysext.update.fetch.inspect_image", inspect),
+            patch("tukit_sysext.update.content_judge.inspect_image", inspect),
             patch("tukit_sysext.update.local.inspect_image", inspect),
             patch("tukit_sysext.system.gpgv.GPGV", str(self._mortal_gpgv())),
         ):

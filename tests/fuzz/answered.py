@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
 from unittest import mock
@@ -199,9 +199,9 @@ def check_signature_note(data: bytes) -> None:
     settings = SourceSettings(name=_NAME, origin="/etc/main.conf", keyrings=(keyring,), max_age=86400)
     seen = Seen(scratch.folder() / "notes-seen", writable=False)
     document = _object(data)
-    asked: Callable[..., SignatureCheck] = lambda *_: SignatureCheck(good=(), reasons=("nothing",), bad=False)  # noqa: E731
+    nothing_good = SignatureCheck(good=(), reasons=("nothing",), bad=False)
     with (
-        mock.patch.object(trust, "check_signature", asked),
+        mock.patch.object(trust, "check_signature", return_value=nothing_good),
         mock.patch.object(cache, "note", lambda *_: document),
     ):
         try:

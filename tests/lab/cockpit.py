@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.lab.errors import LabError
 from tests.lab.machine import Lab
 
 PACKAGES = ("cockpit-bridge", "cockpit-system", "cockpit-ws", "sudo")
@@ -25,6 +24,12 @@ _ACCESS = "#super-user-indicator button"
 _PATIENCE = 30
 _BUS = "test -e /run/dbus/pid || { mkdir -p /run/dbus && dbus-daemon --system --fork; }"
 
+_SERVE = """
+export LISTEN_FDS=1 LISTEN_PID=$$
+exec /usr/lib/cockpit/cockpit-ws --local-session=/usr/bin/cockpit-bridge 3<&0 </dev/null
+"""
+"""Its socket listens before it runs (sd_listen_fds(3)), so that nobody has to wait for it; standard input brings it."""
+
 
 @contextlib.contextmanager
 def served(lab: Lab, user: str = "root") -> Iterator[str]:
@@ -33,38 +38,24 @@ def served(lab: Lab, user: str = "root") -> Iterator[str]:
     What its bridge starts and leaves behind ends with the lab, which has a PID namespace of its own.
     """
     lab.run(["sh", "-c", _BUS])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     home = "/root" if user == "root" else f"/home/{user}"
-    server = [
-        "/usr/lib/cockpit/cockpit-ws",
-        "--local-session=/usr/bin/cockpit-bridge",
-        "-a",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    session = ["env", f"HOME={home}", f"USER={user}", "dbus-run-session", "--"]
-    command = lab.enter_command(["runuser", "-u", user, "--", *session, *server])
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+    session = ["env", f"HOME={home}", f"USER={user}", "dbus-run-session", "--", "sh", "-c", _SERVE]
+    command = lab.enter_command(["runuser", "-u", user, "--", *session])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        process = subprocess.Popen(
+            command,
+            stdin=listening.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    with process:
         try:
-            _wait_for(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def _wait_for(port: int) -> None:
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise LabError("cockpit-ws does not listen")
 
 
 class Browser:

@@ -229,7 +229,7 @@ class Faults:
         import tukit_sysext.integrity.quarantine_folder
         import tukit_sysext.store.image_store
         import tukit_sysext.system.inspect_image
-        import tukit_sysext.update.fetch
+        import tukit_sysext.update.content_judge
         import tukit_sysext.update.local
         from tukit_sysext.system.syscalls import rename_new
 
@@ -256,9 +256,9 @@ class Faults:
             (time, "gmtime", self._gmtime),
             (tukit_sysext.integrity.quarantine_folder, "rename_new", renamed),
             (tukit_sysext.store.image_store, "rename_new", renamed),
-            (tukit_sysext.update.fetch, "inspect_image", images.inspect_image),
+            (tukit_sysext.update.content_judge, "inspect_image", images.inspect_image),
             (tukit_sysext.update.local, "inspect_image", images.inspect_image),
-            (tukit_sysext.update.fetch, "look_through_or_say", lambda *_, **__: None),
+            (tukit_sysext.update.content_judge, "look_through_or_say", lambda *_, **__: None),
             (tukit_sysext.system.inspect_image, "inspect_linked", images.inspect_linked),
             (tukit_sysext.system.inspect_image, "inspect_image", images.inspect_image),
         ]

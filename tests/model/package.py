@@ -89,7 +89,7 @@ def collect(
 ) -> bool:
     """A collection; ``others``: while somebody else changes snapshots."""
     before = before_run(world, collects=True, hurried=lacking_space, unknown_origin=unknown_origin)
-    options = collecting.CollectionOptions(lacking_space=lacking_space, unknown_origin=unknown_origin)
+    options = collecting.CollectionOptions(at_once=lacking_space, unknown_origin=unknown_origin)
     found: list[collecting.Collection] = []
 
     def work() -> None:

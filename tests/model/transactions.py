@@ -49,7 +49,7 @@ def finalize(
         if not at_work:
             return  # the ledger is being written to
         try:
-            collecting.collect(world.machine, world.plugins, collecting.CollectionOptions(lacking_space=True))
+            collecting.collect(world.machine, world.plugins, collecting.CollectionOptions(at_once=True))
         except (OSError, sqlite3.Error):
             pass
         except Busy:

@@ -111,7 +111,7 @@ def test_a_closed_pipe(updated: Site) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        ([], 2, "No command was given."),
+        ([], 2, "No command was given. Often used:"),
         (["frobnicate"], 2, 'No command "frobnicate".'),
         (["check", "--root", "/nowhere"], 1, "/nowhere: expected the root directory of a tree, found none"),
         (["adopt", "nothing"], 1, 'No entry "nothing" that could be adopted'),

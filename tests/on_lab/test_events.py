@@ -320,7 +320,7 @@ def test_settled_at_once_without_systemd(site: Site) -> None:
         number: site.links(number) for number in site.numbers()
     }
     assert [row.number for row in site.ledger() if row.gone is not None] == [made]
-    kinds = [event["kind"] for event in site.json("history")["events"] if event["snapshot"] == made]
+    kinds = [event["kind"] for event in site.json("history", "--all")["events"] if event["snapshot"] == made]
     assert kinds == ["snapshot created", "read-only changed", "snapshot deleted"]
 
 

@@ -112,6 +112,10 @@ def test_an_update_of_images_alone_with_discard(site: Site, flavour: Flavour) ->
         assert site.links(site.default()) == links
     number = site.default()
     assert dict(site.ledger_here()[number]) == links
+    told = [event for event in site.json("history", "debug")["events"] if event["snapshot"] == number][-1]
+    assert told["kind"] == "replaced"
+    by = f"1.0 -> 1.1 by the /etc of snapshot {number + 1}, which was discarded"
+    assert told["detail"] == f"debug: {by if flavour is Flavour.MICROOS else '1.0 -> 1.1, from source main'}"
     assert set(site.ledger_here()) == site.numbers()
 
 

@@ -71,7 +71,7 @@ def test_images_come_with_the_packages(site: ZypperSite) -> None:
 
     assert refused.returncode == 75
     assert "Installing: glibc-2.44-1" in refused.stdout, "zypper had done its work"
-    assert f"SYSEXT_LEVEL is {in_release(SECOND)['SYSEXT_LEVEL']}, the system has glibc-2.44" in refused.stderr
+    assert f"SYSEXT_LEVEL is {in_release(SECOND)['SYSEXT_LEVEL']}, the new system has glibc-2.44" in refused.stderr
     assert (site.numbers(), site.default(), rpm(site, "glibc")) == (numbers, second, "2.43")
     assert database(site, second) == before, "zypper's work has gone with the snapshot"
 

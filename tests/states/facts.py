@@ -88,7 +88,7 @@ def _sources(document: Any) -> Any:
 COMMANDS: Mapping[str, tuple[tuple[str, ...], Callable[[Any], Any]]] = {
     "status": (("status",), _status),
     "snapshots": (("snapshots",), _snapshots),
-    "history": (("history",), _history),
+    "history": (("history", "--all"), _history),
     "verify": (("verify", "--all"), _verify),
     "gc": (("gc", "--dry-run"), _kept),
     "why": (("why", "editor"), _kept),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.machine import PlainMachine, with_source
 from tests.unit.integrity.verify_site import VerifySite, fake_look_inside
-from tukit_sysext.update import fetch
+from tukit_sysext.update import content_judge
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def site(tmp_path: Path) -> PlainMachine:
 def no_look_through_images(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Most images of tests are none, and nobody is to find that out; a module that has real ones says so."""
     if not getattr(request.module, "LOOKS_THROUGH_IMAGES", False):
-        monkeypatch.setattr(fetch, "look_through_or_say", lambda *_, **__: None)
+        monkeypatch.setattr(content_judge, "look_through_or_say", lambda *_, **__: None)
 
 
 @pytest.fixture

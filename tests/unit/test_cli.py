@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from tests.machine import PlainMachine
 from tests.trees import make_tree
 from tukit_sysext import __version__, cli
 from tukit_sysext.grammar import PARTS, parser
+from tukit_sysext.grammar.questions import INSTEAD, ONE_LINE
 
 
 def commands() -> list[str]:
@@ -51,10 +53,46 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [command for command in commands() if command not in out] == []
 
 
+def test_help_has_a_line_for_each_command_below_headings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    headings = re.findall(r"^([A-Z].*):$", out, re.M)
+    assert headings == [*(part.TITLE for part in PARTS), "Options"]
+    for part in PARTS:
+        below = out.partition(f"\n{part.TITLE}:\n")[2].partition("\n\n")[0].splitlines()
+        assert [line.split()[0] for line in below] == list(part.NAMES), "a line for each"
+    assert "complete" not in out
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help_says_what_a_command_answers_and_which_one_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    out = capsys.readouterr().out
+    first = ONE_LINE[command]
+    assert f"\n\n{first[:1].upper()}{first[1:]}.\n\n" in out
+    beside = out.partition("\nfor another question:\n")[2].splitlines()
+    assert [line.split()[0] for line in beside] == list(INSTEAD[command])
+    assert all(len(line) <= 80 and line.endswith(ONE_LINE[line.split()[0]]) for line in beside)
+
+
+def test_commands_that_are_mixed_up_lead_to_each_other() -> None:
+    checking = {"check", "preflight", "verify", "doctor", "status"}
+    for command in checking:
+        assert checking - {command} == checking & set(INSTEAD[command]), command
+    assert set(ONE_LINE) == set(INSTEAD) == set(commands())
+
+
 @pytest.mark.parametrize(
     ("argv", "told", "step"),
     [
-        ([], "No command was given.", "tukit-sysext --help"),
         (
             ["instal", "gdb"],
             'No command "instal". Did you mean install?',
@@ -75,6 +113,24 @@ def test_no_command_that_there_is(capsys: pytest.CaptureFixture[str], argv: list
     with pytest.raises(SystemExit) as ended:
         cli.main(argv)
     assert (ended.value.code, capsys.readouterr().err) == (2, f"tukit-sysext: {told}\n  next step: {step}\n")
+
+
+def test_no_command_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    told = capsys.readouterr().err
+    assert (ended.value.code, told.splitlines()[0]) == (2, "tukit-sysext: No command was given. Often used:")
+    assert "  tukit-sysext status        which images this machine has now, and what is wrong\n" in told
+    assert told.endswith("\n  next step: tukit-sysext --help\n")
+    assert "complete" not in told and "usage" not in told and len(told.splitlines()) < 10
+
+
+def test_an_option_that_a_command_does_not_have(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["check", "--unheard\x1b"])
+    told = capsys.readouterr().err
+    assert told.startswith("usage: tukit-sysext check ")
+    assert told.endswith("tukit-sysext check: error: unrecognized arguments: --unheard\\x1b\n")
 
 
 @pytest.mark.parametrize(

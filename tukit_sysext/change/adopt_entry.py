@@ -31,6 +31,7 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.durable import sync_directory
 from tukit_sysext.system.inspect_image import inspect_directory
+from tukit_sysext.system.login import login_uid
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Foreign
 
@@ -108,8 +109,16 @@ def _conflict(wanted: WantedImage, version: str) -> str:
 def _remember(target: Target, record: Record, entry: str) -> None:
     detail = f"{record.version} ({entry})"
     number = target.snapshot.number if target.snapshot is not None and not target.running else None
-    event = LedgerEvent(time=time_text(), kind="adopted", snapshot=number, image=record.name, detail=detail)
-    write_or_log(target.machine.layout.ledger, lambda ledger: ledger.add([event]), f"that {entry} was taken over")
+    layout = target.machine.layout
+    event = LedgerEvent(
+        time=time_text(),
+        kind="adopted",
+        snapshot=number,
+        image=record.name,
+        detail=detail,
+        uid=login_uid(layout.root),
+    )
+    write_or_log(layout.ledger, lambda ledger: ledger.add([event]), f"that {entry} was taken over")
 
 
 def _replace_entry(tree: Tree, entry: Entry, link: str, file_name: str) -> Path | None:

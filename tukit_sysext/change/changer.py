@@ -16,13 +16,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from tukit_sysext.all_plugins import AllPlugins
+from tukit_sysext.change.intent_changes import IntentChange
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
@@ -33,6 +34,7 @@ from tukit_sysext.snapshots.snapper import look
 from tukit_sysext.snapshots.targets import Target, check_changeable, uninterrupted
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared
+from tukit_sysext.system.login import login_uid
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal
@@ -40,7 +42,7 @@ from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching
 from tukit_sysext.update.options import current
-from tukit_sysext.update.outcome import Change, changes
+from tukit_sysext.update.outcome import Change, ChangeKind, changes
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
 from tukit_sysext.update.search import Resolver
 
@@ -66,6 +68,11 @@ class TreeChange:
         """Reason by image, for those that must not be left out, and are missing."""
         images = (image for image in self.plan.images if image.left_out is not None and image.wanted.may_refuse)
         return {image.name: image.reason for image in images}
+
+    @property
+    def intent_changes(self) -> tuple[IntentChange, ...]:
+        """What its files make different."""
+        return tuple(change for file in self.files for change in file.changes)
 
 
 @dataclass(slots=True)
@@ -219,23 +226,32 @@ def _spare(image: ImagePlan, facts: Facts) -> ImagePlan:
     return replace(image, remove=(), warnings=(*image.warnings, f"{image.before} stays linked: it fits this system"))
 
 
+def _configured(done: TreeChange) -> Iterator[tuple[str, str, str]]:
+    """What its files make different: kind, image and text. A link that comes or goes tells that its image does."""
+    linked = {change.image for change in done.changes if change.kind in (ChangeKind.LINKED, ChangeKind.REMOVED)}
+    for change in done.intent_changes:
+        if change.key != "State" or change.image not in linked:
+            yield change.kind, change.image, change.text()
+
+
 def _remember(done: TreeChange) -> None:
     """Enter the tree and its changes into the ledger."""
     target = done.target
     machine, snapshot = target.machine, target.snapshot
     number = snapshot.number if snapshot is not None else None
+    now, uid = time_text(), login_uid(machine.layout.root)
     events = [
-        LedgerEvent(time=time_text(), kind=change.kind, snapshot=number, image=change.image, detail=change.text)
-        for change in done.changes
+        LedgerEvent(time=now, kind=kind, snapshot=number, image=image, detail=text, uid=uid)
+        for kind, image, text in (*_configured(done), *((each.kind, each.image, each.text) for each in done.changes))
     ]
 
     def write(ledger: Ledger) -> None:
-        now = look(machine.layout, machine.subvolumes, number) if number is not None else None
-        if now is not None:
-            left_out = dict(ledger.left_out(*now.key))
+        tree = look(machine.layout, machine.subvolumes, number) if number is not None else None
+        if tree is not None:
+            left_out = dict(ledger.left_out(*tree.key))
             for image in done.plan.images:
                 left_out.pop(image.name, None)
-            ledger.enter(now, {**left_out, **done.plan.left_out, **done.plan.told})
+            ledger.enter(tree, {**left_out, **done.plan.left_out, **done.plan.told})
         ledger.add(events)
 
     write_or_log(machine.layout.ledger, write, "what was changed")

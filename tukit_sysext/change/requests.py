@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tukit_sysext.change import intent_changes
+from tukit_sysext.change.intent_changes import IntentChange
 from tukit_sysext.config import own_files
 from tukit_sysext.config.early import MAIN
 from tukit_sysext.config.files import read as read_file
@@ -28,7 +30,7 @@ class NewFile:
     """A file of a tree's /etc/tukit-sysext as it will be; ``content`` None takes it away.
 
     ``image`` is what it will say of an image (of a tombstone, where the file goes); None for a file of another kind.
-    ``of`` is the name of the image that it is about.
+    ``of`` is the name of the image that it is about, ``changes`` what the file makes different for it.
     """
 
     folder: str
@@ -36,6 +38,7 @@ class NewFile:
     content: str | None
     image: WantedImage | None = None
     of: str | None = None
+    changes: tuple[IntentChange, ...] = ()
 
     @property
     def may_refuse(self) -> bool:
@@ -49,11 +52,14 @@ class NewFile:
         return f"/{own_files.ETC}/{self.folder}/{self.name}"
 
 
-def image_file(name: str, content: str, *, goes: bool = False) -> NewFile:
-    """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says."""
+def image_file(name: str, content: str, before: WantedImage | None, *, goes: bool = False) -> NewFile:
+    """``images.d/NAME.conf`` with this content; with ``goes`` it is taken away, and meant what ``content`` says.
+
+    ``before`` is what the tree says of the image so far.
+    """
     file = NewFile(folder=IMAGES, name=f"{name}.conf", content=None if goes else content)
     image, _ = read_image(name, read_file(file.path, content.encode()))
-    return replace(file, image=image, of=name)
+    return replace(file, image=image, of=name, changes=tuple(intent_changes.of_image(before, image)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,14 +143,15 @@ def to_install(target: Target, changes: Mapping[str, Changes]) -> ChangeRequest:
                 text = own_files.shipped_text(tree, IMAGES, f"{name}.conf")
             # an empty file would mask the image
             new = {} if text.strip() else {"Policy": ("required",)}
-            files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys})))
+            files.append(image_file(name, edited(text, SECTION, {"State": None, **new, **keys}), there.get(name)))
     return ChangeRequest(target=target, files=tuple(files), names=tuple(changes))
 
 
 def to_change(target: Target, changes: Mapping[str, Changes], *, ask: bool = False) -> ChangeRequest:
     """Keys of images become different, and links stay as they are. With ``ask`` sources say what will come of it."""
     with Tree(target.path) as tree:
-        files = tuple(_image(tree, name, keys) for name, keys in changes.items())
+        there = load_wanted(tree).images
+        files = tuple(_image(tree, name, keys, there.get(name)) for name, keys in changes.items())
     return ChangeRequest(target=target, files=files, names=tuple(changes), ask=ask, link=False)
 
 
@@ -156,10 +163,12 @@ def to_remove(target: Target, names: Collection[str]) -> ChangeRequest:
     """
     files: list[NewFile] = []
     with Tree(target.path) as tree:
+        there = load_wanted(tree).images
         for name in names:
             _, shipped = own_files.text(tree, IMAGES, f"{name}.conf")
             tombstone = edited("", SECTION, {"State": ("removed",)})
-            files.append(image_file(name, tombstone, goes=not shipped and _alone(target)))
+            goes = not shipped and _alone(target)
+            files.append(image_file(name, tombstone, there.get(name), goes=goes))
     return ChangeRequest(target=target, files=tuple(files), names=tuple(names), ask=False)
 
 
@@ -193,13 +202,16 @@ def _blocks(
             text, shipped = own_files.text(tree, _DROP_INS, file_name)
             assignments, _ = parse(text.encode())
             words = [word for each in assignments if each.key == "Image" for word in each.value.split()]
-            lines = [f"{name}={version}" for version in after([word.partition("=")[2] for word in words], given)]
+            before = [word.partition("=")[2] for word in words]
+            blocked = after(before, given)
+            lines = [f"{name}={version}" for version in blocked]
             # where a weaker file would count again, an empty one masks it
             content = edited(text, "Block", {"Image": lines}) if lines else "" if shipped else None
-            files.append(NewFile(folder=_DROP_INS, name=file_name, content=content, of=name))
+            changes = tuple(intent_changes.of_blocks(name, before, blocked))
+            files.append(NewFile(folder=_DROP_INS, name=file_name, content=content, of=name, changes=changes))
     return ChangeRequest(target=target, files=tuple(files), names=(), ask=False, link=False)
 
 
-def _image(tree: Tree, name: str, changes: Changes) -> NewFile:
+def _image(tree: Tree, name: str, changes: Changes, before: WantedImage | None) -> NewFile:
     text, _ = own_files.text(tree, IMAGES, f"{name}.conf")
-    return image_file(name, edited(text, SECTION, changes))
+    return image_file(name, edited(text, SECTION, changes), before)

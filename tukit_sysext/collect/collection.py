@@ -29,6 +29,7 @@ from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
+from tukit_sysext.system.login import login_uid
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -47,12 +48,13 @@ _FREED = "freed"
 class CollectionOptions:
     """What a collection is asked for.
 
-    ``unknown_origin``: images without a record go too. ``lacking_space``: without the grace time. ``needed`` are files
+    ``unknown_origin``: images without a record go too. ``at_once``: without the grace time and
+    a second run. ``needed`` are files
     that the caller is about to link. Of the images of unknown origin only those that it asks ``about`` are looked into.
     """
 
     unknown_origin: bool = False
-    lacking_space: bool = False
+    at_once: bool = False
     needed: frozenset[str] = frozenset()
     about: Callable[[StoreFile], bool] = lambda _: True
 
@@ -122,7 +124,7 @@ class _Run:
         self._rules = Rules(
             now=int(time.time()),
             grace=self._settings.grace,
-            lacking_space=options.lacking_space,
+            at_once=options.at_once,
             unknown_origin=options.unknown_origin,
         )
         self._needed = tuple(Root(image=name, where="a transaction") for name in options.needed)
@@ -164,7 +166,7 @@ class _Run:
             fault = error
         log.warning("%s: %s; collecting without it", self._machine.layout.ledger, fault)
         freed: list[Decision] = []
-        for rules in dict.fromkeys((self._rules, replace(self._rules, lacking_space=True))):
+        for rules in dict.fromkeys((self._rules, replace(self._rules, at_once=True))):
             gone = self._free(rules)
             if not gone:
                 continue
@@ -198,7 +200,8 @@ class _Run:
             gone: Sequence[Decision] = ()
             if not unknown:
                 gone, unknown = self._delete(decisions)
-                ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now)
+                uid = login_uid(self._machine.layout.root)
+                ledger.collected(((each.file.file_name, each.reason) for each in gone), self._rules.now, uid=uid)
             gone = (*freed, *gone)
             ledger.remember(_LAST, time_text(self._rules.now))
             ledger.remember(_FREED, str(sum(each.file.size for each in gone)))

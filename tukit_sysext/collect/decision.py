@@ -7,7 +7,7 @@ Rules, in this order:
 2. what is no regular file of ours, or has a name that no image has, stays and is reported
 3. the rest goes after it was needed by nothing in two runs, and for the grace time since the first of them; what was
    seen before it came here was another file, and a clock that went back makes no negative age
-4. where room is lacking, what has been here for an hour goes at once
+4. where room is lacking, or it is asked for, what has been here for an hour goes at once
 5. an image of unknown origin goes only where systemd could not use it either, or where it is asked for
 6. where a place could not be looked at nothing goes, and it is not said when it will
 """
@@ -35,6 +35,7 @@ _LEFT = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}.+|\..+\.raw(\.[a-z]+)?\.[A-Z
 """What killed processes left behind: ours, and sysextmgr's ``.NAME.XXXXXX`` of images and what it keeps beside them."""
 
 _IMAGE = ".raw"
+_STAYS = ", so that a good image stays; gc --unknown-origin collects it"
 
 
 class Disposition(StrEnum):
@@ -68,13 +69,13 @@ class Decision:
 class Rules:
     """What holds for this run: ``now`` in seconds since the epoch, ``grace`` in seconds.
 
-    ``lacking_space`` does without the grace time, with ``unknown_origin`` images without a record go too. ``doubtful``:
-    not every place is known that may need an image.
+    ``at_once`` does without the grace time and the second run, with ``unknown_origin`` images without a record go too.
+    ``doubtful``: not every place is known that may need an image.
     """
 
     now: int
     grace: int
-    lacking_space: bool = False
+    at_once: bool = False
     unknown_origin: bool = False
     doubtful: bool = False
 
@@ -113,13 +114,16 @@ def _decide_unneeded(file: StoreFile, before: Unreferenced | None, rules: Rules)
         since, runs = rules.now, 0  # another file had the name then
     since, runs = min(since, rules.now), min(runs + 1, RUNS)
     goes_at = since + rules.grace
-    if rules.lacking_space:
+    if rules.at_once:
         goes_at = min(goes_at, born + YOUNG)
-    over = rules.now >= goes_at and (runs >= RUNS or rules.lacking_space)
-    disposition = Disposition.GOES if over else Disposition.WAITS
-    if over and file.record is None and not _is_left_behind(file) and not rules.unknown_origin:
-        disposition = Disposition.UNKNOWN_ORIGIN
-    return Decision(file=file, disposition=disposition, reason=_reason(file), since=since, runs=runs, goes_at=goes_at)
+    over = rules.now >= goes_at and (runs >= RUNS or rules.at_once)
+    disposition, reason = Disposition.GOES if over else Disposition.WAITS, _reason(file)
+    if file.record is None and not _is_left_behind(file) and not rules.unknown_origin:
+        # its content tells whether it goes: nothing is promised before
+        if over:
+            return Decision(file=file, disposition=Disposition.UNKNOWN_ORIGIN, reason=reason, since=since, runs=runs)
+        return Decision(file=file, disposition=disposition, reason=f"{reason}{_STAYS}", since=since, runs=runs)
+    return Decision(file=file, disposition=disposition, reason=reason, since=since, runs=runs, goes_at=goes_at)
 
 
 def _decide_in_doubt(file: StoreFile, before: Unreferenced | None, rules: Rules) -> Decision:

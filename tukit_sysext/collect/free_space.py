@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def free_space(machine: Machine, plugins: AllPlugins, needed: frozenset[str]) -> bool:
     """Collect what nothing needs, but for these files; whether anything went. What fails in it frees no space."""
     try:
-        collection = collect(machine, plugins, CollectionOptions(lacking_space=True, needed=needed))
+        collection = collect(machine, plugins, CollectionOptions(at_once=True, needed=needed))
     except Busy as error:
         log.warning("no room can be made now: %s", error)
         return False

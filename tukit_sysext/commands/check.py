@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.judged_for import judge_for, judged_tree, system_in_words
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
-from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
+from tukit_sysext.commands.common.trees import host_document, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
@@ -31,25 +32,27 @@ from tukit_sysext.update.search import Resolver
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Print the plan for a tree. 0, 75 where a transaction with it would be refused, 1 where not all is known."""
-    target = looked_at(machine, arguments)
+    target = judged_tree(machine, arguments)
     plugins = Plugins.of(machine)
-    machine = replace(target.machine, read_only=True)
+    local = replace(target.machine, read_only=True)
     held = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
     output = Output.of(arguments)
-    with Tree(target.path) as tree, looking_scratch(machine) as scratch:
-        resolver = Resolver(machine, tree, plugins, refused_for=held, scratch=scratch)
+    with Tree(target.path) as tree, looking_scratch(local) as scratch:
+        resolver = Resolver(local, tree, plugins, refused_for=held, scratch=scratch)
+        notes = judge_for(machine, arguments, resolver)
         plan = decide(resolver.resolve())
-        output.json(document(target, plan, resolver.facts))
-        output.show(lines(plan, full=getattr(arguments, "verbose", False)))
+        output.json(document(target, plan, resolver.facts, own_system=not notes))
+        output.show(lines(plan, notes, full=getattr(arguments, "verbose", False)))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE
 
 
-def document(target: Target, plan: Plan, facts: Facts) -> dict[str, Any]:
-    """The plan for ``--json``."""
+def document(target: Target, plan: Plan, facts: Facts, *, own_system: bool = True) -> dict[str, Any]:
+    """The plan for ``--json``; ``own_system``: the one of the tree, not another one for which it is judged."""
     return {
         "tree": tree_document(target),
+        "own_system": own_system,
         "system": system_name(plan.tree.release),
         "host": host_document(plan.tree),
         "unusable": plan.tree.unusable or None,
@@ -131,11 +134,18 @@ _WORDS = {
 }
 
 
-def lines(plan: Plan, *, full: bool = False) -> Iterator[str | Table]:
-    """The plan as text; with ``full`` also why what stays is not replaced by a newer version."""
+def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Iterator[str | Table]:
+    """The plan as text; with ``full`` also why what stays is not replaced by a newer version.
+
+    ``notes`` are said of the system where that is not the one of the tree.
+    """
     tree = plan.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
-    yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
+    if notes:
+        yield f"Images of {tree.path}, for {system_in_words(tree.release)}, {tree.architecture}"
+        yield from notes
+    else:
+        yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
     if tree.unusable:
         yield f"  {tree.unusable}"
     shown = _shown(plan)

@@ -14,7 +14,7 @@ from tukit_sysext.commands.common.ledger_faults import ledger_faults_told
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 
@@ -27,11 +27,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """
     machine.require_root("gc")
     with ledger_faults_told(machine):
-        options = CollectionOptions(unknown_origin=arguments.unknown_origin)
+        options = CollectionOptions(unknown_origin=arguments.unknown_origin, at_once=arguments.now)
         collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     output = Output.of(arguments)
     output.json(_document(collection, dry_run=arguments.dry_run))
-    output.show(_lines(collection, dry_run=arguments.dry_run))
+    output.show(_lines(collection, options, dry_run=arguments.dry_run))
     if not output.wants_json:
         for unknown in collection.unknown:
             output.warn(f"nothing is deleted, not known: {unknown}")
@@ -41,7 +41,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.FAILED if wrong else ExitStatus.DONE
 
 
-def _lines(collection: Collection, *, dry_run: bool) -> Iterator[str | Table]:
+def _lines(collection: Collection, options: CollectionOptions, *, dry_run: bool) -> Iterator[str | Table]:
     rows = [
         (each.file.file_name, size_text(each.file.size), decision_text(each, dry_run=dry_run))
         for each in collection.decisions
@@ -58,6 +58,10 @@ def _lines(collection: Collection, *, dry_run: bool) -> Iterator[str | Table]:
     summary = f"{len(going)} would be deleted, {freed}" if dry_run else f"{len(going)} deleted, {freed} freed"
     yield ""
     yield f"{summary}; the store has {size_text(collection.store_bytes)}"
+    waiting = [each for each in collection.decisions if each.disposition is Disposition.WAITS and each.goes_at]
+    if waiting and not options.at_once:
+        yield f"{counted(len(waiting), 'image')} will go later; to collect now:"
+        yield f"  tukit-sysext gc --now{' --unknown-origin' if options.unknown_origin else ''}"
     if collection.too_large:
         yield Toned(f"Problem: that is more than StoreMax= ({size_text(collection.store_max)})", Tone.BAD)
         yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="

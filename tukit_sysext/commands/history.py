@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+import pwd
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +13,20 @@ from typing import Any
 from tukit_sysext.commands.common.dates import ledger_time, snapper_time
 from tukit_sysext.commands.common.from_ledger import LedgerContent, Names, read_ledger
 from tukit_sysext.commands.common.typed_names import unknown_image
+from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.formats import timestamp
 from tukit_sysext.ledger.ledger import LedgerEvent, LedgerSnapshot
+from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted, time_text
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table
+
+_OF_SNAPSHOTS = frozenset(kind.replace("_", " ") for kind in EventKind if kind is not EventKind.ROLLED_BACK)
+"""Kinds of events that happen to snapshots, and say nothing of images; a rollback brings other ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +41,8 @@ class _Place:
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Print it. 0; raises TukitSysextError for an image that nobody remembers."""
+    """Print it. 0; raises TukitSysextError for an image that nobody remembers, UsageError for a time that is none."""
+    since = _since(arguments.since)
     ledger = read_ledger(machine)
     events, places = ledger.events, list[_Place]()
     if arguments.image is not None:
@@ -40,10 +50,27 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         name = _resolved(names, ledger, arguments.image)
         events = [event for event in events if name in (event.image, _by_file(event, names, ledger))]
         places = list(_places(names, ledger, name))
+    events = [event for event in events if event.time >= since]
+    shown = [event for event in events if arguments.all or event.kind not in _OF_SNAPSHOTS]
     output = Output.of(arguments)
-    output.json(_document(events, None if arguments.image is None else places))
-    output.show(_lines(events, places, of_image=arguments.image is not None))
+    output.json(_document(ledger, shown, None if arguments.image is None else places))
+    output.show(_lines(shown, places, of_image=arguments.image is not None, users=machine.privileged))
+    if len(shown) < len(events):
+        hidden = counted(len(events) - len(shown), "event")
+        output.say(f"{hidden} of snapshots, which change no image: tukit-sysext history --all")
+    if ledger.begun is not None and since < ledger.begun and ledger.lacks_a_past:
+        output.say(f"Remembered since {ledger_time(ledger.begun)}; what happened before is not known.")
     return ExitStatus.DONE
+
+
+def _since(text: str | None) -> str:
+    """A time that was typed as the ledger has times; empty where none was. Raises UsageError."""
+    if text is None:
+        return ""
+    try:
+        return time_text(timestamp.seconds(text, time.time()))
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"--since {text}: {error}") from error
 
 
 def _resolved(names_of: Names, ledger: LedgerContent, word: str) -> str:
@@ -83,22 +110,26 @@ def _places(names: Names, ledger: LedgerContent, name: str) -> Iterator[_Place]:
             yield _Place(snapshot=row, left_out=reason)
 
 
-def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image: bool) -> Iterator[str | Table]:
+def _lines(
+    events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image: bool, users: bool
+) -> Iterator[str | Table]:
     if not events and not places:
         yield "Nothing is remembered."
         return
     if events:
+        users = users and any(event.uid is not None for event in events)
         rows = [
             (
                 ledger_time(event.time),
                 event.kind,
                 "-" if event.snapshot is None else str(event.snapshot),
                 event.image or "-",
+                *([_user(event.uid)] if users else []),
                 event.detail.removeprefix(f"{event.image}: "),
             )
             for event in events
         ]
-        head = ("Time", "What happened", "#", "Image", "Why")
+        head = ("Time", "What happened", "#", "Image", *(["Who"] if users else []), "Why")
         yield Table(head, rows)
     if events and of_image:
         yield ""
@@ -109,6 +140,16 @@ def _lines(events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image:
             yield "No snapshot that is remembered had it."
 
 
+def _user(uid: int | None) -> str:
+    """The name of a user, or the number of one who has none any more; "-" where it was no person."""
+    if uid is None:
+        return "-"
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
 def _place(place: _Place) -> tuple[str, str, str, str]:
     row = place.snapshot
     there = "exists" if row.gone is None else f"deleted, {ledger_time(row.gone)} or before"
@@ -117,8 +158,9 @@ def _place(place: _Place) -> tuple[str, str, str, str]:
     return str(row.number), snapper_time(row.created), shown_version(place.version or "?", place.file or ""), there
 
 
-def _document(events: Sequence[LedgerEvent], places: Sequence[_Place] | None) -> dict[str, Any]:
+def _document(ledger: LedgerContent, events: Sequence[LedgerEvent], places: Sequence[_Place] | None) -> dict[str, Any]:
     return {
+        "begun": ledger.begun,
         "events": [
             {
                 "time": event.time,
@@ -127,6 +169,7 @@ def _document(events: Sequence[LedgerEvent], places: Sequence[_Place] | None) ->
                 "uuid": event.uuid,
                 "image": event.image,
                 "detail": event.detail or None,
+                "uid": event.uid,
             }
             for event in events
         ],

@@ -27,7 +27,11 @@ from tukit_sysext.terminal.suggest import nearest
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Install images. 0; nothing is changed where a required one cannot be had in one of the trees."""
     names = parse_names(arguments.names)
+    if arguments.any_version and (arguments.constraint is not None or arguments.series is not None):
+        raise UsageError("--any-version takes away what --version and --series set: use one of them")
     keys: dict[str, Sequence[str] | None] = {
+        **({"Version": None, "Series": None} if arguments.any_version else {}),
+        **({"Source": None} if arguments.any_source else {}),
         **_key("--version", "Version", check_specifier, arguments.constraint),
         **_key("--series", "Series", check_series, arguments.series),
         **_key("--source", "Source", component, arguments.source),

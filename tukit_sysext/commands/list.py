@@ -25,6 +25,7 @@ from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import Offer, catalogue, undecided_of_both, wanting_newest
+from tukit_sysext.update.considered import Option
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action
@@ -58,11 +59,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     elif not shown:
         output.tell(_nothing(facts, arguments, away))
     elif arguments.all:
-        _print_versions(output, shown, versions)
+        _table(output, ("Image", "Version", "From", "Size", "State"), [*_version_rows(shown, versions)])
+        output.say()
+        output.say(_summary(target, facts, shown))
         output.show(Toned(line, Tone.NOTICE) for line in in_words(facts.not_understood))
     else:
         rows = [_row(offer, facts) for offer in shown]
-        output.table(("Image", "Installed", "Newest", "State"), rows)
+        _table(output, ("Image", "Installed", "Newest", "Size", "State"), rows)
         output.say()
         output.say(_summary(target, facts, shown))
         for state, step in _NEXT_STEPS.items():
@@ -110,9 +113,25 @@ def _nothing(facts: Facts, arguments: argparse.Namespace, away: Mapping[str, str
     return "What the sources offer is not known." if away else "The sources offer no image."
 
 
-def _row(offer: Offer, facts: Facts) -> tuple[str, str, str, str]:
-    newest = offer.newest.option.shown if offer.newest is not None else "-"
-    return offer.name, offer.shown_installed or "-", newest, _state(offer, facts)
+def _row(offer: Offer, facts: Facts) -> Sequence[str]:
+    newest = offer.newest.option if offer.newest is not None else None
+    shown = newest.shown if newest is not None else "-"
+    return offer.name, offer.shown_installed or "-", shown, _size(newest), _state(offer, facts)
+
+
+def _size(option: Option | None) -> str:
+    """Bytes of what would be fetched, or was; servers do not tell it in their lists."""
+    size = option.size if option is not None else None
+    return size_text(size) if size is not None else "-"
+
+
+def _table(output: Output, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Without the sizes where none is known."""
+    at = head.index("Size")
+    if all(row[at] == "-" for row in rows):
+        output.table([*head[:at], *head[at + 1 :]], [(*row[:at], *row[at + 1 :]) for row in rows])
+    else:
+        output.table(head, rows, right=(at,))
 
 
 def _state(offer: Offer, facts: Facts) -> str:
@@ -162,23 +181,12 @@ def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:
     return f"{images}, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
 
 
-def _print_versions(output: Output, shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> None:
-    rows = [*_version_rows(shown, versions)]
-    head = ("Image", "Version", "From", "Size", "State")
-    if all(row[3] == "-" for row in rows):  # servers do not tell sizes in their lists
-        output.table((*head[:3], head[4]), [(*row[:3], row[4]) for row in rows])
-    else:
-        output.table(head, rows, right=(3,))
-
-
 def _version_rows(shown: Sequence[Offer], versions: Mapping[str, Sequence[Explained]]) -> Iterator[Sequence[str]]:
     for offer in shown:
         for version in versions[offer.name]:
             candidate = version.option.candidate
-            size = candidate.size if candidate is not None else None
             origin = candidate.source if candidate is not None else "(store)"
-            shown_size = size_text(size) if size is not None else "-"
-            yield offer.name, version.option.shown, origin, shown_size, _version_state(offer, version)
+            yield offer.name, version.option.shown, origin, _size(version.option), _version_state(offer, version)
 
 
 def _version_state(offer: Offer, version: Explained) -> str:
@@ -219,6 +227,7 @@ def _document(
                 "newest_source": offer.newest.option.candidate.source
                 if offer.newest is not None and offer.newest.option.candidate is not None
                 else None,
+                "newest_size": offer.newest.option.size if offer.newest is not None else None,
                 "update": offer.update,
                 "shown_update": offer.shown_update,
                 "damage": offer.damage or None,
@@ -241,7 +250,7 @@ def _version(version: Explained) -> dict[str, Any]:
         "shown": version.option.shown,
         "file": version.option.file_name,
         "source": candidate.source if candidate is not None else None,
-        "size": candidate.size if candidate is not None else None,
+        "size": version.option.size,
         "sha256": version.option.sha256 or None,
         "stored": version.option.whole,
         "link": version.link,

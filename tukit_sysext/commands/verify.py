@@ -30,6 +30,7 @@ from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, Stored
+from tukit_sysext.system.login import login_uid
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
@@ -156,9 +157,16 @@ def _again(machine: Machine, subject: Subject) -> Subject:
 
 def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> None:
     """Enter into the ledger what was repaired. What could not be is in there as missing or damaged."""
-    now = time_text()
+    now, uid = time_text(), login_uid(machine.layout.root)
     events = [
-        LedgerEvent(time=now, kind=done.outcome, snapshot=subject.number, image=done.finding.name, detail=_told(done))
+        LedgerEvent(
+            time=now,
+            kind=done.outcome,
+            snapshot=subject.number,
+            image=done.finding.name,
+            detail=_told(done),
+            uid=uid,
+        )
         for done in repairs
         if done.outcome is not RepairOutcome.FAILED
     ]

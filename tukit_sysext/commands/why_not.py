@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
+from tukit_sysext.commands.common.judged_for import judge_for, judged_tree, system_in_words
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
-from tukit_sysext.commands.common.trees import host_document, looked_at, tree_document
+from tukit_sysext.commands.common.trees import host_document, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
@@ -30,7 +31,7 @@ from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import explain
 from tukit_sysext.update.catalogue import linked_names
-from tukit_sysext.update.deciding import decide, refused_collisions
+from tukit_sysext.update.deciding import beside_each_other, decide
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan
@@ -47,7 +48,8 @@ class _Explanation:
     """What was asked for in a tree: ``versions`` of the image that are meant, ``general`` what holds for them all.
 
     ``version`` is that of the question, empty where it was about all; ``plan`` is what the tree would get, ``not_had``
-    what could not be had when the tree was changed last, in words.
+    what could not be had when the tree was changed last, in words, ``notes`` what is to be said of a system that is not
+    the tree's own.
     """
 
     target: Target
@@ -59,6 +61,7 @@ class _Explanation:
     general: Sequence[Rule]
     plan: ImagePlan
     not_had: str
+    notes: Sequence[str]
 
     @property
     def taken(self) -> str | None:
@@ -77,7 +80,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
     with looking_scratch(machine) as scratch:
-        explanation = _explain(machine, looked_at(machine, arguments), name, version, scratch)
+        explanation = _explain(machine, arguments, name, version, scratch)
         output.json(_document(explanation))
         output.show(_lines(explanation, every=bool(version) or getattr(arguments, "verbose", False)))
     facts = explanation.facts
@@ -86,12 +89,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.DONE if explanation.usable else ExitStatus.FAILED
 
 
-def _explain(machine: Machine, target: Target, name: str, version: str, scratch: Path) -> _Explanation:
+def _explain(machine: Machine, arguments: argparse.Namespace, name: str, version: str, scratch: Path) -> _Explanation:
     """Raises TukitSysextError for an image, or a version, that nobody knows."""
+    target = judged_tree(machine, arguments)
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:
         resolver = Resolver(local, tree, Plugins.of(machine), scratch=scratch)
         wanted = resolver.facts.wanted
+        notes = judge_for(machine, arguments, resolver)
         resolver.look_locally()
 
         def ask(facts: Facts, _: int) -> Sequence[Candidate]:
@@ -100,7 +105,7 @@ def _explain(machine: Machine, target: Target, name: str, version: str, scratch:
         meant = wanted.get(name) or WantedImage(name=name, origin="", policy=Policy.OPTIONAL)
         facts = resolver.look_around(lambda _: {name: meant}, ask, names=(name,))
     facts = replace(facts, others={other: image for other, image in wanted.items() if other != name})
-    facts = replace(facts, colliding=refused_collisions(facts))
+    facts = beside_each_other(facts)
     versions = explain.versions(facts, name, wanted.get(name))
     if not versions and not {name} & {*wanted, *facts.masked, *linked_names(facts)}:
         raise no_such_image(name, facts, wanted)
@@ -117,7 +122,8 @@ def _explain(machine: Machine, target: Target, name: str, version: str, scratch:
         versions=chosen,
         general=explain.of_tree(facts, name, wanted.get(name)),
         plan=plan,
-        not_had=left_out(target).get(name, "") if plan.chosen is not None else "",
+        not_had=left_out(target).get(name, "") if plan.chosen is not None and not notes else "",
+        notes=notes,
     )
 
 
@@ -135,8 +141,12 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     """The answer as text, all versions with ``every``."""
     tree = explanation.facts.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
-    system = f"{system_name(tree.release)}, {tree.architecture}, {systemd}"
-    yield f"{explanation.name} for {explanation.target}: {system}"
+    if explanation.notes:
+        yield f"{explanation.name} for {system_in_words(tree.release)}, {tree.architecture}"
+        yield from explanation.notes
+    else:
+        system = f"{system_name(tree.release)}, {tree.architecture}, {systemd}"
+        yield f"{explanation.name} for {explanation.target}: {system}"
     yield from (Toned(f"  {rule.system}", Tone.BAD) for rule in explanation.general)
     shown = explanation.versions if every else explanation.versions[:_SHOWN]
     if shown:
@@ -208,6 +218,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
     return {
         "name": explanation.name,
         "tree": tree_document(explanation.target),
+        "own_system": not explanation.notes,
         "system": system_name(explanation.facts.tree.release),
         "host": host_document(explanation.facts.tree),
         "usable": explanation.usable,

@@ -88,7 +88,7 @@ class StateCheck:
         if not mark.images:
             text = f"an update came without required images: {', '.join(sorted(mark.missed))}"
             steps = dict.fromkeys(held.next_step for held in mark.missed.values() if held.next_step)
-            return warning("refused", text, "; ".join(steps))
+            return warning("refused", text, "\n".join(steps))
         days = max(0, self.now - mark.since) // _DAY
         text = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
         next_step = "\n".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))

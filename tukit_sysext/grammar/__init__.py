@@ -19,6 +19,7 @@ from tukit_sysext.grammar import (
     store_commands,
 )
 from tukit_sysext.grammar.command import Commands, Parser
+from tukit_sysext.grammar.questions import ONE_LINE
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
 PARTS = (
@@ -32,6 +33,9 @@ PARTS = (
 )
 """The commands by subject, one module each."""
 
+_OFTEN = ("status", "list", "install NAME", "update", "doctor")
+"""For who gives no command."""
+
 
 def parser(words: Sequence[str] = ()) -> Parser:
     """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" and blank are "_").
@@ -42,6 +46,8 @@ def parser(words: Sequence[str] = ()) -> Parser:
     top = Parser(
         prog="tukit-sysext",
         description=DESCRIPTION,
+        often=[(f"tukit-sysext {line}", ONE_LINE[line.split()[0]]) for line in _OFTEN],
+        parts=[(part.TITLE, part.NAMES) for part in PARTS],
         epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
     )
     top.add_argument("--version", action="version", version=f"tukit-sysext {__version__}")

@@ -9,15 +9,18 @@ from tukit_sysext.grammar.command import (
     dry_run,
     json,
     now,
+    one_of,
     policy,
     tree,
 )
+from tukit_sysext.grammar.questions import one_line
 
 BOTH = (
     "Acts on the running system and, where another snapshot boots next, on that one too; each gets the images that fit "
     "it. With --root or --snapshot on that tree alone."
 )
 
+TITLE = "Changing"
 NAMES = ("install", "remove", "update", "hold", "unhold", "block", "unblock", "adopt")
 
 
@@ -25,16 +28,19 @@ def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "install",
-        help="want images, fetch and link them",
+        **one_line("install"),
         description=f"Makes images wanted (images.d/NAME.conf), fetches the newest version that fits, and links it. "
-        f"NAME=VERSION takes this version and holds it. {BOTH} Nothing is changed where a required image does not fit "
-        "one of the trees.",
+        "An image is required unless --optional is given: an update of the system that a required image does not fit "
+        "is refused, security updates too; an optional one is left out of it. NAME=VERSION takes this version and "
+        "holds it. Of an image that is wanted already the options change what they are about, and the rest stays. "
+        f"{BOTH} Nothing is changed where a required image does not fit one of the trees.",
         examples=(
             ("install gdb strace", "the newest versions that fit"),
             ("install --now gdb", "and use it at once"),
             ("install gdb=15.2", "this version, held"),
             ("install --series 1.31 k3s", "1.31.5, and never 1.32"),
             ("install --optional --version '~=1.31.0' k3s", "any 1.31; left out where none fits"),
+            ("install --any-version k3s", "take Version= and Series= away again"),
         ),
         arguments=(
             argument("names", nargs="+", metavar="NAME[=VERSION]", help="images of the sources (tukit-sysext list)"),
@@ -46,7 +52,10 @@ def add(commands: Commands) -> None:
                 const="optional",
                 help="the same as --policy optional",
             ),
-            argument("--source", metavar="SOURCE", help="from this source alone (Source=)"),
+            one_of(
+                argument("--source", metavar="SOURCE", help="from this source alone (Source=)"),
+                argument("--any-source", action="store_true", help="take Source= away"),
+            ),
             argument(
                 "--version",
                 dest="constraint",
@@ -54,6 +63,11 @@ def add(commands: Commands) -> None:
                 help="only versions that this allows (Version=), such as '~=1.31.0' or '>=2.40,<3'",
             ),
             argument("--series", metavar="SERIES", help="only versions that begin so (Series=), such as 1.31"),
+            argument(
+                "--any-version",
+                action="store_true",
+                help="take Version= and Series= away; a hold is taken away by unhold",
+            ),
             tree,
             now,
             dry_run,
@@ -63,7 +77,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "remove",
-        help="stop wanting images, and take their links out",
+        **one_line("remove"),
         description="Takes images.d/NAME.conf and the links away. The files stay in the store while anything needs "
         f"them. {BOTH}",
         examples=(("remove gdb", ""), ("remove --now gdb", "and out of the running /usr at once")),
@@ -78,7 +92,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "update",
-        help="bring images to the newest version that fits",
+        **one_line("update"),
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
         "An image that fits stays linked where what is wanted instead of it cannot be had, unless it is blocked. "
         f"Ends with 1 where a source could not be asked. {BOTH}",
@@ -104,7 +118,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "hold",
-        help="keep images at a version",
+        **one_line("hold"),
         description="Fixes the version of wanted images (Hold=): the one that each tree has, or VERSION. What happens "
         f"when it no longer fits, is up to the policy. {BOTH}",
         examples=(("hold gdb", "at the version it has"), ("hold gdb=15.2", "at another one; update brings it")),
@@ -118,7 +132,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "unhold",
-        help="let held images go on",
+        **one_line("unhold"),
         description=f"Takes Hold= away: updates bring newer versions again. {BOTH}",
         examples=(("unhold gdb", ""),),
         arguments=(
@@ -131,7 +145,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "block",
-        help="never use a version",
+        **one_line("block"),
         description="Blocks versions for all that choose images: they count as not fitting, where they are linked too. "
         f"Written to tukit-sysext.conf.d/block-NAME.conf. {BOTH}",
         examples=(("block gdb=15.3", "a version that is broken"),),
@@ -145,7 +159,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "unblock",
-        help="allow a blocked version again",
+        **one_line("unblock"),
         description=f"Takes back what tukit-sysext block wrote. {BOTH}",
         examples=(("unblock gdb=15.3", ""),),
         arguments=(
@@ -158,7 +172,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "adopt",
-        help="take over images that another tool, or a hand, linked",
+        **one_line("adopt"),
         description="Takes over entries of /etc/extensions that are not ours, in the running system and what boots "
         "next: their content goes into the image store, and the image becomes wanted. A folder is packed, on a system "
         "with SELinux with the labels that the same paths of /usr have (mksquashfs 4.6). Without NAME also what "

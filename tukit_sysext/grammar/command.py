@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,25 +18,38 @@ Argument = Callable[[argparse._ActionsContainer], object]
 
 
 _NO_COMMAND = "No command"
+_INSTEAD = "for another question:"
 
 
 class Parser(argparse.ArgumentParser):
     """A command, with its arguments in the order in which help shows them.
 
-    ``add_parser()`` takes ``examples``, which the man page and the tests read, and ``arguments``; ``-v`` and ``-q`` are
-    everybody's.
+    ``add_parser()`` takes ``examples`` and what to use ``instead``, which the man page and the tests read,
+    ``arguments``, and in one line what it ``answers``; ``-v`` and ``-q`` are everybody's. ``parts`` are headings with
+    the names of the commands below them, ``often`` are commands for who gives none.
     """
 
     def __init__(
-        self, *, examples: Sequence[Example] = (), arguments: Sequence[Argument] = (), **settings: Any
+        self,
+        *,
+        examples: Sequence[Example] = (),
+        answers: str = "",
+        instead: Sequence[tuple[str, str]] = (),
+        arguments: Sequence[Argument] = (),
+        parts: Sequence[tuple[str, Sequence[str]]] = (),
+        often: Sequence[tuple[str, str]] = (),
+        **settings: Any,
     ) -> None:
-        shown = [f"tukit-sysext {line}" for line, _ in examples]
-        width = max(map(len, shown), default=0)
-        lines = [f"  {line:{width}}  {what}".rstrip() for line, (_, what) in zip(shown, examples, strict=True)]
-        if lines:
-            settings["epilog"] = "\n".join(["examples:", *lines])
+        shown = [(f"tukit-sysext {line}", what) for line, what in examples]
+        blocks = [_block("examples:", shown), _block(_INSTEAD, instead)]
+        if any(blocks):
+            settings["epilog"] = "\n\n".join(filter(None, blocks))
         super().__init__(formatter_class=_Formatter, **settings)
         self.examples = tuple(examples)
+        self.instead = tuple(instead)
+        self._answers = answers
+        self._parts = parts
+        self._often = often
         # before the command or after it: what was said before counts where nothing is said after it
         self.add_argument(
             "-v",
@@ -55,10 +68,39 @@ class Parser(argparse.ArgumentParser):
         for add in arguments:
             add(self)
 
+    def format_help(self) -> str:
+        """Help; that of all commands has them below their headings, as the man page does."""
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, self._mutually_exclusive_groups)
+        formatter.add_text(self._answers)
+        formatter.add_text(self.description)
+        for heading, actions in self._sections():
+            formatter.start_section(heading)
+            formatter.add_arguments(actions)
+            formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
+
+    def _sections(self) -> Iterator[tuple[str | None, list[argparse.Action]]]:
+        if not self._parts:
+            yield from ((group.title, group._group_actions) for group in self._action_groups)
+            return
+        (commands,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        for heading, names in self._parts:
+            yield heading, [choice for choice in commands._choices_actions if choice.dest in names]
+        yield "Options", [action for action in self._actions if action is not commands]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See ArgumentParser; what a command does not know is its own error, with its usage, not that of all."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown and not self._parts:
+            self.error(f"unrecognized arguments: {' '.join(map(printable, unknown))}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         """Wrong usage: 2. Where it is the command that is wrong, its options say nothing."""
         if message == "the following arguments are required: COMMAND":
-            message = f"{_NO_COMMAND} was given."
+            message = _block(f"{_NO_COMMAND} was given. Often used:", self._often)
         if not message.startswith(_NO_COMMAND):
             super().error(message)
         self.exit(2, f"tukit-sysext: {message}\n  next step: {self.prog} --help\n")
@@ -73,6 +115,12 @@ class Parser(argparse.ArgumentParser):
             meant = f" Did you mean {near[0]}?" if near else ""
             raise argparse.ArgumentError(None, f'{_NO_COMMAND} "{printable(value)}".{meant}')
         super()._check_value(action, value)
+
+
+def _block(heading: str, lines: Sequence[Example]) -> str:
+    """Commands with what they do beside them; empty where there are none."""
+    width = max((len(line) for line, _ in lines), default=0)
+    return "\n".join([heading, *(f"  {line:{width}}  {what}".rstrip() for line, what in lines)]) if lines else ""
 
 
 if TYPE_CHECKING:
@@ -98,10 +146,10 @@ def one_of(*options: Argument) -> Argument:
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps descriptions, and leaves the examples as they are."""
+    """Wraps descriptions, and leaves command lines as they are."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.startswith("examples:\n"):
+        if text.startswith(("examples:\n", f"{_INSTEAD}\n")):
             return text
         return super()._fill_text(text, width, indent)
 
@@ -133,7 +181,7 @@ now = argument("--now", action="store_true", help="merge it into the running /us
 policy = argument(
     "--policy", choices=("required", "optional"), default=None, help="policy of the image (default: required)"
 )
-tree = one_of(
+TREES = (
     argument(
         "--root",
         type=Path,
@@ -142,4 +190,5 @@ tree = one_of(
     ),
     argument("--snapshot", type=number, metavar="N", help="the tree of this snapshot"),
 )
+tree = one_of(*TREES)
 """Another tree than the running system and what boots next."""

@@ -3,16 +3,37 @@
 
 from __future__ import annotations
 
-from tukit_sysext.grammar.command import Commands, argument, json, one_of, tree
+from tukit_sysext.grammar.command import TREES, Commands, argument, json, one_of, tree
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "Looking"
 NAMES = ("list", "status", "check", "why-not", "inspect", "config")
+
+
+_JUDGED_FOR = one_of(
+    *TREES,
+    argument(
+        "--refused",
+        action="store_true",
+        help="for the system of the update that was refused last, as far as its os-release tells",
+    ),
+    argument(
+        "--for",
+        dest="systems",
+        action="append",
+        default=[],
+        metavar="RELEASE",
+        help="for another system: a SYSEXT_LEVEL (glibc-2.44), a VERSION_ID (20261215), KEY=VALUE of os-release, an "
+        "os-release, or a directory with the root of a tree",
+    ),
+)
 
 
 def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "list",
-        help="what the sources offer, and what of it fits, is installed, or has an update",
+        **one_line("list"),
         description="Lists the images that the sources offer, each with the newest version that fits the tree, the one "
         "that is installed, and whether there is an update. With NAME those images alone.",
         examples=(
@@ -32,7 +53,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "status",
-        help="which images the running system and the one that boots next have, and what is wrong",
+        **one_line("status"),
         description="Shows the images of the running system, of the one that boots next, and of an open transaction.",
         examples=(
             ("status", "what this machine has, and what is wrong"),
@@ -56,32 +77,41 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "check",
-        help="what a transaction would do with the images of a tree, and why",
+        **one_line("check"),
         description="Prints the plan for a tree with the reason of every verdict. Changes nothing. Ends with 75 where "
         "an update with this tree would be refused, with 1 where not all is known that may be newer.",
-        examples=(("check", "the running system"), ("check --snapshot 42", "another snapshot")),
+        examples=(
+            ("check", "the running system"),
+            ("check --snapshot 42", "another snapshot"),
+            ("check --refused", "the new system that was refused: would it be now?"),
+            ("check --for glibc-2.44", "a system with another SYSEXT_LEVEL"),
+        ),
         arguments=(
-            tree,
+            _JUDGED_FOR,
             json,
         ),
     )
 
     commands.add_parser(
         "why-not",
-        help="why an image, or a version of it, is not used: every rule with the values of both sides",
+        **one_line("why-not"),
         description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
         "what the system has, what the image has, and whether that fits. Ends with 0 where nothing speaks against it.",
-        examples=(("why-not gdb", "the newest versions"), ("why-not gdb=15.2", "this version")),
+        examples=(
+            ("why-not gdb", "the newest versions"),
+            ("why-not gdb=15.2", "this version"),
+            ("why-not --refused gdb", "in the new system that was refused"),
+        ),
         arguments=(
             argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it"),
-            tree,
+            _JUDGED_FOR,
             json,
         ),
     )
 
     commands.add_parser(
         "inspect",
-        help="what an image has and needs, and how it would fare in a system; also before it is published",
+        **one_line("inspect"),
         description="Tells of an image of the store, or of any image file, whom it is for, what its programs and "
         "libraries need and provide, what its publisher requires and packed (in a description beside it), and what it "
         "brings that needs more than a merge; then, rule by rule, whether it would be used in the running system and "
@@ -111,7 +141,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "config",
-        help="the effective configuration, and which file each value comes from",
+        **one_line("config"),
         description="Prints settings, sources and wanted images as they count, each value with the file and line that "
         "says so, and what is wrong in the files.",
         examples=(("config", "everything"), ("config --snapshot 42", "as another snapshot has it")),

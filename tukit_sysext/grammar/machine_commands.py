@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json
+from tukit_sysext.grammar.questions import one_line
 
 COMPLETED = ("blocked", "entries", "images", "snapshots", "sources", "stored", "trees", "versions", "wanted")
 """Kinds of names that the shells' completions ask for."""
 
+TITLE = "The machine"
 NAMES = ("doctor", "preflight", "plugins", "purge", "settle", "provision", "adapt")
 
 
@@ -15,7 +17,7 @@ def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "doctor",
-        help="what is wrong with this machine's set-up, and the command that mends it",
+        **one_line("doctor"),
         description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where there is a "
         "problem; warnings alone leave it at 0. What cannot be seen by an ordinary user is told as unknown.",
         examples=(
@@ -28,7 +30,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "preflight",
-        help="would an update to what the repositories offer now be refused",
+        **one_line("preflight"),
         description="A cheap answer before an update downloads anything: would a required image refuse it? The release "
         "to come is read from the metadata of the zypper repositories. Ends with 0 for no and for unknown, with 75 for "
         "yes, and never with another status. What linked images need and the update takes away is a warning, as far as "
@@ -43,7 +45,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "plugins",
-        help="which plugins are loaded, and what they implement",
+        **one_line("plugins"),
         description="Lists the built-in plugins and those that [Plugins] Load= in tukit-sysext.conf names.",
         examples=(("plugins", ""), ("plugins --hooks", "what a plugin can implement")),
         arguments=(
@@ -54,7 +56,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "purge",
-        help="remove our own state; images, links and configuration stay",
+        **one_line("purge"),
         description="Removes /var/lib/tukit-sysext (records, ledger, memory of signatures), /var/cache/tukit-sysext "
         "and /run/tukit-sysext. Images, links and configuration stay; images are of unknown origin from then on.",
         examples=(("purge --dry-run", "what would go"), ("purge", "")),
@@ -66,7 +68,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "settle",
-        help="bring the ledger in line with the disk (started by systemd after events)",
+        **one_line("settle"),
         description="Looks at all snapshots, brings the ledger in line with them and settles the events written down.",
         examples=(("settle", ""),),
         arguments=(changes,),
@@ -74,7 +76,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "provision",
-        help="fetch wanted images that this machine has never had (started by systemd after the boot)",
+        **one_line("provision"),
         description="Fetches and links images that the running system wants, and that no snapshot of this machine has "
         "ever had linked: those of a new machine, whose configuration brings none. What is linked by it is merged "
         "where nothing is merged yet, else at the next boot. Ends with 1 while an image is tried again; one that is "
@@ -85,7 +87,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "adapt",
-        help="bring images in line with the packages of the running system (started by systemd after zypper)",
+        **one_line("adapt"),
         description="For a system whose root is writable, and that zypper updates in place: images that fit it now are "
         "fetched and linked, links of those that do not fit any more go. The packages are installed already, so that "
         "nothing can be refused: a required image that cannot be had is missed, as after an update that came without "

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, json
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "Snapshots and the past"
 NAMES = ("snapshots", "diff", "history")
 
 
@@ -12,7 +14,7 @@ def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "snapshots",
-        help="the images of every snapshot",
+        **one_line("snapshots"),
         description="Shows snapshots downwards, images across, and versions in the cells; marks the default and the "
         "running one, and what changed from one to the next.",
         examples=(("snapshots", ""), ("snapshots gdb", "of one image alone")),
@@ -24,7 +26,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "diff",
-        help="images that came, went or changed version between two snapshots",
+        **one_line("diff"),
         description="Compares the images of two snapshots. Of a deleted snapshot the ledger tells them.",
         examples=(("diff running default", "what the reboot brings"), ("diff 41 42", "")),
         arguments=(
@@ -36,11 +38,19 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "history",
-        help="what happened to snapshots and images",
-        description="Shows what the ledger remembers, the newest last. With IMAGE also which snapshots had it.",
-        examples=(("history", ""), ("history gdb", "and which snapshots had it")),
+        **one_line("history"),
+        description="Shows what happened to images, the newest last: installed, updated, left out, refused, held, "
+        "blocked, removed, collected; with --all also what happened to snapshots. Root sees whose login did it. With "
+        "IMAGE also which snapshots had it.",
+        examples=(
+            ("history", ""),
+            ("history --since yesterday", "or '2 days ago', or 2026-11-01"),
+            ("history gdb", "and which snapshots had it"),
+        ),
         arguments=(
             argument("image", nargs="?", metavar="IMAGE", help="an image, or a file of the store"),
+            argument("-a", "--all", action="store_true", help="what happened to snapshots, too"),
+            argument("--since", metavar="TIME", help="only from this time on, as journalctl --since takes it"),
             json,
         ),
     )

@@ -6,7 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tukit_sysext.grammar.command import Commands, argument, dry_run, json, number
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "Publishing"
 NAMES = ("publish",)
 
 
@@ -14,7 +16,7 @@ def add(commands: Commands) -> None:
     """Add it."""
     commands.add_parser(
         "publish",
-        help="make a repository of a folder of images, for any web server",
+        **one_line("publish"),
         description="Looks into each image NAME-VERSION.ARCHITECTURE.raw of a folder, writes its description where it "
         "has none, and the list SHA256SUMS of them with its signatures. Where clients would refuse an image it changes "
         "nothing, tells why, and ends with 1. Names, files, and what clients do with them: tukit-sysext-repository(7). "

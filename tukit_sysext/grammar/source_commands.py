@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, json_of_action, number, policy
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "Sources"
 NAMES = ("sources",)
 
 
@@ -12,7 +14,7 @@ def add(commands: Commands) -> None:
     """Add it."""
     sources = commands.add_parser(
         "sources",
-        help="where images come from, and whose signatures are believed; add a source",
+        **one_line("sources"),
         description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
         "newest list that was seen, and what is wrong; and where what boots next has others. With -v also what of the "
         "last lists was not understood.",
@@ -28,7 +30,7 @@ def add(commands: Commands) -> None:
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser(
         "list",
-        help="the same as without an action",
+        **one_line("list"),
         description="Lists the sources, those that are disabled too.",
         examples=(("sources list", ""),),
         arguments=(json_of_action,),
@@ -126,7 +128,7 @@ def add(commands: Commands) -> None:
         )
     actions.add_parser(
         "remove",
-        help="take a source and its key away",
+        **one_line("remove"),
         description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "
         "names it, in the running system and what boots next. Its images stay.",
         examples=(("sources remove main", ""),),

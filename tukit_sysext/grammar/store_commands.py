@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, number, one_of
+from tukit_sysext.grammar.questions import one_line
 
+TITLE = "The image store"
 NAMES = ("verify", "gc", "why")
 
 
@@ -12,7 +14,7 @@ def add(commands: Commands) -> None:
     """Add them."""
     commands.add_parser(
         "verify",
-        help="are the images of snapshots present, whole and fitting",
+        **one_line("verify"),
         description="Reads every image of the running system and of what boots next, and compares it with what is "
         "recorded of it. Ends with 1 where something is wrong.",
         examples=(
@@ -47,12 +49,22 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "gc",
-        help="collect images that no snapshot needs",
+        **one_line("gc"),
         description="Deletes images of the store that nothing needed in two runs and for the grace time ([Store] "
         "Grace=, a week unless set). Deletes nothing where anything is not known: it ends with 1 then.",
-        examples=(("gc --dry-run", "what keeps each image, and what would go"), ("gc", "")),
+        examples=(
+            ("gc --dry-run", "what keeps each image, and what would go"),
+            ("gc", ""),
+            ("gc --now", "do not wait for the grace time"),
+        ),
         arguments=(
             argument("-n", "--dry-run", action="store_true", help="only tell what keeps each image, and what would go"),
+            argument(
+                "--now",
+                action="store_true",
+                help="without waiting for a second run and the grace time; only files that came within the last hour "
+                "stay, as an update may be about to link them",
+            ),
             argument(
                 "--unknown-origin",
                 action="store_true",
@@ -65,7 +77,7 @@ def add(commands: Commands) -> None:
 
     commands.add_parser(
         "why",
-        help="what keeps an image",
+        **one_line("why"),
         description="Names everything that needs an image of the store: snapshots, the running system, holds, mounts.",
         examples=(("why gdb", "all its versions"), ("why gdb-15.2.x86-64.raw", "a file of the store")),
         arguments=(

@@ -171,8 +171,9 @@ class Ledger(EventTable, ImageTable):
         """
         ask = self._connection.execute
         rows = ask(
-            "SELECT id, number, uuid, parent_uuid, created, state, read_only, gone, os_release FROM snapshot "
-            f"{'' if gone else 'WHERE gone IS NULL '}ORDER BY id"
+            "SELECT id, number, uuid, parent_uuid, created, state, read_only, gone, os_release "
+            "FROM snapshot WHERE gone IS NULL OR ? ORDER BY id",
+            (gone,),
         )
         of_one = "SELECT link, image FROM snapshot_image WHERE snapshot = ? ORDER BY link"
         return [

@@ -4,7 +4,8 @@
 Whoever can open a database can lock it (SQLite takes its locks with fcntl(2) on the file, for reading too), and so keep
 the collection, the settling and refusals from writing. The ledger is root's alone; ordinary users read a copy, which is
 replaced by rename after each change: what they lock is a file that nobody waits for. It is made anew from the ledger
-whenever it differs, so it needs no fsync, and a version of tukit-sysext that knows nothing of it does no harm.
+whenever it differs, so it needs no fsync, and a version of tukit-sysext that knows nothing of it does no harm. Who did
+what is not in it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from tukit_sysext.errors import Busy
@@ -52,13 +54,25 @@ def publish(ledger: Path, connection: sqlite3.Connection) -> None:
     try:
         connection.execute("PRAGMA busy_timeout = 0")  # whoever is writing makes the copy
         with alone(lock_of(ledger), patience=_PATIENCE):
-            content = connection.serialize()
+            content = _without_users(connection)
             if _content(copy, len(content)) == content:
                 return
             sweep(ledger.parent, sys.maxsize)  # of whoever was killed
             write_file(copy, content, durable=False)
     except (OSError, sqlite3.Error, Busy) as error:
         log.info("%s: %s; ordinary users see an older one", copy, error)
+
+
+def _without_users(connection: sqlite3.Connection) -> bytes:
+    """The content of the open ledger without user ids, in what is free of its file too."""
+    content = connection.serialize()
+    if not connection.execute("SELECT 1 FROM event WHERE uid IS NOT NULL LIMIT 1").fetchone():
+        return content
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        copy.deserialize(content)
+        copy.execute("UPDATE event SET uid = NULL WHERE uid IS NOT NULL")
+        copy.execute("VACUUM")
+        return copy.serialize()
 
 
 def _content(copy: Path, size: int) -> bytes | None:

@@ -67,7 +67,8 @@ class LedgerImage:
 class LedgerEvent:
     """An event: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
 
-    ``uuid`` tells snapshots of one number apart, where it is known.
+    ``uuid`` tells snapshots of one number apart, where it is known. ``uid`` is the user whose login did it; None for
+    what no person did, and to who is not root.
     """
 
     time: str
@@ -76,6 +77,7 @@ class LedgerEvent:
     image: str | None
     detail: str
     uuid: str | None = None
+    uid: int | None = None
 
 
 def clean(text: str) -> str:

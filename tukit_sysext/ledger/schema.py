@@ -21,6 +21,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.readable import lock_of, publish, readable
+from tukit_sysext.quantities import time_text
 from tukit_sysext.system.disk_space import is_full, not_writable, remedy
 from tukit_sysext.system.durable import make_directory, sync_directory
 from tukit_sysext.system.holders import holders
@@ -57,6 +58,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "image": "TEXT",
         "detail": "TEXT",
         "uuid": "TEXT",
+        "uid": "INTEGER",
     },
     "image": {
         "file": "TEXT NOT NULL PRIMARY KEY",
@@ -72,6 +74,9 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "note": {"key": "TEXT NOT NULL PRIMARY KEY", "value": "TEXT"},
 }
+BEGUN = "begun"
+"""Key of a note: when the ledger was made (UTC, RFC 3339)."""
+
 _KEYS = {
     "snapshot": "UNIQUE (number, uuid)",
     "snapshot_image": "PRIMARY KEY (snapshot, link)",
@@ -181,7 +186,8 @@ def _grow(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # looked at again: somebody may have made it grow meanwhile
-        for table, columns in _missing(connection).items():
+        missing = _missing(connection)
+        for table, columns in missing.items():
             if len(columns) == len(_TABLES[table]):
                 made = [f"{name} {kind}" for name, kind in _TABLES[table].items()]
                 made += [_KEYS[table]] if table in _KEYS else []
@@ -192,6 +198,8 @@ def _grow(connection: sqlite3.Connection) -> None:
                 if "NOT NULL" in kind or "PRIMARY KEY" in kind:
                     raise Unusable(f"table {table} has no column {column}")
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+        if missing.keys() == _TABLES.keys():
+            connection.execute("INSERT INTO note (key, value) VALUES (?, ?)", (BEGUN, time_text()))
         missing = _missing(connection)
         if missing:
             raise Unusable(f"something else stands where the table {next(iter(missing))} should be")

@@ -49,17 +49,19 @@ class EventTable(Database):
                     None if event.image is None else clean(event.image),
                     clean(event.detail),
                     event.uuid,
+                    event.uid,
                 )
                 for event in events
             ]
         )
 
     @mending
-    def _add(self, rows: Sequence[tuple[str, str, int | None, str | None, str, str | None]]) -> None:
+    def _add(self, rows: Sequence[tuple[str, str, int | None, str | None, str, str | None, int | None]]) -> None:
         if rows:
             with self._transaction() as connection:
                 connection.executemany(
-                    "INSERT INTO event (time, kind, snapshot, image, detail, uuid) VALUES (?, ?, ?, ?, ?, ?)", rows
+                    "INSERT INTO event (time, kind, snapshot, image, detail, uuid, uid) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    rows,
                 )
 
     @mending
@@ -71,8 +73,12 @@ class EventTable(Database):
         uuid: str | None = None,
         detail: str | None = None,
         repeat: Repeat = Repeat.IN_A_ROW,
+        time: str | None = None,
     ) -> None:
-        """Remember an event of a snapshot, once: it may be reported twice (old and new stage names, two settlings)."""
+        """Remember an event of a snapshot, once: it may be reported twice (old and new stage names, two settlings).
+
+        ``time`` None is now.
+        """
         of = (kind, snapshot, uuid)
         with self._transaction() as connection:
             last = connection.execute(
@@ -83,17 +89,21 @@ class EventTable(Database):
             if last != (*of, detail):
                 connection.execute(
                     "INSERT INTO event (time, kind, snapshot, uuid, detail) VALUES (?, ?, ?, ?, ?)",
-                    (time_text(), *of, detail),
+                    (time or time_text(), *of, detail),
                 )
 
     @mending
     def events(self, kind: str | None = None) -> Sequence[LedgerEvent]:
         """Events in the order in which they happened, all or those of one kind."""
         rows = self._connection.execute(
-            "SELECT time, kind, snapshot, image, detail, uuid FROM event WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
+            "SELECT time, kind, snapshot, image, detail, uuid, uid FROM event "
+            "WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
             (kind,),
         )
-        return [LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f) for a, b, c, d, e, f in rows]
+        return [
+            LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f, uid=g)
+            for a, b, c, d, e, f, g in rows
+        ]
 
 
 class ImageTable(Database):
@@ -191,15 +201,15 @@ class ImageTable(Database):
                 [(file, time_text(), *state) for file, state in unreferenced.items()],
             )
 
-    def collected(self, files: Iterable[tuple[str, str]], now: int) -> None:
-        """Remember which files were deleted, and why; ``now`` in seconds. An event ``collected`` for each.
+    def collected(self, files: Iterable[tuple[str, str]], now: int, *, uid: int | None = None) -> None:
+        """Remember which files were deleted, why, and by whom; ``now`` in seconds. An event ``collected`` for each.
 
         The event has the image's name where it is known, else that of its file, which its detail begins with.
         """
-        self._collected([(clean(file), clean(why)) for file, why in files], time_text(now))
+        self._collected([(clean(file), clean(why)) for file, why in files], time_text(now), uid)
 
     @mending
-    def _collected(self, files: Sequence[tuple[str, str]], now: str) -> None:
+    def _collected(self, files: Sequence[tuple[str, str]], now: str, uid: int | None) -> None:
         if not files:
             return
         names = {image.file: image.name for image in self.images()}
@@ -210,8 +220,8 @@ class ImageTable(Database):
             )
             connection.executemany(_GONE, [(now, file) for file, _ in files])
             connection.executemany(
-                "INSERT INTO event (time, kind, image, detail) VALUES (?, 'collected', ?, ?)",
-                [(now, names.get(file) or file, f"{file}: {why}") for file, why in files],
+                "INSERT INTO event (time, kind, image, detail, uid) VALUES (?, 'collected', ?, ?, ?)",
+                [(now, names.get(file) or file, f"{file}: {why}", uid) for file, why in files],
             )
 
 

@@ -64,11 +64,13 @@ class Host:
 
     `release` is its os-release, `architecture` in systemd's spelling (`x86-64`). `systemd` is its version of systemd;
     an int is one without its stable releases, and of None the strictest rule of all versions since 252 is taken.
+    Reasons name it as it is `called`.
     """
 
     release: ReleaseData
     architecture: str
     systemd: int | SystemdVersion | None
+    called: str = "the system"
 
 
 def check(
@@ -93,6 +95,7 @@ class _Check:
         self.present = extension is not None
         self.architecture = host.architecture
         self.version = systemd.as_version(host.systemd)
+        self.called = host.called
         self.kind = kind
         self.scope = scope
         self.level_key = f"{kind.upper()}_LEVEL"
@@ -119,7 +122,7 @@ class _Check:
             if len(self.results) == before:
                 self._note(rule, None)
         if decided is None:
-            decided = _Decided(True, f"the system has no VERSION_ID and the image no {self.level_key}")
+            decided = _Decided(True, f"{self.called} has no VERSION_ID and the image no {self.level_key}")
         return Compatibility(fits=decided.fits, reason=decided.reason, results=tuple(self.results))
 
     def _note(self, rule: str, fits: bool | None, host: str | None = None, extension: str | None = None) -> None:
@@ -137,9 +140,9 @@ class _Check:
         if self.kind == "confext" and self.version is not None and self.version < systemd.CONFEXT_SINCE:
             return f"systemd {self.version} has no confext images (they came with {systemd.CONFEXT_SINCE})"
         if self.host.refused:
-            return f"os-release of the system cannot be used: it {self.host.refused}"
+            return f"os-release of {self.called} cannot be used: it {self.host.refused}"
         if not self.host.get("ID"):
-            return "os-release of the system has no ID, so that systemd merges nothing"
+            return f"os-release of {self.called} has no ID, so that systemd merges nothing"
         if not self.present:
             return "the image has no extension-release"
         if self.extension.refused:
@@ -167,7 +170,7 @@ class _Check:
         stated = self.extension.get("ARCHITECTURE")
         fits = not stated or stated in (ANY, self.architecture)
         self._note(rule, fits, self.architecture, stated)
-        return None if fits else _differs("ARCHITECTURE", stated, self.architecture)
+        return None if fits else self._differs("ARCHITECTURE", stated, self.architecture)
 
     def _image_id(self, rule: str) -> _Decided | None:
         return self._image_key(rule, "IMAGE_ID")
@@ -181,7 +184,7 @@ class _Check:
         stated, expected = self.extension.get(key), self.host.get(key)
         fits = not stated or stated == expected
         self._note(rule, fits, expected, stated)
-        return None if fits else _differs(key, stated, expected)
+        return None if fits else self._differs(key, stated, expected)
 
     def _id(self, rule: str) -> _Decided | None:
         stated, expected = self.extension.get("ID"), self.host["ID"]
@@ -192,7 +195,7 @@ class _Check:
         if any_system:
             return _Decided(True, "ID is _any: the image fits every system")
         if not stated:
-            return _Decided(False, f"ID is not set, the system has {excerpt(expected)}")
+            return _Decided(False, f"ID is not set, {self.called} has {excerpt(expected)}")
         return None
 
     def _id_like(self, rule: str) -> _Decided | None:
@@ -204,12 +207,12 @@ class _Check:
         if self.version is None or not systemd.has_id_like(self.version):
             name = f"systemd {self.version}" if self.version is not None else "systemd of unknown version"
             hint = f" ({name} is not taken to look at ID_LIKE, which has it)" if in_like else ""
-            return _Decided(False, f"ID is {excerpt(stated)}, the system has {excerpt(expected)}{hint}")
+            return _Decided(False, f"ID is {excerpt(stated)}, {self.called} has {excerpt(expected)}{hint}")
         self._note(rule, in_like, like, stated)
         if in_like:
             return None
         also = f" and ID_LIKE {excerpt(like)}" if like else ""
-        return _Decided(False, f"ID is {excerpt(stated)}, the system has {excerpt(expected)}{also}")
+        return _Decided(False, f"ID is {excerpt(stated)}, {self.called} has {excerpt(expected)}{also}")
 
     def _rolling(self, rule: str) -> _Decided | None:
         version_id, level = self.host.get("VERSION_ID"), self.host.get(self.level_key)
@@ -218,8 +221,8 @@ class _Check:
         fits = self._has_stricter(systemd.ROLLING_SINCE)
         self._note(rule, fits)
         if not fits:
-            return _Decided(False, f"the system has neither VERSION_ID nor {self.level_key}")
-        rolling = f"the system has neither VERSION_ID nor {self.level_key} (rolling)"
+            return _Decided(False, f"{self.called} has neither VERSION_ID nor {self.level_key}")
+        rolling = f"{self.called} has neither VERSION_ID nor {self.level_key} (rolling)"
         return _Decided(True, f"ID is {excerpt(self.extension['ID'])}, and {rolling}")
 
     def _level(self, rule: str) -> _Decided | None:
@@ -228,8 +231,8 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"{self.level_key} is {excerpt(stated)}, as the system's")
-        return _differs(self.level_key, stated, expected)
+            return _Decided(True, f"{self.level_key} is {excerpt(stated)}, as {self.called}'s")
+        return self._differs(self.level_key, stated, expected)
 
     def _version_id(self, rule: str) -> _Decided | None:
         stated, expected = self.extension.get("VERSION_ID"), self.host.get("VERSION_ID")
@@ -237,11 +240,9 @@ class _Check:
             return None
         self._note(rule, stated == expected, expected, stated)
         if stated == expected:
-            return _Decided(True, f"VERSION_ID is {excerpt(stated)}, as the system's")
-        return _differs("VERSION_ID", stated, expected)
+            return _Decided(True, f"VERSION_ID is {excerpt(stated)}, as {self.called}'s")
+        return self._differs("VERSION_ID", stated, expected)
 
-
-def _differs(key: str, stated: str | None, expected: str | None) -> _Decided:
-    has = f"{key} is {excerpt(stated)}" if stated else f"{key} is not set"
-    wanted = f"the system has {excerpt(expected)}" if expected else "the system has none"
-    return _Decided(False, f"{has}, {wanted}")
+    def _differs(self, key: str, stated: str | None, expected: str | None) -> _Decided:
+        has = f"{key} is {excerpt(stated)}" if stated else f"{key} is not set"
+        return _Decided(False, f"{has}, {self.called} has {excerpt(expected) if expected else 'none'}")

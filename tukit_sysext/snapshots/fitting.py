@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from tukit_sysext.requirements.ground import Ground
     from tukit_sysext.requirements.requirement import Requirement
 
+NEW_SYSTEM = "the new system"
+"""What an update brings is called so, beside the one that runs."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeFacts:
     """The tree: its root, what system it is, and the entries of its /etc/extensions.
 
     ``unusable`` says why links cannot be read or made there; ``entries`` are empty then. ``systemd`` is None where the
-    version is not known.
+    version is not known. Reasons name the system as it is ``called``.
     """
 
     path: Path
@@ -37,11 +40,13 @@ class TreeFacts:
     systemd: SystemdVersion | None
     entries: tuple[Entry, ...] = ()
     unusable: str = ""
+    called: str = "the system"
 
     @property
     def host(self) -> Host:
         """The system to which images are compared; one without os-release says nothing of itself."""
-        return Host(release=self.release or ReleaseData(), architecture=self.architecture, systemd=self.systemd)
+        release = self.release or ReleaseData()
+        return Host(release=release, architecture=self.architecture, systemd=self.systemd, called=self.called)
 
 
 def tree_facts(tree: Tree) -> TreeFacts:
@@ -114,7 +119,7 @@ def judge(
     the configuration requires for it beside what its publisher does; ``ground`` is the tree. None: not known.
     """
     if tree.release is None:
-        return None, "the system has no os-release, nothing can be compared with it"
+        return None, f"{tree.called} has no os-release, nothing can be compared with it"
     verdict = verdict_of(tree.host, release)
     if not verdict.fits:
         return verdict, verdict.reason

@@ -15,13 +15,13 @@ import re
 
 PATH = "/usr/bin:/usr/sbin:/bin:/sbin"
 
-_KEPT = ("TERM", "COLUMNS", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE")
+_KEPT = ("TERM", "COLUMNS", "NO_COLOR", "LANG", "LC_ALL", "LC_CTYPE", "SUDO_UID")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*")
 """A time zone by its name; tzset(3) would read any file that TZ names."""
 
 
 def make_our_own() -> None:
-    """Leave of the process's environment only what decides how times and text are shown."""
+    """Leave of the process's environment only what decides how times and text are shown, and whom sudo names."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     zone = os.environ.get("TZ", "")
     if _ZONE.fullmatch(zone):

@@ -62,6 +62,13 @@ class Option:
         return stored.record.has(self.sha256)
 
     @property
+    def size(self) -> int | None:
+        """Bytes of the file, as its source tells, or the record of what the store has; None where nobody does."""
+        if self.candidate is not None and self.candidate.size is not None:
+            return self.candidate.size
+        return self.stored.record.size if self.whole and self.stored is not None and self.stored.record else None
+
+    @property
     def origin(self) -> str:
         """Where it comes from, in words."""
         return f"source {self.candidate.source}" if self.candidate is not None else "the store"

@@ -11,15 +11,16 @@ lost by it: it may be the update that mends us. :data:`tukit_sysext.update.left_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.wanted import Attitude
 from tukit_sysext.sources.candidate import Candidate
-from tukit_sysext.store.image_store import Condition
+from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.update.choice import Choice
 from tukit_sysext.update.collisions import Collision, MergedImage, collisions
-from tukit_sysext.update.facts import Facts
+from tukit_sysext.update.considered import contents_of
+from tukit_sysext.update.facts import Facts, provided_by
 from tukit_sysext.update.left_out import LeftOut, Why, first_kept_away, first_undescribed
 from tukit_sysext.update.options import published
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
@@ -27,7 +28,7 @@ from tukit_sysext.update.plan import Action, ImagePlan, Plan
 
 def decide(facts: Facts) -> Plan:
     """Plan all wanted images of a tree."""
-    facts, images = _without_refused_collisions(facts)
+    facts, images = _beside_each_other(facts)
     return Plan(
         tree=facts.tree,
         images=images,
@@ -38,28 +39,55 @@ def decide(facts: Facts) -> Plan:
     )
 
 
-def _without_refused_collisions(facts: Facts) -> tuple[Facts, tuple[ImagePlan, ...]]:
-    """Decide, anew without each version that collides with another image where Shadow= refuses that; both are told."""
+def beside_each_other(facts: Facts) -> Facts:
+    """The facts, with what versions of images have against them by the versions that other images get."""
+    if facts.offers is None:
+        return facts
+    compare = any(wanted.shadow is Attitude.REFUSE for wanted in facts.wanted.values())
+    return _beside_each_other(facts, compare=compare)[0]
+
+
+def _beside_each_other(facts: Facts, *, compare: bool = True) -> tuple[Facts, tuple[ImagePlan, ...]]:
+    """Decide, anew as long as a version turns out not to go with those that other images get.
+
+    Without each that collides with another image where Shadow= refuses that (all are told, if they are to be
+    compared), and by what the others provide in these versions.
+    """
     while True:
         choices = [Choice(facts, wanted).plan() for _, wanted in sorted(facts.wanted.items())]
         images = tuple(_without_twins(facts, choices))
+        if facts.offers is None:
+            return facts, images
         merged = [each for image in images if (each := _merged(image)) is not None]
-        found = list(collisions((*merged, *_linked_others(facts)), facts.offers)) if facts.offers is not None else []
+        found = list(collisions((*merged, *_linked_others(facts)), facts.offers)) if compare else []
         refused = {
             image.record.file_name: each.told_of(image)
             for each in found
             if (image := each.refused) in merged and image.record is not None
         }
-        if not refused.keys() - facts.colliding.keys():
+        absent = {name: more | facts.absent.get(name, frozenset()) for name, more in _absent(facts, images)}
+        if not refused.keys() - facts.colliding.keys() and not absent:
             return facts, tuple(_with_collisions(image, found, merged) for image in images)
-        facts = replace(facts, colliding={**facts.colliding, **refused})
+        facts = replace(facts, colliding={**facts.colliding, **refused}, absent={**facts.absent, **absent})
 
 
-def refused_collisions(facts: Facts) -> Mapping[str, str]:
-    """Why versions are refused that have other files than another image of the tree, by file name."""
-    if all(wanted.shadow is not Attitude.REFUSE for wanted in facts.wanted.values()):
-        return facts.colliding
-    return _without_refused_collisions(facts)[0].colliding
+def _absent(facts: Facts, images: Sequence[ImagePlan]) -> Iterator[tuple[str, frozenset[str]]]:
+    """What images count on of others, and these do not provide in the versions that they get, by image."""
+    provided = {name: _provided(facts.links_to(name).values()) for name in facts.others}
+    contents = {image.name: contents_of(facts, image.chosen) for image in images if image.chosen is not None}
+    for name, found in contents.items():
+        is_known = found is not None and not (found.described and not found.provides)
+        # what nobody looked through yet may be as any version of it
+        provided[name] = frozenset(found.provides) if found and is_known else _provided(facts.stored_of(name))
+    for name, found in contents.items():
+        absent = facts.provided_beside(name).intersection(found.needs if found is not None else ())
+        absent = absent.difference(*(each for other, each in provided.items() if other != name))
+        if absent:
+            yield name, absent
+
+
+def _provided(files: Iterable[Stored]) -> frozenset[str]:
+    return provided_by(file.record for file in files if file.record is not None)
 
 
 def _merged(image: ImagePlan) -> MergedImage | None:
@@ -117,7 +145,7 @@ def undecided(facts: Facts, most: int = 1) -> tuple[Candidate, ...]:
     Where none can be, those are next that the configuration keeps away: who has to mend it depends on them. ``most`` of
     each image are asked for at a time.
     """
-    facts = replace(facts, colliding=refused_collisions(facts))
+    facts = beside_each_other(facts)
     ask: list[Candidate] = []
     for _, wanted in sorted(facts.wanted.items()):
         candidates, usable = first_undescribed(published(facts, wanted), most)

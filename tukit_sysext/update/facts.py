@@ -87,6 +87,7 @@ class Facts:
     ``beside`` the keys of what is offered under a name that an image of unknown origin has in the store,
     ``tried`` how many contents were fetched in this run that cannot be used, by image,
     ``colliding`` why versions are refused that have other files than another linked image, by file name,
+    ``absent`` what an image counts on of others, and these do not provide in the versions that they get, by image,
     ``not_understood`` files that sources publish whose names say no image,
     ``objection`` what plugins have against an image that fits (it gives the same answer to the same question),
     ``ground`` the tree as what images are merged over, read where it is asked for (None: nobody may look),
@@ -119,6 +120,7 @@ class Facts:
     offers: Offers | None = field(default=None, compare=False, repr=False)
     tried: Mapping[str, int] = field(default_factory=dict)
     colliding: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, frozenset[str]] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     not_understood: tuple[NotUnderstood, ...] = ()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
@@ -162,9 +164,13 @@ class Facts:
         return next((foreign for foreign in self.foreign if foreign.entry.stem == stem), None)
 
     def provided_beside(self, name: str) -> frozenset[str]:
-        """What the images provide that are wanted beside this one, as far as the store has them."""
+        """What the images provide that are wanted beside this one, as far as the store has them.
+
+        In any version until it is known which they get.
+        """
         records = [file.record for file in self.stored.values() if file.record is not None]
-        return provided_by(each for each in records if each.name != name and each.name in {*self.wanted, *self.others})
+        beside = (each for each in records if each.name != name and each.name in {*self.wanted, *self.others})
+        return provided_by(beside) - self.absent.get(name, frozenset())
 
     @property
     def not_asked(self) -> Mapping[str, str]:

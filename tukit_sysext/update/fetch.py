@@ -7,10 +7,8 @@ Decides nothing: which image is next is asked of the plan, whether a content fit
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from itertools import islice
 
 from tukit_sysext.errors import (
@@ -24,40 +22,22 @@ from tukit_sysext.errors import (
     ToolBroken,
     TukitSysextError,
 )
-from tukit_sysext.quantities import time_text
-from tukit_sysext.requirements.contents import completed
 from tukit_sysext.rules.image_names import unpacked_name
-from tukit_sysext.sources.candidate import Candidate, Description, Standing
+from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
-from tukit_sysext.store.image_store import Condition, Stored
+from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.incoming import Incoming, TooLarge
-from tukit_sysext.store.record import PackedFile, Record
 from tukit_sysext.store.seed import Seed
-from tukit_sysext.system.disk_space import is_full, not_writable
-from tukit_sysext.system.inspect_image import inspect_image
-from tukit_sysext.system.look_through import look_through_or_say
 from tukit_sysext.system.unpack import unpack
-from tukit_sysext.update.another_image import same_image
-from tukit_sysext.update.considered import Considered, Option
-from tukit_sysext.update.deciding import decide, refused_collisions
+from tukit_sysext.update.content_judge import ContentJudge, WantedFile, came_in_vain
+from tukit_sysext.update.deciding import beside_each_other, decide
 from tukit_sysext.update.facts import Facts
-from tukit_sysext.update.held_against import held_against_system
-from tukit_sysext.update.judging import consider
 from tukit_sysext.update.options import spare
 from tukit_sysext.update.plan import Plan
 from tukit_sysext.update.search import Resolver
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wanted:
-    """An image to be fetched: its name, and what was chosen for it."""
-
-    name: str
-    option: Option
-    candidate: Candidate
 
 
 class _NameTaken(Exception):
@@ -73,6 +53,7 @@ class Fetching:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._store = resolver.store
+        self._content = ContentJudge(resolver)
         self.fetched: set[str] = set()
         self.lacking_space: set[str] = set()
         self._busy: Busy | None = None
@@ -83,12 +64,12 @@ class Fetching:
         With ``until_full`` that is given up, and the plan not fulfilled, once the store has no space. Raises Busy where
         another process does not let us into the store, OSError where the machine fails us.
         """
-        self._complete_records()
+        self._content.complete_records()
         while (plan := decide(self._resolver.facts)).fetches:
             self.bring(plan)
-            refused = refused_collisions(self._resolver.facts)
+            facts = beside_each_other(self._resolver.facts)
             for image in plan.fetches:
-                if image.chosen is not None and image.chosen.file_name in refused:
+                if came_in_vain(facts, image):
                     self._resolver.tried_in_vain(image.name)
             if until_full and self.lacking_space:
                 break
@@ -96,11 +77,11 @@ class Fetching:
 
     def bring(self, plan: Plan) -> None:
         """Fetch what one plan wants; each image ends whole in the store, or with a reason why not. Raises Busy."""
-        by_source: dict[str, list[_Wanted]] = {}
+        by_source: dict[str, list[WantedFile]] = {}
         for image in plan.fetches:
             if image.chosen is None or image.chosen.candidate is None:
                 continue
-            wanted = _Wanted(name=image.name, option=image.chosen, candidate=image.chosen.candidate)
+            wanted = WantedFile(name=image.name, option=image.chosen, candidate=image.chosen.candidate)
             try:
                 known = self._take_over(wanted)
             except _NameTaken:
@@ -121,7 +102,7 @@ class Fetching:
             self._fetch_from(source, images)
         self._resolver.describe()
 
-    def _take_over(self, wanted: _Wanted) -> Description | None:
+    def _take_over(self, wanted: WantedFile) -> Description | None:
         """Take over another tool's file under this name where it is the published one: nothing to fetch then.
 
         Raises _NameTaken where it is another image, which stays.
@@ -132,10 +113,10 @@ class Fetching:
         try:
             with self._store.opened(option.file_name) as descriptor:
                 if hash_of(descriptor) != option.sha256:
-                    if not self._is_no_image(option.file_name):
+                    if not self._content.is_no_image(option.file_name):
                         raise _NameTaken
                     return None
-                known, record = self._look_into(descriptor, wanted, sha256=option.sha256)
+                known, record = self._content.look_into(descriptor, wanted, sha256=option.sha256)
                 if record is not None:
                     self._store.take_over(record, descriptor)
                 return known
@@ -146,7 +127,7 @@ class Fetching:
         except TukitSysextError as error:
             return _failure(error)
 
-    def _fetch_from(self, source: str, images: Sequence[_Wanted]) -> None:
+    def _fetch_from(self, source: str, images: Sequence[WantedFile]) -> None:
         """Fetch images of one source, all at once as far as it likes; each is published as soon as it is there."""
         settings = self._resolver.configuration.settings
         with ExitStack() as stack:
@@ -187,19 +168,19 @@ class Fetching:
                     nothing = SourceUnreachable(f"source {source} did not bring it")
                     self._note_failure(arrival.wanted, failures.get(arrival.candidate.sha256, nothing))
 
-    def _note_failure(self, wanted: _Wanted, error: TukitSysextError) -> None:
+    def _note_failure(self, wanted: WantedFile, error: TukitSysextError) -> None:
         if isinstance(error, NoSpace):
             self.lacking_space.add(wanted.option.key)
         self._note(wanted, _failure(error))
 
-    def _note(self, wanted: _Wanted, known: Description) -> None:
+    def _note(self, wanted: WantedFile, known: Description) -> None:
         """Take in what came of an image; one that was published is looked at again as everybody will see it."""
         option, stored = wanted.option, {}
         if known.failure is None:
             now = self._store.look(option.file_name)
             stored = {option.file_name: now}
             self.fetched.add(option.file_name)
-            if now.condition is not Condition.WHOLE and self._fits(known, wanted):
+            if now.condition is not Condition.WHOLE and self._content.fits(known, wanted):
                 reason = f"{option.file_name} is {now.condition} right after it was published: {now.reason}"
                 known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
@@ -209,19 +190,16 @@ class Fetching:
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
             keys |= {candidate.key for candidate in self._resolver.facts.candidates}
-        unfit = known.failure is None and not self._serves(known, wanted)
-        if unfit or known.failure in (Standing.BROKEN, Standing.UNUSABLE):
-            self._resolver.tried_in_vain(wanted.name)
         self._resolver.learn(known=dict.fromkeys(keys, known), stored=stored)
 
-    def publish(self, incoming: Incoming, wanted: _Wanted) -> Description:
+    def publish(self, incoming: Incoming, wanted: WantedFile) -> Description:
         """Look into an image whose hash is right, and publish it where it fits. Raises NoSpace."""
         try:
             with self._unpacked(incoming, wanted) as image:
-                known, record = self._look_into(image.descriptor, wanted, sha256=image.sha256)
+                known, record = self._content.look_into(image.descriptor, wanted, sha256=image.sha256)
                 self._resolver.remember(wanted.candidate, known)
                 if record is not None:
-                    self._store.publish(image, record, replaceable=self._is_no_image)
+                    self._store.publish(image, record, replaceable=self._content.is_no_image)
         except NoSpace:
             raise  # as where it is full earlier
         except Busy as error:
@@ -237,7 +215,7 @@ class Fetching:
         return known
 
     @contextmanager
-    def _unpacked(self, incoming: Incoming, wanted: _Wanted) -> Iterator[Incoming]:
+    def _unpacked(self, incoming: Incoming, wanted: WantedFile) -> Iterator[Incoming]:
         """The image itself, of one that is packed and whose hash is right."""
         candidate, settings = wanted.candidate, self._resolver.configuration.settings
         name, packing = unpacked_name(candidate.file_name)
@@ -252,105 +230,11 @@ class Fetching:
             unpacked.finish()
             yield unpacked
 
-    def _look_into(self, descriptor: int, wanted: _Wanted, *, sha256: str) -> tuple[Description, Record | None]:
-        """Look into a file whose hash is right: what it says, and its record where it fits."""
-        candidate, layout = wanted.candidate, self._resolver.machine.layout
-        try:
-            inspection = inspect_image(descriptor, preferred=wanted.name, scratch=layout.cache)
-        except NoSpace as error:
-            if is_full(not_writable(layout.store)):
-                raise
-            # the disk of the store has room: what cannot be written is ours
-            raise ToolBroken(str(error), next_step=error.next_step) from error
-        known = Description(release=inspection.release, merge_name=inspection.merge_name)
-        if self._fits(known, wanted):
-            contents = look_through_or_say(descriptor, called=candidate.file_name, scratch=layout.cache)
-            described = self._resolver.facts.known.get(wanted.option.key)
-            stated = described.contents if described is not None and described.vouched else None
-            known = replace(known, contents=completed(contents, stated))
-        if not self._fits(known, wanted):
-            return known, None
-        return known, Record(
-            file_name=wanted.option.file_name,
-            name=candidate.name,
-            version=candidate.version,
-            sha256=sha256,
-            packed=PackedFile(file_name=candidate.file_name, sha256=candidate.sha256)
-            if unpacked_name(candidate.file_name)[1]
-            else None,
-            size=os.fstat(descriptor).st_size,
-            source=candidate.source,
-            url=candidate.locations[0] if candidate.locations else "",
-            signer=candidate.signer,
-            time=time_text(),
-            merge_name=inspection.merge_name,
-            release=dict(inspection.release),
-            contents=known.contents,
-        )
-
-    def _fits(self, known: Description, wanted: _Wanted) -> bool:
-        return self._considered(self._facts_with(known, wanted), wanted).standing is Standing.FITS
-
-    def _serves(self, known: Description, wanted: _Wanted) -> bool:
-        """Whether it fits, lacks nothing that the version in use has, and replaces nothing that Shadow= keeps."""
-        facts = self._facts_with(known, wanted)
-        considered = held_against_system(facts, facts.wanted[wanted.name], self._considered(facts, wanted))
-        return considered.standing is Standing.FITS
-
-    def _facts_with(self, known: Description, wanted: _Wanted) -> Facts:
-        """The facts, with what was just found out of an image."""
-        facts = self._resolver.facts
-        return replace(facts, known={**facts.known, wanted.option.key: known})
-
-    def _considered(self, facts: Facts, wanted: _Wanted) -> Considered:
-        return same_image(facts, facts.wanted[wanted.name], consider(facts, wanted.option))
-
-    def _complete_records(self) -> None:
-        """Look through what is linked and was recorded before that was done: it is the measure of its successors."""
-        facts = self._resolver.facts
-        if facts.offers is None:
-            return
-        for entry in facts.tree.entries:
-            stored = facts.stored.get(entry.image) if entry.image is not None else None
-            if stored is None or stored.record is None or stored.condition is not Condition.WHOLE:
-                continue
-            contents = stored.record.contents
-            if (contents is None or contents.described) and stored.name in facts.wanted:
-                self._resolver.learn(known={}, stored={stored.file_name: self._looked_through(stored, stored.record)})
-
-    def _looked_through(self, stored: Stored, record: Record) -> Stored:
-        scratch = self._resolver.machine.layout.cache
-        try:
-            with self._store.opened(stored.file_name) as descriptor:
-                contents = look_through_or_say(descriptor, called=stored.file_name, scratch=scratch)
-            if contents is None:
-                return stored
-            record = replace(record, contents=completed(contents, record.contents))
-            self._store.records.write(record)
-        except OSError as error:
-            log.warning("record of %s: %s", stored.file_name, error.strerror)
-        return replace(stored, record=record)
-
-    def _is_no_image(self, file_name: str) -> bool:
-        """Whether systemd could not read the file of unknown origin either: half a download, an error page.
-
-        Raises ToolBroken, StoreError.
-        """
-        scratch = self._resolver.machine.layout.cache
-        try:
-            with self._store.opened(file_name) as descriptor:
-                inspect_image(descriptor, preferred=file_name.removesuffix(".raw"), scratch=scratch)
-        except ImageBroken:
-            return True
-        except NoVerdict as error:
-            log.warning("%s: %s", file_name, error)
-        return False
-
 
 class _Arrival:
     """A sink that publishes its image as soon as it is whole: what came before an interruption is not lost."""
 
-    def __init__(self, wanted: _Wanted, incoming: Incoming, fetching: Fetching) -> None:
+    def __init__(self, wanted: WantedFile, incoming: Incoming, fetching: Fetching) -> None:
         self.wanted = wanted
         self.candidate = wanted.candidate
         self.known: Description | None = None

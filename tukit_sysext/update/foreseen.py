@@ -36,7 +36,7 @@ def refusals(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | N
 def refusing(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | None = None) -> tuple[ImagePlan, ...]:
     """The images for which an update that starts from the tree at ``path`` would be refused.
 
-    None where nothing is known. Raises UnknownState, OutsideTree.
+    One whose sources nobody has asked yet is none of them. Raises UnknownState, OutsideTree.
     """
     machine = replace(machine, read_only=True)
     with Tree(path) as tree:

@@ -152,7 +152,7 @@ def _list_refused(facts: Facts, wanted: WantedImage) -> Why | None:
         return None
     steps = dict.fromkeys(facts.next_steps[name] for name in refused if name in facts.next_steps)
     reason = "; ".join(f"{name}: {why}" for name, why in refused.items())
-    return Why(kind=LeftOut.LIST_REFUSED, reason=reason, next_step="; ".join(steps))
+    return Why(kind=LeftOut.LIST_REFUSED, reason=reason, next_step="\n".join(steps))
 
 
 def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered, ...]) -> Why | None:
@@ -232,7 +232,7 @@ def _against(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[tupl
     """What Version=, Series= and Block= say against a version, and what takes that back."""
     disallowed = wanted.disallows(option.version)
     if disallowed:
-        yield disallowed, f"change {disallowed.partition('=')[0]}= in {wanted.origin}"
+        yield disallowed, f"tukit-sysext install --any-version {wanted.name}"
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
         unblock = f"tukit-sysext unblock {wanted.name}={option.version}"
@@ -265,7 +265,7 @@ def _unpublished(facts: Facts, wanted: WantedImage) -> str:
     }
     if others:
         known = ", ".join(sorted(architecture or "?" for architecture in others))
-        return f"it is published for {known} only, the system is {facts.tree.architecture}"
+        return f"it is published for {known} only, {facts.tree.called} is {facts.tree.architecture}"
     what = "such version" if wanted.hold is not None else "version"
     may_be = f"; {facts.may_be(wanted.name)}" if facts.may_be(wanted.name) else ""
     return f"no {what} is published by {', '.join(wanted.sources or homes(facts, wanted) or facts.sources)}{may_be}"

@@ -8,6 +8,7 @@ since when.
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
 from tukit_sysext.rules.printable import printable
+from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.mark import read_mark, write_mark
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
 
 _LIMIT = 256 * 1024
+_JUDGED_BY = ("ID", "ID_LIKE", "NAME", "VERSION_ID", "SYSEXT_LEVEL", "IMAGE_ID", "IMAGE_VERSION")
+"""Keys of os-release by which images are judged, and that name a system."""
+_RELEASE = "refused release"
+"""Under which the ledger keeps those of the system that was refused last: /run is gone after a reboot."""
 
 
 log = logging.getLogger(__name__)
@@ -49,7 +55,8 @@ class Refusal:
 
     ``last`` in seconds since the epoch, ``times`` how often it was refused, ``images`` those that hold it back, by
     name (empty: none is), ``system`` the version of the refused tree (ID, VERSION_ID and SYSEXT_LEVEL of its
-    os-release), ``missed`` required images without which an update passed, by name.
+    os-release), ``release`` the keys of that os-release by which images are judged (empty: not known), ``missed``
+    required images without which an update passed, by name.
     """
 
     last: int
@@ -57,6 +64,7 @@ class Refusal:
     system: str
     images: Mapping[str, HeldBack]
     missed: Mapping[str, HeldBack] = field(default_factory=dict)
+    release: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def since(self) -> int:
@@ -83,9 +91,14 @@ def read(path: Path) -> Refusal | None:
             system=str(document["system"]),
             images=_read_images(document["images"]),
             missed=_read_images(document.get("missed", {})),
+            release=_read_release(document.get("release", {})),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _read_release(document: Any) -> Mapping[str, str]:
+    return {key: str(document[key]) for key in _JUDGED_BY if key in document}
 
 
 def _read_images(document: Any) -> Mapping[str, HeldBack]:
@@ -108,6 +121,7 @@ def document(refusal: Refusal) -> dict[str, Any]:
         "system": refusal.system,
         "images": images_document(refusal.images),
         "missed": images_document(refusal.missed),
+        "release": dict(refusal.release),
     }
 
 
@@ -180,10 +194,21 @@ def known(machine: Machine, *, writable: bool = True) -> Refusal | None:
         return mark
     try:
         with Ledger(machine.layout.ledger, writable=writable) as ledger:
-            return _from_events(ledger.events())
+            found = _from_events(ledger.events())
+            if found is None or not found.images:
+                return found
+            release = _recalled(ledger)
+            return replace(found, release=release, system=label(ReleaseData(release)) if release else "")
     except (OSError, sqlite3.Error) as error:
         log.warning("%s: %s; since when updates are refused is not known", machine.layout.ledger, error)
         return None
+
+
+def _recalled(ledger: Ledger) -> Mapping[str, str]:
+    try:
+        return _read_release(json.loads(ledger.recall(_RELEASE) or "{}"))
+    except (ValueError, TypeError, RecursionError):
+        return {}
 
 
 def _from_events(events: Sequence[LedgerEvent]) -> Refusal | None:
@@ -227,7 +252,9 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
     if outcome.refusals:
         steps = report.next_steps(outcome.plan.refusing)
         after = again(before, now=now, system=system, images=outcome.refusals, next_steps=steps)
-        after = replace(after, missed={**known.missed, **missed})  # the tree without them goes
+        release = outcome.plan.tree.release or ReleaseData()
+        judged_by = {key: release[key] for key in _JUDGED_BY if key in release}
+        after = replace(after, missed={**known.missed, **missed}, release=judged_by)  # the tree without them goes
     else:
         after = replace(known, missed=missed)
         over = [_event(now, HAD_AGAIN, image=name) for name in sorted(known.missed.keys() - missed.keys())]
@@ -237,6 +264,9 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
             after = replace(after, images={})
             over.append(_event(now, REFUSAL_OVER, detail=system))
     _set(machine, after, over)
+    if outcome.refusals:
+        with Ledger(machine.layout.ledger) as ledger:
+            ledger.remember(_RELEASE, json.dumps(dict(after.release)))
 
 
 def had_again(machine: Machine, names: Collection[str], *, now: int) -> None:

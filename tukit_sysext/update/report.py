@@ -120,8 +120,7 @@ def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
     """
     for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
         yield from _lines_of(step)
-    files = ", ".join(f"/etc/tukit-sysext/images.d/{name}.conf" for name in steps)
-    yield f"or do without: set Policy=optional in {files}"
+    yield f"or do without: tukit-sysext install --optional {' '.join(steps)}"
     yield "or have updates pass unjudged:"
     yield f"  {_SWITCH_OFF}"
 

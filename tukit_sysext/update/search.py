@@ -227,6 +227,15 @@ class Resolver:
         """Go on as if the tree had this os-release."""
         self._facts = replace(self._facts, tree=replace(self._facts.tree, release=release))
 
+    def name_system(self, called: str) -> None:
+        """Have reasons name the tree's system so."""
+        self._facts = replace(self._facts, tree=replace(self._facts.tree, called=called))
+
+    def take_for(self, release: ReleaseData, called: str) -> None:
+        """Judge for a system of which its os-release alone is known; what it has beside is not known."""
+        tree = replace(self._facts.tree, release=release, called=called)
+        self._facts = replace(self._facts, tree=tree, ground=None, offers=None)
+
     def try_again(self, keys: Collection[str]) -> None:
         """Forget what was found out about images, by their keys, and look at the store anew."""
         known = {key: known for key, known in self._facts.known.items() if key not in keys}

@@ -18,6 +18,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
+from tukit_sysext.snapshots.fitting import NEW_SYSTEM
 from tukit_sysext.system.disk_space import is_full, remedy
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.system_release import label, running_label
@@ -56,6 +57,8 @@ def finalize(transaction: Transaction, plugins: AllPlugins) -> Outcome:
     machine = transaction.machine
     with shared(machine.layout.lock) as given_up, Tree(transaction.path) as tree:
         resolver = Resolver(machine, tree, plugins, refused_for=transaction.refused_for)
+        if label(resolver.facts.tree.release) != running_label(machine.layout.root):
+            resolver.name_system(NEW_SYSTEM)
         resolver.resolve()
         fetching = Fetching(resolver)
         plan = fetching.complete(until_full=True)

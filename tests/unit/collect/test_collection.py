@@ -212,7 +212,7 @@ def test_where_anything_is_unknown_nothing_is_deleted(a_is_needed: Site, fault: 
     assert found.unknown and found.gone == ()
     assert a_is_needed.names() == [A, B]
     a_is_needed.let_pass()
-    assert a_is_needed.collect(CollectionOptions(lacking_space=True, unknown_origin=True)).gone == ()
+    assert a_is_needed.collect(CollectionOptions(at_once=True, unknown_origin=True)).gone == ()
     assert a_is_needed.names() == [A, B]
 
 

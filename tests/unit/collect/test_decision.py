@@ -33,11 +33,11 @@ def decision(
     *,
     needed_by: Sequence[str] = (),
     now: int = NOW,
-    lacking_space: bool = False,
+    at_once: bool = False,
     unknown_origin: bool = False,
     grace: int = GRACE,
 ) -> Decision:
-    rules = Rules(now=now, grace=grace, lacking_space=lacking_space, unknown_origin=unknown_origin)
+    rules = Rules(now=now, grace=grace, at_once=at_once, unknown_origin=unknown_origin)
     known = {file.file_name: before} if before is not None else {}
     (decided,) = decide([file], {file.file_name: needed_by}, known, rules)
     return decided
@@ -47,7 +47,7 @@ LONG_AGO = (NOW - 30 * DAY, 1)
 
 
 def test_what_is_needed_stays_whatever_was_before() -> None:
-    decided = decision(file(), LONG_AGO, needed_by=["snapshot 1"], lacking_space=True)
+    decided = decision(file(), LONG_AGO, needed_by=["snapshot 1"], at_once=True)
     assert (decided.disposition, decided.needed_by, decided.since) == (Disposition.NEEDED, ("snapshot 1",), None)
 
 
@@ -80,8 +80,8 @@ def test_a_clock_that_went_back_makes_no_age(ahead: int) -> None:
 
 
 def test_where_room_is_lacking_it_goes_at_once_but_for_what_is_young() -> None:
-    assert decision(file(), lacking_space=True).disposition is Disposition.GOES
-    assert decision(file(age=YOUNG - 1), lacking_space=True).disposition is Disposition.WAITS
+    assert decision(file(), at_once=True).disposition is Disposition.GOES
+    assert decision(file(age=YOUNG - 1), at_once=True).disposition is Disposition.WAITS
 
 
 @pytest.mark.parametrize("irregular", ["a symbolic link", "not a regular file", "owned by user 5, not by root"])
@@ -113,6 +113,15 @@ def test_a_leftover_whose_name_is_no_text_goes_too() -> None:
 
 def test_of_unknown_origin_it_goes_only_where_that_is_asked_for() -> None:
     assert decision(file(recorded=False), LONG_AGO).disposition is Disposition.UNKNOWN_ORIGIN
-    assert decision(file(recorded=False), LONG_AGO, lacking_space=True).disposition is Disposition.UNKNOWN_ORIGIN
+    assert decision(file(recorded=False), LONG_AGO, at_once=True).disposition is Disposition.UNKNOWN_ORIGIN
     assert decision(file(recorded=False), LONG_AGO, unknown_origin=True).disposition is Disposition.GOES
     assert decision(file(recorded=False), unknown_origin=True).disposition is Disposition.WAITS
+
+
+def test_of_unknown_origin_no_time_is_promised_at_which_it_goes() -> None:
+    """After a purge all images are: their content tells later that they stay."""
+    waiting = decision(file(recorded=False))
+    assert (waiting.disposition, waiting.goes_at) == (Disposition.WAITS, None)
+    assert "a good image stays; gc --unknown-origin collects it" in waiting.reason
+    assert decision(file(recorded=False), LONG_AGO).goes_at is None
+    assert decision(file(recorded=False), unknown_origin=True).goes_at == NOW + GRACE

@@ -128,9 +128,12 @@ def test_an_update_that_is_merged_at_once(
 
 
 @pytest.mark.root
-def test_a_dry_run_says_nothing_of_it(offered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    document = json.loads(run(offered, capsys, "update", "--dry-run", "--json", "gdb"))
-    assert (document["after_merge"], document["old_files"]) == ([], [])
+def test_a_dry_run_merges_nothing(
+    offered: PlainMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "refresh", None)
+    document = json.loads(run(offered, capsys, "update", "--now", "--dry-run", "--json", "gdb"))
+    assert (document["refreshed"], document["after_merge"], document["old_files"]) == (False, [], [])
 
 
 @pytest.mark.root

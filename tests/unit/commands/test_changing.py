@@ -104,6 +104,26 @@ class TestUpdate:
         assert "source not reachable" in run("update", status=1)
         assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
 
+    @pytest.mark.root
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [(1, "2 images are linked already: gdb 1.1, tool0 1.0"), (4, "5 images are linked already")],
+    )
+    def test_images_that_stay_are_told_in_one_line(
+        self, offered_gdb: PlainMachine, run: Run, more: int, told: str
+    ) -> None:
+        for number in range(more):
+            publish(offered_gdb, f"tool{number}", "1.0")
+            offered_gdb.want(f"tool{number}")
+        first = run("update").splitlines()
+        assert [line for line in first if "already" in line] == []
+        assert len([line for line in first if ", from source main" in line]) == more + 1
+        assert run("update").splitlines() == [told]
+        publish(offered_gdb, "tool0", "1.1")
+        changed = run("update").splitlines()
+        assert "tool0: 1.0 -> 1.1, from source main" in changed
+        assert (f"{more} images are linked already" if more > 1 else "gdb: 1.1 is linked already") in changed
+
     def test_what_is_blocked_goes(self, offered_gdb: PlainMachine, run: Run) -> None:
         offered_gdb.want("gdb", Block="1.0 1.1")
         assert "1.0 left out" in run("update", status=1)
@@ -182,7 +202,131 @@ class TestUpdate:
         assert "gone" not in run("update")
 
 
+class TestRemembered:
+    """What commands change is in the history, and who did it."""
+
+    @pytest.mark.parametrize(
+        ("command", "kind", "why"),
+        [
+            ("hold gdb=1.1", "held", "held at 1.1"),
+            ("block gdb=1.0", "blocked", "1.0 is blocked"),
+            ("install --optional gdb", "policy", "optional now (was required)"),
+            ("install --version <9 gdb", "configured", "Version=<9 now (was not set)"),
+            ("install gdb", "replaced", "1.0 -> 1.1, from source main"),
+            ("remove gdb", "removed", "1.0 removed"),
+            ("install --optional htop", "wanted", "wanted now"),
+        ],
+    )
+    def test_a_change(self, offered_gdb: PlainMachine, run: Run, command: str, kind: str, why: str) -> None:
+        publish(offered_gdb, "htop", "3.4", NEW)
+        make_tree(offered_gdb.root, {"proc/self/loginuid": "0"})
+        run(*command.split())
+        rows = [re.split(r"  +", line) for line in run("history").splitlines()]
+        assert rows[0][1:] == ["What happened", "#", "Image", "Who", "Why"]
+        assert [kind, "1", "htop" if "htop" in command else "gdb", "root", why] in [row[1:] for row in rows]
+
+    @pytest.mark.parametrize(
+        ("before", "command", "kind", "why"),
+        [("hold gdb", "unhold gdb", "unheld", "(was 1.0)"), ("block gdb=9", "unblock gdb=9", "unblocked", "9 is not")],
+    )
+    def test_a_change_back(self, run: Run, before: str, command: str, kind: str, why: str) -> None:
+        run(*before.split())
+        run(*command.split())
+        last = run("history").splitlines()[2]
+        assert f" {kind} " in last and why in last
+
+    @pytest.mark.parametrize("command", ["hold gdb", "block gdb=9", "install gdb"])
+    def test_what_changes_nothing_is_no_news(self, run: Run, command: str) -> None:
+        run(*command.split())
+        before = run("history")
+        run(*command.split())
+        assert run("history") == before
+
+    def test_a_dry_run_is_no_news(self, run: Run) -> None:
+        run("hold", "--dry-run", "gdb")
+        assert "held" not in run("history")
+
+
 class TestInstall:
+    def test_what_required_means_is_said_once(self, offered_gdb: PlainMachine, run: Run) -> None:
+        run("remove", "gdb")
+        publish(offered_gdb, "strace", "6.1")
+        said = run("install", "--dry-run", "gdb", "strace")
+        assert "gdb, strace would be required: an update that one of them does not fit is refused." in said
+        said = run("install", "gdb")
+        assert "gdb is required: an update that it does not fit is refused. With --optional it is left out" in said
+        assert "required:" not in run("install", "gdb"), "it is no news"
+
+    @pytest.mark.parametrize("option", ["--optional", "--policy=optional", "--policy=required"])
+    def test_who_says_the_policy_knows_what_it_means(self, offered_gdb: PlainMachine, run: Run, option: str) -> None:
+        run("remove", "gdb")
+        assert "With --optional" not in run("install", option, "gdb")
+
+    def test_what_a_shipped_file_says_is_optional_is_not_called_required(
+        self, offered_gdb: PlainMachine, run: Run
+    ) -> None:
+        run("remove", "gdb")
+        make_tree(offered_gdb.root, {"usr/lib/tukit-sysext/images.d/gdb.conf": "[Image]\nPolicy=optional\n"})
+        make_tree(offered_gdb.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\nState=removed\n"})
+        assert "required" not in run("install", "gdb")
+
+    @pytest.mark.parametrize(
+        ("options", "before", "told", "after"),
+        [
+            ("--optional", {}, "optional now (was required)", "Policy=optional"),
+            ("--policy=required", {"Policy": "optional"}, "required now (was optional)", "Policy=required"),
+            ("--version=<2", {}, "Version=<2 now (was not set)", "Version=<2"),
+            ("--version=<2", {"Version": "<9"}, "Version=<2 now (was <9)", "Version=<2"),
+            ("--any-version", {"Version": "<9"}, "Version= removed (was <9)", ""),
+            ("--any-version", {"Series": "1"}, "Series= removed (was 1)", ""),
+            ("--any-source", {"Source": "main"}, "Source= removed (was main)", ""),
+            ("--source=main", {}, "Source=main now (was not set)", "Source=main"),
+        ],
+    )
+    def test_what_becomes_different_is_said(
+        self, offered_gdb: PlainMachine, run: Run, options: str, before: dict[str, str], told: str, after: str
+    ) -> None:
+        run("update")
+        offered_gdb.want("gdb", **before)
+        said = run("install", options, "gdb")
+        assert f"gdb: {told}" in said and "is linked already" not in said
+        assert wanted(offered_gdb).splitlines() == list(filter(None, ["[Image]", after]))
+        again = run("install", options, "gdb")
+        assert "gdb: 1.1 is linked already" in again and told not in again
+
+    def test_a_dry_run_says_that_nothing_is_different_yet(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Version="<9")
+        said = run("install", "--dry-run", "--any-version", "--optional", "gdb")
+        assert "gdb: would be optional (was required)" in said and "gdb: Version= would be removed (was <9)" in said
+        assert wanted(offered_gdb) == "[Image]\nVersion=<9\n"
+
+    def test_what_becomes_different_is_in_the_document(self, offered_gdb: PlainMachine, run: Run) -> None:
+        run("update")
+        offered_gdb.want("gdb", Version="<9")
+        (tree,) = json.loads(run("install", "--any-version", "--optional", "gdb=1.1", "--json"))["trees"]
+        assert tree["configured"] == [
+            {"image": "gdb", "key": "Policy", "before": "required", "after": "optional"},
+            {"image": "gdb", "key": "Hold", "before": None, "after": "1.1"},
+            {"image": "gdb", "key": "Version", "before": "<9", "after": None},
+        ]
+        (tree,) = json.loads(run("block", "gdb=9", "--json"))["trees"]
+        assert tree["configured"] == [{"image": "gdb", "key": "Block", "before": None, "after": "9"}]
+        (tree,) = json.loads(run("remove", "gdb", "--json"))["trees"]
+        assert tree["configured"] == [{"image": "gdb", "key": "State", "before": "wanted", "after": None}]
+
+    @pytest.mark.parametrize("option", ["--version=<2", "--series=1"])
+    def test_any_version_is_not_some_version(self, run: Run, option: str) -> None:
+        assert "--any-version takes away what --version and --series set" in run(
+            "install", "--any-version", option, "gdb", status=2
+        )
+
+    def test_with_any_version_a_newer_one_comes(self, offered_gdb: PlainMachine, run: Run) -> None:
+        offered_gdb.want("gdb", Version="<1.1")
+        run("update")
+        assert linked(offered_gdb) == "gdb-1.0.x86-64.raw"
+        assert "gdb: 1.0 -> 1.1" in run("install", "--any-version", "gdb")
+        assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
+
     @pytest.mark.root
     def test_after_a_removal_nothing_of_before_counts(self, offered_gdb: PlainMachine, run: Run) -> None:
         offered_gdb.snapshot_with(2, {"gdb": "1.0"}, default=True)

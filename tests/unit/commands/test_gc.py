@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,36 @@ def test_a_dry_run_says_what_would_go(unneeded_gdb: PlainMachine, capsys: pytest
     assert f"1 would be deleted, {size / 1024:.1f} KiB; the store has " in text and " freed" not in text
     assert "would be deleted: nothing needs it" in row(text, GONE)
     assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(unneeded_gdb, capsys, "gc")
+
+
+def test_now_does_not_wait_for_the_grace_time(
+    unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor for a second run; but for what came within the last hour, which an update may be about to link."""
+    text = told(unneeded_gdb, capsys, "gc", "-n")
+    assert "\n1 image will go later; to collect now:\n  tukit-sysext gc --now\n" in text
+    again = told(unneeded_gdb, capsys, "gc", "-n", "--unknown-origin")
+    assert again.endswith("\n  tukit-sysext gc --now --unknown-origin\n")
+    text = told(unneeded_gdb, capsys, "gc", "--now")
+    assert "goes after" in row(text, GONE) and "--now" not in text and "0 deleted" in text
+    later = time.time() + 3700
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert "would be deleted" in row(told(unneeded_gdb, capsys, "gc", "--now", "-n"), GONE)
+    assert (unneeded_gdb.layout.store / GONE).exists()
+    text = told(unneeded_gdb, capsys, "gc", "--now")
+    assert row(text, GONE).endswith("deleted: nothing needs it") and "1 deleted" in text
+    assert not (unneeded_gdb.layout.store / GONE).exists() and (unneeded_gdb.layout.store / OLD).exists()
+
+
+def test_after_a_purge_no_image_is_promised_to_go(
+    unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(unneeded_gdb, capsys, "gc")
+    told(unneeded_gdb, capsys, "purge")
+    for argv in (("gc", "-n"), ("gc",)):
+        text = told(unneeded_gdb, capsys, *argv)
+        assert row(text, GONE).endswith("so that a good image stays; gc --unknown-origin collects it")
+        assert "goes after" not in text and "will go later" not in text
 
 
 @pytest.mark.parametrize("argv", [("gc",), ("gc", "-n")])

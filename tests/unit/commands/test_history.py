@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from tests.records import record
 from tests.trees import Link
 from tests.unit.ledger import first_ledger
 from tukit_sysext.commands import history
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.grammar import parser
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
+from tukit_sysext.ledger.schema import BEGUN
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import look, scan
 
@@ -69,6 +71,18 @@ def run(site: PlainMachine, *words: str) -> int:
     return history.run(site.machine, parser().parse_args(["history", *words]))
 
 
+@pytest.fixture
+def begun(remembered: PlainMachine) -> PlainMachine:
+    """The ledger was made before all of it."""
+    _begun(remembered, NOON - 8 * 86400)
+    return remembered
+
+
+def _begun(site: PlainMachine, when: int) -> None:
+    with Ledger(site.layout.ledger) as ledger:
+        ledger.remember(BEGUN, time_text(when))
+
+
 def lines(site: PlainMachine, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     assert run(site, *words) == 0
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
@@ -79,8 +93,9 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *words: str
     return json.loads(capsys.readouterr().out)
 
 
-def test_everything_newest_last_in_local_time(remembered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(remembered, capsys)[1:] == [
+def test_everything_newest_last_in_local_time(begun: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lines(begun, capsys, "--all") == [
+        "Time What happened # Image Why",
         "2026-11-01 07:00 replaced 2 gdb 15.1 replaced by 15.2, from source main",
         "2026-11-01 07:01 linked 2 debug 1.0 added",
         "2026-11-01 07:02 transaction finalized 2 -",
@@ -88,9 +103,67 @@ def test_everything_newest_last_in_local_time(remembered: PlainMachine, capsys: 
     ]
 
 
+def test_what_happens_to_snapshots_is_counted(begun: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    _, *shown, hidden = lines(begun, capsys)
+    assert [line.split()[2] for line in shown] == ["replaced", "linked", "collected"]
+    assert hidden == "1 event of snapshots, which change no image: tukit-sysext history --all"
+    with Ledger(begun.layout.ledger) as ledger:
+        ledger.note("rolled back", 2)
+        ledger.note("booted", 2)
+    _, *shown, hidden = lines(begun, capsys)
+    assert " rolled back 2 " in shown[-1], "which brings other images"
+    assert hidden.startswith("2 events of snapshots, ")
+    assert [event["kind"] for event in document(begun, capsys)["events"]][-1] == "rolled back"
+    assert [event["kind"] for event in document(begun, capsys, "--all")["events"]][-1] == "booted"
+
+
+@pytest.mark.parametrize(
+    ("since", "kinds"),
+    [
+        ("2026-11-01 07:02", ["transaction finalized", "collected"]),
+        ("2026-11-01 12:03 UTC", ["collected"]),
+        ("2026-11-02", []),
+        ("yesterday", []),
+        ("@0", ["replaced", "linked", "transaction finalized", "collected"]),
+    ],
+)
+def test_since(begun: PlainMachine, capsys: pytest.CaptureFixture[str], since: str, kinds: list[str]) -> None:
+    assert [event["kind"] for event in document(begun, capsys, "--all", "--since", since)["events"]] == kinds
+    if not kinds:
+        assert lines(begun, capsys, "--since", since) == ["Nothing is remembered."]
+
+
+def test_a_time_that_is_none(begun: PlainMachine) -> None:
+    with pytest.raises(UsageError, match="--since soon: expected a time such as yesterday"):
+        run(begun, "--since", "soon")
+
+
+def test_who_did_it_is_told_to_root(begun: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    with Ledger(begun.layout.ledger) as ledger:
+        event = LedgerEvent(time=time_text(NOON + 240), kind="held", snapshot=2, image="gdb", detail="held at 1", uid=0)
+        ledger.add([event, replace(event, kind="unheld", uid=4_000_000_000)])
+    shown = lines(begun, capsys)
+    assert shown[0] == "Time What happened # Image Who Why"
+    assert [line.split()[3:6] for line in shown[-3:-1]] == [["2", "gdb", "root"], ["2", "gdb", "4000000000"]]
+    assert " gdb - " in shown[1], "nobody knows"
+    assert document(begun, capsys)["events"][-2]["uid"] == 0
+    begun.as_user()
+    assert "Who" not in lines(begun, capsys)[0]
+
+
+def test_a_ledger_that_was_lost_says_since_when_it_remembers(
+    remembered: PlainMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _begun(remembered, NOON)
+    last = "Remembered since 2026-11-01 07:00; what happened before is not known."
+    assert lines(remembered, capsys)[-1] == lines(remembered, capsys, "gdb")[-1] == last
+    assert last not in lines(remembered, capsys, "--since", "2026-11-01 07:01"), "nothing of before was asked for"
+    assert document(remembered, capsys)["begun"] == "2026-11-01T12:00:00Z"
+
+
 @pytest.mark.parametrize("word", ["gdb", "gdb.raw", "gdb-15.1.x86-64.raw"])
-def test_of_one_image(remembered: PlainMachine, capsys: pytest.CaptureFixture[str], word: str) -> None:
-    found = lines(remembered, capsys, word)
+def test_of_one_image(begun: PlainMachine, capsys: pytest.CaptureFixture[str], word: str) -> None:
+    found = lines(begun, capsys, word)
     assert [line.split()[2] for line in found[1:3]] == ["replaced", "collected"]
     assert found[4] == "# Date Version Snapshot"
     first, second, third = found[5:]
@@ -100,7 +173,7 @@ def test_of_one_image(remembered: PlainMachine, capsys: pytest.CaptureFixture[st
 
 
 def test_as_json(remembered: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    everything = document(remembered, capsys)
+    everything = document(remembered, capsys, "--all")
     assert everything["events"][0]["time"] == "2026-11-01T12:00:00Z"
     assert everything["snapshots"] is None
     of_gdb = document(remembered, capsys, "gdb")
@@ -122,7 +195,7 @@ def test_an_image_that_nobody_remembers(remembered: PlainMachine) -> None:
 def test_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = PlainMachine(tmp_path)
     assert lines(site, capsys) == ["Nothing is remembered."]
-    assert document(site, capsys) == {"events": [], "snapshots": None}
+    assert document(site, capsys) == {"begun": None, "events": [], "snapshots": None}
     with pytest.raises(TukitSysextError, match="is in the history"):
         run(site, "gdb")
     assert not site.layout.state.exists()
@@ -131,5 +204,5 @@ def test_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_ledger_of_the_first_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = PlainMachine(tmp_path)
     first_ledger.make(site.layout.ledger)
-    assert [line.split()[2] for line in lines(site, capsys)[1:]] == ["linked", "transaction"]
+    assert [line.split()[2] for line in lines(site, capsys, "--all")[1:]] == ["linked", "transaction"]
     assert lines(site, capsys, "a")[-1].startswith("901 2026-11-01 05:00 1 deleted")

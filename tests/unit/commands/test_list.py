@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.machine import NEW, PlainMachine, with_source
 from tests.trees import Link, make_tree
 from tukit_sysext import cli
+from tukit_sysext.update.considered import Option
 
 
 @pytest.fixture
@@ -34,7 +36,8 @@ def rows(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str
     """The rows of ``list``, by image."""
     cli.main(["--quiet", "list", *arguments], machine=site.machine)
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
-    return {line.split()[0]: line.split(maxsplit=3)[1:] for line in lines[1:]}
+    cells = [re.split(r" {2,}", line) for line in lines[1:]]
+    return {row[0]: [row[1], row[2], row[-1]] for row in cells}
 
 
 def document(site: PlainMachine, capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
@@ -58,7 +61,9 @@ def test_what_is_listed(offers: PlainMachine, capsys: pytest.CaptureFixture[str]
 
 def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["list", "--all", "gdb", "held"], machine=offers.machine) == 0
-    found = [line.split(maxsplit=5) for line in capsys.readouterr().out.splitlines()[1:]]
+    table, _, summary = capsys.readouterr().out.partition("\n\n")
+    found = [line.split(maxsplit=5) for line in table.splitlines()[1:]]
+    assert summary.startswith("2 images, 2 installed, 1 update; for the running system")
     states = {(row[0], row[1]): row[5] for row in found}
     assert states == {
         ("gdb", "1.2"): "does not fit: SYSEXT_LEVEL is glibc-2.43, the system has glibc-2.42",
@@ -67,6 +72,29 @@ def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureF
         ("held", "1.1"): "not allowed: 1.0 is held",
         ("held", "1.0"): "installed",
     }
+
+
+def test_sizes(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder tells those of all; a server's list tells none, so that those of the store alone are known."""
+    cli.main(["list"], machine=offers.machine)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["Image", "Installed", "Newest", "Size", "State"]
+    (gdb,) = [line for line in lines if line.startswith("gdb")]
+    assert re.split(r" {2,}", gdb)[3] == "6.8 KiB"
+    assert re.split(r" {2,}", next(line for line in lines if line.startswith("future")))[3] == "-"
+    sizes = {each["name"]: each["newest_size"] for each in document(offers, capsys, "list")["images"]}
+    assert (sizes["gdb"], sizes["future"]) == (7000, None)
+
+
+@pytest.mark.parametrize("all_versions", ["", "--all"])
+def test_no_column_of_sizes_that_nobody_knows(
+    offers: PlainMachine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, all_versions: str
+) -> None:
+    monkeypatch.setattr(Option, "size", None)
+    cli.main(["list", *all_versions.split()], machine=offers.machine)
+    head, *rest = capsys.readouterr().out.splitlines()
+    assert "Size" not in head and head.split()[-1] == "State"
+    assert rest[-1].startswith("6 images, 3 installed") or all_versions == ""
 
 
 class TestNames:

@@ -24,7 +24,7 @@ from tukit_sysext import layout
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.key_table import KEYS, File, Key
 from tukit_sysext.exit_status import COMMAND_LINE
-from tukit_sysext.grammar import parser
+from tukit_sysext.grammar import PARTS, parser
 from tukit_sysext.layout import Layout
 from tukit_sysext.plugins.spec import Specifications
 from tukit_sysext.system.tree import Tree
@@ -92,6 +92,12 @@ def option_problems(text: str) -> list[str]:
                 problems.append(f"{' '.join(command.words)} {option.flags[-1]} is not described")
     problems += [f"{flag}: not described" for flag in ("**--version**", "**-h**,") if flag not in terms]
     return problems
+
+
+def test_commands_stand_below_the_headings_of_the_help() -> None:
+    text = pages.templates()[TOOL].read_text().partition("\nCOMMANDS\n")[2].partition("\nOPTIONS\n")[0]
+    found = re.findall(r"^(.+)\n-+\n\n\.\. fill:: commands (\w+)$", text, re.M)
+    assert found == [(part.TITLE, part.__name__.rpartition(".")[2].removesuffix("_commands")) for part in PARTS]
 
 
 def test_every_command_and_option_is_described() -> None:

@@ -156,6 +156,6 @@ def fake_look_inside(monkeypatch: pytest.MonkeyPatch, *, level: str = LEVEL) -> 
         return answer(image, preferred)
 
     monkeypatch.setattr("tukit_sysext.system.inspect_image.inspect_linked", linked)
-    monkeypatch.setattr("tukit_sysext.update.fetch.inspect_image", preferred)
+    monkeypatch.setattr("tukit_sysext.update.content_judge.inspect_image", preferred)
     monkeypatch.setattr("tukit_sysext.update.local.inspect_image", preferred)
-    monkeypatch.setattr("tukit_sysext.update.fetch.look_through_or_say", lambda *_, **__: None)
+    monkeypatch.setattr("tukit_sysext.update.content_judge.look_through_or_say", lambda *_, **__: None)

@@ -8,8 +8,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -301,6 +303,23 @@ class TestReadOnly:
         with_a.layout.ledger.chmod(0)
         with as_nobody(with_a.root), Ledger(with_a.layout.ledger, writable=False) as ledger:
             assert [row.number for row in ledger.snapshots()] == [1, 2]
+
+    def test_nobody_else_reads_who_did_what(self, with_a: PlainMachine) -> None:
+        """Nor from what is free of the file: an event that was forgotten leaves none of it there."""
+        with Ledger(with_a.layout.ledger) as ledger:
+            ledger.add(replace(an_event("held", number), uid=1_234_567_890) for number in range(500))
+        with Ledger(with_a.layout.ledger) as ledger:
+            ledger.forget(int(time.time()) + 60)
+            ledger.add([replace(an_event("held"), uid=1_234_567_890)])
+        uid = (1_234_567_890).to_bytes(4, "big")
+        assert uid in with_a.layout.ledger.read_bytes()
+        assert uid not in copy_of(with_a.layout.ledger).read_bytes()
+        with Ledger(with_a.layout.ledger, writable=False) as ledger:
+            assert [event.uid for event in ledger.events()] == [1_234_567_890]
+        first = copy_of(with_a.layout.ledger).stat()
+        with Ledger(with_a.layout.ledger):
+            pass
+        assert copy_of(with_a.layout.ledger).stat() == first, "the same ledger makes the same copy"
 
     def test_a_copy_that_is_missing_old_or_torn_is_made_anew(self, with_a: PlainMachine) -> None:
         settle(with_a)

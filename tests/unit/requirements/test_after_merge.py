@@ -120,6 +120,14 @@ def test_what_needs_no_more(paths: tuple[str, ...]) -> None:
     assert told(*paths) == []
 
 
+def test_each_kernel_has_its_modules() -> None:
+    what = "kernel modules (usr/lib/modules/{}/a.ko{}), without a modules.dep, for which /usr has to be writable"
+    assert told("lib/modules/6.12/a.ko", "lib/modules/6.13/a.ko", "lib/modules/6.13/b.ko") == [
+        (what.format("6.12", ""), "depmod 6.12", False),
+        (what.format("6.13", " and 1 more"), "depmod 6.13", False),
+    ]
+
+
 def test_users_come_before_what_they_own_and_names_are_quoted() -> None:
     steps = told("lib/tmpfiles.d/a.conf", "lib/sysusers.d/a;b.conf", "lib/sysusers.d/c.conf")
     assert steps == [

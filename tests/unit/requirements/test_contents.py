@@ -39,6 +39,7 @@ FILES = ImageFolder(
                         "awk": "/etc/alternatives/awk",
                         "me": "me",
                         "up": "../bin/gdb",
+                        "lost": "../bin/none",
                     },
                 ),
                 "lib64": "lib",
@@ -169,6 +170,7 @@ def test_folders_that_are_too_deep_are_refused() -> None:
         ("/usr/bin/gdb", True),
         ("/usr/bin/python3", True),  # over a link
         ("/usr/bin/up", True),
+        ("/usr/bin/lost", False),
         ("/usr/bin/awk", True),  # a link of the image's that leads out of it
         ("/usr/bin/me", True),  # in a circle: no matter of the system's
         ("/usr/bin/perl", False),

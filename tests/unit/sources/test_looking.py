@@ -18,7 +18,7 @@ from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.sources.samples import sha256
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system.inspect_image import Inspection
-from tukit_sysext.update import fetch
+from tukit_sysext.update import content_judge
 from tukit_sysext.update.transaction import Transaction, finalize
 
 CONTENT = b"gdb 1"
@@ -43,7 +43,7 @@ def signed_source(verify_site: VerifySite, key: SigningKey) -> VerifySite:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hash of what was there whenever somebody looked into an image that was brought."""
     found: list[str] = []
-    real = vars(fetch)["inspect_image"]  # the one that fake_look_inside() put there
+    real = vars(content_judge)["inspect_image"]  # the one that fake_look_inside() put there
 
     def look(image: int | Path, *, preferred: str, scratch: Path) -> Inspection:
         assert isinstance(image, int), "by descriptor: what is looked into is what is published"
@@ -51,7 +51,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         inspection: Inspection = real(image, preferred=preferred, scratch=scratch)
         return inspection
 
-    monkeypatch.setattr(fetch, "inspect_image", look)
+    monkeypatch.setattr(content_judge, "inspect_image", look)
     return found
 
 

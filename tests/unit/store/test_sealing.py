@@ -229,7 +229,7 @@ def test_what_calls_itself_otherwise_is_not_published(
     sealing: VerifySite, monkeypatch: pytest.MonkeyPatch, sealed: list[Sealed]
 ) -> None:
     other = Inspection(merge_name="gdb-extra", release=ReleaseData({"ID": "_any"}))
-    monkeypatch.setattr("tukit_sysext.update.fetch.inspect_image", lambda *_, **__: other)
+    monkeypatch.setattr("tukit_sysext.update.content_judge.inspect_image", lambda *_, **__: other)
     sealing.offer("1")
     assert _finalize(sealing) == []
     assert sealed == []

@@ -97,9 +97,16 @@ def test_who_locks_the_folder_is_waited_for_but_not_for_long(tmp_path: Path, mon
     site.layout.store.mkdir(parents=True, exist_ok=True)
     folder = os.open(site.layout.store, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
+    waits = threading.Event()
+
+    def holders(_: Path) -> str:
+        waits.set()
+        return "former code"
+
+    monkeypatch.setattr("tukit_sysext.system.lock.holders", holders)
     waiting = threading.Thread(target=site.publish)
     waiting.start()
-    time.sleep(0.5)
+    assert waits.wait(5)
     assert site.store.names() == []
     fcntl.flock(folder, fcntl.LOCK_UN)
     waiting.join(5)

@@ -29,7 +29,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.system import gpgv, inspect_image, process
 from tukit_sysext.system.control import CONTROL
-from tukit_sysext.update import fetch
+from tukit_sysext.update import content_judge
 from tukit_sysext.update.transaction import Transaction, finalize
 
 pytestmark = pytest.mark.root
@@ -208,7 +208,7 @@ def test_a_broken_image_is_looked_into_once_a_day(
         looked.append(given)
         return inspect_image.inspect_image(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fetch, "inspect_image", counted)
+    monkeypatch.setattr(content_judge, "inspect_image", counted)
     for times in (1, 1):
         assert impatient.update() is ExitStatus.REFUSED
         assert "image broken: 2 of source main" in capsys.readouterr().err
@@ -259,7 +259,7 @@ def test_where_images_cannot_be_looked_into_an_update_passes_loudly(
 def test_where_the_disk_of_the_store_has_no_room_either_policy_decides(
     impatient: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "not_writable", lambda folder: OSError(errno.ENOSPC, f"{folder}: no room"))
+    monkeypatch.setattr(content_judge, "not_writable", lambda folder: OSError(errno.ENOSPC, f"{folder}: no room"))
     with scratch_on(impatient, "-o", "size=64k", full=True):
         assert impatient.update() is ExitStatus.REFUSED
     assert "the store cannot take it" in capsys.readouterr().err

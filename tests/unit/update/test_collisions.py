@@ -16,7 +16,7 @@ from tukit_sysext.requirements.contents import Contents, pack
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.update.deciding import decide, refused_collisions, undecided
+from tukit_sysext.update.deciding import beside_each_other, decide, undecided
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import Action, ImagePlan
@@ -219,7 +219,7 @@ def test_a_version_that_does_not_collide_is_taken() -> None:
     image = planned(made, "gdb")
 
     assert (image.action, image.chosen and image.chosen.version) == (Action.KEEP, "1")
-    assert refused_collisions(made) == {file_of("gdb", "2"): TOLD}
+    assert beside_each_other(made).colliding == {file_of("gdb", "2"): TOLD}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def with_collection(monkeypatch: pytest.MonkeyPatch, collected: Callable[[frozen
     """Have this called in the place of a collection, with the files that are needed."""
 
     def collect(machine: Machine, plugins: AllPlugins, options: CollectionOptions) -> Collection:
-        assert options.lacking_space
+        assert options.at_once
         return collected(options.needed)
 
     monkeypatch.setattr("tukit_sysext.collect.free_space.collect", collect)

@@ -26,11 +26,11 @@ BLOCKED = (Blocked(name="gdb", version="2", origin=block_file("gdb")),)
         ),
         (
             facts(want(constraint="<2"), offers={NEWER: FITS}),
-            "change Version= in /etc/tukit-sysext/images.d/gdb.conf",
+            "tukit-sysext install --any-version gdb",
         ),
         (
             facts(want(hold="1", constraint="<2"), offers={NEWER: FITS}),
-            "tukit-sysext unhold gdb\nchange Version= in /etc/tukit-sysext/images.d/gdb.conf",
+            "tukit-sysext unhold gdb\ntukit-sysext install --any-version gdb",
         ),
         # nothing that is set keeps it away
         (facts(want(hold="1"), offers={NEWER: OTHER}), ""),

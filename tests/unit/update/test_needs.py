@@ -15,7 +15,7 @@ from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.store.record import Record
-from tukit_sysext.update.deciding import decide
+from tukit_sysext.update.deciding import decide, undecided
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import Action
@@ -206,6 +206,72 @@ def test_what_another_wanted_image_provides_is_not_missing() -> None:
     for planned in (made, alone):
         gdb = next(image for image in decide(replace(planned, offers=PlainOffers())).images if image.name == "gdb")
         assert gdb.chosen is not None and gdb.chosen.file_name == file_of("gdb", "2")
+
+
+def providing(version: str, *provides: str) -> Stored:
+    """A version of unwind, of which the store has several as long as any snapshot has them."""
+    library = stored(version, "unwind")
+    assert library.record is not None
+    return replace(library, record=replace(library.record, contents=Contents(provides=provides)))
+
+
+def beside_unwind(
+    offers: Mapping[Candidate, Description | None], *store: Stored, needs: Attitude = Attitude.WARN
+) -> Facts:
+    """gdb 1 and unwind 1 are linked; the system itself has nothing."""
+    made = facts(
+        want(needs=needs),
+        want("unwind"),
+        offers=offers,
+        store=[stored_needing("1", OLD), providing("1", OLD), *store],
+        entries=[link("1"), link("1", "unwind")],
+    )
+    return replace(made, offers=PlainOffers())
+
+
+UNWIND = candidate("2", "unwind")
+UNWIND_2 = Description(release=level("1"), merge_name="unwind", contents=Contents(provides=(NEW,)))
+
+
+def test_another_image_provides_what_the_version_has_that_it_gets() -> None:
+    """The store has unwind 1 for other snapshots; here it is replaced, and what needs its library does not start."""
+    for there in ({UNWIND: UNWIND_2}, {UNWIND: replace(UNWIND_2, merge_name=None)}):
+        for store in ([], [providing("2", NEW)]):
+            (gdb, unwind) = decide(beside_unwind(there, *store)).images
+            assert unwind.chosen is not None and unwind.chosen.version == "2"
+            assert (gdb.action, OLD in gdb.lacks) == (Action.KEEP, True)
+    (gdb, _) = decide(beside_unwind({})).images
+    assert (gdb.action, gdb.lacks) == (Action.KEEP, "")
+    (gdb, _) = decide(beside_unwind({UNWIND: UNWIND_2}, needs=Attitude.REFUSE)).images
+    assert gdb.refuses
+
+
+def test_another_version_that_works_with_it_is_looked_for_and_taken() -> None:
+    made = beside_unwind({UNWIND: UNWIND_2, candidate("2"): None})
+    assert [each.version for each in undecided(made)] == ["2"]
+
+    for known in (needing(NEW), needing()):
+        offers = {UNWIND: UNWIND_2, candidate("3"): needing(OLD), candidate("2"): known}
+        made = beside_unwind(offers, providing("2", NEW))
+        (gdb, _) = decide(made).images
+        assert (gdb.chosen and gdb.chosen.version, gdb.lacks) == ("2", "")
+
+
+def test_what_another_image_provides_is_not_known_until_it_is_here() -> None:
+    for description in (Description(release=level("1")), replace(UNWIND_2, contents=Contents(described=True))):
+        (gdb, unwind) = decide(beside_unwind({UNWIND: description})).images
+        assert (unwind.action, gdb.lacks) == (Action.FETCH, "")
+
+
+def test_an_image_that_is_not_planned_for_provides_what_is_linked_of_it() -> None:
+    made = beside_unwind({}, providing("2", NEW), stored_needing("2", NEW))
+    made = replace(made, wanted={"gdb": made.wanted["gdb"]}, others={"unwind": made.wanted["unwind"]})
+    (gdb,) = decide(made).images
+    assert (gdb.chosen and gdb.chosen.version, gdb.lacks) == ("1", "")
+
+    linked = replace(made.tree, entries=(link("1"), link("2", "unwind")))
+    (gdb,) = decide(replace(made, tree=linked)).images
+    assert (gdb.chosen and gdb.chosen.version, gdb.lacks) == ("2", "")
 
 
 def test_what_nobody_knows_speaks_against_none() -> None:

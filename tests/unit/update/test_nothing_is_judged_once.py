@@ -21,6 +21,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.requirements.requirement import Requirement
 from tukit_sysext.snapshots import grounds
 from tukit_sysext.update import fetch, local, offers
+from tukit_sysext.update.content_judge import WantedFile
 
 pytestmark = pytest.mark.root
 
@@ -39,7 +40,7 @@ class System:
             monkeypatch.setattr(module, "open_ground", self._ground)
         fetch_from = fetch.Fetching._fetch_from
 
-        def fetching(fetcher: fetch.Fetching, source: str, images: Sequence[fetch._Wanted]) -> None:
+        def fetching(fetcher: fetch.Fetching, source: str, images: Sequence[WantedFile]) -> None:
             self.fetched.extend(each.candidate.file_name for each in images)
             fetch_from(fetcher, source, images)
 
@@ -96,19 +97,41 @@ def test_the_content_of_the_image(site: Site, system: System) -> None:
     assert (linked(site) or "").startswith("debug-2.x86-64.raw.")
 
 
+def want_foo(site: Site) -> Path:
+    """Another image is wanted, whose version 1 has the library; its configuration."""
+    publish_foo(site, "1", "libfoo.so.2")
+    path = site.tree(NUMBER) / "etc/tukit-sysext/images.d/foo.conf"
+    path.write_text("[Image]\n")
+    return path
+
+
+def publish_foo(site: Site, version: str, soname: str) -> None:
+    make_image(site.images, "foo", version, release=LEVEL, files={f"lib64/{soname}": elf_file(soname=soname)})
+    write_checksums(site.images)
+
+
 def test_what_other_images_provide(site: Site, system: System) -> None:
     site.image("2", NEEDING)
     site.image("1", {"bin/gdb": "x"})
-    library = {"lib64/libfoo.so.2": elf_file(soname="libfoo.so.2")}
-    make_image(site.images, "foo", "1", release=LEVEL, files=library)
-    write_checksums(site.images)
-    foo = site.tree(NUMBER) / "etc/tukit-sysext/images.d/foo.conf"
-    foo.write_text("[Image]\n")
+    foo = want_foo(site)
 
     linked(site)  # brings foo
     assert linked(site) == "debug-2.x86-64.raw"
     foo.unlink()
     assert linked(site) == "debug-1.x86-64.raw"
+
+
+def test_what_other_images_provide_in_another_version(site: Site, system: System) -> None:
+    """The store still has the former one, for other snapshots."""
+    site.image("2", NEEDING)
+    site.image("1", {"bin/gdb": "x"})
+    want_foo(site)
+    linked(site)
+    assert linked(site) == "debug-2.x86-64.raw"
+
+    publish_foo(site, "2", "libfoo.so.3")
+    assert linked(site) == "debug-1.x86-64.raw"
+    assert (site.layout.store / "foo-1.x86-64.raw").exists()
 
 
 def test_what_its_publisher_states(site: Site, system: System) -> None:

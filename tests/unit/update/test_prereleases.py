@@ -68,7 +68,7 @@ class TestSeries:
         image = plan("1.32.0", have="1.30.1", series="1.31")
         assert (image.action, image.left_out) == (Action.LEAVE_OUT, LeftOut.KEPT_AWAY)
         assert "Series=1.31 does not allow it" in image.reason
-        assert image.next_step == "change Series= in /etc/tukit-sysext/images.d/gdb.conf"
+        assert image.next_step == "tukit-sysext install --any-version gdb"
 
     def test_with_a_specifier_both_count(self) -> None:
         assert chosen(plan("1.31.5", "1.31.4", series="1.31", constraint="!=1.31.5")) == "1.31.4"

@@ -12,7 +12,7 @@ from pathlib import Path
 from tukit_sysext.change.changer import Changer, TreeChange
 from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.beside_merge import BesideMerge, merge_later, merge_now
-from tukit_sysext.commands.common.tree_changes import document, lines, next_step
+from tukit_sysext.commands.common.tree_changes import document, lines, next_step, required_line
 from tukit_sysext.commands.common.trees import tell_open_transactions
 from tukit_sysext.commands.common.typed_names import not_asked, unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
@@ -61,6 +61,8 @@ def carry(
             trees = changer.carry_out()
         away = changer.not_asked()
     output.show(lines(trees, dry_run=dry_run))
+    if getattr(arguments, "policy", None) is None and (required := required_line(trees, dry_run=dry_run)):
+        output.say(required)
     beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
     for line in merging:
         output.say(line)

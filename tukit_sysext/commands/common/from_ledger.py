@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerImage, LedgerSnapshot
+from tukit_sysext.ledger.schema import BEGUN
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
+from tukit_sysext.snapshots.snapper import rfc3339
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.image_store import ImageFile
 from tukit_sysext.store.record import RecordUnreadable
@@ -20,7 +22,8 @@ from tukit_sysext.store.record import RecordUnreadable
 class LedgerContent:
     """All that the ledger remembers; ``left_out`` has reasons by image for a snapshot's number and UUID.
 
-    ``default`` is the number of the snapshot that boots next, None where it is not known.
+    ``default`` is the number of the snapshot that boots next, None where it is not known. ``begun`` is when the ledger
+    was made (UTC, RFC 3339), None where a former version made it. Events stand in the order of their times.
     """
 
     snapshots: Sequence[LedgerSnapshot] = ()
@@ -28,6 +31,13 @@ class LedgerContent:
     events: Sequence[LedgerEvent] = ()
     left_out: Mapping[tuple[int, str], Mapping[str, str]] = field(default_factory=dict)
     default: int | None = None
+    begun: str | None = None
+
+    @property
+    def lacks_a_past(self) -> bool:
+        """Whether a snapshot had images before the ledger was made, as after a ledger was lost."""
+        made = [rfc3339(row.created) for row in self.snapshots if row.images]
+        return self.begun is not None and any(date is not None and date < self.begun for date in made)
 
 
 def read_ledger(machine: Machine) -> LedgerContent:
@@ -42,9 +52,11 @@ def read_ledger(machine: Machine) -> LedgerContent:
             return LedgerContent(
                 snapshots=snapshots,
                 images={image.file: image for image in ledger.images()},
-                events=ledger.events(),
+                # one that was noticed late has the time at which it happened
+                events=sorted(ledger.events(), key=lambda event: event.time),
                 left_out={row.key: ledger.left_out(*row.key) for row in snapshots},
                 default=int(number) if number.isdecimal() else None,
+                begun=ledger.recall(BEGUN),
             )
     except (OSError, sqlite3.Error) as error:
         raise TukitSysextError(

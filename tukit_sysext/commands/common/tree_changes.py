@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.update.plan import Action, ImagePlan
+
+_NAMED = 3
+"""So many images that stay as they are have their names told; of more the number says it."""
 
 
 def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
@@ -26,6 +30,10 @@ def lines(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
 
 def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
     changed = {change.image for change in tree.changes}
+    configured = [change for change in tree.intent_changes if change.key != "State"]
+    said = changed | {change.image for change in configured}
+    kept = {image.name: image for image in tree.plan.images if _stays(image) and image.name not in said}
+    several = kept if len(kept) > 1 else {}
     for image in tree.plan.images:
         if image.name in changed:
             yield from (change.text for change in tree.changes if change.image == image.name)
@@ -35,16 +43,44 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
             yield f"{image.name}: {before}{image.chosen.shown} would be fetched{again} from {image.chosen.origin}"
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
-        elif image.action is Action.KEEP and image.chosen is not None:
+        elif image.action is Action.KEEP and image.chosen is not None and image.name not in said | several.keys():
             yield f"{image.name}: {image.chosen.shown} is linked already"
         elif image.action is Action.LEAVE_ALONE:
             yield f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:
             yield f"{image.name}: not wanted any more; it had no link"
+        yield from (change.text(dry_run=dry_run) for change in configured if change.image == image.name)
         # what could not be had is a warning of the command, with its next step
         yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
+    if several:
+        names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
+        yield f"{len(several)} images are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
-        yield "nothing is wanted"
+        yield "no image is wanted"
+
+
+def _stays(image: ImagePlan) -> bool:
+    """Whether an image stays as it is, and nothing is to be said of it."""
+    return image.action is Action.KEEP and image.chosen is not None and not {*image.warnings} - {image.not_had}
+
+
+def required_line(trees: Sequence[TreeChange], *, dry_run: bool) -> str:
+    """What it means that images are required from now on; empty where none newly is."""
+    names = sorted(
+        {
+            file.of
+            for tree in trees
+            for file in tree.files
+            if file.of is not None and file.may_refuse and any(change.key == "State" for change in file.changes)
+        }
+    )
+    if not names:
+        return ""
+    are, it = ("is", "it does") if len(names) == 1 else ("are", "one of them does")
+    return (
+        f"{', '.join(names)} {'would be' if dry_run else are} required: an update that {it} not fit is refused. "
+        "With --optional it is left out instead."
+    )
 
 
 def next_step(tree: TreeChange, name: str) -> str:
@@ -104,6 +140,7 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                     if tree.links
                 ],
                 "files": [{"path": file.path, "written": file.content is not None} for file in tree.files],
+                "configured": [asdict(change) for change in tree.intent_changes],
             }
             for tree in trees
         ],

@@ -12,7 +12,7 @@ from tukit_sysext.ledger.tables import MISSED, NOT_HAD, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import Scan, look
+from tukit_sysext.snapshots.snapper import Scan, look, rfc3339
 
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before."""
+    """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before.
+
+    ``dated``: it happened when snapper says that the snapshot was made, however late it is noticed.
+    """
 
     kind: str
     detail: str | None = None
     repeat: Repeat = Repeat.IN_A_ROW
     former: bool = False
+    dated: bool = False
 
 
 def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
@@ -38,7 +42,10 @@ def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
         uuid = present if present is not None and not event.former else next(reversed(known), None)
         # nothing tells two unknown snapshots of one number apart
         repeat = event.repeat if uuid is not None else Repeat.IN_A_ROW
-        ledger.note(event.kind, number, uuid=uuid, detail=event.detail, repeat=repeat)
+        made = rfc3339(snapshot.date) if snapshot is not None and event.dated else None
+        # a clock that was wrong then says nothing of the order
+        time = min(made, time_text()) if made is not None else None
+        ledger.note(event.kind, number, uuid=uuid, detail=event.detail, repeat=repeat, time=time)
 
 
 def _noting(event: _Event) -> Callable[[Recorder, Machine, Scan, int], None]:
@@ -57,8 +64,10 @@ class Recorder:
     @hookimpl
     def tukit_sysext_transaction_judged(self, transaction: Transaction, outcome: Outcome) -> None:
         """Enter the snapshot as it is now, and what changed in it."""
+        from tukit_sysext.system.login import login_uid  # a boot needs neither this nor what is discarded
+
         machine = transaction.machine
-        now = time_text()
+        now, uid = time_text(), login_uid(machine.layout.root)
         with Ledger(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
@@ -70,11 +79,12 @@ class Recorder:
                     snapshot=transaction.number,
                     image=change.image,
                     detail=change.text,
+                    uid=uid,
                 )
                 for change in outcome.changes
             )
             ledger.add(
-                LedgerEvent(time=now, kind=kind, snapshot=transaction.number, image=image, detail=reason)
+                LedgerEvent(time=now, kind=kind, snapshot=transaction.number, image=image, detail=reason, uid=uid)
                 for kind, reasons in (
                     (REFUSED, outcome.refusals),
                     (MISSED, outcome.missed),
@@ -84,10 +94,19 @@ class Recorder:
             )
 
     tukit_sysext_transaction_finalized = _noting(_Event("transaction finalized", repeat=Repeat.OF_ITS_SNAPSHOT))
-    tukit_sysext_transaction_discarded = _noting(_Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
+
+    @hookimpl
+    def tukit_sysext_transaction_discarded(self, machine: Machine, scan: Scan, number: int) -> None:
+        """See the specification; tukit copies the /etc of such a snapshot over that of the one it was made from."""
+        from tukit_sysext.update.discarded import copied
+
+        _note(machine, scan, number, _Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
+        with Ledger(machine.layout.ledger) as ledger:
+            ledger.add(copied(machine, scan, number, ledger.snapshots()))
+
     tukit_sysext_transaction_aborted = _noting(_Event("transaction aborted", repeat=Repeat.OF_ITS_SNAPSHOT))
     tukit_sysext_transaction_kept = _noting(_Event("transaction kept"))
-    tukit_sysext_snapshot_created = _noting(_Event("snapshot created", repeat=Repeat.OF_ITS_SNAPSHOT))
+    tukit_sysext_snapshot_created = _noting(_Event("snapshot created", repeat=Repeat.OF_ITS_SNAPSHOT, dated=True))
     tukit_sysext_snapshot_modified = _noting(_Event("snapshot modified"))
     tukit_sysext_snapshot_deleted = _noting(_Event("snapshot deleted", repeat=Repeat.OF_ITS_SNAPSHOT, former=True))
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The system that ``check`` and ``why-not`` judge for: that of a tree, of the refused update, or of an os-release."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tukit_sysext.commands.common.trees import looked_at
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
+from tukit_sysext.rules.release import ReleaseData, parse
+from tukit_sysext.snapshots.fitting import NEW_SYSTEM
+from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.system_release import read_release
+from tukit_sysext.system.tree import Tree
+from tukit_sysext.terminal.text import local_time
+from tukit_sysext.update import refusal
+from tukit_sysext.update.refusal import Refusal
+from tukit_sysext.update.report import system_name
+from tukit_sysext.update.search import Resolver
+
+RELEASE_ALONE = (
+    "Judged by its os-release alone: its packages are not known, and so not whether it has what an image needs."
+)
+_LIMIT = 64 * 1024
+_KEY = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.S)
+
+
+def judged_tree(machine: Machine, arguments: argparse.Namespace) -> Target:
+    """The tree whose images and configuration count: an update begins from what boots next."""
+    return running_and_next(machine)[-1] if arguments.refused else looked_at(machine, arguments)
+
+
+def judge_for(machine: Machine, arguments: argparse.Namespace, resolver: Resolver) -> Sequence[str]:
+    """Have images judged for the system that ``--refused`` or ``--for`` names; what is to be said of that.
+
+    Nothing where neither is given. Raises TukitSysextError where no update is refused, or it is not known to what, and
+    for what is no os-release.
+    """
+    if arguments.refused:
+        mark = _mark(machine)
+        resolver.take_for(ReleaseData(mark.release), NEW_SYSTEM)
+        times = "once" if mark.times == 1 else counted(mark.times, "time")
+        told = [f"The system of the update that was refused last, {local_time(mark.last)} (refused {times})."]
+        told += [f"  {name}: {held.reason}" for name, held in sorted(mark.images.items())]
+        return [*told, RELEASE_ALONE]
+    if arguments.systems:
+        resolver.take_for(_release(arguments.systems, resolver.facts.tree.release), "that system")
+        return [RELEASE_ALONE]
+    return ()
+
+
+def system_in_words(release: ReleaseData | None) -> str:
+    """What a person calls a system, with the level that images are compared with."""
+    level = release.get("SYSEXT_LEVEL") if release is not None else None
+    return f"{system_name(release)}{f' ({level})' if level else ''}"
+
+
+def _mark(machine: Machine) -> Refusal:
+    mark = refusal.known(machine, writable=False)
+    if mark is None or not mark.images:
+        raise TukitSysextError("No update is refused.", next_step="tukit-sysext check")
+    if not mark.release:
+        raise TukitSysextError(
+            "An update is refused, but to which system is not known.", next_step="tukit-sysext status --refused"
+        )
+    return mark
+
+
+def _release(texts: Sequence[str], base: ReleaseData | None) -> ReleaseData:
+    """The os-release of a file or a tree, or the tree's own with other values."""
+    values = dict(base or {})
+    for text in texts:
+        path = Path(text)
+        match = _KEY.fullmatch(text)
+        if match is not None:
+            values[match[1]] = match[2]
+        elif "/" in text or path.exists():
+            values = dict(_read(path))
+        elif text[:1].isdigit():
+            values["VERSION_ID"] = text
+        else:
+            values["SYSEXT_LEVEL"] = text
+    return ReleaseData(values)
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    release = None
+    if path.is_dir():
+        with Tree(path) as tree:
+            release = read_release(tree)
+    else:
+        try:
+            release = parse(read_small(path, limit=_LIMIT).decode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise TukitSysextError(f"{path}: {error.strerror}, expected an os-release or a root") from error
+    if release is None or not release.get("ID"):
+        raise TukitSysextError(f"{path}: expected an os-release, found no ID in it")
+    return release
