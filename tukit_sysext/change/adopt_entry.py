@@ -31,7 +31,7 @@ from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.record import Record
 from tukit_sysext.system.durable import sync_directory
 from tukit_sysext.system.inspect_image import inspect_directory
-from tukit_sysext.system.login import login_uid
+from tukit_sysext.system.login_uid import login_uid
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.facts import Foreign
 

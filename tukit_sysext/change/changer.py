@@ -34,7 +34,7 @@ from tukit_sysext.snapshots.snapper import look
 from tukit_sysext.snapshots.targets import Target, check_changeable, uninterrupted
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared
-from tukit_sysext.system.login import login_uid
+from tukit_sysext.system.login_uid import login_uid
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal

@@ -29,7 +29,7 @@ from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
 from tukit_sysext.system.lock import exclusive
-from tukit_sysext.system.login import login_uid
+from tukit_sysext.system.login_uid import login_uid
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)

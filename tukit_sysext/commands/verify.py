@@ -30,7 +30,7 @@ from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.targets import snapshot_of
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, Stored
-from tukit_sysext.system.login import login_uid
+from tukit_sysext.system.login_uid import login_uid
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned

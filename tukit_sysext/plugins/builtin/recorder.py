@@ -64,7 +64,7 @@ class Recorder:
     @hookimpl
     def tukit_sysext_transaction_judged(self, transaction: Transaction, outcome: Outcome) -> None:
         """Enter the snapshot as it is now, and what changed in it."""
-        from tukit_sysext.system.login import login_uid  # a boot needs neither this nor what is discarded
+        from tukit_sysext.system.login_uid import login_uid  # a boot needs neither this nor what is discarded
 
         machine = transaction.machine
         now, uid = time_text(), login_uid(machine.layout.root)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.trees import make_tree
 from tukit_sysext.system import environment
-from tukit_sysext.system.login import login_uid
+from tukit_sysext.system.login_uid import login_uid
 
 
 @pytest.mark.parametrize(
