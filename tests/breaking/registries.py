@@ -65,7 +65,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tukit_sysext/formats/oci.py",
         "if is_index == is_manifest or",
         "if",
-        "tests/unit/formats/test_oci.py::test_what_is_refused",
+        "tests/unit/formats/test_oci.py::test_what_is_both_an_index_and_a_manifest_is_none",
     ),
     broken(
         "N41",

@@ -134,6 +134,14 @@ def test_what_is_refused(path: str, value: object, words: str) -> None:
     assert str(caught.value).startswith("gdb:15.2: ")
 
 
+def test_what_is_both_an_index_and_a_manifest_is_none() -> None:
+    """Two readers would see two things."""
+    document = {**plain(MANIFEST), **plain(INDEX)}
+    del document["mediaType"]
+    with pytest.raises(ManifestRefused, match="expected either an index with manifests or a manifest with layers"):
+        read(document)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{}", b"\xff", b"[" * 100_000, b"<html>"])
 def test_what_is_no_manifest(content: bytes) -> None:
     for read_it in (parse, parse_signed):
