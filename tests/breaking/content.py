@@ -173,7 +173,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N4",
         "no limit of an image from a server",
-        _WEB,
+        "tukit_sysext/sources/on_servers.py",
         "limit=self._image_max,",
         _MUCH,
         f"{_U}/sources/test_web_fetch.py::test_where_nobody_has_it_the_reason_is_told",

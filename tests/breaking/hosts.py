@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
-_WEB = "tukit_sysext/sources/web.py"
 _U = "tests/unit"
 _CONDITIONS = f"{_U}/commands/test_conditions.py"
 
@@ -21,7 +20,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P5",
         "each tree asks a source that could not be reached",
-        _WEB,
+        "tukit_sysext/sources/on_servers.py",
         "if self._settings in self._away:",
         "if False:",
         f"{_CONDITIONS}::test_a_server_that_says_nothing_is_waited_for_once[update]",

@@ -139,7 +139,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N12",
         "what nobody signed leads from HTTPS to HTTP",
-        _WEB,
+        "tukit_sysext/sources/on_servers.py",
         "Redirects.ANY if settings.verify else Redirects.SECURE",
         "Redirects.ANY",
         f"{_HOSTS}::test_what_no_signed_list_has_the_hash_of_does_not_come_over_http",
@@ -203,8 +203,8 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N14",
         "nobody asks for the hash of an image from a server",
-        _WEB,
-        "accept=_finish(sink),",
+        "tukit_sysext/sources/on_servers.py",
+        "accept=lambda _: sink.finish(),",
         "",
         f"{_U}/sources/test_web_fetch.py::test_all_come_whole",
     ),
@@ -292,7 +292,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N16",
         "a mirror without HTTPS is told them beside one with it",
-        _WEB,
+        "tukit_sysext/sources/on_servers.py",
         'for url in settings.servers if url.startswith("https:")] or settings.servers',
         "for url in settings.servers]",
         f"{_U}/sources/test_credentials.py::test_the_clear_is_not_used_beside_https",

@@ -6,36 +6,18 @@ No tag and no manifest of an image is looked at: registries have files by their 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats.oci_names import blob_url, repository_of
-from tukit_sysext.net.login import Tokens
-from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.registry_list import RegistryList
-from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web import WebSource
 from tukit_sysext.sources.web_list import WebList
 
 
 class RegistrySource(WebSource):
     """One project, at the registries that mirror each other."""
-
-    def __init__(
-        self,
-        settings: SourceSettings,
-        transfers: Transfers,
-        cache: Cache,
-        trust: Trust,
-        *,
-        image_max: int,
-        away: MutableMapping[SourceSettings, str] | None = None,
-    ) -> None:
-        super().__init__(settings, transfers, cache, trust, image_max=image_max, away=away)
-        self._tokens = Tokens(self._login)
 
     def _list(self) -> WebList:
         return RegistryList(

@@ -44,7 +44,7 @@ class RegistryList(WebList):
         self._manifest: Manifest | None = None
 
     def _where(self, base: str) -> str:
-        return f"{base}{LIST_REPOSITORY}:{LIST_TAG}"
+        return f"{repository.LIST} of {base}{LIST_REPOSITORY}:{LIST_TAG}"
 
     def _fetch_list(self, bases: Sequence[str]) -> Response:
         kept = self._kept(bases)

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, TukitSysextError
 from tukit_sysext.formats import caibx, manifest
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.login import Login, Tokens
-from tukit_sysext.net.redirects import Redirects, origin
+from tukit_sysext.net.redirects import Redirects
 from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
@@ -25,6 +24,7 @@ from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.delta import ImageDownload, fetch_images
 from tukit_sysext.sources.described import Described
+from tukit_sysext.sources.on_servers import SourceOnServers
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.repository import index_name
 from tukit_sysext.sources.trust import Trust
@@ -36,11 +36,8 @@ _PROBES = 10
 """How many images without a description tell that a publisher has none beside its list."""
 
 
-class WebSource:
-    """One repository. The URLs of its mirrors end in a slash; the first is the strongest.
-
-    ``away`` remembers, for all trees of a command, which sources could not be reached: none is asked twice.
-    """
+class WebSource(SourceOnServers):
+    """One repository. The URLs of its mirrors end in a slash; the first is the strongest."""
 
     def __init__(
         self,
@@ -52,40 +49,20 @@ class WebSource:
         image_max: int,
         away: MutableMapping[SourceSettings, str] | None = None,
     ) -> None:
-        self.name = settings.name
-        self._settings = settings
-        self._urls = list(settings.servers)
-        self._network = transfers.settings
-        self._transfers = transfers
+        super().__init__(settings, transfers, image_max=image_max, away=away)
         self._cache = cache
         self._trust = trust
-        self._image_max = image_max
-        self._away = {} if away is None else away
-        self._login = login_of(settings)
-        self._tokens: Tokens | None = None
         self._hashes: Mapping[str, str] = {}
         self._unread: Sequence[Candidate] = ()
-        self._offered = ""
+        self._offer = ""
         self._brought: ListOfMirror | None = None
         self._newer: ListOfMirror | None = None
-        # what a signed list has the hash of
-        self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
         # all descriptions together have the time of one, and some more for each that comes
         self._describing = Allowance(self._network.deadline, "Deadline= of [Network]", regained=0.25)
         self._described = Described(cache, self.name)
         self._kinds = list(range(len(repository.description_names(""))))
         self._describes_some = False
         self._without: set[str] = set()
-
-    def candidates(self) -> Sequence[Candidate]:
-        """See Source."""
-        if self._settings in self._away:
-            raise SourceUnreachable(self._away[self._settings])
-        try:
-            return self._listed()
-        except SourceUnreachable as error:
-            self._away[self._settings] = str(error)
-            raise
 
     def newer(self) -> bool:
         """See MirroredSource."""
@@ -97,11 +74,11 @@ class WebSource:
     def _list(self) -> WebList:
         return WebList(self._settings, self._urls, self._transfers, self._cache, self._trust, self._login)
 
-    def _listed(self) -> Sequence[Candidate]:
+    def _offered(self) -> Sequence[Candidate]:
         self._brought = brought = self._newer or self._list().bring()
         self._newer = None
         places = " ".join(sorted(self._settings.urls)).encode()
-        self._offered = hashlib.sha256(brought.content + b"\n" + places).hexdigest()
+        self._offer = hashlib.sha256(brought.content + b"\n" + places).hexdigest()
         # what this mirror has, the others may not have yet: it goes first from now on
         self._urls.sort(key=lambda url: url != brought.base)
         self._hashes = brought.checksums.hashes
@@ -137,7 +114,7 @@ class WebSource:
             known[candidate.sha256] = _outcome(result)
             self._described.keep(candidate, self._hashes.get(name, ""), _outcome(result))
         known |= self._describe_unnamed([candidate for candidate in candidates if candidate.description is None])
-        self._described.write(set(self._hashes.values()), self._offered)
+        self._described.write(set(self._hashes.values()), self._offer)
         return known
 
     def _fetch_descriptions(self, ask: Sequence[tuple[Candidate, str]]) -> list[Description | TukitSysextError]:
@@ -181,7 +158,7 @@ class WebSource:
 
         One tells what kind this publisher has. Where some have none, nobody is asked about the others: content decides.
         """
-        before = {each.sha256: self._described.recall_unlisted(each, self._offered) for each in candidates}
+        before = {each.sha256: self._described.recall_unlisted(each, self._offer) for each in candidates}
         known = {sha256: description for sha256, description in before.items() if description is not None}
         self._count(known)
         left = [candidate for candidate in candidates if candidate.sha256 not in known]
@@ -191,7 +168,7 @@ class WebSource:
             ask, left = left[:many], left[many:]
             said = self._try_kinds(ask)
             for candidate in ask:
-                self._described.keep_unlisted(candidate, self._offered, said[candidate.sha256])
+                self._described.keep_unlisted(candidate, self._offer, said[candidate.sha256])
             self._count(said)
             known |= said
         return {**{candidate.sha256: repository.NOT_DESCRIBED for candidate in left}, **known}
@@ -227,16 +204,7 @@ class WebSource:
         indexes = self._indexes([*names, *(name for name in others if name in self._hashes)])
         downloads = [
             ImageDownload(
-                request=Request(
-                    urls=candidate.locations,
-                    limit=self._image_max,
-                    deadline=self._network.image_deadline,
-                    sink=sink,
-                    accept=_finish(sink),
-                    redirects=self._redirects,
-                    login=self._login,
-                    tokens=self._tokens,
-                ),
+                request=self._download(candidate, sink),
                 sink=sink,
                 index=indexes.get(candidate.index or ""),
                 seeds=[
@@ -283,22 +251,9 @@ class WebSource:
         return indexes
 
 
-def login_of(settings: SourceSettings) -> Login | None:
-    """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
-    credentials = settings.credentials
-    if credentials is None:
-        return None
-    told = [url for url in settings.servers if url.startswith("https:")] or settings.servers
-    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, told)))
-
-
 def _outcome(result: Description | TukitSysextError) -> Description:
     if isinstance(result, Description):
         return result
     if isinstance(result, ImageBroken | NotFound | NotServed):
         return repository.undescribed(result)
     return Description(failure=Standing.UNREACHABLE, reason=str(result))
-
-
-def _finish(sink: Sink) -> Callable[[bytes], None]:
-    return lambda _: sink.finish()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.server import Server
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Run, settings, trust
@@ -25,6 +26,7 @@ from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import GuardedSource
 from tukit_sysext.sources.protocol import FileSource, MirroredSource, Source
+from tukit_sysext.sources.registry import RegistrySource
 from tukit_sysext.sources.web import WebSource
 
 Ask = Callable[[Path, SourceSettings, Path], list[Candidate]]
@@ -39,7 +41,14 @@ def web(folder: Path, of: SourceSettings, cache: Path) -> list[Candidate]:
         return run.candidates()
 
 
-BACKENDS: dict[type, Ask] = {DirectorySource: directory, WebSource: web}
+def registry(folder: Path, of: SourceSettings, cache: Path) -> list[Candidate]:
+    with MadeUpRegistry() as started:
+        started.publish(folder, lists=[path.name for path in folder.glob("SHA256SUMS*")])
+        with Run([started.url], of, cache) as run:
+            return run.candidates()
+
+
+BACKENDS: dict[type, Ask] = {DirectorySource: directory, WebSource: web, RegistrySource: registry}
 
 
 def test_every_kind_of_source_is_tried() -> None:

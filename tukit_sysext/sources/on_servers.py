@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What sources on servers have in common: one that cannot be reached is not asked twice, and how an image comes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import MutableMapping, Sequence
+
+from tukit_sysext.config.settings import SourceSettings
+from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.redirects import Redirects, origin
+from tukit_sysext.net.request import Request
+from tukit_sysext.net.transfer import Transfers
+from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources.protocol import Sink
+
+
+class SourceOnServers(ABC):
+    """One source, whose servers mirror each other; the first is the strongest.
+
+    ``away`` remembers, for all trees of a command, which sources could not be reached: none is asked twice.
+    """
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        transfers: Transfers,
+        *,
+        image_max: int,
+        away: MutableMapping[SourceSettings, str] | None = None,
+    ) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._urls = list(settings.servers)
+        self._network = transfers.settings
+        self._transfers = transfers
+        self._image_max = image_max
+        self._away = {} if away is None else away
+        self._login = _login(settings)
+        self._tokens = Tokens(self._login) if settings.in_registry else None
+        # what somebody signed has the hash of
+        self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
+
+    def candidates(self) -> Sequence[Candidate]:
+        """See Source."""
+        if self._settings in self._away:
+            raise SourceUnreachable(self._away[self._settings])
+        try:
+            return self._offered()
+        except SourceUnreachable as error:
+            self._away[self._settings] = str(error)
+            raise
+
+    @abstractmethod
+    def _offered(self) -> Sequence[Candidate]:
+        """What it offers, asked for now. Raises as Source.candidates()."""
+
+    def _download(self, candidate: Candidate, sink: Sink) -> Request:
+        """What brings a whole image into its sink."""
+        return Request(
+            urls=candidate.locations,
+            limit=self._image_max,
+            deadline=self._network.image_deadline,
+            sink=sink,
+            accept=lambda _: sink.finish(),
+            redirects=self._redirects,
+            login=self._login,
+            tokens=self._tokens,
+        )
+
+
+def _login(settings: SourceSettings) -> Login | None:
+    """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
+    credentials = settings.credentials
+    if credentials is None:
+        return None
+    told = [url for url in settings.servers if url.startswith("https:")] or settings.servers
+    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, told)))
