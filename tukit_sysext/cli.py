@@ -107,12 +107,14 @@ def leave(status: int) -> NoReturn:
 
 
 def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
+    from tukit_sysext.commands.common.settled_first import settle_first
     from tukit_sysext.machine import Machine
 
     # the grammar lets only names of modules through; an action of a command has its own
     words = filter(None, (arguments.command, getattr(arguments, "action", None)))
     command = import_module(f"tukit_sysext.commands.{'_'.join(words).replace('-', '_')}")
     machine = machine or Machine()
+    settle_first(machine, arguments)
     try:
         status: ExitStatus = command.run(machine, arguments)
         return status

@@ -7,7 +7,19 @@ import argparse
 import json
 import sys
 
-from tests.benchmarks import boot, cli, collect, fetch, publish, requirements, resolve, settle, stages, worst
+from tests.benchmarks import (
+    boot,
+    cli,
+    collect,
+    fetch,
+    publish,
+    requirements,
+    resolve,
+    settle,
+    stages,
+    transaction,
+    worst,
+)
 
 BENCHMARKS = {
     "resolve": resolve,
@@ -15,6 +27,7 @@ BENCHMARKS = {
     "fetch": fetch,
     "collect": collect,
     "settle": settle,
+    "transaction": transaction,
     "cli": cli,
     "worst": worst,
     "boot": boot,

@@ -305,16 +305,23 @@ def test_towards_snapper_the_end_is_always_0(site: Site, fault: str) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_settled_at_once_without_systemd(site: Site) -> None:
-    """The same plugins where nobody settles later: each stage by itself, the legacy ones too."""
+def test_settled_by_the_next_command_without_systemd(site: Site) -> None:
+    """Where nobody settles later the end of a transaction does, or a command; the legacy stages too."""
     site.publish("debug", "1.0", OLD)
     site.want("debug")
     site.lab.tukit("execute", "true", check=True)
+    assert site.events() == []
     first = site.lab.running
     made = int(site.lab.run(["snapper", "--no-dbus", "create", "-p"]).stdout)
     site.lab.run([SNAPPER, "set-read-only", "/", "btrfs", str(made)])
+    assert site.events() != []
+    site.command("check")
+    assert site.events() != [], "a command that changes nothing settles nothing"
+    site.command("history")
+    assert site.events() == []
     site.lab.run(["snapper", "--no-dbus", "delete", str(made)])
     site.lab.run(["snapper", "--no-dbus", "--ambit", "transactional", "rollback", str(first)])
+    site.command("gc")
     assert site.events() == []
     assert {number: dict(images) for number, images in site.ledger_here().items()} == {
         number: site.links(number) for number in site.numbers()

@@ -251,7 +251,7 @@ def python_line_problems(top: Path) -> list[str]:
     return [
         f"{file}: has not exactly one line python=/usr/bin/python3"
         for file in installed_files(top)
-        if file.parent.name in SCRIPTS - {"health-checker"}
+        if file.parent.name in SCRIPTS - {"health-checker", "snapper-plugins"}
         and re.findall(r"^python=.*$", file.read_text(), re.M) != ["python=/usr/bin/python3"]
     ]
 
@@ -385,7 +385,7 @@ FAULTS = [
     (python_line_problems, edit(HOOK, "\npython=", "\npython3=")),
     (file_list_problems, add("spec/libexec/more")),
     (python_line_problems, edit("spec/libexec/guard", "\npython=", "\npython3=")),
-    (python_line_problems, edit("snapper-plugins/60-tukit-sysext", "\npython=", "\npython=x\npython=")),
+    (python_line_problems, edit(HOOK, "\npython=", "\npython=x\npython=")),
     (mode_problems, lambda top: (top / HOOK).chmod(0o644)),
     (mode_problems, lambda top: (top / "tests" / "run").chmod(0o644)),
     (layout_problems, add("notes.txt")),

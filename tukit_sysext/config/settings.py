@@ -13,7 +13,7 @@ from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, P
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
 from tukit_sysext.errors import UnknownState
-from tukit_sysext.formats.oci_names import api_url, is_registry
+from tukit_sysext.formats.oci_urls import api_url, is_registry
 from tukit_sysext.formats.openpgp import fingerprint
 from tukit_sysext.layout import CONFIGURATION
 from tukit_sysext.net.network import NetworkSettings

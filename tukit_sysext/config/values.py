@@ -71,7 +71,7 @@ def url(text: str) -> str:
     """The URL of a directory on an HTTP or HTTPS server, or of a project in a registry, with a slash at its end."""
     from urllib.parse import urlsplit  # 2 ms, of which a boot needs none
 
-    from tukit_sysext.formats.oci_names import PLAIN_SCHEME, SCHEME, is_repository
+    from tukit_sysext.formats.oci_urls import PLAIN_SCHEME, SCHEME, is_repository
 
     try:
         parts = urlsplit(text)

@@ -11,30 +11,22 @@ import hashlib
 import re
 from urllib.parse import urljoin, urlsplit
 
+from tukit_sysext.formats.oci_urls import api_url, is_repository
 from tukit_sysext.rules.architectures import of_platform, platform_name
 from tukit_sysext.rules.image_names import read_image_name, stem_of
 
-SCHEME, PLAIN_SCHEME = "oci", "oci+http"
-"""What URLs of projects begin with: the registry is spoken to by HTTPS, or by HTTP."""
 LIST_REPOSITORY = "sha256sums"
 """The repository of a project's signed list."""
 LIST_TAG = "latest"
 """The tag of its newest list."""
 
 _LONGEST = 128
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _ESCAPED = re.compile(r"_([0-9a-f]{2})")
 _PLAIN = re.compile(r"[A-Za-z0-9.-]")
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9.-]|^[.-]")
 _OF_OTHERS = re.compile(r"sha(?:256|384|512)-.*|.*\.(?:sig|att|sbom)")
 _DIGITS, _SHOWN = 8, 100
-
-
-def is_repository(name: str) -> bool:
-    """Whether a registry takes this as the name of a repository."""
-    return len(name) <= 255 and _REPOSITORY.fullmatch(name) is not None
 
 
 def is_tag(text: str) -> bool:
@@ -53,7 +45,7 @@ def repository_name(name: str) -> str:
     Of another name what a repository cannot be called by becomes ``-``, and the beginning of the name's SHA-256 follows
     behind ``--``: ``NetworkManager`` is in ``networkmanager--563a2789``.
     """
-    if _REPOSITORY.fullmatch(name) and "/" not in name and name != LIST_REPOSITORY:
+    if is_repository(name) and "/" not in name and name != LIST_REPOSITORY:
         return name
     shown = re.sub(r"[^a-z0-9]+", "-", name.lower())[:_SHOWN].strip("-")
     digits = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
@@ -102,24 +94,6 @@ def _unescaped(match: re.Match[str]) -> str:
 def signature_tag(sha256: str) -> str:
     """The tag under which cosign keeps the signatures of a manifest."""
     return f"sha256-{sha256}.sig"
-
-
-def api_url(url: str) -> str:
-    """The URL below which a registry has a project, ``oci://HOST/PROJECT/``: ``https://HOST/v2/PROJECT/``.
-
-    Any other URL is given back as it is.
-    """
-    scheme, colon, rest = url.partition("://")
-    spoken = {SCHEME: "https", PLAIN_SCHEME: "http"}.get(scheme)
-    if not colon or spoken is None:
-        return url
-    host, _, project = rest.partition("/")
-    return f"{spoken}://{host}/v2/{project}"
-
-
-def is_registry(url: str) -> bool:
-    """Whether a URL of the configuration is a project in a registry."""
-    return url.partition("://")[0] in (SCHEME, PLAIN_SCHEME)
 
 
 def blob_url(url: str, repository: str, sha256: str) -> str:

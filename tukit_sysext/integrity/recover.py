@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
-from tukit_sysext.formats.oci_names import blob_url, is_registry, repository_name, repository_of
+from tukit_sysext.formats.oci_names import blob_url, repository_name, repository_of
+from tukit_sysext.formats.oci_urls import is_registry
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name
 from tukit_sysext.rules.names import published_name

@@ -20,6 +20,7 @@ from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, deduce
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
 from tukit_sysext.ledger.leftovers import without_settled
+from tukit_sysext.ledger.readable import held_back
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -46,12 +47,14 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
     events = list(noticed)
     for _ in range(_TRIES):
         events += [event for event in spool.take(machine.layout.events) if event is not None]
-        before, turn = _before(machine)
+        with held_back():
+            before, turn = _before(machine)
         scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
-        for event in deduce(events, before, scan):
-            plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
+        with held_back():
+            for event in deduce(events, before, scan):
+                plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
         events.clear()
         with Ledger(machine.layout.ledger) as ledger:
             if ledger.reconcile(scan, since=turn):

@@ -107,6 +107,14 @@ def spooled(folder: Path) -> Sequence[tuple[Path, SnapshotEvent | None]]:
     return [(folder / name, _read(folder / name)) for name in names]
 
 
+def waiting(folder: Path) -> bool:
+    """Whether an event was written down that nobody settled; not where that cannot be told."""
+    try:
+        return any(not name.startswith(".") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
 def ask(folder: Path) -> None:
     """Have systemd settle, without any event: what happened is on the disk. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tukit_sysext.formats.oci_names import (
-    api_url,
     blob_url,
-    is_registry,
-    is_repository,
     is_tag,
     manifest_url,
     names_no_version,
@@ -23,6 +20,7 @@ from tukit_sysext.formats.oci_names import (
     tags_url,
     version_tag,
 )
+from tukit_sysext.formats.oci_urls import api_url, is_registry, is_repository
 
 PROJECT = "oci://registry.example.org/images/"
 NAMES = st.from_regex(r"[A-Za-z0-9_+~^@=:][A-Za-z0-9_+~^@=:.-]{0,40}", fullmatch=True)

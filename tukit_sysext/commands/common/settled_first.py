@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where no systemd runs (an image build, a chroot), the next command settles what the hooks wrote down."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sqlite3
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.ledger import spool
+from tukit_sysext.machine import Machine
+
+log = logging.getLogger(__name__)
+
+_TELL_OF_THE_LEDGER = ("diff", "history")
+
+
+def settle_first(machine: Machine, arguments: argparse.Namespace) -> None:
+    """Settle before a command that changes something, or that tells what the ledger has. What fails is logged alone."""
+    changes = arguments.changes and arguments.command != "settle" and not getattr(arguments, "dry_run", False)
+    if not machine.privileged or not (changes or arguments.command in _TELL_OF_THE_LEDGER):
+        return
+    layout = machine.layout
+    if (layout.root / "run/systemd/system").is_dir() or not spool.waiting(layout.events):
+        return
+    from tukit_sysext.ledger.settling import settle
+    from tukit_sysext.plugins.manager import Plugins
+
+    try:
+        settle(machine, Plugins.of(machine))
+    except (OSError, sqlite3.Error, TukitSysextError) as error:
+        log.error("what happened since the last command is not written down: %s", error)
