@@ -59,7 +59,7 @@ setup_debian() {
     # tinyproxy-bin is the program alone: the package tinyproxy would start a proxy of the machine's own.
     # devscripts has checkbashisms, which rpmlint runs. A page in Cockpit is tried with chromium.
     for setup_package in btrfs-progs ca-certificates casync chromium chromium-driver cpio curl dash debootstrap devscripts erofs-utils fdisk fish git gpg \
-        gpg-agent gpgv groff-base mount openssl python3 python3-btrfsutil python3-pycurl python3-rpm python3-selenium python3-venv rpm \
+        gpg-agent gpgv groff-base mount openssl python3 python3-btrfsutil python3-numpy python3-pycurl python3-rpm python3-selenium python3-venv rpm \
         rsync selinux-policy-dev selinux-utils semodule-utils shellcheck squashfs-tools strace systemd \
         systemd-container tinyproxy-bin util-linux wget xz-utils zsh zstd ${setup_more-}; do
         case $(dpkg-query -W -f '${db:Status-Status}' "$setup_package" 2>/dev/null) in
@@ -89,13 +89,13 @@ setup_apt_install() {
 setup_suse() {
     setup_with_rpm "zypper --non-interactive install --no-recommends" \
         btrfsprogs casync checkbashisms chromedriver chromium cpio curl dash debootstrap erofs-utils fish git gpg2 groff openssl python3 \
-        python3-btrfsutil python3-pycurl python3-rpm python3-selenium rpm-build rsync ShellCheck squashfs strace systemd systemd-container tinyproxy util-linux wget xz zsh zstd
+        python3-btrfsutil python3-numpy python3-pycurl python3-rpm python3-selenium rpm-build rsync ShellCheck squashfs strace systemd systemd-container tinyproxy util-linux wget xz zsh zstd
 }
 
 setup_fedora() {
     setup_with_rpm "dnf install -y --setopt=install_weak_deps=False" \
         btrfs-progs casync chromedriver chromium cpio curl dash debootstrap devscripts-checkbashisms erofs-utils fish git gnupg2 groff-base openssl \
-        python3 python3-btrfsutil python3-pycurl python3-rpm python3-selenium rpm-build rsync ShellCheck squashfs-tools strace systemd systemd-container systemd-udev \
+        python3 python3-btrfsutil python3-numpy python3-pycurl python3-rpm python3-selenium rpm-build rsync ShellCheck squashfs-tools strace systemd systemd-container systemd-udev \
         tinyproxy util-linux wget xz zsh zstd
 }
 

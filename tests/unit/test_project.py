@@ -94,8 +94,16 @@ def version_problems(top: Path) -> list[str]:
     return problems
 
 
+def optional_dependencies(top: Path) -> list[str]:
+    """The names of those that some commands need."""
+    extras = tomllib.loads((top / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return [Requirement(text).name for extra in extras.values() for text in extra]
+
+
 def requirement_problems(top: Path) -> list[str]:
-    """Each dependency is a Requires with the same bound, and each Python module required is a dependency."""
+    """Each dependency is a Requires with the same bound, and each Python module required is a dependency; those that
+    some commands need are each a Suggests.
+    """
     required = {
         requirement.name: f"{requirement.operator or ''}{requirement.version or ''}"
         for requirement in Spec.from_file(str(spec_path(top))).requires
@@ -106,12 +114,16 @@ def requirement_problems(top: Path) -> list[str]:
     del python["python3-rpm"]  # comes with rpm alone, and is imported by a child that needs nothing of ours
     problems = [f"{name} {bound}: not a Requires" for name, bound in (expected.items() - python.items())]
     problems += [f"Requires {name} {bound}: not in pyproject.toml" for name, bound in python.items() - expected.items()]
+    lines = [line.split() for line in spec_path(top).read_text().splitlines()]
+    suggested = [f"python3-{name}" for name in optional_dependencies(top)]
+    problems += [f"{name}: not a Suggests" for name in suggested if ["Suggests:", name] not in lines]
     return problems
 
 
 def import_problems(top: Path) -> list[str]:
     """What the package imports is a dependency, and every dependency is imported somewhere."""
-    known = {canonicalize_name(dependency.name) for dependency in dependencies(top)}
+    names = [*(dependency.name for dependency in dependencies(top)), *optional_dependencies(top)]
+    known = {canonicalize_name(name) for name in names}
     imported: dict[str, Path] = {}
     for file in sorted((top / "tukit_sysext").rglob("*.py")):
         for module in modules_imported(file):

@@ -77,6 +77,7 @@ def _options(arguments: argparse.Namespace) -> PublishOptions:
         gpg_home=arguments.homedir,
         keep=arguments.keep,
         fresh_for=timedelta(seconds=span) if span is not None else None,
+        chunks=arguments.chunks,
         dry_run=arguments.dry_run,
     )
 
@@ -102,6 +103,8 @@ def _lines(
         yield ""
     for name in publication.described.values():
         yield f"{name}: {would}written, describes its image"
+    for name in publication.indexed.values():
+        yield f"{name}: {would}written, has the chunks of its image"
     for name, day in publication.staying.items():
         yield f"{name}: not listed any more, stays until {day} for machines that repair"
     for name in publication.deleted:
@@ -152,6 +155,7 @@ def _document(
                 "bytes": image.status.st_size,
                 "added": image.file_name in publication.added,
                 "description_written": publication.described.get(image.file_name),
+                "index_written": publication.indexed.get(image.file_name),
                 "extension_release": dict(image.content.release) if image.content is not None else {},
                 "labelled": image.content.labelled if image.content is not None else 0,
                 "unlabelled": image.content.unlabelled if image.content is not None else 0,

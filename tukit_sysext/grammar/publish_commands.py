@@ -56,6 +56,12 @@ def add(commands: Commands) -> None:
                 "where images are served by plain HTTP",
             ),
             argument(
+                "--chunks",
+                action="store_true",
+                help="write NAME.raw.caibx beside each image that has none: machines then fetch of a new version what "
+                "differs from those that they have. Needs numpy",
+            ),
+            argument(
                 "--for",
                 dest="systems",
                 action="append",

@@ -40,11 +40,12 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remembered:
-    """What is known of one file of this hash."""
+    """What is known of one file of this hash, and the hash of the index of its chunks (None: it had none)."""
 
     sha256: str
     listed: date
     content: Content
+    index: str | None = None
 
 
 Memory = Mapping[str, Remembered]
@@ -71,7 +72,12 @@ def _remembered(said: Mapping[str, Any]) -> Remembered:
         needs=tuple(map(str, needs)) if needs is not None else None,
         provides=tuple(map(str, said.get("provides", ()))),
     )
-    return Remembered(sha256=said["sha256"], listed=date.fromisoformat(said["listed"]), content=content)
+    return Remembered(
+        sha256=said["sha256"],
+        listed=date.fromisoformat(said["listed"]),
+        content=content,
+        index=said.get("index"),
+    )
 
 
 def write_memory(folder: Path, memory: Memory) -> None:
@@ -90,6 +96,7 @@ def write_memory(folder: Path, memory: Memory) -> None:
             # beside the content, of which former versions know each key
             "needs": list(known.content.needs) if known.content.needs is not None else None,
             "provides": list(known.content.provides),
+            "index": known.index,
         }
         for name, known in sorted(memory.items())
     }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Publishing a folder: look, judge, describe, list, sign, delete.
+"""Publishing a folder: look, judge, describe, find chunks, list, sign, delete.
 
 In this order, so that whatever ends it, the list that is there has its signatures, and what it names is there:
-descriptions that the old list does not name are added, the memory is written, list and signatures are replaced in one
-step, and only then what is due is deleted. Where an image is refused nothing of that is done.
+descriptions that the old list does not name are added, and indexes of chunks, the memory is written, list and
+signatures are replaced in one step, and only then what is due is deleted. Where an image is refused nothing of that is
+done.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from tukit_sysext.errors import Busy, TukitSysextError
 from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.publish import pruning, verdict
+from tukit_sysext.publish.indexing import PublishedIndex, indexes
 from tukit_sysext.publish.looking import FolderContent, FolderImage, given_in, look
 from tukit_sysext.publish.memory import Memory, Remembered, read_memory, write_memory
 from tukit_sysext.publish.switching import settle, switch
-from tukit_sysext.sources.repository import LIST, SIGNATURES, description_names
+from tukit_sysext.sources.repository import LIST, SIGNATURES, description_names, index_name
 from tukit_sysext.system.durable import sync_directory, write_file
 from tukit_sysext.system.gpg import Gpg
 from tukit_sysext.system.gpgv import check_signature
@@ -41,13 +43,14 @@ _BINARY, _ARMOURED = f"{LIST}.gpg", f"{LIST}.asc"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishOptions:
     """What is asked for: ``keys`` as gpg is told of them, ``keep`` versions of each image for each system (None: all),
-    ``fresh_for`` how long the list says that it is good (None: it does not say).
+    ``fresh_for`` how long the list says that it is good (None: it does not say), ``chunks`` an index of each image's.
     """
 
     keys: tuple[str, ...]
     gpg_home: Path | None = None
     keep: int | None = None
     fresh_for: timedelta | None = None
+    chunks: bool = False
     dry_run: bool = False
 
 
@@ -56,13 +59,15 @@ class Publication:
     """What was published, or would be.
 
     ``listed`` are the images in the list, ``added`` the names of those that were not in the old one, ``described`` the
-    descriptions that were written, by image; ``staying`` are files that left the list, with the day on which each may
-    go; ``deleted`` are those that went. ``signers`` is empty where nothing was signed.
+    descriptions that were written, by image, and ``indexed`` the indexes of chunks; ``staying`` are files that left the
+    list, with the day on which each may go; ``deleted`` are those that went. ``signers`` is empty where nothing was
+    signed.
     """
 
     listed: tuple[FolderImage, ...]
     added: frozenset[str]
     described: Mapping[str, str]
+    indexed: Mapping[str, str]
     staying: Mapping[str, date]
     deleted: tuple[str, ...]
     left_out: Mapping[str, str]
@@ -150,7 +155,9 @@ class _Publishing:
         options, images = self._options, self._found.images
         listed = pruning.newest(images, options.keep)
         descriptions = {image.file_name: self._description(image) for image in listed}
-        hashes = self._hashes(listed, descriptions)
+        chunked = indexes(self._folder, listed, self._memory, make=options.chunks, dry_run=options.dry_run)
+        hashes = dict(self._hashes(listed, descriptions))
+        hashes |= {index.file_name: index.sha256 for index in chunked.values() if index.sha256 is not None}
         fresh_for = options.fresh_for
         best_before = self._today + fresh_for if fresh_for is not None else None
         content = checksums.compose(hashes, best_before=best_before)
@@ -161,6 +168,7 @@ class _Publishing:
             listed=tuple(listed),
             added=frozenset(image.file_name for image in listed if self._old.get(image.file_name) != image.sha256),
             described={image: name for image, (name, new) in descriptions.items() if new is not None},
+            indexed={image: index.file_name for image, index in chunked.items() if index.is_new},
             staying={name: pruning.stays_until(day) for name, day in left.items() if name not in deleted},
             deleted=tuple(deleted),
             left_out=self._found.left_out,
@@ -174,12 +182,15 @@ class _Publishing:
         for name, new in descriptions.values():
             if new is not None:
                 write_file(self._folder / name, new)
+        for index in chunked.values():
+            if index.content is not None:
+                write_file(self._folder / index.file_name, index.content)
         day = {checksums.best_before_name(best_before)} if best_before is not None else set()
         for name in day:
             write_file(self._folder / name, b"")  # sha256sum -c looks for it
-        self._remember(listed, left, deleted)
+        self._remember(listed, left, deleted, chunked)
         switch(self._folder, NAMES, {LIST: content, **signed})
-        gone = {file for name in deleted for file in (name, *description_names(name))}
+        gone = {file for name in deleted for file in (name, index_name(name), *description_names(name))}
         gone |= {path.name for path in self._folder.glob(checksums.BEST_BEFORE)} - day
         for name in gone:
             (self._folder / name).unlink(missing_ok=True)
@@ -244,13 +255,24 @@ class _Publishing:
             return self._today
         return known.listed
 
-    def _remember(self, listed: Sequence[FolderImage], left: Mapping[str, date], deleted: Sequence[str]) -> None:
+    def _remember(
+        self,
+        listed: Sequence[FolderImage],
+        left: Mapping[str, date],
+        deleted: Sequence[str],
+        chunked: Mapping[str, PublishedIndex],
+    ) -> None:
         """Before the list changes: what is listed until now must not be forgotten."""
         days = {**{image.file_name: self._today for image in listed}, **left}
         write_memory(
             self._folder,
             {
-                image.file_name: Remembered(sha256=image.sha256, listed=days[image.file_name], content=image.content)
+                image.file_name: Remembered(
+                    sha256=image.sha256,
+                    listed=days[image.file_name],
+                    content=image.content,
+                    index=chunked[image.file_name].sha256 if image.file_name in chunked else None,
+                )
                 for image in self._found.images
                 if image.content is not None and image.file_name not in deleted
             },
