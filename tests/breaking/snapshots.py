@@ -239,6 +239,12 @@ DEFENCES = (
         tests=_DEDUCED,
     ),
     Defence(
+        row="C8",
+        what="where no systemd runs what was written down waits for ever",
+        edits=(("tukit_sysext/cli.py", "    settle_first(machine, arguments)\n", ""),),
+        tests=("tests/unit/commands/test_settled_first.py",),
+    ),
+    Defence(
         row="C9",
         what="a transaction whose end nobody told stays open",
         edits=(

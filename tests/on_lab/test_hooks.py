@@ -59,6 +59,7 @@ def test_arguments_that_cannot_be(site: Site, arguments: list[str]) -> None:
 def test_events_that_cannot_be(site: Site, plugin: str, arguments: list[str]) -> None:
     done = site.lab.run([plugin, *arguments], check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert site.json("history")["events"] == [], "of which the command settles what there is"
     assert site.events() == []
     assert not site.lab.path("/var/evil").exists()
 

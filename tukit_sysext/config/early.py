@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What of ``tukit-sysext.conf`` is asked for alone, at each boot and before a plugin is there; all else is unread."""
+"""What of ``tukit-sysext.conf`` is asked for alone: at boots, after events, before a plugin is there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tukit_sysext.config.files import Keys, load_main
-from tukit_sysext.config.values import component, metrics_file
+from tukit_sysext.config.values import component, metrics_file, time_span
 from tukit_sysext.system.tree import Tree
 
 MAIN = "tukit-sysext.conf"
+
+HISTORY = 365 * 86400
+"""Seconds for which the ledger remembers what is gone, where nothing says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,3 +40,13 @@ def take_metrics(keys: Keys) -> str | None:
 def metrics_of(tree: Tree) -> str | None:
     """The same of a tree. Never raises for what stands in the files."""
     return take_metrics(Keys(*load_main(tree, MAIN)[0]))
+
+
+def take_history(keys: Keys) -> int:
+    """Seconds for which the ledger remembers what is gone, ``Keep=`` in ``[History]``."""
+    return keys.take("History", "Keep", time_span, HISTORY)
+
+
+def history_of(tree: Tree) -> int:
+    """The same of a tree. Never raises for what stands in the files."""
+    return take_history(Keys(*load_main(tree, MAIN)[0]))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tukit_sysext.config import credentials, keyring, values
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.early import MAIN, take_metrics
+from tukit_sysext.config.early import HISTORY, MAIN, take_history, take_metrics
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
 from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
@@ -54,7 +54,7 @@ class Settings:
     grace: int = 7 * 86400
     store_max: Share = field(default_factory=lambda: Share(percent=20))
     keep_free: Share = KEEP_FREE
-    history: int = 365 * 86400
+    history: int = HISTORY
     plugins: tuple[str, ...] = ()
     blocked: tuple[Blocked, ...] = ()
     image_max: int = 4 * 1024**3
@@ -147,7 +147,7 @@ def load_configuration(tree: Tree) -> Configuration:
         grace=keys.take("Store", "Grace", time_span, default.grace),
         store_max=keys.take("Store", "StoreMax", share, default.store_max),
         keep_free=keys.take("Store", "KeepFree", share, default.keep_free),
-        history=keys.take("History", "Keep", time_span, default.history),
+        history=take_history(keys),
         plugins=keys.take_all("Plugins", "Load", values.component),
         blocked=tuple(
             Blocked(name=name, version=version, origin=where)

@@ -15,9 +15,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from contextlib import closing
 from pathlib import Path
 
 from tukit_sysext.errors import Busy
@@ -50,23 +48,8 @@ def readable(ledger: Path) -> Path:
     return copy
 
 
-_held = ContextVar("held", default=False)
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Meanwhile no copy is made: whoever writes once more afterwards makes it of all that was written."""
-    token = _held.set(True)
-    try:
-        yield
-    finally:
-        _held.reset(token)
-
-
 def publish(ledger: Path, connection: sqlite3.Connection) -> None:
     """Make the copy what the open ledger is. What keeps that from being done is logged, and stops nothing."""
-    if _held.get():
-        return
     copy = copy_of(ledger)
     try:
         connection.execute("PRAGMA busy_timeout = 0")  # whoever is writing makes the copy

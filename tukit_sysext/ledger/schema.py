@@ -291,6 +291,11 @@ class Database:
             self._connection = _open(path)
         self._identity = _identity(path)
 
+    @property
+    def in_place(self) -> bool:
+        """Whether its file still stands at its path: another process may have set it aside."""
+        return _identity(self.path) == self._identity
+
     def beyond(self) -> Sequence[str]:
         """Tables, and columns of ours, that a newer version has put there, by name. Raises sqlite3.Error."""
         columns = self._connection.execute(

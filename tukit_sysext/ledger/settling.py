@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.early import history_of
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, deduce
+from tukit_sysext.ledger.kept_open import kept_open, opened
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
 from tukit_sysext.ledger.leftovers import without_settled
-from tukit_sysext.ledger.readable import held_back
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -44,19 +44,21 @@ def settle(machine: Machine, plugins: AllPlugins, *, noticed: Iterable[SnapshotE
     ``noticed`` are events that the caller saw himself. Any number of settlings may run at once: an event is taken
     by one of them, and the ledger follows the disk as the last one saw it.
     """
-    events = list(noticed)
+    with kept_open():
+        return _settle(machine, plugins, list(noticed))
+
+
+def _settle(machine: Machine, plugins: AllPlugins, events: list[SnapshotEvent]) -> bool:
     for _ in range(_TRIES):
         events += [event for event in spool.take(machine.layout.events) if event is not None]
-        with held_back():
-            before, turn = _before(machine)
+        before, turn = _before(machine)
         scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
-        with held_back():
-            for event in deduce(events, before, scan):
-                plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
+        for event in deduce(events, before, scan):
+            plugins.settled(f"tukit_sysext_{event.kind}", machine, scan, event.number)
         events.clear()
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             if ledger.reconcile(scan, since=turn):
                 _keep_books(machine, ledger)
                 return _unfinished(machine.layout.snapshots, scan, ledger)
@@ -85,7 +87,7 @@ def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:
 def _before(machine: Machine) -> tuple[Before, int | None]:
     """What the ledger remembers, and its turn. Without a ledger, reported events are settled all the same."""
     try:
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             turn = ledger.turn()
             ended = frozenset(
                 (event.snapshot, event.uuid)
@@ -109,7 +111,7 @@ def _keep_books(machine: Machine, ledger: Ledger) -> None:
     ledger.enter_images(_records(machine), now, files=files)
     try:
         with Tree(machine.layout.root) as tree:
-            history = load_configuration(tree).settings.history
+            history = history_of(tree)
     except UnknownState as error:
         log.warning("nothing is forgotten: %s", error)
         return

@@ -9,7 +9,6 @@ library is missing.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -31,7 +30,8 @@ def _unpack(packing: str, file: IO[bytes], to: IO[bytes]) -> None:
         return
     module = import_module({"xz": "lzma", "gz": "gzip", "bz2": "bz2"}[packing])
     with module.open(file) as plain:
-        shutil.copyfileobj(plain, to, _CHUNK)
+        while piece := plain.read(_CHUNK):
+            to.write(piece)
 
 
 def _unpack_zstd(file: IO[bytes], to: IO[bytes]) -> None:

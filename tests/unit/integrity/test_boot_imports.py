@@ -16,8 +16,8 @@ from tests.unit.integrity.verify_site import VerifySite
 IMPORTED = """
 all_plugins boot commands.verify_boot config.early config.files config.intent config.values errors exit_status
 formats.ini integrity.assess integrity.finding integrity.needs integrity.quarantine
-integrity.quarantine_folder layout ledger.at_boot ledger.ledger ledger.leftovers ledger.readable ledger.rows
-ledger.schema ledger.spool ledger.tables machine metrics.metrics plugin_api plugins.builtin.collector
+integrity.quarantine_folder layout ledger.at_boot ledger.kept_open ledger.ledger ledger.leftovers ledger.readable
+ledger.rows ledger.schema ledger.spool ledger.tables machine metrics.metrics plugin_api plugins.builtin.collector
 plugins.builtin.fetcher plugins.builtin.guard plugins.builtin.recorder plugins.builtin.requirements
 plugins.builtin.sources plugins.manager plugins.spec progress.progress quantities requirements.capabilities
 requirements.contents requirements.ground requirements.requirement rules.architectures rules.link_names rules.matching

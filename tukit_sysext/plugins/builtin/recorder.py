@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tukit_sysext.ledger.kept_open import opened
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
 from tukit_sysext.ledger.tables import MISSED, NOT_HAD, REFUSED
 from tukit_sysext.machine import Machine
@@ -37,7 +38,7 @@ def _note(machine: Machine, scan: Scan, number: int, event: _Event) -> None:
     """Remember an event of the snapshot that has the number, or had it last."""
     snapshot = scan.get(number)
     present = snapshot.subvolume.uuid if snapshot is not None else None
-    with Ledger(machine.layout.ledger) as ledger:
+    with opened(machine.layout.ledger) as ledger:
         known = [uuid for uuid in ledger.uuids(number) if uuid != present]
         uuid = present if present is not None and not event.former else next(reversed(known), None)
         # nothing tells two unknown snapshots of one number apart
@@ -101,7 +102,7 @@ class Recorder:
         from tukit_sysext.update.discarded import copied
 
         _note(machine, scan, number, _Event("transaction discarded", repeat=Repeat.OF_ITS_SNAPSHOT))
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             ledger.add(copied(machine, scan, number, ledger.snapshots()))
 
     tukit_sysext_transaction_aborted = _noting(_Event("transaction aborted", repeat=Repeat.OF_ITS_SNAPSHOT))

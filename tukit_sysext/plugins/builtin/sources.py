@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration, SourceSettings
     from tukit_sysext.machine import Machine
     from tukit_sysext.sources.protocol import Source
+    from tukit_sysext.sources.registry import RegistrySource
 
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,6 @@ class Sources:
             try:
                 from tukit_sysext.net.network import network_of
                 from tukit_sysext.net.transfer import Transfers
-                from tukit_sysext.sources.registry import RegistrySource
                 from tukit_sysext.sources.web import WebSource
             except ImportError as error:
                 # the local directories are of use without it
@@ -62,7 +62,7 @@ class Sources:
             network = network_of(machine.layout.root, configuration.settings.network, patient=machine.patient)
             transfers = Transfers(network)
             sources += [
-                (RegistrySource if settings.in_registry else WebSource)(
+                (_registry_source() if settings.in_registry else WebSource)(
                     settings,
                     transfers,
                     cache,
@@ -73,3 +73,9 @@ class Sources:
                 for settings in on_the_web
             ]
         return sources
+
+
+def _registry_source() -> type[RegistrySource]:
+    from tukit_sysext.sources.registry import RegistrySource  # 4 ms, which a machine without such a source is spared
+
+    return RegistrySource
