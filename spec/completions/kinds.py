@@ -52,6 +52,8 @@ _ARGUMENTS: Mapping[str, str] = {
     "publish homedir": DIRECTORY,
     "publish keep": NOTHING,
     "publish best_before": NOTHING,
+    "publish to": NOTHING,
+    "publish credentials": FILE,
     "publish systems": FILE,
     "sources import path": FILE,
     "sources import key": FILE,

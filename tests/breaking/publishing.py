@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A folder that is published: the rows R1 to R4."""
+"""A folder that is published, or pushed into a registry: the rows R1 to R4, and N16 of a push."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from tests.breaking.defence import Defence, broken
 
 _PUBLICATION = "tukit_sysext/publish/publication.py"
 _SWITCHING = "tukit_sysext/publish/switching.py"
+_PUSHING = "tukit_sysext/publish/pushing.py"
+_PROJECT = "tukit_sysext/publish/project.py"
 _PRUNING = "tukit_sysext/publish/pruning.py"
 _VERDICT = "tukit_sysext/publish/verdict.py"
 _U = "tests/unit/publish"
+_PUSHED = "tests/registry/test_interrupted_push.py"
 _COMMAND = f"{_U}/test_publish_command.py"
 _STEPS = f"{_U}/test_switching.py::test_killed_at_any_step"
 
@@ -53,6 +56,30 @@ DEFENCES: tuple[Defence, ...] = (
         "fcntl.LOCK_EX | fcntl.LOCK_NB",
         "fcntl.LOCK_SH | fcntl.LOCK_NB",
         f"{_COMMAND}::test_two_at_once",
+    ),
+    broken(
+        "R1",
+        "a registry gets the list first",
+        _PUSHING,
+        "        changed = self._changed(project)\n        missing =",
+        "        _put_list(project, lists)\n        changed = self._changed(project)\n        missing =",
+        f"{_PUSHED}::test_ended_at_any_request",
+    ),
+    broken(
+        "N16",
+        "whoever a registry sends us to is told who we are",
+        _PROJECT,
+        "if origin(request.url) != origin(self._api):",
+        "if False:",
+        f"{_U}/test_project.py::test_another_server_is_not_told_who_we_are",
+    ),
+    broken(
+        "N16",
+        "a token is asked for without TLS",
+        "tukit_sysext/net/bearer.py",
+        """*(() if asked.startswith("https:") else ("http",))""",
+        '"http"',
+        f"{_U}/test_project.py::test_a_password_goes_nowhere_without_tls",
     ),
     broken(
         "R2",
@@ -99,11 +126,16 @@ DEFENCES: tuple[Defence, ...] = (
         row="R3",
         what="what is listed is remembered after the list has changed",
         edits=(
-            (_PUBLICATION, "        self._remember(listed, left, deleted)\n        switch(", "        switch("),
             (
                 _PUBLICATION,
-                "        return replace(publication, signers=signers)",
-                "        self._remember(listed, left, deleted)\n        return replace(publication, signers=signers)",
+                "        self._remember(listed, left, deleted, chunked)\n        switch(",
+                "        switch(",
+            ),
+            (
+                _PUBLICATION,
+                "        publication = replace(publication, signers=signers)",
+                "        self._remember(listed, left, deleted, chunked)\n"
+                "        publication = replace(publication, signers=signers)",
             ),
         ),
         tests=(f"{_COMMAND}::test_what_was_listed_is_remembered_before_the_list_changes",),

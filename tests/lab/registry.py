@@ -97,6 +97,11 @@ class Registry:
         return self._folder / "storage"
 
     @property
+    def secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._authority is not None
+
+    @property
     def host(self) -> str:
         """Its name and port."""
         return f"127.0.0.1:{self.port}"
@@ -104,7 +109,7 @@ class Registry:
     @property
     def url(self) -> str:
         """Without a slash at its end."""
-        return f"{'https' if self._authority else 'http'}://{self.host}"
+        return f"{'https' if self.secure else 'http'}://{self.host}"
 
     @property
     def requests(self) -> list[Access]:

@@ -47,7 +47,7 @@ class TokenServer:
         self.realm = f"http://127.0.0.1:{self._server.server_port}/token"
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
         return self
 

@@ -5,22 +5,31 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
-from tukit_sysext.config.values import age
+from tukit_sysext.config import values
+from tukit_sysext.config.credentials import load_own
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.formats.oci_urls import is_registry
 from tukit_sysext.machine import Machine
+from tukit_sysext.net.network import network_of
 from tukit_sysext.publish import verdict
 from tukit_sysext.publish.looking import FolderImage
+from tukit_sysext.publish.project import Project
 from tukit_sysext.publish.pruning import system_of
 from tukit_sysext.publish.publication import ImagesRefused, Publication, PublishOptions, publish
+from tukit_sysext.publish.pushing import Pushed
 from tukit_sysext.publish.taken import TakenImage, taken_by
+from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 
@@ -34,12 +43,15 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     options = _options(arguments)
     systems = {path: _read_release(path) for path in arguments.systems}
     try:
-        publication = publish(
-            arguments.folder,
-            options,
-            scratch=machine.layout.cache,
-            privilege=lambda: machine.require_root("publish"),
-        )
+        with output.progress(machine, None) as watched, _project(machine, arguments) as project:
+            publication = publish(
+                arguments.folder,
+                options,
+                scratch=machine.layout.cache,
+                privilege=lambda: machine.require_root("publish"),
+                project=project,
+                progress=watched.progress,
+            )
     except ImagesRefused as error:
         for name, reasons in error.reasons.items():
             for reason in reasons:
@@ -67,7 +79,7 @@ def _options(arguments: argparse.Namespace) -> PublishOptions:
     if arguments.keep == 0:
         raise UsageError("--keep 0: expected at least one version")
     try:
-        span = age(arguments.best_before) if arguments.best_before is not None else None
+        span = values.age(arguments.best_before) if arguments.best_before is not None else None
     except ValueError as error:
         raise UsageError(f"--best-before: {error}") from error
     if span is not None and span < _DAY:
@@ -80,6 +92,36 @@ def _options(arguments: argparse.Namespace) -> PublishOptions:
         chunks=arguments.chunks,
         dry_run=arguments.dry_run,
     )
+
+
+@contextmanager
+def _project(machine: Machine, arguments: argparse.Namespace) -> Iterator[Project | None]:
+    """The project of a registry that is pushed to, if any. Raises UsageError, UnknownState."""
+    if arguments.to is None:
+        if arguments.credentials is not None:
+            raise UsageError("--credentials is for the registry of --to")
+        yield None
+        return
+    from tukit_sysext.net.sending import Sender  # libcurl takes its time
+
+    url = _project_url(arguments.to)
+    credentials = load_own(arguments.credentials) if arguments.credentials is not None else None
+    root = machine.layout.root
+    with Tree(root) as tree:
+        network = network_of(root, load_configuration(tree).settings.network, patient=machine.patient)
+    with Sender(network) as sender:
+        yield Project(url, sender, credentials)
+
+
+def _project_url(text: str) -> str:
+    """The URL of a project, with a slash at its end. Raises UsageError."""
+    try:
+        url = values.url(text)
+    except ValueError as error:
+        raise UsageError(f"--to {text}: {error}") from error
+    if not is_registry(url):
+        raise UsageError(f"--to {text}: expected a project of a registry, oci://HOST/PROJECT")
+    return url
 
 
 def _read_release(path: Path) -> ReleaseData:
@@ -115,6 +157,8 @@ def _lines(
     if publication.signers:
         yield "SHA256SUMS.gpg, SHA256SUMS.asc: signed by"
         yield from (f"  {line}" for line in key_lines(publication.signers))
+    if publication.pushed is not None:
+        yield from _pushed_lines(publication.pushed, would)
     for path, images in taken.items():
         yield ""
         yield Toned(f"A machine with {path} takes:", Tone.STRONG)
@@ -131,6 +175,13 @@ def _lines(
                 for image in images
             ],
         )
+
+
+def _pushed_lines(pushed: Pushed, would: str) -> Iterator[str]:
+    for name, size in pushed.sent.items():
+        yield f"{name}: {would}sent, {size_text(size)}"
+    count, there = len(pushed.sent), pushed.unchanged
+    yield f"{pushed.url}: {count} file{'s' if count != 1 else ''} {would}sent, {there} there already"
 
 
 def _row(image: FolderImage, added: bool) -> tuple[str, ...]:
@@ -168,6 +219,7 @@ def _document(
         "left_out": [{"file": name, "reason": why} for name, why in publication.left_out.items()],
         "best_before": best_before.isoformat() if best_before is not None else None,
         "signers": [key_document(key) for key in publication.signers],
+        "pushed": _pushed_document(publication.pushed) if publication.pushed is not None else None,
         "systems": [
             {
                 "os_release": str(path),
@@ -185,4 +237,12 @@ def _document(
             }
             for path, images in taken.items()
         ],
+    }
+
+
+def _pushed_document(pushed: Pushed) -> Mapping[str, Any]:
+    return {
+        "to": pushed.url,
+        "sent": [{"file": name, "bytes": size} for name, size in pushed.sent.items()],
+        "unchanged": pushed.unchanged,
     }

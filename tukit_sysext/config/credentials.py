@@ -6,9 +6,13 @@ They are in no ``repr``, so that no log and no trace has them.
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
+from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
 
 _LIMIT = 4096
@@ -32,6 +36,26 @@ def load(tree: Tree, path: str) -> Credentials:
     content = tree.read(path.lstrip("/"), limit=_LIMIT, private=True)
     if content is None:
         raise UnknownState(f"{path}: there is no such file")
+    return _read(content, path)
+
+
+def load_own(path: Path) -> Credentials:
+    """Read the same of a file of the user who runs us, or of root.
+
+    Raises UnknownState where it cannot be read, anybody else may read or write it, or it has something else in it.
+    """
+    try:
+        status = path.stat()
+        content = read_small(path, limit=_LIMIT)
+    except OSError as error:
+        raise UnknownState(f"{path}: cannot be read: {error.strerror}") from error
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o077:
+        found = f"of user {status.st_uid} with mode {stat.S_IMODE(status.st_mode):04o}"
+        raise UnknownState(f"{path}: expected a file of your own with mode 0600, found one {found}")
+    return _read(content, str(path))
+
+
+def _read(content: bytes, path: str) -> Credentials:
     try:
         line = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:

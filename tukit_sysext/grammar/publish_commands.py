@@ -25,6 +25,10 @@ def add(commands: Commands) -> None:
             ("publish images --key images@example.org", "all images of the folder"),
             ("publish images --key A175D92E --keep 3 --best-before 14d", "for plain HTTP"),
             ("publish images -n --for /etc/os-release", "what would this machine take?"),
+            (
+                "publish images --key A175D92E --to oci://registry.example.org/microos --credentials /etc/push",
+                "into a registry too",
+            ),
         ),
         arguments=(
             argument("folder", type=Path, metavar="DIR", help="the folder"),
@@ -60,6 +64,18 @@ def add(commands: Commands) -> None:
                 action="store_true",
                 help="write NAME.raw.caibx beside each image that has none: machines then fetch of a new version what "
                 "differs from those that they have. Needs numpy",
+            ),
+            argument(
+                "--to",
+                metavar="URL",
+                help="push what is published into a project of an OCI registry too, oci://HOST/PROJECT (oci+http:// "
+                "without TLS): what is there is not sent again, the signed list comes last",
+            ),
+            argument(
+                "--credentials",
+                type=Path,
+                metavar="FILE",
+                help="user:password for that registry, in a file that nobody else can read",
             ),
             argument(
                 "--for",

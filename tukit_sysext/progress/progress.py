@@ -21,6 +21,7 @@ class Stage(StrEnum):
 
     RESOLVING = "resolving"
     FETCHING = "fetching"
+    SENDING = "sending"
     LINKING = "linking"
 
 
@@ -86,10 +87,17 @@ class Progress:
 
     def fetch(self, files: Sequence[tuple[str, int | None]]) -> None:
         """Begin to fetch files: their names, and their sizes in bytes (None: not known)."""
+        self._begin(files, Stage.FETCHING)
+
+    def send(self, files: Sequence[tuple[str, int]]) -> None:
+        """Begin to send files: their names, and their sizes in bytes."""
+        self._begin(files, Stage.SENDING)
+
+    def _begin(self, files: Sequence[tuple[str, int | None]], stage: Stage) -> None:
         if self._watchers:
             for name, size in files:
                 self._report.downloads[name] = Download(file_name=name, size=size)
-            self.stage(Stage.FETCHING)
+            self.stage(stage)
 
     def move(
         self, file_name: str, *, add: int = 0, size: int | None = None, restart: bool = False, done: bool = False

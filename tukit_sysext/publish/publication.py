@@ -4,7 +4,7 @@
 In this order, so that whatever ends it, the list that is there has its signatures, and what it names is there:
 descriptions that the old list does not name are added, and indexes of chunks, the memory is written, list and
 signatures are replaced in one step, and only then what is due is deleted. Where an image is refused nothing of that is
-done.
+done. A registry gets what the folder has then.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.errors import Busy, TukitSysextError
+from tukit_sysext.errors import Busy, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums, manifest, openpgp
 from tukit_sysext.formats.openpgp import PublicKey
+from tukit_sysext.progress.progress import Progress
 from tukit_sysext.publish import pruning, verdict
 from tukit_sysext.publish.indexing import PublishedIndex, indexes
 from tukit_sysext.publish.looking import FolderContent, FolderImage, given_in, look
 from tukit_sysext.publish.memory import Memory, Remembered, read_memory, write_memory
+from tukit_sysext.publish.project import Project
+from tukit_sysext.publish.pushing import Push, Pushed
 from tukit_sysext.publish.switching import settle, switch
 from tukit_sysext.sources.repository import LIST, SIGNATURES, description_names, index_name
 from tukit_sysext.system.durable import sync_directory, write_file
@@ -61,7 +64,7 @@ class Publication:
     ``listed`` are the images in the list, ``added`` the names of those that were not in the old one, ``described`` the
     descriptions that were written, by image, and ``indexed`` the indexes of chunks; ``staying`` are files that left the
     list, with the day on which each may go; ``deleted`` are those that went. ``signers`` is empty where nothing was
-    signed.
+    signed. ``pushed`` is what a registry was sent (None: none was named).
     """
 
     listed: tuple[FolderImage, ...]
@@ -74,6 +77,7 @@ class Publication:
     notes: Mapping[str, tuple[str, ...]]
     best_before: date | None
     signers: tuple[PublicKey, ...]
+    pushed: Pushed | None = None
 
 
 class ImagesRefused(TukitSysextError):
@@ -87,8 +91,18 @@ class ImagesRefused(TukitSysextError):
         self.reasons = reasons
 
 
-def publish(folder: Path, options: PublishOptions, *, scratch: Path, privilege: Callable[[], None]) -> Publication:
-    """Publish a folder. ``privilege`` is called before images are looked into, and raises where that is not allowed.
+def publish(
+    folder: Path,
+    options: PublishOptions,
+    *,
+    scratch: Path,
+    privilege: Callable[[], None],
+    project: Project | None = None,
+    progress: Progress | None = None,
+) -> Publication:
+    """Publish a folder, and what it has then in a registry's project, where one is given.
+
+    ``privilege`` is called before images are looked into, and raises where that is not allowed.
 
     Raises ImagesRefused, TukitSysextError, OSError.
     """
@@ -99,7 +113,7 @@ def publish(folder: Path, options: PublishOptions, *, scratch: Path, privilege: 
         found = look(folder, memory, scratch=scratch, before=privilege)
         old = _old_list(folder)
         _check(folder, found, old)
-        return _Publishing(folder, options, found, memory, old).publish()
+        return _Publishing(folder, options, found, memory, old).publish(project, progress or Progress())
 
 
 @contextmanager
@@ -151,7 +165,7 @@ class _Publishing:
         self._old = old
         self._today = datetime.now(UTC).date()
 
-    def publish(self) -> Publication:
+    def publish(self, project: Project | None, progress: Progress) -> Publication:
         options, images = self._options, self._found.images
         listed = pruning.newest(images, options.keep)
         descriptions = {image.file_name: self._description(image) for image in listed}
@@ -176,15 +190,14 @@ class _Publishing:
             best_before=best_before,
             signers=(),
         )
+        fresh = {name: new for name, new in descriptions.values() if new is not None}
+        fresh |= {index.file_name: index.content for index in chunked.values() if index.content is not None}
+        push = Push(self._folder, listed, hashes, fresh) if project is not None else None
         if options.dry_run:
-            return publication
+            return replace(publication, pushed=push.foresee(project)) if push and project else publication
         signed, signers = self._sign(content)
-        for name, new in descriptions.values():
-            if new is not None:
-                write_file(self._folder / name, new)
-        for index in chunked.values():
-            if index.content is not None:
-                write_file(self._folder / index.file_name, index.content)
+        for name, new in fresh.items():
+            write_file(self._folder / name, new)
         day = {checksums.best_before_name(best_before)} if best_before is not None else set()
         for name in day:
             write_file(self._folder / name, b"")  # sha256sum -c looks for it
@@ -195,7 +208,16 @@ class _Publishing:
         for name in gone:
             (self._folder / name).unlink(missing_ok=True)
         sync_directory(self._folder)
-        return replace(publication, signers=signers)
+        publication = replace(publication, signers=signers)
+        if push is None or project is None:
+            return publication
+        try:
+            return replace(publication, pushed=push.run(project, {LIST: content, **signed}, progress))
+        except SourceUnreachable as error:
+            raise TukitSysextError(
+                f"{self._folder} is published, {project.url} has the former list: {error}",
+                next_step=error.next_step or "the same command goes on with what is missing",
+            ) from error
 
     def _description(self, image: FolderImage) -> tuple[str, bytes | None]:
         """The file that describes an image, and its content where it has to be written. Raises TukitSysextError."""

@@ -54,14 +54,15 @@ class Bars:
     def show(self, report: Report) -> None:
         """See Watcher."""
         many = len(report.downloads)
-        alone = many == 1 and report.stage is Stage.FETCHING
+        of_files = report.stage in (Stage.FETCHING, Stage.SENDING)
+        alone = many == 1 and of_files
         moving = [download for download in report.downloads.values() if alone or (download.begun and not download.done)]
         shown = {download.file_name: download for download in moving[:_MOST]}
         for name in [name for name in self._tasks if (name or alone) and name not in shown]:
             self._progress.remove_task(self._tasks.pop(name))
         if not alone:
             title = str(report.stage)
-            if report.stage is Stage.FETCHING:
+            if of_files:
                 title = f"{title} {min(report.done + 1, many)} of {many}"
             self._update("", title, report.got, report.size if many else None)
         for name, download in shown.items():

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A project of an OCI registry that is written to (distribution-spec 1.1): blobs, then manifests that name them.
+
+A registry takes no manifest whose blobs it does not have, and turns a tag in one step: whoever reads it meanwhile has
+the old manifest, or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from urllib.parse import quote, urljoin
+
+from tukit_sysext.config.credentials import Credentials
+from tukit_sysext.errors import NotServed, SourceUnreachable
+from tukit_sysext.formats.oci_names import blob_url, manifest_url
+from tukit_sysext.formats.oci_urls import api_url
+from tukit_sysext.net.bearer import read_challenge, read_token, token_url
+from tukit_sysext.net.redirects import Redirects, origin, refusal, shown_url
+from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendReply, SendRequest
+from tukit_sysext.rules.printable import excerpt
+
+_TRIES = 4
+_FIRST_PAUSE = 1.0
+_PASSES = frozenset((408, 425, 429, 500, 502, 503, 504))
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+
+class Project:
+    """The project at a URL ``oci://HOST/PROJECT/``. ``pause`` waits before a registry is asked again."""
+
+    def __init__(
+        self,
+        url: str,
+        sender: Sender,
+        credentials: Credentials | None = None,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url
+        self._api = api_url(url)
+        self._sender = sender
+        self._login = (credentials.user, credentials.password) if credentials is not None else None
+        self._pause = pause
+        self._basic = False
+        self._tokens: dict[str, str] = {}
+
+    def has_blob(self, repository: str, sha256: str) -> bool:
+        """Whether these bytes are there. Raises SourceUnreachable."""
+        url = blob_url(self.url, repository, sha256)
+        reply = self._again(lambda: self._ask(repository, SendRequest(method="HEAD", url=url)))
+        if reply.status in _REDIRECTS:
+            return self._has_elsewhere(repository, url, reply)
+        return self._is_there(reply, url)
+
+    def put_blob(self, repository: str, sha256: str, body: bytes | FileBody) -> None:
+        """Store these bytes. Raises SourceUnreachable."""
+        url = f"{self._api}{repository}/blobs/uploads/"
+
+        def upload() -> SendReply:
+            begun = self._ask(repository, SendRequest(method="POST", url=url, body=b""))
+            if not begun.good:
+                return begun
+            place = urljoin(url, begun.headers.get("location", ""))
+            against = refusal(url, place, Redirects.SECURE)
+            if against:
+                raise NotServed(f"{shown_url(url)}: the place for an upload {against}")
+            place += f"{'&' if '?' in place else '?'}digest={quote(f'sha256:{sha256}')}"
+            headers = ("Content-Type: application/octet-stream",)
+            return self._ask(repository, SendRequest(method="PUT", url=place, headers=headers, body=body))
+
+        self._done(self._again(upload), url)
+
+    def has_manifest(self, repository: str, reference: str, sha256: str, media_type: str) -> bool:
+        """Whether a tag, or ``sha256:HASH``, names the manifest with this hash. Raises SourceUnreachable."""
+        url = manifest_url(self.url, repository, reference)
+        request = SendRequest(method="HEAD", url=url, headers=(f"Accept: {media_type}",))
+        reply = self._again(lambda: self._ask(repository, request))
+        return self._is_there(reply, url) and reply.headers.get("docker-content-digest") == f"sha256:{sha256}"
+
+    def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
+        """Have a tag, or ``sha256:HASH``, name a manifest. Raises SourceUnreachable."""
+        url = manifest_url(self.url, repository, reference)
+        headers = (f"Content-Type: {media_type}",)
+        request = SendRequest(method="PUT", url=url, headers=headers, body=content)
+        self._done(self._again(lambda: self._ask(repository, request)), url)
+
+    def _again(self, step: Callable[[], SendReply]) -> SendReply:
+        """Do it, and again after a pause where the connection breaks off or the registry is busy."""
+        pause = _FIRST_PAUSE
+        for _ in range(_TRIES - 1):
+            try:
+                reply = step()
+            except (NotServed, NotAsked):
+                raise
+            except SourceUnreachable:
+                reply = None
+            if reply is not None and reply.status not in _PASSES:
+                return reply
+            self._pause(pause)
+            pause *= 2
+        return step()
+
+    def _ask(self, repository: str, request: SendRequest) -> SendReply:
+        """Ask as who the registry wants us to be; nobody else is told who we are (threat N16)."""
+        if origin(request.url) != origin(self._api):
+            return self._sender.send(request)
+        reply = self._sender.send(self._authorized(request, repository))
+        if reply.status == HTTPStatus.UNAUTHORIZED and self._introduced(repository, reply.headers):
+            reply = self._sender.send(self._authorized(request, repository))
+        return reply
+
+    def _authorized(self, request: SendRequest, repository: str) -> SendRequest:
+        token = self._tokens.get(repository)
+        authorization = f"Bearer {token}" if token else (self._login if self._basic and self._login else "")
+        return SendRequest(
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            body=request.body,
+            authorization=authorization,
+        )
+
+    def _introduced(self, repository: str, headers: Mapping[str, str]) -> bool:
+        """Whether there is another way to say who we are, which is taken from now on."""
+        wanted = headers.get("www-authenticate", "")
+        challenge = read_challenge(wanted)
+        if challenge is not None:
+            scope = f"repository:{self._path}{repository}:pull,push"
+            url = token_url(challenge, asked=self._api, scope=scope)
+            reply = self._sender.send(SendRequest(method="GET", url=url, authorization=self._login or ""))
+            if reply.good:
+                self._tokens[repository] = read_token(reply.body, where=url).text
+            return reply.good
+        before, self._basic = self._basic, "basic" in wanted.lower() and self._login is not None
+        return self._basic and not before
+
+    @property
+    def _path(self) -> str:
+        return self._api.partition("/v2/")[2]
+
+    def _has_elsewhere(self, repository: str, url: str, reply: SendReply) -> bool:
+        """Whether the server that a registry redirects to has it too; one that may not be asked counts as none."""
+        place = urljoin(url, reply.headers.get("location", ""))
+        if refusal(url, place, Redirects.SECURE):
+            return False
+        return self._again(lambda: self._ask(repository, SendRequest(method="HEAD", url=place))).good
+
+    def _is_there(self, reply: SendReply, url: str) -> bool:
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return False
+        self._done(reply, url)
+        return True
+
+    def _done(self, reply: SendReply, url: str) -> None:
+        """Raise NotServed where a registry did not do what it was asked."""
+        if reply.good:
+            return
+        message = f"{shown_url(url)}: the registry answers with status {reply.status}{_words(reply.body)}"
+        if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            known = "it does not allow that to these credentials" if self._login else "it asks for credentials"
+            raise NotServed(f"{message}: {known}", next_step="tukit-sysext publish ... --credentials FILE")
+        raise NotServed(message)
+
+
+def _words(body: bytes) -> str:
+    """What a registry says of an error, in one line."""
+    try:
+        said = [error["message"] for error in json.loads(body)["errors"]]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return "".join(f" ({excerpt(text)})" for text in said[:1] if isinstance(text, str))
