@@ -38,6 +38,7 @@ from tukit_sysext.system.login_uid import login_uid
 from tukit_sysext.system.system_release import label, running_label
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import refusal
+from tukit_sysext.update.bytes_to_come import bytes_to_come
 from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.fetch import Fetching
@@ -53,7 +54,7 @@ log = logging.getLogger(__name__)
 class TreeChange:
     """The change of one tree: its plan, its files, and what that changes; ``links`` is False for its files alone.
 
-    ``names`` are the images that were asked for; empty for all.
+    ``names`` are the images that were asked for; empty for all. ``sizes``: of a dry run the bytes that would come.
     """
 
     target: Target
@@ -62,6 +63,7 @@ class TreeChange:
     changes: tuple[Change, ...]
     links: bool = True
     names: Collection[str] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -83,6 +85,7 @@ class _OpenTree:
     tree: Tree
     resolver: Resolver
     plan: Plan
+    sizes: Mapping[str, int]
     fetched: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -125,12 +128,10 @@ class Changer:
         images = {file.image.name: file.image for file in request.files if file.image is not None}
         # another content of the version that is there comes with the next update of the system, or when it is asked for
         resolver.resolve(wanted=images, only=request.names, ask=request.ask, rebuilt=bool(request.names))
-        return _OpenTree(
-            request=request,
-            tree=tree,
-            resolver=resolver,
-            plan=_without_needless_removals(decide(resolver.facts), resolver.facts),
-        )
+        plan = _without_needless_removals(decide(resolver.facts), resolver.facts)
+        foreseen = self._dry_run and request.link and request.ask
+        sizes = bytes_to_come(resolver, plan) if foreseen else {}
+        return _OpenTree(request=request, tree=tree, resolver=resolver, plan=plan, sizes=sizes)
 
     def offered(self) -> Mapping[str, str]:
         """The images that the sources of the trees offer, with a source of each."""
@@ -208,6 +209,7 @@ def _change(opened: _OpenTree, *, dry_run: bool = False) -> TreeChange:
         changes=changes(opened.plan, opened.fetched, dry_run=dry_run) if request.link else (),
         links=request.link,
         names=request.names or (),
+        sizes=opened.sizes,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,13 @@ from tukit_sysext.commands.common.trees import host_document, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import size_text
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update import refusal
+from tukit_sysext.update.bytes_to_come import bytes_to_come
 from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.explain import rules_of_content
 from tukit_sysext.update.facts import Facts
@@ -41,22 +43,28 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         resolver = Resolver(local, tree, plugins, refused_for=held, scratch=scratch)
         notes = judge_for(machine, arguments, resolver)
         plan = decide(resolver.resolve())
-        output.json(document(target, plan, resolver.facts, own_system=not notes))
-        output.show(lines(plan, notes, full=getattr(arguments, "verbose", False)))
+        sizes = bytes_to_come(resolver, plan)
+        output.json(document(target, plan, resolver.facts, sizes, own_system=not notes))
+        output.show(lines(plan, notes, sizes, full=getattr(arguments, "verbose", False)))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE
 
 
-def document(target: Target, plan: Plan, facts: Facts, *, own_system: bool = True) -> dict[str, Any]:
-    """The plan for ``--json``; ``own_system``: the one of the tree, not another one for which it is judged."""
+def document(
+    target: Target, plan: Plan, facts: Facts, sizes: Mapping[str, int], *, own_system: bool = True
+) -> dict[str, Any]:
+    """The plan for ``--json``; ``sizes`` are the bytes that will come, by image.
+
+    ``own_system``: the one of the tree, not another one for which it is judged.
+    """
     return {
         "tree": tree_document(target),
         "own_system": own_system,
         "system": system_name(plan.tree.release),
         "host": host_document(plan.tree),
         "unusable": plan.tree.unusable or None,
-        "images": [_image(image, facts) for image in _shown(plan)],
+        "images": [_image(image, facts, sizes) for image in _shown(plan)],
         "foreign": [
             {
                 "name": foreign.entry.name,
@@ -81,7 +89,7 @@ def _shown(plan: Plan) -> list[ImagePlan]:
     return [image for image in plan.images if image.action is not Action.REMOVE or image.remove]
 
 
-def _image(image: ImagePlan, facts: Facts) -> dict[str, Any]:
+def _image(image: ImagePlan, facts: Facts, sizes: Mapping[str, int]) -> dict[str, Any]:
     chosen = image.chosen
     return {
         "name": image.name,
@@ -102,6 +110,7 @@ def _image(image: ImagePlan, facts: Facts) -> dict[str, Any]:
         "file": chosen.file_name if chosen is not None else None,
         "sha256": chosen.sha256 or None if chosen is not None else None,
         "source": chosen.candidate.source if chosen is not None and chosen.candidate is not None else None,
+        "bytes_to_fetch": sizes.get(image.name),
         "link": image.link,
         "removes": list(image.remove),
         "warnings": list(image.warnings),
@@ -134,10 +143,10 @@ _WORDS = {
 }
 
 
-def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Iterator[str | Table]:
+def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: bool = False) -> Iterator[str | Table]:
     """The plan as text; with ``full`` also why what stays is not replaced by a newer version.
 
-    ``notes`` are said of the system where that is not the one of the tree.
+    ``sizes`` are the bytes that will come, by image; ``notes`` are said of a system that is not the one of the tree.
     """
     tree = plan.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
@@ -153,7 +162,7 @@ def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Itera
         yield "No image is wanted: images.d has none."
     else:
         yield ""
-        yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan) for image in shown])
+        yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan, sizes) for image in shown])
     for image in shown:
         yield from _explained(image, full=full)
     if plan.refusals:
@@ -192,13 +201,14 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
         yield f"    and {more} more: tukit-sysext why-not {image.name}"
 
 
-def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
+def _row(image: ImagePlan, plan: Plan, sizes: Mapping[str, int]) -> tuple[str, str, str, str]:
     gets = image.chosen.shown if image.chosen is not None else "-"
     if image.refuses:
         return image.name, image.shown_before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
     if image.is_missed:
         return image.name, image.shown_before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
     what = _WORDS[image.action]
+    what += f", {size_text(sizes[image.name])}" if image.name in sizes else ""
     if image.chosen is not None:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
         gone = [link for link in image.remove if link in plan.remove]

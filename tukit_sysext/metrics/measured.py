@@ -202,6 +202,9 @@ def _store(machine: Machine) -> Iterator[Metric]:
         return
     yield _single("store_bytes", sum(sizes))
     yield _single("store_files", len(sizes))
+    records = [file.record for file in machine.store(writable=False).inventory() if file.record is not None]
+    yield _single("store_fetched_bytes", sum(record.fetched or 0 for record in records))
+    yield _single("store_reused_bytes", sum(record.reused or 0 for record in records))
 
 
 def _single(name: str, value: float | None) -> Metric:

@@ -12,7 +12,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
@@ -70,10 +70,14 @@ def fetch_images(transfers: Transfers, downloads: Sequence[ImageDownload]) -> Se
     return failures
 
 
-def bytes_to_fetch(index: bytes, seeds: Sequence[bytes], *, where: str) -> int:
-    """How many bytes of an image are fetched where images with these indexes are here. Raises IndexRefused."""
+def bytes_to_fetch(index: bytes, seeds: Sequence[Seed], *, where: str) -> int:
+    """How many bytes of an image with this index are fetched where seeds are here. Raises IndexRefused."""
     wanted = caibx.parse(index, where=where)
-    parts = assemble(wanted, [caibx.parse(seed, where=f"a seed of {where}") for seed in seeds])
+    known: list[ChunkIndex] = []
+    for seed in seeds:
+        with suppress(ImageBroken):
+            known += [caibx.parse(seed.index, where=where)] if seed.index is not None else []
+    parts = assemble(wanted, known)
     fetched = sum(part.size for part in parts if part.is_fetched)
     return fetched if _is_worth(fetched, wanted.size) else wanted.size
 

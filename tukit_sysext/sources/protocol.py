@@ -62,6 +62,14 @@ class FileSource(Source, Protocol):
 
 
 @runtime_checkable
+class ChunkedSource(Source, Protocol):
+    """A source that may have indexes of the chunks of its images."""
+
+    def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
+        """How many bytes of images would be fetched where seeds are here, by SHA-256; those of which it is known."""
+
+
+@runtime_checkable
 class MirroredSource(Source, Protocol):
     """A source whose list is at several places, of which some may be behind."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
@@ -22,13 +23,14 @@ from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
-from tukit_sysext.sources.delta import ImageDownload, fetch_images
+from tukit_sysext.sources.delta import ImageDownload, bytes_to_fetch, fetch_images
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.on_servers import SourceOnServers
 from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.repository import index_name
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import ListOfMirror, WebList
+from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 
@@ -198,21 +200,10 @@ class WebSource(SourceOnServers):
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
         seeds = [sink.seeds() if candidate.index is not None else () for candidate, sink in wanted]
-        listed = {sha256: name for name, sha256 in self._hashes.items()}
-        names = [candidate.index for candidate, _ in wanted if candidate.index is not None]
-        others = [index_name(listed.get(seed.sha256, "")) for each in seeds for seed in each if seed.index is None]
-        indexes = self._indexes([*names, *(name for name in others if name in self._hashes)])
+        chunks = self._chunks([(candidate, known) for (candidate, _), known in zip(wanted, seeds, strict=True)])
         downloads = [
-            ImageDownload(
-                request=self._download(candidate, sink),
-                sink=sink,
-                index=indexes.get(candidate.index or ""),
-                seeds=[
-                    replace(seed, index=seed.index or indexes.get(index_name(listed.get(seed.sha256, ""))))
-                    for seed in known
-                ],
-            )
-            for (candidate, sink), known in zip(wanted, seeds, strict=True)
+            ImageDownload(request=self._download(candidate, sink), sink=sink, index=index, seeds=known)
+            for (candidate, sink), (index, known) in zip(wanted, chunks, strict=True)
         ]
         failures = fetch_images(self._transfers, downloads)
         return {
@@ -221,9 +212,34 @@ class WebSource(SourceOnServers):
             if failure is not None
         }
 
+    def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
+        """See ChunkedSource."""
+        sizes: dict[str, int] = {}
+        for (candidate, _), (index, seeds) in zip(wanted, self._chunks(wanted), strict=True):
+            if index is not None:
+                with suppress(ImageBroken):
+                    sizes[candidate.sha256] = bytes_to_fetch(index, seeds, where=candidate.file_name)
+        return sizes
+
+    def _chunks(
+        self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]
+    ) -> Sequence[tuple[bytes | None, Sequence[Seed]]]:
+        """The index of each image, and its seeds with theirs: that of one which was stored without may be listed."""
+        listed = {sha256: index_name(name) for name, sha256 in self._hashes.items()}
+        names = [candidate.index for candidate, _ in wanted if candidate.index is not None]
+        names += [listed.get(seed.sha256, "") for _, seeds in wanted for seed in seeds if seed.index is None]
+        indexes = self._indexes([name for name in dict.fromkeys(names) if name in self._hashes])
+        return [
+            (
+                indexes.get(candidate.index or ""),
+                [replace(seed, index=seed.index or indexes.get(listed.get(seed.sha256, ""))) for seed in seeds],
+            )
+            for candidate, seeds in wanted
+        ]
+
     def _indexes(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """Indexes of chunks that the list names, by file name; one that cannot be had is missing: it is a hint."""
-        known = {name: self._cache.content(self._hashes[name]) for name in dict.fromkeys(names)}
+        known = {name: self._cache.content(self._hashes[name]) for name in names}
         indexes = {name: content for name, content in known.items() if content is not None}
         ask = [name for name in known if name not in indexes]
 

@@ -242,20 +242,20 @@ class Store:
             os.close(descriptor)
 
     def seeds(self, name: str) -> Sequence[Seed]:
-        """Whole images of this name, the newest first."""
+        """The newest whole images of this name, of which a new version may be made in part."""
         from tukit_sysext.store.seed import Seed
 
         records = [self._record(file) for file in self.records.names() if file.startswith(name)]
         versions = [record for record in records if record is not None and record.name == name]
         versions.sort(key=lambda record: record.time, reverse=True)
+        whole = [record for record in versions if record.packed is None and self._is_as_recorded(record)]
         return [
             Seed(
                 sha256=record.listed_sha256,
                 index=self.records.read_index(record.file_name),
                 opened=partial(self.opened, record.file_name),
             )
-            for record in versions
-            if record.packed is None and self._is_as_recorded(record)
+            for record in whole[:_MOST_SEEDS]
         ]
 
     def _is_as_recorded(self, record: Record) -> bool:
@@ -281,7 +281,7 @@ class Store:
         try:
             make_directory(self._folder)
             kept = Partial(self._folder, sha256, limit=limit)
-            seeds = self.seeds(name)[:_MOST_SEEDS] if name is not None else ()
+            seeds = self.seeds(name) if name is not None else ()
             incoming = Incoming(kept, self._incoming, where=where, keep_free=keep_free, seeds=seeds)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error

@@ -63,6 +63,9 @@ class Incoming:
         self._can_share = True
         self._shared = 0
         self.reused = 0
+        """Bytes of it that were taken of seeds."""
+        self.fetched = 0
+        """Bytes that came in all, also those that were of no use."""
         self.index: bytes | None = None
 
     def seeds(self) -> Sequence[Seed]:
@@ -110,6 +113,10 @@ class Incoming:
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises StoreError, ImageBroken where they are too many."""
+        self.fetched += len(data)
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         self.size += len(data)
         if self.size > self._limit:
             self._worth_keeping = False
@@ -129,14 +136,14 @@ class Incoming:
         before = -self.size % BLOCK
         blocks = (len(data) - before) // BLOCK * BLOCK
         if not self._can_share or (self.size - offset) % BLOCK or blocks < _WORTH_SHARING:
-            self.write(data)
+            self._take(data)
             return
-        self.write(data[:before])
+        self._take(data[:before])
         self._flush()
         if self.size + blocks <= self._limit and self._share(descriptor, offset + before, blocks):
-            self.write(data[before + blocks :])
+            self._take(data[before + blocks :])
         else:
-            self.write(data[before:])
+            self._take(data[before:])
 
     def _share(self, descriptor: int, offset: int, size: int) -> bool:
         """Have the next blocks in common with another file; whether that is done."""

@@ -74,9 +74,10 @@ class Record:
     ``name`` and ``version`` (UAPI.10) say which image it is, ``merge_name`` is the name under which systemd-sysext
     accepts it, ``release`` the keys of its extension-release. ``sha256`` in lower-case hexadecimal digits, ``size`` in
     bytes, ``url`` where the source says that it is (its strongest mirror), ``time`` when it was published here (UTC,
-    RFC 3339). ``packed`` is what was published, where that was packed (None: it was not). ``identity`` is None until
-    the file stands under its name. ``contents`` is what it has and needs, None where nobody looked through it, and
-    ``other`` keeps what a newer version wrote.
+    RFC 3339), ``fetched`` how many bytes came for it, and ``reused`` how many of its own were taken of other versions
+    (None: a former version of this program does not say). ``packed`` is what was published, where that was packed
+    (None: it was not). ``identity`` is None until the file stands under its name. ``contents`` is what it has and
+    needs, None where nobody looked through it, and ``other`` keeps what a newer version wrote.
     """
 
     file_name: str
@@ -90,6 +91,8 @@ class Record:
     time: str
     merge_name: str
     release: Mapping[str, str]
+    fetched: int | None = None
+    reused: int | None = None
     packed: PackedFile | None = None
     identity: Identity | None = None
     contents: Contents | None = None
@@ -114,6 +117,7 @@ class Record:
         return replace(self, identity=Identity.of(status))
 
 
+_COUNTS = ("fetched", "reused")
 _STRINGS = ("name", "version", "sha256", "source", "url", "time", "merge_name")
 
 
@@ -127,6 +131,7 @@ def encode(record: Record) -> bytes:
         "signer": record.signer,
         "extension_release": dict(record.release),
     }
+    document |= {key: getattr(record, key) for key in _COUNTS if getattr(record, key) is not None}
     if record.packed is not None:
         document["packed"] = {"file": record.packed.file_name, "sha256": record.packed.sha256}
     if record.identity is not None:
@@ -156,9 +161,8 @@ def decode(content: bytes, *, file_name: str) -> Record:
             raise ValueError("it names another file")
         contents = Contents.of(document.pop("contents", None))
         signer = document.pop("signer", None)
-        size = int(document.pop("size"))
-        if not 0 <= size < _LARGEST:
-            raise ValueError(f"a size of {size} bytes")
+        size = _count(document.pop("size"))
+        fetched, reused = (_count(document.pop(key)) if key in document else None for key in _COUNTS)
         for text in (*strings.values(), *release, *release.values(), signer or ""):
             text.encode()  # JSON may have halves of characters, which nothing else takes
         check_component(strings["merge_name"])
@@ -171,10 +175,19 @@ def decode(content: bytes, *, file_name: str) -> Record:
             identity=identity,
             contents=contents,
             other=document,
+            fetched=fetched,
+            reused=reused,
             **strings,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise RecordUnreadable(f"record of {file_name}: {error}") from error
+
+
+def _count(value: object) -> int:
+    size = int(str(value))
+    if not 0 <= size < _LARGEST:
+        raise ValueError(f"a size of {size} bytes")
+    return size
 
 
 class Records:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import islice
 
 from tukit_sysext.errors import (
@@ -199,6 +200,7 @@ class Fetching:
                 known, record = self._content.look_into(image.descriptor, wanted, sha256=image.sha256)
                 self._resolver.remember(wanted.candidate, known)
                 if record is not None:
+                    record = replace(record, fetched=incoming.fetched, reused=incoming.reused)
                     self._store.publish(image, record, replaceable=self._content.is_no_image)
         except NoSpace:
             raise  # as where it is full earlier

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tukit_sysext.quantities import size_text
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
 
 
@@ -40,17 +41,18 @@ def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | Non
     if image.action is Action.LINK and image.chosen is not None:
         version, origin = image.chosen.shown, image.chosen.origin
         if image.before is None:
-            text = f"{image.name}: {version} {be}added, from {origin}"
+            text = f"{image.name}: {version} {be}added, from {origin}{_saved(image, fetched)}"
             return Change(kind=ChangeKind.LINKED, image=image.name, text=text)
         if image.changes_content:
             after = f"{version} would be linked" if be else version
-            text = f"{image.name}: {image.shown_before} -> {after}, from {origin}"
+            text = f"{image.name}: {image.shown_before} -> {after}, from {origin}{_saved(image, fetched)}"
             return Change(kind=ChangeKind.REPLACED, image=image.name, text=text)
         return Change(
             kind=ChangeKind.REPAIRED, image=image.name, text=f"{image.name}: {version} {be}linked as {image.link}"
         )
     if image.action is Action.KEEP and image.chosen is not None and image.chosen.file_name in fetched:
         text = f"{image.name}: {image.chosen.shown} {be}made whole again, from {image.chosen.origin}"
+        text += _saved(image, fetched)
         return Change(kind=ChangeKind.REPAIRED, image=image.name, text=text)
     if image.action is Action.LEAVE_OUT and image.remove:
         text = f"{image.name}: {image.shown_before} {be}left out: {image.reason}"
@@ -58,6 +60,15 @@ def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | Non
     if image.action is Action.REMOVE and image.remove:
         return Change(kind=ChangeKind.REMOVED, image=image.name, text=f"{image.name}: {image.shown_before} {be}removed")
     return None
+
+
+def _saved(image: ImagePlan, fetched: Collection[str]) -> str:
+    """How much of a file that was fetched did come, where the rest was here already."""
+    stored = image.chosen.stored if image.chosen is not None and image.chosen.file_name in fetched else None
+    record = stored.record if stored is not None else None
+    if record is None or record.fetched is None or not record.reused:
+        return ""
+    return f": {size_text(record.fetched)} fetched, {size_text(record.reused)} were here"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.trees import tree_document
+from tukit_sysext.quantities import size_text
 from tukit_sysext.update.plan import Action, ImagePlan
 
 _NAMED = 3
@@ -40,7 +41,8 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         elif dry_run and image.action is Action.FETCH and image.chosen is not None:
             before = f"{image.shown_before} -> " if image.changes_content else ""
             again = "" if image.before is None or image.changes_content else " again"
-            yield f"{image.name}: {before}{image.chosen.shown} would be fetched{again} from {image.chosen.origin}"
+            size = f", {size_text(tree.sizes[image.name])}" if image.name in tree.sizes else ""
+            yield f"{image.name}: {before}{image.chosen.shown} would be fetched{again} from {image.chosen.origin}{size}"
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
         elif image.action is Action.KEEP and image.chosen is not None and image.name not in said | several.keys():
@@ -130,6 +132,7 @@ def document(trees: Sequence[TreeChange], *, dry_run: bool, refreshed: bool, awa
                         "shown_before": image.shown_before,
                         "version": image.chosen.version if image.chosen is not None else None,
                         "shown": image.chosen.shown if image.chosen is not None else None,
+                        "bytes_to_fetch": tree.sizes.get(image.name),
                         "link": image.link,
                         "reason": image.reason,
                         "missing": image.left_out,

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How many bytes will come where a plan is carried out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources.protocol import ChunkedSource
+from tukit_sysext.update.plan import Action, Plan
+from tukit_sysext.update.search import Resolver
+
+log = logging.getLogger(__name__)
+
+
+def bytes_to_come(resolver: Resolver, plan: Plan) -> Mapping[str, int]:
+    """By image, of those that would be fetched and of which it is known: what differs from the versions that are here,
+    where an index of its chunks tells, else the size. Asks the sources for indexes.
+    """
+    wanted = {
+        image.name: image.chosen.candidate
+        for image in plan.images
+        if image.action is Action.FETCH and image.chosen is not None and image.chosen.candidate is not None
+    }
+    by_source: dict[str, dict[str, Candidate]] = {}
+    for name, candidate in wanted.items():
+        by_source.setdefault(candidate.source, {})[name] = candidate
+    sizes: dict[str, int] = {}
+    for source, candidates in by_source.items():
+        told: Mapping[str, int] = {}
+        chunked = resolver.sources.get(source)
+        if isinstance(chunked, ChunkedSource):
+            try:
+                told = chunked.to_fetch([(each, resolver.store.seeds(each.name)) for each in candidates.values()])
+            except TukitSysextError as error:
+                log.info("%s", error)
+        for name, candidate in candidates.items():
+            size = told.get(candidate.sha256, candidate.size)
+            if size is not None:
+                sizes[name] = size
+    return sizes
