@@ -176,7 +176,8 @@ def test_the_umask_is_our_own(site: Site, mask: str) -> None:
         "tukit-sysext settle",
         "tukit-sysext verify --boot",
         "tukit-sysext gc",
-        f"{SNAPPER} rollback / btrfs 1",
+        f"{TUKIT} finalize-post 1",
+        f"{SNAPPER} rollback / btrfs 1 && tukit-sysext history",
     ):
         site.lab.run(["rm", "-rf", *ours])
         site.lab.run(["sh", "-c", f"cd {POISON} && umask {mask} && {command}"])
