@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A fleet behind a pull-through cache: what one machine had, the origin is not asked for again."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.registry import Registry
+from tests.machine import TOP, PlainMachine
+from tests.unit.publish.publisher import Publisher
+from tukit_sysext.store.partial import Partial
+
+pytestmark = [pytest.mark.root, pytest.mark.lab, pytest.mark.tool("gpg", "mksquashfs")]
+
+MACHINES = 20
+IMAGE = "gdb-1.0.x86-64.raw"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, registry: Registry, publisher: Publisher) -> Iterator[Registry]:
+    """A cache in front of ``registry``, which has an image of 4 MiB."""
+    publisher.image("gdb", "1.0", size_mib=4)
+    publisher.run("--to", f"oci+http://{registry.host}/p")
+    with Registry(tmp_path / "cache", cache_of=registry) as cache:
+        yield cache
+
+
+def machine(folder: Path, registry: Registry, publisher: Publisher) -> PlainMachine:
+    """A machine that has the project in a registry as its source."""
+    made = PlainMachine(folder)
+    configuration = made.root / "etc/tukit-sysext"
+    (configuration / "sources.d").mkdir(parents=True)
+    text = f"[Source]\nURL=oci+http://{registry.host}/p\nKeyring=/etc/tukit-sysext/key.gpg\n"
+    (configuration / "sources.d/main.conf").write_text(text)
+    (configuration / "key.gpg").write_bytes(publisher.keyring.read_bytes())
+    return made
+
+
+def install(machines: list[PlainMachine]) -> None:
+    """All at once."""
+    running = [
+        subprocess.Popen(
+            each.argv("install", "gdb"),
+            cwd=TOP,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for each in machines
+    ]
+    told = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(machines), told[0]
+
+
+def has_image(made: PlainMachine, publisher: Publisher) -> bool:
+    return (made.layout.store / IMAGE).read_bytes() == (publisher.folder / IMAGE).read_bytes()
+
+
+def test_a_fleet_behind_a_warm_cache(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
+    first = machine(tmp_path / "first", cache, publisher)
+    install([first])
+    assert has_image(first, publisher)
+    registry.stop()
+    assert [row.method for row in registry.requests if "/blobs/" in row.path].count("GET") > 0
+    registry.start()
+    machines = [machine(tmp_path / f"machine{number}", cache, publisher) for number in range(MACHINES)]
+    install(machines)
+    assert all(has_image(each, publisher) for each in machines)
+    registry.stop()
+    cache.stop()
+    assert sum(row.sent for row in cache.requests) > MACHINES * (publisher.folder / IMAGE).stat().st_size
+    # a cache asks which manifest a tag names, and takes nothing
+    assert {(row.method, row.path) for row in registry.requests} <= {
+        ("GET", "/v2/"),
+        ("HEAD", "/v2/p/sha256sums/manifests/latest"),
+    }
+
+
+def test_a_cold_cache(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
+    """It answers who wants to go on in the middle of what it does not have with all of it, which is taken, once."""
+    made = machine(tmp_path / "only", cache, publisher)
+    content = (publisher.folder / IMAGE).read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    made.layout.store.mkdir(parents=True)
+    kept = Partial(made.layout.store, sha256, limit=len(content)).path
+    kept.write_bytes(content[: 1 << 20])
+    kept.chmod(0o600)
+    install([made])
+    assert has_image(made, publisher)
+    cache.stop()
+    got = [(row.status, row.sent) for row in cache.requests if row.method == "GET" and sha256 in row.path]
+    assert got == [(200, len(content))]
+
+
+def test_the_origin_is_away(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
+    install([machine(tmp_path / "first", cache, publisher)])
+    registry.stop()
+    second = machine(tmp_path / "second", cache, publisher)
+    install([second])
+    assert has_image(second, publisher)
