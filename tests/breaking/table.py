@@ -9,6 +9,7 @@ from tests.breaking import (
     bounds,
     cockpit,
     content,
+    deltas,
     failing,
     faults,
     fleet,
@@ -35,6 +36,7 @@ from tests.breaking.defence import Defence
 
 DEFENCES: tuple[Defence, ...] = (
     *content.DEFENCES,
+    *deltas.DEFENCES,
     *belief.DEFENCES,
     *ways.DEFENCES,
     *machine.DEFENCES,

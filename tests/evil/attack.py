@@ -31,7 +31,7 @@ DEADLINE = 30.0
 
 @dataclass(slots=True)
 class Run:
-    """What a run was, and what did not hold; ``links`` are those of the attacked snapshot after it."""
+    """What a run was, and what did not hold; ``sent`` bytes came, ``links`` are those of the snapshot after it."""
 
     number: int
     servers: list[str] = field(default_factory=list)
@@ -39,6 +39,7 @@ class Run:
     seconds: float = 0.0
     outcome: str = ""
     requests: int = 0
+    sent: int = 0
     links: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -153,6 +154,7 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
     run.wrong += _whole(victim, outcome)
     run.links = victim.links(ATTACKED)
     run.requests = sum(len(server.requests) for server in servers)
+    run.sent = sum(request.sent for server in servers for request in server.requests)
     told_of_attack = run.outcome, run.seconds
     for name, server in zip(names, servers, strict=True):
         server.stop()  # what hangs there must not hold up what comes

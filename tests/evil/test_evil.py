@@ -79,6 +79,17 @@ def test_an_image_that_is_built_anew_stands_beside_the_old_one(world: World) -> 
     }
 
 
+def test_what_a_machine_has_is_not_fetched_again(world: World) -> None:
+    """Or the indexes would show nothing."""
+    sent = {}
+    for listing in ("good", "indexes that lie"):
+        run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False))
+        assert not run.wrong, run
+        sent[listing] = run.sent
+    image = world.files[file_of("gdb", "2")]
+    assert len(image) / 2 < sent["indexes that lie"] - sent["good"] < len(image) + 5000
+
+
 def test_an_old_list_is_not_believed_again(world: World) -> None:
     run = attack(world, 0, 0, Plan(before=PLAIN, lists=("replayed",), seen_before=True, faults=False))
     assert not run.wrong, run

@@ -18,6 +18,7 @@ from random import Random
 
 from tests.lab.images import SHA256_OF_NOTHING
 from tests.lab.signing import Digest, SigningKey
+from tukit_sysext.formats.caibx import ChunkSizes, compose
 from tukit_sysext.system.system_release import machine_architecture
 
 OLD_LEVEL, NEW_LEVEL = "glibc-2.42", "glibc-2.43"
@@ -25,6 +26,9 @@ NAMES = ("gdb", "strace")
 _MAGIC = "extension image"
 _END = b"\nwhole\n"
 _SIZES = {"gdb": 30_000, "strace": 250_000}
+_CHUNK = 1000
+_OWN = 3000
+"""Bytes at the beginning, and at the end, that are those of one version alone."""
 WITHDRAWN, FORGED = "2.5", "66"
 """Versions that an old list alone has, and that only lists have which nobody must believe."""
 
@@ -40,10 +44,22 @@ def file_of(name: str, version: str) -> str:
 
 
 def image(name: str, version: str, level: str, *, built: str = "") -> bytes:
-    """The content of an image: what stands in for a file system says what it is in its first line."""
-    noise = Random(f"{name} {version}{built}").randbytes(_SIZES[name])
+    """The content of an image: what stands in for a file system says what it is in its first line.
+
+    Versions have everything in common but its beginning and its end.
+    """
+    same = Random(name).randbytes(_SIZES[name] - 2 * _OWN)
+    own = Random(f"{name} {version}{built}")
+    noise = own.randbytes(_OWN) + same + own.randbytes(_OWN)
     noise = DEADLY + noise if version == KILLER else noise
     return f"{_MAGIC}\n{name}\n{level}\n".encode() + noise + _END
+
+
+def index(content: bytes) -> bytes:
+    """The index of a content's chunks, which are all of one size."""
+    ends = [*range(_CHUNK, len(content), _CHUNK), len(content)]
+    chunks = [(end, hashlib.sha256(content[max(0, (end - 1) // _CHUNK * _CHUNK) : end]).digest()) for end in ends]
+    return compose(ChunkSizes(least=1, average=_CHUNK, most=_CHUNK), chunks)
 
 
 def says(content: bytes) -> tuple[str, str] | None:
@@ -56,7 +72,7 @@ def says(content: bytes) -> tuple[str, str] | None:
 
 BELIEVED = (
     "good", "newer", "newer, armoured", "descriptions not listed", "replayed", "of nothing", "of which dissect dies",
-    "rebuilt", "among lines of others",
+    "rebuilt", "among lines of others", "indexes that lie",
 )  # fmt: skip
 """Lists of the publisher, that are to be believed as long as no newer one was seen."""
 REFUSED = (
@@ -111,6 +127,7 @@ class World:
                 level = OLD_LEVEL if version == "1" else NEW_LEVEL
                 file_name = file_of(name, version)
                 found[file_name] = image(name, version, level)
+                found[f"{file_name}.caibx"] = index(found[file_name])
                 document = {"manifest_version": 1, "config": {"name": name, "version": version}}
                 keys = {"ID": "opensuse-microos", "SYSEXT_LEVEL": level}
                 plain = json.dumps({**document, "extension": keys}).encode()
@@ -121,6 +138,24 @@ class World:
     def rebuilt(self) -> Mapping[str, bytes]:
         """Images that were built anew under their old names: they fit, and have another content."""
         return {file_of(name, "2"): image(name, "2", NEW_LEVEL, built=" again") for name in NAMES}
+
+    @cached_property
+    def lies(self) -> Mapping[str, bytes]:
+        """Indexes that say other things of images than what is in them."""
+        random = Random("lies")
+
+        def other_chunks(content: bytes) -> bytes:
+            wrong = bytearray(content)
+            for offset in range(64 + 8, len(wrong) - 40, 120):
+                wrong[offset : offset + 32] = random.randbytes(32)
+            return bytes(wrong)
+
+        gdb, strace = file_of("gdb", "2"), file_of("strace", "2")
+        return {
+            f"{gdb}.caibx": other_chunks(index(self.files[gdb])),
+            f"{file_of('gdb', '1')}.caibx": index(self.files[gdb]),
+            f"{strace}.caibx": index(self.files[strace] + self.files[gdb]),
+        }
 
     @staticmethod
     def denial(file_name: str) -> bytes:
@@ -135,7 +170,7 @@ class World:
         lines = []
         for name, content in sorted({**self.files, **(instead or {})}.items()):
             version = name.split("-")[1].partition(f".{machine_architecture().split('-')[0]}")[0]
-            if version in versions and (described or name.endswith(".raw")):
+            if version in versions and (described or name.endswith((".raw", ".caibx"))):
                 lines.append(f"{sha256(content)}  {name}\n")
         return "".join(lines).encode()
 
@@ -178,6 +213,9 @@ class World:
             ),
             "rebuilt": replace(
                 self._signed(self._list("1", "2", instead=self.rebuilt), 1.5 * hour), files=self.rebuilt
+            ),
+            "indexes that lie": replace(
+                self._signed(self._list("1", "2", instead=self.lies), 1.5 * hour), files=self.lies
             ),
         }
 

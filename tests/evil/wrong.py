@@ -26,7 +26,19 @@ from tests.lab.faults import (
     WrongRange,
 )
 
-_PATTERNS = ("*", "SHA256SUMS*", "SHA256SUMS", "*.gpg", "*.raw", "*.raw", "*.raw", "*.manifest*", "gdb-*", "strace-*")
+_PATTERNS = (
+    "*",
+    "SHA256SUMS*",
+    "SHA256SUMS",
+    "*.gpg",
+    "*.raw",
+    "*.raw",
+    "*.raw",
+    "*.manifest*",
+    "*.caibx",
+    "gdb-*",
+    "strace-*",
+)
 _STATUS = (
     100, 101, 103, 199, 201, 203, 204, 206, 300, 301, 304, 305, 307, 400, 401, 403, 404, 404, 405, 407, 408, 410, 412,
     416, 418, 421, 425, 429, 451, 500, 500, 502, 503, 503, 504, 505, 511, 599, 600, 999,
@@ -118,7 +130,7 @@ def _target(random: Random, others: Sequence[str]) -> str:
 
 def swap(random: Random, folder: Path, world: World) -> str:
     """Put other bytes into a file of a folder; which one."""
-    victim = random.choice([name for name in world.files if name.endswith((".raw", ".raw", ".manifest.gz"))])
+    victim = random.choice([name for name in world.files if name.endswith((".raw", ".caibx", ".manifest.gz"))])
     content = (folder / victim).read_bytes()
     other = world.files[random.choice(list(world.files))]
     made = random.choice(

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from tests.fuzz import answered, configured, found, kept, looked, published
+from tests.fuzz import answered, chunked, configured, found, kept, looked, published
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *published.TARGETS,
     *answered.TARGETS,
+    *chunked.TARGETS,
     *configured.TARGETS,
     *kept.TARGETS,
     *found.TARGETS,
