@@ -21,7 +21,7 @@ from tests.on_lab.site import OLD, Site
 _MAKE = """
 import os, sys
 import btrfsutil
-first, last, links = (int(word) for word in sys.argv[1:4])
+first, last, links, versions = (int(word) for word in sys.argv[1:5])
 names = sorted(os.listdir("/var/lib/sysext-store"))
 for number in range(first, last + 1):
     folder = f"/.snapshots/{number}"
@@ -31,7 +31,9 @@ for number in range(first, last + 1):
     btrfsutil.create_snapshot("/.snapshots/1/snapshot/etc", f"{folder}/snapshot/etc")
     for offset in range(links):
         name = names[(number + offset) % len(names)]
-        os.symlink(f"/var/lib/sysext-store/{name}", f"{folder}/snapshot/etc/extensions/{name.partition('-')[0]}.raw")
+        other = number % versions  # of all but one there is only the link
+        target = name.replace("-1.0.", f"-1.{other}.")
+        os.symlink(f"/var/lib/sysext-store/{target}", f"{folder}/snapshot/etc/extensions/{name.partition('-')[0]}.raw")
     btrfsutil.set_subvolume_read_only(f"{folder}/snapshot")
     with open(f"{folder}/info.xml", "w") as file:
         file.write(open("/.snapshots/1/info.xml").read().replace("<num>1<", f"<num>{number}<"))
@@ -47,6 +49,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshots", type=int, default=500, help="snapshots (500)")
     parser.add_argument("--images", type=int, default=50, help="images in the store (50)")
     parser.add_argument("--links", type=int, default=10, help="links of each snapshot (10)")
+    parser.add_argument("--versions", type=int, default=1, help="versions of each that snapshots link in turn (1)")
     parser.add_argument("--runs", type=int, default=9, help="runs of each (9); the median counts")
 
 
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         growth: dict[str, float] = {}
         there = max(machine.numbers())
         for count in (arguments.snapshots // 5, arguments.snapshots):
-            there = _grow(machine, there, count, arguments.links)
+            there = _grow(machine, there, count, arguments)
             warm = _warm(machine, _COLLECT, arguments.runs)
             growth[str(count)] = round(warm.median, 3)
         commands: dict[str, float] = {}
@@ -73,12 +76,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         least = measure(machine.lab, ["/usr/bin/python3", "-Ic", "pass"], runs=arguments.runs)
         cold = [_cold(machine) for _ in range(min(5, arguments.runs))]
         count = arguments.snapshots * 2
-        _grow(machine, there, count, arguments.links)
+        _grow(machine, there, count, arguments)
         growth[str(count)] = round(_warm(machine, _COLLECT, arguments.runs).median, 3)
     return {
         "snapshots": arguments.snapshots,
         "images": arguments.images,
         "links": arguments.links,
+        "versions": arguments.versions,
         "warm_seconds": round(warm.median, 3),
         "warm_cpu_seconds": round(warm.median_cpu, 3),
         "reference_seconds": round(reference.median, 3),
@@ -90,8 +94,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _grow(machine: Site, there: int, count: int, links: int) -> int:
-    machine.lab.run(["python3", "-c", _MAKE, str(there + 1), str(count), str(links)], timeout=600)
+def _grow(machine: Site, there: int, count: int, arguments: argparse.Namespace) -> int:
+    numbers = (there + 1, count, arguments.links, arguments.versions)
+    machine.lab.run(["python3", "-c", _MAKE, *map(str, numbers)], timeout=600)
     return count
 
 
