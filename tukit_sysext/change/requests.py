@@ -19,7 +19,7 @@ from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
 from tukit_sysext.rules.version import sort_key
 from tukit_sysext.snapshots.entries import read_entries
-from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
+from tukit_sysext.snapshots.targets import Target, is_only_tree
 from tukit_sysext.system.tree import Tree
 
 _DROP_INS = f"{MAIN}.d"
@@ -167,17 +167,9 @@ def to_remove(target: Target, names: Collection[str]) -> ChangeRequest:
         for name in names:
             _, shipped = own_files.text(tree, IMAGES, f"{name}.conf")
             tombstone = edited("", SECTION, {"State": ("removed",)})
-            goes = not shipped and _alone(target)
+            goes = not shipped and is_only_tree(target.machine)
             files.append(image_file(name, tombstone, there.get(name), goes=goes))
     return ChangeRequest(target=target, files=tuple(files), names=tuple(names), ask=False)
-
-
-def _alone(target: Target) -> bool:
-    """Whether no other tree of its machine lives at the same time."""
-    machine = target.machine
-    if not machine.layout.snapshots.is_dir():
-        return True
-    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
 
 
 def to_block(target: Target, versions: Mapping[str, Sequence[str]]) -> ChangeRequest:

@@ -32,6 +32,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     output.json(_document(collection, dry_run=arguments.dry_run))
     output.show(_lines(collection, options, dry_run=arguments.dry_run))
+    for name in collection.tombstones:
+        what = "would go" if arguments.dry_run else "is gone"
+        output.say(f"{name}: images.d/{name}.conf (State=removed) {what}: nothing needs it any more")
     if not output.wants_json:
         for unknown in collection.unknown:
             output.warn(f"nothing is deleted, not known: {unknown}")
@@ -75,6 +78,7 @@ def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:
         "unknown": list(collection.unknown),
         "failed": [{"file": name, "reason": reason} for name, reason in sorted(collection.failed.items())],
         "fault": collection.fault or None,
+        "tombstones": list(collection.tombstones),
         "store_bytes": collection.store_bytes,
         "store_max": collection.store_max,
     }

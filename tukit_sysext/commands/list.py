@@ -92,7 +92,8 @@ def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
         return offer.update is not None
     if offer.is_nothing and offer.name not in arguments.names:
         return False
-    return not arguments.installed or offer.wanted is not None or offer.installed is not None
+    wanted = offer.wanted is not None and offer.wanted.state is State.WANTED
+    return not arguments.installed or wanted or offer.installed is not None
 
 
 _NOT_WANTED = "linked, not wanted"

@@ -13,9 +13,11 @@ from typing import Any
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.source_health import failure_lines, health_document
 from tukit_sysext.commands.common.tree_status import (
+    LEFT,
     MERGED_AS_LINKED,
     NOT_LINKED,
     OK,
+    OPEN,
     ImageRow,
     TreeStatus,
     rows,
@@ -33,6 +35,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.system.transactions import tukit_runs
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
@@ -136,6 +139,13 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
     called = f"snapshot {snapshot.number}" if snapshot is not None else f"tree {tree.target.path}"
     role = f"{tree.role}, with /usr of snapshot {tree.applied}" if tree.applied is not None else tree.role
     output.tell(Toned(f"{called} ({role}): {system_name(tree.release)}", Tone.STRONG))
+    if tree.role == LEFT and snapshot is not None:
+        output.tell(f"  next step: tukit abort {snapshot.number}")
+        return
+    if tree.role == OPEN and snapshot is not None and not tukit_runs(tree.target.machine.layout.root):
+        output.tell("  no tukit is at work at it")
+        output.tell(f"  next step: tukit close {snapshot.number}")
+        output.tell(f"  or: tukit abort {snapshot.number}")
     if tree.unknown:
         output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
     images = list(rows(tree, look))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ class Snapshot:
 
     ``entries`` of its /etc/extensions, or None and ``unknown`` with the reason why they are not known. ``hidden`` are
     entries of lower layers of an /etc that is an overlay: they are not merged, but may show again. ``half``: it has no
-    info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted.
+    info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted. ``open``: a
+    transaction of tukit has not closed it yet; ``left``: nor will it, as the system was booted since (a tukit that is
+    killed removes nothing).
     """
 
     number: int
@@ -56,6 +59,7 @@ class Snapshot:
     date: str = ""
     description: str = ""
     open: bool = False
+    left: bool = False
     default: bool = False
     running: bool = False
 
@@ -254,10 +258,14 @@ def _state_of_half(snapshot: Snapshot) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _InUse:
-    """Identifiers of the subvolumes that boot next and that run, None where they are not known."""
+    """Identifiers of the subvolumes that boot next and that run, None where they are not known.
+
+    ``since`` is when the system was booted, as snapper writes dates; empty where that is not known.
+    """
 
     default: int | None = None
     running: int | None = None
+    since: str = ""
 
 
 def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[str]]:
@@ -273,7 +281,17 @@ def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[st
         running = root.identifier if root is not None else None
     except OSError as error:
         faults.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
-    return _InUse(default=default, running=running), faults
+    return _InUse(default=default, running=running, since=_booted(layout)), faults
+
+
+def _booted(layout: Layout) -> str:
+    """When the system was booted (proc_stat(5)), in UTC; empty where that is not known."""
+    try:
+        lines = (layout.root / "proc/stat").read_text().splitlines()
+        (seconds,) = (int(line.split()[1]) for line in lines if line.startswith("btime "))
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    except (OSError, ValueError, LookupError, OverflowError):
+        return ""
 
 
 def _numbers(layout: Layout) -> list[int]:
@@ -299,6 +317,8 @@ def look(
         return None
     info = _info(path.parent / "info.xml")
     content = _content(layout, path, releases=releases)
+    default, running = (subvolume.identifier == each for each in (in_use.default, in_use.running))
+    open_ = info.open if info else False
     return Snapshot(
         number=number,
         path=path,
@@ -310,10 +330,15 @@ def look(
         half=content.half or (info is None and not content.unknown),
         date=info.date if info else "",
         description=info.description if info else "",
-        open=info.open if info else False,
-        default=subvolume.identifier == in_use.default,
-        running=subvolume.identifier == in_use.running,
+        open=open_,
+        left=open_ and not default and not running and _is_before(info.date if info else "", in_use.since),
+        default=default,
+        running=running,
     )
+
+
+def _is_before(date: str, since: str) -> bool:
+    return bool(_DATE.fullmatch(date)) and date < since
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

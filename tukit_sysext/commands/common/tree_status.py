@@ -32,6 +32,9 @@ from tukit_sysext.system.system_release import machine_architecture, read_releas
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.refusal import HeldBack
 
+OPEN = "open transaction"
+LEFT = "left by a transaction that was killed"
+"""Why a tree still shows, whose transaction nobody will close."""
 OK = "ok"
 NOT_LINKED = "not linked"
 MERGED_AS_LINKED = ("yes", "unknown")
@@ -92,7 +95,7 @@ def trees_in_use(machine: Machine, snapshots: Scan) -> Iterator[TreeStatus]:
         yield _tree("boots next", target_in(machine, snapshots, default))
     for snapshot in snapshots.snapshots:
         if snapshot.open:
-            yield _tree("open transaction", target_in(machine, snapshots, snapshot))
+            yield _tree(LEFT if snapshot.left else OPEN, target_in(machine, snapshots, snapshot))
 
 
 def _merged_now(machine: Machine) -> frozenset[str] | None:
