@@ -24,6 +24,9 @@ from tukit_sysext.store.image_store import Condition, Store
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.snapshots.fitting import Question
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.plan import ImagePlan
 
@@ -91,18 +94,18 @@ class _Memory:
 
         return remembered_sources(machine, configuration)
 
-    def objection(self, *_: object) -> str:
+    def objection(self, question: Question) -> str:
         """See Advisers."""
         return ""
 
-    def lacks(self, *_: object) -> frozenset[str]:
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
         """See Advisers."""
         return frozenset()
 
-    def shadows(self, *_: object) -> tuple[str, ...]:
+    def shadows(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
         """See Advisers."""
         return ()
 
-    def warns(self, *_: object) -> tuple[str, ...]:
+    def warns(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
         """See Advisers."""
         return ()

@@ -17,7 +17,12 @@ from tests.machine import NEW, OLD, PlainMachine, with_source
 from tests.trees import make_tree
 from tests.unit.sources.samples import offer, publish
 from tukit_sysext import cli
+from tukit_sysext.all_plugins import Advisers
+from tukit_sysext.machine import Machine
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.store.record import Records
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import foreseen, refusal
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.search import Resolver
@@ -267,3 +272,24 @@ def test_a_server_is_not_asked(site: PlainMachine, tmp_path: Path) -> None:
         hold("9")(site)
         assert set(foreseen.refusals(site.machine, site.root)) == {"gdb"}
         assert len(server.requests) == asked
+
+
+def test_what_plugins_are_asked_is_answered_however_it_is_asked(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What images need and hide is asked with names, of an image that says what it has."""
+    asked: list[Advisers] = []
+
+    class Asking(Resolver):
+        def __init__(self, machine: Machine, tree: Tree, plugins: Advisers, **options: Any) -> None:
+            asked.append(plugins)
+            super().__init__(machine, tree, plugins, **options)
+
+    monkeypatch.setattr("tukit_sysext.update.search.Resolver", Asking)
+    site.want("gdb", Hold="9")
+    foreseen.refusals(site.machine, site.root)
+    contents, ground = Contents(), open_ground(site.machine, site.root)
+    (memory,) = asked
+    assert memory.lacks(contents, ground=ground, name="gdb", version="1") == frozenset()
+    assert memory.shadows(contents, ground=ground, name="gdb", version="1") == ()
+    assert memory.warns(contents, ground=ground, name="gdb", version="1") == ()
