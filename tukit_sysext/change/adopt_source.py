@@ -51,7 +51,7 @@ def adopt_source(tree: Tree, layout: Layout, *, dry_run: bool) -> AdoptedSource 
     if not configured.sure:
         raise TukitSysextError(
             f"{configured.origin}: what it says of a source is not sure: {'; '.join(map(str, configured.problems))}",
-            next_step="mend it, or: tukit-sysext sources add NAME URL --key FILE",
+            next_step="correct it, or:\ntukit-sysext sources add NAME URL --key FILE",
         )
     try:
         url = values.url(configured.url)

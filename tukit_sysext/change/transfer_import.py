@@ -140,7 +140,8 @@ def _read(transfer: Transfer, specifiers: Mapping[str, str], options: ImportOpti
     if transfer.kind not in ("url-file", "regular-file") or transfer.relative_to not in ("", "root"):
         return no(f"its source is {transfer.kind or 'nothing'}, expected url-file, or regular-file below the root")
     if not transfer.verify and not options.unverified and options.key is None:
-        step = f"tukit-sysext sources import {transfer.file} --key FILE, or --no-verify where nobody signs"
+        again = f"tukit-sysext sources import {transfer.file}"
+        step = f"{again} --key FILE\nor where nobody signs:\n{again} --no-verify"
         return no("Verify=no: whoever is on the way could put anything there", step)
     try:
         place = expand(transfer.place, specifiers)

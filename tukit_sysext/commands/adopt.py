@@ -20,7 +20,7 @@ from tukit_sysext.commands.common.importing import TreeImport
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import Policy
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.printable import excerpt, printable
@@ -123,7 +123,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     for done, target in _alone(results, sites):
         out.warn(
             f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",
-            next_step=f"tukit-sysext install {done.adopted.name}, to have the image there too",
+            next_step=f"to have the image there too:\ntukit-sysext install {done.adopted.name}",
         )
     tell_open_transactions(machine, arguments, out)
     failed = bool(failures) or any(isinstance(result, _Failure) for result in results)
@@ -230,8 +230,8 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
                 say(f"{where}{made.file} {'would be ' if dry_run else ''}written, as {made.origin} says: {made.url}")
                 for note in made.notes:
                     say(f"  {note}")
-                if made.next_step is not None:
-                    say(f"  next step: {made.next_step}")
+                for line in next_step_lines(made.next_step or ""):
+                    say(f"  {line}")
 
 
 def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:

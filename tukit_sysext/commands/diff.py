@@ -208,7 +208,7 @@ def _no_such_snapshot(word: str, snapshots: Scan, ledger: LedgerContent, *, priv
     near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
         f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(there)}",
-        next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
+        next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots",
     )
 
 

@@ -67,7 +67,8 @@ def _lines(collection: Collection, options: CollectionOptions, *, dry_run: bool)
         yield f"  tukit-sysext gc --now{' --unknown-origin' if options.unknown_origin else ''}"
     if collection.too_large:
         yield Toned(f"Problem: that is more than StoreMax= ({size_text(collection.store_max)})", Tone.BAD)
-        yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
+        yield "         next step: raise [Store] StoreMax=, or delete snapshots that are not needed:"
+        yield "           snapper delete NUMBER"
 
 
 def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:

@@ -81,6 +81,6 @@ def _tell(output: Output, missing: Sequence[NeverHad], tried: Mapping[str, Attem
         if attempts.ending is None:
             output.warn(f"{image.name}: try {attempts.tries} failed, and is followed by others: {attempts.reason}")
         elif attempts.ending is not provision.Ending.LINKED:
-            step = f"tukit-sysext update {image.name}; an update of the system tries it too"
+            step = f"wait for an update of the system, which tries it too, or:\ntukit-sysext update {image.name}"
             output.warn(f"{image.name}: {attempts.ending}: {attempts.reason}", next_step=step)
     return ExitStatus.FAILED if any(each.ending is None for each in tried.values()) else ExitStatus.DONE

@@ -62,7 +62,7 @@ def _options(arguments: argparse.Namespace) -> PublishOptions:
     if not arguments.keys and not arguments.dry_run:
         raise UsageError(
             "whose key is to sign the list: expected --key KEY",
-            next_step="gpg --list-secret-keys lists keys, gpg --quick-generate-key NAME makes one",
+            next_step="gpg --list-secret-keys\nor make one:\ngpg --quick-generate-key NAME",
         )
     if arguments.keep == 0:
         raise UsageError("--keep 0: expected at least one version")

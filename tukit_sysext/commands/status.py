@@ -24,7 +24,7 @@ from tukit_sysext.commands.common.tree_status import (
     trees_in_use,
 )
 from tukit_sysext.commands.common.trees import Look, entry_document, tree_document
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs
 from tukit_sysext.integrity.lost import lost_images
@@ -130,7 +130,7 @@ def _foreseen_lines(trees: Sequence[TreeStatus], mark: Refusal | None) -> Iterat
     for name, held in sorted({name: held for tree in trees for name, held in tree.refusals.items()}.items()):
         if name not in known or not known[name].next_step:
             yield Toned(f"THE NEXT UPDATE WOULD BE REFUSED: {name}: {held.reason}", Tone.BAD)
-            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+            yield from (f"  {line}" for line in next_step_lines(held.next_step))
             yield ""
 
 
@@ -253,5 +253,5 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
         yield Toned("AN UPDATE CAME WITHOUT REQUIRED IMAGES; a later one brings them when they can be had:", Tone.BAD)
         for name, held in sorted(mark.missed.items()):
             yield f"  {name}, since {local_time(held.since)}: {held.reason}"
-            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+            yield from (f"  {line}" for line in next_step_lines(held.next_step))
         yield ""

@@ -169,8 +169,8 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
             yield Toned(f"{explanation.taken}: {text}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
-            damage = f"{each.option.shown} is linked, but {each.damage}"
-            yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
+            yield Toned(f"{each.option.shown} is linked, but {each.damage}", Tone.BAD)
+            yield "  next step: tukit-sysext verify --repair"
 
 
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:

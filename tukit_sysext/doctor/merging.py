@@ -82,7 +82,10 @@ class MergeCheck:
         if self.unrecorded:
             text = f"{counted(self.unrecorded, 'image')} of unknown origin in the store, perhaps another tool's"
             yield hint(
-                "unknown-origin", text, "tukit-sysext adopt, for those that are linked; gc --unknown-origin --dry-run"
+                "unknown-origin",
+                text,
+                "take over those that are linked:\ntukit-sysext adopt\n"
+                "what a collection would do with the others:\ntukit-sysext gc --unknown-origin --dry-run",
             )
 
 

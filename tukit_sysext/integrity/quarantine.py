@@ -175,4 +175,5 @@ def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:
 
 
 def _failed(finding: Finding, reason: str, next_step: str | None) -> Move:
-    return _move(finding, MoveOutcome.FAILED, f"{reason}; next step: {next_step}" if next_step else reason)
+    step = f"; next step: {' '.join(next_step.splitlines())}" if next_step else ""
+    return _move(finding, MoveOutcome.FAILED, f"{reason}{step}")

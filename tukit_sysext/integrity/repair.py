@@ -226,7 +226,7 @@ class _Repairer:
     @property
     def _next_step(self) -> str:
         path = self._subject.path
-        return f"tukit-sysext check --root {path} tells why; fix access to the source, or publish a fitting image"
+        return f"fix access to the source, or publish a fitting image; why:\ntukit-sysext check --root {path}"
 
 
 def _joined(*reasons: str) -> str:

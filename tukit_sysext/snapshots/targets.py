@@ -105,7 +105,7 @@ def snapshot_of(machine: Machine, snapshots: Scan, number: int) -> Snapshot:
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
     there = ", ".join(str(each.number) for each in snapshots.snapshots) or "none"
     raise TukitSysextError(
-        f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots lists them"
+        f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots"
     )
 
 
@@ -168,12 +168,12 @@ def check_changeable(target: Target, tree: Tree) -> None:
         return
     next_step = "try it after the reboot"
     if open_ and snapshot is not None:
-        next_step = f"change it within the transaction, or after: tukit close {snapshot.number}"
+        next_step = f"change it within the transaction, or after:\ntukit close {snapshot.number}"
         if snapshot.left:
-            next_step = f"to remove what a killed transaction left: tukit abort {snapshot.number}"
+            next_step = f"to remove what a killed transaction left:\ntukit abort {snapshot.number}"
     elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
         next_step = f"snapper modify --read-write {snapshot.number}"
-    raise TukitSysextError(f"{target} cannot be changed: {why}", next_step=f"nothing was changed; {next_step}")
+    raise TukitSysextError(f"{target} cannot be changed: {why}", next_step=next_step)
 
 
 @contextmanager

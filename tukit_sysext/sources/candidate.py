@@ -111,12 +111,14 @@ class Description:
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
     HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
     image was done, which may fit all the same. ``contents`` is what the image has and needs, None where nobody knows.
+    ``next_step`` is what can be done about the failure, where anybody knows.
     """
 
     release: ReleaseData | None = None
     merge_name: str | None = None
     failure: Standing | None = None
     reason: str = ""
+    next_step: str = ""
     vouched: bool = True
     early: bool = False
     contents: Contents | None = None

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Progress, Report, Watcher
 from tukit_sysext.rules.printable import printable
@@ -121,8 +122,8 @@ class Output:
     def warn(self, text: str, next_step: str = "") -> None:
         """One line to stderr, and the next step below it, in a line for each of its parts; always."""
         print(f"tukit-sysext: {printable(text)}", file=self.errors)
-        for number, line in enumerate(next_step.splitlines()):
-            print(f"  {'  ' if number else 'next step: '}{printable(line)}", file=self.errors)
+        for line in next_step_lines(next_step):
+            print(f"  {printable(line)}", file=self.errors)
 
     @contextmanager
     def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:

@@ -364,7 +364,7 @@ class TestInstall:
         self, offered_gdb: PlainMachine, run: Run, words: list[str]
     ) -> None:
         text = run("install", *words, status=1)
-        assert "nothing was changed; tukit-sysext list --all gdb" in text
+        assert "nothing was changed\n  next step: tukit-sysext list --all gdb\n" in text
         assert "Hold=" not in wanted(offered_gdb) and "Version=" not in wanted(offered_gdb)
 
     @pytest.mark.root
@@ -381,7 +381,7 @@ class TestInstall:
 
         monkeypatch.setattr(Fetching, "complete", slow)
         publish(offered_gdb, "htop", "1.0")
-        assert "nothing was changed; run it once more" in run("install", "htop", status=1)
+        assert "nothing was changed, as another snapshot boots next" in run("install", "htop", status=1)
         assert linked(offered_gdb, "htop") is None
         assert not (offered_gdb.root / "etc/tukit-sysext/images.d/htop.conf").exists()
 

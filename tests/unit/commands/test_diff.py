@@ -164,7 +164,7 @@ def test_a_user_who_cannot_look_into_snapshots_sees_the_running_system(
 
 @pytest.mark.parametrize(
     ("word", "next_step"),
-    [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots lists them")],
+    [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots")],
 )
 def test_one_that_is_not_there(two_snapshots: PlainMachine, word: str, next_step: str) -> None:
     settle(two_snapshots)

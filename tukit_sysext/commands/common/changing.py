@@ -50,11 +50,12 @@ def carry(
     ):
         _check_known(needed, changer)
         trees = changer.plans() if dry_run else changer.fetch()
-        _check_needed(needed, trees)
+        _check_needed(needed, trees, arguments)
         if _booting(machine, arguments) != booting:
             raise TukitSysextError(
-                "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
-                next_step="nothing was changed; run it once more",
+                "nothing was changed, as another snapshot boots next than when this began: a transaction was closed or "
+                "a rollback done",
+                next_step=arguments.typed,
             )
         merging = list(_merging(trees, dry_run=dry_run)) if now else []
         if not dry_run:
@@ -122,7 +123,7 @@ def _warn_other_trees(
     if _booting(machine, arguments) != booting:
         output.warn(
             "another snapshot boots next than when this began, and was not changed",
-            next_step="run it once more",
+            next_step=arguments.typed,
         )
 
 
@@ -152,7 +153,7 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
                 raise unknown_image(image.name, offered, unknown=not_asked(changer.not_asked()), next_step=step)
 
 
-def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
+def _check_needed(needed: Collection[str], trees: Sequence[TreeChange], arguments: argparse.Namespace) -> None:
     """Raises TukitSysextError where a tree cannot have what is needed: nothing is changed then."""
     for tree in trees:
         for name, reason in tree.missing.items():
@@ -161,14 +162,14 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
                 (image,) = (image for image in tree.plan.images if image.name == name)
                 step = f"tukit-sysext list --all {name}" if image.next_step else next_step(tree, name)
                 raise TukitSysextError(
-                    f"{name}: {tree.target}: {reason}",
-                    next_step=f"nothing was changed; {step}, or --optional to have it where it fits",
+                    f"{name}: {tree.target}: {reason}; nothing was changed",
+                    next_step=f"{step}\nor have it where it fits:\n{arguments.typed} --optional",
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:
                 raise TukitSysextError(
-                    f"{image.name}: {tree.target}: {image.reason}",
-                    next_step=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
+                    f"{image.name}: {tree.target}: {image.reason}; nothing was changed",
+                    next_step=f"move it away, or take it over:\ntukit-sysext adopt {image.name}",
                 )
 
 

@@ -48,7 +48,7 @@ def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-FAULTY = "tukit-sysext config tells what is wrong in the files"
+FAULTY = "tukit-sysext config"
 """The next step where a source cannot be asked because of its configuration."""
 
 
@@ -58,7 +58,7 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     if entry is not None:
         return TukitSysextError(
             f"{excerpt(name)}: /etc/extensions/{printable(entry.name)} is there, and nothing tells of which image",
-            next_step=f"tukit-sysext adopt --dry-run {printable(name)} tells whether it can be taken over",
+            next_step=f"tukit-sysext adopt --dry-run {printable(name)}",
         )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     may_be = facts.may_be(name)
