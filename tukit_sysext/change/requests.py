@@ -13,6 +13,7 @@ from tukit_sysext.config.early import MAIN
 from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.intent import IMAGES, SECTION, State
 from tukit_sysext.config.key_editing import Changes, edited
+from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
@@ -50,6 +51,14 @@ class NewFile:
     def path(self) -> str:
         """Its path below the tree."""
         return f"/{own_files.ETC}/{self.folder}/{self.name}"
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        """The versions that it would block, where it is a file that blocks some."""
+        assignments, _ = parse((self.content or "").encode())
+        words = [word for each in assignments if each.section == "Block" for word in each.value.split()]
+        named = [word.partition("=") for word in words]
+        return tuple(Blocked(name=name, version=version, origin=self.path) for name, _, version in named)
 
 
 def image_file(name: str, content: str, before: WantedImage | None, *, goes: bool = False) -> NewFile:

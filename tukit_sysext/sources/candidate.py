@@ -85,7 +85,7 @@ class Standing(StrEnum):
     NOT_ALLOWED = "not allowed"
     """By the configuration: another version is held, this one is blocked, or Version= or Source= is against it."""
     BROKEN = "broken"
-    UNREACHABLE = "source not reachable"
+    UNREACHABLE = "cannot be fetched"
     NOT_STORED = "the store cannot take it"
     NOT_ASKED = "not looked at"
     UNUSABLE = "cannot be used"

@@ -26,7 +26,7 @@ class LeftOut(StrEnum):
 
     NOTHING_FITS = "nothing published fits"
     KEPT_AWAY = "kept away by the configuration"
-    UNREACHABLE = "source not reachable"
+    UNREACHABLE = "cannot be fetched"
     LIST_REFUSED = "list refused"
     BROKEN = "image broken"
     UNUSABLE = "image cannot be used"

@@ -210,7 +210,10 @@ def test_a_block_that_refuses_updates_is_told_at_once(site: PlainMachine, capsys
     site.publish("gdb", "1.1")
     assert would not in said(site, capsys, "block", "gdb=1.0")
     assert would not in said(site, capsys, "status").lower()
+    foreseen_by_dry_run = said(site, capsys, "block", "-n", "gdb=1.1")
+    assert would not in said(site, capsys, "status").lower(), "nothing was changed"
     warned = said(site, capsys, "block", "gdb=1.1")
+    assert foreseen_by_dry_run[foreseen_by_dry_run.index(f"gdb: {would}") :] == warned[warned.index(f"gdb: {would}") :]
     assert (
         f"gdb: {would}: 1.1 of source main would fit, but it is blocked by" in warned
         and "next step: tukit-sysext unblock" in warned
@@ -218,8 +221,18 @@ def test_a_block_that_refuses_updates_is_told_at_once(site: PlainMachine, capsys
     shown = said(site, capsys, "status")
     assert "THE NEXT UPDATE WOULD BE REFUSED: gdb: 1.1 of source main would fit, but it is blocked by" in shown
     assert f"gdb 1.0 required unknown ok {would}" in shown
+    assert would not in said(site, capsys, "unblock", "-n", "gdb=1.0").lower(), "it would not be after it"
+    assert would in said(site, capsys, "status").lower()
     assert would not in said(site, capsys, "unblock", "gdb=1.0").lower()
     assert would not in said(site, capsys, "status").lower()
+
+
+def test_a_dry_run_of_a_hold_foresees_too(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.want("gdb", Version=">=1.0")
+    site.publish("gdb", "0.9")
+    before, real = (said(site, capsys, "hold", *options, "gdb=0.9") for options in (["-n"], []))
+    assert ("would be refused" in before) == ("would be refused" in real)
+    assert "Version=" in before and "Version=" in real
 
 
 def test_a_hold_is_told_once(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

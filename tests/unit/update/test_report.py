@@ -39,7 +39,7 @@ NEW = candidate("2")
             "tukit-sysext sources",
         ),
         (facts(want(), offers={NEW: broken()}), "image broken: 2", "tell the publisher"),
-        (facts(want(), offers={NEW: unreachable()}), "source not reachable: ", "fix access to the source"),
+        (facts(want(), offers={NEW: unreachable()}), "cannot be fetched: ", "fix access to the source"),
     ],
 )
 def test_the_hook_and_status_say_what_to_do(

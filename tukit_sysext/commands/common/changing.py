@@ -20,7 +20,7 @@ from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity.merge_rule import BY_HAND
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.system import merge
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.update import refusal
@@ -206,16 +206,20 @@ def _merging(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
             yield f"{f'Would be {word}' if dry_run else word.capitalize()}: {', '.join(names)}"
 
 
-def _warn_refusals(machine: Machine, output: Output, targets: Sequence[Target], said: Collection[str]) -> None:
-    """Tell at once which images refuse the next update by what was changed, but for those of which it is ``said``."""
+def _warn_refusals(machine: Machine, output: Output, requests: Sequence[ChangeRequest], said: Collection[str]) -> None:
+    """Tell at once which images refuse the next update by what is changed, but for those of which it is ``said``."""
     from tukit_sysext.update import foreseen
 
     ages = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
-    for target in targets:
+    for request in requests:
+        target = request.target
         if not target.next or target.machine is not machine:
             continue
+        # after the change that is what the tree says itself
+        changed = {file.image.name: file.image for file in request.files if file.image is not None}
+        blocked = {file.path: file.blocked for file in request.files if file.image is None}
         try:
-            images = foreseen.refusing(machine, target.path, refused_for=ages)
+            images = foreseen.refusing(machine, target.path, refused_for=ages, changed=changed, blocked=blocked)
         except (TukitSysextError, OSError) as error:
             output.warn(f"{target}: whether the next update would be refused is not known: {error}")
             continue
@@ -252,8 +256,7 @@ def edit(
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
-    if not arguments.dry_run:
-        said = {image.name for tree in trees for image in tree.plan.images if image.left_out is not None}
-        _warn_refusals(machine, output, [request.target for request, _ in told], said)
+    said = {image.name for tree in trees for image in tree.plan.images if image.left_out is not None}
+    _warn_refusals(machine, output, [request for request, _ in told], said)
     tell_open_transactions(machine, arguments, output)
     return ExitStatus.DONE
