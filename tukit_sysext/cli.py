@@ -15,10 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError, next_step_lines, os_error_text
+from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError, os_error_text
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
-from tukit_sysext.rules.printable import printable
 from tukit_sysext.system.descriptors import Stream, is_broken_pipe, make_whole, outputs
 from tukit_sysext.system.environment import make_our_own
 
@@ -49,15 +48,11 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         print(end="", flush=True)
         return status
     except TukitSysextError as error:
-        print(f"tukit-sysext: {error}", file=sys.stderr)
         next_step = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.next_step
-        for line in next_step_lines(next_step or ""):
-            print(f"  {printable(line)}", file=sys.stderr)
+        _tell(str(error), next_step or "")
         return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
     except OSError as error:
-        print(f"tukit-sysext: {printable(os_error_text(error))}", file=sys.stderr)
-        for line in next_step_lines(_remedy(error)):
-            print(f"  {printable(line)}", file=sys.stderr)
+        _tell(os_error_text(error), _remedy(error))
         log.info("trace", exc_info=error)
         return ExitStatus.FAILED
     except KeyboardInterrupt:
@@ -68,6 +63,12 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         print("  next step: run it again with -v and report what it prints", file=sys.stderr)
         log.info("trace", exc_info=error)
         return ExitStatus.FAILED
+
+
+def _tell(text: str, next_step: str) -> None:
+    from tukit_sysext.terminal.output import tell_error
+
+    tell_error(sys.stderr, text, next_step)
 
 
 def _remedy(error: OSError) -> str:

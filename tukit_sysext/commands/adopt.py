@@ -119,7 +119,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     importing.show(out, imports, dry_run=dry_run)
     failures = [failure for each in imports for failure in each.failures if failure.extension]
     if not results and not failures and not any(each.imports for each in imports):
-        out.say("Nothing to take over: every entry of /etc/extensions is ours.")
+        out.say("No entry could be taken over: all of /etc/extensions is ours.")
     for done, target in _alone(results, sites):
         out.warn(
             f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",

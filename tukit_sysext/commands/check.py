@@ -150,7 +150,7 @@ def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Itera
         yield f"  {tree.unusable}"
     shown = _shown(plan)
     if not shown:
-        yield "No image is wanted: images.d has none."
+        yield "No image is wanted."
     else:
         yield ""
         yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan) for image in shown])

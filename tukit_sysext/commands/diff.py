@@ -217,7 +217,7 @@ def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Itera
         yield f"{word:4} {side.called}: {side.system}{f' ({side.origin})' if side.origin else ''}"
     yield ""
     if not differences:
-        yield "They have the same images."
+        yield "No image differs."
     else:
         rows = [(d.name, _shown(d, d.before), _shown(d, d.after), Toned(_what(d), _TONES[d.word])) for d in differences]
         heads = (str(side.number) if side.number is not None else _RUNNING for side in (before, after))

@@ -31,7 +31,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     output = Output.of(arguments)
     output.json(_document(collection, dry_run=arguments.dry_run))
-    output.show(_lines(collection, options, dry_run=arguments.dry_run))
+    output.report(_lines(collection, options, dry_run=arguments.dry_run), dry_run=arguments.dry_run)
     for name in collection.tombstones:
         what = "would go" if arguments.dry_run else "is gone"
         output.say(f"{name}: images.d/{name}.conf (State=removed) {what}: nothing needs it any more")
@@ -51,7 +51,7 @@ def _lines(collection: Collection, options: CollectionOptions, *, dry_run: bool)
     ]
     rows += [(each.file.file_name, size_text(each.file.size), f"deleted: {each.reason}") for each in collection.gone]
     if not rows:
-        yield "The image store is empty."
+        yield "No image is stored."
         return
     yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
     going = collection.gone

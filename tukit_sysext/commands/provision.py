@@ -42,13 +42,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             failed = {image.name: image.attempts.failed(in_words(error), now=now) for image in missing}
             provision.remember(machine.layout.provision, failed)
         raise
-    output.show(lines(trees, dry_run=dry_run))
+    output.report(lines(trees, dry_run=dry_run), dry_run=dry_run)
     if dry_run:
         output.say("Dry run: nothing was changed.")
         return ExitStatus.DONE
     tried = provision.judge(missing, trees, now=now)
     provision.remember(machine.layout.provision, tried)
-    output.show(merge_by_itself(machine, _links(trees), allowed=True).lines)
+    output.report(merge_by_itself(machine, _links(trees), allowed=True).lines, dry_run=False)
     return _tell(output, missing, tried)
 
 

@@ -47,7 +47,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         raise
     taken = {path: tuple(taken_by(release, publication.listed)) for path, release in systems.items()}
     output.json(_document(publication, taken, dry_run=options.dry_run))
-    output.show(_lines(publication, taken, dry_run=options.dry_run))
+    output.report(_lines(publication, taken, dry_run=options.dry_run), dry_run=options.dry_run)
     if not output.wants_json:
         for name, why in publication.left_out.items():
             output.warn(f"{name} is not listed: {why}")

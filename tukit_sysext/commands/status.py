@@ -161,7 +161,7 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
             how = merge_rule.HOW if tree.target.next else f"merged by {merge_rule.BY_HAND}"
             output.say(f"  not merged: {how}")
     elif not tree.unknown:
-        output.tell("  no extension image, and none wanted")
+        output.tell("  No image is linked or wanted.")
     if tree.still_merged:
         output.tell(Toned(f"  merged, but not linked any more: {', '.join(tree.still_merged)}", Tone.NOTICE))
     output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)

@@ -69,7 +69,7 @@ def _in_a_snapshot_of_its_own(machine: Machine, arguments: argparse.Namespace) -
             f"an update would be refused, because of {names}; nothing was changed", next_step="tukit-sysext check"
         )
     if _is_transactional(machine):
-        output.show(own_transaction.transact().splitlines())
+        output.report(own_transaction.transact().splitlines(), dry_run=False)
         return unasked
     number = own_transaction.snapshot_before()
     output.say(f"Snapshot {number} has the system as it was before.")

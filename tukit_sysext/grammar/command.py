@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
             "--quiet",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="print what was asked for and errors, nothing else",
+            help="print answers (of a dry run too) and errors, nothing about what was changed",
         )
         for add in arguments:
             add(self)

@@ -51,7 +51,7 @@ def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixtu
     assert (found.urls, found.verify) == ((URL,), True)
     assert found.keyrings
     before = listing(site.root)
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
     assert listing(site.root) == before, "there is a source with this URL now"
 
 
@@ -121,7 +121,7 @@ def test_after_sysextmgr_gave_way_to_us(site: PlainMachine, capsys: pytest.Captu
     make_tree(site.layout.snapshots, {"14": None, "notes": ""})
     assert f"/{OURS} written, as /{PACKAGED} of snapshot 12 says: {URL}" in told(site, capsys)
     assert (source(site).urls, source(site).verify) == ((URL,), False)
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
 
 
 def test_what_is_configured_now_is_stronger_than_what_was(
@@ -136,7 +136,7 @@ def test_what_is_configured_now_is_stronger_than_what_was(
 def test_who_has_a_source_needs_none_of_the_past(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     of_the_package(site, 3, URL)
     make_tree(site.root, {"etc/tukit-sysext/sources.d/main.conf": "[Source]\nURL=https://images.example/\n"})
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
     assert not (site.root / OURS).exists()
 
 

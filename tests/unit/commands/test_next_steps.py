@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.machine import PlainMachine
 from tests.rpm import TOP
 from tukit_sysext.errors import TukitSysextError, next_step_lines
 
@@ -117,3 +118,19 @@ def test_how_several_lines_are_shown(capsys: pytest.CaptureFixture[str], monkeyp
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().err == ("tukit-sysext: no\n  next step: raise it, or:\n    tukit-sysext \\x1b gc\n")
     assert list(next_step_lines("")) == []
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_messages_wrap_on_a_terminal_and_commands_stay_whole(linked_gdb: PlainMachine, columns: int) -> None:
+    name = "an-image-whose-name-is-so-long-that-no-message-about-it-fits"
+    status, text = linked_gdb.on_terminal("update", f"{name}-{name}", columns=columns)
+    *message, step = text.splitlines()
+    assert (status, step) == (1, f"  next step: tukit-sysext install {name}-{name}")
+    assert all(len(line) <= max(columns, 125) for line in message)
+    status, text = linked_gdb.on_terminal("diff", "zzz", "running", columns=columns)
+    *message, step = text.splitlines()
+    assert (status, step) == (1, "  next step: tukit-sysext snapshots")
+    assert all(len(line) <= columns for line in message) and len(message) == (2 if columns == 80 else 1)
+    assert all(line.startswith("  ") for line in message[1:])
+    in_a_pipe = linked_gdb.command("diff", "zzz", "running").stderr.splitlines()
+    assert " ".join(line.strip() for line in message) == in_a_pipe[0]

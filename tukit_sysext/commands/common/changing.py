@@ -61,13 +61,13 @@ def carry(
         if not dry_run:
             trees = changer.carry_out()
         away = changer.not_asked()
-    output.show(lines(trees, dry_run=dry_run))
+    output.report(lines(trees, dry_run=dry_run), dry_run=dry_run)
     if getattr(arguments, "policy", None) is None and (required := required_line(trees, dry_run=dry_run)):
         output.say(required)
     beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
     for line in merging:
         output.say(line)
-    output.show(beside.lines)
+    output.report(beside.lines, dry_run=dry_run)
     for note in beside.notes:
         output.warn(note)
     output.json({**document(trees, dry_run=dry_run, refreshed=now and not dry_run, away=away), **beside.document})
@@ -240,9 +240,10 @@ def edit(
         trees = changer.plans() if arguments.dry_run else changer.carry_out()
         away = changer.not_asked()
     several = len(told) > 1 or any(not request.target.running for request, _ in told)
+    tell = output.teller(dry_run=arguments.dry_run)
     for request, texts in told:
         for text in texts:
-            output.tell(f"{request.target}: {text}" if several else text)
+            tell(f"{request.target}: {text}" if several else text)
     # where no source was asked nothing can be said of what will come
     for tree in (tree for tree, (request, _) in zip(trees, told, strict=True) if request.ask):
         for image in tree.plan.images:

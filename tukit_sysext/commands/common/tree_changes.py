@@ -56,7 +56,7 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
         yield f"{len(several)} images are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
-        yield "no image is wanted"
+        yield "No image is wanted."
 
 
 def _stays(image: ImagePlan) -> bool:
