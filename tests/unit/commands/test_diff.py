@@ -91,7 +91,7 @@ def test_the_other_way_round(two_snapshots: PlainMachine, capsys: pytest.Capture
 
 
 def test_the_same(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(two_snapshots, capsys, "1", "1")[-1] == ["They", "have", "the", "same", "images."]
+    assert lines(two_snapshots, capsys, "1", "1")[-1] == ["No", "image", "differs."]
 
 
 def test_the_running_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
