@@ -26,6 +26,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.entries import leads_to
 from tukit_sysext.snapshots.targets import Target, check_changeable, running_and_next
+from tukit_sysext.snapshots.versions import newest
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
@@ -76,12 +77,19 @@ class _Site:
     removed: frozenset[str]
 
     def named(self, name: str) -> str | None:
-        """The entry that a person means by a name: the entry's, without ``.raw``, or that of its image."""
+        """The entry that a person means by a name: the entry's, without its suffix, or that of its image."""
         if name in self.entries:
             return name
         if f"{name}.raw" in self.entries:
             return f"{name}.raw"
-        return next((entry for entry, (_, image) in self.entries.items() if image == name), None)
+        return next(
+            (
+                entry
+                for entry, (foreign, image) in self.entries.items()
+                if name in (image, foreign.right_name, foreign.entry.stem)
+            ),
+            None,
+        )
 
     @property
     def names(self) -> frozenset[str]:
@@ -140,6 +148,8 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     facts = look.with_links(replace(facts, wanted=kept))
     entries: dict[str, tuple[Foreign, str | None]] = {}
     for foreign in facts.foreign:
+        if foreign.entry.is_mask:
+            continue  # it leads to no image
         stored = facts.stored.get(foreign.entry.image) if foreign.entry.image is not None else None
         entries[foreign.entry.name] = foreign, stored.name if stored is not None else None
     return _Site(
@@ -168,9 +178,11 @@ def _results(
 def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _Adoption | _Failure:
     foreign, _ = site.entries[entry]
     try:
-        if foreign.complaint:
+        if foreign.complaint and foreign.right_name is None:
             raise TukitSysextError(f"{entry}: {foreign.complaint}")
         path = leads_to(foreign.entry, tree=site.tree.path, root=site.target.machine.layout.root)
+        if foreign.entry.is_versions and path.is_dir():
+            path = newest(path, site.facts.tree.architecture) or path
         take = preview if dry_run else adopt
         return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:
@@ -222,7 +234,8 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
             case _Adoption(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
                 known = f"version {adopted.version}" if adopted.version not in ("0", "?") else "version unknown"
-                text = f"{adopted.name}: {verb} ({known}), {adopted.policy}, linked as {adopted.link}{kept}"
+                link = adopted.link if adopted.link == result.entry else f"{adopted.link} (was {result.entry})"
+                text = f"{adopted.name}: {verb} ({known}), {adopted.policy}, linked as {link}{kept}"
                 say(f"{where}{text}")
                 if adopted.note:
                     out.warn(f"{where}{adopted.name}: {adopted.note}")

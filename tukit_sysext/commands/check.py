@@ -164,6 +164,8 @@ def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Itera
         yield "Not ours, never changed:"
         for foreign in plan.foreign:
             step = f"would not be merged: {foreign.complaint}" if foreign.complaint else _ADOPT
+            if foreign.entry.is_mask:
+                step = f"to have {foreign.entry.stem} again: rm /etc/extensions/{foreign.entry.name}"
             yield f"  {foreign.entry.name}: {foreign.note}; {step}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
@@ -181,7 +183,8 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     yield ""
     follows = ", this refuses the update" if image.refuses else ""
     follows = ", the update comes without it" if image.is_missed else follows
-    yield Toned(f"{image.name}: {_WORDS[image.action]}{follows}", Tone.BAD if follows else Tone.STRONG)
+    word = "done without" if image.masked else _WORDS[image.action]
+    yield Toned(f"{image.name}: {word}{follows}", Tone.BAD if follows else Tone.STRONG)
     yield f"  {image.reason}"
     yield from (f"  {warning}" for warning in image.warnings)
     for considered in image.considered[: len(before) + 1]:
@@ -198,7 +201,7 @@ def _row(image: ImagePlan, plan: Plan) -> tuple[str, str, str, str]:
         return image.name, image.shown_before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
     if image.is_missed:
         return image.name, image.shown_before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
-    what = _WORDS[image.action]
+    what = "done without: masked" if image.masked else _WORDS[image.action]
     if image.chosen is not None:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
         gone = [link for link in image.remove if link in plan.remove]

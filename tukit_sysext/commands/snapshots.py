@@ -158,7 +158,8 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
         if only and name not in only:
             continue
         if entry.image is None:
-            versions[f"({name})"] = str(entry.kind)
+            kind = "mask" if entry.is_mask else "versions" if entry.is_versions else str(entry.kind)
+            versions[f"({name})"] = kind
             continue
         stored = look(entry.image)
         version = stored.shown + ("" if stored.condition in _SOUND else NOT_WHOLE)

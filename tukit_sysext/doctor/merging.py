@@ -50,7 +50,11 @@ class MergeCheck:
             )
         return cls(
             assessments=assessments,
-            not_ours=[each for each in assessments[0].findings if not each.ours and each.quarantined is None],
+            not_ours=[
+                each
+                for each in assessments[0].findings
+                if not each.ours and each.quarantined is None and not each.entry.is_mask
+            ],
             not_merged=merge_rule.not_merged(machine, merge_rule.good_links(assessments[0].findings)),
             unrecorded=unrecorded,
             waiting=frozenset((need.snapshot, need.link) for need in needs.read(machine.layout.repair)),

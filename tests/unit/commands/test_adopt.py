@@ -167,13 +167,15 @@ def test_a_dry_run_tells_and_changes_nothing(
     before = listing(site.root)
     text = told(site, capsys, "--dry-run", status=1)
     assert "tools: would be adopted (version 3), required, linked as tools.raw" in text
-    assert "gone.raw is not adopted" in text and "other is not adopted" in text
+    assert "gone.raw is not adopted" in text
+    assert "something: would be adopted (version unknown), required, linked as something.raw (was other)" in text
     assert f"/{OURS} would be written" in text
     found = document(site, capsys, "--dry-run", "--policy", "optional")
     assert (found["dry_run"], found["source"]["url"], found["source"]["verify"]) == (True, URL, True)
-    (done,) = found["adopted"]
+    named, done = found["adopted"]
+    assert (named["entry"], named["name"], named["link"]) == ("other", "something", "something.raw")
     assert (done["name"], done["version"], done["link"], done["policy"]) == ("tools", "3", "tools.raw", "optional")
-    assert {item["entry"] for item in found["failed"]} == {"gone.raw", "other"}
+    assert {item["entry"] for item in found["failed"]} == {"gone.raw"}
     assert listing(site.root) == before
 
 

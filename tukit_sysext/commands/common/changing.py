@@ -18,6 +18,7 @@ from tukit_sysext.commands.common.typed_names import not_asked, unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity.merge_rule import BY_HAND
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.snapshots.targets import running_and_next
@@ -167,10 +168,11 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange], argument
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:
-                raise TukitSysextError(
-                    f"{image.name}: {tree.target}: {image.reason}; nothing was changed",
-                    next_step=f"move it away, or take it over:\ntukit-sysext adopt {image.name}",
-                )
+                step = f"move it away, or take it over:\ntukit-sysext adopt {image.name}"
+                if image.masked:
+                    step = f"rm {tree.target.path / EXTENSIONS / image.name}.raw"
+                told = f"{image.name}: {tree.target}: {image.reason}; nothing was changed"
+                raise TukitSysextError(told, next_step=step)
 
 
 def _merging(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
