@@ -19,7 +19,7 @@ def in_words(error: BaseException) -> str:
     try:
         text = " ".join(str(error).split())
     except Exception:
-        text = "(its text cannot be had)"
+        text = "(no text)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -112,4 +112,4 @@ def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None
         return [f"its lists have to be signed by a key of {keyring.paths(known.rings)}"], None
     if known.problems:
         return [f"its signatures cannot be verified: {'; '.join(known.problems)}"], add
-    return ["no key is known, so that none of its lists is believed"], add
+    return ["no signing key is known, so that none of its lists is accepted"], add

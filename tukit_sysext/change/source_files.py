@@ -221,8 +221,8 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
     system = keyring.load(tree, None)
     if not system.rings:
         raise TukitSysextError(
-            "; ".join(system.problems) or "there is no import keyring of the system whose keys could be believed",
-            next_step="give the key with --key FILE",
+            "; ".join(system.problems) or "a signing key is required, as the system has no import keyring",
+            next_step="give it: --key FILE",
         )
     keys = [key for ring in system.rings for key in openpgp.public_keys(_binary(ring.content, ring.path))]
     return None, tuple({key.fingerprint: key for key in keys}.values())

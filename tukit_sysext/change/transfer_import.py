@@ -133,7 +133,7 @@ def _read(transfer: Transfer, specifiers: Mapping[str, str], options: ImportOpti
     if not transfer.is_of_extension:
         return no(f"it brings no extension image: {transfer.link} is no place of one", extension=False)
     if transfer.fault:
-        return no("it has a fault", f"mend {transfer.file}")
+        return no("it has a fault", f"correct {transfer.file}")
     if not transfer.enabled and not options.features:
         step = f"tukit-sysext sources import {transfer.file}"
         return no(f"its feature is not enabled: {', '.join(transfer.features)}", step)

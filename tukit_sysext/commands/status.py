@@ -164,7 +164,7 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
         output.tell("  No image is linked or wanted.")
     if tree.still_merged:
         output.tell(Toned(f"  merged, but not linked any more: {', '.join(tree.still_merged)}", Tone.NOTICE))
-    output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
+    output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'reason unknown'}" for link in tree.quarantined)
     output.show(f"  {name} is masked by {path}" for name, path in sorted(tree.wanted.masked.items()))
     output.show(Toned(f"  problem: {problem}", Tone.NOTICE) for problem in tree.problems)
 

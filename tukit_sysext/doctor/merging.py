@@ -103,7 +103,7 @@ def _judge(subject: Subject, finding: Finding, *, running: bool) -> Iterator[Che
     where = f"{subject.called}: {finding.entry.shown}"
     if finding.quarantined is not None:
         if not finding.obsolete:
-            text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'nobody knows why'}"
+            text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'reason unknown'}"
             yield warning("quarantine", text, "tukit-sysext verify --repair")
     elif finding.wrong:
         text = f"{where} {finding.condition}: {finding.reason}"

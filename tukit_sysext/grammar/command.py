@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
             "--verbose",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="tell what is done, and trace a fault of ours",
+            help="say what is done, and trace internal faults",
         )
         self.add_argument(
             "-q",

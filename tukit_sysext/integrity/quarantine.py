@@ -120,7 +120,7 @@ class _Mover:
                     moves.append(_move(finding, MoveOutcome.DROPPED, obsolete))
                 elif finding.good and quarantine.put_back(link):
                     back |= {finding.name} if finding.ours else set()
-                    reason = f"{finding.name} {finding.shown} is whole and fits"
+                    reason = f"{finding.name} {finding.shown} is good and fits"
                     moves.append(_move(finding, MoveOutcome.BACK, reason))
         return moves
 

@@ -94,7 +94,7 @@ class Standing(StrEnum):
     """A program that has to look into it does not work."""
     ONLY_CONTENT_TELLS = "no description, its content decides"
     DOUBTED = "described as unfitting, its content decides"
-    """By a description for which nobody vouches: anybody on the way may have written it (row P9)."""
+    """By a description that is not signed: anybody on the way may have written it (row P9)."""
     ANOTHER_IMAGE = "is another image"
     """Its content calls itself otherwise than the image that is wanted."""
     LACKS = "needs what is missing"

@@ -67,7 +67,7 @@ class Trust:
         """
         if self._settings.doubt:
             raise ImageBroken(
-                f"{where}: nothing of source {self._settings.name} is believed: {self._settings.doubt}",
+                f"{where}: source {self._settings.name} is not trusted: {self._settings.doubt}",
                 next_step=f"correct {self._settings.origin}",
             )
         if not self._settings.verify:

@@ -91,7 +91,7 @@ def _is_for_any_system(facts: Facts, name: str) -> bool:
 
 def doubted(described: Considered, *, early: bool) -> Considered:
     """What a description says that does not decide: the content does."""
-    why = "that was written before the image was done" if early else "for which nobody vouches"
+    why = "that was written before the image was done" if early else "that is not signed"
     reason = f"{described.reason} (by a description {why}: its content decides)"
     return replace(described, standing=Standing.DOUBTED, reason=reason)
 
