@@ -58,7 +58,7 @@ def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixtu
 def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site, url=URL.rstrip("/"))
     text = told(site, capsys)
-    assert "no key is known" in text
+    assert "no signing key is known" in text
     assert f"next step: tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
     assert source(site).verify
 
