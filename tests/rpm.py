@@ -28,6 +28,9 @@ SPEC = "spec/tukit-sysext.spec"
 CHANGES = "spec/tukit-sysext.changes"
 CACHE = Path(os.environ.get("TESTS_CACHE", TOP / ".venv" / ".cache")) / "rpm"
 
+FORMER_INPUTS = ("zypp-plugins",)
+"""What the package of a former commit is made of, beside what it is made of today."""
+
 # What the package is made of: everything else of the tree can change without another RPM.
 INPUTS = (
     "pyproject.toml",
@@ -128,7 +131,7 @@ def payload(rpm: Path) -> bytes:
 
 def read_tree(top: Path, names: Sequence[str] = INPUTS) -> Files:
     """These files and folders of the tree by their paths in it. Read once: the tree may change meanwhile."""
-    return dict(_read(top, names))
+    return dict(_read(top, (*names, *(name for name in FORMER_INPUTS if (top / name).exists()))))
 
 
 def _read(top: Path, names: Sequence[str]) -> Iterator[tuple[str, SourceFile]]:

@@ -12,9 +12,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError
+from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError, os_error_text
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
 from tukit_sysext.system.descriptors import Stream, is_broken_pipe, make_whole, outputs
@@ -47,14 +48,11 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         print(end="", flush=True)
         return status
     except TukitSysextError as error:
-        print(f"tukit-sysext: {error}", file=sys.stderr)
         next_step = f"sudo {arguments.typed}" if isinstance(error, NeedsRoot) else error.next_step
-        if next_step:
-            print(f"  next step: {next_step}", file=sys.stderr)
+        _tell(str(error), next_step or "")
         return ExitStatus.USAGE if isinstance(error, UsageError) else ExitStatus.FAILED
     except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"tukit-sysext: {where}{error.strerror or error}", file=sys.stderr)
+        _tell(os_error_text(error), _remedy(error))
         log.info("trace", exc_info=error)
         return ExitStatus.FAILED
     except KeyboardInterrupt:
@@ -65,6 +63,19 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         print("  next step: run it again with -v and report what it prints", file=sys.stderr)
         log.info("trace", exc_info=error)
         return ExitStatus.FAILED
+
+
+def _tell(text: str, next_step: str) -> None:
+    from tukit_sysext.terminal.output import tell_error
+
+    tell_error(sys.stderr, text, next_step)
+
+
+def _remedy(error: OSError) -> str:
+    """What can be done about a full file system; empty for any other error."""
+    from tukit_sysext.system.disk_space import remedy
+
+    return remedy(Path("/var"), error) or ""
 
 
 def run() -> NoReturn:

@@ -151,7 +151,7 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
             _report(outcome)
         except Exception as error:
             # the outcome stands, whatever can be said of it
-            log.error("what came of it cannot be told: %s: %s", type(error).__name__, error, exc_info=error)
+            log.error("the result cannot be reported: %s: %s", type(error).__name__, error, exc_info=error)
         plugins.judged(transaction, outcome)
         try:
             refusal.note(machine, outcome, before, now=now)

@@ -7,20 +7,42 @@ Two kinds are kept apart, because they end differently inside a transaction: an 
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+
+_THROUGH_DESCRIPTOR = re.compile(r"/proc/(?:self|[0-9]+)/fd/[0-9]+/?")
+
 
 def in_words(error: BaseException) -> str:
     """An exception of a plugin in one line; its own text may be anything, and may fail too."""
     try:
         text = " ".join(str(error).split())
     except Exception:
-        text = "(its text cannot be had)"
+        text = "(no text)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def os_error_text(error: OSError) -> str:
+    """What failed and why; a file that was reached through a descriptor is called by its own name alone."""
+    path = error.filename2 or error.filename
+    if path is None:
+        return error.strerror or str(error)
+    name = _THROUGH_DESCRIPTOR.sub("", os.fsdecode(path) if not isinstance(path, int) else "")
+    return f"{name}: {error.strerror}" if name else str(error.strerror)
+
+
+def next_step_lines(step: str) -> Iterator[str]:
+    """A next step as it is shown, a line for each of its parts: a command stands alone on its own, to be copied."""
+    for number, line in enumerate(step.splitlines()):
+        yield f"  {line}" if number else f"next step: {line}"
 
 
 class TukitSysextError(Exception):
     """Something expected went wrong; the message names the object, what was expected and what was found.
 
-    ``next_step`` is what can be done by the person who reads it, or None where there is none.
+    ``next_step`` is what can be done by the person who reads it, or None where there is none: lines, each of them prose
+    or a command that can be pasted.
     """
 
     def __init__(self, message: str, *, next_step: str | None = None) -> None:

@@ -21,7 +21,7 @@ class ExitStatus(IntEnum):
         member.meaning = meaning
         return member
 
-    DONE = 0, "Done. Of a command that only tells: all is well, or nothing speaks against it."
+    DONE = 0, "Done. Of a command that only looks: all is well, or what was asked for is possible."
     FAILED = 1, "It failed, or something is wrong; standard error says what, and the next step."
     USAGE = 2, "Wrong usage."
     LOST = 3, "An image is lost that the snapshot before has (**verify --lost**)."

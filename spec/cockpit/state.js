@@ -15,7 +15,7 @@ function list(items) {
 
 function inTree(each) {
     const notes = [
-        ...each.quarantined.map(link => `${link.link} is in quarantine: ${link.reason ?? "nobody knows why"}`),
+        ...each.quarantined.map(link => `${link.link} is in quarantine: ${link.reason ?? "reason unknown"}`),
         ...entries(each.masked).map(([name, file]) => `${name} is masked by ${file}`),
         ...each.problems,
     ];

@@ -47,7 +47,7 @@ export async function storeView(page) {
     const { answer, messages: said } = await ask("gc", { "--dry-run": true });
     const going = answer.images.filter(image => image.fate === "goes");
     if (!answer.images.length && !answer.unknown.length)
-        return [...messages(said), empty("The image store is empty")];
+        return [...messages(said), empty("No image is stored")];
     const images = [...answer.images].sort((a, b) => a.file.localeCompare(b.file));
     return [
         ...messages(said),

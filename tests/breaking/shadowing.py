@@ -50,7 +50,7 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R30",
-        "a description for which nobody vouches keeps a version away",
+        "a description that is not signed keeps a version away",
         "tukit_sysext/update/held_against.py",
         "    return doubted(unfit, early=False) if _anybody_may_have_described(facts, option) else unfit\n",
         "    return unfit\n",

@@ -156,7 +156,7 @@ def test_a_damaged_image_is_fetched_again(site: Site) -> None:
 
     done = site.lab.tukit("execute", "true")
 
-    assert "debug: 1.0 made whole again, from source main" in done.stdout
+    assert "debug: 1.0 repaired, from source main" in done.stdout
     assert site.lab.path(f"{STORE}/debug-1.0.x86-64.raw").read_bytes() == good
 
 

@@ -102,7 +102,7 @@ def test_a_machine_with_nothing(site: Site, browser: Browser) -> None:
         browser.view("Sources")
         assert "No source is configured" in browser.text("#view")
         browser.view("Store")
-        assert "The image store is empty" in browser.text("#view")
+        assert "No image is stored" in browser.text("#view")
 
 
 def test_root_sees_and_does_everything(site: Site, browser: Browser) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,3 +89,23 @@ def test_what_is_left_over_stops_nothing_after_a_boot(site: Site, fault: Callabl
         assert "settles it" not in site.command("doctor", check=False).stdout
     finally:
         site.lab.run(["umount", BOOT_ID])
+
+
+def test_a_killed_transaction_shows_what_removes_it(machine: Site) -> None:
+    """As snapper has it: in progress for ever; the command that is printed is run."""
+    lab = machine.lab
+    before = machine.numbers()
+    lab.tukit("execute", "sh", "-c", "kill -9 $PPID")
+    (number,) = machine.numbers() - before
+    assert "transactional-update-in-progress=yes" in lab.run(["snapper", "--no-dbus", "list"]).stdout
+    assert f"snapshot {number} (open transaction)" in machine.command("status").stdout
+    assert f"tukit abort {number}" in machine.command("status").stdout, "nobody is at work at it"
+    info = lab.path(f"/.snapshots/{number}/info.xml")
+    info.write_text(re.sub(r"<date>\d{4}", "<date>2001", info.read_text()))  # long before the machine was booted
+    told = machine.command("status").stdout
+    assert f"snapshot {number} (left by a transaction that was killed)" in told
+    (step,) = [line.partition("next step: ")[2] for line in told.splitlines() if "tukit abort" in line]
+    assert f"{number}x" in machine.command("snapshots").stdout
+    lab.run(step.split())
+    assert number not in machine.numbers()
+    assert "killed" not in machine.command("status").stdout

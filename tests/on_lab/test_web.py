@@ -82,7 +82,7 @@ def unfinished(web: Web, pattern: str) -> set[str]:
     return {f".tukit-sysext.partial.{hashlib.sha256(image).hexdigest()}" for image in images}
 
 
-AWAY, REFUSED, BROKEN = "source not reachable", "list refused", "image broken"
+AWAY, REFUSED, BROKEN = "cannot be fetched", "list refused", "image broken"
 FAULTS: dict[str, tuple[Callable[[Web], None], str]] = {
     "server away": (stop, AWAY),
     "list 404": (fail("SHA256SUMS", Status(code=404)), AWAY),
@@ -158,7 +158,7 @@ def test_a_name_that_cannot_be_resolved(running: Site) -> None:
     done = running.update()
     assert done.returncode == 75
     assert (
-        "source not reachable: main: cannot fetch http://no-such-host.invalid/SHA256SUMS: its name cannot be resolved"
+        "cannot be fetched: main: cannot fetch http://no-such-host.invalid/SHA256SUMS: its name cannot be resolved"
         in done.stderr
     )
     assert running.lab.tukit("execute", "true").returncode == 0

@@ -8,7 +8,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
-from tests.rpm import INPUTS, TOP
+from tests.rpm import FORMER_INPUTS, INPUTS, TOP
 
 
 class NoHistory(Exception):
@@ -20,7 +20,8 @@ def take(commit: str, folder: Path, *, repository: Path = TOP) -> Path:
     if _git(repository, "cat-file", "-e", f"{commit}^{{commit}}").returncode != 0:
         raise NoHistory(f"{repository}: {_reason(repository, commit)}")
     there = _git(repository, "ls-tree", "--name-only", commit).stdout.decode().split("\n")
-    archive = _git(repository, "archive", "--format=tar", commit, "--", *(name for name in INPUTS if name in there))
+    inputs = [name for name in (*INPUTS, *FORMER_INPUTS) if name in there]
+    archive = _git(repository, "archive", "--format=tar", commit, "--", *inputs)
     if archive.returncode != 0:
         raise NoHistory(f"{repository}: git archive {commit}: {archive.stderr.decode().strip()}")
     folder.mkdir(parents=True)

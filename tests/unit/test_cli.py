@@ -314,4 +314,18 @@ def test_a_full_disk_is_no_fault_of_ours(
 
     monkeypatch.setattr("tukit_sysext.commands.gc.collect", full)
     assert cli.main(["gc"], machine=snapshot_7.machine) == 1
-    assert capsys.readouterr().err == "tukit-sysext: /run/lock: No space left on device\n"
+    assert capsys.readouterr().err == (
+        "tukit-sysext: /run/lock: No space left on device\n"
+        "  next step: delete snapshots that are not needed, or enlarge the file system\n"
+    )
+
+
+def test_a_file_is_not_called_by_its_descriptor(
+    snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error", "/proc/self/fd/12/gdb.conf")
+
+    monkeypatch.setattr("tukit_sysext.commands.gc.collect", full)
+    assert cli.main(["gc"], machine=snapshot_7.machine) == 1
+    assert capsys.readouterr().err == "tukit-sysext: gdb.conf: Input/output error\n"

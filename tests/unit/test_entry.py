@@ -66,7 +66,7 @@ def test_an_update_waits_for_a_server_that_is_away(
     )
     assert finalize(snapshot_7) == 75
     assert len([line for line in caplog.messages if re.match("cannot fetch http.*: connection refused", line)]) > 1
-    assert "source not reachable" in capsys.readouterr().err
+    assert "cannot be fetched" in capsys.readouterr().err
 
 
 def test_what_is_optional_is_left_out(snapshot_7: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,11 +174,12 @@ ENVIRONMENT_READERS = {
     "tukit_sysext/system/environment.py",  # makes our own of it
     "tukit_sysext/net/libcurl.py",  # sets RES_OPTIONS while libcurl is loaded, and reads none
     "tukit_sysext/terminal/output.py",  # NO_COLOR, TERM and COLUMNS decide how a terminal is written to
+    "tukit_sysext/system/login_uid.py",  # whom history names, where the kernel knows no login
 }
 
 
 def environment_problems(top: Path) -> list[str]:
-    """The environment is read where nothing but the looks of the output depends on it."""
+    """The environment is read where nothing but the looks of the output, and whom it names, depends on it."""
     return [
         f"{relative}:{node.lineno}: {node.attr}"
         for file in sorted((top / "tukit_sysext").rglob("*.py"))

@@ -149,8 +149,8 @@ def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Po
 
     Raises TukitSysextError where it is plain now that it could not.
     """
-    entry, stem = foreign.entry, foreign.entry.stem
-    merge_name = stem
+    entry = foreign.entry
+    merge_name = stem = foreign.right_name or entry.stem
     if entry.image is not None:
         stored = target.machine.store(writable=False).look(entry.image)
         if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
@@ -174,7 +174,7 @@ def preview(target: Target, tree: Tree, foreign: Foreign, path: Path, policy: Po
 
 def _called(entry: Entry, path: Path) -> str:
     """The file name that may tell the name and version of an image: of a link, that of its target."""
-    return path.name if entry.target is not None else entry.name
+    return path.name if entry.target is not None or entry.is_versions else entry.name
 
 
 def _check_free(tree: Tree, entry: str, link: str) -> None:

@@ -51,7 +51,7 @@ def adopt_source(tree: Tree, layout: Layout, *, dry_run: bool) -> AdoptedSource 
     if not configured.sure:
         raise TukitSysextError(
             f"{configured.origin}: what it says of a source is not sure: {'; '.join(map(str, configured.problems))}",
-            next_step="mend it, or: tukit-sysext sources add NAME URL --key FILE",
+            next_step="correct it, or:\ntukit-sysext sources add NAME URL --key FILE",
         )
     try:
         url = values.url(configured.url)
@@ -112,4 +112,4 @@ def _trust(tree: Tree, url: str, *, verify: bool) -> tuple[list[str], str | None
         return [f"its lists have to be signed by a key of {keyring.paths(known.rings)}"], None
     if known.problems:
         return [f"its signatures cannot be verified: {'; '.join(known.problems)}"], add
-    return ["no key is known, so that none of its lists is believed"], add
+    return ["no signing key is known, so that none of its lists is accepted"], add

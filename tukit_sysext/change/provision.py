@@ -89,6 +89,8 @@ def never_had(machine: Machine) -> Sequence[NeverHad]:
     with Tree(machine.layout.root) as tree:
         wanted = {name: image for name, image in load_wanted(tree).images.items() if image.state is State.WANTED}
         had = _linked(machine, tree) if wanted else set()
+        # who masks an image does not wait for it
+        had |= {entry.stem for entry in read_entries(tree) if entry.is_mask} if wanted else set()
     known = read(machine.layout.provision)
     return [
         NeverHad(name=name, required=image.policy is Policy.REQUIRED, attempts=known.get(name, Attempts()))

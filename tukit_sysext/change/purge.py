@@ -71,7 +71,7 @@ class _Folder:
             return Purged(path=self._path, files=0, size=0)
         except OSError as error:
             raise OutsideTree(
-                f"{self._path}: expected a directory of ours, found something else: {error.strerror}",
+                f"{self._path}: expected a directory of tukit-sysext, found something else: {error.strerror}",
                 next_step="nothing of it was deleted; look at it, and move it away",
             ) from error
         try:

@@ -13,13 +13,14 @@ from tukit_sysext.config.early import MAIN
 from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.intent import IMAGES, SECTION, State
 from tukit_sysext.config.key_editing import Changes, edited
+from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.formats.ini import parse
 from tukit_sysext.rules.version import sort_key
 from tukit_sysext.snapshots.entries import read_entries
-from tukit_sysext.snapshots.targets import Target, open_transactions, running_and_next
+from tukit_sysext.snapshots.targets import Target, is_only_tree
 from tukit_sysext.system.tree import Tree
 
 _DROP_INS = f"{MAIN}.d"
@@ -50,6 +51,14 @@ class NewFile:
     def path(self) -> str:
         """Its path below the tree."""
         return f"/{own_files.ETC}/{self.folder}/{self.name}"
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        """The versions that it would block, where it is a file that blocks some."""
+        assignments, _ = parse((self.content or "").encode())
+        words = [word for each in assignments if each.section == "Block" for word in each.value.split()]
+        named = [word.partition("=") for word in words]
+        return tuple(Blocked(name=name, version=version, origin=self.path) for name, _, version in named)
 
 
 def image_file(name: str, content: str, before: WantedImage | None, *, goes: bool = False) -> NewFile:
@@ -167,17 +176,9 @@ def to_remove(target: Target, names: Collection[str]) -> ChangeRequest:
         for name in names:
             _, shipped = own_files.text(tree, IMAGES, f"{name}.conf")
             tombstone = edited("", SECTION, {"State": ("removed",)})
-            goes = not shipped and _alone(target)
+            goes = not shipped and is_only_tree(target.machine)
             files.append(image_file(name, tombstone, there.get(name), goes=goes))
     return ChangeRequest(target=target, files=tuple(files), names=tuple(names), ask=False)
-
-
-def _alone(target: Target) -> bool:
-    """Whether no other tree of its machine lives at the same time."""
-    machine = target.machine
-    if not machine.layout.snapshots.is_dir():
-        return True
-    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
 
 
 def to_block(target: Target, versions: Mapping[str, Sequence[str]]) -> ChangeRequest:

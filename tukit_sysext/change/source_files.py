@@ -221,8 +221,8 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
     system = keyring.load(tree, None)
     if not system.rings:
         raise TukitSysextError(
-            "; ".join(system.problems) or "there is no import keyring of the system whose keys could be believed",
-            next_step="give the key with --key FILE",
+            "; ".join(system.problems) or "a signing key is required, as the system has no import keyring",
+            next_step="give it: --key FILE",
         )
     keys = [key for ring in system.rings for key in openpgp.public_keys(_binary(ring.content, ring.path))]
     return None, tuple({key.fingerprint: key for key in keys}.values())
@@ -236,7 +236,7 @@ def _binary(content: bytes, where: str) -> bytes:
     except ValueError as error:
         raise TukitSysextError(
             f"{where} is not an OpenPGP public key ({error})",
-            next_step="the publisher has it, or: gpg --export --armor FINGERPRINT",
+            next_step="the publisher has it, or:\ngpg --export --armor FINGERPRINT",
         ) from error
     return binary
 
@@ -305,7 +305,7 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
             where = next((there[0] for _, _, there in files if there), file)
             raise TukitSysextError(
                 f"{where}: not a file of /{ETC}, which alone is changed",
-                next_step=f"to do without it: ln -s /dev/null {file}",
+                next_step=f"to do without it:\nln -s /dev/null {file}",
             )
         if not dry_run:
             for tree, removed in ours:

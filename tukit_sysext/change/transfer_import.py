@@ -133,14 +133,15 @@ def _read(transfer: Transfer, specifiers: Mapping[str, str], options: ImportOpti
     if not transfer.is_of_extension:
         return no(f"it brings no extension image: {transfer.link} is no place of one", extension=False)
     if transfer.fault:
-        return no("it has a fault", f"mend {transfer.file}")
+        return no("it has a fault", f"correct {transfer.file}")
     if not transfer.enabled and not options.features:
         step = f"tukit-sysext sources import {transfer.file}"
         return no(f"its feature is not enabled: {', '.join(transfer.features)}", step)
     if transfer.kind not in ("url-file", "regular-file") or transfer.relative_to not in ("", "root"):
         return no(f"its source is {transfer.kind or 'nothing'}, expected url-file, or regular-file below the root")
     if not transfer.verify and not options.unverified and options.key is None:
-        step = f"tukit-sysext sources import {transfer.file} --key FILE, or --no-verify where nobody signs"
+        again = f"tukit-sysext sources import {transfer.file}"
+        step = f"{again} --key FILE\nor where nobody signs:\n{again} --no-verify"
         return no("Verify=no: whoever is on the way could put anything there", step)
     try:
         place = expand(transfer.place, specifiers)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tukit_sysext.collect.mounts import Unseen
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.layout import Layout
-from tukit_sysext.snapshots.entries import VERSIONS
+from tukit_sysext.snapshots.versions import VERSIONS
 
 _WILDCARD = "___"
 """What stands for the version in the name of a file that is to be taken of such a folder, as units may name it."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
+from tukit_sysext.collect import tombstones
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.early import MAIN
@@ -65,7 +66,7 @@ class Collection:
 
     ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of. ``fault`` tells why
     the ledger could not be brought up to date although something went, ``failed`` of which files it is not known what
-    they are, or which could not be deleted, with the reason.
+    they are, or which could not be deleted, with the reason. ``tombstones`` are images whose State=removed went.
     """
 
     decisions: tuple[Decision, ...] = ()
@@ -75,6 +76,7 @@ class Collection:
     store_max: int = 0
     fault: str = ""
     failed: Mapping[str, str] = field(default_factory=dict)
+    tombstones: tuple[str, ...] = ()
 
     @property
     def too_large(self) -> bool:
@@ -137,7 +139,7 @@ class _Run:
     def preview(self) -> Collection:
         """What a collection would do now."""
         decisions, unknown = self._assess(self._remembered(), self._rules)
-        return self._sum(decisions, unknown=unknown)
+        return replace(self._sum(decisions, unknown=unknown), tombstones=tombstones.needless(self._machine))
 
     def _remembered(self) -> Mapping[str, Unreferenced]:
         """Since when files are needed by nothing, read only; empty where that is not known."""
@@ -208,7 +210,8 @@ class _Run:
         self._sweep()
         names = {each.file.file_name for each in gone}
         left = [each for each in decisions if each.file.file_name not in names]
-        return replace(self._sum(left, unknown=unknown), gone=tuple(gone))
+        collection = self._sum(left, unknown=unknown)
+        return replace(collection, gone=tuple(gone), tombstones=tombstones.sweep(self._machine))
 
     def _sweep(self) -> None:
         """Take away what killed processes left beside records, lists and memories."""

@@ -109,7 +109,7 @@ class Unseen:
             raise UnknownState(f"{told}: tukit-sysext gc, where nothing hides it")
         if mount.kind not in _LOCAL and (fault := self._fault(f"{tree}{path}")):
             told = f"{path}: {mount.kind} of {mount.source} does not answer, and a link leads over it ({fault})"
-            raise UnknownState(f"{told}; what it leads to is not known: umount -l {path}, or mend it")
+            raise UnknownState(f"{told}; what it leads to is not known: umount -l {path}, or repair it")
 
     def _fault(self, path: str) -> str:
         """Why whoever serves a file system does not answer, asked once; empty where he does."""

@@ -19,8 +19,9 @@ from tukit_sysext.collect.chains import Chains
 from tukit_sysext.collect.unit_files import Configurations
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, SHARED_EXTENSIONS, STORE, Layout, quarantine_of
-from tukit_sysext.snapshots.entries import VERSIONS, Entry, EntryKind, FolderEntries, entries_of, read_entries
+from tukit_sysext.snapshots.entries import Entry, EntryKind, FolderEntries, entries_of, read_entries
 from tukit_sysext.snapshots.snapper import NUMBER, Leftover, Scan
+from tukit_sysext.snapshots.versions import VERSIONS
 from tukit_sysext.system.tree import Tree
 
 CONFEXTS = "etc/confexts"

@@ -48,7 +48,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.show(lines([change], dry_run=True))
         output.say("Dry run: nothing was changed.")
         return ExitStatus.DONE
-    output.show([each.text for each in change.changes])
+    output.report([each.text for each in change.changes], dry_run=False)
     outcome = Outcome(plan=_unrefused(change.plan), changes=change.changes)
     _remember(machine, change, outcome)
     if change.changes:

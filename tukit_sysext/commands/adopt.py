@@ -20,12 +20,13 @@ from tukit_sysext.commands.common.importing import TreeImport
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import Policy
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.entries import leads_to
 from tukit_sysext.snapshots.targets import Target, check_changeable, running_and_next
+from tukit_sysext.snapshots.versions import newest
 from tukit_sysext.system.lock import shared
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
@@ -76,12 +77,19 @@ class _Site:
     removed: frozenset[str]
 
     def named(self, name: str) -> str | None:
-        """The entry that a person means by a name: the entry's, without ``.raw``, or that of its image."""
+        """The entry that a person means by a name: the entry's, without its suffix, or that of its image."""
         if name in self.entries:
             return name
         if f"{name}.raw" in self.entries:
             return f"{name}.raw"
-        return next((entry for entry, (_, image) in self.entries.items() if image == name), None)
+        return next(
+            (
+                entry
+                for entry, (foreign, image) in self.entries.items()
+                if name in (image, foreign.right_name, foreign.entry.stem)
+            ),
+            None,
+        )
 
     @property
     def names(self) -> frozenset[str]:
@@ -119,11 +127,11 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     importing.show(out, imports, dry_run=dry_run)
     failures = [failure for each in imports for failure in each.failures if failure.extension]
     if not results and not failures and not any(each.imports for each in imports):
-        out.say("Nothing to take over: every entry of /etc/extensions is ours.")
+        out.say("No entry could be taken over: all of /etc/extensions is ours.")
     for done, target in _alone(results, sites):
         out.warn(
             f"{target} has no {done.entry}, and {'would not be' if dry_run else 'was not'} changed",
-            next_step=f"tukit-sysext install {done.adopted.name}, to have the image there too",
+            next_step=f"to have the image there too:\ntukit-sysext install {done.adopted.name}",
         )
     tell_open_transactions(machine, arguments, out)
     failed = bool(failures) or any(isinstance(result, _Failure) for result in results)
@@ -140,6 +148,8 @@ def _look(target: Target, tree: Tree, *, dry_run: bool) -> _Site:
     facts = look.with_links(replace(facts, wanted=kept))
     entries: dict[str, tuple[Foreign, str | None]] = {}
     for foreign in facts.foreign:
+        if foreign.entry.is_mask:
+            continue  # it leads to no image
         stored = facts.stored.get(foreign.entry.image) if foreign.entry.image is not None else None
         entries[foreign.entry.name] = foreign, stored.name if stored is not None else None
     return _Site(
@@ -168,9 +178,11 @@ def _results(
 def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _Adoption | _Failure:
     foreign, _ = site.entries[entry]
     try:
-        if foreign.complaint:
+        if foreign.complaint and foreign.right_name is None:
             raise TukitSysextError(f"{entry}: {foreign.complaint}")
         path = leads_to(foreign.entry, tree=site.tree.path, root=site.target.machine.layout.root)
+        if foreign.entry.is_versions and path.is_dir():
+            path = newest(path, site.facts.tree.architecture) or path
         take = preview if dry_run else adopt
         return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:
@@ -222,7 +234,8 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
             case _Adoption(adopted=adopted):
                 kept = f"; what was there is kept as {adopted.kept}" if adopted.kept is not None else ""
                 known = f"version {adopted.version}" if adopted.version not in ("0", "?") else "version unknown"
-                text = f"{adopted.name}: {verb} ({known}), {adopted.policy}, linked as {adopted.link}{kept}"
+                link = adopted.link if adopted.link == result.entry else f"{adopted.link} (was {result.entry})"
+                text = f"{adopted.name}: {verb} ({known}), {adopted.policy}, linked as {link}{kept}"
                 say(f"{where}{text}")
                 if adopted.note:
                     out.warn(f"{where}{adopted.name}: {adopted.note}")
@@ -230,8 +243,8 @@ def _show(out: Output, results: Sequence[_Result], *, dry_run: bool, several: bo
                 say(f"{where}{made.file} {'would be ' if dry_run else ''}written, as {made.origin} says: {made.url}")
                 for note in made.notes:
                     say(f"  {note}")
-                if made.next_step is not None:
-                    say(f"  next step: {made.next_step}")
+                for line in next_step_lines(made.next_step or ""):
+                    say(f"  {line}")
 
 
 def _document(results: Sequence[_Result], *, dry_run: bool) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: b
         yield f"  {tree.unusable}"
     shown = _shown(plan)
     if not shown:
-        yield "No image is wanted: images.d has none."
+        yield "No image is wanted."
     else:
         yield ""
         yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan, sizes) for image in shown])
@@ -173,6 +173,8 @@ def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: b
         yield "Not ours, never changed:"
         for foreign in plan.foreign:
             step = f"would not be merged: {foreign.complaint}" if foreign.complaint else _ADOPT
+            if foreign.entry.is_mask:
+                step = f"to have {foreign.entry.stem} again: rm /etc/extensions/{foreign.entry.name}"
             yield f"  {foreign.entry.name}: {foreign.note}; {step}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
@@ -190,7 +192,8 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     yield ""
     follows = ", this refuses the update" if image.refuses else ""
     follows = ", the update comes without it" if image.is_missed else follows
-    yield Toned(f"{image.name}: {_WORDS[image.action]}{follows}", Tone.BAD if follows else Tone.STRONG)
+    word = "done without" if image.masked else _WORDS[image.action]
+    yield Toned(f"{image.name}: {word}{follows}", Tone.BAD if follows else Tone.STRONG)
     yield f"  {image.reason}"
     yield from (f"  {warning}" for warning in image.warnings)
     for considered in image.considered[: len(before) + 1]:
@@ -207,7 +210,7 @@ def _row(image: ImagePlan, plan: Plan, sizes: Mapping[str, int]) -> tuple[str, s
         return image.name, image.shown_before or "-", gets, Toned("REFUSES THE UPDATE", Tone.BAD)
     if image.is_missed:
         return image.name, image.shown_before or "-", gets, Toned("left out, ALTHOUGH REQUIRED", Tone.BAD)
-    what = _WORDS[image.action]
+    what = "done without: masked" if image.masked else _WORDS[image.action]
     what += f", {size_text(sizes[image.name])}" if image.name in sizes else ""
     if image.chosen is not None:
         what += f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""

@@ -210,7 +210,7 @@ def _no_such_snapshot(word: str, snapshots: Scan, ledger: LedgerContent, *, priv
     near = nearest(word, {*map(str, here), *map(str, gone), _RUNNING, _DEFAULT} - {word})
     return TukitSysextError(
         f"{word[:40]!r}: expected the number of a snapshot, {_RUNNING} or {_DEFAULT}; {'; '.join(there)}",
-        next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots lists them",
+        next_step=f"did you mean {near}?" if near is not None else "tukit-sysext snapshots",
     )
 
 
@@ -219,7 +219,7 @@ def _lines(before: _Side, after: _Side, differences: list[_Difference]) -> Itera
         yield f"{word:4} {side.called}: {side.system}{f' ({side.origin})' if side.origin else ''}"
     yield ""
     if not differences:
-        yield "They have the same images."
+        yield "No image differs."
     else:
         rows = [(d.name, _shown(d, d.before), _shown(d, d.after), Toned(_what(d), _TONES[d.word])) for d in differences]
         heads = (str(side.number) if side.number is not None else _RUNNING for side in (before, after))

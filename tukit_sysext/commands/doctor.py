@@ -13,6 +13,7 @@ from itertools import zip_longest
 
 from tukit_sysext.doctor.check import CheckResult, Severity
 from tukit_sysext.doctor.checks import examine
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.terminal.output import Output
@@ -61,9 +62,7 @@ def _lines(results: Sequence[CheckResult], *, everything: bool) -> Iterator[str]
         yield Toned(text, word.tone) if result.severity is Severity.PROBLEM else text
         # one command may help with several results
         if result.next_step is not None and (following is None or following.next_step != result.next_step):
-            first, *more = result.next_step.splitlines()
-            yield f"  next step: {first}"
-            yield from (f"  {line}" for line in more)
+            yield from (f"  {line}" for line in next_step_lines(result.next_step))
     yield from ("", _summary(results)) if shown else (_summary(results),)
 
 

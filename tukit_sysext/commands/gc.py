@@ -31,7 +31,10 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     output = Output.of(arguments)
     output.json(_document(collection, dry_run=arguments.dry_run))
-    output.show(_lines(collection, options, dry_run=arguments.dry_run))
+    output.report(_lines(collection, options, dry_run=arguments.dry_run), dry_run=arguments.dry_run)
+    for name in collection.tombstones:
+        what = "would go" if arguments.dry_run else "is gone"
+        output.say(f"{name}: images.d/{name}.conf (State=removed) {what}: nothing needs it any more")
     if not output.wants_json:
         for unknown in collection.unknown:
             output.warn(f"nothing is deleted, not known: {unknown}")
@@ -48,7 +51,7 @@ def _lines(collection: Collection, options: CollectionOptions, *, dry_run: bool)
     ]
     rows += [(each.file.file_name, size_text(each.file.size), f"deleted: {each.reason}") for each in collection.gone]
     if not rows:
-        yield "The image store is empty."
+        yield "No image is stored."
         return
     yield Table(("Image", "Size", "What keeps it"), sorted(rows), right=(1,))
     going = collection.gone
@@ -64,7 +67,8 @@ def _lines(collection: Collection, options: CollectionOptions, *, dry_run: bool)
         yield f"  tukit-sysext gc --now{' --unknown-origin' if options.unknown_origin else ''}"
     if collection.too_large:
         yield Toned(f"Problem: that is more than StoreMax= ({size_text(collection.store_max)})", Tone.BAD)
-        yield "         next step: delete snapshots that are not needed (snapper delete), or raise [Store] StoreMax="
+        yield "         next step: raise [Store] StoreMax=, or delete snapshots that are not needed:"
+        yield "           snapper delete NUMBER"
 
 
 def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def _document(collection: Collection, *, dry_run: bool) -> dict[str, Any]:
         "unknown": list(collection.unknown),
         "failed": [{"file": name, "reason": reason} for name, reason in sorted(collection.failed.items())],
         "fault": collection.fault or None,
+        "tombstones": list(collection.tombstones),
         "store_bytes": collection.store_bytes,
         "store_max": collection.store_max,
     }

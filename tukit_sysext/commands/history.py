@@ -114,7 +114,7 @@ def _lines(
     events: Sequence[LedgerEvent], places: Sequence[_Place], *, of_image: bool, users: bool
 ) -> Iterator[str | Table]:
     if not events and not places:
-        yield "Nothing is remembered."
+        yield "No event is remembered."
         return
     if events:
         users = users and any(event.uid is not None for event in events)

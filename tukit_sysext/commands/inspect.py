@@ -105,7 +105,7 @@ def _lines(
     size = f"{size_text(image.size)}, {image.architecture or 'any architecture'}"
     yield Toned(f"{image.name} {image.version}: {image.path}, {size}", Tone.STRONG)
     if image.record is not None:
-        yield f"  of source {image.record.source}, came {image.record.time}"
+        yield f"  of source {image.record.source}, fetched {image.record.time}"
     if image.merge_name not in (None, image.name):
         yield f"  it calls itself {image.merge_name}"
     if image.release is not None:
@@ -124,7 +124,7 @@ def _contents(image: ImageLook, *, every: bool) -> Iterator[str]:
     contents = image.contents
     if contents is None:
         return
-    by = " (its description says so, nobody looked into it)" if contents.described else ""
+    by = " (by its description alone)" if contents.described else ""
     for title, values in (
         (f"Its publisher requires{by}", list(map(str, contents.stated))),
         (f"It needs{by}", list(contents.needs)),

@@ -62,7 +62,7 @@ def _check_source(name: str, targets: Sequence[Target]) -> None:
         near = nearest(name, known)
         raise TukitSysextError(
             f"--source {name}: expected a source, found {', '.join(sorted(known)) or 'none'}",
-            next_step=f"did you mean {near}?" if near is not None else "tukit-sysext sources add",
+            next_step=f"did you mean {near}?" if near is not None else "tukit-sysext sources",
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tukit_sysext.commands.common.known_sources import NO_SOURCE
 from tukit_sysext.commands.common.trees import looked_at, tree_document
 from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
 from tukit_sysext.config.intent import State
@@ -57,7 +58,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if output.wants_json:
         output.json(_document(target, facts, shown, versions if arguments.all else None, away))
     elif not shown:
-        output.tell(_nothing(facts, arguments, away))
+        output.show(_nothing(facts, arguments, away))
     elif arguments.all:
         _table(output, ("Image", "Version", "From", "Size", "State"), [*_version_rows(shown, versions)])
         output.say()
@@ -92,7 +93,8 @@ def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
         return offer.update is not None
     if offer.is_nothing and offer.name not in arguments.names:
         return False
-    return not arguments.installed or offer.wanted is not None or offer.installed is not None
+    wanted = offer.wanted is not None and offer.wanted.state is State.WANTED
+    return not arguments.installed or wanted or offer.installed is not None
 
 
 _NOT_WANTED = "linked, not wanted"
@@ -103,14 +105,14 @@ _NEXT_STEPS = {
 }
 
 
-def _nothing(facts: Facts, arguments: argparse.Namespace, away: Mapping[str, str]) -> str:
+def _nothing(facts: Facts, arguments: argparse.Namespace, away: Mapping[str, str]) -> Sequence[str]:
     if arguments.updates:
-        return "No update of an installed image is known." if away else "No installed image has an update."
+        return ["No update of an installed image is known." if away else "No installed image has an update."]
     if arguments.installed:
-        return "No image is wanted or linked."
+        return ["No image is wanted or linked."]
     if not facts.sources:
-        return "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
-    return "What the sources offer is not known." if away else "The sources offer no image."
+        return NO_SOURCE
+    return ["What the sources offer is not known." if away else "The sources offer no image."]
 
 
 def _row(offer: Offer, facts: Facts) -> Sequence[str]:

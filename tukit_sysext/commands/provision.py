@@ -42,13 +42,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             failed = {image.name: image.attempts.failed(in_words(error), now=now) for image in missing}
             provision.remember(machine.layout.provision, failed)
         raise
-    output.show(lines(trees, dry_run=dry_run))
+    output.report(lines(trees, dry_run=dry_run), dry_run=dry_run)
     if dry_run:
         output.say("Dry run: nothing was changed.")
         return ExitStatus.DONE
     tried = provision.judge(missing, trees, now=now)
     provision.remember(machine.layout.provision, tried)
-    output.show(merge_by_itself(machine, _links(trees), allowed=True).lines)
+    output.report(merge_by_itself(machine, _links(trees), allowed=True).lines, dry_run=False)
     return _tell(output, missing, tried)
 
 
@@ -81,6 +81,6 @@ def _tell(output: Output, missing: Sequence[NeverHad], tried: Mapping[str, Attem
         if attempts.ending is None:
             output.warn(f"{image.name}: try {attempts.tries} failed, and is followed by others: {attempts.reason}")
         elif attempts.ending is not provision.Ending.LINKED:
-            step = f"tukit-sysext update {image.name}; an update of the system tries it too"
+            step = f"wait for an update of the system, which tries it too, or:\ntukit-sysext update {image.name}"
             output.warn(f"{image.name}: {attempts.ending}: {attempts.reason}", next_step=step)
     return ExitStatus.FAILED if any(each.ending is None for each in tried.values()) else ExitStatus.DONE

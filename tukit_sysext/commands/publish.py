@@ -59,7 +59,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         raise
     taken = {path: tuple(taken_by(release, publication.listed)) for path, release in systems.items()}
     output.json(_document(publication, taken, dry_run=options.dry_run))
-    output.show(_lines(publication, taken, dry_run=options.dry_run))
+    output.report(_lines(publication, taken, dry_run=options.dry_run), dry_run=options.dry_run)
     if not output.wants_json:
         for name, why in publication.left_out.items():
             output.warn(f"{name} is not listed: {why}")
@@ -74,7 +74,7 @@ def _options(arguments: argparse.Namespace) -> PublishOptions:
     if not arguments.keys and not arguments.dry_run:
         raise UsageError(
             "whose key is to sign the list: expected --key KEY",
-            next_step="gpg --list-secret-keys lists keys, gpg --quick-generate-key NAME makes one",
+            next_step="gpg --list-secret-keys\nor make one:\ngpg --quick-generate-key NAME",
         )
     if arguments.keep == 0:
         raise UsageError("--keep 0: expected at least one version")

@@ -9,16 +9,16 @@ from tukit_sysext.change.purge import purge, purge_preview
 from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.terminal.output import Output
 
 _MEANS = (
     "Images of the store are of unknown origin then: they stay, are used as before, and no update repairs them by "
     "their hash.",
-    "What was seen of sources is forgotten: an older list would be believed once. So is since when an update is "
-    "refused, and what happened to deleted snapshots.",
-    "Links, images and configuration stay. The ledger is made anew from the disk by the next event, or by: "
-    "tukit-sysext settle",
+    "Which lists were seen is forgotten: an older list would be accepted once. So is since when an update is refused, "
+    "and what happened to deleted snapshots.",
+    "Links, images and configuration stay. The ledger is made anew from the disk by the next event, or by:",
+    "  tukit-sysext settle",
 )
 
 
@@ -32,12 +32,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     out = Output.of(arguments)
     folders = [{"path": str(folder.path), "files": folder.files, "bytes": folder.size} for folder in folders_gone]
     out.json({"dry_run": dry_run, "folders": folders})
-    verb = "would go" if dry_run else "gone"
+    verb = "would be removed" if dry_run else "removed"
+    say = out.teller(dry_run=dry_run)
     for folder in folders_gone:
         if folder.files:
-            files = "1 file" if folder.files == 1 else f"{folder.files} files"
-            out.say(f"{folder.path}: {files} {verb} ({size_text(folder.size)})")
+            say(f"{folder.path}: {counted(folder.files, 'file')} {verb} ({size_text(folder.size)})")
     anything = any(folder.files for folder in folders_gone)
-    for text in _MEANS if anything else ("There is nothing of ours to remove.",):
-        out.say(text)
+    for text in _MEANS if anything else ("No state of tukit-sysext could be removed.",):
+        say(text)
     return ExitStatus.DONE

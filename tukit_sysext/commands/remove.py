@@ -32,7 +32,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             continue
         if any(name in installed.linked for _, installed in trees):
             raise TukitSysextError(
-                f"{name}: linked, but not wanted: not ours", next_step=f"tukit-sysext adopt {name}, and remove it then"
+                f"{name}: linked, but not wanted: not ours", next_step=f"tukit-sysext adopt {name}\n{arguments.typed}"
             )
         raise unknown_image(name, requests.known_names(targets), "is wanted", next_step="tukit-sysext status")
     found = [
@@ -46,7 +46,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             if name not in installed.wanted and name in installed.linked.keys() | installed.others:
                 Output.of(arguments).warn(
                     f"{target}: {name} is in {target.path / EXTENSIONS}, but not wanted: it is not ours and stays",
-                    next_step=f"tukit-sysext adopt {name}, and remove it then",
+                    next_step=f"tukit-sysext adopt {name}\n{arguments.typed}",
                 )
     for target in targets:
         for entry in _hidden_before(target, names) if target.running else ():

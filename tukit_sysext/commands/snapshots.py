@@ -14,6 +14,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from tukit_sysext.commands.common.dates import snapper_time
+from tukit_sysext.commands.common.tree_status import LEFT
 from tukit_sysext.commands.common.trees import Look, entry_document
 from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.exit_status import ExitStatus
@@ -31,7 +32,7 @@ from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import GAP, Tone, Toned
 
 _MOST_BLOCKS = 3
-_NUMBER_MARKS = {"*": "running and boots next", "+": "boots next", "-": "running", "o": "open transaction"}
+_NUMBER_MARKS = {"*": "running and boots next", "+": "boots next", "-": "running", "o": "open transaction", "x": LEFT}
 """The first three as in ``snapper list``."""
 _SOUND = (Condition.WHOLE, Condition.UNRECORDED)
 """Conditions of a file that is there and usable; one without a record, as after ``purge``, is."""
@@ -82,6 +83,7 @@ def document(snapshot: Snapshot, look: Look, *, only: Collection[str] = ()) -> d
         "default": snapshot.default,
         "running": snapshot.running,
         "open": snapshot.open,
+        "left": snapshot.left,
         "images": None if entries is None else [entry_document(entry, look) for entry in entries],
         "unknown": snapshot.unknown or None,
     }
@@ -134,6 +136,9 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
     signs = [f"{sign} {what}" for sign, what in _NUMBER_MARKS.items() if sign in there]
     if signs:
         output.say(f"#: {', '.join(signs)}")
+    for line in lines:
+        if "x" in line.cells[0]:
+            output.say(f"to remove it: tukit abort {line.cells[0].removesuffix('x')}")
     signs = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
     if any(cell.strip() == UNKNOWN.strip() for cell in cells):
         signs.append(f"{UNKNOWN.strip()} not known")
@@ -153,7 +158,8 @@ def _versions(entries: Sequence[Entry], look: Look, only: Collection[str]) -> Ve
         if only and name not in only:
             continue
         if entry.image is None:
-            versions[f"({name})"] = str(entry.kind)
+            kind = "mask" if entry.is_mask else "versions" if entry.is_versions else str(entry.kind)
+            versions[f"({name})"] = kind
             continue
         stored = look(entry.image)
         version = stored.shown + ("" if stored.condition in _SOUND else NOT_WHOLE)
@@ -170,7 +176,7 @@ def _name(entry: Entry, look: Look) -> str:
 def mark(snapshot: Snapshot) -> str:
     """The number with snapper's marks, and with one of ours for an open transaction."""
     in_use = {(True, True): "*", (True, False): "+", (False, True): "-"}.get((snapshot.default, snapshot.running), "")
-    text = f"{snapshot.number}{in_use}{'o' if snapshot.open else ''}"
+    text = f"{snapshot.number}{in_use}{'x' if snapshot.left else 'o' if snapshot.open else ''}"
     return Toned(text, Tone.STRONG) if snapshot.default or snapshot.running else text
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import key_document, seen_sources, trusted_key_lines
+from tukit_sysext.commands.common.known_sources import NO_SOURCE, key_document, seen_sources, trusted_key_lines
 from tukit_sysext.commands.common.source_health import health_document, next_step
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.keyring import paths
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration
-from tukit_sysext.errors import MemoryUnreadable
+from tukit_sysext.errors import MemoryUnreadable, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import counted, span_text, time_text
@@ -164,7 +164,7 @@ def _lines(
     verbose: bool,
 ) -> Iterator[str | Table]:
     if not rows:
-        yield "No source is configured; next step: tukit-sysext sources add NAME URL --key FILE"
+        yield from NO_SOURCE
     else:
         yield Table(
             ("Source", "Kind", "Priority", "State", "Newest list seen", "Where"),
@@ -184,7 +184,8 @@ def _lines(
         yield ""
         yield f"{row.settings.name}: {_trust(row.settings)}"
         if not row.settings.enabled:
-            yield f"  disabled, it is not asked; next step: tukit-sysext sources enable {row.settings.name}"
+            yield "  disabled, it is not asked"
+            yield f"  next step: tukit-sysext sources enable {row.settings.name}"
             continue
         yield from (f"  {line}" for line in trusted_key_lines(row.keys.keys))
         if row.newest is not None:
@@ -197,7 +198,8 @@ def _lines(
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
     for name, by in sorted(masked.items()):
         yield ""
-        yield f"{name}: hidden by {by}, it is not asked; next step: tukit-sysext sources enable {name}"
+        yield f"{name}: hidden by {by}, it is not asked"
+        yield f"  next step: tukit-sysext sources enable {name}"
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
@@ -211,12 +213,13 @@ def _lines(
 
 def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
     if health is None:
-        yield f"  not asked yet: tukit-sysext sources refresh {name}"
+        yield "  not asked yet"
+        yield f"  next step: tukit-sysext sources refresh {name}"
     elif health.failing is None:
         yield f"  {counted(health.images or 0, 'image')}, as of {local_time(health.asked)}"
     else:
         yield Toned(f"  {health.failure(local_time)}", Tone.BAD)
-        yield f"  next step: {next_step(name, health)}"
+        yield from (f"  {line}" for line in next_step_lines(next_step(name, health)))
 
 
 def _trust(source: SourceSettings) -> str:

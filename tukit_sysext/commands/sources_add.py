@@ -107,5 +107,5 @@ def _try_out(target: Target, new: NewSource, arguments: argparse.Namespace) -> S
         except TukitSysextError as error:
             raise TukitSysextError(
                 f"{new.name} is not added: {error}",
-                next_step=f"mend that, or add it unseen: {arguments.typed} --no-check",
+                next_step=f"correct that, or add it without fetching its list:\n{arguments.typed} --no-check",
             ) from error

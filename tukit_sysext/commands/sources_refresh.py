@@ -7,7 +7,7 @@ import argparse
 from typing import Any
 
 from tukit_sysext.commands.common.asking import Asking
-from tukit_sysext.commands.common.known_sources import check_known
+from tukit_sysext.commands.common.known_sources import NO_SOURCE, check_known
 from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus
@@ -43,7 +43,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 document |= {"reason": str(error), "next_step": error.next_step}
             documents.append(document)
     if not documents:
-        output.say("No source is configured; next step: tukit-sysext sources add NAME URL --key FILE")
+        for line in NO_SOURCE:
+            output.say(line)
     output.json({"action": "refresh", "sources": documents})
     return ExitStatus.FAILED if any(each["reason"] is not None for each in documents) else ExitStatus.DONE
 

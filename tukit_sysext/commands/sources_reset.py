@@ -35,7 +35,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     told = f"the newest list seen was signed {local_time(newest)}; " if newest is not None else ""
     done = "would be forgotten" if dry_run else "forgotten"
     output.teller(dry_run=dry_run)(
-        f"{name}: {done}; {told}the next good list is believed, whenever it was signed"
+        f"{name}: {done}; {told}the next valid list is accepted, whenever it was signed"
         if there
         else f"{name}: no list of it was seen yet"
     )

@@ -13,16 +13,18 @@ from typing import Any
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.source_health import failure_lines, health_document
 from tukit_sysext.commands.common.tree_status import (
+    LEFT,
     MERGED_AS_LINKED,
     NOT_LINKED,
     OK,
+    OPEN,
     ImageRow,
     TreeStatus,
     rows,
     trees_in_use,
 )
 from tukit_sysext.commands.common.trees import Look, entry_document, tree_document
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs
 from tukit_sysext.integrity.lost import lost_images
@@ -33,6 +35,7 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.system.transactions import tukit_runs
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
@@ -127,7 +130,7 @@ def _foreseen_lines(trees: Sequence[TreeStatus], mark: Refusal | None) -> Iterat
     for name, held in sorted({name: held for tree in trees for name, held in tree.refusals.items()}.items()):
         if name not in known or not known[name].next_step:
             yield Toned(f"THE NEXT UPDATE WOULD BE REFUSED: {name}: {held.reason}", Tone.BAD)
-            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+            yield from (f"  {line}" for line in next_step_lines(held.next_step))
             yield ""
 
 
@@ -136,6 +139,13 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
     called = f"snapshot {snapshot.number}" if snapshot is not None else f"tree {tree.target.path}"
     role = f"{tree.role}, with /usr of snapshot {tree.applied}" if tree.applied is not None else tree.role
     output.tell(Toned(f"{called} ({role}): {system_name(tree.release)}", Tone.STRONG))
+    if tree.role == LEFT and snapshot is not None:
+        output.tell(f"  next step: tukit abort {snapshot.number}")
+        return
+    if tree.role == OPEN and snapshot is not None and not tukit_runs(tree.target.machine.layout.root):
+        output.tell("  no tukit is at work at it")
+        output.tell(f"  next step: tukit close {snapshot.number}")
+        output.tell(f"  or: tukit abort {snapshot.number}")
     if tree.unknown:
         output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
     images = list(rows(tree, look))
@@ -151,10 +161,10 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
             how = merge_rule.HOW if tree.target.next else f"merged by {merge_rule.BY_HAND}"
             output.say(f"  not merged: {how}")
     elif not tree.unknown:
-        output.tell("  no extension image, and none wanted")
+        output.tell("  No image is linked or wanted.")
     if tree.still_merged:
         output.tell(Toned(f"  merged, but not linked any more: {', '.join(tree.still_merged)}", Tone.NOTICE))
-    output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'nobody knows why'}" for link in tree.quarantined)
+    output.show(f"  quarantined: {link.entry.shown}, {link.reason or 'reason unknown'}" for link in tree.quarantined)
     output.show(f"  {name} is masked by {path}" for name, path in sorted(tree.wanted.masked.items()))
     output.show(Toned(f"  problem: {problem}", Tone.NOTICE) for problem in tree.problems)
 
@@ -243,5 +253,5 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
         yield Toned("AN UPDATE CAME WITHOUT REQUIRED IMAGES; a later one brings them when they can be had:", Tone.BAD)
         for name, held in sorted(mark.missed.items()):
             yield f"  {name}, since {local_time(held.since)}: {held.reason}"
-            yield from [f"  next step: {held.next_step}"] if held.next_step else []
+            yield from (f"  {line}" for line in next_step_lines(held.next_step))
         yield ""

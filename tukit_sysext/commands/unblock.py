@@ -51,7 +51,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             near = nearest(f"{name}={version}", [f"{block.name}={block.version}" for block in everywhere])
             raise TukitSysextError(
                 f"{name}={version}: expected a blocked version, found {_blocked(name, everywhere)}",
-                next_step=f"did you mean {near}?" if near is not None else "tukit-sysext config shows what is blocked",
+                next_step=f"did you mean {near}?" if near is not None else "tukit-sysext config",
             )
         if all(block.origin != block_file(name) for block in matching):
             raise TukitSysextError(

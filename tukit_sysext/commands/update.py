@@ -51,8 +51,8 @@ def _in_a_snapshot_of_its_own(machine: Machine, arguments: argparse.Namespace) -
     open_ = open_transactions(machine)
     if open_:
         raise TukitSysextError(
-            f"snapshot {open_[0]} is open in a transaction, which brings its images itself",
-            next_step="nothing was changed; run it once more when that transaction is over",
+            f"snapshot {open_[0]} is open in a transaction, which brings its images itself; nothing was changed",
+            next_step=f"when that transaction is over:\n{arguments.typed}",
         )
     target = running_and_next(machine)[-1]
     with output.progress(machine, "update --transaction") as watched:
@@ -66,10 +66,10 @@ def _in_a_snapshot_of_its_own(machine: Machine, arguments: argparse.Namespace) -
     if prospect.plan.refusing:
         names = ", ".join(image.name for image in prospect.plan.refusing)
         raise TukitSysextError(
-            f"an update would be refused, because of {names}", next_step="nothing was changed; tukit-sysext check"
+            f"an update would be refused, because of {names}; nothing was changed", next_step="tukit-sysext check"
         )
     if _is_transactional(machine):
-        output.show(own_transaction.transact().splitlines())
+        output.report(own_transaction.transact().splitlines(), dry_run=False)
         return unasked
     number = own_transaction.snapshot_before()
     output.say(f"Snapshot {number} has the system as it was before.")

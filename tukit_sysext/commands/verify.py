@@ -11,7 +11,7 @@ from typing import Any
 
 from tukit_sysext.commands.common.trees import target_in, tree_document
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.errors import UsageError
+from tukit_sysext.errors import UsageError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs, quarantine
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of, subjects
@@ -107,7 +107,8 @@ def _unlinked_lines(unlinked: Sequence[Stored]) -> Iterator[str | Table]:
     if unlinked:
         yield Toned("Images of the store that nothing links:", Tone.BAD)
         yield from (f"  {stored.file_name}: {stored.condition}: {stored.reason}" for stored in unlinked)
-        yield "Next step: tukit-sysext gc deletes what nothing needs, and what is needed again is fetched again"
+        yield "What nothing needs can go, and what is needed again is fetched again:"
+        yield "  tukit-sysext gc"
 
 
 def _looked_at(machine: Machine, arguments: argparse.Namespace) -> Scan:
@@ -206,15 +207,15 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
             yield Table(("Image", "Version", "Link", "State"), rows, wraps=(2, 3), indent=2)
         for done in result.repairs:
             yield f"  {_told(done)}"
-            if done.next_step is not None:
-                yield f"    next step: {done.next_step}"
+            yield from (f"    {line}" for line in next_step_lines(done.next_step or ""))
         yield from (f"  {move.text}" for move in result.moves)
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
     if any(finding.repairable for finding in wrong) and not any(result.repairs for result in results):
         yield "Next step: tukit-sysext verify --repair"
     if any(finding.blocks and not finding.repairable for finding in wrong):
-        yield "Next step: tukit-sysext verify --boot takes what blocks the merge of the running system out of the way"
+        yield "To take what blocks the merge of the running system out of the way:"
+        yield "  tukit-sysext verify --boot"
 
 
 def _verdict(assessment: Assessment) -> str:

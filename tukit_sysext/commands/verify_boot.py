@@ -123,7 +123,7 @@ def _isolate(this: _Run) -> ExitStatus:
     # what has no record is looked into at each boot, as it may have become another one
     this.quiet &= all(each.good and each.recorded and each.quarantined is None for each in assessment.findings)
     for finding in assessment.unsettled:
-        log.error("%s is left where it is, as nobody knows whether it is good: %s", finding.entry.shown, finding.reason)
+        log.error("%s is left where it is, it is not known to be good: %s", finding.entry.shown, finding.reason)
     return ExitStatus.FAILED if assessment.unsettled else status
 
 

@@ -169,8 +169,8 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
             yield Toned(f"{explanation.taken}: {text}", Tone.BAD)
     for each in explanation.versions:
         if each.damage:
-            damage = f"{each.option.shown} is linked, but {each.damage}"
-            yield Toned(f"{damage}; next step: tukit-sysext verify --repair", Tone.BAD)
+            yield Toned(f"{each.option.shown} is linked, but {each.damage}", Tone.BAD)
+            yield "  next step: tukit-sysext verify --repair"
 
 
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:
@@ -198,9 +198,8 @@ def _conclusion(explanation: _Explanation) -> str:
             return Toned(f"{name} {taken} is used all the same, as nothing lacks less (Needs=warn)", Tone.NOTICE)
         return f"{name} {taken} stays, as it is linked and fits; it would not be chosen now"
     if not usable:
-        which = "it" if version or len(chosen) == 1 else "every version"
-        first = f": {chosen[0].reason}" if len(chosen) == 1 else ""
-        return Toned(f"{what} is not used, something speaks against {which}{first}", Tone.BAD)
+        why = f": {chosen[0].reason}" if len(chosen) == 1 else ": none of its versions can be"
+        return Toned(f"{what} is not used{why}", Tone.BAD)
     if not explanation.wanted:
         return f"{what} could be used, but is not wanted. To install it:"
     if taken is not None and not any(each.option.version == taken for each in usable):

@@ -61,16 +61,14 @@ class ConfigurationCheck:
         yield from self._files()
         yield from self._sources()
         if not self.wanted:
-            yield hint(
-                "images", "no image is wanted yet", "tukit-sysext install NAME (tukit-sysext list tells what there is)"
-            )
+            yield hint("images", "no image is wanted yet", "tukit-sysext list\ntukit-sysext install NAME")
         if self.no_place:
             folder = os.path.dirname(self.no_place)
             text = f"[Metrics] File={self.no_place}: its folder is missing, nothing is written"
             yield warning("metrics", text, f"mkdir -p {folder}")
         for name, reason in self.plugins.items():
             text = f"plugin {name} is not loaded, and nothing is collected until it is: {reason}"
-            yield problem("plugins", text, "tukit-sysext plugins; mend it, or take it out of [Plugins] Load=")
+            yield problem("plugins", text, "correct it, or take it out of [Plugins] Load=:\ntukit-sysext plugins")
         if self.plugins_unsure:
             text = f"which plugins are named is not known, and nothing is collected until it is: {self.plugins_unsure}"
             yield problem("plugins", text, "tukit-sysext config")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.system.tree import Tree
 
 _CONFIGS = "etc/snapper/configs"
@@ -22,8 +23,9 @@ class SnapshotsCheck:
     """What is mounted, and what snapper is set up for.
 
     ``file_system`` is that of "/" (None: not known). ``snapshots`` tells whether there are any in /.snapshots,
-    ``there`` whether that folder is there; ``unreadable`` why one of both cannot be told. ``subvolumes`` are those that
-    snapper has a configuration for (None: not readable, ``configs_unknown`` says why).
+    ``there`` whether that folder is there; ``unreadable`` why one of both cannot be told. ``left`` are those of
+    transactions that were killed. ``subvolumes`` are those that snapper has a configuration for (None: not readable,
+    ``configs_unknown`` says why).
     """
 
     file_system: str | None
@@ -33,6 +35,7 @@ class SnapshotsCheck:
     subvolumes: tuple[str, ...] | None
     configs_unknown: str
     privileged: bool
+    left: tuple[int, ...] = ()
 
     @classmethod
     def look(cls, machine: Machine) -> SnapshotsCheck:
@@ -58,6 +61,11 @@ class SnapshotsCheck:
             subvolumes=subvolumes,
             configs_unknown=configs_unknown,
             privileged=machine.privileged,
+            left=tuple(
+                snapshot.number
+                for snapshot in scan(machine.layout, machine.subvolumes, releases=False).snapshots
+                if snapshot.left
+            ),
         )
 
     def judge(self) -> Iterator[CheckResult]:
@@ -77,6 +85,10 @@ class SnapshotsCheck:
             )
         elif not self.snapshots:
             yield warning("snapshots", "/.snapshots has no snapshot in it: is it mounted?", "mount /.snapshots")
+        elif self.left:
+            numbers = ", ".join(map(str, self.left))
+            steps = "\n".join(f"tukit abort {number}" for number in self.left)
+            yield warning("snapshots", f"left by transactions that were killed: {numbers}", steps)
         else:
             yield good("snapshots", "/.snapshots is there, with snapshots in it")
         if self.subvolumes is None:

@@ -104,10 +104,10 @@ class FoldersCheck:
     def _space(self) -> Iterator[CheckResult]:
         if self.free is not None and self.free < LEAST_FREE:
             text = f"{self.store.path}: {size_text(self.free)} are free, an image may find no room"
-            yield problem("room", text, "tukit-sysext gc; snapper list shows snapshots that could be deleted")
+            yield problem("room", text, "tukit-sysext gc\nor see which snapshots could be deleted:\nsnapper list")
         elif self.most and self.size > self.most:
             text = f"{self.store.path} has {size_text(self.size)}, more than StoreMax= allows ({size_text(self.most)})"
-            yield warning("room", text, "tukit-sysext gc --dry-run tells what keeps each image")
+            yield warning("room", text, "tukit-sysext gc --dry-run")
         else:
             yield good("room", f"{size_text(self.size)} in the store, {size_text(self.free or 0)} are free")
 

@@ -50,7 +50,11 @@ class MergeCheck:
             )
         return cls(
             assessments=assessments,
-            not_ours=[each for each in assessments[0].findings if not each.ours and each.quarantined is None],
+            not_ours=[
+                each
+                for each in assessments[0].findings
+                if not each.ours and each.quarantined is None and not each.entry.is_mask
+            ],
             not_merged=merge_rule.not_merged(machine, merge_rule.good_links(assessments[0].findings)),
             unrecorded=unrecorded,
             waiting=frozenset((need.snapshot, need.link) for need in needs.read(machine.layout.repair)),
@@ -82,7 +86,10 @@ class MergeCheck:
         if self.unrecorded:
             text = f"{counted(self.unrecorded, 'image')} of unknown origin in the store, perhaps another tool's"
             yield hint(
-                "unknown-origin", text, "tukit-sysext adopt, for those that are linked; gc --unknown-origin --dry-run"
+                "unknown-origin",
+                text,
+                "take over those that are linked:\ntukit-sysext adopt\n"
+                "what a collection would do with the others:\ntukit-sysext gc --unknown-origin --dry-run",
             )
 
 
@@ -96,7 +103,7 @@ def _judge(subject: Subject, finding: Finding, *, running: bool) -> Iterator[Che
     where = f"{subject.called}: {finding.entry.shown}"
     if finding.quarantined is not None:
         if not finding.obsolete:
-            text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'nobody knows why'}"
+            text = f"{where} is kept out of the merge, {finding.quarantined.reason or 'reason unknown'}"
             yield warning("quarantine", text, "tukit-sysext verify --repair")
     elif finding.wrong:
         text = f"{where} {finding.condition}: {finding.reason}"

@@ -35,9 +35,9 @@ class ProvisionCheck:
             attempts = image.attempts
             tried = f"{attempts.reason} (tried {attempts.tries} times)" if attempts.tries else attempts.reason
             text = f"{image.name} is wanted, and this machine has never had it: {tried}"
-            step = f"tukit-sysext update {image.name}, or wait for the next update of the system"
+            step = f"wait for the next update of the system, or:\ntukit-sysext update {image.name}"
             if image.pending:
-                step = "systemctl status tukit-sysext-provision.timer tells when it is tried"
+                step = "systemctl status tukit-sysext-provision.timer"
             yield warning("provision", text, step)
         if not told:
             yield good("provision", "no wanted image waits to be brought for the first time")

@@ -67,7 +67,7 @@ class StateCheck:
         if self.fault and self.unreadable and not self.privileged:
             yield unknown("ledger", self.fault, privileged=False)
         elif self.fault:
-            yield problem("ledger", self.fault, "tukit-sysext settle (makes it anew from the disk)")
+            yield problem("ledger", self.fault, "have it made anew from the disk:\ntukit-sysext settle")
         elif self.newer:
             text = f"a newer version of tukit-sysext wrote it ({', '.join(self.newer)}): this one does without that"
             yield warning("ledger", text)

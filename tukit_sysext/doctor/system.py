@@ -67,7 +67,7 @@ class ClockCheck:
             text = f"the newest list of source {name} was signed on {_date(when)}, and the clock says {_date(self.now)}"
             yield warning("clock", f"{text}: the clock is behind, or its publisher's is ahead", _SYNCHRONISE)
         if not ahead:
-            yield good("clock", f"the clock says {_date(self.now)}, and nothing speaks against it")
+            yield good("clock", f"the clock says {_date(self.now)}, which is plausible")
         for name, why in sorted(self.unreadable.items()):
             if "Permission denied" in why:
                 yield unknown("seen", why, privileged=False)

@@ -139,7 +139,7 @@ class UnitsCheck:
                 f"{EARLY} is enabled: it merges before {GUARD} can look, and nothing where one image is bad; "
                 f"{MERGE} merges the good ones later"
             )
-            yield hint(_check(EARLY), text, f"systemctl disable {EARLY}, then build the initrd anew")
+            yield hint(_check(EARLY), text, f"build the initrd anew, after:\nsystemctl disable {EARLY}")
 
     def _ours(self) -> Iterator[CheckResult]:
         # the guard has no [Install]: what starts it is shipped beside it

@@ -56,14 +56,14 @@ class Parser(argparse.ArgumentParser):
             "--verbose",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="tell what is done, and trace a fault of ours",
+            help="say what is done, and trace internal faults",
         )
         self.add_argument(
             "-q",
             "--quiet",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="print what was asked for and errors, nothing else",
+            help="print answers (of a dry run too) and errors, nothing about what was changed",
         )
         for add in arguments:
             add(self)

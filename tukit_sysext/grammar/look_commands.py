@@ -95,8 +95,8 @@ def add(commands: Commands) -> None:
     commands.add_parser(
         "why-not",
         **one_line("why-not"),
-        description="Looks at every version of an image that is offered, stored or linked, and tells of every rule "
-        "what the system has, what the image has, and whether that fits. Ends with 0 where nothing speaks against it.",
+        description="Looks at every version of an image that is offered, stored or linked, and shows for every rule "
+        "what the system has, what the image has, and whether that fits. Ends with 0 where it could be used.",
         examples=(
             ("why-not gdb", "the newest versions"),
             ("why-not gdb=15.2", "this version"),
@@ -115,7 +115,7 @@ def add(commands: Commands) -> None:
         description="Tells of an image of the store, or of any image file, whom it is for, what its programs and "
         "libraries need and provide, what its publisher requires and packed (in a description beside it), and what it "
         "brings that needs more than a merge; then, rule by rule, whether it would be used in the running system and "
-        "in the one that boots next. Changes nothing. Ends with 1 where it does not fit one of them, or nobody knows. "
+        "in the one that boots next. Changes nothing. Ends with 1 where it does not fit one, or is not known to. "
         "It mounts the image as systemd-sysext would, where nobody else sees it: as root look into no file that you "
         "would not merge. Without root it tells what descriptions say, and what it could not look at.",
         examples=(

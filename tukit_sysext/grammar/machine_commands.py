@@ -19,7 +19,7 @@ def add(commands: Commands) -> None:
         "doctor",
         **one_line("doctor"),
         description="Looks at hooks, units, versions, store, keyrings, clock and links. Ends with 1 where there is a "
-        "problem; warnings alone leave it at 0. What cannot be seen by an ordinary user is told as unknown.",
+        "problem; warnings alone leave it at 0. What an ordinary user cannot see is shown as unknown.",
         examples=(
             ("doctor", "what is wrong"),
             ("doctor -v", "all that was checked"),

@@ -63,7 +63,7 @@ def add(commands: Commands) -> None:
                 metavar="FINGERPRINT",
                 action="append",
                 default=[],
-                help="believe this (primary) key alone; without --key it is one of the system's import keyrings",
+                help="accept this (primary) key alone; without --key it is one of the system's import keyrings",
             ),
             argument("--priority", type=number, metavar="N", help="a smaller number is a stronger source (99)"),
             argument("--force", action="store_true", help="replace a source of this name"),
@@ -77,7 +77,7 @@ def add(commands: Commands) -> None:
         help="make sources and wanted images of systemd-sysupdate's transfers",
         description="Reads sysupdate.d(5) files that bring extension images: the place becomes a source, unless one "
         "has it, the image is wanted (Source=, MatchPattern=, Version= for MinVersion=). One that says Verify=no is "
-        "not taken over without --key or --no-verify. What nobody knows in a file is named. In the running system and "
+        "not taken over without --key or --no-verify. Unknown keys of a file are named. In the running system and "
         "what boots next.",
         examples=(
             ("sources import /etc/sysupdate.d", "all of a folder"),
@@ -98,7 +98,7 @@ def add(commands: Commands) -> None:
         "reset",
         help="forget which lists were seen, to go back to an older one",
         description="An older list than the newest one seen is refused, as it may be served again by an attacker. "
-        "This forgets the newest one: the next good list is believed, whenever it was signed.",
+        "This forgets the newest one: the next valid list is accepted, whenever it was signed.",
         examples=(("sources reset main", ""),),
         arguments=(
             argument("name", metavar="NAME", help="a source"),

@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
         examples=(
             ("verify", ""),
             ("verify --all", "of all snapshots"),
-            ("verify --repair", "bring back what is not whole"),
+            ("verify --repair", "fetch again what is missing or damaged"),
         ),
         arguments=(
             one_of(

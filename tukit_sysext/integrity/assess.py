@@ -30,6 +30,7 @@ from tukit_sysext.snapshots.entries import Entry, leads_to, shared_entries
 from tukit_sysext.snapshots.fitting import Objection, TreeFacts, judge, no_objection, tree_facts
 from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.snapshots.snapper import Scan, Snapshot
+from tukit_sysext.snapshots.versions import newest
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, ImageFile, Stored
 from tukit_sysext.system.tree import Tree
@@ -268,8 +269,16 @@ class _Assessor:
         """An entry that leads out of the store, or is no link: never ours."""
         path = leads_to(entry, tree=self._tree.path, root=self._layout.root)
         shown = entry.target or entry.name
+        if entry.is_mask:
+            return replace(finding, reason="a mask: a link to /dev/null", passed_over=True)
         if at is not None and entry.target is None:
             path = at
+        versions = entry.is_versions and self._tree.has_versions and path.is_dir()
+        if versions:
+            version = newest(path, self._tree.architecture)
+            if version is None:
+                return replace(finding, reason="a folder of versions, none for this system", passed_over=True)
+            path = version
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
@@ -279,7 +288,7 @@ class _Assessor:
                 raise
             reason = f"{shown}: {error.strerror}, on which systemd-sysext fails"
             return replace(finding, condition=Condition.BROKEN, reason=reason, blocks=True, passed_over=True)
-        image = stat.S_ISREG(mode) and entry.name.endswith(".raw")
+        image = stat.S_ISREG(mode) and (versions or entry.name.endswith(".raw"))
         if not image and not stat.S_ISDIR(mode):
             return replace(finding, reason="nothing that systemd-sysext takes for an image", passed_over=True)
         if image and not self._inside:

@@ -120,7 +120,7 @@ class _Mover:
                     moves.append(_move(finding, MoveOutcome.DROPPED, obsolete))
                 elif finding.good and quarantine.put_back(link):
                     back |= {finding.name} if finding.ours else set()
-                    reason = f"{finding.name} {finding.shown} is whole and fits"
+                    reason = f"{finding.name} {finding.shown} is good and fits"
                     moves.append(_move(finding, MoveOutcome.BACK, reason))
         return moves
 
@@ -175,4 +175,5 @@ def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:
 
 
 def _failed(finding: Finding, reason: str, next_step: str | None) -> Move:
-    return _move(finding, MoveOutcome.FAILED, f"{reason}; next step: {next_step}" if next_step else reason)
+    step = f"; next step: {' '.join(next_step.splitlines())}" if next_step else ""
+    return _move(finding, MoveOutcome.FAILED, f"{reason}{step}")

@@ -121,7 +121,7 @@ class _Repairer:
         record = stored.record
         if record is not None and finding.condition in (Condition.MISSING, Condition.DAMAGED):
             if stored.condition is Condition.WHOLE:
-                return _repaired(finding, "whole again already")
+                return _repaired(finding, "good again already")
             origin = self._recovery.bring_back(record)
             if origin.found:
                 return _repaired(finding, f"repaired from {origin.found}")
@@ -226,7 +226,7 @@ class _Repairer:
     @property
     def _next_step(self) -> str:
         path = self._subject.path
-        return f"tukit-sysext check --root {path} tells why; fix access to the source, or publish a fitting image"
+        return f"fix access to the source, or publish a fitting image; why:\ntukit-sysext check --root {path}"
 
 
 def _joined(*reasons: str) -> str:

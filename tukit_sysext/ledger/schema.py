@@ -111,9 +111,8 @@ class NotWritten(sqlite3.OperationalError):
     def __init__(self, fault: OSError) -> None:
         folder = Path(str(fault.filename))
         self.full = is_full(fault)
-        step = remedy(folder, fault)
-        reason = f"the ledger cannot be written: {fault.strerror} in {folder}"
-        super().__init__(f"{reason}; next step: {step}" if step else reason)
+        self.next_step = remedy(folder, fault) or ""
+        super().__init__(f"the ledger cannot be written: {fault.strerror} in {folder}")
 
 
 def explained(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> sqlite3.Error | UnicodeDecodeError:

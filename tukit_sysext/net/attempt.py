@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from http import HTTPStatus
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats.challenge import bearer
@@ -292,7 +293,8 @@ class Attempt:
     def _status(self, status: int) -> tuple[TukitSysextError, Next]:
         if status in _REDIRECTS:
             return self._redirected()
-        message = f"{self._where}: the server answers with status {status}"
+        answer = f"the server answers with status {_status_text(status)}"
+        message = f"{self._where}: {answer}"
         if status == _UNAUTHORIZED and self._is_challenged():
             return SourceUnreachable(f"{message}: it wants a token"), Next.CHALLENGE
         if status == _UNAUTHORIZED:
@@ -304,7 +306,7 @@ class Attempt:
             self._state.kept = False
             return SourceUnreachable(message), Next.RETRY
         if status in _NOT_FOUND:
-            return self._judged(NotFound(f"{self.url}: the server answers with status {status}"))
+            return self._judged(NotFound(f"{self.url}: {answer}"))
         return self._given_up(NotServed(message) if status in _CLIENT_ERRORS else SourceUnreachable(message))
 
     def _is_challenged(self) -> bool:
@@ -328,6 +330,14 @@ class Attempt:
             return self._given_up(NotServed(f"{self._where}: {why}"))
         hops.append(target)
         return SourceUnreachable(f"{self.url}: redirects to {shown_url(target)}"), Next.REDIRECT
+
+
+def _status_text(status: int) -> str:
+    """A status as HTTP calls it, such as 404 Not Found."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 _PERMANENT = frozenset(

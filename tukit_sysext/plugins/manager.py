@@ -280,7 +280,7 @@ class Plugins:
         if problems:
             raise PluginFailed(
                 f"what plugins need of the store is not known: {'; '.join(problems)}",
-                next_step="tukit-sysext plugins; mend it, or take it out of Load= in [Plugins] of tukit-sysext.conf",
+                next_step="correct it, or take it out of [Plugins] Load=:\ntukit-sysext plugins",
             )
         return roots
 

@@ -13,6 +13,7 @@ import fcntl
 import gzip
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ class ImagesRefused(TukitSysextError):
     def __init__(self, folder: Path, reasons: Mapping[str, Sequence[str]]) -> None:
         super().__init__(
             f"{folder}: nothing is published, as clients would not take {len(reasons)} of its images",
-            next_step="mend these images, or take them out of the folder",
+            next_step="correct these images, or take them out of the folder",
         )
         self.reasons = reasons
 
@@ -150,7 +151,7 @@ def _check(folder: Path, found: FolderContent, old: Mapping[str, str]) -> None:
         seen = "; ".join(f"{name}: {why}" for name, why in found.left_out.items())
         raise TukitSysextError(
             f"{folder}: expected images, NAME-VERSION.ARCHITECTURE.raw, found none{f' ({seen})' if seen else ''}",
-            next_step="tukit-sysext-repository(7) tells how images are called",
+            next_step="man tukit-sysext-repository",
         )
 
 
@@ -232,7 +233,8 @@ class _Publishing:
         if name is None or image.content is None:
             raise TukitSysextError(
                 f"{image.file_name}: none of its descriptions says what is in it: {', '.join(sorted(taken))}",
-                next_step=f"rm {self._folder / min(taken, default='')}; publish writes it anew",
+                next_step="have publish write it anew, after:\n"
+                + shlex.join(("rm", str(self._folder / min(taken, default="")))),
             )
         hint = image.hint
         content = manifest.compose(

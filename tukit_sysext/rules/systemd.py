@@ -64,6 +64,8 @@ CLASS_SUFFIX_SINCE = SystemdVersion(255)
 NAME_CUT_SINCE = SystemdVersion(256)
 """An image's name is also tried cut at its first `_` or `+` (systemd pull request 31435; 256 compared too
 loosely, see 33607)."""
+VERSIONS_SINCE = SystemdVersion(256)
+"""Of a folder whose name ends in ``.v`` the newest version is taken (systemd.v(7))."""
 ID_LIKE_SINCE = SystemdVersion(258)
 """The extension's ID may be a word of the host's ID_LIKE (systemd pull request 37648)."""
 ID_LIKE_STABLE = SystemdVersion(257, 8)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, PASSED_OVER, SHARED_EXTENSIONS, STORE
+from tukit_sysext.snapshots.versions import VERSIONS
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import LINK, labelled
 from tukit_sysext.system.lock import alone
@@ -48,9 +49,33 @@ class Entry:
         return self.name if self.folder == EXTENSIONS else f"/{self.folder}/{self.name}"
 
     @property
+    def path(self) -> str:
+        """Its path below the tree."""
+        return f"/{self.folder}/{self.name}"
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says that the administrator does without the image of its name: a link to /dev/null."""
+        return self.target == "/dev/null"
+
+    @property
+    def is_versions(self) -> bool:
+        """Whether it is a folder of versions (systemd.v(7)), or a link, which may lead to one."""
+        return self.name.endswith(VERSIONS) and self.kind in (EntryKind.DIRECTORY, EntryKind.LINK)
+
+    @property
+    def what(self) -> str:
+        """What it is, in a few words."""
+        if self.is_mask:
+            return "mask (link to /dev/null)"
+        if self.target is not None:
+            return f"link to {self.target}"
+        return "folder of versions" if self.is_versions else str(self.kind)
+
+    @property
     def stem(self) -> str:
         """The name under which systemd-sysext sees it."""
-        return self.name.removesuffix(".raw")
+        return (self.name.removesuffix(VERSIONS) if self.is_versions else self.name).removesuffix(".raw")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,9 +97,6 @@ class FolderEntries:
         )
         return tuple(sorted((*links, *self.others), key=lambda entry: entry.name))
 
-
-VERSIONS = ".v"
-"""Ending of a folder of versions, of which systemd takes the newest (systemd.v(7))."""
 
 _NO_NAMES = ("", ".", "..")
 

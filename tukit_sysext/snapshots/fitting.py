@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.rules.matching import Compatibility, Host, check
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.rules.systemd import SystemdVersion
+from tukit_sysext.rules.systemd import VERSIONS_SINCE, SystemdVersion
 from tukit_sysext.snapshots.entries import Entry, read_entries
 from tukit_sysext.system.system_release import machine_architecture, read_release, systemd_version
 from tukit_sysext.system.tree import Tree
@@ -41,6 +41,11 @@ class TreeFacts:
     entries: tuple[Entry, ...] = ()
     unusable: str = ""
     called: str = "the system"
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether its systemd knows folders of versions."""
+        return self.systemd is None or self.systemd >= VERSIONS_SINCE
 
     @property
     def host(self) -> Host:

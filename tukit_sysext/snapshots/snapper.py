@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +45,9 @@ class Snapshot:
 
     ``content`` of its /etc/extensions, or None and ``unknown`` with the reason why it is not known. ``hidden`` are
     entries of lower layers of an /etc that is an overlay: they are not merged, but may show again. ``half``: it has no
-    info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted.
+    info.xml, or no /etc, as when it is being made, or after a power cut while it was made or deleted. ``open``: a
+    transaction of tukit has not closed it yet; ``left``: nor will it, as the system was booted since (a tukit that is
+    killed removes nothing).
     """
 
     number: int
@@ -58,6 +61,7 @@ class Snapshot:
     date: str = ""
     description: str = ""
     open: bool = False
+    left: bool = False
     default: bool = False
     running: bool = False
 
@@ -301,12 +305,14 @@ def _state_of_half(snapshot: Snapshot) -> str:
 class _InUse:
     """Identifiers of the subvolumes that boot next and that run, None where they are not known.
 
-    ``origin`` is the UUID of the one that the running one was made from.
+    ``origin`` is the UUID of the one that the running one was made from, ``since`` when the system was booted, as
+    snapper writes dates; empty where that is not known.
     """
 
     default: int | None = None
     running: int | None = None
     origin: str | None = None
+    since: str = ""
 
     def has(self, subvolume: Subvolume) -> bool:
         """Whether it is one of these."""
@@ -325,9 +331,20 @@ def _in_use(layout: Layout, subvolumes: Subvolumes) -> tuple[_InUse, Sequence[st
         root = subvolumes.find(layout.root)
     except OSError as error:
         faults.append(f"{layout.root}: the running subvolume is not known: {error.strerror}")
+    since = _booted(layout)
     if root is None:
-        return _InUse(default=default), faults
-    return _InUse(default=default, running=root.identifier, origin=root.parent_uuid), faults
+        return _InUse(default=default, since=since), faults
+    return _InUse(default=default, running=root.identifier, origin=root.parent_uuid, since=since), faults
+
+
+def _booted(layout: Layout) -> str:
+    """When the system was booted (proc_stat(5)), in UTC; empty where that is not known."""
+    try:
+        lines = (layout.root / "proc/stat").read_text().splitlines()
+        (seconds,) = (int(line.split()[1]) for line in lines if line.startswith("btime "))
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    except (OSError, ValueError, LookupError, OverflowError):
+        return ""
 
 
 def _numbers(layout: Layout) -> list[int]:
@@ -358,6 +375,8 @@ def _read(
     path = _tree(layout, number)
     info = _info(f"{_folder(layout)}/{number}/info.xml")
     found = _content(layout, path, releases=releases, overlays=overlays)
+    default, running = (subvolume.identifier == each for each in (in_use.default, in_use.running))
+    open_ = info.open if info else False
     return Snapshot(
         number=number,
         path=path,
@@ -369,10 +388,15 @@ def _read(
         half=found.half or (info is None and not found.unknown),
         date=info.date if info else "",
         description=info.description if info else "",
-        open=info.open if info else False,
-        default=subvolume.identifier == in_use.default,
-        running=subvolume.identifier == in_use.running,
+        open=open_,
+        left=open_ and not default and not running and _is_before(info.date if info else "", in_use.since),
+        default=default,
+        running=running,
     )
+
+
+def _is_before(date: str, since: str) -> bool:
+    return bool(_DATE.fullmatch(date)) and date < since
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

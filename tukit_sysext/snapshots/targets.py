@@ -67,11 +67,19 @@ def running_and_next(machine: Machine) -> tuple[Target, ...]:
 
 
 def open_transactions(machine: Machine) -> tuple[int, ...]:
-    """Snapshots that a transaction has open: nobody else changes them."""
+    """Snapshots that a transaction has open: nobody else changes them. Not what a killed one left before the boot."""
     if not machine.layout.snapshots.is_dir():
         return ()
     snapshots = scan_in_use(machine.layout, machine.subvolumes, releases=False).snapshots
-    return tuple(each.number for each in snapshots if each.open and not each.running and not each.default)
+    in_use = (each for each in snapshots if each.open and not each.left)
+    return tuple(each.number for each in in_use if not each.running and not each.default)
+
+
+def is_only_tree(machine: Machine) -> bool:
+    """Whether no other tree of the machine lives at the same time: none boots next, and none is being made."""
+    if not machine.layout.snapshots.is_dir():
+        return True
+    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
 
 
 def of_snapshot(machine: Machine, number: int) -> Target:
@@ -98,7 +106,7 @@ def snapshot_of(machine: Machine, snapshots: Scan, number: int) -> Snapshot:
         raise kind(f"snapshot {number}: whether it is there is not known: {'; '.join(unknown)}")
     there = ", ".join(map(str, snapshots.numbers)) or "none"
     raise TukitSysextError(
-        f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots lists them"
+        f"snapshot {number}: expected one that is there, found {there}", next_step="tukit-sysext snapshots"
     )
 
 
@@ -163,10 +171,12 @@ def check_changeable(target: Target, tree: Tree) -> None:
         return
     next_step = "try it after the reboot"
     if open_ and snapshot is not None:
-        next_step = f"change it within the transaction, or after: tukit close {snapshot.number}"
+        next_step = f"change it within the transaction, or after:\ntukit close {snapshot.number}"
+        if snapshot.left:
+            next_step = f"to remove what a killed transaction left:\ntukit abort {snapshot.number}"
     elif snapshot is not None and snapshot.subvolume.read_only and not target.next:
         next_step = f"snapper modify --read-write {snapshot.number}"
-    raise TukitSysextError(f"{target} cannot be changed: {why}", next_step=f"nothing was changed; {next_step}")
+    raise TukitSysextError(f"{target} cannot be changed: {why}", next_step=next_step)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class Standing(StrEnum):
     NOT_ALLOWED = "not allowed"
     """By the configuration: another version is held, this one is blocked, or Version= or Source= is against it."""
     BROKEN = "broken"
-    UNREACHABLE = "source not reachable"
+    UNREACHABLE = "cannot be fetched"
     NOT_STORED = "the store cannot take it"
     NOT_ASKED = "not looked at"
     UNUSABLE = "cannot be used"
@@ -96,7 +96,7 @@ class Standing(StrEnum):
     """A program that has to look into it does not work."""
     ONLY_CONTENT_TELLS = "no description, its content decides"
     DOUBTED = "described as unfitting, its content decides"
-    """By a description for which nobody vouches: anybody on the way may have written it (row P9)."""
+    """By a description that is not signed: anybody on the way may have written it (row P9)."""
     ANOTHER_IMAGE = "is another image"
     """Its content calls itself otherwise than the image that is wanted."""
     LACKS = "needs what is missing"
@@ -113,12 +113,14 @@ class Description:
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
     HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
     image was done, which may fit all the same. ``contents`` is what the image has and needs, None where nobody knows.
+    ``next_step`` is what can be done about the failure, where anybody knows.
     """
 
     release: ReleaseData | None = None
     merge_name: str | None = None
     failure: Standing | None = None
     reason: str = ""
+    next_step: str = ""
     vouched: bool = True
     early: bool = False
     contents: Contents | None = None

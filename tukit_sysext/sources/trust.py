@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 _KIND = "signatures"
 _REMEMBERED_FOR = 3600
 """Seconds for which a check is remembered: a key may expire meanwhile."""
-_ADD_KEY = "tukit-sysext sources add {} URL --key FILE --force brings the publisher's key"
+_ADD_KEY = "tukit-sysext sources add {} URL --key FILE --force"
+_BRINGS_KEY = f"{_ADD_KEY} brings the publisher's key"
 _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
 
@@ -66,8 +67,8 @@ class Trust:
         """
         if self._settings.doubt:
             raise ImageBroken(
-                f"{where}: nothing of source {self._settings.name} is believed: {self._settings.doubt}",
-                next_step=f"mend {self._settings.origin}",
+                f"{where}: source {self._settings.name} is not trusted: {self._settings.doubt}",
+                next_step=f"correct {self._settings.origin}",
             )
         if not self._settings.verify:
             return None
@@ -75,8 +76,9 @@ class Trust:
         name, origin = self._settings.name, self._settings.origin
         if not rings:
             raise ImageBroken(
-                f"{where}: there is no keyring to check its signature with; {_ADD_KEY.format(name)}",
-                next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures; {_ADD_KEY.format(name)}",
+                f"{where}: there is no keyring to check its signature with; {_BRINGS_KEY.format(name)}",
+                next_step=f"set Keyring= in {origin}, or Verify=no to do without signatures, or add its key:\n"
+                f"{_ADD_KEY.format(name)}",
             )
         detached = signature()
         if detached is None:
@@ -127,7 +129,7 @@ class Trust:
         if not current:
             raise ImageBroken(
                 f"{where}: its signature is from the future, {time_text(good[0].time)}",
-                next_step="see whether the clock of this machine is right (timedatectl)",
+                next_step="is the clock of this machine right?\ntimedatectl",
             )
         made = max(signature.time for signature in current)
         if longest is not None and now - made > longest:
@@ -152,7 +154,7 @@ class Trust:
         command = f"tukit-sysext sources reset {name}"
         raise ImageBroken(
             f"{message}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
-            next_step=f"ask another mirror, or go back to that list: {command}",
+            next_step=f"ask another mirror, or go back to that list:\n{command}",
         )
 
     def _trusted_fingerprints(self, rings: Sequence[Keyring]) -> Collection[str] | None:
@@ -194,10 +196,10 @@ class Trust:
             add_key = _ADD_KEY.format(self._settings.name)
             reasons = "; ".join(checked.reasons) or "gpgv finds no good signature"
             if any(reason.endswith(NOT_IN_KEYRING) for reason in checked.reasons):
-                reasons += f" {paths(rings)}; {add_key}"
+                reasons += f" {paths(rings)}; {_BRINGS_KEY.format(self._settings.name)}"
             raise ImageBroken(
                 f"{where}: its signature is refused: {reasons}",
-                next_step=f"see whether the publisher's key is in {paths(rings)}; if not, {add_key}",
+                next_step=f"is the publisher's key in {paths(rings)}? If not:\n{add_key}",
             )
         return list(checked.good)
 

@@ -63,7 +63,7 @@ def trusted_keys(source: SourceSettings, now: float) -> TrustedKeys:
     if ends and len(ends) == len(counting) and max(ends) <= now + _SOON:
         keys_said = ", ".join(each.key.fingerprint for each in counting)
         if max(ends) <= now:
-            problems.append(f"expired on {time_text(max(ends))}: no list is believed any more by the key {keys_said}")
+            problems.append(f"expired on {time_text(max(ends))}: its lists are refused now: the key {keys_said}")
         else:
-            warnings.append(f"expires on {time_text(max(ends))}, and no list is believed then: the key {keys_said}")
+            warnings.append(f"expires on {time_text(max(ends))}, and its lists are refused then: the key {keys_said}")
     return TrustedKeys(keys=counting, problems=tuple(problems), warnings=tuple(warnings))

@@ -397,7 +397,7 @@ class Store:
         if recorded is None and not replaceable(there.file_name):
             raise StoreError(
                 f"{path}: an image of unknown origin with other content than the source has is in the way",
-                next_step=f"move {path} away, or take it over with tukit-sysext adopt",
+                next_step=f"move {path} away, or take it over:\ntukit-sysext adopt",
             )
 
 

@@ -29,7 +29,7 @@ class Control:
         if fault is not None:
             raise ToolBroken(
                 f"{program} does not work on this machine, it fails on a good input too: {fault}",
-                next_step=f"mend {program} (tukit-sysext doctor tries it)",
+                next_step=f"correct {program}, and try it:\ntukit-sysext doctor",
             )
 
     def check(self, program: str, attempt: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
 
 from tukit_sysext.errors import NoSpace, StoreError
@@ -44,14 +45,16 @@ def remedy(folder: Path, error: OSError) -> str | None:
     if not is_full(error):
         return None
     if error.errno == errno.EDQUOT:
-        return f"raise the quota (btrfs qgroup show -reF {folder}), or delete snapshots that are not needed"
+        show = f"btrfs qgroup show -reF {shlex.quote(str(folder))}"
+        return f"delete snapshots that are not needed, or raise the quota:\n{show}"
     return remedy_when_full(folder)
 
 
 def remedy_when_full(folder: Path) -> str:
     """What a person can do about a full file system."""
-    step = "delete snapshots that are not needed (snapper delete), or enlarge the file system"
-    return f"{step}; its metadata are full (btrfs filesystem usage {folder})" if _metadata_full(folder) else step
+    step = "delete snapshots that are not needed, or enlarge the file system"
+    full = f"{step}; its metadata are full:\nbtrfs filesystem usage {shlex.quote(str(folder))}"
+    return full if _metadata_full(folder) else step
 
 
 def _metadata_full(folder: Path) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import os
 import pwd
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Gpg:
         if not exported:
             raise TukitSysextError(
                 f"gpg has no key {' or '.join(keys)} in {self._home}",
-                next_step="gpg --list-secret-keys lists those it has",
+                next_step="gpg --list-secret-keys",
             )
         return exported.encode("ascii")
 
@@ -63,7 +64,7 @@ class Gpg:
         if result.status != 0:
             raise TukitSysextError(
                 f"gpg cannot sign: {result.died or result.said or f'status {result.status}'}",
-                next_step=f"gpg --homedir {self._home} --list-secret-keys lists the keys that it has",
+                next_step=shlex.join(("gpg", "--homedir", str(self._home), "--list-secret-keys")),
             )
         return result.output
 

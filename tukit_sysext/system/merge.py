@@ -83,7 +83,7 @@ def merge() -> None:
         _carry_out([SYSTEMCTL, "--no-ask-password", "start", OWN_UNIT])
 
 
-_LATER = "what is linked is merged at the next boot; systemd-sysext status tells what is merged now"
+_LATER = "what is linked is merged at the next boot; what is merged now:\nsystemd-sysext status"
 
 
 def _have(verb: str) -> None:

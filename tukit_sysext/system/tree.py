@@ -176,7 +176,7 @@ class Tree:
         if self.names(_CONFEXT) is not None:
             raise UnknownState(
                 f"{self.path / 'etc'}: configuration extensions are merged into it, nothing can be written to it",
-                next_step="systemd-confext unmerge; then try it again; then systemd-confext merge",
+                next_step="systemd-confext unmerge\nthen try it again, and after that:\nsystemd-confext merge",
             )
 
     def directory(self, path: str, *, create: bool = False) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -19,12 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Progress, Report, Watcher
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
 
 _NARROWEST = 40
+_COMMAND = re.compile(r" *(?:[Nn]ext step: )?(?:sudo )?(?:tukit-sysext|tukit|systemctl|snapper|ln|mv|rm) .+$")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,16 +116,19 @@ class Output:
             else:
                 self.tell(item)
 
+    def report(self, items: Iterable[str | Table], *, dry_run: bool) -> None:
+        """What was changed, or would be: with ``--quiet`` only the latter, which was asked for."""
+        if dry_run or not self.quiet:
+            self.show(items)
+
     def json(self, document: Any) -> None:
         """A document as JSON; nothing without ``--json``."""
         if self.wants_json:
             print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
 
     def warn(self, text: str, next_step: str = "") -> None:
-        """One line to stderr, and the next step below it, in a line for each of its parts; always."""
-        print(f"tukit-sysext: {printable(text)}", file=self.errors)
-        for number, line in enumerate(next_step.splitlines()):
-            print(f"  {'  ' if number else 'next step: '}{printable(line)}", file=self.errors)
+        """A message to stderr, and the next step below it, in a line for each of its parts; always."""
+        tell_error(self.errors, text, next_step)
 
     @contextmanager
     def progress_bars(self, stream: TextIO) -> Iterator[Watcher | None]:
@@ -156,22 +162,35 @@ class Output:
                 progress.close()
 
     def _wrapped(self, line: str) -> Sequence[str]:
-        if self.width is None or len(line) <= self.width:
-            return (line,)
-        start = len(line) - len(line.lstrip())
-        indent = " " * start
-        lines = textwrap.wrap(
-            line[start:],
-            max(self.width, _NARROWEST),
-            initial_indent=indent,
-            subsequent_indent=f"{indent}  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        return lines or (line,)
+        return wrapped(line, self.width)
 
     def _coloured(self, line: str, tone: Tone | None) -> str:
         return f"\033[{tone}m{line}\033[0m" if self.colours and tone is not None and line else line
+
+
+def tell_error(errors: TextIO, text: str, next_step: str = "") -> None:
+    """A message to stderr, which wraps on a terminal, and the next step below it."""
+    for line in wrapped(f"tukit-sysext: {printable(text)}", terminal_width(errors)):
+        print(line, file=errors)
+    for line in next_step_lines(next_step):
+        print(f"  {printable(line)}", file=errors)
+
+
+def wrapped(line: str, width: int | None) -> Sequence[str]:
+    """The line in as many as it needs; a command stays whole, so that it can be copied."""
+    if width is None or len(line) <= width or _COMMAND.match(line):
+        return (line,)
+    start = len(line) - len(line.lstrip())
+    indent = " " * start
+    lines = textwrap.wrap(
+        line[start:],
+        max(width, _NARROWEST),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines or (line,)
 
 
 class _LazyBars:

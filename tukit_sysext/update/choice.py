@@ -248,7 +248,13 @@ class Choice:
         )
 
     def occupied(self, foreign: Foreign) -> ImagePlan:
-        """Something that is not ours has the name: it is never touched; where it would be merged it serves."""
+        """Something that is not ours has the name: it is never touched; where it would be merged it serves.
+
+        Who masks an image does without it, whatever its policy.
+        """
+        if foreign.entry.is_mask:
+            reason = f"masked by /etc/extensions/{foreign.entry.name}, a link to /dev/null"
+            return ImagePlan(wanted=self._wanted, action=Action.LEAVE_ALONE, reason=reason, masked=True)
         reason = f"/etc/extensions/{foreign.entry.name} is not ours ({foreign.note or foreign.entry.kind})"
         if foreign.complaint:
             return self.left_out(Why(kind=LeftOut.NO_PLACE, reason=f"{reason}: {foreign.complaint}"))

@@ -99,7 +99,7 @@ class Considered:
 
     ``link`` is the name of the link that the tree has to it, where that is what was looked for. ``early``: it is said
     not to fit by a description that was written before the image was done. ``missing`` are the needs that speak
-    against it.
+    against it, ``next_step`` is what can be done where something failed.
     """
 
     option: Option
@@ -109,6 +109,7 @@ class Considered:
     link: str | None = None
     early: bool = False
     missing: tuple[str, ...] = ()
+    next_step: str = ""
 
     @property
     def usable(self) -> bool:

@@ -25,11 +25,13 @@ class Foreign:
     """An entry of /etc/extensions that is not ours.
 
     ``complaint`` says why it would not be merged; empty if it would, or if unknown. ``note`` says what it is.
+    ``right_name`` is the one that its content has, where nothing but its own speaks against it.
     """
 
     entry: Entry
     complaint: str = ""
     note: str = ""
+    right_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

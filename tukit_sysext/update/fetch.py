@@ -285,12 +285,13 @@ def _failure(error: TukitSysextError) -> Description:
     """Which of the reasons an error is."""
     if isinstance(error, SourceUnreachable):
         return Description(failure=Standing.UNREACHABLE, reason=str(error))
-    step = f"; next step: {error.next_step}" if error.next_step else ""
     if isinstance(error, StoreError):
-        return Description(failure=Standing.NOT_STORED, reason=f"{error}{step}")
+        return Description(failure=Standing.NOT_STORED, reason=str(error), next_step=error.next_step or "")
     if isinstance(error, NoVerdict):
         return Description(failure=Standing.UNUSABLE, reason=str(error))
     if isinstance(error, ToolBroken):
+        # it refuses nothing, so that nothing but its line tells what can be done
+        step = f"; next step: {' '.join(error.next_step.splitlines())}" if error.next_step else ""
         return Description(failure=Standing.FAULT, reason=f"{error}{step}")
     return Description(failure=Standing.BROKEN, reason=str(error))
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.config.settings import Configuration, load_configuration
+from tukit_sysext.config.settings import Blocked, Configuration, load_configuration
 from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
@@ -24,6 +24,9 @@ from tukit_sysext.store.image_store import Condition, Store
 from tukit_sysext.system.tree import Tree
 
 if TYPE_CHECKING:
+    from tukit_sysext.requirements.contents import Contents
+    from tukit_sysext.requirements.ground import Ground
+    from tukit_sysext.snapshots.fitting import Question
     from tukit_sysext.sources.protocol import Source
     from tukit_sysext.update.plan import ImagePlan
 
@@ -33,21 +36,32 @@ def refusals(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | N
     return {image.name: image.reason for image in refusing(machine, path, refused_for=refused_for)}
 
 
-def refusing(machine: Machine, path: Path, *, refused_for: Mapping[str, int] | None = None) -> tuple[ImagePlan, ...]:
+def refusing(
+    machine: Machine,
+    path: Path,
+    *,
+    refused_for: Mapping[str, int] | None = None,
+    changed: Mapping[str, WantedImage] | None = None,
+    blocked: Mapping[str, Sequence[Blocked]] | None = None,
+) -> tuple[ImagePlan, ...]:
     """The images for which an update that starts from the tree at ``path`` would be refused.
 
-    One whose sources nobody has asked yet is none of them. Raises UnknownState, OutsideTree.
+    ``changed`` are images as they would be wanted, and ``blocked`` is what would be blocked by the files of these
+    names, in the place of what is written there. One whose sources nobody has asked yet is none of them. Raises
+    UnknownState, OutsideTree.
     """
     machine = replace(machine, read_only=True)
     with Tree(path) as tree:
-        if not any(_unsure(machine, tree)):
+        if not (changed or blocked or any(_unsure(machine, tree))):
             return ()
         from tukit_sysext.update.deciding import decide
         from tukit_sysext.update.left_out import LeftOut
         from tukit_sysext.update.search import Resolver
 
         resolver = Resolver(machine, tree, _Memory(), refused_for=refused_for)
-        plan = decide(resolver.resolve())
+        if blocked:
+            resolver.block_instead(blocked)
+        plan = decide(resolver.resolve(wanted=changed))
     return tuple(image for image in plan.refusing if image.left_out is not LeftOut.UNREACHABLE)
 
 
@@ -91,18 +105,18 @@ class _Memory:
 
         return remembered_sources(machine, configuration)
 
-    def objection(self, *_: object) -> str:
+    def objection(self, question: Question) -> str:
         """See Advisers."""
         return ""
 
-    def lacks(self, *_: object) -> frozenset[str]:
+    def lacks(self, contents: Contents, ground: Ground, name: str, version: str) -> frozenset[str]:
         """See Advisers."""
         return frozenset()
 
-    def shadows(self, *_: object) -> tuple[str, ...]:
+    def shadows(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
         """See Advisers."""
         return ()
 
-    def warns(self, *_: object) -> tuple[str, ...]:
+    def warns(self, contents: Contents, ground: Ground, name: str, version: str) -> tuple[str, ...]:
         """See Advisers."""
         return ()

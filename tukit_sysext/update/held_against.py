@@ -56,7 +56,7 @@ def held_against_needs(facts: Facts, wanted: WantedImage, considered: Considered
 
 
 def _anybody_may_have_described(facts: Facts, option: Option) -> bool:
-    """Whether what an option has and needs is known by a description alone, for which nobody vouches."""
+    """Whether what an option has and needs is known by a description alone, that is not signed."""
     contents, known = contents_of(facts, option), facts.known.get(option.key)
     described = contents is not None and contents.described and not option.whole
     return described and known is not None and not known.vouched

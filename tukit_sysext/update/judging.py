@@ -39,7 +39,7 @@ def consider(facts: Facts, option: Option) -> Considered:
 
 def _from_known(facts: Facts, option: Option, known: Description) -> Considered:
     if known.failure is not None:
-        return Considered(option=option, standing=known.failure, reason=known.reason)
+        return Considered(option=option, standing=known.failure, reason=known.reason, next_step=known.next_step)
     if known.release is not None and (known.merge_name is not None or option.candidate is None):
         return _judge(facts, option, known.release, known.contents)  # its content says so
     if known.release is None:
@@ -91,7 +91,7 @@ def _is_for_any_system(facts: Facts, name: str) -> bool:
 
 def doubted(described: Considered, *, early: bool) -> Considered:
     """What a description says that does not decide: the content does."""
-    why = "that was written before the image was done" if early else "for which nobody vouches"
+    why = "that was written before the image was done" if early else "that is not signed"
     reason = f"{described.reason} (by a description {why}: its content decides)"
     return replace(described, standing=Standing.DOUBTED, reason=reason)
 

@@ -26,7 +26,7 @@ class LeftOut(StrEnum):
 
     NOTHING_FITS = "nothing published fits"
     KEPT_AWAY = "kept away by the configuration"
-    UNREACHABLE = "source not reachable"
+    UNREACHABLE = "cannot be fetched"
     LIST_REFUSED = "list refused"
     BROKEN = "image broken"
     UNUSABLE = "image cannot be used"
@@ -161,7 +161,7 @@ def _of_version(kind: LeftOut, standing: Standing, considered: tuple[Considered,
     if first is None:
         return None
     which = f"{first.option.shown} of {first.option.origin}: " if kind in (LeftOut.BROKEN, LeftOut.UNUSABLE) else ""
-    return Why(kind=kind, reason=f"{which}{first.reason}")
+    return Why(kind=kind, reason=f"{which}{first.reason}", next_step=first.next_step)
 
 
 def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
@@ -172,7 +172,8 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     """
     if wanted.sources and facts.sources and not set(wanted.sources) & set(facts.sources):
         named = " ".join(wanted.sources)
-        next_step = f"tukit-sysext sources add {wanted.sources[0]}, or change Source= in {wanted.origin}"
+        next_step = f"change Source= in {wanted.origin}, or add it:\n"
+        next_step += f"tukit-sysext sources add {wanted.sources[0]} URL --key FILE"
         return Why(kind=LeftOut.KEPT_AWAY, reason=f"source {named} is not configured", next_step=next_step)
     best = next((version.option for version in _without_settings(facts, wanted) if version.usable), None)
     if best is None:

@@ -20,9 +20,10 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.rules.patterns import specifiers
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.snapshots.entries import Entry, EntryKind, leads_to
-from tukit_sysext.snapshots.fitting import no_objection, tree_facts, verdict_of
+from tukit_sysext.snapshots.entries import Entry, leads_to
+from tukit_sysext.snapshots.fitting import TreeFacts, no_objection, tree_facts, verdict_of
 from tukit_sysext.snapshots.grounds import open_ground
+from tukit_sysext.snapshots.versions import newest
 from tukit_sysext.sources.candidate import Description, Standing
 from tukit_sysext.sources.naming import Naming, patterns_of
 from tukit_sysext.store.image_store import Condition, Stored
@@ -186,12 +187,13 @@ class LocalLook:
 
     def _foreign(self, facts: Facts, entry: Entry, stored: Stored | None) -> Foreign:
         """An entry that is not ours: what it is, and whether systemd-sysext would merge it."""
-        tree, note = facts.tree, str(entry.kind)
-        if entry.kind is EntryKind.LINK:
-            masked = facts.masked.get(stored.name or "") if stored is not None else None
-            note = f"link to {entry.target}" + (f", masked by {masked}" if masked else "")
+        tree, note = facts.tree, entry.what
+        if entry.is_mask:
+            return Foreign(entry=entry, note=note)
+        masked = facts.masked.get(stored.name or "") if stored is not None else None
+        note += f", masked by {masked}" if masked else ""
         try:
-            inspection = self._look_into_foreign(entry, stored)
+            inspection = self._look_into_foreign(tree, entry, stored)
         except (ImageBroken, OSError, UnknownState) as error:
             return Foreign(entry=entry, note=note, complaint=str(error))
         except (NoVerdict, StoreError, ToolBroken) as error:
@@ -199,21 +201,28 @@ class LocalLook:
             return Foreign(entry=entry, note=note)
         if inspection is None or tree.release is None:
             return Foreign(entry=entry, note=note)
+        verdict = verdict_of(tree.host, inspection.release)
+        if not verdict.fits:
+            return Foreign(entry=entry, note=note, complaint=f"does not fit: {verdict.reason}")
         if inspection.merge_name != entry.stem:
             complaint = f"its content calls itself {inspection.merge_name}, systemd-sysext fails on that"
-            return Foreign(entry=entry, note=note, complaint=complaint)
-        verdict = verdict_of(tree.host, inspection.release)
-        return Foreign(entry=entry, note=note, complaint="" if verdict.fits else f"does not fit: {verdict.reason}")
+            return Foreign(entry=entry, note=note, complaint=complaint, right_name=inspection.merge_name)
+        return Foreign(entry=entry, note=note)
 
-    def _look_into_foreign(self, entry: Entry, stored: Stored | None) -> Inspection | None:
+    def _look_into_foreign(self, tree: TreeFacts, entry: Entry, stored: Stored | None) -> Inspection | None:
         if stored is not None:
             if stored.condition not in (Condition.WHOLE, Condition.UNRECORDED):
                 raise ImageBroken(f"the image is {stored.condition}: {stored.reason}")
             with self.store.opened(stored.file_name) as descriptor:
                 return self._inspect(descriptor, preferred=entry.stem)
         path = leads_to(entry, tree=self._tree.path, root=self.machine.layout.root)
+        if entry.is_versions and tree.has_versions and path.is_dir():
+            version = newest(path, tree.architecture)
+            if version is None:
+                raise ImageBroken("none of its versions is for this system")
+            path = version
         if path.is_dir():
             return inspect_directory(path, preferred=entry.stem)
         if not path.exists():
             raise ImageBroken(f"{entry.target or entry.name}: does not exist")
-        return self._inspect(path, preferred=entry.stem) if entry.name.endswith(".raw") else None
+        return self._inspect(path, preferred=entry.stem) if entry.name.endswith(".raw") or entry.is_versions else None

@@ -95,7 +95,7 @@ def current(facts: Facts, wanted: WantedImage) -> Considered | None:
 def _choosable(facts: Facts, wanted: WantedImage, option: Option) -> Considered:
     """What is known of an option, and whether its version is blocked, or not allowed by Version=.
 
-    Only who chooses asks: whether what a snapshot has is whole and fits it, is not changed by that.
+    Only who chooses asks: whether what a snapshot has is good and fits it, is not changed by that.
     """
     origin = blocked_by(facts, wanted, option)
     if origin is not None:
@@ -148,7 +148,7 @@ def stronger_not_asked(facts: Facts, wanted: WantedImage, source: str, priority:
 def preferred(versions: Iterable[Considered]) -> Considered | None:
     """The version to be taken: the first that may be, once it is here any newer one whose content has to decide.
 
-    A description for which nobody vouches excludes no version, or whoever sits on the way could keep an older one in
+    A description that is not signed excludes no version, or whoever sits on the way could keep an older one in
     its place for good; it only comes behind those without such a no (row P9).
     """
     doubted: Considered | None = None

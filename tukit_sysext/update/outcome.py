@@ -51,7 +51,7 @@ def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | Non
             kind=ChangeKind.REPAIRED, image=image.name, text=f"{image.name}: {version} {be}linked as {image.link}"
         )
     if image.action is Action.KEEP and image.chosen is not None and image.chosen.file_name in fetched:
-        text = f"{image.name}: {image.chosen.shown} {be}made whole again, from {image.chosen.origin}"
+        text = f"{image.name}: {image.chosen.shown} {be}repaired, from {image.chosen.origin}"
         text += _saved(image, fetched)
         return Change(kind=ChangeKind.REPAIRED, image=image.name, text=text)
     if image.action is Action.LEAVE_OUT and image.remove:

@@ -50,7 +50,7 @@ class ImagePlan:
     which kind of reason there is for having none afterwards, ``next_step`` what can be done where that kind does
     not tell it, ``consequence`` what follows for the update, and ``in_use`` what the running system, or the one
     that boots next, has of it. ``shadows`` is what it takes the place of although that is newer, or another image's,
-    ``notes`` what people have to know of it, ``warnings`` all that.
+    ``notes`` what people have to know of it, ``warnings`` all that. ``masked``: the administrator does without it.
     """
 
     wanted: WantedImage
@@ -69,6 +69,7 @@ class ImagePlan:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     considered: tuple[Considered, ...] = ()
+    masked: bool = False
 
     @property
     def name(self) -> str:

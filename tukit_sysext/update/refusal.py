@@ -315,7 +315,7 @@ def show(machine: Machine, mark: Refusal) -> None:
         else:
             motd.unlink(missing_ok=True)
     except OSError as error:
-        log.warning("%s: %s: who logs in is not told of refused updates", motd, error.strerror)
+        log.warning("%s: %s: refused updates are not shown at the login", motd, error.strerror)
 
 
 _NEXT_STEP = "Why, and what to do: tukit-sysext status"

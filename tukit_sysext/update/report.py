@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.requirements.after_merge import after_merge, to_do
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.update.left_out import LeftOut
@@ -88,7 +89,7 @@ def missed_lines(outcome: Outcome) -> Iterator[str]:
         yield f"  {image.name}: {image.reason}"
         yield from _looked_at(image)
     for step in dict.fromkeys(next_steps(missed).values()):
-        yield from (f"  {line}" for line in _lines_of(step))
+        yield from (f"  {line}" for line in next_step_lines(step))
     yield "  A later update brings them by itself."
 
 
@@ -116,20 +117,14 @@ def next_steps(images: Iterable[ImagePlan]) -> Mapping[str, str]:
 def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
     """The next steps of a refused update, by image; an empty one is not known any more.
 
-    One of them is enough. A command stands alone at the end of its line, so that it can be copied.
+    One of them is enough. A command stands alone on its line, so that it can be copied.
     """
     for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
-        yield from _lines_of(step)
-    yield f"or do without: tukit-sysext install --optional {' '.join(steps)}"
+        yield from next_step_lines(step)
+    yield "or do without:"
+    yield f"  tukit-sysext install --optional {' '.join(steps)}"
     yield "or have updates pass unjudged:"
     yield f"  {_SWITCH_OFF}"
-
-
-def _lines_of(step: str) -> Iterator[str]:
-    """A next step of several parts has a line for each of them."""
-    first, *more = step.splitlines()
-    yield f"next step: {first}"
-    yield from (f"  {line}" for line in more)
 
 
 _SWITCH_OFF = "ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.intent import State
+from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
 from tukit_sysext.machine import Machine
@@ -226,6 +227,11 @@ class Resolver:
     def as_if(self, release: ReleaseData) -> None:
         """Go on as if the tree had this os-release."""
         self._facts = replace(self._facts, tree=replace(self._facts.tree, release=release))
+
+    def block_instead(self, blocked: Mapping[str, Sequence[Blocked]]) -> None:
+        """Take what these files would block in the place of what they do."""
+        others = [each for each in self._facts.blocked if each.origin not in blocked]
+        self._facts = replace(self._facts, blocked=(*others, *(each for new in blocked.values() for each in new)))
 
     def name_system(self, called: str) -> None:
         """Have reasons name the tree's system so."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.errors import OutsideTree, UnknownState
+from tukit_sysext.errors import OutsideTree, UnknownState, os_error_text
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
@@ -86,23 +86,19 @@ def _link(plan: Plan, tree: Tree, resolver: Resolver) -> Plan:
         if label(plan.tree.release) != running_label(machine.layout.root):
             writer.pin(plan.kept)
     except (OSError, OutsideTree, UnknownState) as error:
-        why = _in_words(error, tree.path)
+        why = _in_words(error)
         log.error("%s: links cannot be changed: %s", tree.path, why)
         _take_out(plan, tree)
         full = is_full(error)
-        step = "" if full or isinstance(error, OutsideTree) else "see what keeps /etc/extensions from being changed"
+        step = "" if isinstance(error, OutsideTree) else "see what keeps /etc/extensions from being changed"
+        step = (remedy(tree.path, error) if isinstance(error, OSError) else None) or step
         reason = Why(kind=LeftOut.NOT_STORED if full else LeftOut.NO_PLACE, reason=why, next_step=step)
         return _as_far_as_it_went(plan, tree, resolver.facts, reason)
     return plan
 
 
-def _in_words(error: Exception, path: Path) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    step = remedy(path, error)
-    # of a link the second name is its own
-    where = error.filename2 or error.filename or path
-    return f"{error.strerror}; next step: {step}" if step else f"{error.strerror}: {where}"
+def _in_words(error: Exception) -> str:
+    return os_error_text(error) if isinstance(error, OSError) else str(error)
 
 
 def _take_out(plan: Plan, tree: Tree) -> None:

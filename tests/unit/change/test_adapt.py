@@ -95,7 +95,7 @@ def test_what_an_image_takes_the_place_of_is_told(
     record = records.read("gdb-2.0.x86-64.raw")
     assert record is not None
     records.write(replace(record, contents=Contents()))
-    monkeypatch.setattr(Plugins, "shadows", lambda *_: ("its openssl-3.1 is older",))
+    monkeypatch.setattr(Plugins, "shadows", lambda *_, **__: ("its openssl-3.1 is older",))
 
     assert adapt(updated) == 0
     assert capsys.readouterr().err == "tukit-sysext: gdb: its openssl-3.1 is older\n"

@@ -51,14 +51,14 @@ def test_the_source_of_sysextmgr(site: PlainMachine, capsys: pytest.CaptureFixtu
     assert (found.urls, found.verify) == ((URL,), True)
     assert found.keyrings
     before = listing(site.root)
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
     assert listing(site.root) == before, "there is a source with this URL now"
 
 
 def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     configured(site, url=URL.rstrip("/"))
     text = told(site, capsys)
-    assert "no key is known" in text
+    assert "no signing key is known" in text
     assert f"next step: tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
     assert source(site).verify
 
@@ -121,7 +121,7 @@ def test_after_sysextmgr_gave_way_to_us(site: PlainMachine, capsys: pytest.Captu
     make_tree(site.layout.snapshots, {"14": None, "notes": ""})
     assert f"/{OURS} written, as /{PACKAGED} of snapshot 12 says: {URL}" in told(site, capsys)
     assert (source(site).urls, source(site).verify) == ((URL,), False)
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
 
 
 def test_what_is_configured_now_is_stronger_than_what_was(
@@ -136,7 +136,7 @@ def test_what_is_configured_now_is_stronger_than_what_was(
 def test_who_has_a_source_needs_none_of_the_past(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     of_the_package(site, 3, URL)
     make_tree(site.root, {"etc/tukit-sysext/sources.d/main.conf": "[Source]\nURL=https://images.example/\n"})
-    assert "Nothing to take over" in told(site, capsys)
+    assert "No entry could be taken over" in told(site, capsys)
     assert not (site.root / OURS).exists()
 
 
@@ -167,13 +167,15 @@ def test_a_dry_run_tells_and_changes_nothing(
     before = listing(site.root)
     text = told(site, capsys, "--dry-run", status=1)
     assert "tools: would be adopted (version 3), required, linked as tools.raw" in text
-    assert "gone.raw is not adopted" in text and "other is not adopted" in text
+    assert "gone.raw is not adopted" in text
+    assert "something: would be adopted (version unknown), required, linked as something.raw (was other)" in text
     assert f"/{OURS} would be written" in text
     found = document(site, capsys, "--dry-run", "--policy", "optional")
     assert (found["dry_run"], found["source"]["url"], found["source"]["verify"]) == (True, URL, True)
-    (done,) = found["adopted"]
+    named, done = found["adopted"]
+    assert (named["entry"], named["name"], named["link"]) == ("other", "something", "something.raw")
     assert (done["name"], done["version"], done["link"], done["policy"]) == ("tools", "3", "tools.raw", "optional")
-    assert {item["entry"] for item in found["failed"]} == {"gone.raw", "other"}
+    assert {item["entry"] for item in found["failed"]} == {"gone.raw"}
     assert listing(site.root) == before
 
 

@@ -91,7 +91,7 @@ def test_the_other_way_round(two_snapshots: PlainMachine, capsys: pytest.Capture
 
 
 def test_the_same(two_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines(two_snapshots, capsys, "1", "1")[-1] == ["They", "have", "the", "same", "images."]
+    assert lines(two_snapshots, capsys, "1", "1")[-1] == ["No", "image", "differs."]
 
 
 def test_the_running_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,7 +164,7 @@ def test_a_user_who_cannot_look_into_snapshots_sees_the_running_system(
 
 @pytest.mark.parametrize(
     ("word", "next_step"),
-    [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots lists them")],
+    [("11", "did you mean 1?"), ("deflt", "did you mean default?"), ("zzz", "tukit-sysext snapshots")],
 )
 def test_one_that_is_not_there(two_snapshots: PlainMachine, word: str, next_step: str) -> None:
     settle(two_snapshots)

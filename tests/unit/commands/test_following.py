@@ -45,7 +45,7 @@ def test_status_tells_it(linked_gdb: PlainMachine, progress: Progress, capsys: p
 def test_nothing_to_follow(linked_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     make_tree(linked_gdb.root, {"run/tukit-sysext/progress.json": '{"pid": 1, "started": "no"}'})
     assert cli.main(["status", "--follow"], machine=linked_gdb.machine) == 0
-    assert capsys.readouterr().out == "Nothing is running that fetches or links images.\n"
+    assert capsys.readouterr().out == "No command fetches or links images now.\n"
 
 
 def test_it_is_followed_to_its_end_and_what_came_of_it_is_told(linked_gdb: PlainMachine, progress: Progress) -> None:

@@ -130,7 +130,7 @@ def test_what_happens_to_snapshots_is_counted(begun: PlainMachine, capsys: pytes
 def test_since(begun: PlainMachine, capsys: pytest.CaptureFixture[str], since: str, kinds: list[str]) -> None:
     assert [event["kind"] for event in document(begun, capsys, "--all", "--since", since)["events"]] == kinds
     if not kinds:
-        assert lines(begun, capsys, "--since", since) == ["Nothing is remembered."]
+        assert lines(begun, capsys, "--since", since) == ["No event is remembered."]
 
 
 def test_a_time_that_is_none(begun: PlainMachine) -> None:
@@ -194,7 +194,7 @@ def test_an_image_that_nobody_remembers(remembered: PlainMachine) -> None:
 
 def test_no_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = PlainMachine(tmp_path)
-    assert lines(site, capsys) == ["Nothing is remembered."]
+    assert lines(site, capsys) == ["No event is remembered."]
     assert document(site, capsys) == {"begun": None, "events": [], "snapshots": None}
     with pytest.raises(TukitSysextError, match="is in the history"):
         run(site, "gdb")

@@ -304,7 +304,7 @@ def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
     assert cli.main(["why-not", "gdb=1.0"], machine=offers.machine) == 0
     told = capsys.readouterr().out
     assert "main, linked, but missing" in told
-    assert f"1.0 is linked, but {lost}; next step: tukit-sysext verify --repair" in told
+    assert f"1.0 is linked, but {lost}\n  next step: tukit-sysext verify --repair\n" in told
     found = {image["name"]: image for image in document(offers, capsys, "list", "--all")["images"]}
     assert (found["gdb"]["damage"], found["late"]["damage"]) == (lost, None)
     assert [item["damage"] for item in found["gdb"]["versions"]] == [None, None, lost]

@@ -45,7 +45,7 @@ def test_who_asks_for_one_is_told_that_it_is_there(
     odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str], command: str, name: str, entry: str
 ) -> None:
     text = told(odd_entries, capsys, command, name)
-    assert f"{name}: /etc/extensions/{entry} is there, and nothing tells of which image" in text
+    assert f"{name}: /etc/extensions/{entry} exists, but of which image is not known" in text
     assert f"next step: tukit-sysext adopt --dry-run {name}" in text
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.machine import NEW, OLD, PlainMachine, with_source
 from tests.terminal import plain
+from tukit_sysext import cli
 from tukit_sysext.quantities import size_text
 from tukit_sysext.terminal import output as output_module
 from tukit_sysext.terminal.output import Output, has_colours
@@ -239,3 +240,59 @@ def test_a_pipe_needs_no_rich(many_images: PlainMachine, command: str) -> None:
     done = many_images.command("-v", command, environment={"PYTHONPROFILEIMPORTTIME": "1"})
     assert "tukit_sysext.terminal.output" in done.stderr
     assert not re.search(r"\brich\b", done.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["check", "history", "gc -n", "status --follow", "status", "list -i", "list -u", "update -n", "adopt -n", "config"],
+)
+def test_an_empty_answer_is_one_sentence_of_one_style(
+    site: PlainMachine, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    cli.main(words.split(), machine=site.machine)
+    told = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    empty = [line for line in told if re.fullmatch(r"No [a-z ]+(?:: [^:]+)?\.", line)]
+    assert empty, told
+    assert not [line for line in told if re.match(r"(?:Nothing|nothing|no|There is no|The .* is empty)\b", line)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "install htop",
+        "hold gdb=1.0",
+        "unhold gdb",
+        "block gdb=9",
+        "unblock gdb=9",
+        "update",
+        "gc",
+        "remove gdb",
+        "purge",
+    ],
+)
+def test_quiet_changes_say_nothing_and_their_dry_runs_what_was_asked_for(
+    linked_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    linked_gdb.want("gdb", Hold="1.0") if words == "unhold gdb" else linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "1.0")
+    linked_gdb.link_image(linked_gdb.root, "htop", "1.0")
+    linked_gdb.publish("htop", "1.0")
+    if words.startswith("unblock"):
+        cli.main(["block", "gdb=9"], machine=linked_gdb.machine)
+    capsys.readouterr()
+    assert cli.main(["-q", *words.split(), "-n"], machine=linked_gdb.machine) == 0
+    assert capsys.readouterr().out.strip() != ""
+    assert cli.main([*words.split(), "-q"], machine=linked_gdb.machine) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "words", ["status", "list", "check", "why-not gdb", "config", "snapshots", "history", "why gdb"]
+)
+def test_quiet_looks_answer_all_the_same(
+    linked_gdb: PlainMachine, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "1.0")
+    cli.main([*words.split(), "--quiet"], machine=linked_gdb.machine)
+    assert capsys.readouterr().out.strip() != ""

@@ -53,15 +53,15 @@ def test_what_is_ours_goes_and_the_rest_stays(installed: PlainMachine, capsys: p
         assert (installed.root / folder).is_dir(), "a unit can write only into what is there"
     assert not (installed.root / "var/cache/tukit-sysext/lists").exists()
     told = capsys.readouterr().out
-    assert "4 files gone" in told and "of unknown origin" in told and "older list would be believed" in told
+    assert "4 files removed" in told and "of unknown origin" in told and "older list would be accepted" in told
     assert cli.main(["purge"], machine=installed.machine) == 0
-    assert "nothing of ours" in capsys.readouterr().out
+    assert "No state of tukit-sysext could be removed." in capsys.readouterr().out
 
 
 def test_a_dry_run_changes_nothing(installed: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(installed.root)
     assert cli.main(["purge", "--dry-run"], machine=installed.machine) == 0
-    assert "4 files would go" in capsys.readouterr().out
+    assert "4 files would be removed" in capsys.readouterr().out
     assert cli.main(["purge", "--dry-run", "--json"], machine=installed.machine) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["dry_run"] is True
@@ -91,7 +91,7 @@ def test_a_folder_that_is_a_link_is_left_alone(installed: PlainMachine, capsys: 
     cache.symlink_to(installed.root / "elsewhere")
     assert cli.main(["purge"], machine=installed.machine) == 1
     err = capsys.readouterr().err
-    assert f"{cache}: expected a directory of ours" in err and "next step" in err
+    assert f"{cache}: expected a directory of tukit-sysext" in err and "next step" in err
     assert (installed.root / "elsewhere/lists/deep/er").exists()
     assert (installed.root / "var/lib/tukit-sysext/ledger.db").exists()
 

@@ -156,7 +156,8 @@ def test_without_signatures_nothing_is_taken_over_unasked(
     file.write_text(text.format(url=URL))
     before = state(site)
     told = run("sources", "import", str(file), "--no-check", status=1)
-    assert "Verify=no" in told and f"sources import {file} --key FILE, or --no-verify" in told
+    assert "Verify=no" in told and f"sources import {file} --key FILE\n" in told
+    assert f"    tukit-sysext sources import {file} --no-verify\n" in told
     assert state(site) == before
     (tmp_path / "key").write_bytes(SigningKey.shared().public(True))
     run("sources", "import", str(file), "--no-check", "--key", str(tmp_path / "key"), "--name", "signed")

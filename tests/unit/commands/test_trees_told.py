@@ -19,4 +19,4 @@ from tukit_sysext.update.deciding import decide
 def test_a_path_stays_what_it_is(path: str) -> None:
     target = Target(machine=Machine(), path=Path(path))
     tree = TreeChange(target=target, plan=decide(facts()), files=(), changes=())
-    assert list(lines([tree], dry_run=False)) == [f"{path}:", "  no image is wanted"]
+    assert list(lines([tree], dry_run=False)) == [f"{path}:", "  No image is wanted."]

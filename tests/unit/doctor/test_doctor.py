@@ -365,7 +365,7 @@ CASES: dict[str, tuple[Callable[[PlainMachine], object], str, str, str, str]] = 
         "refused",
         "problem",
         "for 4 days",
-        "tukit-sysext unhold gdb\nor do without: tukit-sysext install --optional gdb\n",
+        "tukit-sysext unhold gdb\nor do without:\n  tukit-sysext install --optional gdb\n",
     ),
     "to be repaired": (waits_for_repair, "repair", "problem", "gdb 1.0 missing", "verify --repair"),
     "an image is gone": (

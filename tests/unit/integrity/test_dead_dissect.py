@@ -141,7 +141,7 @@ def test_the_guard_is_not_well_where_it_cannot_tell_whether_the_merge_fails(
     image.write_bytes(image.read_bytes()[:600])
     monkeypatch.setattr(inspect_image, "DISSECT", str(break_tool(impatient.root / "tool", next(iter(WAYS)))))
     assert impatient.run("verify", "--boot") is ExitStatus.FAILED
-    assert "vim.raw is left where it is, as nobody knows whether it is good" in told()
+    assert "vim.raw is left where it is, it is not known to be good" in told()
     assert (impatient.root / "etc/extensions/vim.raw").is_symlink()
 
 

@@ -76,7 +76,7 @@ def test_which_of_two_contents_of_a_version_came_back_is_told(verify_site: Verif
     name = rebuilt(verify_site)
     make_tree(verify_site.root, {f"{QUARANTINE}/gdb.raw": Link(f"{STORE}/{name}")})
     (move,) = isolate(verify_site.machine, verify_site.assess(full=False))
-    assert f"gdb {shown_version('1', name)} is whole and fits" in move.text
+    assert f"gdb {shown_version('1', name)} is good and fits" in move.text
     assert shown_version("1", name) != "1"
 
 

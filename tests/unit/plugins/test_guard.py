@@ -234,7 +234,7 @@ def test_before_the_merge(guarded_gdb: VerifySite, capsys: pytest.CaptureFixture
 
     guarded_gdb.offer("1")
     status, out = command(guarded_gdb, capsys, "--repair")
-    assert "gdb.raw: put back: gdb 1 is whole and fits" in out
+    assert "gdb.raw: put back: gdb 1 is good and fits" in out
     assert (guarded_gdb.root / "etc/extensions/gdb.raw").is_symlink()
     assert not guarded_gdb.layout.repair.exists()
 

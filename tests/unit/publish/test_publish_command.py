@@ -113,7 +113,7 @@ def test_one_image_that_is_refused_keeps_all_from_being_published(
     told = capsys.readouterr().err
     assert "strace-6.1.x86-64.raw: its content calls itself ltrace" in told
     assert "htop-3.4.x86-64.raw: cannot be read as an extension image" in told
-    assert "clients would not take 2 of its images\n  next step: mend these images" in told
+    assert "clients would not take 2 of its images\n  next step: correct these images" in told
     assert listing(publisher.folder) == before
 
 
@@ -125,7 +125,7 @@ def test_nothing_to_publish(publisher: Publisher, capsys: pytest.CaptureFixture[
     assert "expected images, NAME-VERSION.ARCHITECTURE.raw, found none" in told
     assert "gdb.raw: its name does not tell image and version" in told
     assert "conf-1.0.x86-64.confext.raw: it is a confext" in told
-    assert "tukit-sysext-repository(7)" in told
+    assert "next step: man tukit-sysext-repository\n" in told
 
 
 def test_what_is_no_image_is_not_listed(publisher: Publisher, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +170,7 @@ def test_three_descriptions_that_say_something_else(publisher: Publisher, capsys
     publisher.run(status=1)
     told = capsys.readouterr().err
     assert "none of its descriptions says what is in it" in told
-    assert f"next step: rm {publisher.folder}/gdb-1.0.x86-64.manifest" in told
+    assert f"next step: have publish write it anew, after:\n    rm {publisher.folder}/gdb-1.0.x86-64.manifest" in told
     assert listing(publisher.folder) == before
 
 

@@ -334,5 +334,5 @@ def test_the_age_of_a_signature(check: Check, aged: SigningKey, days: int, good:
 @pytest.mark.parametrize("verify", [True, False])
 def test_in_doubt_nothing_is_believed(check: Check, key: SigningKey, verify: bool) -> None:
     of = replace(settings(key, verify=verify), doubt="/etc/web.conf:3: MaxAge=x: expected a time span")
-    with pytest.raises(ImageBroken, match=r"nothing of source web is believed: /etc/web.conf:3: MaxAge=x"):
+    with pytest.raises(ImageBroken, match=r"source web is not trusted: /etc/web.conf:3: MaxAge=x"):
         check(of, key.sign(LIST))

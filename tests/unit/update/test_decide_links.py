@@ -106,7 +106,7 @@ def test_masked_images_are_told_and_not_planned() -> None:
 
 def test_a_newer_image_that_cannot_be_had_is_told() -> None:
     image = plan_one(facts(want(), offers={candidate("2"): unreachable()}, store=[stored("1")], entries=[link("1")]))
-    assert image.warnings == ("2 of source local could not be had, source not reachable: no answer",)
+    assert image.warnings == ("2 of source local could not be had, cannot be fetched: no answer",)
 
 
 def test_an_image_that_no_source_offers_is_told() -> None:

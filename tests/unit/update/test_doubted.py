@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A description for which nobody vouches excludes no version: it neither freezes an image nor brings an older one (P9).
+"""A description that is not signed excludes no version: it neither freezes an image nor brings an older one (P9).
 
 Attackers on the way can write one, where neither the signed list has its hash nor HTTPS brings it.
 """

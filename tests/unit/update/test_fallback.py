@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("hook_process")
 
 BREAK: dict[str, tuple[Callable[[Path], object], str]] = {
     "broken": (lambda path: path.write_bytes(b"another content"), "broken"),
-    "away": (lambda path: path.unlink(), "source not reachable"),
+    "away": (lambda path: path.unlink(), "cannot be fetched"),
 }
 
 

@@ -17,7 +17,12 @@ from tests.machine import NEW, OLD, PlainMachine, with_source
 from tests.trees import make_tree
 from tests.unit.sources.samples import offer, publish
 from tukit_sysext import cli
+from tukit_sysext.all_plugins import Advisers
+from tukit_sysext.machine import Machine
+from tukit_sysext.requirements.contents import Contents
+from tukit_sysext.snapshots.grounds import open_ground
 from tukit_sysext.store.record import Records
+from tukit_sysext.system.tree import Tree
 from tukit_sysext.update import foreseen, refusal
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.search import Resolver
@@ -205,7 +210,10 @@ def test_a_block_that_refuses_updates_is_told_at_once(site: PlainMachine, capsys
     site.publish("gdb", "1.1")
     assert would not in said(site, capsys, "block", "gdb=1.0")
     assert would not in said(site, capsys, "status").lower()
+    foreseen_by_dry_run = said(site, capsys, "block", "-n", "gdb=1.1")
+    assert would not in said(site, capsys, "status").lower(), "nothing was changed"
     warned = said(site, capsys, "block", "gdb=1.1")
+    assert foreseen_by_dry_run[foreseen_by_dry_run.index(f"gdb: {would}") :] == warned[warned.index(f"gdb: {would}") :]
     assert (
         f"gdb: {would}: 1.1 of source main would fit, but it is blocked by" in warned
         and "next step: tukit-sysext unblock" in warned
@@ -213,8 +221,18 @@ def test_a_block_that_refuses_updates_is_told_at_once(site: PlainMachine, capsys
     shown = said(site, capsys, "status")
     assert "THE NEXT UPDATE WOULD BE REFUSED: gdb: 1.1 of source main would fit, but it is blocked by" in shown
     assert f"gdb 1.0 required unknown ok {would}" in shown
+    assert would not in said(site, capsys, "unblock", "-n", "gdb=1.0").lower(), "it would not be after it"
+    assert would in said(site, capsys, "status").lower()
     assert would not in said(site, capsys, "unblock", "gdb=1.0").lower()
     assert would not in said(site, capsys, "status").lower()
+
+
+def test_a_dry_run_of_a_hold_foresees_too(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    site.want("gdb", Version=">=1.0")
+    site.publish("gdb", "0.9")
+    before, real = (said(site, capsys, "hold", *options, "gdb=0.9") for options in (["-n"], []))
+    assert ("would be refused" in before) == ("would be refused" in real)
+    assert "Version=" in before and "Version=" in real
 
 
 def test_a_hold_is_told_once(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,3 +285,24 @@ def test_a_server_is_not_asked(site: PlainMachine, tmp_path: Path) -> None:
         hold("9")(site)
         assert set(foreseen.refusals(site.machine, site.root)) == {"gdb"}
         assert len(server.requests) == asked
+
+
+def test_what_plugins_are_asked_is_answered_however_it_is_asked(
+    site: PlainMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What images need and hide is asked with names, of an image that says what it has."""
+    asked: list[Advisers] = []
+
+    class Asking(Resolver):
+        def __init__(self, machine: Machine, tree: Tree, plugins: Advisers, **options: Any) -> None:
+            asked.append(plugins)
+            super().__init__(machine, tree, plugins, **options)
+
+    monkeypatch.setattr("tukit_sysext.update.search.Resolver", Asking)
+    site.want("gdb", Hold="9")
+    foreseen.refusals(site.machine, site.root)
+    contents, ground = Contents(), open_ground(site.machine, site.root)
+    (memory,) = asked
+    assert memory.lacks(contents, ground=ground, name="gdb", version="1") == frozenset()
+    assert memory.shadows(contents, ground=ground, name="gdb", version="1") == ()
+    assert memory.warns(contents, ground=ground, name="gdb", version="1") == ()

@@ -18,9 +18,10 @@ from tukit_sysext.commands.common.typed_names import not_asked, unknown_image
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity.merge_rule import BY_HAND
+from tukit_sysext.layout import EXTENSIONS
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.snapshots.targets import Target, running_and_next
+from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.system import merge
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.update import refusal
@@ -50,23 +51,24 @@ def carry(
     ):
         _check_known(needed, changer)
         trees = changer.plans() if dry_run else changer.fetch()
-        _check_needed(needed, trees)
+        _check_needed(needed, trees, arguments)
         if _booting(machine, arguments) != booting:
             raise TukitSysextError(
-                "another snapshot boots next than when this began: a transaction was closed, or a rollback done",
-                next_step="nothing was changed; run it once more",
+                "nothing was changed, as another snapshot boots next than when this began: a transaction was closed or "
+                "a rollback done",
+                next_step=arguments.typed,
             )
         merging = list(_merging(trees, dry_run=dry_run)) if now else []
         if not dry_run:
             trees = changer.carry_out()
         away = changer.not_asked()
-    output.show(lines(trees, dry_run=dry_run))
+    output.report(lines(trees, dry_run=dry_run), dry_run=dry_run)
     if getattr(arguments, "policy", None) is None and (required := required_line(trees, dry_run=dry_run)):
         output.say(required)
     beside = _merge(machine, output, trees, now=now, dry_run=dry_run)
     for line in merging:
         output.say(line)
-    output.show(beside.lines)
+    output.report(beside.lines, dry_run=dry_run)
     for note in beside.notes:
         output.warn(note)
     output.json({**document(trees, dry_run=dry_run, refreshed=now and not dry_run, away=away), **beside.document})
@@ -122,7 +124,7 @@ def _warn_other_trees(
     if _booting(machine, arguments) != booting:
         output.warn(
             "another snapshot boots next than when this began, and was not changed",
-            next_step="run it once more",
+            next_step=arguments.typed,
         )
 
 
@@ -152,7 +154,7 @@ def _check_known(needed: Collection[str], changer: Changer) -> None:
                 raise unknown_image(image.name, offered, unknown=not_asked(changer.not_asked()), next_step=step)
 
 
-def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
+def _check_needed(needed: Collection[str], trees: Sequence[TreeChange], arguments: argparse.Namespace) -> None:
     """Raises TukitSysextError where a tree cannot have what is needed: nothing is changed then."""
     for tree in trees:
         for name, reason in tree.missing.items():
@@ -161,15 +163,16 @@ def _check_needed(needed: Collection[str], trees: Sequence[TreeChange]) -> None:
                 (image,) = (image for image in tree.plan.images if image.name == name)
                 step = f"tukit-sysext list --all {name}" if image.next_step else next_step(tree, name)
                 raise TukitSysextError(
-                    f"{name}: {tree.target}: {reason}",
-                    next_step=f"nothing was changed; {step}, or --optional to have it where it fits",
+                    f"{name}: {tree.target}: {reason}; nothing was changed",
+                    next_step=f"{step}\nor have it where it fits:\n{arguments.typed} --optional",
                 )
         for image in tree.plan.images:
             if image.name in needed and image.action is Action.LEAVE_ALONE:
-                raise TukitSysextError(
-                    f"{image.name}: {tree.target}: {image.reason}",
-                    next_step=f"nothing was changed; tukit-sysext adopt {image.name}, or move it away",
-                )
+                step = f"move it away, or take it over:\ntukit-sysext adopt {image.name}"
+                if image.masked:
+                    step = f"rm {tree.target.path / EXTENSIONS / image.name}.raw"
+                told = f"{image.name}: {tree.target}: {image.reason}; nothing was changed"
+                raise TukitSysextError(told, next_step=step)
 
 
 def _merging(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
@@ -205,16 +208,20 @@ def _merging(trees: Sequence[TreeChange], *, dry_run: bool) -> Iterator[str]:
             yield f"{f'Would be {word}' if dry_run else word.capitalize()}: {', '.join(names)}"
 
 
-def _warn_refusals(machine: Machine, output: Output, targets: Sequence[Target], said: Collection[str]) -> None:
-    """Tell at once which images refuse the next update by what was changed, but for those of which it is ``said``."""
+def _warn_refusals(machine: Machine, output: Output, requests: Sequence[ChangeRequest], said: Collection[str]) -> None:
+    """Tell at once which images refuse the next update by what is changed, but for those of which it is ``said``."""
     from tukit_sysext.update import foreseen
 
     ages = refusal.ages(refusal.known(machine, writable=False), now=int(time.time()))
-    for target in targets:
+    for request in requests:
+        target = request.target
         if not target.next or target.machine is not machine:
             continue
+        # after the change that is what the tree says itself
+        changed = {file.image.name: file.image for file in request.files if file.image is not None}
+        blocked = {file.path: file.blocked for file in request.files if file.image is None}
         try:
-            images = foreseen.refusing(machine, target.path, refused_for=ages)
+            images = foreseen.refusing(machine, target.path, refused_for=ages, changed=changed, blocked=blocked)
         except (TukitSysextError, OSError) as error:
             output.warn(f"{target}: whether the next update would be refused is not known: {error}")
             continue
@@ -235,9 +242,10 @@ def edit(
         trees = changer.plans() if arguments.dry_run else changer.carry_out()
         away = changer.not_asked()
     several = len(told) > 1 or any(not request.target.running for request, _ in told)
+    tell = output.teller(dry_run=arguments.dry_run)
     for request, texts in told:
         for text in texts:
-            output.tell(f"{request.target}: {text}" if several else text)
+            tell(f"{request.target}: {text}" if several else text)
     # where no source was asked nothing can be said of what will come
     for tree in (tree for tree, (request, _) in zip(trees, told, strict=True) if request.ask):
         for image in tree.plan.images:
@@ -251,8 +259,7 @@ def edit(
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
-    if not arguments.dry_run:
-        said = {image.name for tree in trees for image in tree.plan.images if image.left_out is not None}
-        _warn_refusals(machine, output, [request.target for request, _ in told], said)
+    said = {image.name for tree in trees for image in tree.plan.images if image.left_out is not None}
+    _warn_refusals(machine, output, [request for request, _ in told], said)
     tell_open_transactions(machine, arguments, output)
     return ExitStatus.DONE

@@ -61,7 +61,7 @@ def read_ledger(machine: Machine) -> LedgerContent:
     except (OSError, sqlite3.Error) as error:
         raise TukitSysextError(
             f"{path}: cannot be read as a ledger: {error}",
-            next_step="sudo tukit-sysext settle makes it anew from the disk",
+            next_step="have it made anew from the disk:\nsudo tukit-sysext settle",
         ) from error
 
 

@@ -104,7 +104,7 @@ def _result(
 
 
 def _of_source(planned: TransferImport, error: TukitSysextError) -> NotImported:
-    step = error.next_step or "mend that, or take it over unseen with --no-check"
+    step = error.next_step or "correct that, or take it over without fetching its list (--no-check)"
     return NotImported(transfer=planned.transfer, reason=str(error), next_step=step)
 
 
@@ -138,7 +138,8 @@ def show(output: Output, done: Sequence[TreeImport], *, dry_run: bool) -> None:
                     f"{where}{failure.transfer.file} is not imported: {failure.reason}", next_step=failure.next_step
                 )
     if any(each.imports for each in done):
-        tell("  next step: tukit-sysext update, and take these files from systemd-sysupdate: both would bring images")
+        tell("  next step: take these files from systemd-sysupdate, as both would bring images; then:")
+        tell("    tukit-sysext update")
 
 
 def document(done: Sequence[TreeImport]) -> dict[str, Any]:

@@ -18,10 +18,10 @@ def ledger_faults_told(machine: Machine) -> Iterator[None]:
     try:
         yield
     except NotWritten as error:
-        raise TukitSysextError(f"{machine.layout.ledger}: {error}") from error
+        raise TukitSysextError(f"{machine.layout.ledger}: {error}", next_step=error.next_step) from error
     except sqlite3.Error as error:
         path = machine.layout.ledger
         raise TukitSysextError(
             f"{path}: cannot be used: {error}",
-            next_step=f"is {path.parent} writable, and has it room? Who holds the ledger is told by: fuser -v {path}",
+            next_step=f"is {path.parent} writable, and has it room? Who holds the ledger:\nfuser -v {path}",
         ) from error

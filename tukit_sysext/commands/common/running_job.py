@@ -77,7 +77,7 @@ def follow(machine: Machine, output: Output) -> None:
     """
     running = running_job(machine)
     if running is None:
-        output.say("Nothing is running that fetches or links images.")
+        output.say("No command fetches or links images now.")
         return
     output.say(f"{_called(running)} since {local_time(running.since)}")
     watched = running.pid, running.since

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.quantities import time_text
 from tukit_sysext.sources.health import SourceHealth
 from tukit_sysext.terminal.text import Tone, Toned, local_time
@@ -14,12 +15,12 @@ from tukit_sysext.terminal.text import Tone, Toned, local_time
 def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
     """Why a source fails, and what can be done."""
     yield Toned(f"Problem: source {name} {health.failure(local_time)}", Tone.BAD)
-    yield f"         next step: {next_step(name, health)}"
+    yield from (f"         {line}" for line in next_step_lines(next_step(name, health)))
 
 
 def next_step(name: str, health: SourceHealth) -> str:
     """What can be done where a source fails."""
-    return health.next_step or f"tukit-sysext sources refresh {name}, once access to it is fixed"
+    return health.next_step or f"fix access to it, then:\ntukit-sysext sources refresh {name}"
 
 
 def health_document(health: SourceHealth | None) -> dict[str, Any] | None:

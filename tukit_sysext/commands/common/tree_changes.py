@@ -48,7 +48,7 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         elif image.action is Action.KEEP and image.chosen is not None and image.name not in said | several.keys():
             yield f"{image.name}: {image.chosen.shown} is linked already"
         elif image.action is Action.LEAVE_ALONE:
-            yield f"{image.name}:"
+            yield f"{image.name}: {image.reason}" if image.masked else f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:
             yield f"{image.name}: not wanted any more; it had no link"
         yield from (change.text(dry_run=dry_run) for change in configured if change.image == image.name)
@@ -58,7 +58,7 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
         yield f"{len(several)} images are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
-        yield "no image is wanted"
+        yield "No image is wanted."
 
 
 def _stays(image: ImagePlan) -> bool:

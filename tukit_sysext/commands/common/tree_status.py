@@ -32,8 +32,12 @@ from tukit_sysext.system.system_release import machine_architecture, read_releas
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.refusal import HeldBack
 
+OPEN = "open transaction"
+LEFT = "left by a transaction that was killed"
+"""Why a tree still shows, whose transaction nobody will close."""
 OK = "ok"
 NOT_LINKED = "not linked"
+MASKED = "masked"
 MERGED_AS_LINKED = ("yes", "unknown")
 """Words for an image of which nothing is known to wait for a merge."""
 _QUARANTINED = "in quarantine"
@@ -92,7 +96,7 @@ def trees_in_use(machine: Machine, snapshots: Scan) -> Iterator[TreeStatus]:
         yield _tree("boots next", target_in(machine, snapshots, default))
     for snapshot in snapshots.snapshots:
         if snapshot.open:
-            yield _tree("open transaction", target_in(machine, snapshots, snapshot))
+            yield _tree(LEFT if snapshot.left else OPEN, target_in(machine, snapshots, snapshot))
 
 
 def _merged_now(machine: Machine) -> frozenset[str] | None:
@@ -177,7 +181,10 @@ def rows(tree: TreeStatus, look: Look) -> Iterator[ImageRow]:
     """The images of a tree: those that are wanted, then what is linked beside them."""
     by_image: dict[str, list[Entry]] = {}
     others: list[Entry] = []
+    masks = {entry.stem: entry for entry in tree.entries or () if entry.is_mask}
     for entry in tree.entries or ():
+        if entry.is_mask and entry.stem in tree.wanted.images:
+            continue  # said of the image
         name = look(entry.image).name if entry.image is not None else None
         if name is not None and name in tree.wanted.images and entry.folder == EXTENSIONS:
             by_image.setdefault(name, []).append(entry)
@@ -212,6 +219,11 @@ def rows(tree: TreeStatus, look: Look) -> Iterator[ImageRow]:
             # why stands below, with the link
             missing = _QUARANTINED if name in quarantined else NOT_LINKED
             state = f"left out: {reason}" if reason else missing
+            notes = (f"{_THEN}: {reason}",) if reason else ()
+            if name in masks:
+                missing = MASKED
+                state = f"masked by {masks[name].path}"
+                notes = (f"done without, as {masks[name].path} is a link to /dev/null",)
             yield ImageRow(
                 name=name,
                 version="-",
@@ -221,10 +233,10 @@ def rows(tree: TreeStatus, look: Look) -> Iterator[ImageRow]:
                 wanted_by=wanted.origin,
                 merged_as=_merged_stem(tree, name),
                 condition=missing,
-                notes=(f"{_THEN}: {reason}",) if reason else (),
+                notes=notes,
             )
     for entry in others:
-        where = f"link to {entry.target}" if entry.target is not None else f"a {entry.kind}"
+        where = entry.what if entry.target is not None else f"a {entry.what}"
         yield ImageRow(
             name=entry.shown,
             version=_version(entry, look),

@@ -33,7 +33,7 @@ def parse_names(texts: Sequence[str]) -> dict[str, str | None]:
         except ValueError as error:
             raise UsageError(f"{text!r}: {error}") from error
         if found.setdefault(*known) != known[1]:
-            raise UsageError(f"{known[0]}: two versions of one image cannot be had")
+            raise UsageError(f"{known[0]}: only one version of an image is possible")
     return found
 
 
@@ -48,7 +48,7 @@ def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-FAULTY = "tukit-sysext config tells what is wrong in the files"
+FAULTY = "tukit-sysext config"
 """The next step where a source cannot be asked because of its configuration."""
 
 
@@ -57,8 +57,8 @@ def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) ->
     entry = next((entry for entry in facts.tree.entries if entry.stem == name), None)
     if entry is not None:
         return TukitSysextError(
-            f"{excerpt(name)}: /etc/extensions/{printable(entry.name)} is there, and nothing tells of which image",
-            next_step=f"tukit-sysext adopt --dry-run {printable(name)} tells whether it can be taken over",
+            f"{excerpt(name)}: /etc/extensions/{printable(entry.name)} exists, but of which image is not known",
+            next_step=f"tukit-sysext adopt --dry-run {printable(name)}",
         )
     known = {candidate.name for candidate in facts.candidates} | set(wanted) | linked_names(facts)
     may_be = facts.may_be(name)
