@@ -109,7 +109,6 @@ class TaggedSource(SourceOnServers):
         architecture = image.architecture or tagged.architecture
         ending = (f".{architecture}" if architecture else "") + ".raw" + (f".{image.packing}" if image.packing else "")
         try:
-            check_component(version)
             file_name = check_component(f"{tagged.name}-{version}{ending}")
         except NameRefused as error:
             raise NotSupported(f"version {excerpt(version)}: {error}") from error
