@@ -189,7 +189,10 @@ def test_bearer(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixt
         assert "it asks for credentials" in capsys.readouterr().err
         tokens.asked.clear()
         push(publisher, registry, "--credentials", credentials(tmp_path))
-        assert tokens.asked == [("repository:p/gdb:pull,push",), ("repository:p/sha256sums:pull,push",)]
+        scopes = [
+            f"repository:p/{name}:{actions}" for name in ("gdb", "sha256sums") for actions in ("pull", "pull,push")
+        ]
+        assert tokens.asked == [(scope,) for scope in scopes]
         push(publisher, registry, "--credentials", credentials(tmp_path, "lab:wrong\n"), status=1)
 
 
