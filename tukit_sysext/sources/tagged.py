@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken, TukitSysextError
+from tukit_sysext.errors import ImageBroken
 from tukit_sysext.formats import caibx, checksums
 from tukit_sysext.formats.oci import Descriptor
 from tukit_sysext.formats.oci_image import NotSupported, TaggedImage, read_image
@@ -26,10 +26,9 @@ from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.cosign import Cosign
-from tukit_sysext.sources.delta import ImageDownload, fetch_images
 from tukit_sysext.sources.on_servers import SourceOnServers
-from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.registry_tags import RegistryTags, TaggedManifest
+from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.system_release import machine_architecture
 
 
@@ -124,6 +123,7 @@ class TaggedSource(SourceOnServers):
             priority=self._settings.priority,
             signer=self._settings.cosign_key.fingerprint if self._settings.cosign_key is not None else None,
             description=None,
+            index=image.chunks.sha256 if image.chunks is not None and not image.packing else None,
             locations=tuple(blob_url(url, repository_name(tagged.name), image.layer.sha256) for url in self._urls),
         )
 
@@ -153,26 +153,11 @@ class TaggedSource(SourceOnServers):
                 known[candidate.sha256] = replace(said, vouched=vouched)
         return known
 
-    def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
-        """See Source."""
-        indexed = {
-            candidate.sha256: (candidate.name, image.chunks.sha256)
-            for candidate, _ in wanted
-            if (image := self._images.get(candidate.sha256)) is not None and image.chunks is not None
-        }
-        indexes = dict(zip(indexed, self._tags.contents([*indexed.values()], limit=caibx.LIMIT), strict=True))
-        downloads = [
-            ImageDownload(
-                request=self._download(candidate, sink),
-                sink=sink,
-                index=indexes.get(candidate.sha256),
-                seeds=sink.seeds() if candidate.sha256 in indexed else (),
-            )
-            for candidate, sink in wanted
-        ]
-        failures = fetch_images(self._transfers, downloads)
-        return {
-            candidate.sha256: failure
-            for (candidate, _), failure in zip(wanted, failures, strict=True)
-            if failure is not None
-        }
+    def _chunks(
+        self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]
+    ) -> Sequence[tuple[bytes | None, Sequence[Seed]]]:
+        """See SourceOnServers."""
+        indexes = {candidate.index: candidate.name for candidate, _ in wanted if candidate.index is not None}
+        contents = self._tags.contents([(name, index) for index, name in indexes.items()], limit=caibx.LIMIT)
+        known = dict(zip(indexes, contents, strict=True))
+        return [(known[candidate.index] if candidate.index else None, seeds) for candidate, seeds in wanted]

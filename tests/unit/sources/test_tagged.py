@@ -15,6 +15,7 @@ from tests.cosigning import CosignPair
 from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.scripted import Answer, Asked
 from tests.unit.net.samples import QUICK
+from tests.unit.sources import test_delta as delta
 from tests.unit.sources.samples import KEYS, Image, description, settings, sha256
 from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.errors import ImageBroken, NotServed, SourceUnreachable
@@ -28,6 +29,7 @@ from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.registry_tags import MOST_VERSIONS
 from tukit_sysext.sources.tagged import TaggedSource
+from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.system_release import machine_architecture
 
 HERE = machine_architecture()
@@ -299,6 +301,33 @@ def test_a_description_with_other_bytes_is_as_none(registry: MadeUpRegistry, cac
         (candidate,) = source.candidates()
         described = source.describe([candidate])[candidate.sha256]
     assert (described.release, described.failure) == (None, None)
+
+
+def test_what_is_here_of_another_version_is_not_fetched(registry: MadeUpRegistry, cache: Path, tmp_path: Path) -> None:
+    """By the index of chunks in a layer."""
+    old, new = b"".join(delta.OLD), delta.IMAGE
+    index = delta.index_of(delta.NEW)
+    for each in (new, index):
+        registry.put_blob("gdb", each)
+    layers = (Descriptor.of(oci.IMAGE_LAYER, new), Descriptor.of(oci.CHUNKS_LAYER, index))
+    registry.put_manifest("gdb", Manifest(config=EMPTY, layers=layers), "2")
+    (tmp_path / "old.raw").write_bytes(old)
+
+    @contextmanager
+    def opened() -> Iterator[int]:
+        with open(tmp_path / "old.raw", "rb") as file:
+            yield file.fileno()
+
+    with asking(registry, cache) as source:
+        (candidate,) = source.candidates()
+        image = Image(candidate.sha256)
+        image.given_seeds = [Seed(sha256="", index=delta.index_of(delta.OLD), opened=opened)]
+        foreseen = source.to_fetch([(candidate, image.given_seeds)])[candidate.sha256]
+        registry.asked.clear()
+        assert source.fetch([(candidate, image)]) == {}
+    assert image.content == new
+    assert image.reused == len(new) - foreseen > len(new) // 2
+    assert all("range" in asked.headers for asked in registry.asked)
 
 
 # --- cosign ---------------------------------------------------------------------------------------------------------
