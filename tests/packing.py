@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,3 +34,15 @@ def pack(image: Path, packing: str) -> Path:
     made.write_bytes(packed(image.read_bytes(), packing))
     image.unlink()
     return made
+
+
+def layer(files: Mapping[str, bytes | None], compression: str = "gz", *, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """The layer of a container image with these files (None: a folder)."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.size = (kind, len(content)) if content is not None else (tarfile.DIRTYPE, 0)
+            member.linkname = "target" if kind != tarfile.REGTYPE else ""
+            archive.addfile(member, io.BytesIO(content or b""))
+    return packed(made.getvalue(), compression) if compression else made.getvalue()

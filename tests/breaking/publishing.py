@@ -74,14 +74,6 @@ DEFENCES: tuple[Defence, ...] = (
         f"{_U}/test_project.py::test_another_server_is_not_told_who_we_are",
     ),
     broken(
-        "N16",
-        "a token is asked for without TLS",
-        "tukit_sysext/net/bearer.py",
-        """*(() if asked.startswith("https:") else ("http",))""",
-        '"http"',
-        f"{_U}/test_project.py::test_a_password_goes_nowhere_without_tls",
-    ),
-    broken(
         "R2",
         "what is refused is published",
         _PUBLICATION,

@@ -219,7 +219,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N15",
         "an image that cannot be had is no reason to try the others",
-        _WEB,
+        "tukit_sysext/sources/on_servers.py",
         "if failure is not None\n        }",
         "if False\n        }",
         f"{_U}/sources/test_web_fetch.py::test_where_nobody_has_it_the_reason_is_told",

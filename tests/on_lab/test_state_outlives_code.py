@@ -168,9 +168,9 @@ def test_former_code_works_with_what_this_code_left(machine: Machine) -> None:
     opened = max(site.numbers())
     site.lab.path("/run/systemd/system").mkdir(parents=True)
     created = int(site.lab.run(["snapper", "--no-dbus", "create", "-p"]).stdout)
+    before, history, refused = machine.links(), machine.history(), machine.refusal()
     site.lab.path("/run/systemd/system").rmdir()
     assert site.events() != [], "to be settled by the former code"
-    before, history, refused = machine.links(), machine.history(), machine.refusal()
     kept = {path: content for path, content in machine.contents().items() if SHELL not in path}
 
     machine.put(FORMER)

@@ -28,7 +28,7 @@ EXPECTED += ["R30", "R31", "R32"]
 EXPECTED += ["R40", "R41", "R42", "R43", "R44"]
 EXPECTED += ["R50", "R51", "R52", "R53", "R54", "R55"]
 EXPECTED += ["N30", "N31", "N32", "N33"]
-EXPECTED += ["N40", "N41"]
+EXPECTED += ["N40", "N41", "N42", "N43"]
 EXPECTED += ["N50"]
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| (.+) \| ([^|]+) \|$", re.M)

@@ -135,7 +135,7 @@ def _row(
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
     trust = trusted_keys(source, time.time())
     problems += trust.problems
-    if source.verify and not source.keyrings:
+    if source.has_signed_list and not source.keyrings:
         problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
     if source.tells_in_the_clear and source.credentials is not None:
         secure = "oci://" if source.in_registry else "https://"
@@ -225,6 +225,8 @@ def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
 def _trust(source: SourceSettings) -> str:
     if not source.verify:
         return "not verified (Verify=no): whoever is on the way can put anything there"
+    if source.cosign_key is not None:
+        return f"each image signed with cosign by {source.cosign_key.path}"
     where = paths(source.keyrings) or "no keyring"
     pinned = ", pinned" if source.fingerprints is not None else ""
     oldest = f", signed at most {span_text(source.max_age)} ago" if source.max_age is not None else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tukit_sysext.errors import UnknownState
-from tukit_sysext.system.small_file import read_small
+from tukit_sysext.system.small_file import read_from
 from tukit_sysext.system.tree import Tree
 
 _LIMIT = 4096
@@ -45,8 +45,12 @@ def load_own(path: Path) -> Credentials:
     Raises UnknownState where it cannot be read, anybody else may read or write it, or it has something else in it.
     """
     try:
-        status = path.stat()
-        content = read_small(path, limit=_LIMIT)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            content = read_from(descriptor, limit=_LIMIT)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise UnknownState(f"{path}: cannot be read: {error.strerror}") from error
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o077:

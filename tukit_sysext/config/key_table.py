@@ -80,6 +80,7 @@ KEYS: Sequence[Key] = (
     _source("Keyring", "path", "", "keys that may sign its lists; systemd's import keyrings unless set"),
     _source("Fingerprint", "fingerprint", "", "accept these primary keys of the keyrings alone", several=True),
     _source("MaxAge", "time span", "", "how old the signature of a list may be; any age unless set"),
+    _source("CosignKey", "path", "", "a registry's images are signed by this key with cosign, in place of a list"),
     _source("Credentials", "path", "", "a file of root alone with user:password for the servers"),
     _source("Priority", "number", "99", "a smaller number is a stronger source"),
     _source("MatchPattern", "pattern", "", "files of these names are images; common forms unless set", several=True),

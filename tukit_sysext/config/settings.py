@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tukit_sysext.config import credentials, keyring, values
+from tukit_sysext.config import cosign_key, credentials, keyring, values
+from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.config.early import HISTORY, MAIN, take_history, take_metrics
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
@@ -72,11 +73,12 @@ class SourceSettings:
     ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyrings``
     (Keyring=, else all of systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys;
     None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
-    are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
-    it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
-    (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
-    fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one of the
-    common forms). ``effective`` has the values as they are written.
+    are for its URLs (Credentials= names a file with user:password). ``cosign_key`` of a registry is what each image has
+    to be signed with by cosign, in the place of a signed list (CosignKey=). ``doubt`` says why nothing of it is
+    believed: what it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller
+    priority (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger
+    one has a fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one
+    of the common forms). ``effective`` has the values as they are written.
     """
 
     name: str
@@ -89,6 +91,7 @@ class SourceSettings:
     fingerprints: tuple[str, ...] | None = None
     max_age: int | None = None
     credentials: Credentials | None = None
+    cosign_key: CosignKey | None = None
     doubt: str = ""
     priority: int = DEFAULT_PRIORITY
     patterns: tuple[str, ...] = ()
@@ -99,6 +102,11 @@ class SourceSettings:
     def in_registry(self) -> bool:
         """Whether it is a project in registries."""
         return any(map(is_registry, self.urls))
+
+    @property
+    def has_signed_list(self) -> bool:
+        """Whether what it has is believed by the signature of a list."""
+        return self.verify and self.cosign_key is None
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -207,12 +215,13 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
     enabled = keys.take("Source", "Enabled", boolean, True)
     verify = keys.take("Source", "Verify", boolean, True)
     before = len(keys.problems)
-    named = keys.take("Source", "Keyring", absolute_path, None)
+    named_ring = keys.take("Source", "Keyring", absolute_path, None)
+    cosign_file = keys.take("Source", "CosignKey", absolute_path, None)
     problems: list[Problem] = []
     rings: tuple[Keyring, ...] = ()
-    # who named a keyring, if wrongly, does not mean to trust another one
-    if verify and len(keys.problems) == before:
-        loaded = keyring.load(tree, named)
+    # who named a key, if wrongly, does not mean to trust another one
+    if verify and cosign_file is None and len(keys.problems) == before:
+        loaded = keyring.load(tree, named_ring)
         rings = loaded.rings
         problems += (Problem(file=origin, line=0, message=f"Keyring=: {reason}") for reason in loaded.problems)
     before = len(keys.problems)
@@ -220,20 +229,32 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
     max_age = keys.take("Source", "MaxAge", values.age, None)
     named = keys.take("Source", "Credentials", absolute_path, None, secret=True)
     doubts = list(keys.problems[before:])
+    signer: CosignKey | None = None
+    try:
+        signer = cosign_key.load(tree, cosign_file) if cosign_file is not None else None
+    except UnknownState as error:
+        doubts.append(Problem(file=origin, line=0, message=f"CosignKey=: {error}"))
+        problems.append(doubts[-1])
     secret: Credentials | None = None
     try:
         secret = credentials.load(tree, named) if named is not None else None
     except UnknownState as error:
         doubts.append(Problem(file=origin, line=0, message=f"Credentials=: {error}"))
         problems.append(doubts[-1])
-    if not verify and (pinned or max_age is not None):
-        message = "Fingerprint= and MaxAge= are about signatures, which Verify=no switches off"
-        doubts.append(Problem(file=origin, line=0, message=message))
-        problems.append(doubts[-1])
     path = keys.take("Source", "Path", absolute_path, None)
     urls = keys.take_all("Source", "URL", url)
-    if len({is_registry(each) for each in urls}) > 1:
-        doubts.append(Problem(file=origin, line=0, message="URL= names directories and registries, expected one kind"))
+    about_lists = bool(pinned) or max_age is not None
+    by_cosign, registries = cosign_file is not None, [is_registry(each) for each in urls]
+    contradictions = {
+        "Fingerprint= and MaxAge= are about signatures, which Verify=no switches off": not verify and about_lists,
+        "CosignKey= is about signatures, which Verify=no switches off": not verify and by_cosign,
+        "Keyring=, Fingerprint= and MaxAge= are about a signed list, which CosignKey= does without": by_cosign
+        and (about_lists or named_ring is not None),
+        "CosignKey= is for registries, URL=oci://": by_cosign and (not registries or not all(registries)),
+        "URL= names directories and registries, expected one kind": len(set(registries)) > 1,
+    }
+    for message in (message for message, is_so in contradictions.items() if is_so):
+        doubts.append(Problem(file=origin, line=0, message=message))
         problems.append(doubts[-1])
     priority = keys.take("Source", "Priority", number, DEFAULT_PRIORITY)
     patterns = keys.take_all("Source", "MatchPattern", check_named_pattern)
@@ -249,6 +270,7 @@ def read_source(tree: Tree, name: str, file: ConfigurationFile) -> tuple[SourceS
         fingerprints=pinned or None,
         max_age=max_age,
         credentials=secret,
+        cosign_key=signer,
         doubt="; ".join(str(problem) for problem in doubts),
         priority=priority,
         patterns=patterns,

@@ -19,8 +19,9 @@ from typing import Self
 from tukit_sysext.errors import SourceUnreachable
 from tukit_sysext.net.attempt import redacted_message
 from tukit_sysext.net.libcurl import pycurl
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.redirects import shown_url
+from tukit_sysext.net.redirects import origin, shown_url
 
 _LIMIT = 1024 * 1024
 """The most bytes of an answer that are kept."""
@@ -42,13 +43,14 @@ class FileBody:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendRequest:
-    """What a server is asked. ``authorization`` is a header, or a user name and a password for Basic."""
+    """What a server is asked, with a header ``authorization`` (empty: none), else as ``login`` where it is for it."""
 
     method: str
     url: str
     headers: Sequence[str] = ()
     body: bytes | FileBody | None = None
-    authorization: str | tuple[str, str] = field(default="", repr=False)
+    authorization: str = field(default="", repr=False)
+    login: Login | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,13 +137,12 @@ class Sender:
         if settings.ca_file is not None:
             handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
         headers = list(request.headers)
-        if isinstance(request.authorization, tuple):
-            handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-            user, password = request.authorization
-            handle.setopt(pycurl.USERNAME, user.encode())
-            handle.setopt(pycurl.PASSWORD, password.encode())
-        elif request.authorization:
+        if request.authorization:
             headers.append(f"Authorization: {request.authorization}")
+        elif request.login is not None and origin(request.url) in request.login.origins:
+            handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
+            handle.setopt(pycurl.USERNAME, request.login.user.encode())
+            handle.setopt(pycurl.PASSWORD, request.login.password.encode())
         if request.method == "HEAD":
             handle.setopt(pycurl.NOBODY, True)
         elif request.body is not None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import quote, urljoin
 
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.errors import NotServed, SourceUnreachable
+from tukit_sysext.errors import ImageBroken, NotServed, SourceUnreachable
+from tukit_sysext.formats.challenge import bearer, parse_token
 from tukit_sysext.formats.oci_names import blob_url, manifest_url
 from tukit_sysext.formats.oci_urls import api_url
-from tukit_sysext.net.bearer import read_challenge, read_token, token_url
+from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects, origin, refusal, shown_url
 from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendReply, SendRequest
 from tukit_sysext.rules.printable import excerpt
@@ -42,17 +44,21 @@ class Project:
         self.url = url
         self._api = api_url(url)
         self._sender = sender
-        self._login = (credentials.user, credentials.password) if credentials is not None else None
+        self._login = (
+            Login(user=credentials.user, password=credentials.password, origins=frozenset((origin(api_url(url)),)))
+            if credentials is not None
+            else None
+        )
+        self._tokens = Tokens(self._login)
+        self._is_basic = False
         self._pause = pause
-        self._basic = False
-        self._tokens: dict[str, str] = {}
 
     def has_blob(self, repository: str, sha256: str) -> bool:
         """Whether these bytes are there. Raises SourceUnreachable."""
         url = blob_url(self.url, repository, sha256)
-        reply = self._again(lambda: self._ask(repository, SendRequest(method="HEAD", url=url)))
+        reply = self._again(lambda: self._ask(SendRequest(method="HEAD", url=url)))
         if reply.status in _REDIRECTS:
-            return self._has_elsewhere(repository, url, reply)
+            return self._has_elsewhere(url, reply)
         return self._is_there(reply, url)
 
     def put_blob(self, repository: str, sha256: str, body: bytes | FileBody) -> None:
@@ -60,7 +66,7 @@ class Project:
         url = f"{self._api}{repository}/blobs/uploads/"
 
         def upload() -> SendReply:
-            begun = self._ask(repository, SendRequest(method="POST", url=url, body=b""))
+            begun = self._ask(SendRequest(method="POST", url=url, body=b""))
             if not begun.good:
                 return begun
             place = urljoin(url, begun.headers.get("location", ""))
@@ -69,7 +75,7 @@ class Project:
                 raise NotServed(f"{shown_url(url)}: the place for an upload {against}")
             place += f"{'&' if '?' in place else '?'}digest={quote(f'sha256:{sha256}')}"
             headers = ("Content-Type: application/octet-stream",)
-            return self._ask(repository, SendRequest(method="PUT", url=place, headers=headers, body=body))
+            return self._ask(SendRequest(method="PUT", url=place, headers=headers, body=body))
 
         self._done(self._again(upload), url)
 
@@ -77,7 +83,7 @@ class Project:
         """Whether a tag, or ``sha256:HASH``, names the manifest with this hash. Raises SourceUnreachable."""
         url = manifest_url(self.url, repository, reference)
         request = SendRequest(method="HEAD", url=url, headers=(f"Accept: {media_type}",))
-        reply = self._again(lambda: self._ask(repository, request))
+        reply = self._again(lambda: self._ask(request))
         return self._is_there(reply, url) and reply.headers.get("docker-content-digest") == f"sha256:{sha256}"
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
@@ -85,7 +91,7 @@ class Project:
         url = manifest_url(self.url, repository, reference)
         headers = (f"Content-Type: {media_type}",)
         request = SendRequest(method="PUT", url=url, headers=headers, body=content)
-        self._done(self._again(lambda: self._ask(repository, request)), url)
+        self._done(self._again(lambda: self._ask(request)), url)
 
     def _again(self, step: Callable[[], SendReply]) -> SendReply:
         """Do it, and again after a pause where the connection breaks off or the registry is busy."""
@@ -103,50 +109,41 @@ class Project:
             pause *= 2
         return step()
 
-    def _ask(self, repository: str, request: SendRequest) -> SendReply:
+    def _ask(self, request: SendRequest) -> SendReply:
         """Ask as who the registry wants us to be; nobody else is told who we are (threat N16)."""
         if origin(request.url) != origin(self._api):
             return self._sender.send(request)
-        reply = self._sender.send(self._authorized(request, repository))
-        if reply.status == HTTPStatus.UNAUTHORIZED and self._introduced(repository, reply.headers):
-            reply = self._sender.send(self._authorized(request, repository))
+        reply = self._sender.send(self._introduced(request))
+        if reply.status == HTTPStatus.UNAUTHORIZED and self._is_known(request.url, reply.headers):
+            reply = self._sender.send(self._introduced(request))
         return reply
 
-    def _authorized(self, request: SendRequest, repository: str) -> SendRequest:
-        token = self._tokens.get(repository)
-        authorization = f"Bearer {token}" if token else (self._login if self._basic and self._login else "")
-        return SendRequest(
-            method=request.method,
-            url=request.url,
-            headers=request.headers,
-            body=request.body,
-            authorization=authorization,
-        )
+    def _introduced(self, request: SendRequest) -> SendRequest:
+        login = self._login if self._is_basic else None
+        return replace(request, authorization=self._tokens.authorization(request.url) or "", login=login)
 
-    def _introduced(self, repository: str, headers: Mapping[str, str]) -> bool:
-        """Whether there is another way to say who we are, which is taken from now on."""
+    def _is_known(self, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether there is another way to say who we are than the one that was refused; it is taken from now on."""
         wanted = headers.get("www-authenticate", "")
-        challenge = read_challenge(wanted)
-        if challenge is not None:
-            scope = f"repository:{self._path}{repository}:pull,push"
-            url = token_url(challenge, asked=self._api, scope=scope)
-            reply = self._sender.send(SendRequest(method="GET", url=url, authorization=self._login or ""))
-            if reply.good:
-                self._tokens[repository] = read_token(reply.body, where=url).text
-            return reply.good
-        before, self._basic = self._basic, "basic" in wanted.lower() and self._login is not None
-        return self._basic and not before
+        challenge = bearer(wanted)
+        if challenge is None:
+            before, self._is_basic = self._is_basic, self._login is not None and "basic" in wanted.lower()
+            return self._is_basic and not before
+        place, login = self._tokens.place(url, challenge)
+        reply = self._sender.send(SendRequest(method="GET", url=place, login=login))
+        if reply.good:
+            try:
+                self._tokens.take(url, parse_token(reply.body, where=shown_url(place)))
+            except ImageBroken as error:
+                raise NotServed(str(error)) from error
+        return reply.good
 
-    @property
-    def _path(self) -> str:
-        return self._api.partition("/v2/")[2]
-
-    def _has_elsewhere(self, repository: str, url: str, reply: SendReply) -> bool:
+    def _has_elsewhere(self, url: str, reply: SendReply) -> bool:
         """Whether the server that a registry redirects to has it too; one that may not be asked counts as none."""
         place = urljoin(url, reply.headers.get("location", ""))
         if refusal(url, place, Redirects.SECURE):
             return False
-        return self._again(lambda: self._ask(repository, SendRequest(method="HEAD", url=place))).good
+        return self._again(lambda: self._ask(SendRequest(method="HEAD", url=place))).good
 
     def _is_there(self, reply: SendReply, url: str) -> bool:
         if reply.status == HTTPStatus.NOT_FOUND:

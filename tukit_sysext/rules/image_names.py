@@ -28,6 +28,8 @@ from tukit_sysext.rules.matching import Kind
 
 PACKINGS = ("xz", "zst", "gz", "bz2")
 """What may stand behind ``.raw`` where the image is packed."""
+LAYER = "layer"
+"""What we write there of an image that is the one file in the layer of a container image; publishers do not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +83,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 def unpacked_name(file_name: str) -> tuple[str, str]:
     """The name of an image's file once it is unpacked, and by what it is packed; empty where it is not."""
     name, _, packing = file_name.rpartition(".")
-    return (name, packing) if packing in PACKINGS and name.endswith(".raw") else (file_name, "")
+    return (name, packing) if packing in (*PACKINGS, LAYER) and name.endswith(".raw") else (file_name, "")
 
 
 def stem_of(file_name: str) -> str:

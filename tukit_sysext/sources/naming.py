@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from tukit_sysext.rules.image_names import ImageName, looks_like_image, meant_reading, readings, unusable
 from tukit_sysext.rules.patterns import Pattern, expand
 from tukit_sysext.sources.candidate import Candidate, Reading
-from tukit_sysext.sources.protocol import FileSource, Source
+from tukit_sysext.sources.protocol import FileSource, NamedSource, Source
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +70,8 @@ class Naming:
         """What a source offers, and what of it is taken for no image. Raises as Source.candidates()."""
         named: list[Candidate] = []
         not_understood: list[NotUnderstood] = []
+        if isinstance(source, NamedSource):
+            source.look_for(self.wanted)
         offered = source.candidates()
         for candidate in (*offered, *(source.unread() if isinstance(source, FileSource) else ())):
             match self.read(candidate):
@@ -77,6 +79,9 @@ class Naming:
                     named.append(read)
                 case NotUnderstood() as other:
                     not_understood.append(other)
+        if isinstance(source, NamedSource):
+            for called, reason in source.not_taken().items():
+                not_understood.append(NotUnderstood(source=source.name, file_name=called, reason=reason))
         return named, not_understood
 
     def _by_image(self, candidate: Candidate) -> Candidate | None:

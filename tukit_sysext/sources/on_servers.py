@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What sources on servers have in common: one that cannot be reached is not asked twice, and how an image comes."""
+"""What sources on servers have in common: one that cannot be reached is not asked twice, and how images come."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects, origin
 from tukit_sysext.net.request import Request
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.candidate import Candidate
+from tukit_sysext.sources.delta import ImageDownload, bytes_to_fetch, fetch_images
 from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.store.seed import Seed
 
 
 class SourceOnServers(ABC):
@@ -55,6 +58,36 @@ class SourceOnServers(ABC):
     @abstractmethod
     def _offered(self) -> Sequence[Candidate]:
         """What it offers, asked for now. Raises as Source.candidates()."""
+
+    def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
+        """See Source."""
+        seeds = [sink.seeds() if candidate.index is not None else () for candidate, sink in wanted]
+        chunks = self._chunks([(candidate, known) for (candidate, _), known in zip(wanted, seeds, strict=True)])
+        downloads = [
+            ImageDownload(request=self._download(candidate, sink), sink=sink, index=index, seeds=known)
+            for (candidate, sink), (index, known) in zip(wanted, chunks, strict=True)
+        ]
+        failures = fetch_images(self._transfers, downloads)
+        return {
+            candidate.sha256: failure
+            for (candidate, _), failure in zip(wanted, failures, strict=True)
+            if failure is not None
+        }
+
+    def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
+        """See ChunkedSource."""
+        sizes: dict[str, int] = {}
+        for (candidate, _), (index, seeds) in zip(wanted, self._chunks(wanted), strict=True):
+            if index is not None:
+                with suppress(ImageBroken):
+                    sizes[candidate.sha256] = bytes_to_fetch(index, seeds, where=candidate.file_name)
+        return sizes
+
+    @abstractmethod
+    def _chunks(
+        self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]
+    ) -> Sequence[tuple[bytes | None, Sequence[Seed]]]:
+        """The index of each image's chunks (None: there is none), and its seeds with theirs."""
 
     def _download(self, candidate: Candidate, sink: Sink) -> Request:
         """What brings a whole image into its sink."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from tukit_sysext.errors import TukitSysextError
@@ -67,6 +67,17 @@ class ChunkedSource(Source, Protocol):
 
     def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
         """How many bytes of images would be fetched where seeds are here, by SHA-256; those of which it is known."""
+
+
+@runtime_checkable
+class NamedSource(Source, Protocol):
+    """A source that does not know all that it has, but what it has of an image."""
+
+    def look_for(self, names: Collection[str]) -> None:
+        """Called before :meth:`candidates`: images with these names are asked for."""
+
+    def not_taken(self) -> Mapping[str, str]:
+        """What of them cannot be used, once :meth:`candidates` was asked, and why, by how it is called there."""
 
 
 @runtime_checkable

@@ -38,7 +38,7 @@ class TrustedKeys:
 
 def trusted_keys(source: SourceSettings, now: float) -> TrustedKeys:
     """Look at the keys of a source whose lists have to be signed."""
-    if not source.verify:
+    if not source.has_signed_list:
         return TrustedKeys()
     if not source.keyrings:
         return TrustedKeys(problems=("no keyring, so that no signature can be checked",))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
@@ -23,10 +22,8 @@ from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
-from tukit_sysext.sources.delta import ImageDownload, bytes_to_fetch, fetch_images
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.on_servers import SourceOnServers
-from tukit_sysext.sources.protocol import Sink
 from tukit_sysext.sources.repository import index_name
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import ListOfMirror, WebList
@@ -197,34 +194,10 @@ class WebSource(SourceOnServers):
                     del left[candidate]
         return known
 
-    def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
-        """See Source."""
-        seeds = [sink.seeds() if candidate.index is not None else () for candidate, sink in wanted]
-        chunks = self._chunks([(candidate, known) for (candidate, _), known in zip(wanted, seeds, strict=True)])
-        downloads = [
-            ImageDownload(request=self._download(candidate, sink), sink=sink, index=index, seeds=known)
-            for (candidate, sink), (index, known) in zip(wanted, chunks, strict=True)
-        ]
-        failures = fetch_images(self._transfers, downloads)
-        return {
-            candidate.sha256: failure
-            for (candidate, _), failure in zip(wanted, failures, strict=True)
-            if failure is not None
-        }
-
-    def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
-        """See ChunkedSource."""
-        sizes: dict[str, int] = {}
-        for (candidate, _), (index, seeds) in zip(wanted, self._chunks(wanted), strict=True):
-            if index is not None:
-                with suppress(ImageBroken):
-                    sizes[candidate.sha256] = bytes_to_fetch(index, seeds, where=candidate.file_name)
-        return sizes
-
     def _chunks(
         self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]
     ) -> Sequence[tuple[bytes | None, Sequence[Seed]]]:
-        """The index of each image, and its seeds with theirs: that of one which was stored without may be listed."""
+        """See SourceOnServers. The index of a seed that was stored without may be listed."""
         listed = {sha256: index_name(name) for name, sha256 in self._hashes.items()}
         names = [candidate.index for candidate, _ in wanted if candidate.index is not None]
         names += [listed.get(seed.sha256, "") for _, seeds in wanted for seed in seeds if seed.index is None]

@@ -12,7 +12,7 @@ import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import IO
+from typing import IO, cast
 
 BAD_DATA = 65
 NO_LIBRARY = 69
@@ -27,6 +27,9 @@ _SMALL_CHUNK = 4 * 1024
 def _unpack(packing: str, file: IO[bytes], to: IO[bytes]) -> None:
     if packing == "zst":
         _unpack_zstd(file, to)
+        return
+    if packing == "layer":
+        _unpack_layer(file, to)
         return
     module = import_module({"xz": "lzma", "gz": "gzip", "bz2": "bz2"}[packing])
     with module.open(file) as plain:
@@ -47,6 +50,37 @@ def _unpack_zstd(file: IO[bytes], to: IO[bytes]) -> None:
                 frame = zstandard.ZstdDecompressor().decompressobj()
     if begun:
         raise EOFError("it is cut off")
+
+
+def _unpack_layer(file: IO[bytes], to: IO[bytes]) -> None:
+    """The one file in a layer of a container image: a tar archive, by gzip or zstd, or as it is."""
+    import tarfile
+
+    magic = file.read(4)
+    file.seek(0)
+    stream: IO[bytes] = file
+    if magic == b"\x28\xb5\x2f\xfd":
+        import zstandard
+
+        stream = cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(file, read_size=_SMALL_CHUNK))
+    elif magic[:2] == b"\x1f\x8b":
+        import gzip
+
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    found = False
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            if found or not member.isreg() or not member.name.endswith(".raw"):
+                raise ValueError(f"expected one file that ends in .raw, found {member.name!a} as well")
+            found = True
+            content = archive.extractfile(member)
+            assert content is not None  # noqa: S101  # of a regular file
+            while piece := content.read(_CHUNK):
+                to.write(piece)
+    if not found:
+        raise ValueError("expected one file that ends in .raw, found none")
 
 
 def main(packing: str, descriptor: int) -> int:

@@ -273,3 +273,44 @@ def test_a_directory_and_a_registry_are_two_sources(tmp_path: Path) -> None:
     (problem,) = found.problems
     assert "directories and registries" in problem.message
     assert found.sources["web"].doubt
+
+
+_PEM = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+_COSIGN = {"etc/cosign.pub": _PEM, "etc/odd.pub": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"}
+
+
+def test_a_key_of_cosign(tmp_path: Path) -> None:
+    """No other key counts beside it, systemd's neither."""
+    entries: dict[str, Content] = {**_COSIGN, f"{USR}.gpg": SigningKey.shared().public()}
+    found = source(tmp_path, "URL=oci://a.example/images\nCosignKey=/etc/cosign.pub\n", entries)
+    assert found.cosign_key is not None and found.cosign_key.content == _PEM.encode()
+    assert (found.keyrings, found.has_signed_list, found.doubt) == ((), False, "")
+    assert trusted_keys(found, time.time()).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("CosignKey=/etc/none.pub\n", "/etc/none.pub: there is no such file"),
+        ("CosignKey=/etc/odd.pub\n", "/etc/odd.pub: expected one public key in PEM form"),
+        ("CosignKey=/etc/cosign.pub\nVerify=no\n", "which Verify=no switches off"),
+        ("CosignKey=/etc/cosign.pub\nMaxAge=30d\n", "about a signed list, which CosignKey= does without"),
+        ("CosignKey=/etc/cosign.pub\nKeyring=/etc/keys.gpg\n", "about a signed list, which CosignKey= does without"),
+        ("CosignKey=/etc/cosign.pub\nURL=\nURL=https://a.example/\n", "CosignKey= is for registries"),
+        ("CosignKey=/etc/cosign.pub\nURL=\nPath=/srv\n", "CosignKey= is for registries"),
+    ],
+)
+def test_a_key_of_cosign_that_contradicts_is_not_believed(tmp_path: Path, text: str, words: str) -> None:
+    """Something stricter may have been meant."""
+    entries: dict[str, Content] = {**_COSIGN, f"{USR}.gpg": SigningKey.shared().public()}
+    found = configuration(tmp_path, f"URL=oci://a.example/images\n{text}", entries)
+    assert any(words in problem.message for problem in found.problems)
+    assert found.sources["web"].doubt
+
+
+def test_a_key_of_cosign_that_is_no_path(tmp_path: Path) -> None:
+    """Who named one, if wrongly, does not mean to trust systemd's keys."""
+    entries: dict[str, Content] = {f"{USR}.gpg": SigningKey.shared().public()}
+    found = configuration(tmp_path, "URL=oci://a.example/images\nCosignKey=cosign.pub\n", entries)
+    assert found.sources["web"].keyrings == ()
+    assert found.problems

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,13 +12,13 @@ import pytest
 from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.errors import NotServed, SourceUnreachable
 from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.redirects import origin
 from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendReply, SendRequest
 from tukit_sysext.publish.project import Project
 
 API = "https://registry.example.org/v2/p/"
 SHA256 = "a" * 64
 LOGIN = Credentials(path="/etc/push", user="lab", password="secret")  # noqa: S106  # of this test
-Step = SendReply | SourceUnreachable | Callable[[], None]
 
 
 def reply(status: int, body: Any = b"", **headers: str) -> SendReply:
@@ -46,8 +46,13 @@ class Script(Sender):
         return [f"{request.method} {request.url.removeprefix(API)}" for request in self.asked]
 
     @property
-    def told(self) -> list[str | tuple[str, str]]:
-        return [request.authorization for request in self.asked]
+    def told(self) -> list[str]:
+        """Who each was told that we are: a token, or the user's name where the login is for the one that is asked."""
+        return [
+            request.authorization
+            or (request.login.user if request.login and origin(request.url) in request.login.origins else "")
+            for request in self.asked
+        ]
 
 
 def project(script: Script, credentials: Credentials | None = None, pauses: list[float] | None = None) -> Project:
@@ -85,7 +90,7 @@ def test_another_server_is_not_told_who_we_are() -> None:
         reply(201),
     )
     project(script, LOGIN).put_blob("gdb", SHA256, b"content")
-    assert script.told == ["", ("lab", "secret"), ""]
+    assert script.told == ["", "lab", ""]
 
 
 def test_tokens_are_had_once_for_each_repository_and_again_where_they_are_over() -> None:
@@ -103,15 +108,20 @@ def test_tokens_are_had_once_for_each_repository_and_again_where_they_are_over()
     assert not registry.has_blob("gdb", SHA256)
     assert registry.has_blob("gdb", SHA256)
     assert registry.has_blob("gdb", SHA256)
-    place = "https://auth.example.org/token?service=s&scope=repository%3Ap%2Fgdb%3Apull%2Cpush"
+    place = "https://auth.example.org/token?service=s&scope=repository%3Ap%2Fgdb%3Apull"
     assert [request.url for request in script.asked if request.method == "GET"] == [place, place]
-    secret = ("lab", "secret")
-    assert script.told == ["", secret, "Bearer one", "Bearer one", "Bearer one", secret, "Bearer two"]
+    assert script.told == ["", "lab", "Bearer one", "Bearer one", "Bearer one", "lab", "Bearer two"]
+
+
+def test_no_token_in_the_answer() -> None:
+    script = Script(reply(401, www_authenticate='Bearer realm="https://auth.example.org/token"'), reply(200, {}))
+    with pytest.raises(NotServed, match="expected a token"):
+        project(script).has_blob("gdb", SHA256)
 
 
 def test_a_password_goes_nowhere_without_tls() -> None:
     script = Script(reply(401, www_authenticate='Bearer realm="http://auth.example.org/token"'))
-    with pytest.raises(NotServed, match="expected an https:// URL"):
+    with pytest.raises(NotServed, match="from HTTPS to HTTP"):
         project(script, LOGIN).has_blob("gdb", SHA256)
 
 

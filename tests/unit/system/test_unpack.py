@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packing import PACKINGS, PROGRAMS, packed
+from tests.packing import PACKINGS, PROGRAMS, layer, no_zstandard, packed
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError
+from tukit_sysext.rules.image_names import LAYER
 from tukit_sysext.system import unpack, unpacker
 
 CONTENT = os.urandom(3_000_000) + bytes(5_000_000)
@@ -42,6 +44,35 @@ def test_what_is_in_it_comes_out(packing: str) -> None:
     assert unpacked(content, packing) == CONTENT
     assert unpacked(content + packed(b"more", packing), packing) == CONTENT + b"more", "several parts are one file"
     assert unpacked(packed(b"", packing), packing) == b""
+
+
+@pytest.mark.parametrize("compression", ["", "gz", pytest.param("zst", marks=no_zstandard)])
+def test_the_one_file_of_a_container_image(compression: str) -> None:
+    """As podman build makes it of FROM scratch and COPY gdb.raw /usr/share/."""
+    content = layer({"usr": None, "usr/share": None, "usr/share/gdb.raw": CONTENT}, compression)
+    assert unpacked(content, LAYER) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (layer({}), "expected one file that ends in .raw, found none"),
+        (layer({"a.raw": b"x", "b.raw": b"y"}), "found 'b.raw' as well"),
+        (layer({"usr/bin/hello": b"x"}), "found 'usr/bin/hello' as well"),
+        (layer({"gdb.raw": b"x", ".wh.old": b""}), "found '.wh.old' as well"),
+        (layer({"gdb.raw": b""}, kind=tarfile.SYMTYPE), "found 'gdb.raw' as well"),
+        (layer({"gdb.raw": b""}, kind=tarfile.LNKTYPE), "found 'gdb.raw' as well"),
+        (layer({"gdb.raw": b""}, kind=tarfile.CHRTYPE), "found 'gdb.raw' as well"),
+        (layer({"gdb.raw": CONTENT[:100_000]})[:-5000], r"\w+"),
+        (layer({"gdb.raw": CONTENT[:100_000]}, "")[:-60_000], "unexpected end of data"),
+        (b"no", "ReadError"),
+        (b"", "ReadError"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_another_layer_is_the_publishers(content: bytes, words: str) -> None:
+    with pytest.raises(ImageBroken, match=rf"it cannot be unpacked \(layer\): .*{words}"):
+        unpacked(content, LAYER)
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -137,4 +168,4 @@ def test_too_much_memory_is_bad_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_packing_has_a_known_good_input() -> None:
-    assert set(unpack._KNOWN_GOOD) == set(PROGRAMS)
+    assert set(unpack._KNOWN_GOOD) == {*PROGRAMS, LAYER}

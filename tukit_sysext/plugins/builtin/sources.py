@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tukit_sysext.config.settings import Configuration, SourceSettings
     from tukit_sysext.machine import Machine
     from tukit_sysext.sources.protocol import Source
-    from tukit_sysext.sources.registry import RegistrySource
 
 
 log = logging.getLogger(__name__)
@@ -54,6 +53,10 @@ class Sources:
                 from tukit_sysext.net.network import network_of
                 from tukit_sysext.net.transfer import Transfers
                 from tukit_sysext.sources.web import WebSource
+
+                if any(settings.in_registry for settings in on_the_web):  # 8 ms, which others are spared
+                    from tukit_sysext.sources.registry import RegistrySource
+                    from tukit_sysext.sources.tagged import TaggedSource
             except ImportError as error:
                 # the local directories are of use without it
                 log.error("sources on servers cannot be used: %s", error)
@@ -62,7 +65,9 @@ class Sources:
             network = network_of(machine.layout.root, configuration.settings.network, patient=machine.patient)
             transfers = Transfers(network)
             sources += [
-                (_registry_source() if settings.in_registry else WebSource)(
+                TaggedSource(settings, transfers, cache, image_max=configuration.settings.image_max, away=self._away)
+                if settings.in_registry and not settings.has_signed_list
+                else (RegistrySource if settings.in_registry else WebSource)(
                     settings,
                     transfers,
                     cache,
@@ -73,9 +78,3 @@ class Sources:
                 for settings in on_the_web
             ]
         return sources
-
-
-def _registry_source() -> type[RegistrySource]:
-    from tukit_sysext.sources.registry import RegistrySource  # 4 ms, which a machine without such a source is spared
-
-    return RegistrySource
