@@ -70,7 +70,7 @@ class SourceSettings:
     ``verify`` tells whether its list must be signed (Verify=, yes unless said otherwise), by a key of ``keyrings``
     (Keyring=, else all of systemd's), one of ``fingerprints`` where any key is pinned (Fingerprint=, primary keys;
     None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
-    are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is believed: what
+    are for its URLs (Credentials= names a file with user:password). ``doubt`` says why nothing of it is accepted: what
     it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller priority
     (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger one has a
     fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one of the

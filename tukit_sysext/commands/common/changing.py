@@ -34,7 +34,7 @@ def carry(
 ) -> ExitStatus:
     """Carry requests out, or tell what would be done. ``needed`` are images without which nothing is done.
 
-    0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
+    0, or 1 where an image that is wanted cannot be had, or it is not known whether there is a newer one.
     """
     output = Output.of(arguments)
     dry_run = arguments.dry_run
