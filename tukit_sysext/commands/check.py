@@ -123,7 +123,6 @@ def _image(image: ImagePlan, facts: Facts) -> dict[str, Any]:
     }
 
 
-_ADOPT = "tukit-sysext adopt takes it over"
 _WORDS = {
     Action.KEEP: "stays",
     Action.LINK: "to be linked",
@@ -163,10 +162,14 @@ def lines(plan: Plan, notes: Sequence[str] = (), *, full: bool = False) -> Itera
         yield ""
         yield "Not ours, never changed:"
         for foreign in plan.foreign:
-            step = f"would not be merged: {foreign.complaint}" if foreign.complaint else _ADOPT
+            against = f"; would not be merged: {foreign.complaint}" if foreign.complaint else ""
+            yield f"  {foreign.entry.name}: {foreign.note}{against}"
             if foreign.entry.is_mask:
-                step = f"to have {foreign.entry.stem} again: rm /etc/extensions/{foreign.entry.name}"
-            yield f"  {foreign.entry.name}: {foreign.note}; {step}"
+                yield f"    to have {foreign.entry.stem} again:"
+                yield f"      rm /etc/extensions/{foreign.entry.name}"
+            elif not against:
+                yield "    to take it over:"
+                yield f"      tukit-sysext adopt {foreign.entry.stem}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
     notes += [str(problem) for problem in plan.problems]

@@ -255,7 +255,8 @@ def edit(
                     next_step=next_step(tree, image.name),
                 )
             elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
-                output.say(f"tukit-sysext update {image.name} brings it.")
+                output.say("To have it now:")
+                output.say(f"  tukit-sysext update {image.name}")
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))
