@@ -23,6 +23,8 @@ from tests.on_lab.site import NEW, OLD, Site, Web, installed_tree
 from tests.terminal import on_terminal
 
 KEY = "/root/publisher.gpg"
+THIRD = {"VERSION_ID": "20261215", "SYSEXT_LEVEL": "glibc-2.44"}
+"""A system for which nothing is published."""
 _DRAWN_OVER = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\r?(?:\x1b\[1A\r?\x1b\[2K)?", re.S)
 
 
@@ -89,6 +91,18 @@ def walk(site: Site, web: Web, *, columns: int = 80, more: int = 0) -> Iterator[
     yield step("removed", "remove", "strace")
     yield step("what happened", "history", "strace")
     yield step("all well?", "doctor")
+
+    # an update that no gdb fits
+    if site.update(release=THIRD).returncode != 75:
+        raise RuntimeError("the update was not refused")
+    yield step("an update is refused", "status")
+    yield step("what it would do", "check", "--refused")
+    yield step("why it was refused", "why-not", "--refused", "gdb")
+    yield step("nothing is newer", "update")
+    yield step("collected at once", "gc", "--now", "--dry-run")
+    yield step("all commands", "--help")
+    yield step("one command", "check", "--help")
+    yield step("no command")
 
 
 def main() -> int:

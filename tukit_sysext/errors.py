@@ -112,7 +112,7 @@ class PluginFailed(TukitSysextError):
 
 
 class MemoryUnreadable(TukitSysextError):
-    """What is remembered of a source cannot be read: none of its lists is believed.
+    """What is remembered of a source cannot be read: none of its lists is accepted.
 
     A fault on our side, that refuses no update.
     """

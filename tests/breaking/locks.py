@@ -21,6 +21,14 @@ _LEDGER = f"{_U}/ledger/test_schema.py::TestReadOnly"
 DEFENCES: tuple[Defence, ...] = (
     broken(
         "P1",
+        "everybody reads who did what",
+        "tukit_sysext/ledger/readable.py",
+        "content = _without_users(connection)",
+        "content = connection.serialize()",
+        f"{_LEDGER}::test_nobody_else_reads_who_did_what",
+    ),
+    broken(
+        "P1",
         "a repair has the locks while it waits for the network",
         _REPAIR,
         "    with Tree(subject.path) as tree:\n",

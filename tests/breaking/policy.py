@@ -17,6 +17,22 @@ _IN_USE = "tukit_sysext/update/in_use.py"
 DEFENCES: tuple[Defence, ...] = (
     broken(
         "P0",
+        "a mask is looked into as an image",
+        "tukit_sysext/update/choice.py",
+        "        if foreign.entry.is_mask:\n",
+        "        if not foreign.entry.is_mask:\n",
+        "tests/unit/commands/test_masks.py::TestMask::test_so_do_check_list_and_update",
+    ),
+    broken(
+        "-",
+        "a tombstone goes while another tree has to be told",
+        "tukit_sysext/collect/tombstones.py",
+        "if not is_only_tree(machine):",
+        "if False:",
+        "tests/unit/collect/test_tombstones.py::test_it_stays_while_a_tree_needs_it",
+    ),
+    broken(
+        "P0",
         "a disk without room takes an image away",
         _LEFT_OUT,
         "LeftOut.NOT_STORED: (_R, _L)",

@@ -37,7 +37,7 @@ def test_status_tells_running_and_next(updated: Site) -> None:
     rows = {row["name"]: row for row in systems["boots next"]["images"]}
     assert rows["debug"]["version"] == "1.1" and rows["debug"]["policy"] == "required"
     assert rows["strace"]["version"] is None
-    assert "the system has glibc-2.43" in rows["strace"]["state"]
+    assert "the new system has glibc-2.43" in rows["strace"]["state"]
     assert rows["strace"]["wanted_by"] == "/etc/tukit-sysext/images.d/strace.conf"
 
 

@@ -120,7 +120,7 @@ def test_no_command_at_all(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main([])
     told = capsys.readouterr().err
     assert (ended.value.code, told.splitlines()[0]) == (2, "tukit-sysext: No command was given. Often used:")
-    assert "  tukit-sysext status        which images this machine has now, and what is wrong\n" in told
+    assert "  status        which images this machine has now, and what is wrong\n" in told
     assert told.endswith("\n  next step: tukit-sysext --help\n")
     assert "complete" not in told and "usage" not in told and len(told.splitlines()) < 10
 

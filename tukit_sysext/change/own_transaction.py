@@ -57,7 +57,7 @@ def transact() -> str:
     Not of what runs, which is tukit's default: an update that waits for its reboot would be lost.
     """
     tukit = next((path for path in _TUKIT if Path(path).exists()), _TUKIT[0])
-    return _carry_out([tukit, "--continue", "execute", "/usr/bin/true"], "tukit-sysext check tells what keeps it away")
+    return _carry_out([tukit, "--continue", "execute", "/usr/bin/true"], "tukit-sysext check")
 
 
 def snapshot_before() -> str:

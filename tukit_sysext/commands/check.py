@@ -132,7 +132,6 @@ def _image(image: ImagePlan, facts: Facts, sizes: Mapping[str, int]) -> dict[str
     }
 
 
-_ADOPT = "tukit-sysext adopt takes it over"
 _WORDS = {
     Action.KEEP: "stays",
     Action.LINK: "to be linked",
@@ -172,10 +171,14 @@ def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: b
         yield ""
         yield "Not ours, never changed:"
         for foreign in plan.foreign:
-            step = f"would not be merged: {foreign.complaint}" if foreign.complaint else _ADOPT
+            against = f"; would not be merged: {foreign.complaint}" if foreign.complaint else ""
+            yield f"  {foreign.entry.name}: {foreign.note}{against}"
             if foreign.entry.is_mask:
-                step = f"to have {foreign.entry.stem} again: rm /etc/extensions/{foreign.entry.name}"
-            yield f"  {foreign.entry.name}: {foreign.note}; {step}"
+                yield f"    to have {foreign.entry.stem} again:"
+                yield f"      rm /etc/extensions/{foreign.entry.name}"
+            elif not against:
+                yield "    to take it over:"
+                yield f"      tukit-sysext adopt {foreign.entry.stem}"
     notes = [f"source {name}: {reason}" for name, reason in sorted(plan.unreachable.items())]
     notes += [f"{name} is masked by {path}" for name, path in sorted(plan.masked.items())]
     notes += [str(problem) for problem in plan.problems]

@@ -71,10 +71,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         output.say(_summary(target, facts, shown))
         for state, step in _NEXT_STEPS.items():
             if any(row[-1] == state for row in rows):
-                output.say(f"{state}: {step}")
+                output.say(f"{state}:")
+                output.say(f"  {step}")
         if any(offer.damage for offer in shown):
             where = f" --snapshot {target.snapshot.number}" if target.snapshot and not target.running else ""
-            output.say(f"missing or damaged: tukit-sysext verify --repair{where}")
+            output.say("missing or damaged:")
+            output.say(f"  tukit-sysext verify --repair{where}")
     for name, reason in away.items():
         step = FAULTY if name in facts.unusable else f"tukit-sysext sources refresh {name}"
         output.warn(f"source {name}: {reason}", next_step=step)
@@ -100,8 +102,8 @@ def _is_asked_for(offer: Offer, arguments: argparse.Namespace) -> bool:
 _NOT_WANTED = "linked, not wanted"
 _NOT_LINKED = "wanted, not linked"
 _NEXT_STEPS = {
-    _NOT_WANTED: "tukit-sysext adopt takes it over",
-    _NOT_LINKED: "tukit-sysext update links it",
+    _NOT_WANTED: "tukit-sysext adopt",
+    _NOT_LINKED: "tukit-sysext update",
 }
 
 

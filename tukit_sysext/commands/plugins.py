@@ -69,7 +69,7 @@ def lines(plugins: Plugins) -> Iterator[str | Table]:
         yield ""
         yield f"There may be more, the configuration has a fault: {plugins.unsure}"
     if plugins.failed or plugins.unsure:
-        yield "Until this is mended nothing is collected: what such a plugin needs of the store is not known."
+        yield "Until this is corrected nothing is collected: what such a plugin needs of the store is not known."
 
 
 def _origin(plugin: Registered) -> str:

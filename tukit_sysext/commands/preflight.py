@@ -82,7 +82,7 @@ def _remember(machine: Machine, answer: Answer) -> None:
 
 
 def _warnings(machine: Machine) -> tuple[str, ...]:
-    """What linked images need and the update takes away; nothing where nobody knows."""
+    """What linked images need and the update takes away; nothing where not known."""
     try:
         from tukit_sysext.preflight.taken_away import warnings
         from tukit_sysext.system.tree import Tree

@@ -75,7 +75,7 @@ class SourceSettings:
     None: all of them), by a signature that is at most ``max_age`` seconds old (MaxAge=, None: any age). ``credentials``
     are for its URLs (Credentials= names a file with user:password). ``cosign_key`` of a registry is what each image has
     to be signed with by cosign, in the place of a signed list (CosignKey=). ``doubt`` says why nothing of it is
-    believed: what it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller
+    accepted: what it says of trust has a fault, and might have been meant to be stricter. As with zypper a smaller
     priority (Priority=) is a stronger source, and 99 is the default: a weaker source is asked only where no stronger
     one has a fitting image. ``patterns`` say how its files are named (MatchPattern=, as they are written; none: in one
     of the common forms). ``effective`` has the values as they are written.

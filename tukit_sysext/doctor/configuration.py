@@ -14,6 +14,7 @@ from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, unknown, warning
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.quantities import counted
 from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 
@@ -91,7 +92,7 @@ class ConfigurationCheck:
             return
         results = [result for _, source in sorted(self.sources.items()) for result in self._source(source)]
         yield from results or [
-            good("sources", f"{len(self.sources)} sources, and their lists have to be signed by known keys")
+            good("sources", f"{counted(len(self.sources), 'source')}, all lists have to be signed by known keys")
         ]
 
     def _source(self, source: SourceSettings) -> Iterator[CheckResult]:

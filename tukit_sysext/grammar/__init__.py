@@ -46,7 +46,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
     top = Parser(
         prog="tukit-sysext",
         description=DESCRIPTION,
-        often=[(f"tukit-sysext {line}", ONE_LINE[line.split()[0]]) for line in _OFTEN],
+        often=[(line, ONE_LINE[line.split()[0]]) for line in _OFTEN],
         parts=[(part.TITLE, part.NAMES) for part in PARTS],
         epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
     )

@@ -83,7 +83,7 @@ def add(commands: Commands) -> None:
         examples=(
             ("check", "the running system"),
             ("check --snapshot 42", "another snapshot"),
-            ("check --refused", "the new system that was refused: would it be now?"),
+            ("check --refused", "the new system that was refused"),
             ("check --for glibc-2.44", "a system with another SYSEXT_LEVEL"),
         ),
         arguments=(

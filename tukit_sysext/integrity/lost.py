@@ -53,11 +53,12 @@ def lost_images(machine: Machine, scan: Scan) -> tuple[LostImage, ...]:
     if here.unknown:
         return ()
     merged = merged_now(machine)
+    masked = {finding.name for finding in here.findings if finding.entry.is_mask}
     lost = []
     for finding in _had(there.findings):
         image = wanted.get(finding.name)
-        if image is None or image.state is State.REMOVED:
-            continue
+        if image is None or image.state is State.REMOVED or finding.name in masked:
+            continue  # nobody wants to have it
         links = [each for each in here.findings if each.ours and each.name == finding.name]
         if links or image.policy is Policy.REQUIRED:
             reason = _reason(links, merged)

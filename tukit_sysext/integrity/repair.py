@@ -26,7 +26,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import WantedImage, load_wanted
-from tukit_sysext.errors import TukitSysextError
+from tukit_sysext.errors import TukitSysextError, os_error_text
 from tukit_sysext.integrity.assess import Subject
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.integrity.recover import Recovery
@@ -113,7 +113,9 @@ class _Repairer:
             return _failed(finding, str(error), error.next_step)
         except OSError as error:
             where = self._machine.layout.store
-            return _failed(finding, f"{error.filename or where}: {error.strerror}", remedy(where, error))
+            return _failed(
+                finding, os_error_text(error) if error.filename else f"{where}: {error.strerror}", remedy(where, error)
+            )
 
     def _repair(self, finding: Finding) -> Repair:
         lost = ""

@@ -56,7 +56,7 @@ _LONGEST = 500
 class Registered:
     """A plugin that is there: its name, where it comes from, and the hooks that it implements.
 
-    ``distribution``, ``version`` and ``file`` (that of its module) are None where nobody knows.
+    ``distribution``, ``version`` and ``file`` (that of its module) are None where not known.
     """
 
     name: str

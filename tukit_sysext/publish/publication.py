@@ -273,7 +273,7 @@ class _Publishing:
         return hashes
 
     def _last_listed(self, image: FolderImage) -> date:
-        """When an image was listed last that is not any more: today, where the old list has it or nobody knows."""
+        """When an image was listed last that is not any more: today, where the old list has it or it is not known."""
         known = self._memory.get(image.file_name)
         if image.file_name in self._old or known is None:
             return self._today

@@ -12,7 +12,7 @@ from tukit_sysext.requirements.requirement import Requirement
 
 
 class Unknown(Enum):
-    """The answer where nobody knows: nothing may be concluded from it, and nothing is refused for it."""
+    """The answer where that is not known: nothing may be concluded from it, and nothing is refused for it."""
 
     UNKNOWN = "unknown"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What need not be fetched or checked again: lists and descriptions by their hash, and what a signature check said.
 
-Everything in here may be lost at any time, and nothing in here is believed: content has its hash checked when it is
+Everything in here may be lost at any time, and nothing in here is trusted: content has its hash checked when it is
 read.
 """
 

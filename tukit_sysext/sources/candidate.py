@@ -112,7 +112,7 @@ class Description:
     ``merge_name`` is known of its content alone. Without a release and a failure, only the content can tell.
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
     HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
-    image was done, which may fit all the same. ``contents`` is what the image has and needs, None where nobody knows.
+    image was done, which may fit all the same. ``contents`` is what the image has and needs, None where not known.
     ``next_step`` is what can be done about the failure, where anybody knows.
     """
 

@@ -40,7 +40,7 @@ class Source(Protocol):
         """All images that the source offers; asked once for each run.
 
         Raises SourceUnreachable where it does not answer, ImageBroken where its list is refused, NoVerdict where nobody
-        can tell whether it is to be believed; faults of this machine are MemoryUnreadable and ToolBroken.
+        can tell whether it is to be accepted; faults of this machine are MemoryUnreadable and ToolBroken.
         """
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:

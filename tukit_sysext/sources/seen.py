@@ -8,7 +8,7 @@ One file for each source, apart from the ledger: losing that must not make old l
 * a list is older when its signature is older than what is remembered of any key that is still trusted; equal is fine
 * remembered is a list that was believed in every respect, with the time of each good signature that it has
 * a time never goes down but by :meth:`Seen.reset` (``tukit-sysext sources reset NAME``)
-* a memory that cannot be read is no empty one: MemoryUnreadable, nothing new of that source is believed until it is
+* a memory that cannot be read is no empty one: MemoryUnreadable, nothing new of that source is accepted until it is
   reset, and what is at hand is used as before
 """
 
@@ -121,7 +121,7 @@ def _decode(content: bytes) -> Mapping[str, int]:
 
 def _unreadable(path: Path, source: str, why: str) -> MemoryUnreadable:
     return MemoryUnreadable(
-        f"{path}: which lists of source {source} were seen cannot be read: {why}; no list of it is believed until "
-        f"this is mended, or forgotten by: tukit-sysext sources reset {source}",
+        f"{path}: which lists of source {source} were seen cannot be read: {why}; no list of it is accepted until "
+        f"this is repaired, or forgotten by: tukit-sysext sources reset {source}",
         next_step=f"tukit-sysext sources reset {source}",
     )

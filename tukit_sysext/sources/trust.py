@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whose lists are believed: the OpenPGP signature of a list, checked against the keyrings of its source.
+"""Whose lists are accepted: the OpenPGP signature of a list, checked against the keyrings of its source.
 
-A list is believed when gpgv finds a good signature by a key of the keyring (one that is pinned, where any is), that is
+A list is accepted when gpgv finds a good signature by a key of the keyring (one that is pinned, where any is), that is
 not from the future, not older than the source's ``MaxAge=``, and not older than the newest one seen
 (:mod:`tukit_sysext.sources.seen`). Of several good signatures the newest counts; one beside them by a key that is not
 known does not matter.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whose signatures a source is believed by, and what is wrong with that. Pure."""
+"""The keys whose signatures a source accepts, and what is wrong with them. Pure."""
 
 from __future__ import annotations
 

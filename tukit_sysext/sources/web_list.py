@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The list of a source on servers, with its signature: from a mirror where both belong together and are believed.
+"""The list of a source on servers, with its signature: from a mirror where both belong together and are accepted.
 
 Each mirror may redirect to others: where a signature is demanded, list and signature may come from any host, both from
 the same one; a list that nobody signs from where an HTTPS server leads by HTTPS. A pair that is refused is asked for
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListOfMirror:
-    """A list that is believed: from the mirror ``base``, with who signed it (None: nobody had to)."""
+    """A list that is accepted: from the mirror ``base``, with who signed it (None: nobody had to)."""
 
     base: str
     content: bytes
@@ -79,7 +79,7 @@ class WebList:
         self._tries: Counter[str] = Counter()
 
     def bring(self) -> ListOfMirror:
-        """The list of the first mirror whose list is believed. Raises SourceUnreachable, ImageBroken, NoVerdict."""
+        """The list of the first mirror whose list is accepted. Raises SourceUnreachable, ImageBroken, NoVerdict."""
         bases = list(self._urls)
         failures: list[TukitSysextError] = []
         while bases:

@@ -402,7 +402,7 @@ class Store:
 
 
 def _unread(error: OSError) -> Condition:
-    """What a file is worth that could not be read: rotten blocks are damage, else nobody knows."""
+    """What a file is worth that could not be read: rotten blocks are damage, else not known."""
     return Condition.DAMAGED if error.errno in ROT else Condition.UNREADABLE
 
 

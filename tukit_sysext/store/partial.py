@@ -4,7 +4,7 @@
 A file of the store's folder that root alone may write to, whose name no reader takes for an image: it begins with a dot
 and has no ``.raw`` at its end. A collection takes it for what a process left behind, and takes it away by its age. It
 has that name while it is written to, so that it outlives a process that is killed; that process has it locked, and
-another one at the same image writes to a file without a name. Nothing in it is believed: its bytes are hashed anew with
+another one at the same image writes to a file without a name. Nothing in it is trusted: its bytes are hashed anew with
 those that follow, and the hash of the whole decides.
 """
 

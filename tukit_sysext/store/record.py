@@ -105,7 +105,7 @@ class Record:
 
     @property
     def files(self) -> ImageFolder | None:
-        """What is in the image; None where nobody knows."""
+        """What is in the image; None where not known."""
         return self.contents.files if self.contents is not None else None
 
     def has(self, sha256: str) -> bool:

@@ -72,7 +72,7 @@ def inspect_image(image: int | Path, *, preferred: str, scratch: Path) -> Inspec
     """Read the extension-release of an image file, given by descriptor or by path.
 
     ``preferred`` is the name that is taken where several would do. ``scratch`` is a directory of ours that may be
-    written. Raises ImageBroken when systemd would fail on the image, NoVerdict where nobody knows, ToolBroken where
+    written. Raises ImageBroken when systemd would fail on the image, NoVerdict where not known, ToolBroken where
     systemd-dissect does not work or ``scratch`` cannot be written, NoSpace where that is full.
     """
     with _controlled(scratch):

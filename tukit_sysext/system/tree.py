@@ -104,7 +104,7 @@ class Tree:
             os.close(descriptor)
 
     def has(self, path: str) -> bool:
-        """Whether something is at ``path``, links resolved inside the tree. Raises UnknownState where nobody knows."""
+        """Whether something is at ``path``, links resolved inside the tree. Raises UnknownState where not known."""
         try:
             os.close(openat2(self._root, path, os.O_PATH, resolve=_READ))
         except (FileNotFoundError, NotADirectoryError):

@@ -128,7 +128,7 @@ newest_first = cmp_to_key(lambda a, b: order(b.version, a.version))  # type: ign
 
 
 def contents_of(facts: Facts, option: Option) -> Contents | None:
-    """What an option has and needs; None where nobody knows."""
+    """What an option has and needs; None where not known."""
     said = _said_of(facts, option)
     return said.contents if said is not None else None
 

@@ -91,7 +91,7 @@ def _provided(files: Iterable[Stored]) -> frozenset[str]:
 
 
 def _merged(image: ImagePlan) -> MergedImage | None:
-    """An image as the system gets it; None where it gets none, or nobody knows what it has."""
+    """An image as the system gets it; None where it gets none, or it is not known what it has."""
     chosen, kept = image.chosen, image.action is Action.KEEP
     stored = chosen.stored if chosen is not None and (kept or image.action is Action.LINK) else None
     if stored is None or stored.record is None or image.link is None:

@@ -168,7 +168,7 @@ def _configured(facts: Facts, wanted: WantedImage, option: Option) -> Iterator[R
 
 
 def rules_of_content(facts: Facts, name: str, considered: Considered) -> Iterator[Rule]:
-    """What its content says of a version, or why nobody knows: systemd's rules, and where it fits by these, others."""
+    """What its content says of a version, or why not known: systemd's rules, and where it fits by these, others."""
     verdict = considered.verdict
     if verdict is None:
         fits = None if considered.standing in (Standing.NOT_ASKED, Standing.ONLY_CONTENT_TELLS) else False

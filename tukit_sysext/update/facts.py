@@ -176,7 +176,7 @@ class Facts:
 
     @property
     def not_asked(self) -> Mapping[str, str]:
-        """Sources of which nobody knows what they offer, with the reason."""
+        """Sources of which it is unknown what they offer, with the reason."""
         return dict(sorted({**self.unusable, **self.broken_sources, **self.unreachable}.items()))
 
 

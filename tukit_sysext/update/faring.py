@@ -31,7 +31,7 @@ _RELEASE_ALONE = "what it hides, requires and needs there is not known: an os-re
 class Faring:
     """An image in one system: every rule, and what is not known of others.
 
-    ``fits`` is None where nobody knows; what it only lacks keeps no image out.
+    ``fits`` is None where not known; what it only lacks keeps no image out.
     """
 
     system: TreeFacts

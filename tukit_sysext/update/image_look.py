@@ -31,7 +31,7 @@ _NEEDS_ROOT = "it was not looked into: that needs root"
 class ImageLook:
     """One image: ``name`` and ``version`` as its record or its file's name tell, ``size`` of its file in bytes.
 
-    ``merge_name``, ``release`` and ``contents`` are None where nobody knows; ``unknown`` says why. ``record`` is that
+    ``merge_name``, ``release`` and ``contents`` are None where not known; ``unknown`` says why. ``record`` is that
     of the store, None for any other file.
     """
 

@@ -19,7 +19,7 @@ from tukit_sysext.update.options import blocked_by, current, homes, published, s
 class LeftOut(StrEnum):
     """Why no image can be had.
 
-    Each is mended in another way: by the publisher, by who configured this machine, on the way to the source, at the
+    Each is corrected in another way: by the publisher, by who configured this machine, on the way to the source, at the
     source, by the publisher again, by whoever finds out of what a program dies, in the tree, by room on the disk. FAULT
     is on our side.
     """
@@ -168,7 +168,7 @@ def _kept_away(facts: Facts, wanted: WantedImage) -> Why | None:
     """Which version would fit, what of the configuration keeps it away, and what lets it in; None where none would.
 
     Only Hold=, Version= and Block= count, and a source that is not there any more, which keeps all of them away: whose
-    images are believed is another question than which of them are liked.
+    images are accepted is another question than which of them are liked.
     """
     if wanted.sources and facts.sources and not set(wanted.sources) & set(facts.sources):
         named = " ".join(wanted.sources)

@@ -123,7 +123,7 @@ class ImagePlan:
 
     @property
     def lacks(self) -> str:
-        """What the chosen version lacks in the system, in words; empty where that is nothing, or nobody knows."""
+        """What the chosen version lacks in the system, in words; empty where that is nothing, or it is not known."""
         chosen = next((each for each in self.considered if each.option.file_name == self._file), None)
         if chosen is None or chosen.standing is not Standing.LACKS or self.action is Action.LEAVE_OUT:
             return ""

@@ -396,7 +396,7 @@ class TestHold:
 
     @pytest.mark.root
     def test_one_that_an_update_brings(self, offered_gdb: PlainMachine, run: Run) -> None:
-        assert "tukit-sysext update gdb brings it." in run("hold", "gdb=1.1")
+        assert "To have it now:\n  tukit-sysext update gdb\n" in run("hold", "gdb=1.1")
         run("update", "gdb")
         assert linked(offered_gdb) == "gdb-1.1.x86-64.raw"
 

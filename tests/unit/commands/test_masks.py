@@ -61,7 +61,7 @@ class TestMask:
     def test_so_do_check_list_and_update(self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         told = run(masked, capsys, "check")
         assert "done without: masked" in told and self.REASON in told
-        assert "gdb.raw: mask (link to /dev/null); to have gdb again: rm /etc/extensions/gdb.raw" in told
+        assert "gdb.raw: mask (link to /dev/null)\n    to have gdb again:\n      rm /etc/extensions/gdb.raw\n" in told
         assert "REFUSES" not in told and "ALTHOUGH REQUIRED" not in told and "adopt" not in told
         assert self.REASON in run(masked, capsys, "list")
         assert f"gdb: {self.REASON}" in run(masked, capsys, "update")
@@ -77,7 +77,7 @@ class TestMask:
         cli.main(["doctor"], machine=masked.machine)
         told = capsys.readouterr().out
         assert "has never had it" not in told and "finds what is not ours" not in told
-        assert "Nothing to take over" in run(masked, capsys, "adopt", "--dry-run")
+        assert "No entry could be taken over" in run(masked, capsys, "adopt", "--dry-run")
         assert "(gdb.raw)" in (told := run(masked, capsys, "snapshots")) or "gdb" in told
 
     def test_verify_finds_nothing_wrong(self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +114,8 @@ class TestVersions:
         return linked_gdb
 
     def test_it_is_not_called_broken(self, with_tool: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "tool.v: folder of versions; tukit-sysext adopt takes it over" in run(with_tool, capsys, "check")
+        told = run(with_tool, capsys, "check")
+        assert "tool.v: folder of versions\n    to take it over:\n      tukit-sysext adopt tool" in told
         assert "a folder of versions" in run(with_tool, capsys, "status")
         row = next(line for line in run(with_tool, capsys, "verify").splitlines() if "tool.v" in line)
         assert "broken" not in row and "not in the store" in row

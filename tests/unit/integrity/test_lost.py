@@ -52,6 +52,13 @@ def test_a_link_that_is_gone(site: PlainMachine, capsys: pytest.CaptureFixture[s
     assert told(site, capsys) == (ExitStatus.LOST, "lost: gdb 1.0, which snapshot 1 has: not linked")
 
 
+def test_a_link_that_is_masked_is_done_without(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """The administrator did that; health-checker would take it back for ever."""
+    unlink(site)
+    (site.root / "etc/extensions/gdb.raw").symlink_to("/dev/null")
+    assert told(site, capsys) == (ExitStatus.DONE, "")
+
+
 def test_status_names_it(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     unlink(site)
     assert cli.main(["status"], machine=site.machine) == 0

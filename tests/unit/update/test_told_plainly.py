@@ -88,7 +88,7 @@ def test_where_it_cannot_be_written_the_mark_counts(wanted_gdb: PlainMachine, ca
     make_tree(wanted_gdb.root, {"run/motd.d": "a file"})
     assert update(wanted_gdb, 7) == 75
     assert refusal.read(wanted_gdb.layout.refused) is not None
-    assert "who logs in is not told" in caplog.text
+    assert "refused updates are not shown at the login" in caplog.text
 
 
 def test_purge_takes_it_along(wanted_gdb: PlainMachine) -> None:

@@ -34,7 +34,7 @@ def carry(
 ) -> ExitStatus:
     """Carry requests out, or tell what would be done. ``needed`` are images without which nothing is done.
 
-    0, or 1 where an image that is wanted cannot be had, or nobody knows whether there is a newer one.
+    0, or 1 where an image that is wanted cannot be had, or it is not known whether there is a newer one.
     """
     output = Output.of(arguments)
     dry_run = arguments.dry_run
@@ -255,7 +255,8 @@ def edit(
                     next_step=next_step(tree, image.name),
                 )
             elif image.action in (Action.FETCH, Action.LINK) and not arguments.dry_run:
-                output.say(f"tukit-sysext update {image.name} brings it.")
+                output.say("To have it now:")
+                output.say(f"  tukit-sysext update {image.name}")
     if arguments.dry_run:
         output.say("Dry run: nothing was changed.")
     output.json(document(trees, dry_run=arguments.dry_run, refreshed=False, away=away))

@@ -29,7 +29,8 @@ def lines(machine: Machine) -> Iterator[str]:
     if running is None:
         return
     yield Toned(f"{_called(running)} since {local_time(running.since)}: {progress_text(running.report)}", Tone.STRONG)
-    yield "  tukit-sysext status --follow watches it"
+    yield "  to watch it:"
+    yield "    tukit-sysext status --follow"
     yield ""
 
 
