@@ -193,27 +193,6 @@ def test_bearer(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixt
         actions: list[set[str]] = [{"pull"}, {"pull", "push"}]
         assert asked == [(f"repository:p/{name}", each) for name in ("gdb", "sha256sums") for each in actions]
         push(publisher, registry, "--credentials", credentials(tmp_path, "lab:wrong\n"), status=1)
-        assert "it does not allow that to these credentials" in capsys.readouterr().err
-        push(publisher, registry, "--credentials", credentials(tmp_path))
-        registry.stop()
-    assert changes(registry.requests)[-1] == "PUT /v2/p/sha256sums/manifests/latest"
-
-
-def test_bearer(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    publisher.image("gdb", "1.0")
-    with (
-        TokenServer(tmp_path / "tokens", login=LOGIN, anonymous_pull=True) as tokens,
-        Registry(tmp_path / "bearer", tokens=tokens) as registry,
-    ):
-        push(publisher, registry, status=1)
-        assert "it asks for credentials" in capsys.readouterr().err
-        tokens.asked.clear()
-        push(publisher, registry, "--credentials", credentials(tmp_path))
-        scopes = [
-            f"repository:p/{name}:{actions}" for name in ("gdb", "sha256sums") for actions in ("pull", "pull,push")
-        ]
-        assert tokens.asked == [(scope,) for scope in scopes]
-        push(publisher, registry, "--credentials", credentials(tmp_path, "lab:wrong\n"), status=1)
 
 
 def test_tls(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
