@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,11 +42,11 @@ def machine(folder: Path, registry: Registry, publisher: Publisher) -> PlainMach
     return made
 
 
-def install(machines: list[PlainMachine]) -> None:
+def install(machines: list[PlainMachine], command: str = "install") -> None:
     """All at once."""
     running = [
         subprocess.Popen(
-            each.argv("install", "gdb"),
+            each.argv(command, "gdb"),
             cwd=TOP,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -60,6 +61,12 @@ def install(machines: list[PlainMachine]) -> None:
 
 def has_image(made: PlainMachine, publisher: Publisher) -> bool:
     return (made.layout.store / IMAGE).read_bytes() == (publisher.folder / IMAGE).read_bytes()
+
+
+def of_blob(registry: Registry, content: bytes) -> list[tuple[int, int]]:
+    """What a registry, which is stopped, answered to who asked for these bytes: status and bytes."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    return [(row.status, row.sent) for row in registry.requests if row.method == "GET" and sha256 in row.path]
 
 
 def test_a_fleet_behind_a_warm_cache(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
@@ -94,8 +101,27 @@ def test_a_cold_cache(tmp_path: Path, registry: Registry, cache: Registry, publi
     install([made])
     assert has_image(made, publisher)
     cache.stop()
-    got = [(row.status, row.sent) for row in cache.requests if row.method == "GET" and sha256 in row.path]
-    assert got == [(200, len(content))]
+    assert of_blob(cache, content) == [(200, len(content))]
+
+
+def test_deltas(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
+    """What a cold cache answers to a range is taken whole, once; a warm one gives the parts that differ."""
+    pytest.importorskip("numpy")
+    same = random.Random(1).randbytes(4 << 20)
+    machines = [machine(tmp_path / name, cache, publisher) for name in ("first", "second")]
+    for version, command in (("2.0", "install"), ("2.1", "update")):
+        image = publisher.image("gdb", version, files={"share/gdb/data": same, "share/gdb/version": version})
+        publisher.run("--chunks", "--to", f"oci+http://{registry.host}/p")
+        for each in machines:
+            install([each], command)
+    content = image.read_bytes()
+    assert all((each.layout.store / image.name).read_bytes() == content for each in machines)
+    registry.stop()
+    cache.stop()
+    cold, *warm = of_blob(cache, content)
+    assert cold == (200, len(content))
+    assert {status for status, _ in warm} == {206}
+    assert 0 < sum(sent for _, sent in warm) < len(content) // 4
 
 
 def test_the_origin_is_away(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:
