@@ -44,6 +44,8 @@ class LeftMachine:
         self.root = self.plain.root
         self._restore_subvolumes()
         self._restore_marks()
+        # where systemd runs events wait for its unit, not for the next command
+        (self.root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
 
     def _restore_marks(self) -> None:
         """Marks of the root that ran are marks of the one that runs."""

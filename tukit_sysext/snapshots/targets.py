@@ -79,7 +79,9 @@ def is_only_tree(machine: Machine) -> bool:
     """Whether no other tree of the machine lives at the same time: none boots next, and none is being made."""
     if not machine.layout.snapshots.is_dir():
         return True
-    return len(running_and_next(machine)) == 1 and not open_transactions(machine)
+    snapshots = scan_in_use(machine.layout, machine.subvolumes, releases=False)
+    default, others = snapshots.default, (each for each in snapshots.snapshots if not each.running)
+    return default is not None and default.running and not any(each.open and not each.left for each in others)
 
 
 def of_snapshot(machine: Machine, number: int) -> Target:

@@ -417,7 +417,7 @@ class TestDryRun:
         ("words", "told"),
         [
             (["remove", "gdb"], "gdb: 1.0 would be removed\n"),
-            (["update"], "gdb: 1.0 -> 1.1 would be fetched from source main\n"),
+            (["update"], "gdb: 1.0 -> 1.1 would be fetched from source main, 4.0 KiB\n"),
             (["hold", "gdb"], "gdb: would be held at 1.0\n"),
             (["unhold", "gdb"], "gdb: was not held\n"),
             (["block", "gdb=2"], "gdb: 2 would be blocked\n"),

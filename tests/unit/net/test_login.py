@@ -49,7 +49,7 @@ def test_who_has_them_gets_the_file(closed: Server, redirects: Redirects) -> Non
 
 
 def test_who_has_none_is_told_so(closed: Server) -> None:
-    with pytest.raises(SourceUnreachable, match=r"status 401: it asks for credentials \(Credentials="):
+    with pytest.raises(SourceUnreachable, match=r"status 401 Unauthorized: it asks for credentials \(Credentials="):
         bring(f"{closed.url}/list")
 
 

@@ -137,7 +137,7 @@ def test_one_that_runs_out_in_the_middle_of_a_download(rig: Rig) -> None:
 
 def test_a_token_that_is_not_taken_is_not_asked_for_again(rig: Rig) -> None:
     rig.good = set()
-    with pytest.raises(NotServed, match="status 401: it asks for credentials"):
+    with pytest.raises(NotServed, match="status 401 Unauthorized: it asks for credentials"):
         rig.bring(login=None)
     assert len(rig.registry.asked) == 2
     assert len(rig.tokens.asked) == 1

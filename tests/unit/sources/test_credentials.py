@@ -101,7 +101,10 @@ def test_without_them_the_reason_says_what_to_do(
     with_credentials: VerifySite, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(with_credentials, server.url, more="")
-    assert "status 401: it asks for credentials (Credentials= of the source)" in run(with_credentials).missed["gdb"]
+    assert (
+        "status 401 Unauthorized: it asks for credentials (Credentials= of the source)"
+        in run(with_credentials).missed["gdb"]
+    )
 
 
 def test_wrong_ones_are_not_told(with_credentials: VerifySite, caplog: pytest.LogCaptureFixture) -> None:

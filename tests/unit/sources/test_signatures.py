@@ -25,7 +25,7 @@ from tukit_sysext.sources import last_lists
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.directory import DirectorySource
 from tukit_sysext.sources.guarded import GuardedSource
-from tukit_sysext.sources.protocol import FileSource, MirroredSource, NamedSource, Source
+from tukit_sysext.sources.protocol import ChunkedSource, FileSource, MirroredSource, NamedSource, Source
 from tukit_sysext.sources.registry import RegistrySource
 from tukit_sysext.sources.tagged import TaggedSource
 from tukit_sysext.sources.web import WebSource
@@ -63,7 +63,7 @@ def test_every_kind_of_source_is_tried() -> None:
     # what is remembered is shown, and no job believes it
     remembered = {kind for kind in found if kind.__module__ == last_lists.__name__ and kind.__name__ == "_LastAnswer"}
     # and one that has no list believes cosign, or nobody (test_tagged.py)
-    others = {Source, FileSource, MirroredSource, NamedSource, GuardedSource, TaggedSource}
+    others = {Source, FileSource, MirroredSource, NamedSource, ChunkedSource, GuardedSource, TaggedSource}
     assert found - others - remembered == BACKENDS.keys()
 
 

@@ -18,7 +18,9 @@ _TELL_OF_THE_LEDGER = ("diff", "history")
 
 def settle_first(machine: Machine, arguments: argparse.Namespace) -> None:
     """Settle before a command that changes something, or that tells what the ledger has. What fails is logged alone."""
-    changes = arguments.changes and arguments.command != "settle" and not getattr(arguments, "dry_run", False)
+    changes = (
+        arguments.changes and arguments.command not in ("settle", "purge") and not getattr(arguments, "dry_run", False)
+    )
     if not machine.privileged or not (changes or arguments.command in _TELL_OF_THE_LEDGER):
         return
     layout = machine.layout
