@@ -24,7 +24,10 @@ DEFENCES = (
     Defence(
         row="C15",
         what="a link into the store is no folder of versions",
-        edits=(("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),),
+        edits=(
+            ("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),
+            (_ROOTS, "and not entry.name.endswith(VERSIONS)", ""),
+        ),
         tests=(f"{_REACHED}::test_a_folder_of_versions[versions-in-the-store]",),
     ),
     Defence(

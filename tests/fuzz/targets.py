@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from tests.fuzz import answered, chunked, configured, found, kept, looked, published
+from tests.fuzz import answered, chunked, configured, found, kept, looked, published, registries
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *published.TARGETS,
+    *registries.TARGETS,
     *answered.TARGETS,
     *chunked.TARGETS,
     *configured.TARGETS,

@@ -29,12 +29,12 @@ class MadeUpRegistry:
     ``instead`` may give another answer to what is asked for.
     """
 
-    def __init__(self, *, authority: Authority | None = None, page: int = 1000) -> None:
+    def __init__(self, *, authority: Authority | None = None, page: int = 1000, latency_ms: float = 0) -> None:
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], bytes] = {}
         self.instead: Callable[[Asked], Answer | None] = lambda _: None
         self._page = page
-        self._server = ScriptedServer(self._answer, authority=authority)
+        self._server = ScriptedServer(self._answer, authority=authority, latency_ms=latency_ms)
         scheme = "oci" if authority is not None else "oci+http"
         self.api = f"{self._server.url}/v2/{PROJECT}/"
         self.url = f"{scheme}://{self._server.url.partition('://')[2]}/{PROJECT}"

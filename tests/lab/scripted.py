@@ -31,21 +31,29 @@ class Answer:
 
 
 class ScriptedServer:
-    """Answers each GET with what ``answer`` gives for it; ``asked`` has them all."""
+    """Answers each GET with what ``answer`` gives for it, so much later; ``asked`` has them all."""
 
     def __init__(
-        self, answer: Callable[[Asked], Answer], *, authority: Authority | None = None, host: str = "127.0.0.1"
+        self,
+        answer: Callable[[Asked], Answer],
+        *,
+        authority: Authority | None = None,
+        host: str = "127.0.0.1",
+        latency_ms: float = 0,
     ) -> None:
         self.asked: list[Asked] = []
+        self._stopping = threading.Event()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(handler) -> None:  # the server is self
                 headers = {name.lower(): value for name, value in handler.headers.items()}
                 request = Asked(path=handler.path, headers=headers)
                 self.asked.append(request)
                 found = answer(request)
+                self._stopping.wait(latency_ms / 1000)
                 handler.send_response(found.status)
                 for name, value in found.headers.items():
                     handler.send_header(name, value)
@@ -74,6 +82,7 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stopping.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

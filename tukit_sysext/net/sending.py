@@ -34,7 +34,7 @@ _RESOLVING = 0.01
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileBody:
-    """The first ``size`` bytes of an open file; ``sent`` is told how many more have gone (below 0: they go again)."""
+    """The first ``size`` bytes of an open file; ``sent`` is told how many of them have gone, each time some go."""
 
     descriptor: int
     size: int
@@ -168,13 +168,11 @@ class Sender:
                 return pycurl.READFUNC_ABORT  # it became shorter: libcurl would wait for the rest
             position += len(data)
             if isinstance(body, FileBody):
-                body.sent(len(data))
+                body.sent(position)
             return data
 
         def seek(offset: int, _origin: int) -> int:
             nonlocal position
-            if isinstance(body, FileBody):
-                body.sent(offset - position)
             position = offset
             return 0
 

@@ -123,11 +123,16 @@ class Push:
 
     def _send(self, project: Project, repository: str, part: _Part, progress: Progress) -> None:
         name, descriptor = part.file_name, os.open(self._folder / part.file_name, os.O_RDONLY | os.O_CLOEXEC)
+        told = 0
+
+        def sent(count: int) -> None:
+            nonlocal told
+            progress.move(name, add=count - told)  # fewer than before, where it is sent anew
+            told = count
+
         try:
             progress.move(name)
-            body = FileBody(
-                descriptor=descriptor, size=part.layer.size, sent=lambda count: progress.move(name, add=count)
-            )
+            body = FileBody(descriptor=descriptor, size=part.layer.size, sent=sent)
             project.put_blob(repository, part.layer.sha256, body)
             progress.move(name, done=True)
         finally:

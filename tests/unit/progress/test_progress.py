@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,6 +165,18 @@ def test_every_part_of_a_notice_may_be_missing_or_wrong(tmp_path: Path) -> None:
             job = read(path)
             assert job is None or key == "job" or (key == "root" and key not in wrong), (key, wrong)
     assert replace(Report()) == Report()
+
+
+@pytest.mark.parametrize(("files", "title"), [(("a.raw",), "a.raw"), (("a.raw", "b.raw"), "sending 1 of 2")])
+def test_files_that_are_sent(files: Sequence[str], title: str) -> None:
+    stream = io.StringIO()
+    bars = Bars(stream, width=80, colours=False)
+    progress = Progress([bars])
+    progress.send([(name, 10) for name in files])
+    progress.move("a.raw", add=5)
+    progress.move("a.raw", add=-5)
+    progress.close()
+    assert title in stream.getvalue()
 
 
 def test_what_goes_well_is_not_drawn_in_red(monkeypatch: pytest.MonkeyPatch) -> None:
