@@ -32,6 +32,12 @@ DEFENCES = (
     ),
     Defence(
         row="C15",
+        what="a link of a snapshot into the store is no folder of versions",
+        edits=(("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),),
+        tests=("tests/unit/collect/test_roots.py::test_a_folder_of_versions_in_the_store_that_a_snapshot_links",),
+    ),
+    Defence(
+        row="C15",
         what="the text of a link is believed, whatever it leads over",
         edits=((_ROOTS, 'entry.target == f"{STORE}/{entry.image}"', "entry.image is not None"),),
         tests=(f"{_REACHED}::test_a_link[dots-that-only-seem-to-lead-to-the-store]",),

@@ -66,6 +66,13 @@ def test_a_link_in_the_store_keeps_what_it_names(snapshot_1: PlainMachine) -> No
     assert sorted(found["a-1.raw"]) == ["link latest.raw in the store", "link second.raw in the store"]
 
 
+def test_a_folder_of_versions_in_the_store_that_a_snapshot_links(snapshot_1: PlainMachine) -> None:
+    link = {"etc/extensions/a.raw.v": Link(f"{STORE}/a.raw.v")}
+    snapshot_1.snapshot(7, {"etc/os-release": OS_RELEASE, **link})
+    found = roots(snapshot_1, {f"{STORE.lstrip('/')}/a.raw.v/a_1.raw": "an image"})
+    assert found["a_1.raw"] == ["snapshot 7"]
+
+
 @pytest.mark.parametrize("folder", [EXTENSIONS, *SHARED_EXTENSIONS])
 def test_a_link_in_quarantine_counts(snapshot_1: PlainMachine, folder: str) -> None:
     found = roots(snapshot_1, {f"{quarantine_of(folder)}/a.raw": Link(f"{STORE}/a-1.raw")})
