@@ -64,7 +64,8 @@ class Registry:
 
     With ``login`` it wants LOGIN (Basic), with ``tokens`` what that server gives (Bearer), with ``authority`` it speaks
     TLS. ``blobs_at`` is the URL of a server of `storage`, to which readers of blobs are redirected; ``cache_of`` the
-    registry whose pull-through cache it is, which has to run when this one is started.
+    registry whose pull-through cache it is, which has to run when this one is started. ``configuration`` is the file
+    that it has in the place of all that; it sees its folder as /registry.
 
     To be started by a thread that lives as long as the registry is needed, as tests.lab.proxy.
     """
@@ -78,6 +79,7 @@ class Registry:
         authority: Authority | None = None,
         blobs_at: str = "",
         cache_of: Registry | None = None,
+        configuration: str = "",
     ) -> None:
         self._folder = folder
         self._login = login
@@ -85,6 +87,7 @@ class Registry:
         self._authority = authority
         self._blobs_at = blobs_at
         self._cache_of = cache_of
+        self._given = configuration
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
         self._known = threading.Event()
@@ -120,7 +123,7 @@ class Registry:
     def start(self) -> Self:
         """Start it, and wait until it listens; on the same port as before. Raises LabError with its words."""
         self._lines, self._known = [], threading.Event()
-        (self._folder / "config.yml").write_text(json.dumps(self._configuration()))  # YAML takes JSON
+        (self._folder / "config.yml").write_text(self._given or json.dumps(self._configuration()))  # YAML
         folders = {self._folder: "/registry"}
         if self._authority is not None:
             folders[self._authority.certificate_path.parent] = "/authority"

@@ -31,12 +31,13 @@ def cache(tmp_path: Path, registry: Registry, publisher: Publisher) -> Iterator[
         yield cache
 
 
-def machine(folder: Path, registry: Registry, publisher: Publisher) -> PlainMachine:
-    """A machine that has the project in a registry as its source."""
+def machine(folder: Path, registry: Registry, publisher: Publisher, *others: Registry) -> PlainMachine:
+    """A machine that has the project in a registry as its source, and in others that are asked behind it."""
     made = PlainMachine(folder)
     configuration = made.root / "etc/tukit-sysext"
     (configuration / "sources.d").mkdir(parents=True)
-    text = f"[Source]\nURL=oci+http://{registry.host}/p\nKeyring=/etc/tukit-sysext/key.gpg\n"
+    urls = "".join(f"URL=oci+http://{each.host}/p\n" for each in (registry, *others))
+    text = f"[Source]\n{urls}Keyring=/etc/tukit-sysext/key.gpg\n"
     (configuration / "sources.d/main.conf").write_text(text)
     (configuration / "key.gpg").write_bytes(publisher.keyring.read_bytes())
     return made
@@ -122,6 +123,29 @@ def test_deltas(tmp_path: Path, registry: Registry, cache: Registry, publisher: 
     assert cold == (200, len(content))
     assert {status for status, _ in warm} == {206}
     assert 0 < sum(sent for _, sent in warm) < len(content) // 4
+
+
+def test_the_example_of_the_manual(tmp_path: Path, registry: Registry, publisher: Publisher) -> None:
+    publisher.image("gdb", "1.0")
+    publisher.run("--to", f"oci+http://{registry.host}/p")
+    example = (TOP / "spec/examples/fleet/registry-cache.yml").read_text()
+    places = {
+        "/var/lib/registry": "/registry/storage",
+        ":5000": "127.0.0.1:0",
+        "https://registry.example.org": registry.url,
+    }
+    for shown, here in places.items():
+        assert example.count(shown) == 1
+        example = example.replace(shown, here)
+    with Registry(tmp_path / "example", configuration=example) as cache:
+        made = machine(tmp_path / "only", cache, publisher, registry)
+        install([made])
+        assert has_image(made, publisher)
+        assert any((cache.storage / "docker/registry/v2/blobs/sha256").iterdir())
+        cache.stop()
+        second = machine(tmp_path / "second", cache, publisher, registry)
+        install([second])
+        assert has_image(second, publisher)
 
 
 def test_the_origin_is_away(tmp_path: Path, registry: Registry, cache: Registry, publisher: Publisher) -> None:

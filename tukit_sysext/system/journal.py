@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import logging
 import select
-import socket
 import struct
 import syslog
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.rules.printable import printable
+
+if TYPE_CHECKING:
+    import socket
 
 ADDRESS = Path("/dev/log")
 NATIVE = Path("/run/systemd/journal/socket")
@@ -38,7 +41,15 @@ class Journal(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._left = _PATIENCE
-        self._socket: socket.socket | None = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._connected = False
+        self._socket: socket.socket | None = None
+
+    def _connect(self) -> None:
+        """With the first message: most runs have none, and are spared the module."""
+        import socket
+
+        self._connected = True
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         try:
             self._socket.connect(str(ADDRESS))
@@ -64,6 +75,8 @@ class Journal(logging.Handler):
 
     def _send_native(self, fields: Mapping[str, str]) -> bool:
         """Send one entry with fields; False where the journal does not take it, so that its text alone is sent."""
+        import socket
+
         entry = b"SYSLOG_IDENTIFIER=tukit-sysext\nSYSLOG_FACILITY=3\n"
         for name, value in fields.items():
             content = value.encode(errors="backslashreplace")
@@ -77,6 +90,8 @@ class Journal(logging.Handler):
         return True
 
     def _send(self, message: bytes) -> None:
+        if not self._connected:
+            self._connect()
         while self._socket is not None:
             try:
                 self._socket.send(message)
