@@ -81,6 +81,7 @@ def _listening() -> Iterator[_Told]:
 class Plan:
     """What a run is: the machine before, whether it has seen a good list, the list of each mirror, and whether the
     servers do anything else wrong. ``weaker``: there is another source too, with a higher version of everything.
+    ``registry``: the mirrors are registries.
     """
 
     before: Before
@@ -88,6 +89,7 @@ class Plan:
     lists: tuple[str, ...]
     faults: bool = True
     weaker: bool = False
+    registry: bool = False
 
     @classmethod
     def draw(cls, random: Random, world: World) -> Plan:
@@ -97,6 +99,7 @@ class Plan:
         return cls(
             before=Before.draw(random),
             weaker=random.random() < 0.3,
+            registry=random.random() < 0.4,
             seen_before=random.random() < 0.4,
             lists=tuple(
                 random.choice(frequent if random.random() < 0.5 else everything)
@@ -127,9 +130,11 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
     names = [f"mirror{number}" for number, _ in enumerate(plan.lists)]
     servers: list[Server] = []
     for name in names:
-        world.publish(folder / name, world.believed["good"])
+        world.publish(folder / name, world.believed["good"], registry=plan.registry)
         servers.append(stack.enter_context(Server(folder / name)))
-    urls = [server.url for server in servers]
+    urls = [_url(server, plan) for server in servers]
+    if plan.registry:
+        run.servers.append("registries")
     if plan.weaker:
         world.publish(folder / "third", world.foreign)
         victim.weaker = stack.enter_context(Server(folder / "third")).url
@@ -140,11 +145,12 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
         run.servers.append(f"before: {run.outcome}")
     for name, server, listing in zip(names, servers, plan.lists, strict=True):
         world.publish_list(folder / name, world.list_of(listing))
-        done = _do_wrong(server, folder / name, world, random, urls) if plan.faults else []
+        others = [each.url for each in servers]
+        done = _do_wrong(server, folder / name, world, random, others) if plan.faults else []
         run.servers.append("; ".join((f"{name}: list {listing}", *done)))
         server.clear()
     if plan.faults and random.random() < 0.1:
-        urls.insert(0, unused_url())
+        urls.insert(0, f"oci+{unused_url()}/images" if plan.registry else unused_url())
     # an old list may be believed by who has not seen a newer one
     withdrawn = "replayed" in plan.lists and not plan.seen_before
     victim.open(ATTACKED, urls)
@@ -160,9 +166,9 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
         server.stop()  # what hangs there must not hold up what comes
         server.heal()
         shutil.rmtree(folder / name)
-        world.publish(folder / name, world.believed["newer"])
+        world.publish(folder / name, world.believed["newer"], registry=plan.registry)
         server.start()
-    victim.open(AFTER, [server.url for server in servers])
+    victim.open(AFTER, [_url(server, plan) for server in servers])
     before = victim.state()
     _transaction(victim, AFTER, run)
     run.wrong += [f"afterwards: {each}" for each in victim.check(AFTER, before, withdrawn=withdrawn)]
@@ -171,6 +177,11 @@ def _attack(world: World, plan: Plan, random: Random, folder: Path, run: Run, st
         run.wrong.append(f"with good servers again: expected {expected}, found {victim.links(AFTER)}; {run.outcome}")
     run.wrong += told.wrong
     run.outcome, run.seconds = told_of_attack
+
+
+def _url(server: Server, plan: Plan) -> str:
+    """As the configuration has it."""
+    return f"oci+{server.url}/images" if plan.registry else server.url
 
 
 def _do_wrong(server: Server, folder: Path, world: World, random: Random, urls: Sequence[str]) -> list[str]:

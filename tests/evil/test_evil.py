@@ -39,18 +39,23 @@ def test_nothing_gives_way(world: World, number: int) -> None:
 PLAIN = Before(policies=dict.fromkeys(NAMES, "required"))
 
 
+REGISTRY = pytest.mark.parametrize("registry", [False, True], ids=["directory", "registry"])
+
+
+@REGISTRY
 @pytest.mark.parametrize("listing", REFUSED)
-def test_no_list_that_must_not_be_believed_is(world: World, listing: str) -> None:
+def test_no_list_that_must_not_be_believed_is(world: World, listing: str, registry: bool) -> None:
     """Each of them alone, from a server that does nothing else wrong."""
-    run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False))
+    run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False, registry=registry))
     assert not run.wrong, run
     assert run.outcome == "gdb leave out, strace leave out"
 
 
+@REGISTRY
 @pytest.mark.parametrize("listing", BELIEVED)
-def test_the_others_are(world: World, listing: str) -> None:
+def test_the_others_are(world: World, listing: str, registry: bool) -> None:
     """Or nothing would be shown by what is refused."""
-    run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False))
+    run = attack(world, 0, 0, Plan(before=PLAIN, lists=(listing,), faults=False, registry=registry))
     assert not run.wrong, run
     assert run.outcome == f"gdb {'leave out' if listing == 'of nothing' else 'link'}, " + (
         "strace leave out" if listing == "of nothing" else "strace link"

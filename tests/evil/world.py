@@ -18,7 +18,10 @@ from random import Random
 
 from tests.lab.images import SHA256_OF_NOTHING
 from tests.lab.signing import Digest, SigningKey
+from tukit_sysext.formats import oci
 from tukit_sysext.formats.caibx import ChunkSizes, compose
+from tukit_sysext.formats.oci import Descriptor, Manifest
+from tukit_sysext.formats.oci_names import LIST_REPOSITORY, LIST_TAG, repository_of
 from tukit_sysext.system.system_release import machine_architecture
 
 OLD_LEVEL, NEW_LEVEL = "glibc-2.42", "glibc-2.43"
@@ -257,20 +260,57 @@ class World:
         """A list by its name."""
         return self.believed[name] if name in self.believed else self.refused[name]
 
-    def publish(self, folder: Path, listing: Listing) -> None:
-        """Make a folder that a server serves: all files, and this list."""
+    def publish(self, folder: Path, listing: Listing, *, registry: bool = False) -> None:
+        """Make a folder that a server serves: all files, and this list; with ``registry`` by the paths of its API."""
         folder.mkdir()
+        if registry:
+            (folder / PROJECT).mkdir(parents=True)
         for name, content in self.files.items():
-            (folder / name).write_bytes(content)
+            _put(self.place(folder, name), content)
         self.publish_list(folder, listing)
+
+    def place(self, folder: Path, name: str) -> Path:
+        """Where a published file is in such a folder."""
+        return _place(folder, name, self.files[name])
 
     @staticmethod
     def publish_list(folder: Path, listing: Listing) -> None:
         """Put another list into a folder."""
+        for name, content in listing.files.items():
+            _put(_place(folder, name, content), content)
+        signature = {f"SHA256SUMS{listing.suffix}": listing.signature} if listing.signature is not None else {}
+        lists = {"SHA256SUMS": listing.content, **signature}
+        if is_registry(folder):
+            layers = [Descriptor.of(oci.PLAIN_LAYER, content, title=name) for name, content in lists.items()]
+            manifest = Manifest(config=Descriptor.of(oci.EMPTY_CONFIG, oci.EMPTY), layers=tuple(layers))
+            for content in lists.values():
+                _put(folder / PROJECT / LIST_REPOSITORY / f"blobs/sha256:{sha256(content)}", content)
+            _put(folder / PROJECT / LIST_MANIFEST, oci.compose_manifest(manifest))
+            return
         for path in folder.glob("SHA256SUMS*"):
             path.unlink()
-        for name, content in listing.files.items():
+        for name, content in lists.items():
             (folder / name).write_bytes(content)
-        (folder / "SHA256SUMS").write_bytes(listing.content)
-        if listing.signature is not None:
-            (folder / f"SHA256SUMS{listing.suffix}").write_bytes(listing.signature)
+
+
+PROJECT = "v2/images"
+"""What a registry has is below this path."""
+LIST_MANIFEST = f"{LIST_REPOSITORY}/manifests/{LIST_TAG}"
+"""Where it has the manifest of the list."""
+
+
+def is_registry(folder: Path) -> bool:
+    """Whether a folder is served as a registry is."""
+    return (folder / PROJECT).is_dir()
+
+
+def _place(folder: Path, name: str, content: bytes) -> Path:
+    if not is_registry(folder):
+        return folder / name
+    image = name.removesuffix(".caibx").removesuffix(".manifest.gz").removesuffix(".raw") + ".raw"
+    return folder / PROJECT / repository_of(image) / f"blobs/sha256:{sha256(content)}"
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

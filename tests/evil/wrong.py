@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from tests.evil.world import NAMES, World, file_of
+from tests.evil.world import LIST_MANIFEST, NAMES, PROJECT, World, file_of, is_registry
 from tests.lab.faults import (
     ChangingETag,
     Compressed,
@@ -30,6 +31,8 @@ _PATTERNS = (
     "*",
     "SHA256SUMS*",
     "SHA256SUMS",
+    "*/manifests/*",
+    "*/blobs/*",
     "*.gpg",
     "*.raw",
     "*.raw",
@@ -131,7 +134,10 @@ def _target(random: Random, others: Sequence[str]) -> str:
 def swap(random: Random, folder: Path, world: World) -> str:
     """Put other bytes into a file of a folder; which one."""
     victim = random.choice([name for name in world.files if name.endswith((".raw", ".caibx", ".manifest.gz"))])
-    content = (folder / victim).read_bytes()
+    place = world.place(folder, victim)
+    if is_registry(folder) and random.random() < 0.3:
+        return _swap_manifest(random, folder / PROJECT / LIST_MANIFEST)
+    content = place.read_bytes()
     other = world.files[random.choice(list(world.files))]
     made = random.choice(
         (
@@ -139,5 +145,30 @@ def swap(random: Random, folder: Path, world: World) -> str:
             b"\0" * 2_000_000, world.denial(victim),
         )
     )  # fmt: skip
-    (folder / victim).write_bytes(made)
+    place.write_bytes(made)
     return victim
+
+
+def _swap_manifest(random: Random, place: Path) -> str:
+    """Put another manifest in the place of that of a list."""
+    content = place.read_bytes()
+    try:
+        document = json.loads(content)
+        layers = document["layers"]
+        digest = layers[0]["digest"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return "manifest, which is another one already"
+    made = random.choice(
+        (
+            b"", content[:-1], b"{}", b"[]", b"<html>401</html>", b"[" * 50_000, b"\0" * 2_000_000,
+            content.replace(digest.encode(), f"sha256:{'0' * 64}".encode()),
+            content.replace(b"sha256:", b"sha512:"),
+            json.dumps({**document, "layers": layers[:1]}).encode(),
+            json.dumps({**document, "layers": layers[::-1]}).encode(),
+            json.dumps({**document, "layers": [*layers, *layers]}).encode(),
+            json.dumps({**document, "manifests": layers}).encode(),
+            json.dumps({"schemaVersion": 2, "manifests": layers}).encode(),
+        )
+    )  # fmt: skip
+    place.write_bytes(made)
+    return "manifest"
