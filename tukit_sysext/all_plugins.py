@@ -32,7 +32,7 @@ class Root:
 
 
 class Advisers(Protocol):
-    """What is asked while a plan is made: where images are to be had, and what speaks against one."""
+    """What a plan asks for: sources of images, and objections to one."""
 
     def sources(self, machine: Machine, configuration: Configuration) -> Sequence[Source]:
         """The sources of a configuration."""

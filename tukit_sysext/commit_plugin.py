@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The way in of libzypp's plugin, which is told of each commit: packages of the running system come and go.
+"""The way in of libzypp's plugin, which hears of each commit: packages of the running system come and go.
 
 It only leaves a mark, for which systemd starts ``tukit-sysext adapt`` (tukit-sysext-adapt.path). A frame of libzypp is
 a command, headers and a body, and ends with NUL; each is answered with ACK, and soon, as libzypp kills who is slow. An

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the hook executables start: arguments to an event, the event to the plugins, whatever happens to an exit status.
 
-This is the one place where an exception becomes a status. Only a refusal by policy is told to tukit; a fault of ours
-lets the transaction pass with one loud line, because the update may be the one that mends us. That is why what does
+This is the one place where an exception becomes a status. Only a refusal by policy reaches tukit; a fault of ours
+lets the transaction pass with one loud line, because the update may be the one that fixes us. That is why what does
 the work is imported where it starts: a module that is missing or broken becomes a status too.
 
 An update goes this way:

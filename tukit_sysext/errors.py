@@ -2,7 +2,7 @@
 """The errors that carry a message for a person.
 
 Two kinds are kept apart, because they end differently inside a transaction: an expected condition of the machine
-(:class:`TukitSysextError` and its children) is told and worked around, everything else is a fault of ours.
+(:class:`TukitSysextError` and its children) is reported and worked around, everything else is a fault of ours.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class ImageBroken(TukitSysextError):
 
 
 class NoVerdict(TukitSysextError):
-    """An image or a list cannot be used, and nobody knows whether it is bad: the program that tells has died of it.
+    """An image or a list cannot be used, and may be good or bad: the program that checks it has crashed.
 
-    No update takes it, nobody is to blame, and nothing is deleted or put into quarantine for it.
+    No update takes it, and nothing is deleted or put into quarantine for it.
     """
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is wrong with the links of a snapshot that an update brings although the main job was not done.
 
-The update passes then (it may be the one that mends us), and the line that says so names every link that does not fit,
+The update passes then (it may be the one that fixes us), and the line that says so names every link that does not fit,
 leads nowhere or is damaged, by the records of the images. The sh hook starts this where anything of ours is broken: it
 imports the standard library and tukit_sysext.rules, nothing else. Nothing in here raises, changes anything, or waits
 for a reader for long.
@@ -75,7 +75,7 @@ def wrong_links(tree: Path, *, root: Path = Path("/")) -> Iterator[str]:
             record = json.loads(_read(root / RECORDS.lstrip("/") / f"{image}.json"))
             size, release = int(record["size"]), {str(k): str(v) for k, v in record["extension_release"].items()}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
-            continue  # of unknown origin: nothing speaks against it
+            continue  # of unknown origin: it stays
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             yield f"{name} is damaged ({image}: expected {size} bytes, found {status.st_size})"
             continue

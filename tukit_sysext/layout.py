@@ -110,7 +110,7 @@ class Layout:
 
     @property
     def motd(self) -> Path:
-        """What who logs in is told while an update is refused, or a required image missed: pam_motd(8)."""
+        """The login message while an update is refused, or a required image missing: pam_motd(8)."""
         return self._at("/run/motd.d/tukit-sysext")
 
     @property

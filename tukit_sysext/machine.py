@@ -19,7 +19,7 @@ class Machine:
 
     ``read_only`` is said by who only wants to know (``check``): nothing that lasts is written then. ``patient``: a
     server with which no connection comes about is asked again until the deadline, because nobody is there who could do
-    that (the hook, and what a boot starts). ``progress`` is told how far a job is. ``privileged``: whether we may
+    that (the hook, and what a boot starts). ``progress`` gets how far a job is. ``privileged``: whether we may
     change things and look into images.
     """
 

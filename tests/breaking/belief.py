@@ -54,7 +54,7 @@ DEFENCES: tuple[Defence, ...] = (
         "N7",
         "the newest time is not remembered",
         _WEB_LIST,
-        "self._trust.remember(believed.verified)",
+        "self._trust.remember(good.verified)",
         "pass",
         f"{_REPLAY}::test_an_older_list_is_refused_until_it_is_reset",
     ),

@@ -98,7 +98,7 @@ def _wanted(target: Target, tree: Tree, name: str, policy: Policy | None) -> tup
 
 
 def _conflict(wanted: WantedImage, version: str) -> str:
-    """Why the next update would not keep the version; empty where nothing speaks against it."""
+    """Why the next update would not keep the version; empty where it would."""
     if wanted.hold not in (None, version):
         return f"{wanted.origin} says Hold={wanted.hold}: the next update takes that version"
     if against := wanted.disallows(version):

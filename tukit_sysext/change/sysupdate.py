@@ -47,8 +47,7 @@ class Transfer:
 
     ``place`` is the URL or the directory that it takes files from, of which ``patterns`` match (both as they are
     written), and ``kind`` what that is (Type= of [Source]); ``link`` is what systemd-sysext would find, or the folder.
-    ``features`` are those that it belongs to, ``enabled`` whether they are. ``notes`` name keys that nobody knows, and
-    values that nobody understands.
+    ``features`` are those that it belongs to, ``enabled`` whether they are. ``notes`` name unknown keys and values.
     """
 
     file: str

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Images that are in use right now, linked or not: behind loop devices (loop(4)), mounted as files, bound elsewhere.
 
-A file is told by its device and inode where they can be had: another machine's store, or a folder of somebody, may have
+A file is recognised by device and inode where they are known: another machine's store, or a user's folder, may have
 a file of the same name. Else by its name.
 """
 
@@ -79,7 +79,7 @@ def _behind(layout: Layout, device: str, stored: Mapping[_Identity, str]) -> str
 
 
 def _by_path(layout: Layout, path: str, stored: Mapping[_Identity, str], *, called: str) -> str | None:
-    """The file of the store that is at a path; where nothing is to be had there, the last part of what it is called."""
+    """The file of the store that is at a path; where there is none, the last part of its path."""
     try:
         where = layout.root / path.lstrip("/")
         return stored.get(_identity(answered(lambda: os.stat(where), PATIENCE)))

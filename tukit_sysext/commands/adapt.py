@@ -2,7 +2,7 @@
 """``tukit-sysext adapt``: what systemd starts after zypper changed the packages of a writable running system.
 
 The packages are there already, so that nothing can be refused: images that fit them come, those that do not fit go, and
-what is missed is told as after an update that came without it.
+a missing one is reported as after an update that came without it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _unrefused(plan: Plan) -> Plan:
 
 
 def _remember(machine: Machine, change: TreeChange, outcome: Outcome) -> None:
-    """Have status, the login message and the ledger tell what is missed, or that it is had again."""
+    """Have status, the login message and the ledger say what is missing, or that it is back."""
     now = int(time.time())
     before = refusal.known(machine)
     number = change.target.snapshot.number if change.target.snapshot is not None else None

@@ -84,7 +84,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _check_names(facts: Facts, names: Collection[str], wanted: Mapping[str, WantedImage]) -> None:
-    """Raises TukitSysextError for a name that nobody knows."""
+    """Raises TukitSysextError for an unknown name."""
     unknown = [name for name in names if name not in facts.wanted]
     if unknown:
         raise no_such_image(unknown[0], facts, wanted)

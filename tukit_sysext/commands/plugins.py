@@ -19,7 +19,7 @@ from tukit_sysext.terminal.text import Table, Tone, Toned
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Print the plugins, or the hooks. 1 where a named plugin could not be loaded, or nobody knows which are named."""
+    """Print the plugins, or the hooks. 1 where a named plugin could not be loaded, or it is unknown which are named."""
     output = Output.of(arguments)
     if arguments.hooks:
         output.json({"interface": INTERFACE, "hooks": [_hook(name) for name in _names()]})

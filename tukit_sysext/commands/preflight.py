@@ -31,7 +31,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     except TukitSysextError as error:
         answer = Answer(verdict=Verdict.UNKNOWN, reason=str(error))
     except Exception as error:
-        # a fault of ours keeps no update away: it may be the one that mends us
+        # a fault of ours keeps no update away: it may be the one that fixes us
         log.error("a fault of tukit-sysext itself: %s", in_words(error), exc_info=error)
         answer = Answer(verdict=Verdict.UNKNOWN, reason=in_words(error))
     if answer.verdict is not Verdict.NO_UPDATE:

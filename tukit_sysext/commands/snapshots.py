@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """``tukit-sysext snapshots``: the images of every snapshot, as the disk has them.
 
-On a terminal images that are the same in all snapshots are told below the matrix. Where it would not fit in a few
-blocks of columns, each snapshot is told by what changed from the one before it. A pipe gets all in one table.
+On a terminal images that are the same in all snapshots stand below the matrix. Where it would not fit in a few
+blocks of columns, each snapshot has what changed since the one before it. A pipe gets all in one table.
 """
 
 from __future__ import annotations

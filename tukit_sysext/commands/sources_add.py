@@ -65,8 +65,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         where = f"{written.target}: " if len(targets) > 1 else ""
         tell(f"{where}{new.name}: {written.file} {'would be ' if dry_run else ''}written")
     keys = {key.fingerprint: key for written in done for key in written.keys}
-    believed = [key for fingerprint, key in keys.items() if not pins or fingerprint in pins]
-    for line in key_lines(believed):
+    trusted = [key for fingerprint, key in keys.items() if not pins or fingerprint in pins]
+    for line in key_lines(trusted):
         tell(f"  {line}")
     if answer is not None:
         tell(str(answer))
@@ -80,7 +80,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             "dry_run": dry_run,
             "source": new.name,
             "answer": answer.document if answer is not None else None,
-            "keys": [key_document(key) for key in believed],
+            "keys": [key_document(key) for key in trusted],
             "trees": [
                 {
                     "tree": tree_document(written.target),

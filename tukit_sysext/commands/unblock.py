@@ -23,7 +23,7 @@ from tukit_sysext.terminal.suggest import nearest
 
 @alone
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Take a block back in each tree that has it. 0; what other files block all the same is told."""
+    """Take a block back in each tree that has it. 0; names what other files still block."""
     versions = parse_versions(arguments.versions)
     be = "would no longer be" if arguments.dry_run else "is no longer"
     changes: list[tuple[ChangeRequest, list[str]]] = []

@@ -16,7 +16,7 @@ from tukit_sysext.machine import Machine
 
 @alone
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Take Hold= away in each tree. 0; an image that is not held is told as that."""
+    """Take Hold= away in each tree. 0, also for an image that is not held."""
     names = [parse_name(name) for name in arguments.names]
     be = "would be held no longer" if arguments.dry_run else "not held any more"
     trees = [(target, requests.installed(target).wanted) for target in acting(machine, arguments)]

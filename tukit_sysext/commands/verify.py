@@ -55,8 +55,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         lost = lost_images(machine, snapper.scan_in_use(machine.layout, machine.subvolumes))
         Output.of(arguments).show(f"lost: {image}" for image in lost)
         return ExitStatus.LOST if lost else ExitStatus.DONE
-    mend = arguments.repair and not arguments.dry_run
-    if mend:
+    repairing = arguments.repair and not arguments.dry_run
+    if repairing:
         machine.require_root("verify --repair")
         machine = replace(machine, patient=True)  # a boot starts it, perhaps before there is a network
     scan = without_settled(machine.layout, _looked_at(machine, arguments))
@@ -65,14 +65,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     examiner = Examiner(machine.store(writable=machine.privileged), full=True, writable=machine.privileged)
     output = Output.of(arguments)
     chosen = _scope(machine, scan, arguments)
-    with output.progress(machine, "verify --repair" if mend else None) as watched:
-        results = [_verify(watched, plugins, subject, examiner, mend=mend) for subject in chosen]
-    if arguments.repair and not mend:
+    with output.progress(machine, "verify --repair" if repairing else None) as watched:
+        results = [_verify(watched, plugins, subject, examiner, repairing=repairing) for subject in chosen]
+    if arguments.repair and not repairing:
         results = [replace(result, repairs=planned(result.assessment.wrong)) for result in results]
     # what boots next may be among what could not be read
     found_next = arguments.snapshot is not None or scan.default is not None
     unknown = list(scan.unknown) if arguments.all or not found_next else []
-    if mend:
+    if repairing:
         _settle_needs(machine, scan, results)
     settled = _merge(machine, results)
     unlinked = _unlinked(examiner, results) if arguments.all else ()
@@ -127,12 +127,12 @@ def _scope(machine: Machine, scan: Scan, arguments: argparse.Namespace) -> Seque
     return [subject_of(machine, snapshot_of(machine, scan, arguments.snapshot))]
 
 
-def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, mend: bool) -> _Verified:
+def _verify(machine: Machine, plugins: Plugins, subject: Subject, examiner: Examiner, *, repairing: bool) -> _Verified:
     def look() -> Assessment:
         return assess(machine, subject, examiner, objection=plugins.objection)
 
     assessment = look()
-    if not mend:
+    if not repairing:
         return _Verified(assessment=assessment)
     repairs = repair(machine, plugins, subject, assessment.wrong) if assessment.wrong else ()
     if repairs:

@@ -114,7 +114,7 @@ def _isolate(this: _Run) -> ExitStatus:
             return ExitStatus.FAILED
         moves = quarantine.isolate(machine, assessment)
         for move in moves:
-            # the journal has both streams: each is told on one of them
+            # the journal has both streams: each move goes to one of them
             failed = move.outcome is quarantine.MoveOutcome.FAILED
             print(move.text, file=sys.stderr if failed else sys.stdout)
             status = ExitStatus.FAILED if failed else status

@@ -40,7 +40,7 @@ from tukit_sysext.update.rule import Rule
 from tukit_sysext.update.search import Resolver
 
 _SHOWN = 5
-"""So many versions are told with all rules, unless -v is given."""
+"""So many versions are shown with all rules, unless -v is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,13 +70,13 @@ class _Explanation:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing speaks against the image, or one of the versions."""
+        """Whether the image, or one of the versions, can be used."""
         taken = self.plan.chosen.file_name if self.plan.chosen is not None else None
         return not self.general and any(each.usable or each.option.file_name == taken for each in self.versions)
 
 
 def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
-    """Print it. 0 where nothing speaks against the image (or version), else 1."""
+    """Print it. 0 where the image (or version) can be used, else 1."""
     output = Output.of(arguments)
     name, _, version = arguments.image.partition("=")
     with looking_scratch(machine) as scratch:
@@ -90,7 +90,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _explain(machine: Machine, arguments: argparse.Namespace, name: str, version: str, scratch: Path) -> _Explanation:
-    """Raises TukitSysextError for an image, or a version, that nobody knows."""
+    """Raises TukitSysextError for an unknown image or version."""
     target = judged_tree(machine, arguments)
     local = replace(target.machine, read_only=True)
     with Tree(target.path) as tree:

@@ -105,7 +105,7 @@ class SourceSettings:
 
     @property
     def has_signed_list(self) -> bool:
-        """Whether what it has is believed by the signature of a list."""
+        """Whether a signed list says what it has."""
         return self.verify and self.cosign_key is None
 
     @property

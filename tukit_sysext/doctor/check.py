@@ -67,7 +67,7 @@ def good(check: str, text: str) -> CheckResult:
 
 
 def unknown(check: str, text: str, *, privileged: bool) -> CheckResult:
-    """It could not be looked at; an ordinary user is told that root could."""
+    """The check could not look; the next step for an ordinary user is sudo."""
     next_step = None if privileged else "sudo tukit-sysext doctor"
     return CheckResult(check=check, severity=Severity.UNKNOWN, text=text, next_step=next_step)
 

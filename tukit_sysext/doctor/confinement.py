@@ -36,7 +36,7 @@ class Denied:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfinementCheck:
-    """What is denied (None: nothing), and the commands that mend it."""
+    """What is denied (None: nothing), and the commands that fix it."""
 
     denied: Denied | None
     install: str

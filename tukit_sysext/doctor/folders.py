@@ -69,7 +69,7 @@ class FoldersCheck:
             with os.scandir(layout.store) as entries:
                 size = sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries)
         except (OSError, UnknownState):
-            pass  # what is wrong with the folder is told of the folder
+            pass  # _place below reports what is wrong with the folder
         return cls(
             store=_place(machine, layout.store),
             others=tuple(_place(machine, path) for path in (layout.state, layout.records, layout.seen, layout.cache)),

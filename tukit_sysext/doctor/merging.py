@@ -26,7 +26,7 @@ class MergeCheck:
     """The running system and the one that boots next; ``not_ours`` are entries of the running one.
 
     ``not_merged`` are those of ours that could be merged, and are not; ``unrecorded`` is how many files of the store
-    have no record. ``waiting`` are links, by snapshot, whose images wait for repair, which is told of them.
+    have no record. ``waiting`` are links, by snapshot, whose images wait for repair.
     """
 
     assessments: Sequence[Assessment]
@@ -94,7 +94,7 @@ class MergeCheck:
 
 
 def _in_doubt(finding: Finding) -> bool:
-    """Whether systemd-sysext may fail on an entry, and nobody knows."""
+    """Whether it is unknown if systemd-sysext fails on an entry."""
     unknown_condition = finding.unseen or finding.condition is Condition.UNKNOWN
     return finding.quarantined is None and not finding.wrong and unknown_condition
 

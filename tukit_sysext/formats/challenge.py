@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a registry says to who brings no token, and what a token server answers (Docker's token authentication).
 
-WWW-Authenticate (RFC 9110, section 11) has ``Bearer realm="URL",service="...",scope="repository:NAME:pull"``: where a
-token is to be had, and for what.
+WWW-Authenticate (RFC 9110, section 11) has ``Bearer realm="URL",service="...",scope="repository:NAME:pull"``: which
+server gives a token, and for what.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[!-~]{1,32768}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Challenge:
-    """Where a token is to be had (the URL ``realm``), of which service, and for what; the last two may be empty."""
+    """The server that gives a token (the URL ``realm``), of which service, and for what; the last two may be empty."""
 
     realm: str
     service: str = ""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Indexes and manifests of OCI registries (image-spec 1.1), and Docker's of version 2, which say the same.
 
-They are read as they are meant, and bounded; what contradicts itself is refused whole. Whether they are to be believed
-is decided by who has their digest from somebody who is believed.
+They are read as they are meant, and bounded; what contradicts itself is refused as a whole. They are trusted only by a
+digest from a trusted place, which the callers hold.
 """
 
 from __future__ import annotations

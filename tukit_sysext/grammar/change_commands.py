@@ -94,7 +94,7 @@ def add(commands: Commands) -> None:
         "update",
         **one_line("update"),
         description="Fetches and links the newest fitting version of wanted images, as an update of the system does. "
-        "An image that fits stays linked where what is wanted instead of it cannot be had, unless it is blocked. "
+        "An image that fits stays linked where the wanted one is not available, unless it is blocked. "
         f"Ends with 1 where a source could not be asked. {BOTH}",
         examples=(
             ("update", "all wanted images"),

@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
         description="Lists the images that the sources offer, each with the newest version that fits the tree, the one "
         "that is installed, and whether there is an update. With NAME those images alone.",
         examples=(
-            ("list", "what can be had"),
+            ("list", "what is on offer"),
             ("list --all gdb", "every version of gdb, and why one does not fit"),
             ("list --updates", "installed images that have an update"),
         ),

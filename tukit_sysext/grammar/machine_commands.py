@@ -90,9 +90,9 @@ def add(commands: Commands) -> None:
         **one_line("adapt"),
         description="For a system whose root is writable, and that zypper updates in place: images that fit it now are "
         "fetched and linked, links of those that do not fit any more go. The packages are installed already, so that "
-        "nothing can be refused: a required image that cannot be had is missed, as after an update that came without "
-        "it, and this ends with 1. Nothing is merged into the running /usr. Where the running system is read-only it "
-        "does nothing: transactions bring their images.",
+        "nothing can be refused: a required image that is not available is reported missing, as after an update that "
+        "came without it, and this ends with 1. Nothing is merged into the running /usr. Where the running system is "
+        "read-only it does nothing: transactions bring their images.",
         examples=(("adapt --dry-run", "what would come and go"), ("adapt", "")),
         arguments=(dry_run,),
     )

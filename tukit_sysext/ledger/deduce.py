@@ -51,10 +51,10 @@ class Before:
 
 def deduce(reported: Iterable[SnapshotEvent], before: Before, scan: Scan) -> Sequence[SnapshotEvent]:
     """All that happened: reported events that the disk agrees with, and what it shows beyond; each once, in ORDER."""
-    believed = {event for event in reported if not _contradicted(event, before, scan)}
-    ended = {event.number for event in believed if event.kind in ENDS}
+    agreed = {event for event in reported if not _contradicted(event, before, scan)}
+    ended = {event.number for event in agreed if event.kind in ENDS}
     seen = {event for event in observed(before, scan) if event.kind not in ENDS or event.number not in ended}
-    return sorted(believed | seen, key=lambda event: (ORDER.index(event.kind), event.number))
+    return sorted(agreed | seen, key=lambda event: (ORDER.index(event.kind), event.number))
 
 
 def observed(before: Before, scan: Scan) -> Sequence[SnapshotEvent]:

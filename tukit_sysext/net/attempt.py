@@ -64,7 +64,7 @@ class Attempt:
         place = self._place
         handle.setopt(pycurl.URL, place)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        # redirects are followed step by step: each by our rules, and each server is told what it may know
+        # redirects are followed step by step: each by our rules, and each server gets only the headers meant for it
         handle.setopt(pycurl.FOLLOWLOCATION, False)
         if request.tokens is not None:
             self.authorization = request.tokens.authorization(place)

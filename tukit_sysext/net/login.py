@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Who one is: a user name and a password, and the tokens that registries give for them.
 
-A registry that wants a token says where that is to be had. The password goes there only where nobody on the way can
+A registry that wants a token says which server gives it. The password goes there only where nobody on the way can
 have said that: by HTTPS where the registry itself speaks HTTPS, else to the registry's own host. A token goes to the
 server that asked for it alone, for the repository that it was asked for.
 """
@@ -21,7 +21,7 @@ _REPOSITORY = re.compile(r"/(?:blobs|manifests|tags)/")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Login:
-    """A user name and a password, and the servers that are told them; no other ever is, whatever redirects to it."""
+    """A user name and a password, and the servers that get them; no other ever does, whatever redirects to it."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)

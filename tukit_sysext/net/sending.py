@@ -34,7 +34,7 @@ _RESOLVING = 0.01
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileBody:
-    """The first ``size`` bytes of an open file; ``sent`` is told how many of them have gone, each time some go."""
+    """The first ``size`` bytes of an open file; ``sent`` gets how many of them were sent, each time some are."""
 
     descriptor: int
     size: int

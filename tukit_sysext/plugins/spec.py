@@ -30,7 +30,7 @@ Nothing is loaded, or even imported, that /etc/tukit-sysext/tukit-sysext.conf of
 
 ``tukit-sysext plugins`` shows what is loaded, and what is not for which reason: it is not installed, cannot be
 imported, was written for another interface, or implements a hook that does not exist or with arguments that it has
-not. Such a plugin is told of at every run and stops nothing, but for the collection: what it would have kept is not
+not. Every run reports such a plugin, and it stops nothing, but for the collection: what it would have kept is not
 known, so that nothing is deleted.
 
 Plugins are called one after the other, the built-in ones first, then in the order of Load=. Each call stands alone: an
@@ -44,7 +44,7 @@ A plugin runs as root in the middle of an update, or from a unit while the machi
 * call snapper, tukit or tukit-sysext, or take their locks
 * change links below /etc/extensions, the store, or the ledger
 * end, replace or fork the process, change its working directory, umask, environment, signals or logging
-* trust what it is told more than the disk: an event may be told twice, late or not at all
+* trust events more than the disk: an event may come twice, late or not at all
 A command that an ordinary user runs (check, plugins) loads plugins too: they get along without the right to write.
 """
 
@@ -125,7 +125,7 @@ class Specifications:
         ``stated`` what its publisher and Requires= of the tree's configuration require, ``ground`` the system itself,
         without any image: its packages, whose answers may be unknown, and its directories (None: nobody may look).
 
-        Return why the image must not be used in that tree, in half a sentence, or None where nothing speaks against it.
+        Return why the image must not be used in that tree, in half a sentence, or None where it may.
         An image that is objected to does not fit: another version is looked for, a link to it goes, and where it is
         required and nothing else fits the update is refused, with the plugin's reason.
 
@@ -149,7 +149,7 @@ class Specifications:
 
         For the version that would be linked, and where Shadow= of the image is ``refuse``, for each that could be.
 
-        Return what it is, each in half a sentence that begins with "its". Shadow= decides what follows: it is told, or
+        Return what it is, each in half a sentence that begins with "its". Shadow= decides what follows: a warning, or
         the version does not fit. What is not known is nothing. An exception, or another value, is logged as an error
         and counts as nothing.
         """
@@ -158,7 +158,7 @@ class Specifications:
     def tukit_sysext_warns(self, contents: Contents, ground: Ground, name: str, version: str) -> Iterable[str]:  # type: ignore[empty-body]  # a specification
         """Called for the version that a tree gets or keeps, to learn what people have to know of it. Since 1.1.
 
-        Return it, each in half a sentence, with the command that mends it. It is told when the image is linked, by
+        Return it, each in half a sentence, with the command that fixes it. It is shown when the image is linked, by
         ``check`` and by ``status``. An exception, or another value, is logged as an error and counts as nothing.
         """
 
@@ -181,8 +181,8 @@ class Specifications:
         The main job is the built-in plugin that is called first: images are fetched and linked when others are called.
 
         Return None. Only the main job returns an Outcome, and its refusals stop the update; what another plugin returns
-        is told as an error and not used. To keep an image out of a system, or an update that needs it, implement
-        tukit_sysext_check. An exception is told loudly and stops nothing.
+        is logged as an error and not used. To keep an image out of a system, or an update that needs it, implement
+        tukit_sysext_check. An exception is logged as an error and stops nothing.
         """
 
     @hookspec

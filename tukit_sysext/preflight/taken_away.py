@@ -2,7 +2,7 @@
 """What linked images need, and an update would take away. The rule is pure; :func:`warnings` asks zypper for the facts.
 
 Only what a package meets now can be taken away: what nothing meets is not met worse by an update. An image may get a
-newer version in that update, of which nobody knows yet what it needs: these are warnings.
+newer version in that update, whose needs are not known yet: these are warnings.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _repository(tree: Tree, alias: str, keys: Mapping[str, str], variables: Mapp
 
 
 def _expanded(text: str, variables: Mapping[str, str]) -> str:
-    """A text with libzypp's variables in it; one that nobody knows stays as it is, and leads nowhere."""
+    """A text with libzypp's variables in it; an unknown one stays as it is."""
     return _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), text)
 
 

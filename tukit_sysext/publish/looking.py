@@ -53,7 +53,7 @@ class FolderImage:
     """An image of the folder: what its name says, its hash, and what is inside (None: ``broken`` says why).
 
     Of several readings of the name ``hint`` is the one that the content agrees with, if any does. ``unknown`` says why
-    nobody knows what it needs.
+    its needs are unknown.
     """
 
     file_name: str

@@ -110,7 +110,7 @@ class Project:
         return step()
 
     def _ask(self, request: SendRequest) -> SendReply:
-        """Ask as who the registry wants us to be; nobody else is told who we are (threat N16)."""
+        """Ask with our login, which only the registry gets (threat N16)."""
         if origin(request.url) != origin(self._api):
             return self._sender.send(request)
         reply = self._sender.send(self._introduced(request))

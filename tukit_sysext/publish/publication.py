@@ -46,7 +46,7 @@ _BINARY, _ARMOURED = f"{LIST}.gpg", f"{LIST}.asc"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishOptions:
-    """What is asked for: ``keys`` as gpg is told of them, ``keep`` versions of each image for each system (None: all),
+    """What is asked for: ``keys`` as gpg takes them, ``keep`` versions of each image for each system (None: all),
     ``fresh_for`` how long the list says that it is good (None: it does not say), ``chunks`` an index of each image's.
     """
 

@@ -27,8 +27,8 @@ class TakenImage:
 def taken_by(system: ReleaseData, images: Sequence[FolderImage]) -> Iterator[TakenImage]:
     """For each image, and each architecture for which there is one.
 
-    It is taken to have none of them yet, and to ask for no pre-release: what comes before a release waits for it. Which
-    systemd it has nobody knows: the strictest rule counts.
+    It is taken to have none of them yet, and to ask for no pre-release: what comes before a release waits for it. Its
+    systemd is unknown: the strictest rule counts.
     """
     architectures = sorted({image.architecture for image in images if image.architecture not in (None, ANY)})
     for name in sorted({image.hint.name for image in images}):

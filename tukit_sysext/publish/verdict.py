@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Would clients take an image: what speaks against it, and what its publisher may not have meant. Pure."""
+"""Would clients use an image: why not, and what its publisher may not have meant. Pure."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def check_specifier(text: str) -> str:
 def disallows(specifier: str, version: str, *, prereleases: bool = False) -> str:
     """Why a specifier does not allow a version; empty where it does. ``prereleases`` are meant by every specifier.
 
-    A version that cannot be compared (``3.4a``, ``latest``) is not allowed: nobody knows whether it was meant.
+    A version that cannot be compared (``3.4a``, ``latest``) is not allowed: it may not be meant.
     """
     from packaging.specifiers import SpecifierSet
     from packaging.version import InvalidVersion, Version

@@ -67,7 +67,7 @@ _SPELLINGS: dict[str, str | None] = {
 _WORDS = "|".join(sorted(map(re.escape, _SPELLINGS), key=len, reverse=True))  # ppc64-le before ppc64
 _ARCHITECTURE = re.compile(rf"(?P<stem>.+)(?P<separator>[._-])(?P<word>{_WORDS})")
 _LEVEL = re.compile(r".+[._-]x86[-_]64[-_]v[2-4]")
-"""A level of x86-64, which nobody knows the machine to have."""
+"""A level of x86-64, of which it is unknown whether the machine has it."""
 
 _SPLIT = re.compile(r"(?<!x86)[-_](?=v?[0-9])")
 _LIKELY = re.compile(r"v?[0-9]+(?:[^a-zA-Z0-9]|$)")

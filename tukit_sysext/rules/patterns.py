@@ -107,7 +107,7 @@ class Pattern:
             if letter in wildcards:
                 raise ValueError(f"expected each wildcard once, found {part} twice")
             if wildcards and not literals[-1]:
-                raise ValueError(f"expected text between @{wildcards[-1]} and {part}, by which they are told apart")
+                raise ValueError(f"expected text between @{wildcards[-1]} and {part}, to tell them apart")
             wildcards += letter
             literals.append("")
         if "v" not in wildcards:

@@ -93,7 +93,7 @@ class Question:
 
 
 Objection = Callable[[Question], str]
-"""Why an image must not be used in a tree although it fits; empty if nothing speaks against it."""
+"""Why an image must not be used in a tree although it fits; empty where it may."""
 
 
 def no_objection(_: Question) -> str:

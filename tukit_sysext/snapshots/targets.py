@@ -138,7 +138,7 @@ def of_root(machine: Machine, path: Path) -> Target:
 
 
 def obstacle(machine: Machine, tree: Tree, *, called: str, running: bool, open_: bool) -> str:
-    """Why a tree cannot be changed; empty where nothing speaks against it.
+    """Why a tree cannot be changed; empty where it can.
 
     ``called`` is how the tree is named, ``running`` tells the running system (an /etc that is an overlay is mounted
     there), ``open_`` a transaction that is not closed yet. An ordinary user cannot write anywhere: in a dry run only

@@ -40,7 +40,7 @@ class Cosign:
         self._cache = cache
 
     def refused(self, manifests: Sequence[TaggedManifest]) -> Mapping[str, str]:
-        """Why manifests are not believed, by ``NAME:TAG``; those that are not in it are. Raises SourceUnreachable.
+        """Why manifests are refused, by ``NAME:TAG``; those that are not in it are good. Raises SourceUnreachable.
 
         Raises ToolBroken where openssl does not work.
         """

@@ -89,7 +89,7 @@ class DirectorySource:
         try:
             return self._ask(lambda: os.stat(self._folder / name).st_size)
         except OSError:
-            return None  # listed but not there: it is told when it is fetched
+            return None  # listed but not there: fetching it fails, and says so
 
     def describe(self, candidates: Sequence[Candidate]) -> Mapping[str, Description]:
         """See Source."""

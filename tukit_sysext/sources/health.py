@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How each source is: when its list was good last, and why it is not now.
 
-Kept for who asks later (``status``, ``doctor``, the metrics), and believed by nobody: losing it loses a notice. Who
-only looks at a source notes nothing.
+Kept for ``status``, ``doctor`` and the metrics; nothing is decided by it, so that losing it loses a notice. Commands
+that only look at a source note nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SourceHealth:
 
     ``asked``: when it was asked last. ``good``: when its list was good last (None: never, as far as is remembered), and
     ``images`` how many images that has. ``failing``: since when it is not (None: it is), with the ``reason`` and the
-    ``next_step`` (empty: there is none) of the last failure; ``refused``: it answers, and is not believed.
+    ``next_step`` (empty: there is none) of the last failure; ``refused``: it answers, and its list is refused.
     """
 
     asked: int

@@ -2,7 +2,7 @@
 """The signed list of a project in an OCI registry: an artifact whose layers are the files of a directory.
 
 The manifest that the tag of the newest list names is asked for, with what the registry said to recognise it by. List
-and signature are fetched by the digests in it, which need not be believed: the signature decides, as for a directory.
+and signature are fetched by the digests in it, which need not be trusted: the signature decides, as for a directory.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ One file for each source, apart from the ledger: losing that must not make old l
 * what is remembered belongs to a source's name and to the primary key that signed: the list of a source that has
   other keys now is not measured by what its old keys signed
 * a list is older when its signature is older than what is remembered of any key that is still trusted; equal is fine
-* remembered is a list that was believed in every respect, with the time of each good signature that it has
+* remembered is a list that passed every check, with the time of each good signature that it has
 * a time never goes down but by :meth:`Seen.reset` (``tukit-sysext sources reset NAME``)
 * a memory that cannot be read is no empty one: MemoryUnreadable, nothing new of that source is accepted until it is
   reset, and what is at hand is used as before

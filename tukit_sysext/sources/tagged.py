@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A source that is a project in a registry without a signed list: each version is a tag, and what that names counts.
 
-It is believed where cosign signed it with a key, or where nothing has to be (Verify=no). Only images that are wanted
+It is used where cosign signed it with a key, or unsigned with Verify=no. Only images that are wanted
 can be asked for. Name, version and content are taken of the manifest; the tag counts where nothing has to be signed.
 """
 
@@ -70,8 +70,8 @@ class TaggedSource(SourceOnServers):
     def _offered(self) -> Sequence[Candidate]:
         if self._settings.doubt:
             raise ImageBroken(
-                f"nothing of source {self.name} is believed: {self._settings.doubt}",
-                next_step=f"mend {self._settings.origin}",
+                f"nothing of source {self.name} is used: {self._settings.doubt}",
+                next_step=f"fix {self._settings.origin}",
             )
         key = self._settings.cosign_key
         tagged = self._tags.manifests(self._names, machine_architecture(), prefer_index=key is not None)

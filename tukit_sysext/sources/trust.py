@@ -61,9 +61,9 @@ class Trust:
     def check(self, content: bytes, signature: Callable[[], bytes | None], *, where: str) -> VerifiedSignature | None:
         """Who signed a list, and when; None where the configuration asks for no signature.
 
-        ``signature`` brings the detached signature, None where there is none. Raises ImageBroken where the list is not
-        to be believed, NoVerdict where nobody can tell, ToolBroken where gpgv does not work, MemoryUnreadable where
-        nobody knows which lists were seen, and what ``signature`` raises.
+        ``signature`` brings the detached signature, None where there is none. Raises ImageBroken where the list is
+        refused, NoVerdict where gpgv crashed, ToolBroken where it does not work, MemoryUnreadable where it is unknown
+        which lists were seen, and what ``signature`` raises.
         """
         if self._settings.doubt:
             raise ImageBroken(
@@ -99,7 +99,7 @@ class Trust:
         return VerifiedSignature(fingerprint=newest.fingerprint, times=times)
 
     def remember(self, verified: VerifiedSignature | None) -> None:
-        """Take in that a list was believed in every respect. Never raises: what cannot be remembered is logged."""
+        """Remember that a list passed every check. Never raises: what cannot be remembered is logged."""
         if verified is None:
             return
         try:

@@ -12,7 +12,7 @@ from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.quantities import time_text
 
 _SOON = 30 * 86400
-"""Seconds before a key expires from when on that is told."""
+"""So many seconds before a key expires, warnings begin."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,7 +91,7 @@ class WebList:
             base = answer.url.removesuffix(repository.LIST)
             bases.remove(base)
             try:
-                believed = self._believed(answer, base)
+                good = self._checked(answer, base)
             except (ImageBroken, NoVerdict, Apart) as error:
                 log.warning("%s", error)
                 bad = not isinstance(error, Apart) and self._convicts(answer)
@@ -103,7 +103,7 @@ class WebList:
             except SourceUnreachable as error:  # its signature
                 failures.append(error)
             else:
-                return self._taken_in(believed, answer)
+                return self._taken_in(good, answer)
         raise _all_of(failures)
 
     def newer_than(self, known: ListOfMirror) -> ListOfMirror | None:
@@ -114,18 +114,18 @@ class WebList:
             self._tries[base] += 1
             try:
                 answer = self._fetch_list([base])
-                believed = self._believed(answer, base)
+                good = self._checked(answer, base)
             except (ImageBroken, NoVerdict, SourceUnreachable) as error:
                 log.info("%s", error)
                 continue
-            if believed.verified is not None and believed.verified.newest > known.verified.newest:
-                return self._taken_in(believed, answer)
+            if good.verified is not None and good.verified.newest > known.verified.newest:
+                return self._taken_in(good, answer)
         return None
 
-    def _taken_in(self, believed: ListOfMirror, answer: Response) -> ListOfMirror:
-        self._keep(answer, believed.base)
-        self._trust.remember(believed.verified)
-        return believed
+    def _taken_in(self, good: ListOfMirror, answer: Response) -> ListOfMirror:
+        self._keep(answer, good.base)
+        self._trust.remember(good.verified)
+        return good
 
     def _convicts(self, answer: Response) -> bool:
         return self._evidence.convicts(answer.url, answer.given_at, self._pair(answer.body, self._signature))
@@ -137,7 +137,7 @@ class WebList:
         """How a mirror's list is called in messages."""
         return f"{base}{repository.LIST}"
 
-    def _believed(self, answer: Response, base: str) -> ListOfMirror:
+    def _checked(self, answer: Response, base: str) -> ListOfMirror:
         where = self._where(base)
         verified = self._verify(answer, base, where=where)
         checksum_list = checksums.parse(answer.body, where=where)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Looking at images of the store, each once: the cheap check, or the full one, which believes the hash alone."""
+"""Checking images of the store, each once: the cheap check, or the full one by hash."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ class Records:
         write_file(self._path(record.file_name), encode(record))
 
     def read_index(self, file_name: str) -> bytes | None:
-        """The index of the chunks of an image (caibx), which nobody has to believe; None where there is none."""
+        """The index of the chunks of an image (caibx), which need not be trusted; None where there is none."""
         try:
             return read_small(self._index_path(file_name), limit=_INDEX_LIMIT)
         except OSError:

@@ -100,7 +100,7 @@ def _accepted(files: _Found, *, stem: str, systemd: SystemdVersion | None) -> In
 
 @contextmanager
 def _controlled(scratch: Path) -> Iterator[None]:
-    """What speaks against an image counts only where systemd-dissect works: see tukit_sysext.system.control."""
+    """A refusal of an image counts only where systemd-dissect works: see tukit_sysext.system.control."""
     CONTROL.recall(DISSECT)
     try:
         yield

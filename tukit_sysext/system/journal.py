@@ -107,7 +107,7 @@ class Journal(logging.Handler):
 
 
 class Faults(logging.Handler):
-    """Collects what was logged as an error: all of it is told in one loud line at the end."""
+    """Collects what was logged as an error: one loud line at the end has all of it."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -9,8 +9,8 @@ reached, for which the policy knows only what snapper may do there.
 As in systemd and snapper: selabel_lookup(3) by path and type, and setfscreatecon(3) of this thread around the call that
 makes the file, so that it never has another label. A file that is renamed or linked keeps its label, so it is looked up
 by its final name. What the policy says nothing about is left to the kernel, as is a system without SELinux. A label
-that cannot be had is told once and keeps nothing from being written: an update with a file that has to be relabelled
-(restorecon(8)) is better than none, and in enforcing mode the kernel has the last word anyway.
+that cannot be looked up is reported once and keeps nothing from being written: an update with a file that has to be
+relabelled (restorecon(8)) is better than none, and in enforcing mode the kernel has the last word anyway.
 
 The bindings are libselinux's own (python3-selinux), imported only where SELinux is on: it also knows local changes and
 substitutions (semanage-fcontext(8)), which a look at the policy's files by ourselves would not.

@@ -74,7 +74,7 @@ def alone(path: Path, *, patience: float | None = None) -> Iterator[None]:
 def former_lock(folder: Path) -> Iterator[None]:
     """Keep former code away meanwhile, which locked a folder itself and may run beside this one during an upgrade.
 
-    Everybody can lock a folder: where it is not to be had at once, it is waited for shortly, and done without.
+    Everybody can lock a folder: where another holds the lock, we wait shortly, then go on without.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -59,7 +59,7 @@ def look_through_or_say(image: int | Path, *, called: str, scratch: Path) -> Con
     try:
         return look_through(image, scratch=scratch)
     except (NoVerdict, NoSpace) as error:
-        log.info("%s: %s", called, error)  # it speaks against nobody
+        log.info("%s: %s", called, error)  # says nothing of the image
     except ToolBroken as error:
         log.error("%s: %s", called, error)
     return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Unpacking a file whose hash is right, in a child with limits and a timeout; what comes out is taken piece by piece.
 
-How much that is, nobody knows before: whoever takes it stops it.
+How much that is, is not known before: the caller stops at its limit.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class ComparedImages:
             log.error("%s and %s: %s", one.file_name, other.file_name, error)
             return frozenset()
         except (NoVerdict, NoSpace, StoreError, Busy, OSError) as error:
-            log.info("%s and %s: %s", one.file_name, other.file_name, error)  # it speaks against neither
+            log.info("%s and %s: %s", one.file_name, other.file_name, error)  # counts against neither
             return frozenset()
         self._cache.put_note(_KIND, key, {"differ": sorted(differ)})
         return differ

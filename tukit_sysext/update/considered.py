@@ -113,7 +113,7 @@ class Considered:
 
     @property
     def usable(self) -> bool:
-        """Whether it may be taken: it fits, or nothing speaks against it before its content is known."""
+        """Whether it may be used: it fits, or fits as far as is known before its content is."""
         return self.standing in (Standing.FITS, Standing.ONLY_CONTENT_TELLS)
 
 

@@ -6,7 +6,7 @@ linked, whole and fitting. Whatever the reason is on the way to its successor (n
 a disk without room, a list or image that is provably bad, the configuration of the administrator): the update is
 refused. An image that neither has is fetched if it can be; if not, the update passes, loudly, because a refusal would
 keep the fixes away and give nobody the image. A fault of ours lets the update pass too, loudly, also where an image is
-lost by it: it may be the update that mends us. :data:`tukit_sysext.update.left_out.REQUIRED` is that table.
+lost by it: it may be the update that fixes us. :data:`tukit_sysext.update.left_out.REQUIRED` is that table.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def beside_each_other(facts: Facts) -> Facts:
 def _beside_each_other(facts: Facts, *, compare: bool = True) -> tuple[Facts, tuple[ImagePlan, ...]]:
     """Decide, anew as long as a version turns out not to go with those that other images get.
 
-    Without each that collides with another image where Shadow= refuses that (all are told, if they are to be
+    Without each that collides with another image where Shadow= refuses that (all of them, if they are to be
     compared), and by what the others provide in these versions.
     """
     while True:
@@ -135,14 +135,14 @@ def _without_twins(facts: Facts, images: Iterable[ImagePlan]) -> Iterator[ImageP
 
 
 def without(facts: Facts, image: ImagePlan, why: Why) -> ImagePlan:
-    """The plan for an image that turns out not to be had after all."""
+    """The plan for an image that turns out not to be available."""
     return Choice(facts, image.wanted).left_out(why, image.considered)
 
 
 def undecided(facts: Facts, most: int = 1) -> tuple[Candidate, ...]:
     """What has to be described next: of each image the best candidates that nobody looked at, if they could be taken.
 
-    Where none can be, those are next that the configuration keeps away: who has to mend it depends on them. ``most`` of
+    Where none can be, those are next that the configuration keeps away: who has to fix it depends on them. ``most`` of
     each image are asked for at a time.
     """
     facts = beside_each_other(facts)

@@ -44,7 +44,7 @@ class Explained:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing speaks against it, as far as that can be known before its content is."""
+        """Whether it fits, as far as that can be known before its content is."""
         return not any(rule.fits is False for rule in self.rules)
 
 
@@ -65,7 +65,7 @@ def undescribed(facts: Facts, name: str) -> tuple[Candidate, ...]:
 
 
 def of_tree(facts: Facts, name: str, wanted: WantedImage | None) -> tuple[Rule, ...]:
-    """What speaks against the image whatever its version; rules that are fulfilled are left out."""
+    """Why no version of the image can be used; rules that are fulfilled are left out."""
     rules: list[Rule] = []
     if facts.tree.unusable:
         rules.append(Rule(rule=Side.PLACE, fits=False, system=facts.tree.unusable))

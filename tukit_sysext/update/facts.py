@@ -25,7 +25,7 @@ class Foreign:
     """An entry of /etc/extensions that is not ours.
 
     ``complaint`` says why it would not be merged; empty if it would, or if unknown. ``note`` says what it is.
-    ``right_name`` is the one that its content has, where nothing but its own speaks against it.
+    ``right_name`` is the one that its content has, where only its own name is wrong.
     """
 
     entry: Entry

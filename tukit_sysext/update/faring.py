@@ -42,7 +42,7 @@ class Faring:
 
     @property
     def is_known_in_part(self) -> bool:
-        """Whether more might speak against it."""
+        """Whether there might be more reasons not to use it."""
         return bool(self.unknown) or any(
             rule.fits is None for rule in self.rules if rule.rule in (Side.REQUIRED, Side.STATED, Side.NEEDS)
         )

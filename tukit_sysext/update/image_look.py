@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is known of one image, in the store or in any file: all that can be found out without changing anything.
 
-Where nobody may look into it (that takes root), what a description beside it says is told, and what is not known.
+An ordinary user may not look into it (that takes root): then the description beside it is used.
 """
 
 from __future__ import annotations

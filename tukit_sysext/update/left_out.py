@@ -95,7 +95,7 @@ class Why:
 
 
 def why_nothing(facts: Facts, wanted: WantedImage, considered: tuple[Considered, ...]) -> Why:
-    """Why none of the versions that were considered can be had: of several reasons the one to be mended first."""
+    """Why none of the versions that were considered can be used: of several reasons the one to fix first."""
     return (
         _fault(facts, wanted)
         or _of_version(LeftOut.FAULT, Standing.FAULT, considered)

@@ -78,7 +78,7 @@ def source_lines(outcome: Outcome, said: Iterable[str]) -> Iterator[str]:
 def missed_lines(outcome: Outcome) -> Iterator[str]:
     """Required images that the update passes without, and what can be done; nothing where it has them.
 
-    For standard error. What is left out for a fault of ours is told as that.
+    For standard error. What is left out for a fault of ours says so.
     """
     missed = [image for image in outcome.plan.missed if image.left_out is not LeftOut.FAULT]
     if not missed:

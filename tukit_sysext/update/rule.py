@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One rule for an image as it is told: its name, and the values of both sides."""
+"""One rule for an image as it is shown: its name, and the values of both sides."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Side(StrEnum):
     SHADOW = "shadow"
     """What of the system it replaces with something older."""
     NOTE = "note"
-    """What people have to know of it; it speaks against nothing."""
+    """What people have to know of it; the image fits all the same."""
     PLUGIN = "plugin"
 
 

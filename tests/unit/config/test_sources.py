@@ -268,7 +268,7 @@ def test_a_password_in_the_clear(tmp_path: Path, scheme: str, plain: str) -> Non
 
 
 def test_a_directory_and_a_registry_are_two_sources(tmp_path: Path) -> None:
-    """Nothing of it is believed: nobody knows which was meant."""
+    """Nothing of it is used: it is unknown which was meant."""
     found = configuration(tmp_path, "URL=https://a.example/images/ oci://a.example/images\n")
     (problem,) = found.problems
     assert "directories and registries" in problem.message

@@ -93,7 +93,7 @@ def _merge(machine: Machine, output: Output, trees: Sequence[TreeChange], *, now
 
 
 def _warn_missing(output: Output, trees: Sequence[TreeChange], away: Mapping[str, str]) -> None:
-    """Tell which images cannot be had, and of which sources nobody knows what they have."""
+    """Warn of images that no source has, and of sources that could not be asked."""
     for tree in trees:
         for name, reason in tree.missing.items():
             output.warn(f"{tree.target}: {name}: {reason}", next_step=next_step(tree, name))
@@ -136,7 +136,7 @@ def _booting(machine: Machine, arguments: argparse.Namespace) -> frozenset[Path]
 
 
 def watched_request(request: ChangeRequest, watched: Machine) -> ChangeRequest:
-    """The same request; what is done for it is told to who watches."""
+    """The same request, with the progress of the watching machine."""
     target = request.target
     return replace(request, target=replace(target, machine=replace(target.machine, progress=watched.progress)))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a person is told where the ledger cannot be written."""
+"""The warning where the ledger cannot be written."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tukit_sysext.update.rule import Rule, Side
 
 _SHOWN = 5
 TOLD_UNKNOWN = (Side.CONTENT, Side.REQUIRED, Side.STATED, Side.NEEDS, Side.NOTE)
-"""Rules of which it is told that nobody knows."""
+"""Rules that are shown also where it is unknown whether they are fulfilled."""
 RULE_NAMES: Mapping[str, str] = {
     Side.FILE: "file name",
     Side.SOURCE: "Source=",

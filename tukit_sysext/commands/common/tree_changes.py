@@ -86,7 +86,7 @@ def required_line(trees: Sequence[TreeChange], *, dry_run: bool) -> str:
 
 
 def next_step(tree: TreeChange, name: str) -> str:
-    """What a person can do about an image that cannot be had in a tree: mend it, else the command that tells why."""
+    """What a person can do about an image that a tree cannot get: fix it, else the command that tells why."""
     target = tree.target
     (image,) = (image for image in tree.plan.images if image.name == name)
     if image.next_step:

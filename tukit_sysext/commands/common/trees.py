@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The trees that a command acts on, one such command after the other; how trees are told."""
+"""The trees that a command acts on, one such command after the other; how trees are shown."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Names and versions of images as a person typed them; of one that nobody knows, what was most likely meant."""
+"""Names and versions of images as a person typed them; for an unknown one, what was most likely meant."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Requirements:
     """No image hides a part of the system, and each has what its publisher or the configuration requires.
 
-    What its files need, older packages, and missing labels are told.
+    What its files need, older packages, and missing labels are warnings.
     """
 
     @hookimpl
