@@ -124,7 +124,7 @@ def _row(offer: Offer, facts: Facts) -> Sequence[str]:
 
 
 def _size(option: Option | None) -> str:
-    """Bytes of what would be fetched, or was; servers do not tell it in their lists."""
+    """Bytes of what would be fetched, or was; of servers they are known where a description says them."""
     size = option.size if option is not None else None
     return size_text(size) if size is not None else "-"
 

@@ -23,6 +23,7 @@ LIMIT = 1024 * 1024
 KEPT = 8 * 1024
 """The most characters of an extension-release that are taken from a description; real ones have some hundred."""
 
+_MOST_BYTES = 2**63
 _GZIP = b"\x1f\x8b"
 _UNNAMED = ("", "image", "main")
 """What mkosi calls an image without ImageId=."""
@@ -41,11 +42,13 @@ class ReleaseHint:
     """The extension-release keys that a description gives, and what it says of what the image has and needs.
 
     ``early``: mkosi writes its manifest before its finalize scripts run, which may change them (to ``ID=_any``).
+    ``size`` are the bytes of the file that was asked for, None where the description does not say.
     """
 
     keys: Mapping[str, str]
     early: bool
     contents: Contents | None = None
+    size: int | None = None
 
 
 def unpack(content: bytes, *, where: str) -> bytes:
@@ -67,8 +70,8 @@ def unpack(content: bytes, *, where: str) -> bytes:
     return plain
 
 
-def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
-    """The extension-release keys that a description gives for the file ``image``.
+def parse(content: bytes, *, image: str, where: str, sha256: str = "") -> ReleaseHint:
+    """The extension-release keys that a description gives for the file ``image``, and the size of what has the hash.
 
     ``content`` is mkosi's manifest (an object with ``extension``), or sysextmgr's description (an object with
     ``image_name`` and ``sysext``, or an array of them). Raises DescriptionRefused.
@@ -76,7 +79,7 @@ def parse(content: bytes, *, image: str, where: str) -> ReleaseHint:
     entry = _of_image(content, image=image, where=where)
     early = "image_name" not in entry
     keys = _keys(entry.get("extension" if early else "sysext"), where=where)
-    return ReleaseHint(keys=keys, early=early, contents=_contents(entry, where=where))
+    return ReleaseHint(keys=keys, early=early, contents=_contents(entry, where=where), size=_size(entry, sha256))
 
 
 def given_in(content: bytes, *, image: str, where: str) -> Mapping[str, Any]:
@@ -116,6 +119,13 @@ def _contents(document: Mapping[str, Any], *, where: str) -> Contents | None:
         raise ContentsRefused(f"{where}: {error}") from error
 
 
+def _size(document: Mapping[str, Any], sha256: str) -> int | None:
+    """Bytes of the file with this hash. It is only shown, so that anything else than a number is none."""
+    sizes = document.get("sizes")
+    size = sizes.get(sha256) if isinstance(sizes, dict) else None
+    return size if type(size) is int and 0 < size < _MOST_BYTES else None
+
+
 def _check_image(config: Any, *, image: str, where: str) -> None:
     """mkosi says which image it made, and in which format: another one says nothing of this (threat N2)."""
     said = config if isinstance(config, dict) else {}
@@ -148,11 +158,12 @@ def compose(
     architecture: str | None,
     needs: Mapping[str, Sequence[str]] | None = None,
     given: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> bytes:
     """A description of an image with this extension-release, in the form of mkosi's manifest.
 
-    ``needs`` are the keys ``needs`` and ``provides``; all of what is ``given`` is kept but for these, unless that is
-    more than a description may have.
+    ``needs`` are the keys ``needs`` and ``provides``, ``sizes`` the bytes of files by their SHA-256; all of what is
+    ``given`` is kept but for these, unless that is more than a description may have.
     """
     config = {"name": name, "distribution": release.get("ID"), "architecture": architecture, "version": version}
     document: dict[str, Any] = {
@@ -161,6 +172,7 @@ def compose(
         "packages": [],
     }
     found = {"extension": dict(release), **{key: list(values) for key, values in (needs or {}).items()}}
+    found |= {"sizes": dict(sizes)} if sizes else {}
     whole, least = (
         json.dumps(each, indent=2).encode() + b"\n"
         for each in (

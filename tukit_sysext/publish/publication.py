@@ -32,6 +32,7 @@ from tukit_sysext.publish.memory import Memory, Remembered, read_memory, write_m
 from tukit_sysext.publish.project import Project
 from tukit_sysext.publish.pushing import Push, Pushed
 from tukit_sysext.publish.switching import settle, switch
+from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.repository import LIST, SIGNATURES, description_names, index_name
 from tukit_sysext.system.durable import sync_directory, write_file
 from tukit_sysext.system.gpg import Gpg
@@ -244,8 +245,15 @@ class _Publishing:
             architecture=image.architecture,
             needs=verdict.needs_to_say(image),
             given=self._given(image),
+            sizes=self._sizes(image),
         )
         return name, gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+
+    def _sizes(self, image: FolderImage) -> Mapping[str, int]:
+        """Bytes by SHA-256 of an image, and of those that have the same description: packed in other ways."""
+        plain = unpacked_name(image.file_name)[0]
+        same = (each for each in self._found.images if unpacked_name(each.file_name)[0] == plain)
+        return {each.sha256: each.status.st_size for each in same}
 
     def _given(self, image: FolderImage) -> Mapping[str, Any] | None:
         """What the publisher says of an image in a description that is not enough, or has no release at all."""

@@ -113,7 +113,8 @@ class Description:
     ``vouched``: the signed list has the hash of the description, or it came from the configured server itself over
     HTTPS; what anybody on the way could have written excludes no version (row P9). ``early``: it was written before the
     image was done, which may fit all the same. ``contents`` is what the image has and needs, None where not known.
-    ``next_step`` is what can be done about the failure, where anybody knows.
+    ``next_step`` is what can be done about the failure, where anybody knows, ``size`` the bytes of the file (None: not
+    said).
     """
 
     release: ReleaseData | None = None
@@ -124,3 +125,4 @@ class Description:
     vouched: bool = True
     early: bool = False
     contents: Contents | None = None
+    size: int | None = None

@@ -98,6 +98,7 @@ def _plain(description: Description) -> Mapping[str, Any]:
         "early": description.early,
         "reason": description.reason,
         "contents": description.contents.packed_document() if description.contents is not None else None,
+        "size": description.size,
         "time": time.time(),
     }
 
@@ -109,4 +110,11 @@ def _description(said: Mapping[str, Any]) -> Description:
     keys = ReleaseData({str(key): str(value) for key, value in release.items()})
     vouched = "offer" not in said or said.get("vouched") is True
     contents = Contents.of_packed(said.get("contents"))
-    return Description(release=keys, vouched=vouched, early=said.get("early") is True, contents=contents)
+    size = said.get("size")
+    return Description(
+        release=keys,
+        vouched=vouched,
+        early=said.get("early") is True,
+        contents=contents,
+        size=size if type(size) is int else None,
+    )

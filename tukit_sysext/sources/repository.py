@@ -127,13 +127,19 @@ def check_hash(hashes: Mapping[str, str], name: str, content: bytes, *, where: s
         raise ImageBroken(f"{where}: expected SHA-256 {listed[:16]}..., found {actual[:16]}...")
 
 
-def known_from(content: bytes, *, image: str, where: str) -> Description:
-    """What a description says of an image; one that cannot be read is as none."""
+def known_from(content: bytes, *, image: str, where: str, sha256: str = "") -> Description:
+    """What a description says of an image, of which ``sha256`` is the file's; one that cannot be read is as none."""
     try:
-        described = manifest.parse(manifest.unpack(content, where=where), image=unpacked_name(image)[0], where=where)
+        plain = manifest.unpack(content, where=where)
+        described = manifest.parse(plain, image=unpacked_name(image)[0], where=where, sha256=sha256)
     except ImageBroken as error:
         return undescribed(error)
-    return Description(release=ReleaseData(described.keys), early=described.early, contents=described.contents)
+    return Description(
+        release=ReleaseData(described.keys),
+        early=described.early,
+        contents=described.contents,
+        size=described.size,
+    )
 
 
 def described_beside(image: Path) -> Description:

@@ -126,7 +126,9 @@ class WebSource(SourceOnServers):
         def parse(number: int, candidate: Candidate, name: str) -> Callable[[bytes], None]:
             def accept(body: bytes) -> None:
                 repository.check_hash(self._hashes, name, body, where=name)
-                said[number] = repository.known_from(body, image=candidate.file_name, where=name)
+                said[number] = repository.known_from(
+                    body, image=candidate.file_name, where=name, sha256=candidate.sha256
+                )
 
             return accept
 

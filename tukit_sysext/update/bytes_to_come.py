@@ -19,14 +19,12 @@ def bytes_to_come(resolver: Resolver, plan: Plan) -> Mapping[str, int]:
     """By image, of those that would be fetched and of which it is known: what differs from the versions that are here,
     where an index of its chunks tells, else the size. Asks the sources for indexes.
     """
-    wanted = {
-        image.name: image.chosen.candidate
-        for image in plan.images
-        if image.action is Action.FETCH and image.chosen is not None and image.chosen.candidate is not None
-    }
     by_source: dict[str, dict[str, Candidate]] = {}
-    for name, candidate in wanted.items():
-        by_source.setdefault(candidate.source, {})[name] = candidate
+    known: dict[str, int | None] = {}
+    for image in plan.images:
+        if image.action is Action.FETCH and image.chosen is not None and image.chosen.candidate is not None:
+            by_source.setdefault(image.chosen.candidate.source, {})[image.name] = image.chosen.candidate
+            known[image.name] = image.chosen.size
     sizes: dict[str, int] = {}
     for source, candidates in by_source.items():
         told: Mapping[str, int] = {}
@@ -37,7 +35,7 @@ def bytes_to_come(resolver: Resolver, plan: Plan) -> Mapping[str, int]:
             except TukitSysextError as error:
                 log.info("%s", error)
         for name, candidate in candidates.items():
-            size = told.get(candidate.sha256, candidate.size)
+            size = told.get(candidate.sha256, known[name])
             if size is not None:
                 sizes[name] = size
     return sizes

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cmp_to_key
 
 from tukit_sysext.requirements.contents import Contents
@@ -21,7 +21,8 @@ from tukit_sysext.update.facts import Facts
 class Option:
     """One image file that may serve: offered by a source, in the store, or both.
 
-    ``sha256`` is what the source or the record says, empty for a file of unknown origin.
+    ``sha256`` is what the source or the record says, empty for a file of unknown origin; ``described_size`` are the
+    bytes that a description says.
     """
 
     version: str
@@ -29,17 +30,20 @@ class Option:
     sha256: str
     candidate: Candidate | None = None
     stored: Stored | None = None
+    described_size: int | None = field(default=None, compare=False)
 
     @classmethod
     def of_candidate(cls, facts: Facts, candidate: Candidate) -> Option:
         """What a source offers, with the file of the store that has its content, or would have it."""
         file_name = _file_name(facts, candidate)
+        described = facts.known.get(candidate.key)
         return cls(
             version=candidate.version,
             file_name=file_name,
             sha256=candidate.sha256,
             candidate=candidate,
             stored=facts.stored.get(file_name),
+            described_size=described.size if described is not None else None,
         )
 
     @classmethod
@@ -63,10 +67,12 @@ class Option:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the file, as its source tells, or the record of what the store has; None where nobody does."""
+        """Bytes of the file, as its source says, the record of what the store has, or its description; else None."""
         if self.candidate is not None and self.candidate.size is not None:
             return self.candidate.size
-        return self.stored.record.size if self.whole and self.stored is not None and self.stored.record else None
+        if self.whole and self.stored is not None and self.stored.record is not None:
+            return self.stored.record.size
+        return self.described_size
 
     @property
     def origin(self) -> str:

@@ -96,7 +96,7 @@ class Fetching:
                 self._note(wanted, known)
             else:
                 by_source.setdefault(wanted.candidate.source, []).append(wanted)
-        coming = [(wanted.candidate.file_name, wanted.candidate.size) for each in by_source.values() for wanted in each]
+        coming = [(wanted.candidate.file_name, wanted.option.size) for each in by_source.values() for wanted in each]
         if coming:
             self._resolver.machine.progress.fetch(coming)
         for source, images in sorted(by_source.items()):

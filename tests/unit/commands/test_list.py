@@ -75,7 +75,7 @@ def test_all_versions_with_reasons(offers: PlainMachine, capsys: pytest.CaptureF
 
 
 def test_sizes(offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder tells those of all; a server's list tells none, so that those of the store alone are known."""
+    """A folder has those of all files; of servers they are known by descriptions, and of the store."""
     cli.main(["list"], machine=offers.machine)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["Image", "Installed", "Newest", "Size", "State"]

@@ -193,3 +193,23 @@ def test_what_is_composed_is_read() -> None:
     for architecture in ("x86-64", None):
         content = compose(release, name="gdb", version="15.2", architecture=architecture)
         assert parse(content, image="gdb-15.2.x86-64.raw", where="MANIFEST").keys == release
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ({"aa": 4096, "bb": 1000}, 4096),
+        ({"bb": 1000}, None),
+        *(({"aa": size}, None) for size in (0, -1, 2**63, True, 4096.0, "4096", None, [4096])),
+        *((sizes, None) for sizes in ([4096], 4096, "aa", None)),
+    ],
+)
+def test_the_size_of_the_file_with_a_hash(sizes: Any, expected: int | None) -> None:
+    """What is no size is not known, and everything else in the description counts."""
+    release = {"ID": "opensuse-microos"}
+    content = compose(release, name="gdb", version="1", architecture=None, sizes={"aa": 1})
+    assert parse(content, image="gdb-1.raw", where="x", sha256="aa").size == 1
+    for sha256, size in (("aa", expected), ("", None)):
+        document = json.dumps({**json.loads(content), "sizes": sizes}).encode()
+        read_back = parse(document, image="gdb-1.raw", where="x", sha256=sha256)
+        assert (read_back.keys, read_back.size) == (release, size)

@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
 import pytest
 
 from tests.elf_files import elf_file
+from tests.lab.server import Server
 from tests.trees import listing
 from tests.unit.publish.publisher import RELEASE, Publisher
 from tukit_sysext.errors import NoVerdict
 from tukit_sysext.publish import looking
 from tukit_sysext.publish.memory import FILE
+from tukit_sysext.quantities import size_text
 
 pytestmark = [pytest.mark.root, pytest.mark.tool("gpg", "mksquashfs")]
 
@@ -50,6 +53,28 @@ def test_of_an_image_without_a_description(publisher: Publisher) -> None:
     said = described(publisher)
     assert (said["needs"], said["provides"]) == (NEEDS, PROVIDES)
     assert "requires" not in said
+    again(publisher)
+
+
+def test_sizes_are_said_of_the_content_that_was_published(publisher: Publisher) -> None:
+    image = publisher.image("gdb", "1.0", files=FILES)
+    publisher.run()
+    content = (publisher.folder / IMAGE).read_bytes()
+    former = {hashlib.sha256(content).hexdigest(): len(content)}
+    assert described(publisher)["sizes"] == former
+
+    image.write_bytes(content + bytes(4096))
+    publisher.run()
+    assert described(publisher)["sizes"] == former, "of another content nothing is said, which is better than the wrong"
+
+
+def test_an_image_that_is_packed_too_has_both_sizes(publisher: Publisher) -> None:
+    content = publisher.image("gdb", "1.0", files=FILES).read_bytes()
+    packed = publisher.folder / f"{IMAGE}.gz"
+    packed.write_bytes(gzip.compress(content))
+    publisher.run()
+    files = (content, packed.read_bytes())
+    assert described(publisher)["sizes"] == {hashlib.sha256(each).hexdigest(): len(each) for each in files}
     again(publisher)
 
 
@@ -164,3 +189,22 @@ def test_a_machine_knows_before_it_downloads(publisher: Publisher) -> None:
     (version,) = json.loads(done.stdout)["versions"]
     rules = {rule["rule"]: rule for rule in version["rules"]}
     assert rules["stated"]["image"] == "libnone.so.1"
+
+
+def test_how_much_a_server_would_send(publisher: Publisher) -> None:
+    """The description says it before anything is fetched, as a server's list has no sizes."""
+    size = publisher.image("gdb", "1.0", files=FILES).stat().st_size
+    publisher.run()
+    source, run = publisher.machine.root / "etc/tukit-sysext/sources.d/main.conf", publisher.machine.command
+    with Server(publisher.folder) as server:
+        source.write_text(f"[Source]\nURL={server.url}\nKeyring=/etc/tukit-sysext/key.gpg\n")
+        (listed,) = json.loads(run("list", "--json").stdout)["images"]
+        assert listed["newest_size"] == size
+        assert size_text(size) in run("list").stdout
+        (version,) = json.loads(run("list", "--all", "--json").stdout)["images"][0]["versions"]
+        assert version["size"] == size
+        for argv in (["install", "--dry-run", "gdb"], ["check"]):
+            if argv == ["check"]:
+                publisher.machine.want("gdb")
+            assert size_text(size) in run(*argv).stdout, argv
+        assert f"/{IMAGE}" not in [request.path for request in server.requests]

@@ -17,7 +17,7 @@ from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.unit.net.samples import QUICK
-from tests.unit.sources.samples import KEYS, DescriptionKind, Run, description, offer, publish, settings
+from tests.unit.sources.samples import KEYS, DescriptionKind, Run, description, offer, publish, settings, sha256
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.requirement import Requirement
@@ -96,6 +96,24 @@ def test_what_it_says_of_needs_is_remembered_and_asked_for_once(tmp_path: Path, 
         del kept[image]["contents"], kept[image]["time"]
         note.write_text(json.dumps(kept))
         assert [asked(), asked()] == [2, 2]
+
+
+def test_the_size_that_it_says_is_remembered(tmp_path: Path, key: SigningKey, cache: Path) -> None:
+    """And asked for once; a note that has another thing in its place says none."""
+    repository = Repository(tmp_path / "own")
+    image = offer(repository, "gdb", "2", kind=None)
+    content = (repository.folder / image).read_bytes()
+    document = {"extension": dict(KEYS), "packages": [], "sizes": {sha256(content): 4711}}
+    (repository.folder / f"{image.removesuffix('.raw')}.manifest").write_text(json.dumps(document))
+    publish(repository, key)
+    with Server(repository.folder) as server:
+        assert [describe(server, key, cache).size for _ in range(2)] == [4711, 4711]
+        assert [request.path for request in server.requests].count("/gdb-2.x86-64.manifest") == 1
+        note = cache / "descriptions" / "web:gdb"
+        kept = json.loads(note.read_bytes())
+        kept[image]["size"] = "much"
+        note.write_text(json.dumps(kept))
+        assert describe(server, key, cache).size is None
 
 
 def test_one_with_another_hash_than_the_list_says_counts_as_none(server: Server, key: SigningKey, cache: Path) -> None:
