@@ -14,11 +14,13 @@ _CHANGING = (
     "mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "fsync", "fdatasync", "sync_file_range", "syncfs", "sync", "msync",
     "ftruncate", "truncate", "fallocate", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat",
     "utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
-    "fremovexattr", "flock",
+    "fremovexattr", "flock", "ioctl",
 )  # fmt: skip
 TRACED = tuple(f"?{name}" for name in (*_OPENING, *_CHANGING))
 """For strace's trace=; a question mark where an architecture has no such call."""
 
+_SHARING = "FICLONERANGE"
+"""Of the many kinds of ioctl the one that changes a file."""
 _CONTENT = ("write", "pwrite64", "writev", "pwritev", "pwritev2")
 """What is written differs: times, identities."""
 _MAKES = re.compile(r"O_CREAT|O_TMPFILE|O_TRUNC")
@@ -77,7 +79,7 @@ def parse(text: str) -> list[Call]:
             continue
         name, rest = match[1], match[2]
         counted[name] += 1
-        if name in _OPENING and not _MAKES.search(rest):
+        if (name in _OPENING and not _MAKES.search(rest)) or (name == "ioctl" and _SHARING not in rest):
             continue
         about, _, result = rest.rpartition(" = ")
         about = about or rest

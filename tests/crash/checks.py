@@ -34,6 +34,7 @@ def broken(
     for name, record in now.records.items():
         if record is None and (name not in before.records or before.records[name] is not None):
             yield f"(2) the record of {name} is none"
+    yield from (f"(2) the index {name} is none" for name, good in now.indexes.items() if not good)
     for name in before.records.keys() - now.records.keys() - (before.records.keys() - after.records.keys()):
         yield f"(4) the record of {name} is gone"
     for source in before.seen.keys() | now.seen.keys():

@@ -3,6 +3,7 @@
 
 ``first``    a transaction on a machine that has nothing yet: folders, ledger, records and links are made
 ``update``   a transaction that fetches two images and replaces two links; a third link stays and is touched
+``delta``    a transaction that puts an image together of blocks that the store has and of parts that it fetches
 ``collect``  a collection that deletes two images, a record without a file and what a killed process left
 ``mend``     a transaction that finds a damaged image, one of unknown origin and a ledger that is none
 ``boot``     what a boot does: a bad link goes to quarantine, one comes back, one is dropped
@@ -27,6 +28,7 @@ import btrfsutil
 
 from tests.crash.ground import COMMAND, HOOK, Ground
 from tests.crash.mounts import copy, device, mounted
+from tests.lab.chunks import write_index
 from tests.lab.repository import Repository
 from tests.lab.signing import SigningKey
 from tests.machine import snapper_info
@@ -70,7 +72,7 @@ def file_of(name: str, version: str) -> str:
 
 
 class Publisher:
-    """Two states of a repository in a folder: ``old`` and, a day later, ``new``."""
+    """States of a repository in a folder: ``old``, later ``new``, and ``newest`` with indexes of chunks."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -85,14 +87,20 @@ class Publisher:
         noise = random.Random("alpha").randbytes(3 << 19)
         new.publish("alpha", "2", _release(NEW), files={"share/alpha": noise})
         new.publish("beta", "2", _release(NEW))
-        for days, repository in ((5, old), (2, new)):
+        newest = Repository(folder / "newest")
+        shutil.copytree(new.folder, newest.folder, dirs_exist_ok=True)
+        changed = noise[: 1 << 20] + random.Random("newest").randbytes(1 << 18) + noise[5 << 18 :]
+        newest.publish("alpha", "3", _release(NEW), files={"share/alpha": changed})
+        for version in ("2", "3"):
+            write_index(newest.folder / file_of("alpha", version))
+        for days, repository in ((5, old), (2, new), (1, newest)):
             repository.write_list()
             repository.sign(self.key, time=datetime.now(UTC) - timedelta(days=days))
 
     @property
     def folders(self) -> Mapping[str, Path]:
         """What is to be served, by the first part of the path."""
-        return {name: self.folder / name for name in ("old", "new")}
+        return {name: self.folder / name for name in ("old", "new", "newest")}
 
 
 def _release(level: str) -> dict[str, str]:
@@ -198,6 +206,17 @@ class Scenarios:
                     os.utime(each, (_MADE, _MADE), follow_symlinks=False)
         return self._transaction("update", disk, running=2, number=3)
 
+    def delta(self) -> Scenario:
+        """See above."""
+        update = self["update"]
+        disk = self._disk("delta", update)
+        self._go_through(disk, update)
+        with device(disk) as path, mounted((path, self._ground.root, "btrfs", "subvol=/")):
+            top = self._ground.root
+            btrfsutil.set_default_subvolume(top / ".snapshots/3/snapshot")
+            self._become(self._snapshot(top, 3, 4), NEW, "newest")
+        return self._transaction("delta", disk, running=3, number=4)
+
     def collect(self) -> Scenario:
         """See above."""
         update = self["update"]
@@ -294,6 +313,7 @@ _MAKERS: Mapping[str, Callable[[Scenarios], Scenario]] = {
     make.__name__: make
     for make in (
         Scenarios.update,
+        Scenarios.delta,
         Scenarios.collect,
         Scenarios.first,
         Scenarios.mend,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.formats.caibx import IndexRefused, parse
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, STORE
 from tukit_sysext.store.record import RecordUnreadable, decode
 
@@ -35,14 +36,19 @@ class File:
     sha256: str
 
 
+_OF_A_RUN = ("time", "identity", "fetched", "reused")
+"""What a record has that is not the same in another run: what came in an earlier one, too."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
     """The machine as it is.
 
     ``links``, ``held`` (in quarantine) and their ``reasons`` by snapshot; ``touched`` are links that changed since the
     snapshot was made. ``records`` by image file, without what differs from run to run, None for one that is none;
-    ``temporary`` are names of what is on its way, or was left; ``others`` is everything that is not ours. ``ledger``
-    has rows by table, None where it is none.
+    ``indexes`` tells of the files beside the records whether they are indexes of chunks; ``temporary`` are names of
+    what is on its way, or was left; ``others`` is everything that is not ours. ``ledger`` has rows by table, None where
+    it is none.
     """
 
     links: Mapping[str, Links]
@@ -51,6 +57,7 @@ class State:
     reasons: Mapping[str, Mapping[str, str]]
     store: Mapping[str, File]
     records: Mapping[str, Mapping[str, Any] | None]
+    indexes: Mapping[str, bool]
     seen: Mapping[str, Mapping[str, int] | None]
     ledger: Mapping[str, list[tuple[Any, ...]]] | None
     temporary: frozenset[str]
@@ -86,7 +93,10 @@ def read(root: Path) -> State:
         held={number: _links(tree / QUARANTINE) for number, tree in trees.items()},
         reasons={number: _reasons(tree / QUARANTINE) for number, tree in trees.items()},
         store=dict(_store(root / STORE.lstrip("/"))),
-        records={name.removesuffix(".json"): _record(images / name) for name in _names(images)},
+        records={
+            name.removesuffix(".json"): _record(images / name) for name in _names(images) if name.endswith(".json")
+        },
+        indexes={name: _has_an_index(images / name) for name in _names(images) if not name.endswith(".json")},
         seen={name: _seen(root / _STATE / "seen" / name) for name in _names(root / _STATE / "seen")},
         ledger=_ledger(root / _STATE / "ledger.db"),
         temporary=frozenset(_temporary(root)),
@@ -137,7 +147,16 @@ def _record(path: Path) -> Mapping[str, Any] | None:
         decode(path.read_bytes(), file_name=path.name.removesuffix(".json"))
     except RecordUnreadable:
         return None
-    return {key: value for key, value in json.loads(path.read_bytes()).items() if key not in ("time", "identity")}
+    return {key: value for key, value in json.loads(path.read_bytes()).items() if key not in _OF_A_RUN}
+
+
+def _has_an_index(path: Path) -> bool:
+    """Whether a file is an index of chunks."""
+    try:
+        parse(path.read_bytes(), where=str(path))
+    except IndexRefused:
+        return False
+    return True
 
 
 def _seen(path: Path) -> Mapping[str, int] | None:

@@ -16,10 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 
+from tests.lab.chunks import index_in_pieces
 from tests.lab.images import SHA256_OF_NOTHING
 from tests.lab.signing import Digest, SigningKey
 from tukit_sysext.formats import oci
-from tukit_sysext.formats.caibx import ChunkSizes, compose
 from tukit_sysext.formats.oci import Descriptor, Manifest
 from tukit_sysext.formats.oci_names import LIST_REPOSITORY, LIST_TAG, repository_of
 from tukit_sysext.system.system_release import machine_architecture
@@ -59,10 +59,8 @@ def image(name: str, version: str, level: str, *, built: str = "") -> bytes:
 
 
 def index(content: bytes) -> bytes:
-    """The index of a content's chunks, which are all of one size."""
-    ends = [*range(_CHUNK, len(content), _CHUNK), len(content)]
-    chunks = [(end, hashlib.sha256(content[max(0, (end - 1) // _CHUNK * _CHUNK) : end]).digest()) for end in ends]
-    return compose(ChunkSizes(least=1, average=_CHUNK, most=_CHUNK), chunks)
+    """The index of a content's chunks."""
+    return index_in_pieces(content, _CHUNK)
 
 
 def says(content: bytes) -> tuple[str, str] | None:

@@ -224,7 +224,7 @@ class Records:
     def write_index(self, file_name: str, content: bytes) -> None:
         """Keep the index of the chunks of an image beside its record. Raises OSError."""
         make_directory(self._folder)
-        write_file(self._index_path(file_name), content, durable=False)
+        write_file(self._index_path(file_name), content)
 
     def _index_path(self, file_name: str) -> Path:
         return self._folder / f"{check_component(file_name)}{_INDEX}"
