@@ -246,6 +246,7 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
         "keyrings": [ring.path for ring in row.settings.keyrings],
         "keys": [{**key_document(each.key), "keyrings": list(each.keyrings)} for each in row.keys.keys],
         "pinned": list(row.settings.fingerprints) if row.settings.fingerprints is not None else None,
+        "cosign_key": row.settings.cosign_key.path if row.settings.cosign_key is not None else None,
         "credentials": row.settings.credentials.path if row.settings.credentials is not None else None,
         "max_age": row.settings.max_age,
         "newest_seen": time_text(newest[0]) if newest is not None else None,

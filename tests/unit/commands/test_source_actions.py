@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.documents import faults
+from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.ports import unused_url
 from tests.lab.repository import Repository
 from tests.lab.server import Server
@@ -75,19 +76,20 @@ def files(site: PlainMachine) -> dict[str, Content]:
     return {name: content for name, content in found.items() if not name.startswith(passing)}
 
 
-@pytest.mark.parametrize("served", [True, False], ids=["server", "directory"])
+@pytest.mark.parametrize("kind", ["server", "directory", "registry"])
 def test_adding_a_source_says_what_it_offers(
     site: PlainMachine,
     images: Repository,
     key: SigningKey,
     run: Callable[..., str],
     document: Callable[..., Any],
-    served: bool,
+    kind: str,
 ) -> None:
     signed = datetime.now(UTC) - timedelta(hours=3)
     images.sign(key, time=signed)
-    with Server(images.folder) as server:
-        where = server.url if served else str(images.folder)
+    with Server(images.folder) as server, MadeUpRegistry() as registry:
+        registry.publish(images.folder)
+        where = {"server": server.url, "directory": str(images.folder), "registry": registry.url}[kind]
         told = run("add", "main", where, "--key", str(images.folder.parent / "key"))
         line = f"main: 2 images, list signed {signed.astimezone():%Y-%m-%d} by {key.fingerprint[:8]}...\n"
         assert line in told and "next step: tukit-sysext list\n" in told
@@ -95,6 +97,8 @@ def test_adding_a_source_says_what_it_offers(
         again = document("add", "main", where, "--key", str(images.folder.parent / "key"), "--force")
     assert (again["answer"]["images"], again["answer"]["signer"]) == (2, key.fingerprint)
     assert "not asked yet" not in run("list") == run()
+    (listed,) = document("list")["sources"]
+    assert (listed["kind"], listed["cosign_key"]) == (kind, None)
 
 
 def wrong_key(images: Repository) -> list[str]:
