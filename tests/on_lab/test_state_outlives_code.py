@@ -149,6 +149,10 @@ def work(machine: Machine) -> None:
     assert site.update().returncode == 0
     machine.boot()
     assert site.links() == LINKS
+    assert site.lab.path(f"{STATE}/images/{LINKS['debug.raw']}.caibx").exists(), "an index of chunks, and what came"
+    assert {"fetched", "reused"} <= json.loads(
+        site.lab.path(f"{STATE}/images/{LINKS['debug.raw']}.json").read_text()
+    ).keys()
     site.command("install", "editor")
     site.command("remove", "editor")
     site.command("gc")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tests.lab.chunks import write_index
 from tests.lab.images import make_image
 from tests.lab.repository import Repository
 from tests.on_lab.site import NEW, OLD, STORE, Site
@@ -25,8 +26,10 @@ KEY_MADE = datetime(2025, 2, 1, 12)
 
 
 def published(site: Site, signed: datetime) -> None:
-    """List and sign what is published."""
+    """List and sign what is published, with indexes of chunks, which older code does not know."""
     assert site.web is not None
+    for image in site.web.repository.folder.glob("*.raw"):
+        write_index(image)
     site.web.repository.write_list()
     site.web.repository.sign(site.web.key, time=signed)
 

@@ -26,9 +26,9 @@ from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 
-_ONE = 2 * 1024 * 1024
+_ONE = 1024 * 1024
 """Bytes that are asked for in one request, but for a chunk that is larger."""
-_AT_A_TIME = 8 * 1024 * 1024
+_AT_A_TIME = 6 * 1024 * 1024
 """Bytes that are asked for at a time: what bounds the memory."""
 _COPIED = 1024 * 1024
 """Bytes that are read at a time of a file that is here, but for a chunk that is larger."""
