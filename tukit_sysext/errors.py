@@ -15,9 +15,10 @@ _THROUGH_DESCRIPTOR = re.compile(r"/proc/(?:self|[0-9]+)/fd/[0-9]+/?")
 
 
 def in_words(error: BaseException) -> str:
-    """An exception of a plugin in one line; its own text may be anything, and may fail too."""
+    """An exception of a plugin in one line, with its next step; its own text may be anything, and may fail too."""
     try:
-        text = " ".join(str(error).split())
+        step = getattr(error, "next_step", None)
+        text = " ".join(f"{error}{f'; next step: {step}' if step else ''}".split())
     except Exception:
         text = "(no text)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -176,7 +176,7 @@ def assert_told(told: str, kind: Full) -> None:
 NEXT_STEP = {
     Full.DATA: "delete snapshots that are not needed",
     Full.METADATA: "delete snapshots that are not needed",
-    Full.QUOTA: "raise the quota (btrfs qgroup show",
+    Full.QUOTA: "delete snapshots that are not needed, or raise the quota:",
 }
 
 
