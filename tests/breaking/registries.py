@@ -175,4 +175,12 @@ DEFENCES: tuple[Defence, ...] = (
         'problems.append(Problem(file=origin, line=0, message=f"CosignKey=: {error}"))',
         "tests/unit/config/test_sources.py::test_a_key_of_cosign_that_contradicts_is_not_believed",
     ),
+    broken(
+        "N43",
+        "each signature of which openssl hangs is waited for",
+        _COSIGN,
+        "            self._stuck = True\n",
+        "",
+        f"{_TAGGED}::test_one_signature_that_nobody_can_check_is_waited_for",
+    ),
 )

@@ -59,6 +59,8 @@ def make(commit: str) -> Path:
                 archive.add(scratch / "earlier", "earlier")
             _write(made / MACHINE, _machine(lab, server.url))
             # last, so that nothing of it is in the state
+            # where systemd runs events wait for its unit, not for the next command
+            lab.path("/run/systemd/system").mkdir(parents=True)
             _write(made / FACTS, {command: facts.of(command, site.json) for command in facts.COMMANDS})
         FOLDER.mkdir(exist_ok=True)
         return Path(shutil.move(made, FOLDER))  # which fails where there is one

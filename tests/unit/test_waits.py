@@ -28,6 +28,7 @@ ELSEWHERE = {
     "system/merge.py:_TIMEOUT": "a command of a person, and the boot",
     "metrics/metrics.py:PATIENCE": "only where [Metrics] File= is set, and for the metrics alone",
     "net/sending.py:_STORE_TIMEOUT": "a command of a person",
+    "system/openssl.py:_TIMEOUT": "of a source that has no list: in the place of gpgv's, and shorter",
     "preflight/zypper.py:_SEARCH_TIMEOUT": "a command of a person, and before an update",
     "preflight/zypper.py:_UPDATE_TIMEOUT": "a command of a person, and before an update",
     "system/scratch.py:_RM_TIMEOUT": "only for folders a thousand deep, which nobody makes by accident",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,6 +23,8 @@ from tukit_sysext.formats.oci_names import signature_tag
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.registry_tags import RegistryTags, TaggedManifest
 from tukit_sysext.system.openssl import is_signed
+
+log = logging.getLogger(__name__)
 
 _KIND = "cosign"
 _REMEMBERED_FOR = 86400
@@ -38,6 +41,7 @@ class Cosign:
         self._key = key
         self._tags = tags
         self._cache = cache
+        self._stuck = False
 
     def refused(self, manifests: Sequence[TaggedManifest]) -> Mapping[str, str]:
         """Why manifests are refused, by ``NAME:TAG``; those that are not in it are good. Raises SourceUnreachable.
@@ -87,9 +91,14 @@ class Cosign:
         when = (self._cache.note(_KIND, key) or {}).get("good")
         if isinstance(when, int) and 0 <= int(time.time()) - when <= _REMEMBERED_FOR:
             return True
+        if self._stuck:
+            return False
         try:
             good = is_signed(content, signature, self._key.content)
-        except NoVerdict:
+        except NoVerdict as error:
+            # whoever made one of which openssl hangs or dies may have made many: one is waited for
+            log.warning("%s; no other signature is looked at", error)
+            self._stuck = True
             return False
         if good:
             self._cache.put_note(_KIND, key, {"good": int(time.time())})

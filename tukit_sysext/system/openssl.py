@@ -11,7 +11,7 @@ from tukit_sysext.system.control import CONTROL
 from tukit_sysext.system.process import TimedOut, run
 
 OPENSSL = "/usr/bin/openssl"
-_TIMEOUT = 30.0
+_TIMEOUT = 5.0
 _GOOD = "Verified OK\n"
 
 _KNOWN_GOOD_KEY = b"""-----BEGIN PUBLIC KEY-----

@@ -18,7 +18,7 @@ from tests.unit.net.samples import QUICK
 from tests.unit.sources import test_delta as delta
 from tests.unit.sources.samples import KEYS, Image, description, settings, sha256
 from tukit_sysext.config.cosign_key import CosignKey
-from tukit_sysext.errors import ImageBroken, NotServed, SourceUnreachable
+from tukit_sysext.errors import ImageBroken, NotServed, NoVerdict, SourceUnreachable
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Index, Manifest
 from tukit_sysext.formats.oci_names import version_tag
@@ -396,6 +396,24 @@ def test_a_good_signature_beside_a_bad_one(registry: MadeUpRegistry, cache: Path
     document["layers"] = [bad, *document["layers"]]
     registry.manifests["gdb", tag] = json.dumps(document).encode()
     assert len(found(registry, cache, key=pair.public)) == 1
+
+
+def test_one_signature_that_nobody_can_check_is_waited_for(
+    registry: MadeUpRegistry, cache: Path, pair: CosignPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who made one may have made many."""
+    for version in ("1", "2", "3"):
+        pair.cosign(registry, "gdb", push(registry, version).sha256)
+    asked: list[bytes] = []
+
+    def hangs(content: bytes, *_: object) -> bool:
+        asked.append(content)
+        raise NoVerdict("openssl did not come to an end with it")
+
+    monkeypatch.setattr("tukit_sysext.sources.cosign.is_signed", hangs)
+    with asking(registry, cache, key=pair.public) as source, pytest.raises(ImageBroken, match="not by the key"):
+        source.candidates()
+    assert len(asked) == 1
 
 
 def test_the_version_is_that_of_what_is_signed(registry: MadeUpRegistry, cache: Path, pair: CosignPair) -> None:
