@@ -81,10 +81,13 @@ def main(arguments: Sequence[str], *, machine: Machine | None = None) -> ExitSta
     if faults.messages:
         line = f"tukit-sysext: FAULT: {'; '.join(faults.messages)}"
         # the hook goes on with the line where the job was not done
-        ending = {ExitStatus.REFUSED: "\n", ExitStatus.NOT_DONE: ": "}.get(status)
-        if ending is None:
-            ending = f"; this stops no transaction{'' if settling else in_words(Path(arguments[2]))}\n"
-        print(line, end=ending, file=sys.stderr)
+        steps = "".join(f"{step}\n" for step in faults.next_steps)
+        if status is ExitStatus.NOT_DONE:
+            print(f"{steps}{line}", end=": ", file=sys.stderr)
+            return status
+        if status is not ExitStatus.REFUSED:
+            line += f"; this stops no transaction{'' if settling else in_words(Path(arguments[2]))}"
+        print(f"{line}\n{steps}", end="", file=sys.stderr)
     return status
 
 

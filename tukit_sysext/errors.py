@@ -39,6 +39,20 @@ def next_step_lines(step: str) -> Iterator[str]:
         yield f"  {line}" if number else f"next step: {line}"
 
 
+_NEXT_STEP = "\n  next step: "
+
+
+def with_next_step(text: str, step: str | None) -> str:
+    """A message for the log, with the next step below it: a command stands alone on its line there too."""
+    return "\n  ".join((text, *next_step_lines(step or "")))
+
+
+def without_next_step(message: str) -> tuple[str, str]:
+    """The parts of :func:`with_next_step`: the message, and the lines below it."""
+    text, _, step = message.partition(_NEXT_STEP)
+    return text, f"{_NEXT_STEP[1:]}{step}" if step else ""
+
+
 class TukitSysextError(Exception):
     """Something expected went wrong; the message names the object, what was expected and what was found.
 

@@ -73,7 +73,7 @@ def test_a_merge_keeps_its_mode_and_says_what_it_does_not_do(machine: Machine) -
     said = site.command("update", "tool", "--now").stdout
 
     assert (machine.merged(), written(machine)) == ({"tool": "1.2"}, "here")
-    assert "tool.service runs files that were replaced: systemctl restart tool.service" in said
+    assert "tool.service runs files that were replaced:\n  systemctl restart tool.service" in said
 
     set_mode(machine, "")
     machine.run(["systemd-sysext", "--mutable=auto", "refresh"])

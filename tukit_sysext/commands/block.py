@@ -30,8 +30,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         for name, found in versions.items():
             for version in found:
                 same = any(compare(version, other) == 0 for other in linked.get(name, ()))
-                there = f" (it is linked: tukit-sysext update {name})" if same else ""
-                texts.append(f"{name}: {version} {be} blocked{there}")
+                texts.append(f"{name}: {version} {be} blocked{', it is linked. To replace it:' if same else ''}")
+                texts += [f"  tukit-sysext update {name}"] if same else []
         told.append((requests.to_block(target, versions), texts))
     status = edit(machine, arguments, told)
     known = requests.known_names(targets)

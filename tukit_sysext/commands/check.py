@@ -17,7 +17,7 @@ from tukit_sysext.commands.common.trees import host_document, tree_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
@@ -204,7 +204,8 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
         yield f"    {considered.option.shown} of {considered.option.origin}: {considered.standing}{why}"
     more = len(image.considered) - len(before) - 1
     if more > 0:
-        yield f"    and {more} more: tukit-sysext why-not {image.name}"
+        yield f"    and {counted(more, 'other version')}:"
+        yield f"      tukit-sysext why-not {image.name}"
 
 
 def _row(image: ImagePlan, plan: Plan, sizes: Mapping[str, int]) -> tuple[str, str, str, str]:

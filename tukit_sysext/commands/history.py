@@ -57,7 +57,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output.show(_lines(shown, places, of_image=arguments.image is not None, users=machine.privileged))
     if len(shown) < len(events):
         hidden = counted(len(events) - len(shown), "event")
-        output.say(f"{hidden} of snapshots, which change no image: tukit-sysext history --all")
+        output.say(f"{hidden} of snapshots, which change no image:")
+        output.say("  tukit-sysext history --all")
     if ledger.begun is not None and since < ledger.begun and ledger.lacks_a_past:
         output.say(f"Remembered since {ledger_time(ledger.begun)}; what happened before is not known.")
     return ExitStatus.DONE

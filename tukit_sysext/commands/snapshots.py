@@ -119,7 +119,8 @@ def _print(output: Output, snapshots: Scan, look: Look, only: Collection[str]) -
     _print_legend(output, lines, cells, same)
     if len(parts) > _MOST_BLOCKS and not only:
         example = " ".join([name for name in shown if not name.startswith("(")][:2])
-        output.say(f"Some of the {len(shown)} images side by side: tukit-sysext snapshots {example}")
+        output.say(f"Some of the {len(shown)} images side by side:")
+        output.say(f"  tukit-sysext snapshots {example}")
 
 
 def _nothing(line: Line) -> str:
@@ -138,7 +139,8 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
         output.say(f"#: {', '.join(signs)}")
     for line in lines:
         if "x" in line.cells[0]:
-            output.say(f"to remove it: tukit abort {line.cells[0].removesuffix('x')}")
+            output.say("to remove it:")
+            output.say(f"  tukit abort {line.cells[0].removesuffix('x')}")
     signs = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
     if any(cell.strip() == UNKNOWN.strip() for cell in cells):
         signs.append(f"{UNKNOWN.strip()} not known")

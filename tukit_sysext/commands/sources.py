@@ -144,7 +144,7 @@ def _row(
     try:
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
-        problems.append(str(error))
+        problems += [str(error), f"next step: tukit-sysext sources reset {source.name}"]
     return _SourceStatus(
         settings=source,
         keys=trust,
@@ -195,7 +195,9 @@ def _lines(
         yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
         yield from (f"  {line}" for line in row.not_taken if verbose)
-        yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
+        for problem in row.problems:
+            is_step = problem.startswith("next step: ")
+            yield f"  {problem}" if is_step else Toned(f"  problem: {problem}", Tone.BAD)
     for name, by in sorted(masked.items()):
         yield ""
         yield f"{name}: hidden by {by}, it is not asked"

@@ -145,7 +145,8 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
     if tree.role == OPEN and snapshot is not None and not tukit_runs(tree.target.machine.layout.root):
         output.tell("  no tukit is at work at it")
         output.tell(f"  next step: tukit close {snapshot.number}")
-        output.tell(f"  or: tukit abort {snapshot.number}")
+        output.tell("  or:")
+        output.tell(f"    tukit abort {snapshot.number}")
     if tree.unknown:
         output.tell(Toned(f"  not known: {tree.unknown}", Tone.NOTICE))
     images = list(rows(tree, look))
@@ -156,7 +157,8 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
         output.table(columns, [_cells(row, runs=runs, noted=noted) for row in images], indent=2, wraps=wraps)
         if any(row.condition == NOT_LINKED for row in images):
             where = f" --snapshot {snapshot.number}" if snapshot is not None and not snapshot.running else ""
-            output.say(f"  {NOT_LINKED}: why, and what there is now: tukit-sysext check{where}")
+            output.say(f"  {NOT_LINKED}: why, and what there is now:")
+            output.say(f"    tukit-sysext check{where}")
         if runs and any(row.merged_as not in MERGED_AS_LINKED and row.condition == OK for row in images):
             how = merge_rule.HOW if tree.target.next else f"merged by {merge_rule.BY_HAND}"
             output.say(f"  not merged: {how}")
@@ -231,11 +233,12 @@ def _held(images: Mapping[str, HeldBack]) -> dict[str, Any]:
 def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
     if not needs:
         return
-    yield Toned("IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair", Tone.BAD)
+    yield Toned("IMAGES HAVE TO BE REPAIRED:", Tone.BAD)
     for need in needs:
         since = local_time(need.since)
         where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
         yield f"  {where}: {need.name} {need.shown} {need.condition} since {since}: {need.reason}"
+    yield "  next step: tukit-sysext verify --repair"
     yield ""
 
 

@@ -208,7 +208,9 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
         for done in result.repairs:
             yield f"  {_told(done)}"
             yield from (f"    {line}" for line in next_step_lines(done.next_step or ""))
-        yield from (f"  {move.text}" for move in result.moves)
+        for move in result.moves:
+            yield f"  {move.text}"
+            yield from (f"    {line}" for line in next_step_lines(move.next_step))
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
     if any(finding.repairable for finding in wrong) and not any(result.repairs for result in results):

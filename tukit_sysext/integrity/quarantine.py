@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Move:
     outcome: MoveOutcome
     reason: str
     finding: Finding
+    next_step: str = ""
 
     @property
     def text(self) -> str:
@@ -175,5 +176,4 @@ def _move(finding: Finding, outcome: MoveOutcome, reason: str) -> Move:
 
 
 def _failed(finding: Finding, reason: str, next_step: str | None) -> Move:
-    step = f"; next step: {' '.join(next_step.splitlines())}" if next_step else ""
-    return _move(finding, MoveOutcome.FAILED, f"{reason}{step}")
+    return replace(_move(finding, MoveOutcome.FAILED, reason), next_step=next_step or "")

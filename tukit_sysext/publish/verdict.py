@@ -67,7 +67,7 @@ def notes(image: FolderImage, listed: Mapping[str, str]) -> Iterator[str]:
     if image.status.st_size > _USUAL_LIMIT:
         yield "larger than the 4G that machines fetch unless ImageMax= allows more"
     if not image.status.st_mode & stat.S_IROTH:
-        yield "only its owner can read it: a web server may not be able to (chmod a+r)"
+        yield "only its owner can read it: a web server has to be able to, by chmod a+r"
     if image.unknown:
         yield f"its description does not say what it needs: {image.unknown}"
     elif is_too_much(image.content.needs or (), image.content.provides):

@@ -122,6 +122,6 @@ def _decode(content: bytes) -> Mapping[str, int]:
 def _unreadable(path: Path, source: str, why: str) -> MemoryUnreadable:
     return MemoryUnreadable(
         f"{path}: which lists of source {source} were seen cannot be read: {why}; no list of it is accepted until "
-        f"this is repaired, or forgotten by: tukit-sysext sources reset {source}",
-        next_step=f"tukit-sysext sources reset {source}",
+        "this is repaired or forgotten",
+        next_step=f"repair it, or forget which lists were seen:\ntukit-sysext sources reset {source}",
     )

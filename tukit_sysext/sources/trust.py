@@ -151,10 +151,9 @@ class Trust:
         message += f"signed {time_text(newest)}"
         if newest > time.time() + _CLOCK_TOLERANCE:
             message += " (which is in the future of this machine's clock)"
-        command = f"tukit-sysext sources reset {name}"
         raise ImageBroken(
-            f"{message}; the mirror is behind, or an old list is served again; to go back all the same: {command}",
-            next_step=f"ask another mirror, or go back to that list:\n{command}",
+            f"{message}; the mirror is behind, or an old list is served again",
+            next_step=f"ask another mirror, or go back to that list:\ntukit-sysext sources reset {name}",
         )
 
     def _trusted_fingerprints(self, rings: Sequence[Keyring]) -> Collection[str] | None:

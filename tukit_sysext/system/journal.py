@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tukit_sysext.errors import without_next_step
 from tukit_sysext.rules.printable import printable
 
 if TYPE_CHECKING:
@@ -112,8 +113,12 @@ class Faults(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
+        self.next_steps: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = " ".join(record.getMessage().split())
+        message, step = without_next_step(record.getMessage())
+        text = " ".join(message.split())
         if text not in self.messages:
             self.messages.append(text)
+        if step and step not in self.next_steps:
+            self.next_steps.append(step)

@@ -28,6 +28,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.errors import with_next_step
+
 log = logging.getLogger(__name__)
 
 FILE, FOLDER, LINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
@@ -65,7 +67,8 @@ def _policy() -> _Policy | None:
         selinux = import_module("selinux")
         return _Policy(selinux) if selinux.is_selinux_enabled() == 1 else None
     except ImportError as error:
-        log.warning("SELinux is on, but its labels cannot be asked for: %s; next step: install python3-selinux", error)
+        text = f"SELinux is on, but its labels cannot be asked for: {error}"
+        log.warning("%s", with_next_step(text, "install python3-selinux"))
     except OSError as error:
         log.warning("SELinux is on, but its labels cannot be asked for: %s", error)
     return None
@@ -79,7 +82,8 @@ def policy_lookup() -> Callable[[str, int], str | None] | None:
 
 @cache
 def _warn_once(why: str) -> None:
-    log.warning("files are made with labels that the kernel chooses: %s; next step: restorecon -R", why)
+    text = f"files are made with labels that the kernel chooses: {why}"
+    log.warning("%s", with_next_step(text, "restorecon -R /etc /var/lib/tukit-sysext /var/lib/sysext-store"))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from tukit_sysext.errors import (
     StoreError,
     ToolBroken,
     TukitSysextError,
+    with_next_step,
 )
 from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.candidate import Description, Standing
@@ -186,7 +187,9 @@ class Fetching:
                 known = Description(failure=Standing.NOT_STORED, reason=reason)
         if known.failure is not None:
             fault = known.failure is Standing.FAULT
-            log.log(logging.ERROR if fault else logging.WARNING, "%s %s: %s", wanted.name, option.version, known.reason)
+            # it refuses nothing, so that nothing but its line tells what can be done
+            text = with_next_step(f"{wanted.name} {option.version}: {known.reason}", known.next_step if fault else "")
+            log.log(logging.ERROR if fault else logging.WARNING, "%s", text)
         keys = {option.key}
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again
@@ -290,9 +293,7 @@ def _failure(error: TukitSysextError) -> Description:
     if isinstance(error, NoVerdict):
         return Description(failure=Standing.UNUSABLE, reason=str(error))
     if isinstance(error, ToolBroken):
-        # it refuses nothing, so that nothing but its line tells what can be done
-        step = f"; next step: {' '.join(error.next_step.splitlines())}" if error.next_step else ""
-        return Description(failure=Standing.FAULT, reason=f"{error}{step}")
+        return Description(failure=Standing.FAULT, reason=str(error), next_step=error.next_step or "")
     return Description(failure=Standing.BROKEN, reason=str(error))
 
 

@@ -318,7 +318,7 @@ def show(machine: Machine, mark: Refusal) -> None:
         log.warning("%s: %s: refused updates are not shown at the login", motd, error.strerror)
 
 
-_NEXT_STEP = "Why, and what to do: tukit-sysext status"
+_NEXT_STEP = "Why, and what to do:\n  tukit-sysext status"
 
 
 def _for_login(mark: Refusal) -> Iterator[str]:

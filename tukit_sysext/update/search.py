@@ -13,7 +13,15 @@ from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
-from tukit_sysext.errors import ImageBroken, MemoryUnreadable, NoVerdict, PluginFailed, SourceUnreachable, ToolBroken
+from tukit_sysext.errors import (
+    ImageBroken,
+    MemoryUnreadable,
+    NoVerdict,
+    PluginFailed,
+    SourceUnreachable,
+    ToolBroken,
+    with_next_step,
+)
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.requirements.contents import Contents, completed
@@ -221,7 +229,7 @@ class Resolver:
 
     def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable | ToolBroken) -> None:
         """Take in that a source is of no use by a fault on our side: that refuses nothing."""
-        log.error("%s", error)
+        log.error("%s", with_next_step(str(error), error.next_step))
         self._facts = replace(self._facts, unusable={**self._facts.unusable, source: str(error)})
 
     def as_if(self, release: ReleaseData) -> None:

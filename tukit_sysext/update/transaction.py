@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.errors import OutsideTree, UnknownState, os_error_text
+from tukit_sysext.errors import OutsideTree, UnknownState, os_error_text, with_next_step
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
@@ -131,7 +131,7 @@ def _log_faults(plan: Plan) -> None:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:
         if image.left_out is LeftOut.FAULT:
-            log.error("%s: %s", image.name, image.reason)
+            log.error("%s", with_next_step(f"{image.name}: {image.reason}", image.next_step))
         for warning in image.warnings:
             if warning not in image.notes or image.fresh_notes:
                 log.warning("%s: %s", image.name, warning)

@@ -40,7 +40,8 @@ def test_after_a_merge_all_of_it_is_told() -> None:
         "  files: systemd-tmpfiles --create gdb.conf",
         "strace brings what a merge alone does not put to use:",
         "  files: systemd-tmpfiles --create gdb.conf",
-        "gdbd.service runs files that were replaced: systemctl restart gdbd.service",
+        "gdbd.service runs files that were replaced:",
+        "  systemctl restart gdbd.service",
         "bash (process 3) runs files that were replaced, until it ends",
     ]
 

@@ -104,13 +104,13 @@ def test_everything_newest_last_in_local_time(begun: PlainMachine, capsys: pytes
 
 
 def test_what_happens_to_snapshots_is_counted(begun: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    _, *shown, hidden = lines(begun, capsys)
+    _, *shown, hidden, command = lines(begun, capsys)
     assert [line.split()[2] for line in shown] == ["replaced", "linked", "collected"]
-    assert hidden == "1 event of snapshots, which change no image: tukit-sysext history --all"
+    assert (hidden, command) == ("1 event of snapshots, which change no image:", "tukit-sysext history --all")
     with Ledger(begun.layout.ledger) as ledger:
         ledger.note("rolled back", 2)
         ledger.note("booted", 2)
-    _, *shown, hidden = lines(begun, capsys)
+    _, *shown, hidden, _ = lines(begun, capsys)
     assert " rolled back 2 " in shown[-1], "which brings other images"
     assert hidden.startswith("2 events of snapshots, ")
     assert [event["kind"] for event in document(begun, capsys)["events"]][-1] == "rolled back"
@@ -144,7 +144,7 @@ def test_who_did_it_is_told_to_root(begun: PlainMachine, capsys: pytest.CaptureF
         ledger.add([event, replace(event, kind="unheld", uid=4_000_000_000)])
     shown = lines(begun, capsys)
     assert shown[0] == "Time What happened # Image Who Why"
-    assert [line.split()[3:6] for line in shown[-3:-1]] == [["2", "gdb", "root"], ["2", "gdb", "4000000000"]]
+    assert [line.split()[3:6] for line in shown[-4:-2]] == [["2", "gdb", "root"], ["2", "gdb", "4000000000"]]
     assert " gdb - " in shown[1], "nobody knows"
     assert document(begun, capsys)["events"][-2]["uid"] == 0
     begun.as_user()

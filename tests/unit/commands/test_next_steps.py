@@ -13,10 +13,11 @@ from tests.machine import PlainMachine
 from tests.rpm import TOP
 from tukit_sysext.errors import TukitSysextError, next_step_lines
 
-_PROGRAM = re.compile(
-    r"(?<![\w./(-])(?:sudo |man )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|"
+_COMMAND = (
+    r"(?:sudo |man )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|"
     r"fuser|btrfs|zypper|chmod|chown|mv|rm|ln|restorecon|timedatectl|transactional-update)(?= [\w-]|$)"
 )
+_PROGRAM = re.compile(rf"(?<![\w./(-]){_COMMAND}")
 _PROSE = re.compile(r"[;,]|\b(?:and|or|to|the|that|them|it|lists|tells|makes|shows|brings|where|after|then|what)\b|\(")
 
 
@@ -82,6 +83,57 @@ def all_next_steps() -> list[tuple[str, str]]:
         for path in sorted((TOP / "tukit_sysext").rglob("*.py"))
         for line, text in next_steps(ast.parse(path.read_text()))
     ]
+
+
+_ENDS = re.compile(rf"(?:: |\(){_COMMAND}")
+
+
+def messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Every line of a text in the code, but docstrings, with its line there."""
+    inside = [value for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for value in node.values]
+    inside += [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr | ast.Constant) and not any(node is other for other in inside):
+            yield from ((node.lineno, line) for text in texts(node) for line in text.splitlines())
+
+
+def ends_with_a_command(line: str) -> bool:
+    """Whether a message has a command behind its prose, where nobody can copy it as a line."""
+    found = _ENDS.search(line)
+    if found is None or "next step: " in line[: found.end()].lower():
+        return "; next step: " in line
+    return "; next step: " in line or problem(line[found.start() :].lstrip(": (").rstrip(")")) == ""
+
+
+_OF_SNAPSHOTS = "; what settles it: "
+"""Reasons of several snapshots stand side by side on a line; the command is all behind the last colon of each."""
+
+
+def test_no_message_ends_with_a_command() -> None:
+    lines = [
+        (f"{path.relative_to(TOP)}:{number}", line)
+        for path in sorted((TOP / "tukit_sysext").rglob("*.py"))
+        if path.parent.name != "grammar"  # help is prose
+        for number, line in messages(ast.parse(path.read_text()))
+    ]
+    assert len(lines) > 4000
+    assert [(where, line) for where, line in lines if ends_with_a_command(line) and _OF_SNAPSHOTS not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("IMAGES HAVE TO BE REPAIRED: tukit-sysext verify --repair", True),
+        ("it is linked (tukit-sysext update X)", True),
+        ("already merged; next step: wait", True),
+        ("next step: tukit-sysext status", False),
+        ("a fault of tukit-sysext itself: X: X", False),
+        ("tukit-sysext: X", False),
+        ("tukit-sysext status lists them", False),
+    ],
+)
+def test_what_ends_with_a_command(line: str, expected: bool) -> None:
+    assert ends_with_a_command(line) is expected
 
 
 def test_a_command_stands_alone_on_its_line() -> None:

@@ -75,7 +75,7 @@ class TestLeft:
     def test_so_does_snapshots(self, left_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         matrix = run(left_2, capsys, "snapshots")
         assert "\n2x " in matrix and "x left by a transaction that was killed" in matrix
-        assert "to remove it: tukit abort 2\n" in matrix
+        assert "to remove it:\n  tukit abort 2\n" in matrix
         (_, two) = json.loads(run(left_2, capsys, "snapshots", "--json"))["snapshots"]
         assert (two["open"], two["left"]) == (True, True)
 
@@ -111,7 +111,7 @@ class TestAtWork:
     def test_nobody_is(self, open_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         make_tree(open_2.root, {"proc/1/comm": "systemd\n", "proc/78": None})
         told = run(open_2, capsys, "status")
-        assert "  no tukit is at work at it\n  next step: tukit close 2\n  or: tukit abort 2\n" in told
+        assert "  no tukit is at work at it\n  next step: tukit close 2\n  or:\n    tukit abort 2\n" in told
 
     def test_nobody_knows(self, open_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         assert "no tukit" not in run(open_2, capsys, "status")

@@ -70,7 +70,7 @@ def test_the_rule(
 def test_somebody_merged_meanwhile(verify_site: VerifySite, sysext: Sysext, caplog: pytest.LogCaptureFixture) -> None:
     sysext.fails = True
     assert merge_by_itself(verify_site.machine, ["gdb"], allowed=True) == Merging(waiting=("gdb",))
-    assert "already merged; next step: wait" in caplog.text
+    assert "already merged\n  next step: wait" in caplog.text
 
 
 def test_where_systemd_does_not_run_nothing_is_asked(verify_site: VerifySite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,8 +237,8 @@ def scratch_on(site: Site, *options: str, full: bool = False) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("-o", "size=64k"), "No space left on device; next step: delete snapshots"),
-        (("-o", "nr_inodes=1"), "No space left on device; next step: delete snapshots"),
+        (("-o", "size=64k"), "No space left on device"),
+        (("-o", "nr_inodes=1"), "No space left on device"),
         (("-o", "ro"), "Read-only file system"),
     ],
 )

@@ -46,9 +46,9 @@ def update(site: PlainMachine, number: int) -> int:
 def test_who_logs_in_is_told_until_an_update_passes(wanted_gdb: PlainMachine) -> None:
     motd = wanted_gdb.layout.motd
     assert update(wanted_gdb, 7) == 75
-    refused, step = motd.read_text().splitlines()
+    refused, step, command = motd.read_text().splitlines()
     assert re.fullmatch(r"UPDATES ARE REFUSED since \S+Z, because of extension images: gdb", refused)
-    assert step == "Why, and what to do: tukit-sysext status"
+    assert (step, command) == ("Why, and what to do:", "  tukit-sysext status")
     wanted_gdb.publish("gdb", "2.0", NEW)
     assert update(wanted_gdb, 8) == 0
     assert not motd.exists()

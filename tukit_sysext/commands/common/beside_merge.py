@@ -49,7 +49,8 @@ class BesideMerge:
         for image in dict.fromkeys(step.image for step in self.steps):
             yield from to_do(image, [step.after for step in self.steps if step.image == image], merged=self.merged)
         for service in dict.fromkeys(user.service for user in self.users if user.service is not None):
-            yield f"{service} runs files that were replaced: systemctl restart {shlex.quote(service)}"
+            yield f"{service} runs files that were replaced:"
+            yield f"  systemctl restart {shlex.quote(service)}"
         for user in self.users:
             if user.service is None:
                 yield f"{user.command} (process {user.pid}) runs files that were replaced, until it ends"
