@@ -63,7 +63,7 @@ class ChunkIndex:
 
     sizes: ChunkSizes
     digest: str
-    table: bytes
+    table: memoryview
 
     def __len__(self) -> int:
         return len(self.table) // _ITEM.size
@@ -113,7 +113,7 @@ def parse(content: bytes, *, where: str) -> ChunkIndex:
     index = ChunkIndex(
         sizes=ChunkSizes(least=least, average=average, most=most),
         digest="sha512_256" if flags & _SHA512_256 else "sha256",
-        table=content[begin:behind],
+        table=memoryview(content)[begin:behind],
     )
     before, last = 0, len(index) - 1
     for number, (end, _) in enumerate(_ITEM.iter_unpack(index.table)):

@@ -252,6 +252,7 @@ class RegistryTags:
                 accept=check(sha256),
                 limit=limit,
                 media_types=oci.ACCEPTED if manifests else "",
+                redirects=Redirects.SECURE,  # the hash tells which bytes these are, whoever gives them
             )
             for sha256, name in ask.items()
         ]
@@ -269,6 +270,7 @@ class RegistryTags:
         accept: Callable[[bytes], None] | None = None,
         etag: str | None = None,
         asked_at: str | None = None,
+        redirects: Redirects | None = None,
     ) -> Request:
         return Request(
             urls=urls,
@@ -276,7 +278,7 @@ class RegistryTags:
             deadline=self._transfers.settings.deadline,
             etag=etag,
             asked_at=asked_at,
-            redirects=self._redirects,
+            redirects=redirects or self._redirects,
             accept=accept,
             login=self._login,
             tokens=self._tokens,

@@ -293,6 +293,27 @@ def test_descriptions(registry: MadeUpRegistry, cache: Path, release: bool) -> N
     assert len(registry.asked) == (0 if release else 1)
 
 
+def test_blobs_may_come_from_another_host_and_what_tags_name_may_not(registry: MadeUpRegistry, cache: Path) -> None:
+    """Nobody vouches for a manifest; what that names is known by its hash."""
+    push(registry, "1", indexed=False)
+    with MadeUpRegistry() as elsewhere:
+        elsewhere.blobs, elsewhere.manifests = registry.blobs, registry.manifests
+        moved = "/blobs/"
+
+        def move(asked: Asked) -> Answer | None:
+            host = elsewhere.api.partition("/v2/")[0]
+            return Answer(status=307, headers={"Location": f"{host}{asked.path}"}) if moved in asked.path else None
+
+        registry.instead = move
+        with asking(registry, cache) as source:
+            (candidate,) = source.candidates()
+            assert source.describe([candidate])[candidate.sha256].release == ReleaseData(KEYS)
+        moved = "/manifests/"
+        with asking(registry, cache) as source:
+            assert source.candidates() == []
+            assert "redirects to another server" in source.not_taken()[f"gdb:{version_tag('1', HERE)}"]
+
+
 def test_a_description_with_other_bytes_is_as_none(registry: MadeUpRegistry, cache: Path) -> None:
     push(registry, "1", indexed=False)
     for key in [key for key, content in registry.blobs.items() if content.startswith(b"\x1f\x8b")]:
