@@ -33,13 +33,24 @@ def os_error_text(error: OSError) -> str:
     return f"{name}: {error.strerror}" if name else str(error.strerror)
 
 
+_COMMAND = re.compile(
+    r"(?:sudo |man )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|fuser|btrfs|zypper|"
+    r"chmod|chown|mv|rm|ln|restorecon|timedatectl|transactional-update)(?: |$)"
+)
+
+
 def next_step_lines(step: str) -> Iterator[str]:
     """A next step as it is shown, a line for each of its parts: a command stands alone on its own, to be copied."""
     for number, line in enumerate(step.splitlines()):
-        yield f"  {line}" if number else f"next step: {line}"
+        if number == 0 and not _COMMAND.match(line):
+            yield f"next step: {line}"
+            continue
+        if number == 0:
+            yield "next step:"
+        yield f"  {line}"
 
 
-_NEXT_STEP = "\n  next step: "
+_NEXT_STEP = "\n  next step:"
 
 
 def with_next_step(text: str, step: str | None) -> str:

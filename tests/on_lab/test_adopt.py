@@ -118,7 +118,7 @@ def test_a_transaction_that_is_open_is_told(site: Site) -> None:
     by_hand(site, "hand", ANY)
     told = site.command("adopt", "hand").stderr
     assert f"snapshot {number} is open in a transaction and was not changed" in told
-    assert "next step: tukit-sysext adopt hand\n" in told
+    assert "next step:\n    tukit-sysext adopt hand\n" in told
 
 
 def test_the_source_of_sysextmgr_in_both_trees(site: Site, flavour: Flavour) -> None:

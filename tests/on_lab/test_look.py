@@ -117,9 +117,9 @@ def user_is_told(site: Site) -> None:
     for command in ("list", "verify"):
         told = site.lab.run([*USER, "tukit-sysext", command, "--snapshot", "1"], check=False)
         assert told.returncode == 1 and "Permission denied" in told.stderr
-        assert f"next step: sudo tukit-sysext {command} --snapshot 1" in told.stderr
+        assert f"next step:\n    sudo tukit-sysext {command} --snapshot 1" in told.stderr
     told = site.lab.run([*USER, "tukit-sysext", "snapshots"], check=False)
-    assert (told.returncode, told.stdout) == (1, "") and "next step: sudo tukit-sysext snapshots" in told.stderr
+    assert (told.returncode, told.stdout) == (1, "") and "next step:\n    sudo tukit-sysext snapshots" in told.stderr
 
 
 def test_a_hook_that_fetches_can_be_watched(site: Site) -> None:

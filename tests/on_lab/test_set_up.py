@@ -47,7 +47,7 @@ def test_doctor_for_an_ordinary_user(site: Site) -> None:
     done = site.lab.run([*USER, "tukit-sysext", "doctor"], check=False)
     assert done.returncode == 1, "systemd-sysext.service is not enabled in the lab"
     assert "unknown: /.snapshots: Permission denied" in done.stdout
-    assert "next step: sudo tukit-sysext doctor" in done.stdout
+    assert "next step:\n    sudo tukit-sysext doctor" in done.stdout
     assert done.stderr == ""
 
 

@@ -95,7 +95,7 @@ def test_what_is_removed_while_a_transaction_is_open_stays_away(between: Site) -
     assert str(number) in opened
     told = between.command("remove", "tools").stderr
     assert f"snapshot {number} is open in a transaction and was not changed" in told
-    assert "next step: tukit-sysext remove tools\n" in told
+    assert "next step:\n    tukit-sysext remove tools\n" in told
     between.lab.tukit("close", str(number), check=True)
     assert between.default() == number
 

@@ -28,7 +28,7 @@ def next_steps(site: Site) -> list[str]:
     """What the refusal says can be done, and what status says of it."""
     done = site.update()
     assert done.returncode == 75, done
-    first, *rest = done.stderr.partition("next step: ")[2].splitlines()
+    first, *rest = done.stderr.partition("next step:")[2].splitlines()
     lines = [first, *takewhile(lambda line: line.startswith("  "), rest)]
     status = site.command("status").stdout
     assert [line for line in lines if line.strip() not in status] == []

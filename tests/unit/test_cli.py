@@ -121,7 +121,7 @@ def test_no_command_at_all(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr().err
     assert (ended.value.code, told.splitlines()[0]) == (2, "tukit-sysext: No command was given. Often used:")
     assert "  status        which images this machine has now, and what is wrong\n" in told
-    assert told.endswith("\n  next step: tukit-sysext --help\n")
+    assert told.endswith("\n  next step:\n    tukit-sysext --help\n")
     assert "complete" not in told and "usage" not in told and len(told.splitlines()) < 10
 
 
@@ -192,7 +192,7 @@ def test_who_is_told_to_be_root_is_told_all_that_he_typed(
     monkeypatch.chdir(make_tree(snapshot_7.root, {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"}))
     make_tree(snapshot_7.root / "a tree", {"etc/tukit-sysext/images.d/gdb.conf": "[Image]\n"})
     assert cli.main(shlex.split(line), machine=snapshot_7.machine) == 1
-    assert capsys.readouterr().err.endswith(f" needs root\n  next step: sudo tukit-sysext {line}\n")
+    assert capsys.readouterr().err.endswith(f" needs root\n  next step:\n    sudo tukit-sysext {line}\n")
 
 
 def test_a_password_that_was_typed_is_not_told_in_a_next_step(
@@ -303,7 +303,7 @@ def test_a_ledger_that_cannot_be_written_is_no_fault_of_ours(
         assert cli.main([command], machine=snapshot_7.machine) == 1
     err = capsys.readouterr().err
     assert "ledger.db: cannot be used: database is locked for more than 0 s by" in err
-    assert "next step: " in err and "fault of tukit-sysext" not in err
+    assert "next step:" in err and "fault of tukit-sysext" not in err
 
 
 def test_a_full_disk_is_no_fault_of_ours(

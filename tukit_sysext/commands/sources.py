@@ -185,7 +185,8 @@ def _lines(
         yield f"{row.settings.name}: {_trust(row.settings)}"
         if not row.settings.enabled:
             yield "  disabled, it is not asked"
-            yield f"  next step: tukit-sysext sources enable {row.settings.name}"
+            yield "  next step:"
+            yield f"    tukit-sysext sources enable {row.settings.name}"
             continue
         yield from (f"  {line}" for line in trusted_key_lines(row.keys.keys))
         if row.newest is not None:
@@ -196,12 +197,16 @@ def _lines(
         yield from _health_lines(row.settings.name, row.health)
         yield from (f"  {line}" for line in row.not_taken if verbose)
         for problem in row.problems:
-            is_step = problem.startswith("next step: ")
-            yield f"  {problem}" if is_step else Toned(f"  problem: {problem}", Tone.BAD)
+            step = problem.removeprefix("next step: ")
+            if step == problem:
+                yield Toned(f"  problem: {problem}", Tone.BAD)
+            else:
+                yield from (f"  {line}" for line in next_step_lines(step))
     for name, by in sorted(masked.items()):
         yield ""
         yield f"{name}: hidden by {by}, it is not asked"
-        yield f"  next step: tukit-sysext sources enable {name}"
+        yield "  next step:"
+        yield f"    tukit-sysext sources enable {name}"
     if others:
         yield ""
         yield f"Seen, but not configured any more: {', '.join(others)}"
@@ -216,7 +221,8 @@ def _lines(
 def _health_lines(name: str, health: SourceHealth | None) -> Iterator[str]:
     if health is None:
         yield "  not asked yet"
-        yield f"  next step: tukit-sysext sources refresh {name}"
+        yield "  next step:"
+        yield f"    tukit-sysext sources refresh {name}"
     elif health.failing is None:
         yield f"  {counted(health.images or 0, 'image')}, as of {local_time(health.asked)}"
     else:

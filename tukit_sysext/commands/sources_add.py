@@ -73,7 +73,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if not pins:
         tell("  next step: compare this fingerprint with what the publisher says elsewhere")
     if not dry_run:
-        tell(f"  next step: tukit-sysext {'list' if answer is not None else f'sources refresh {new.name}'}")
+        tell("  next step:")
+        tell(f"    tukit-sysext {'list' if answer is not None else f'sources refresh {new.name}'}")
     output.json(
         {
             "action": "add",

@@ -140,11 +140,13 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
     role = f"{tree.role}, with /usr of snapshot {tree.applied}" if tree.applied is not None else tree.role
     output.tell(Toned(f"{called} ({role}): {system_name(tree.release)}", Tone.STRONG))
     if tree.role == LEFT and snapshot is not None:
-        output.tell(f"  next step: tukit abort {snapshot.number}")
+        output.tell("  next step:")
+        output.tell(f"    tukit abort {snapshot.number}")
         return
     if tree.role == OPEN and snapshot is not None and not tukit_runs(tree.target.machine.layout.root):
         output.tell("  no tukit is at work at it")
-        output.tell(f"  next step: tukit close {snapshot.number}")
+        output.tell("  next step:")
+        output.tell(f"    tukit close {snapshot.number}")
         output.tell("  or:")
         output.tell(f"    tukit abort {snapshot.number}")
     if tree.unknown:
@@ -238,7 +240,8 @@ def _repair_lines(needs: Sequence[Need]) -> Iterator[str]:
         since = local_time(need.since)
         where = f"snapshot {need.snapshot}" if need.snapshot is not None else "the running system"
         yield f"  {where}: {need.name} {need.shown} {need.condition} since {since}: {need.reason}"
-    yield "  next step: tukit-sysext verify --repair"
+    yield "  next step:"
+    yield "    tukit-sysext verify --repair"
     yield ""
 
 

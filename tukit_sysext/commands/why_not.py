@@ -170,7 +170,8 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     for each in explanation.versions:
         if each.damage:
             yield Toned(f"{each.option.shown} is linked, but {each.damage}", Tone.BAD)
-            yield "  next step: tukit-sysext verify --repair"
+            yield "  next step:"
+            yield "    tukit-sysext verify --repair"
 
 
 def _rows(item: Explained) -> Iterator[tuple[str, ...]]:

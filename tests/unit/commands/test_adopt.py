@@ -59,7 +59,7 @@ def test_without_a_key(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -
     configured(site, url=URL.rstrip("/"))
     text = told(site, capsys)
     assert "no signing key is known" in text
-    assert f"next step: tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
+    assert f"next step:\n    tukit-sysext sources add sysextmgr {URL} --key FILE --force" in text
     assert source(site).verify
 
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_taken_over(
 ) -> None:
     configured(site, more, url)
     shown = told(site, capsys, status=1)
-    assert text in shown and "next step: " in shown and "geheim" not in shown
+    assert text in shown and "next step:" in shown and "geheim" not in shown
     assert not (site.root / OURS).exists()
 
 

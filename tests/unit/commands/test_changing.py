@@ -74,7 +74,7 @@ def test_an_etc_with_configuration_extensions(site: PlainMachine, run: Run, comm
     for option in ("--dry-run", ""):
         said = run(*command.split(), *option.split(), status=1)
         assert "configuration extensions are merged into it" in said
-        assert "next step: systemd-confext unmerge" in said
+        assert "next step:\n    systemd-confext unmerge" in said
     assert listing(site.root / "etc") == before
 
 
@@ -192,7 +192,7 @@ class TestUpdate:
         make_tree(offered_gdb.root, {f"{folder}/gdb.raw": "an image", f"{folder}/vim.raw": "another one"})
         said = run("remove", "gdb")
         assert f"/{folder}/gdb.raw takes the place of what is removed, and is not ours" in said
-        assert f"next step: mv /{folder}/gdb.raw /{folder}/gdb.raw.off" in said
+        assert f"next step:\n    mv /{folder}/gdb.raw /{folder}/gdb.raw.off" in said
         assert "vim" not in said
 
     def test_a_name_that_was_removed_is_unknown(self, offered_gdb: PlainMachine, run: Run) -> None:
@@ -364,7 +364,7 @@ class TestInstall:
         self, offered_gdb: PlainMachine, run: Run, words: list[str]
     ) -> None:
         text = run("install", *words, status=1)
-        assert "nothing was changed\n  next step: tukit-sysext list --all gdb\n" in text
+        assert "nothing was changed\n  next step:\n    tukit-sysext list --all gdb\n" in text
         assert "Hold=" not in wanted(offered_gdb) and "Version=" not in wanted(offered_gdb)
 
     @pytest.mark.root
@@ -391,7 +391,7 @@ class TestHold:
         text = run("hold", "gdb=9.9")
         assert "gdb: held at 9.9 (1.0 is linked)" in text
         assert "no update has a version of gdb then: " in text
-        assert "next step: tukit-sysext unhold gdb" in text
+        assert "next step:\n    tukit-sysext unhold gdb" in text
         assert "update gdb brings it" not in text
 
     @pytest.mark.root

@@ -99,14 +99,14 @@ def test_after_a_reboot_the_system_is_still_known(refused: PlainMachine, capsys:
     error = told(refused, capsys, "check", "--refused", status=1, err=True)
     assert error == (
         "tukit-sysext: An update is refused, but to which system is not known.\n"
-        "  next step: tukit-sysext status --refused\n"
+        "  next step:\n    tukit-sysext status --refused\n"
     )
 
 
 def test_nothing_is_refused(linked_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["check", "--refused"], ["why-not", "--refused", "gdb"]):
         error = told(linked_gdb, capsys, *argv, status=1, err=True)
-        assert error == "tukit-sysext: No update is refused.\n  next step: tukit-sysext check\n"
+        assert error == "tukit-sysext: No update is refused.\n  next step:\n    tukit-sysext check\n"
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_source_that_is_away_is_told_and_the_rest_is_listed(
     offers.away()
     assert cli.main(["list"], machine=offers.machine) == 1
     told = capsys.readouterr()
-    assert "next step: tukit-sysext sources refresh main" in told.err
+    assert "next step:\n    tukit-sysext sources refresh main" in told.err
     assert "installed, its source could not be asked" in told.out
     assert {line.split()[0] for line in told.out.splitlines()[1:5]} == {"by-hand", "gdb", "held", "late"}
     assert cli.main(["list", "nothing"], machine=offers.machine) == 1
@@ -198,7 +198,7 @@ def test_nothing_is_written_for_an_ordinary_user(offers: PlainMachine, capsys: p
     ("argv", "told", "next_step"),
     [
         (["list", "gbd"], 'No image "gbd".', "Did you mean gdb?"),
-        (["why-not", "zzz"], 'No image "zzz".', "next step: tukit-sysext list"),
+        (["why-not", "zzz"], 'No image "zzz".', "next step:\n    tukit-sysext list"),
         (["why-not", "gdb=1.3"], "there are 1.2, 1.1, 1.0", "did you mean gdb=1."),
         (["why-not", "gd\x1b"], 'No image "gd\\x1b".', "Did you mean gdb?"),
         (["snapshots", "gbd"], 'No image "gbd" in any snapshot', "Did you mean gdb?"),
@@ -304,7 +304,7 @@ def test_what_is_linked_and_not_whole_is_told_wherever_it_is_listed(
     assert cli.main(["why-not", "gdb=1.0"], machine=offers.machine) == 0
     told = capsys.readouterr().out
     assert "main, linked, but missing" in told
-    assert f"1.0 is linked, but {lost}\n  next step: tukit-sysext verify --repair\n" in told
+    assert f"1.0 is linked, but {lost}\n  next step:\n    tukit-sysext verify --repair\n" in told
     found = {image["name"]: image for image in document(offers, capsys, "list", "--all")["images"]}
     assert (found["gdb"]["damage"], found["late"]["damage"]) == (lost, None)
     assert [item["damage"] for item in found["gdb"]["versions"]] == [None, None, lost]
@@ -382,4 +382,4 @@ def test_what_an_ordinary_user_cannot_read_is_not_said_to_be_missing(
     assert cli.main(argv, machine=offers.machine) == 1
     told = capsys.readouterr().err
     assert "not known: " in told and "cannot be read" in told and "none" not in told
-    assert f"next step: sudo tukit-sysext {' '.join(argv)}" in told
+    assert f"next step:\n    sudo tukit-sysext {' '.join(argv)}" in told

@@ -69,7 +69,7 @@ class TestMask:
     def test_install_says_what_has_to_go(self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         told = run(masked, capsys, "install", "gdb", status=1)
         assert self.REASON in told
-        assert f"next step: rm {masked.root}/etc/extensions/gdb.raw\n" in told
+        assert f"next step:\n    rm {masked.root}/etc/extensions/gdb.raw\n" in told
 
     def test_nobody_waits_for_it_or_wants_to_adopt_it(
         self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]

@@ -46,7 +46,7 @@ def test_who_asks_for_one_is_told_that_it_is_there(
 ) -> None:
     text = told(odd_entries, capsys, command, name)
     assert f"{name}: /etc/extensions/{entry} exists, but of which image is not known" in text
-    assert f"next step: tukit-sysext adopt --dry-run {name}" in text
+    assert f"next step:\n    tukit-sysext adopt --dry-run {name}" in text
 
 
 def test_they_have_one_name(odd_entries: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ class TestLeft:
     def test_status_says_what_removes_it(self, left_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         lines = run(left_2, capsys, "status").splitlines()
         at = next(n for n, line in enumerate(lines) if line.startswith("snapshot 2 (left by a transaction that was"))
-        assert lines[at + 1 :] == ["  next step: tukit abort 2"], "its images are nobody's"
+        assert lines[at + 1 :] == ["  next step:\n    tukit abort 2"], "its images are nobody's"
         (_, two) = json.loads(run(left_2, capsys, "status", "--json"))["trees"]
         assert two["role"] == "left by a transaction that was killed"
 
@@ -111,7 +111,7 @@ class TestAtWork:
     def test_nobody_is(self, open_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         make_tree(open_2.root, {"proc/1/comm": "systemd\n", "proc/78": None})
         told = run(open_2, capsys, "status")
-        assert "  no tukit is at work at it\n  next step: tukit close 2\n  or:\n    tukit abort 2\n" in told
+        assert "  no tukit is at work at it\n  next step:\n    tukit close 2\n  or:\n    tukit abort 2\n" in told
 
     def test_nobody_knows(self, open_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         assert "no tukit" not in run(open_2, capsys, "status")

@@ -109,7 +109,7 @@ def test_no_snapshot_and_none_that_can_be_read(
         assert cli.main(argv, machine=four_snapshots.machine) == 1
         told = capsys.readouterr()
         assert told.out == ""
-        assert "not known: " in told.err and f"next step: sudo tukit-sysext {' '.join(argv)}" in told.err
+        assert "not known: " in told.err and f"next step:\n    sudo tukit-sysext {' '.join(argv)}" in told.err
 
 
 def test_some_images_alone(four_snapshots: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_adding_a_source_says_what_it_offers(
         where = {"server": server.url, "directory": str(images.folder), "registry": registry.url}[kind]
         told = run("add", "main", where, "--key", str(images.folder.parent / "key"))
         line = f"main: 2 images, list signed {signed.astimezone():%Y-%m-%d} by {key.fingerprint[:8]}...\n"
-        assert line in told and "next step: tukit-sysext list\n" in told
+        assert line in told and "next step:\n    tukit-sysext list\n" in told
         assert HealthFile.of(site.machine).read()["main"].images == 2
         again = document("add", "main", where, "--key", str(images.folder.parent / "key"), "--force")
     assert (again["answer"]["images"], again["answer"]["signer"]) == (2, key.fingerprint)
@@ -140,7 +140,7 @@ def test_what_gives_no_good_list_is_not_added(
         assert reason in told and "main is not added" in told and "--no-check" in told
         assert files(site) == before
     told = run(*argv, "--no-check")
-    assert "next step: tukit-sysext sources refresh main" in told
+    assert "next step:\n    tukit-sysext sources refresh main" in told
     assert "not asked yet" in run()
     assert reason in run("refresh", status=1)
     assert reason in run()

@@ -68,7 +68,7 @@ def test_a_lost_image_of_what_boots_next_is_loud(
     tell(guarded_gdb, kind)
     (line,) = [entry.getMessage() for entry in caplog.records if entry.levelno >= logging.ERROR]
     assert line.startswith(f"snapshot 7 (boots next): gdb 1 (gdb.raw) is {fault}: ")
-    assert line.endswith("next step: tukit-sysext verify --snapshot 7 --repair")
+    assert line.endswith("next step:\n    tukit-sysext verify --snapshot 7 --repair")
     assert [(item.snapshot, item.name, item.condition) for item in needs.read(guarded_gdb.layout.repair)] == [
         (7, "gdb", fault)
     ]
@@ -152,7 +152,7 @@ def test_the_command_tells_and_repairs(guarded_gdb: VerifySite, capsys: pytest.C
     status, out = command(guarded_gdb, capsys, "--repair")
     assert status == 1
     assert "gdb 1: cannot be repaired: recorded content cannot be had any more" in out
-    assert "next step: " in out
+    assert "next step:" in out
     before = os.stat(guarded_gdb.layout.repair).st_ino
     command(guarded_gdb, capsys, "--repair")
     assert os.stat(guarded_gdb.layout.repair).st_ino == before, "it would start itself again"

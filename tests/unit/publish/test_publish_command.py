@@ -97,7 +97,7 @@ def test_an_ordinary_user_and_a_new_image(publisher: Publisher, capsys: pytest.C
     publisher.machine.as_user()
     before = listing(publisher.folder)
     publisher.run(status=1)
-    assert "tukit-sysext: publish needs root\n  next step: sudo tukit-sysext publish" in capsys.readouterr().err
+    assert "tukit-sysext: publish needs root\n  next step:\n    sudo tukit-sysext publish" in capsys.readouterr().err
     assert listing(publisher.folder) == before
 
 
@@ -125,7 +125,7 @@ def test_nothing_to_publish(publisher: Publisher, capsys: pytest.CaptureFixture[
     assert "expected images, NAME-VERSION.ARCHITECTURE.raw, found none" in told
     assert "gdb.raw: its name does not tell image and version" in told
     assert "conf-1.0.x86-64.confext.raw: it is a confext" in told
-    assert "next step: man tukit-sysext-repository\n" in told
+    assert "next step:\n    man tukit-sysext-repository\n" in told
 
 
 def test_what_is_no_image_is_not_listed(publisher: Publisher, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,4 +65,4 @@ def test_after_a_reboot_it_says_who_knows(site: PlainMachine, capsys: pytest.Cap
     with Ledger(site.layout.ledger) as ledger:
         ledger.add([LedgerEvent(time=time_text(1000), kind="refused", snapshot=7, image="gdb", detail="nothing fits")])
     assert cli.main(["status", "--refused"], machine=site.machine) == 1
-    assert "\n  next step: tukit-sysext preflight\n" in capsys.readouterr().out
+    assert "\n  next step:\n    tukit-sysext preflight\n" in capsys.readouterr().out
