@@ -281,7 +281,7 @@ class Store:
         try:
             make_directory(self._folder)
             kept = Partial(self._folder, sha256, limit=limit)
-            seeds = self.seeds(name) if name is not None else ()
+            seeds = partial(self.seeds, name) if name is not None else tuple
             incoming = Incoming(kept, self._incoming, where=where, keep_free=keep_free, seeds=seeds)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
