@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
-from tukit_sysext.quantities import Share
+from tukit_sysext.quantities import Share, counted
 from tukit_sysext.rules.names import NameRefused, check_component, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
@@ -413,7 +413,7 @@ def _irregular(status: os.stat_result) -> str:
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file"
     if status.st_nlink != 1:
-        return f"a file with {status.st_nlink} names (hard links)"
+        return f"a file with {counted(status.st_nlink, 'name')} (hard links)"
     if status.st_uid not in (0, os.geteuid()):
         return f"owned by user {status.st_uid}, not by root"
     if status.st_mode & 0o022:
