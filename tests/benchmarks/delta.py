@@ -57,7 +57,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--sizes", type=_numbers, default=[62, 500], metavar="MIB,...", help="of images (62,500)")
     parser.add_argument("--changed", type=_numbers, default=[1, 4, 20], metavar="%,...", help="of files (1,4,20)")
-    parser.add_argument("--packages", default="git,qemu-system-x86", metavar="NAME,...", help="of Debian")
+    parser.add_argument("--packages", default="git,systemd", metavar="NAME,...", help="of Debian")
     parser.add_argument("--line-mib", type=int, default=100, metavar="MIB", help="largest image over the line (100)")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tests.breaking.defence import Defence, broken
 
+_J = "tests/unit/commands/test_judged_for.py"
 _P = "tests/unit/update/test_principle.py"
 _C = "tests/unit/update/test_claims.py"
 _F = "tests/unit/update/test_fallback.py"
@@ -15,6 +16,22 @@ _LEFT_OUT = "tukit_sysext/update/left_out.py"
 _IN_USE = "tukit_sysext/update/in_use.py"
 
 DEFENCES: tuple[Defence, ...] = (
+    broken(
+        "R56",
+        "a refused system that is not known is judged as one without any key",
+        "tukit_sysext/commands/common/judged_for.py",
+        "    if not mark.release:\n",
+        "    if False:\n",
+        f"{_J}::test_after_a_reboot_the_system_is_still_known",
+    ),
+    broken(
+        "R56",
+        "a refused system is forgotten with the reboot",
+        "tukit_sysext/update/refusal.py",
+        "            ledger.remember(_RELEASE, json.dumps(dict(after.release)))",
+        "            pass",
+        f"{_J}::test_after_a_reboot_the_system_is_still_known",
+    ),
     broken(
         "P0",
         "a mask is looked into as an image",

@@ -23,7 +23,7 @@ def merged(site: Site) -> list[str]:
     (row,) = [row for row in status if row["hierarchy"] == "/usr"]
     names = [] if row["extensions"] in ("none", None) else list(row["extensions"])
     for name in names:
-        assert re.search(rf"^ +{name}[ .].* yes ", told, re.M), "status says the same"
+        assert re.search(rf"^ +(?:/\S+/)?{name}[ .].* yes ", told, re.M), "status says the same"
     return names
 
 
@@ -85,3 +85,36 @@ def test_an_image_with_a_wrong_name_is_adopted_under_its_own(site: Site) -> None
     assert image.startswith("tool-") and site.lab.path(f"{STORE}/{image}").exists()
     assert list(site.links()) == ["tool.raw"]
     assert merged(site) == ["tool"]
+
+
+def test_what_masks_in_a_later_directory_masks_nothing_of_ours(site: Site) -> None:
+    """The first directory of the search path wins, which is ours: the plan and ``status`` say the same."""
+    site.publish("debug", "1.0", OLD)
+    site.want("debug")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
+    for folder in ("/run/extensions", "/var/lib/extensions"):
+        site.lab.run(["mkdir", "-p", folder])
+        for mask in (["ln", "-s", "/dev/null", f"{folder}/debug.raw"], ["mkdir", f"{folder}/debug"]):
+            site.lab.run(mask)
+            assert merged(site) == ["debug"], mask
+            done = site.command("check")
+            assert (done.returncode, "1.0 stays" in " ".join(done.stdout.split())) == (0, True), done
+            assert site.command("verify").returncode == 0, mask
+            assert site.command("verify", "--boot").returncode == 0, mask
+            site.lab.run(["rm", "-rf", mask[-1]])
+
+
+def test_a_mask_is_no_image_that_hides_one_of_a_later_directory(site: Site) -> None:
+    """systemd-sysext passes it over: an image of its name in /var/lib/extensions is merged, and has to be good."""
+    folder = site.lab.path("/var/lib/extensions")
+    folder.mkdir(parents=True, exist_ok=True)
+    make_image(folder, "tool", "1", release=ANY, manifest=None).rename(folder / "tool.raw")
+    assert merged(site) == ["tool"]
+    site.lab.run(["ln", "-s", "/dev/null", f"{EXTENSIONS}/tool.raw"])
+    assert merged(site) == ["tool"]
+    assert site.command("verify", "--boot").returncode == 0
+    (folder / "tool.raw").write_bytes(bytes(4096))
+    assert site.command("verify", "--boot").returncode == 0, "it blocks the merge, and is moved away"
+    assert not (folder / "tool.raw").exists()
+    assert merged(site) == []

@@ -118,8 +118,8 @@ def test_a_rollback_to_a_lost_image_is_told_and_repaired(site: Site, kind: str, 
         (target, "debug", condition)
     ]
     assert "IMAGES HAVE TO BE REPAIRED" in site.command("status").stdout
-    told = site.command("verify", check=False)
-    assert (told.returncode, condition in told.stdout) == (1, True), told.stdout
+    verified = site.command("verify", check=False)
+    assert (verified.returncode, condition in verified.stdout) == (1, True), verified.stdout
     if condition == "damaged":
         assert site.lab.path(f"{STORE}/{OLD_FILE}").exists()
 

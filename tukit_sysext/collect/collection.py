@@ -26,6 +26,7 @@ from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
+from tukit_sysext.sources.cache import INDEXES
 from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
@@ -221,6 +222,10 @@ class _Run:
         for folder in (layout.seen, *layout.cache.glob("*/")):
             try:
                 sweep(folder, before)
+                if folder.name == INDEXES:  # what the store has of them stands beside the records
+                    for path in folder.iterdir():
+                        if path.lstat().st_mtime < before:
+                            path.unlink(missing_ok=True)
             except OSError as error:
                 log.info("%s: cannot be tidied up: %s", folder, error.strerror)
 

@@ -14,6 +14,7 @@ from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
 from tukit_sysext.commands.common.trees import host_document, tree_document
+from tukit_sysext.errors import next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
@@ -198,6 +199,8 @@ def _explained(image: ImagePlan, *, full: bool) -> Iterator[str]:
     word = "done without" if image.masked else _WORDS[image.action]
     yield Toned(f"{image.name}: {word}{follows}", Tone.BAD if follows else Tone.STRONG)
     yield f"  {image.reason}"
+    if not image.refuses:  # those of what refuses stand below all
+        yield from (f"  {line}" for line in next_step_lines(image.next_step))
     yield from (f"  {warning}" for warning in image.warnings)
     for considered in image.considered[: len(before) + 1]:
         why = "" if considered.reason in (image.reason, considered.standing) else f", {considered.reason}"

@@ -26,7 +26,7 @@ from tukit_sysext.publish.pruning import system_of
 from tukit_sysext.publish.publication import ImagesRefused, Publication, PublishOptions, publish
 from tukit_sysext.publish.pushing import Pushed
 from tukit_sysext.publish.taken import TakenImage, taken_by
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.rules.release import ReleaseData, parse
 from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
@@ -151,9 +151,8 @@ def _lines(
         yield f"{name}: not listed any more, stays until {day} for machines that repair"
     for name in publication.deleted:
         yield f"{name}: {would}deleted"
-    count = len(publication.listed)
     until = f", machines take it until {publication.best_before}" if publication.best_before is not None else ""
-    yield f"SHA256SUMS: {would}written, {count} image{'s' if count != 1 else ''}{until}"
+    yield f"SHA256SUMS: {would}written, {counted(len(publication.listed), 'image')}{until}"
     if publication.signers:
         yield "SHA256SUMS.gpg, SHA256SUMS.asc: signed by"
         yield from (f"  {line}" for line in key_lines(publication.signers))
@@ -180,8 +179,7 @@ def _lines(
 def _pushed_lines(pushed: Pushed, would: str) -> Iterator[str]:
     for name, size in pushed.sent.items():
         yield f"{name}: {would}sent, {size_text(size)}"
-    count, there = len(pushed.sent), pushed.unchanged
-    yield f"{pushed.url}: {count} file{'s' if count != 1 else ''} {would}sent, {there} there already"
+    yield f"{pushed.url}: {counted(len(pushed.sent), 'file')} {would}sent, {pushed.unchanged} there already"
 
 
 def _row(image: FolderImage, added: bool) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tukit_sysext.commands.common.typed_names import unknown_image
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
@@ -119,7 +120,7 @@ def _print(output: Output, snapshots: Scan, look: Look, only: Collection[str]) -
     _print_legend(output, lines, cells, same)
     if len(parts) > _MOST_BLOCKS and not only:
         example = " ".join([name for name in shown if not name.startswith("(")][:2])
-        output.say(f"Some of the {len(shown)} images side by side:")
+        output.say(f"Some of the {counted(len(shown), 'image')} side by side:")
         output.say(f"  tukit-sysext snapshots {example}")
 
 

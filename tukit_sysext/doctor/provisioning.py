@@ -10,6 +10,7 @@ from tukit_sysext.change.provision import Ending, NeverHad, never_had
 from tukit_sysext.doctor.check import CheckResult, good, warning
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +34,8 @@ class ProvisionCheck:
         told = [each for each in self.images if each.required or each.attempts.ending is not Ending.LEFT_OUT]
         for image in told:
             attempts = image.attempts
-            tried = f"{attempts.reason} (tried {attempts.tries} times)" if attempts.tries else attempts.reason
-            text = f"{image.name} is wanted, and this machine has never had it: {tried}"
+            times = f" (tried {counted(attempts.tries, 'time')})" if attempts.tries else ""
+            text = f"{image.name} is wanted, and this machine has never had it: {attempts.reason}{times}"
             step = f"wait for the next update of the system, or:\ntukit-sysext update {image.name}"
             if image.pending:
                 step = "systemctl status tukit-sysext-provision.timer"

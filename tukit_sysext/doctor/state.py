@@ -13,6 +13,7 @@ from tukit_sysext.integrity import needs
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import Refusal
 from tukit_sysext.update.report import step_lines
@@ -93,5 +94,5 @@ class StateCheck:
         text = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
         next_step = "\n".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))
         if days >= DAYS:
-            return problem("refused", f"{text}, for {days} days", next_step)
+            return problem("refused", f"{text}, for {counted(days, 'day')}", next_step)
         return warning("refused", text, next_step)

@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
             "--verbose",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="say what is done, and trace internal faults",
+            help="say what is done and trace internal faults; check, doctor, sources and why-not show all",
         )
         self.add_argument(
             "-q",

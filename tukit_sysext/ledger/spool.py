@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tukit_sysext.errors import UsageError
+from tukit_sysext.quantities import counted
 from tukit_sysext.system.small_file import read_small
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,9 @@ def parse(caller: str, argv: Sequence[str]) -> SnapshotEvent | None:
         return SnapshotEvent(kind=kind, number=snapshot_number(rest[0]))
     if caller == "snapper" and stage in _SNAPPER:
         if len(rest) < 3:
-            raise UsageError(f"snapper stage {stage}: expected SUBVOLUME FSTYPE NUMBER, found {len(rest)} arguments")
+            raise UsageError(
+                f"snapper stage {stage}: expected SUBVOLUME FSTYPE NUMBER, found {counted(len(rest), 'argument')}"
+            )
         subvolume, file_system = rest[:2]
         if subvolume != "/" or file_system != "btrfs":
             return None

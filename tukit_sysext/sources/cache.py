@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 LISTS = "lists"
 """The kind of notes by the names of sources: in ``list`` the hash of the list that was fetched last."""
 
+CONTENT, INDEXES = "by-hash", "indexes"
+"""Kinds of content: lists and descriptions, which are small, and indexes of chunks, which a collection takes away."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 16 * 1024 * 1024
 
@@ -33,18 +36,18 @@ class Cache:
         self._folder = folder
         self._writable = writable
 
-    def content(self, sha256: str) -> bytes | None:
+    def content(self, sha256: str, kind: str = CONTENT) -> bytes | None:
         """Content by its SHA-256; None where it is not there, or is other content."""
         if not _SHA256.fullmatch(sha256):
             return None
-        content = self._read("by-hash", sha256)
+        content = self._read(kind, sha256)
         return content if content is not None and hashlib.sha256(content).hexdigest() == sha256 else None
 
-    def put_content(self, content: bytes) -> str:
+    def put_content(self, content: bytes, kind: str = CONTENT) -> str:
         """Keep content; its SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if self.content(sha256) is None:
-            self._write("by-hash", sha256, content)
+        if self.content(sha256, kind) is None:
+            self._write(kind, sha256, content)
         return sha256
 
     def note(self, kind: str, key: str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from tukit_sysext.errors import SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums
 from tukit_sysext.formats.checksums import Checksums
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import counted
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
@@ -117,7 +118,7 @@ class NotTaken:
         """It in words."""
         yield from in_words(self.files)
         if self.lines:
-            yield f"{self.lines} line{'' if self.lines == 1 else 's'} of its list name nothing that could be ours"
+            yield f"{counted(self.lines, 'line')} of its list name nothing that could be ours"
 
 
 def not_taken(machine: Machine, source: SourceSettings, naming: Naming) -> NotTaken:

@@ -20,7 +20,7 @@ from tukit_sysext.net.redirects import Redirects
 from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.cache import INDEXES, Cache
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.sources.described import Described
 from tukit_sysext.sources.on_servers import SourceOnServers
@@ -214,7 +214,7 @@ class WebSource(SourceOnServers):
 
     def _indexes(self, names: Sequence[str]) -> Mapping[str, bytes]:
         """Indexes of chunks that the list names, by file name; one that cannot be had is missing: it is a hint."""
-        known = {name: self._cache.content(self._hashes[name]) for name in names}
+        known = {name: self._cache.content(self._hashes[name], INDEXES) for name in names}
         indexes = {name: content for name, content in known.items() if content is not None}
         ask = [name for name in known if name not in indexes]
 
@@ -235,7 +235,7 @@ class WebSource(SourceOnServers):
         ]
         for name, result in zip(ask, self._transfers.run(requests, at_once=self._network.connections), strict=True):
             if isinstance(result, Response):
-                self._cache.put_content(result.body)
+                self._cache.put_content(result.body, INDEXES)
                 indexes[name] = result.body
             else:
                 log.info("%s", result)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
-from tukit_sysext.quantities import Share
+from tukit_sysext.quantities import Share, counted
 from tukit_sysext.rules.names import NameRefused, check_component, published_name, shown_version
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
@@ -281,7 +281,7 @@ class Store:
         try:
             make_directory(self._folder)
             kept = Partial(self._folder, sha256, limit=limit)
-            seeds = self.seeds(name) if name is not None else ()
+            seeds = partial(self.seeds, name) if name is not None else tuple
             incoming = Incoming(kept, self._incoming, where=where, keep_free=keep_free, seeds=seeds)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error
@@ -413,7 +413,7 @@ def _irregular(status: os.stat_result) -> str:
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file"
     if status.st_nlink != 1:
-        return f"a file with {status.st_nlink} names (hard links)"
+        return f"a file with {counted(status.st_nlink, 'name')} (hard links)"
     if status.st_uid not in (0, os.geteuid()):
         return f"owned by user {status.st_uid}, not by root"
     if status.st_mode & 0o022:

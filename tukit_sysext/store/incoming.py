@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,7 +40,7 @@ class Incoming:
         *,
         where: str,
         keep_free: Share,
-        seeds: Sequence[Seed] = (),
+        seeds: Callable[[], Sequence[Seed]] = tuple,
     ) -> None:
         """Open a file without a name in the store's folder; ``others`` come at the same time. Raises OSError."""
         folder = partial.folder
@@ -70,7 +70,7 @@ class Incoming:
 
     def seeds(self) -> Sequence[Seed]:
         """See Sink."""
-        return self._seeds
+        return self._seeds()
 
     def keep_index(self, content: bytes) -> None:
         """See Sink."""

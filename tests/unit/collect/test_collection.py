@@ -26,6 +26,7 @@ from tukit_sysext.errors import Busy
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.plugins.manager import Plugins
+from tukit_sysext.sources.cache import CONTENT, INDEXES
 from tukit_sysext.store.image_store import Store
 from tukit_sysext.system.process import ProcessResult, TimedOut
 from tukit_sysext.system.subvolume import Subvolume
@@ -516,6 +517,19 @@ def test_what_killed_processes_left_beside_lists_and_memories_goes(a_is_needed: 
     a_is_needed.let_pass(1)
     a_is_needed.collect()
     assert [os.listdir(folder) for folder in folders] == [["main"], ["main"]]
+
+
+def test_indexes_of_chunks_are_not_kept_for_ever(a_is_needed: Site) -> None:
+    """What the store has of them stands beside the records."""
+    folders = [a_is_needed.layout.cache / kind for kind in (INDEXES, CONTENT)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "hash").write_text("an index, or a list")
+    a_is_needed.collect()
+    assert [os.listdir(folder) for folder in folders] == [["hash"], ["hash"]], "an update may be about to need it"
+    a_is_needed.let_pass(1)
+    a_is_needed.collect()
+    assert [os.listdir(folder) for folder in folders] == [[], ["hash"]]
 
 
 def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(a_is_needed: Site) -> None:

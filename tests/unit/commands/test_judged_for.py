@@ -20,7 +20,7 @@ NEWER = f"ID=opensuse-microos\nNAME=openSUSE\nVERSION_ID=20261215\nSYSEXT_LEVEL=
 
 
 @pytest.fixture
-def refused(tmp_path: Path) -> PlainMachine:
+def refused(tmp_path: Path, hook_process: None) -> PlainMachine:
     """Snapshot 1 runs with gdb 1.0, which does not fit the system of the update that was refused just now."""
     site = with_source(tmp_path)
     site.publish("gdb", "1.0")

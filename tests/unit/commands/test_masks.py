@@ -16,7 +16,7 @@ RELEASE = "usr/lib/extension-release.d/extension-release"
 
 
 @pytest.fixture
-def masked(linked_gdb: PlainMachine) -> PlainMachine:
+def masked(linked_gdb: PlainMachine, hook_process: None) -> PlainMachine:
     """gdb is required and offered, and the administrator put a mask in the place of its link."""
     linked_gdb.publish("gdb", "1.0")
     linked_gdb.want("gdb")

@@ -107,6 +107,8 @@ def ends_with_a_command(line: str) -> bool:
 
 _OF_SNAPSHOTS = "; what settles it: "
 """Reasons of several snapshots stand side by side on a line; the command is all behind the last colon of each."""
+_OF_PLUGINS = "; next step: X"
+"""What a plugin's exception says is anybody's text: one line whatever is in it."""
 
 
 def test_no_message_ends_with_a_command() -> None:
@@ -117,7 +119,11 @@ def test_no_message_ends_with_a_command() -> None:
         for number, line in messages(ast.parse(path.read_text()))
     ]
     assert len(lines) > 4000
-    assert [(where, line) for where, line in lines if ends_with_a_command(line) and _OF_SNAPSHOTS not in line] == []
+    assert [
+        (where, line)
+        for where, line in lines
+        if ends_with_a_command(line) and _OF_SNAPSHOTS not in line and line != _OF_PLUGINS
+    ] == []
 
 
 @pytest.mark.parametrize(

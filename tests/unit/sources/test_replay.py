@@ -20,6 +20,7 @@ from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import Run, offer, settings, trust
+from tukit_sysext import cli
 from tukit_sysext.collect.collection import collect
 from tukit_sysext.commands import check
 from tukit_sysext.config.keyring import Keyring
@@ -284,6 +285,17 @@ def test_a_replayed_list_is_broken_for_the_policy(signed_today: VerifySite, key:
     image = plan(signed_today.machine, signed_today.root)
     assert (image.left_out, image.refuses) == (LeftOut.LIST_REFUSED, True)
     assert image.next_step.splitlines()[-1] == "tukit-sysext sources reset local"
+
+
+def test_check_names_the_command_whatever_the_policy(
+    signed_today: VerifySite, key: SigningKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replay(signed_today, key)
+    for policy in ("required", "optional"):
+        signed_today.want("gdb", Policy=policy)
+        cli.main(["check"], machine=signed_today.machine)
+        lines = capsys.readouterr().out.splitlines()
+        assert "tukit-sysext sources reset local" in [line.strip() for line in lines], policy
 
 
 def test_a_replayed_list_leaves_what_fits_alone(signed_today: VerifySite, key: SigningKey) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tukit_sysext.change.changer import TreeChange
 from tukit_sysext.commands.common.trees import tree_document
-from tukit_sysext.quantities import size_text
+from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.update.plan import Action, ImagePlan
 
 _NAMED = 3
@@ -56,7 +56,7 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
     if several:
         names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
-        yield f"{len(several)} images are linked already{names if len(several) <= _NAMED else ''}"
+        yield f"{counted(len(several), 'image')} are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
         yield "No image is wanted."
 
