@@ -15,10 +15,9 @@ _THROUGH_DESCRIPTOR = re.compile(r"/proc/(?:self|[0-9]+)/fd/[0-9]+/?")
 
 
 def in_words(error: BaseException) -> str:
-    """An exception of a plugin in one line, with its next step; its own text may be anything, and may fail too."""
+    """An exception of a plugin in one line; its own text may be anything, and may fail too."""
     try:
-        step = getattr(error, "next_step", None)
-        text = " ".join(f"{error}{f'; next step: {step}' if step else ''}".split())
+        text = " ".join(str(error).split())
     except Exception:
         text = "(no text)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -34,7 +33,7 @@ def os_error_text(error: OSError) -> str:
 
 
 _COMMAND = re.compile(
-    r"(?:sudo |man )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|fuser|btrfs|zypper|"
+    r"man |(?:sudo )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|fuser|btrfs|zypper|"
     r"chmod|chown|mv|rm|ln|restorecon|timedatectl|transactional-update)(?: |$)"
 )
 

@@ -112,7 +112,7 @@ def test_no_command_that_there_is(capsys: pytest.CaptureFixture[str], argv: list
     """No list of all, with those that only shells and units use."""
     with pytest.raises(SystemExit) as ended:
         cli.main(argv)
-    assert (ended.value.code, capsys.readouterr().err) == (2, f"tukit-sysext: {told}\n  next step: {step}\n")
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"tukit-sysext: {told}\n  next step:\n    {step}\n")
 
 
 def test_no_command_at_all(capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,7 +214,8 @@ def _lines(results: Sequence[_Verified]) -> Iterator[str | Table]:
         yield ""
     wrong = [finding for result in results for finding in result.assessment.wrong]
     if any(finding.repairable for finding in wrong) and not any(result.repairs for result in results):
-        yield "Next step: tukit-sysext verify --repair"
+        yield "Next step:"
+        yield "  tukit-sysext verify --repair"
     if any(finding.blocks and not finding.repairable for finding in wrong):
         yield "To take what blocks the merge of the running system out of the way:"
         yield "  tukit-sysext verify --boot"

@@ -103,7 +103,7 @@ class Parser(argparse.ArgumentParser):
             message = _block(f"{_NO_COMMAND} was given. Often used:", self._often)
         if not message.startswith(_NO_COMMAND):
             super().error(message)
-        self.exit(2, f"tukit-sysext: {message}\n  next step: {self.prog} --help\n")
+        self.exit(2, f"tukit-sysext: {message}\n  next step:\n    {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """A command that there is not: the one that was likely meant, not the list of all with those for machines."""

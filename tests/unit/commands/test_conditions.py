@@ -254,7 +254,7 @@ def test_an_ordinary_user(run: Commands, good: Path, folder: Path, row: Row) -> 
     typed = " ".join(("tukit-sysext", *words(row, folder)))
     if row.needs_root:
         assert (ended.status, ended.out) == (1, "")
-        assert ended.err == f"tukit-sysext: {command} needs root\n  next step: sudo {typed}\n"
+        assert ended.err == f"tukit-sysext: {command} needs root\n  next step:\n    sudo {typed}\n"
     else:
         assert (ended.status, ended.err) == (row.status, "")
         assert state(good) == before

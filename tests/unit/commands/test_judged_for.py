@@ -16,6 +16,8 @@ from tukit_sysext import cli, entry
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.update import refusal
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 NEWER = f"ID=opensuse-microos\nNAME=openSUSE\nVERSION_ID=20261215\nSYSEXT_LEVEL={NEW}\n"
 
 

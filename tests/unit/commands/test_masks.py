@@ -12,6 +12,8 @@ from tests.machine import PlainMachine
 from tests.trees import Link, make_tree
 from tukit_sysext import cli, entry
 
+pytestmark = pytest.mark.usefixtures("hook_process")
+
 RELEASE = "usr/lib/extension-release.d/extension-release"
 
 

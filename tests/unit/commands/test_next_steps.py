@@ -182,12 +182,12 @@ def test_how_several_lines_are_shown(capsys: pytest.CaptureFixture[str], monkeyp
 def test_messages_wrap_on_a_terminal_and_commands_stay_whole(linked_gdb: PlainMachine, columns: int) -> None:
     name = "an-image-whose-name-is-so-long-that-no-message-about-it-fits"
     status, text = linked_gdb.on_terminal("update", f"{name}-{name}", columns=columns)
-    *message, step = text.splitlines()
-    assert (status, step) == (1, f"  next step: tukit-sysext install {name}-{name}")
+    *message, label, step = text.splitlines()
+    assert (status, label, step) == (1, "  next step:", f"    tukit-sysext install {name}-{name}")
     assert all(len(line) <= max(columns, 125) for line in message)
     status, text = linked_gdb.on_terminal("diff", "zzz", "running", columns=columns)
-    *message, step = text.splitlines()
-    assert (status, step) == (1, "  next step: tukit-sysext snapshots")
+    *message, label, step = text.splitlines()
+    assert (status, label, step) == (1, "  next step:", "    tukit-sysext snapshots")
     assert all(len(line) <= columns for line in message) and len(message) == (2 if columns == 80 else 1)
     assert all(line.startswith("  ") for line in message[1:])
     in_a_pipe = linked_gdb.command("diff", "zzz", "running").stderr.splitlines()

@@ -68,7 +68,7 @@ class TestLeft:
     def test_status_says_what_removes_it(self, left_2: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         lines = run(left_2, capsys, "status").splitlines()
         at = next(n for n, line in enumerate(lines) if line.startswith("snapshot 2 (left by a transaction that was"))
-        assert lines[at + 1 :] == ["  next step:\n    tukit abort 2"], "its images are nobody's"
+        assert lines[at + 1 :] == ["  next step:", "    tukit abort 2"], "its images are nobody's"
         (_, two) = json.loads(run(left_2, capsys, "status", "--json"))["trees"]
         assert two["role"] == "left by a transaction that was killed"
 

@@ -81,7 +81,7 @@ def test_check_says_what_can_be_done(wanted_gdb: PlainMachine, capsys: pytest.Ca
     wanted_gdb.has_for_former_system("gdb")
     (wanted_gdb.root / "etc/extensions/gdb.raw").unlink()
     assert cli.main(["check"], machine=wanted_gdb.machine) == 75
-    assert "Next step: tukit-sysext unhold gdb\n" in capsys.readouterr().out
+    assert "Next step:\n  tukit-sysext unhold gdb\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["gdb.raw", "anything.raw"])

@@ -144,7 +144,7 @@ def test_the_command_tells_and_repairs(guarded_gdb: VerifySite, capsys: pytest.C
     assert status == 1
     assert "snapshot 7 (boots next): 1 of 1 image is wrong" in out
     assert "damaged: its SHA-256 is" in out
-    assert out.endswith("Next step: tukit-sysext verify --repair\n")
+    assert out.endswith("Next step:\n  tukit-sysext verify --repair\n")
     assert (
         "IMAGES HAVE TO BE REPAIRED" in (cli.main(["status"], machine=guarded_gdb.machine), capsys.readouterr().out)[1]
     )
