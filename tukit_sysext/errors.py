@@ -32,10 +32,13 @@ def os_error_text(error: OSError) -> str:
     return f"{name}: {error.strerror}" if name else str(error.strerror)
 
 
-_COMMAND = re.compile(
-    r"man |(?:sudo )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|fuser|btrfs|zypper|"
-    r"chmod|chown|mv|rm|ln|restorecon|timedatectl|transactional-update)(?: |$)"
+COMMAND = (
+    r"(?:man (?=\S)|(?:sudo )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|journalctl|systemd-sysext|systemd-confext|"
+    r"fuser|btrfs|zypper|chmod|chown|mv|rm|ln|mkdir|mount|umount|restorecon|timedatectl|transactional-update)"
+    r"(?= [\w/-]|$))"
 )
+"""What a line of a next step begins with that is a command, as a pattern."""
+_COMMAND = re.compile(COMMAND)
 
 
 def next_step_lines(step: str) -> Iterator[str]:

@@ -100,7 +100,7 @@ class Unseen:
         for of in (tree, self._layout.root):
             if path in self._not_mounted(of):
                 told = f"{path}: not mounted now, and a link leads over it; what it leads to is not known"
-                raise UnknownState(f"{told}: mount {path}")
+                raise UnknownState(f"{told}; what settles it: mount {path}")
         mount = self._points.get(path)
         if mount is None or tree != self._layout.root:
             return

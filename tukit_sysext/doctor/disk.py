@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tukit_sysext.doctor.check import CheckResult, good, problem, unknown, warning
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.system.tree import Tree
 
 _CONFIGS = "etc/snapper/configs"
@@ -63,7 +63,7 @@ class SnapshotsCheck:
             privileged=machine.privileged,
             left=tuple(
                 snapshot.number
-                for snapshot in scan(machine.layout, machine.subvolumes, releases=False).snapshots
+                for snapshot in scan_in_use(machine.layout, machine.subvolumes, releases=False).snapshots
                 if snapshot.left
             ),
         )

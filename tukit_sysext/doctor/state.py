@@ -16,7 +16,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import counted
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import Refusal
-from tukit_sysext.update.report import step_lines
+from tukit_sysext.update.report import steps_text
 
 DAYS = 3
 """For how many days an update may be refused before it is a problem."""
@@ -92,7 +92,7 @@ class StateCheck:
             return warning("refused", text, "\n".join(steps))
         days = max(0, self.now - mark.since) // _DAY
         text = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
-        next_step = "\n".join(line.removeprefix("next step: ") for line in step_lines(mark.next_steps))
+        next_step = steps_text(mark.next_steps)
         if days >= DAYS:
             return problem("refused", f"{text}, for {counted(days, 'day')}", next_step)
         return warning("refused", text, next_step)

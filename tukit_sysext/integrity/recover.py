@@ -115,9 +115,7 @@ class Recovery:
         return True
 
     def _receive(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
-        return self._store.receive(
-            sha256=record.sha256, limit=record.size, where=where, keep_free=self._keep_free, name=record.name
-        )
+        return self._store.receive(sha256=record.sha256, limit=record.size, where=where, keep_free=self._keep_free)
 
     def _receive_listed(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
         """The same for what a source has, which may be packed: how large that was is not recorded."""

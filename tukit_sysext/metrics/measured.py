@@ -28,7 +28,7 @@ from tukit_sysext.metrics.exposition import Metric, Sample
 from tukit_sysext.metrics.table import METRICS, PREFIX
 from tukit_sysext.preflight import last_answer
 from tukit_sysext.preflight.decide import Verdict
-from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
@@ -44,7 +44,7 @@ _LOST = (Condition.MISSING, Condition.DAMAGED, Condition.BROKEN, Condition.WRONG
 
 def measured(machine: Machine) -> Sequence[Metric]:
     """All metrics. One whose value is not known has no sample."""
-    scanned = scan(machine.layout, machine.subvolumes)
+    scanned = scan_in_use(machine.layout, machine.subvolumes)
     examiner = Examiner(machine.store(writable=False), full=False, writable=False)
     trees = [_measure(assess(machine, each, examiner, look_inside=False)) for each in subjects(machine, scanned)]
     roles = {"running": trees[0], **({"next": trees[1]} if len(trees) > 1 else {})}
@@ -197,12 +197,12 @@ def _store(machine: Machine) -> Iterator[Metric]:
     try:
         with os.scandir(machine.layout.store) as entries:
             sizes = [entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries]
+        records = [file.record for file in machine.store(writable=False).inventory() if file.record is not None]
     except OSError as error:
         log.info("%s: %s", machine.layout.store, error.strerror)
         return
     yield _single("store_bytes", sum(sizes))
     yield _single("store_files", len(sizes))
-    records = [file.record for file in machine.store(writable=False).inventory() if file.record is not None]
     yield _single("store_fetched_bytes", sum(record.fetched or 0 for record in records))
     yield _single("store_reused_bytes", sum(record.reused or 0 for record in records))
 

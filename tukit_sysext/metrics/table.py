@@ -49,6 +49,8 @@ METRICS: Mapping[str, MetricKind] = {
     "last_collection_freed_bytes": MetricKind("What the last collection freed."),
     "store_bytes": MetricKind("Size of the image store on the disk."),
     "store_files": MetricKind("Files in the image store."),
-    "store_fetched_bytes": MetricKind("What came over the network, or from a folder, for the images in the store."),
+    "store_fetched_bytes": MetricKind(
+        "What came over the network, or from a folder, for the images that are in the store now."
+    ),
     "store_reused_bytes": MetricKind("What needed not come for them: other versions had it."),
 }

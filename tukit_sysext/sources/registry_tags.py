@@ -135,9 +135,12 @@ class RegistryTags:
                 )
             elif part is not None:
                 self.not_taken[f"{name}:{tag}"] = "it has an index in an index"
+        self._keep()
+        return self._with_labels(found)
+
+    def _keep(self) -> None:
         if self._asked != self._notes:
             self._cache.put_note(_KIND, self._source, self._asked)
-        return self._with_labels(found)
 
     def _parsed(self, name: str, tag: str, content: bytes | None) -> Index | Manifest | None:
         try:
@@ -221,7 +224,7 @@ class RegistryTags:
         parts = [self._parsed(name, tag, content) for (name, tag), content in zip(wanted, contents, strict=True)]
         for name, tag in wanted:
             self.not_taken.pop(f"{name}:{tag}", None)  # whose signature it is will be told
-        self._cache.put_note(_KIND, self._source, self._asked)
+        self._keep()
         return [part if isinstance(part, Manifest) else None for part in parts]
 
     def contents(
@@ -257,8 +260,9 @@ class RegistryTags:
             for sha256, name in ask.items()
         ]
         for (sha256, name), result in zip(ask.items(), self._run(requests), strict=True):
-            known[sha256] = self._taken(name, f"sha256:{sha256}", result)
-            self._cache.put_content(known[sha256] or b"")
+            known[sha256] = content = self._taken(name, f"sha256:{sha256}", result)
+            if content is not None:
+                self._cache.put_content(content)
         return [known[sha256] for _, sha256 in wanted]
 
     def _request(

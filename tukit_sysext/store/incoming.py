@@ -200,7 +200,7 @@ class Incoming:
         try:
             with open(kept, "rb") as file:
                 while piece := file.read(CHUNK):
-                    self.write(piece)
+                    self._take(piece)
             self._flush()
         except (OSError, TukitSysextError) as error:
             log.info("%s: what came before is of no use: %s", self._where, error)

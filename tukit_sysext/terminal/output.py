@@ -20,14 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
-from tukit_sysext.errors import next_step_lines
+from tukit_sysext.errors import COMMAND, next_step_lines
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Progress, Report, Watcher
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
 
 _NARROWEST = 40
-_COMMAND = re.compile(r" *(?:[Nn]ext step: )?(?:sudo )?(?:tukit-sysext|tukit|systemctl|snapper|ln|mv|rm) .+$")
+_COMMAND = re.compile(rf" *{COMMAND}.*$")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

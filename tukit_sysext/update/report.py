@@ -119,12 +119,23 @@ def step_lines(steps: Mapping[str, str]) -> Iterator[str]:
 
     One of them is enough. A command stands alone on its line, so that it can be copied.
     """
-    for step in dict.fromkeys(step or _NOT_KNOWN for step in steps.values()):
+    for step in _own_steps(steps):
         yield from next_step_lines(step)
-    yield "or do without:"
-    yield f"  tukit-sysext install --optional {' '.join(steps)}"
-    yield "or have updates pass unjudged:"
-    yield f"  {_SWITCH_OFF}"
+    yield from _ways_past(steps)
+
+
+def steps_text(steps: Mapping[str, str]) -> str:
+    """The same as one next step of several lines, for who shows them."""
+    return "\n".join((*_own_steps(steps), *_ways_past(steps)))
+
+
+def _own_steps(steps: Mapping[str, str]) -> Iterable[str]:
+    return dict.fromkeys(step or _NOT_KNOWN for step in steps.values())
+
+
+def _ways_past(steps: Mapping[str, str]) -> Iterable[str]:
+    without = f"  tukit-sysext install --optional {' '.join(steps)}"
+    return "or do without:", without, "or have updates pass unjudged:", f"  {_SWITCH_OFF}"
 
 
 _SWITCH_OFF = "ln -s /dev/null /etc/tukit/plugins/50-tukit-sysext"

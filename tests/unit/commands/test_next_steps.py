@@ -11,14 +11,12 @@ import pytest
 
 from tests.machine import PlainMachine
 from tests.rpm import TOP
-from tukit_sysext.errors import TukitSysextError, next_step_lines
+from tukit_sysext.errors import COMMAND, TukitSysextError, next_step_lines
 
-_COMMAND = (
-    r"(?:sudo |man )?(?:tukit-sysext|tukit|snapper|gpg|systemctl|systemd-sysext|systemd-confext|"
-    r"fuser|btrfs|zypper|chmod|chown|mv|rm|ln|restorecon|timedatectl|transactional-update)(?= [\w-]|$)"
+_PROGRAM = re.compile(rf"(?<![\w./(-]){COMMAND}")
+_PROSE = re.compile(
+    r"[;,](?=\s|$)|\b(?:and|or|to|the|that|them|it|lists|tells|makes|shows|brings|where|after|then|what)\b|\("
 )
-_PROGRAM = re.compile(rf"(?<![\w./(-]){_COMMAND}")
-_PROSE = re.compile(r"[;,]|\b(?:and|or|to|the|that|them|it|lists|tells|makes|shows|brings|where|after|then|what)\b|\(")
 
 
 def problem(line: str) -> str:
@@ -85,7 +83,7 @@ def all_next_steps() -> list[tuple[str, str]]:
     ]
 
 
-_ENDS = re.compile(rf"(?:: |\(){_COMMAND}")
+_ENDS = re.compile(rf"(?:: |\(){COMMAND}")
 
 
 def messages(tree: ast.AST) -> Iterator[tuple[int, str]]:
