@@ -88,7 +88,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output.show(Toned(f"LOST: {image}", Tone.BAD) for image in lost)
     for path in others:
         output.tell(f"Problem: {path} is another tool's plugin for extension images and is active beside ours;")
-        output.tell(f"         next step: {command_to_stop(path, machine.layout)}")
+        output.tell("         next step:")
+        output.tell(f"           {command_to_stop(path, machine.layout)}")
     output.show(line for name, health in failing.items() for line in failure_lines(name, health))
     output.show(f"Not known: {unknown}" for unknown in snapshots.unknown)
     return ExitStatus.DONE

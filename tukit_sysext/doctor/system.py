@@ -18,6 +18,7 @@ from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.control import CONTROL
 from tukit_sysext.system.gpgv import GPGV, try_gpgv
 from tukit_sysext.system.inspect_image import DISSECT, try_dissect
+from tukit_sysext.system.openssl import OPENSSL, try_openssl
 
 _DAY = 86400
 _SYNCHRONISE = "timedatectl set-ntp true"
@@ -81,6 +82,7 @@ def _date(seconds: int) -> str:
 
 NEEDED: Mapping[str, str] = {
     "/usr/bin/gpgv": "signatures cannot be checked",
+    "/usr/bin/openssl": "what cosign signed cannot be checked",
     "/usr/bin/systemd-dissect": "images cannot be looked into",
     "/usr/bin/systemd-sysext": "images cannot be merged",
     "/usr/bin/prlimit": "no other program can be run within limits",
@@ -117,7 +119,7 @@ class ProgramsCheck:
 
 def _broken(machine: Machine) -> Mapping[str, str]:
     """Why programs do not accept what is known to be good; only root can look into images."""
-    attempts = {GPGV: try_gpgv}
+    attempts = {GPGV: try_gpgv, OPENSSL: try_openssl}
     if machine.privileged:
         attempts[DISSECT] = _try_dissect
     broken: dict[str, str] = {}

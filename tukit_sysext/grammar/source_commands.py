@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser(
         "list",
-        **one_line("list"),
+        help="the same as without an action",
         description="Lists the sources, those that are disabled too.",
         examples=(("sources list", ""),),
         arguments=(json_of_action,),
@@ -128,7 +128,7 @@ def add(commands: Commands) -> None:
         )
     actions.add_parser(
         "remove",
-        **one_line("remove"),
+        help="remove a source and its key",
         description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "
         "names it, in the running system and what boots next. Its images stay.",
         examples=(("sources remove main", ""),),

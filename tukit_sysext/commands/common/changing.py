@@ -88,7 +88,8 @@ def _merge(machine: Machine, output: Output, trees: Sequence[TreeChange], *, now
     if now:
         return merge_now(machine, next(tree for tree in trees if tree.target.running))
     if any(tree.target.running and tree.changes for tree in trees):
-        output.say(f"Not merged into the running /usr yet: {BY_HAND}, or the next boot.")
+        output.say("Not merged into the running /usr yet: the next boot does that, or:")
+        output.say(f"  {BY_HAND}")
     return merge_later(machine, trees)
 
 
