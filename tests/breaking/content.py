@@ -250,4 +250,20 @@ DEFENCES: tuple[Defence, ...] = (
         "free=True",
         f"{_RESUME}::test_a_server_that_sends_a_little_each_time_ends_with_the_deadline",
     ),
+    broken(
+        "N4",
+        "an answer without end is read",
+        "tukit_sysext/net/sending.py",
+        "return None if len(body) <= _LIMIT else -1",
+        "return None",
+        "tests/unit/net/test_sending.py::test_an_answer_that_is_too_long_ends_it",
+    ),
+    broken(
+        "N5",
+        "a request without a file has no end",
+        "tukit_sysext/net/sending.py",
+        "        if not isinstance(request.body, FileBody):\n",
+        "        if False:\n",
+        "tests/unit/net/test_sending.py::test_an_answer_that_comes_fast_enough_and_takes_for_ever",
+    ),
 )

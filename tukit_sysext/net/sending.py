@@ -24,9 +24,9 @@ from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import origin, shown_url
 
 _LIMIT = 1024 * 1024
-"""The most bytes of an answer that are kept."""
+"""The most bytes of an answer."""
 _STORE_TIMEOUT = 600.0
-"""Seconds that a server may take to store a file, before it answers."""
+"""Seconds that a server may take to store a file, before it answers; and for all of a request without a file."""
 _SELECT = 1.0
 _RESOLVING = 0.01
 """Seconds to wait while libcurl has nothing to wait for: a thread of its own resolves a name."""
@@ -102,8 +102,9 @@ class Sender:
                 # who wants one of several things says so in several lines
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
 
-        def write(data: bytes) -> None:
-            body.extend(data[: _LIMIT - len(body)])
+        def write(data: bytes) -> int | None:
+            body.extend(data)
+            return None if len(body) <= _LIMIT else -1  # it may have no end
 
         handle.reset()
         self._set_up(request)
@@ -116,6 +117,7 @@ class Sender:
             handle.close()
             self._handle = pycurl.Curl()
             words = redacted_message(message) or f"libcurl's error {code}"
+            words = f"an answer of more than {_LIMIT} bytes" if len(body) > _LIMIT else words
             kind = SourceUnreachable if asked else NotAsked
             raise kind(f"{request.method} {shown_url(request.url)}: {words}")
         return SendReply(status=handle.getinfo(pycurl.RESPONSE_CODE), headers=headers, body=bytes(body))
@@ -131,6 +133,8 @@ class Sender:
         handle.setopt(pycurl.LOW_SPEED_LIMIT, settings.least_rate)
         window = _STORE_TIMEOUT if isinstance(request.body, FileBody) else settings.silence
         handle.setopt(pycurl.LOW_SPEED_TIME, round(window))
+        if not isinstance(request.body, FileBody):
+            handle.setopt(pycurl.TIMEOUT_MS, round(_STORE_TIMEOUT * 1000))
         # an empty proxy keeps libcurl from looking at the environment: the configuration alone counts
         handle.setopt(pycurl.PROXY, settings.proxy_for(request.url))
         handle.setopt(pycurl.NOPROXY, settings.no_proxy)

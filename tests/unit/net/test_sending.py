@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from tests.lab.ports import unused_url
 from tukit_sysext.errors import SourceUnreachable
+from tukit_sysext.net import sending
 from tukit_sysext.net.login import Login
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import origin
@@ -160,9 +162,33 @@ def test_a_connection_that_is_closed_and_one_that_is_silent() -> None:
                 assert not isinstance(raised.value, NotAsked)
 
 
-def test_an_answer_that_is_too_long_is_cut(receiver: Receiver, sender: Sender) -> None:
-    receiver.body = bytes(3 * 1024 * 1024)
-    assert len(sender.send(SendRequest(method="GET", url=receiver.url)).body) == 1024 * 1024
+def test_an_answer_that_is_too_long_ends_it(receiver: Receiver, sender: Sender) -> None:
+    receiver.body = bytes(1024 * 1024 + 1)
+    with pytest.raises(SourceUnreachable, match=r"/v2/p/: an answer of more than 1048576 bytes"):
+        sender.send(SendRequest(method="GET", url=receiver.url))
+    receiver.body = bytes(1024 * 1024)
+    assert sender.send(SendRequest(method="GET", url=receiver.url)).body == receiver.body
+
+
+def test_an_answer_that_comes_fast_enough_and_takes_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_STORE_TIMEOUT", 0.5)
+    with Sender(SETTINGS) as sender, closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def feed() -> None:
+            connected, _ = listener.accept()
+            with connected, suppress(OSError):
+                connected.recv(1000)
+                connected.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+                for _ in range(60):
+                    connected.sendall(bytes(1000))
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=feed)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(SourceUnreachable, match="timed out"):
+            sender.send(SendRequest(method="GET", url=url))
+        thread.join()
 
 
 def test_an_interruption_comes_through(receiver: Receiver, sender: Sender, tmp_path: Path) -> None:
