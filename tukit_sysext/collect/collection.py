@@ -26,7 +26,7 @@ from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
-from tukit_sysext.sources.cache import INDEXES
+from tukit_sysext.sources.cache import CONTENT, INDEXES
 from tukit_sysext.store.image_store import StoreFile
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.durable import sweep
@@ -42,6 +42,8 @@ PAUSE = 3600
 LOOKING = 30.0
 """Seconds for which images of unknown origin are looked into in one run: transactions wait meanwhile."""
 
+_OLD = 90 * 86400
+"""Seconds after which a list or a manifest that no refresh had again is not kept any more."""
 _LAST = "collected"
 _FREED = "freed"
 
@@ -222,9 +224,11 @@ class _Run:
         for folder in (layout.seen, *layout.cache.glob("*/")):
             try:
                 sweep(folder, before)
-                if folder.name == INDEXES:  # what the store has of them stands beside the records
+                # the store has its indexes beside the records; all else may be lost, and comes again
+                oldest = {INDEXES: before, CONTENT: self._rules.now - _OLD}.get(folder.name)
+                if oldest is not None:
                     for path in folder.iterdir():
-                        if path.lstat().st_mtime < before:
+                        if path.lstat().st_mtime < oldest:
                             path.unlink(missing_ok=True)
             except OSError as error:
                 log.info("%s: cannot be tidied up: %s", folder, error.strerror)

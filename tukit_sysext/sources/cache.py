@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ LISTS = "lists"
 """The kind of notes by the names of sources: in ``list`` the hash of the list that was fetched last."""
 
 CONTENT, INDEXES = "by-hash", "indexes"
-"""Kinds of content: lists and descriptions, which are small, and indexes of chunks, which a collection takes away."""
+"""Kinds of content: lists, manifests and descriptions, which are small, and indexes of chunks. A collection takes away
+the first after 90 days, and the second soon."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LIMIT = 16 * 1024 * 1024
@@ -44,10 +47,13 @@ class Cache:
         return content if content is not None and hashlib.sha256(content).hexdigest() == sha256 else None
 
     def put_content(self, content: bytes, kind: str = CONTENT) -> str:
-        """Keep content; its SHA-256."""
+        """Keep content; its SHA-256. What is there already is young again: a collection takes away what is old."""
         sha256 = hashlib.sha256(content).hexdigest()
         if self.content(sha256, kind) is None:
             self._write(kind, sha256, content)
+        elif self._writable:
+            with suppress(OSError):
+                os.utime(self._folder / kind / sha256)
         return sha256
 
     def note(self, kind: str, key: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -175,7 +176,12 @@ class _Delta:
         at_a_time = 1
         while asked := self._next_fetched(at_a_time):
             requests = [self._part_request(part, first=at_a_time == 1) for part in asked]
+            begun = time.monotonic()
             results = self._transfers.run(requests, at_once=self._transfers.settings.connections)
+            if time.monotonic() - begun > self._transfers.settings.silence:
+                # each few parts begin with the first server: a slow one would take its share of the time each time
+                first, *others = self._request.urls
+                self._request = replace(self._request, urls=[*others, first])
             if self._came_whole:
                 return True
             failures = [self._failed, *(result for result in results if not isinstance(result, Response))]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1024 * 1024
 """Bytes that are hashed and written at a time."""
+ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
+"""What reading rotten blocks ends with: EIO where the file system has checksums, as btrfs."""
 
 _IN_LINE = 8 * 1024 * 1024
 """Bytes up to which a thread is not worth starting."""

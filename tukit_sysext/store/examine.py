@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
-from tukit_sysext.store.digest import hash_of
-from tukit_sysext.store.image_store import ROT, Condition, Store, Stored
+from tukit_sysext.store.digest import ROT, hash_of
+from tukit_sysext.store.image_store import Condition, Store, Stored
 from tukit_sysext.store.record import RecordUnreadable
 
 if TYPE_CHECKING:

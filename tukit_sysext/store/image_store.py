@@ -23,7 +23,7 @@ from tukit_sysext.errors import StoreError
 from tukit_sysext.layout import Layout
 from tukit_sysext.quantities import Share, counted
 from tukit_sysext.rules.names import NameRefused, check_component, published_name, shown_version
-from tukit_sysext.store.digest import hash_of
+from tukit_sysext.store.digest import ROT, hash_of
 from tukit_sysext.store.record import Identity, Record, Records, RecordUnreadable, seconds_of
 from tukit_sysext.system.disk_space import not_written
 from tukit_sysext.system.durable import make_directory
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROT = (errno.EIO, errno.EUCLEAN, errno.EBADMSG)
-"""What reading rotten blocks ends with: EIO where the file system has checksums, as btrfs."""
 _MOST_SEEDS = 4
 """Other versions of an image that are looked at for what they have in common with a new one."""
 

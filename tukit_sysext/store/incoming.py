@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import Share
-from tukit_sysext.store.digest import CHUNK, Digest
+from tukit_sysext.store.digest import CHUNK, ROT, Digest
 from tukit_sysext.store.partial import LEAST, Partial, give_name, is_name_of
 from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.cloning import CANNOT_CLONE, clone_range
@@ -149,12 +149,13 @@ class Incoming:
         """Have the next blocks in common with another file; whether that is done."""
         try:
             clone_range(descriptor, offset, size, self.descriptor, self.size)
-            os.lseek(self.descriptor, size, os.SEEK_CUR)
             data = os.pread(self.descriptor, size, self.size)
+            os.lseek(self.descriptor, size, os.SEEK_CUR)
         except OSError as error:
-            if error.errno not in CANNOT_CLONE:
+            if error.errno not in (*CANNOT_CLONE, *ROT):
                 raise not_written(self._folder, "cannot be written to", error) from error
             self._can_share = False
+            os.ftruncate(self.descriptor, self.size)  # rotten blocks are not kept: the bytes are written
             return False
         self._digest.update(data)
         self.size += size

@@ -18,7 +18,8 @@ from tukit_sysext.system.small_file import read_small
 
 _LIMIT = 1024 * 1024
 _INDEX = ".caibx"
-_INDEX_LIMIT = 16 * 1024 * 1024
+_INDEX_LIMIT = 5_242_984
+"""As that of formats/caibx, which is not loaded at boot."""
 _LARGEST = 1 << 63
 _END_OF_TIME = 10**11
 """In seconds: the year 5138, behind which strftime(3) gives up sooner or later."""

@@ -519,7 +519,7 @@ def test_what_killed_processes_left_beside_lists_and_memories_goes(a_is_needed: 
     assert [os.listdir(folder) for folder in folders] == [["main"], ["main"]]
 
 
-def test_indexes_of_chunks_are_not_kept_for_ever(a_is_needed: Site) -> None:
+def test_indexes_and_lists_are_not_kept_for_ever(a_is_needed: Site) -> None:
     """What the store has of them stands beside the records."""
     folders = [a_is_needed.layout.cache / kind for kind in (INDEXES, CONTENT)]
     for folder in folders:
@@ -530,6 +530,9 @@ def test_indexes_of_chunks_are_not_kept_for_ever(a_is_needed: Site) -> None:
     a_is_needed.let_pass(1)
     a_is_needed.collect()
     assert [os.listdir(folder) for folder in folders] == [[], ["hash"]]
+    a_is_needed.let_pass(90)
+    a_is_needed.collect()
+    assert [os.listdir(folder) for folder in folders] == [[], []]
 
 
 def test_a_record_whose_file_is_gone_goes_when_nothing_needs_it(a_is_needed: Site) -> None:

@@ -38,6 +38,17 @@ def test_content_with_another_hash_is_not_believed(cache: Cache, tmp_path: Path,
     assert cache.content(sha256(b"list\n")) == b"list\n"
 
 
+def test_what_comes_again_is_young(cache: Cache, tmp_path: Path) -> None:
+    """A list that stays the same is none that nobody needs."""
+    cache.put_content(b"list\n")
+    path = file_of(tmp_path, b"list\n")
+    os.utime(path, (100, 100))
+    Cache(tmp_path / "cache", writable=False).put_content(b"list\n")
+    assert path.stat().st_mtime == 100
+    cache.put_content(b"list\n")
+    assert path.stat().st_mtime > 100
+
+
 @pytest.mark.parametrize("key", ["", "None", "..", "../by-hash", "0" * 64, "\0", "a/b", "x" * 300])
 def test_what_was_never_kept_is_not_there(cache: Cache, key: str) -> None:
     cache.put_content(b"list\n")

@@ -195,6 +195,20 @@ def test_a_mirror_is_asked_for_parts_that_are_wrong(
     assert sink.content == IMAGE
 
 
+def test_a_slow_mirror_is_not_asked_first_for_each_few_parts(
+    folder: Path, server: Server, sink: Image, seed: Callable[..., Seed]
+) -> None:
+    server.fail("*", Delay(seconds=60))
+    with Server(folder) as mirror, Transfers(replace(QUICK, deadline=1)) as transfers:
+        urls = [f"{each.url}/image.raw" for each in (server, mirror)]
+        request = request_for(*urls, sink=sink, accept=lambda _: sink.finish(), deadline=20.0)
+        download = ImageDownload(request=request, sink=sink, index=index_of(NEW), seeds=[seed()])
+        assert fetch_images(transfers, [download]) == [None]
+        assert len(asked(mirror)) == 3
+    assert len(asked(server)) == 1
+    assert sink.content == IMAGE
+
+
 def test_a_part_that_breaks_off_is_asked_for_again(server: Server, sink: Image, seed: Callable[..., Seed]) -> None:
     server.fail("*", Cut(after=100), times=2)
     assert fetch(sink, server, seeds=[seed()]) is None

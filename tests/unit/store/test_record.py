@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from tests.records import NAME, record
 from tests.states import code
+from tukit_sysext.formats import caibx
 from tukit_sysext.requirements.contents import Contents, ImageFolder, pack
 from tukit_sysext.rules.names import NameRefused
+from tukit_sysext.store import record as limits
 from tukit_sysext.store.record import Identity, PackedFile, Records, RecordUnreadable, decode, encode
 
 
@@ -184,3 +186,7 @@ print(known.sha256)
     done = subprocess.run([sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout.strip() == record().sha256
     assert (tmp_path / f"{NAME}.json").read_bytes() == written
+
+
+def test_every_index_that_is_one_is_read() -> None:
+    assert limits._INDEX_LIMIT == caibx.LIMIT

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import subprocess
@@ -52,6 +53,25 @@ def test_bytes_are_taken_in_their_order(store_folder: StoreFolder, seed: int, be
         incoming.finish()
         assert os.pread(incoming.descriptor, len(content) + 1, 0) == content
         assert (incoming.size, incoming.reused) == (len(content), len(IMAGE) - offset)
+
+
+def test_what_is_shared_may_be_rotten(store_folder: StoreFolder, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read of it came out of memory: that is written."""
+    monkeypatch.setattr(module, "clone_range", lambda *given: os.ftruncate(given[3], given[4] + given[2]))
+    pread = os.pread
+    with receiving(store_folder, IMAGE) as incoming:
+
+        def rotten(descriptor: int, size: int, offset: int) -> bytes:
+            if descriptor == incoming.descriptor:
+                raise OSError(errno.EIO, "Input/output error")
+            return pread(descriptor, size, offset)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pread", rotten)
+            incoming.reuse(IMAGE, seed, 0)
+            assert os.fstat(incoming.descriptor).st_size == 0, "nothing of it stays"
+        incoming.finish()
+        assert os.pread(incoming.descriptor, len(IMAGE) + 1, 0) == IMAGE
 
 
 @pytest.fixture
