@@ -56,7 +56,11 @@ LIMIT = 1024 * 1024
 """The most bytes of an index, a manifest, a config, or a page of tags."""
 _MOST = 512
 """The most manifests of an index, and layers of a manifest."""
-_MOST_TAGS = 20_000
+MOST_TAGS = 20_000
+"""The most tags of one page, and about as many of a repository are looked at: each costs time."""
+_MOST_TEXTS = 512
+"""The most annotations, or labels, of one thing."""
+_READ = frozenset((TITLE, VERSION, SIGNATURE))
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _LARGEST = (1 << 63) - 1
 
@@ -170,8 +174,8 @@ def parse_tags(content: bytes, *, where: str) -> tuple[str, ...]:
     tags = _object(_json(content, where), "", where).get("tags")
     if tags is None:
         return ()  # a repository without tags
-    if not isinstance(tags, list) or len(tags) > _MOST_TAGS:
-        raise ManifestRefused(f"{where}: expected a list of at most {_MOST_TAGS} tags")
+    if not isinstance(tags, list) or len(tags) > MOST_TAGS:
+        raise ManifestRefused(f"{where}: expected a list of at most {MOST_TAGS} tags")
     return tuple(tag for tag in tags if isinstance(tag, str) and is_tag(tag))
 
 
@@ -253,9 +257,10 @@ def _text(document: Mapping[str, Any], key: str, where: str, default: str | None
 
 
 def _texts(value: Mapping[str, Any], path: str, where: str) -> Mapping[str, str]:
-    if not all(isinstance(text, str) for text in value.values()):
-        raise ManifestRefused(f"{where}: {path}: expected texts alone")
-    return value
+    if len(value) > _MOST_TEXTS or not all(isinstance(text, str) for text in value.values()):
+        raise ManifestRefused(f"{where}: {path}: expected texts alone, at most {_MOST_TEXTS}")
+    # short texts take many times the memory of the bytes that they came in: what nobody reads is not kept
+    return {key: text for key, text in value.items() if key in _READ or key.startswith(RELEASE)}
 
 
 def _annotations(document: Mapping[str, Any], where: str) -> Mapping[str, str]:

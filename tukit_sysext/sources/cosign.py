@@ -30,7 +30,7 @@ _KIND = "cosign"
 _REMEMBERED_FOR = 86400
 _PAYLOAD = 64 * 1024
 _LONGEST_SIGNATURE = 4096
-_MOST = 16
+_MOST = 4
 """Signatures of one manifest that are looked at."""
 
 

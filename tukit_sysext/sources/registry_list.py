@@ -8,11 +8,12 @@ and signature are fetched by the digests in it, which need not be trusted: the s
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats import checksums, oci
 from tukit_sysext.formats.oci import Descriptor, Manifest, ManifestRefused
 from tukit_sysext.formats.oci_names import LIST_REPOSITORY, LIST_TAG, blob_url, manifest_url
@@ -23,6 +24,8 @@ from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import Apart, WebList
+
+log = logging.getLogger(__name__)
 
 
 class RegistryList(WebList):
@@ -47,14 +50,23 @@ class RegistryList(WebList):
         return f"{repository.LIST} of {base}{LIST_REPOSITORY}:{LIST_TAG}"
 
     def _fetch_list(self, bases: Sequence[str]) -> Response:
-        kept = self._kept(bases)
-        self._signature = None
-        answer = self._fetch_manifest(bases, kept.base if kept else None, kept.etag if kept else None)
-        base = next(base for base in bases if _manifest_of(base) == answer.url)
-        answer = replace(answer, url=base + repository.LIST)
-        if answer.unchanged and kept is not None:
-            return replace(answer, body=kept.content)
-        return replace(answer, body=self._fetch_layer(self._listed(), base, limit=checksums.LIMIT))
+        left = list(bases)
+        while True:
+            kept = self._kept(left)
+            self._signature = None
+            answer = self._fetch_manifest(left, kept.base if kept else None, kept.etag if kept else None)
+            base = next(base for base in left if _manifest_of(base) == answer.url)
+            answer = replace(answer, url=base + repository.LIST)
+            if answer.unchanged and kept is not None:
+                return replace(answer, body=kept.content)
+            try:
+                return replace(answer, body=self._fetch_layer(self._listed(), base, limit=checksums.LIMIT))
+            except (SourceUnreachable, ImageBroken) as error:
+                # nobody vouches for a manifest: what it names need not exist
+                left.remove(base)
+                if not left:
+                    raise
+                log.info("%s", error)
 
     def _listed(self) -> Descriptor:
         """The list in the manifest."""

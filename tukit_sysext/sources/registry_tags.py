@@ -8,7 +8,9 @@ named is kept with what the registry said to recognise it by; what is named by i
 from __future__ import annotations
 
 import hashlib
+import heapq
 import logging
+import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +34,7 @@ from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.rules.architectures import of_platform
 from tukit_sysext.rules.prerelease import newer_key
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources.cache import CONTENT, Cache
 
 log = logging.getLogger(__name__)
 
@@ -168,14 +170,14 @@ class RegistryTags:
         refused: list[NotServed] = []
         ask = {name: [tags_url(url, repository_name(name)) for url in self._urls] for name in names}
         for _ in range(_MOST_PAGES):
-            results = self._run(self._request(urls) for urls in ask.values())
+            results = self._run(self._request(urls, accept=_are_tags) for urls in ask.values())
             following: dict[str, list[str]] = {}
             for name, result in zip(ask, results, strict=True):
                 match result:
                     case Response():
                         tags[name] += oci.parse_tags(result.body, where=shown_url(result.url))
                         page = next_page(result.link, result.url)
-                        following |= {name: [page]} if page is not None else {}
+                        following |= {name: [page]} if page is not None and len(tags[name]) < oci.MOST_TAGS else {}
                     case NotFound():
                         log.info("%s", result)
                     case NotServed():  # some registries say so of what is not there
@@ -200,7 +202,8 @@ class RegistryTags:
             known = self._cache.content(str(note.get("sha256"))) if url in urls and isinstance(etag, str) else None
             kept.append(known)
             etag, url = (etag, url) if known is not None else (None, None)
-            requests.append(self._request(urls, media_types=oci.ACCEPTED, etag=etag, asked_at=url))
+            accept = _is_manifest(f"{name}:{tag}")
+            requests.append(self._request(urls, media_types=oci.ACCEPTED, etag=etag, asked_at=url, accept=accept))
         contents: list[bytes | None] = []
         for (name, tag), before, result in zip(wanted, kept, self._run(requests), strict=True):
             content = before if isinstance(result, Response) and result.unchanged else self._taken(name, tag, result)
@@ -228,13 +231,18 @@ class RegistryTags:
         return [part if isinstance(part, Manifest) else None for part in parts]
 
     def contents(
-        self, wanted: Sequence[tuple[str, str]], *, manifests: bool = False, limit: int = oci.LIMIT
+        self,
+        wanted: Sequence[tuple[str, str]],
+        *,
+        manifests: bool = False,
+        limit: int = oci.LIMIT,
+        kind: str = CONTENT,
     ) -> list[bytes | None]:
         """What has these hashes in the repositories of images; None for what is not there, or is other bytes.
 
         Raises SourceUnreachable.
         """
-        known = {sha256: self._cache.content(sha256) for _, sha256 in wanted}
+        known = {sha256: self._cache.content(sha256, kind) for _, sha256 in wanted}
         ask = {sha256: name for name, sha256 in wanted if known[sha256] is None}
 
         def check(sha256: str) -> Callable[[bytes], None]:
@@ -262,7 +270,7 @@ class RegistryTags:
         for (sha256, name), result in zip(ask.items(), self._run(requests), strict=True):
             known[sha256] = content = self._taken(name, f"sha256:{sha256}", result)
             if content is not None:
-                self._cache.put_content(content)
+                self._cache.put_content(content, kind)
         return [known[sha256] for _, sha256 in wanted]
 
     def _request(
@@ -297,6 +305,17 @@ def _sha256(content: bytes | None) -> str:
     return hashlib.sha256(content or b"").hexdigest()
 
 
+def _are_tags(body: bytes) -> None:
+    oci.parse_tags(body, where="a list of tags")
+
+
+def _is_manifest(where: str) -> Callable[[bytes], None]:
+    def accept(body: bytes) -> None:
+        oci.parse(body, where=where)
+
+    return accept
+
+
 def _newest(tags: Iterable[str], architecture: str, *, prefer_index: bool) -> Sequence[str]:
     """The tags of the newest versions, one of each: that of its index, or that of its image for the architecture."""
     of_version: dict[str, dict[str | None, str]] = {}
@@ -305,5 +324,7 @@ def _newest(tags: Iterable[str], architecture: str, *, prefer_index: bool) -> Se
         if not names_no_version(tag) and said in (None, architecture):
             of_version.setdefault(version, {})[said] = tag
     order = (None, architecture) if prefer_index else (architecture, None)
-    newest = sorted(of_version, key=newer_key, reverse=True)[:MOST_VERSIONS]
+    # comparing takes long: shuffled, no registry chooses an order in which each is compared with many
+    versions = random.sample(list(of_version), len(of_version))
+    newest = heapq.nlargest(MOST_VERSIONS, versions, key=newer_key)
     return [next(of_version[version][each] for each in order if each in of_version[version]) for version in newest]

@@ -7,11 +7,12 @@ can be asked for. Name, version and content are taken of the manifest; the tag c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 from tukit_sysext.config.settings import SourceSettings
-from tukit_sysext.errors import ImageBroken
+from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats import caibx, checksums
 from tukit_sysext.formats.oci import Descriptor
 from tukit_sysext.formats.oci_image import NotSupported, TaggedImage, read_image
@@ -23,13 +24,15 @@ from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.printable import excerpt
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources import repository
-from tukit_sysext.sources.cache import LISTS, Cache
+from tukit_sysext.sources.cache import INDEXES, LISTS, Cache
 from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.cosign import Cosign
 from tukit_sysext.sources.on_servers import SourceOnServers
 from tukit_sysext.sources.registry_tags import RegistryTags, TaggedManifest
 from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.system_release import machine_architecture
+
+log = logging.getLogger(__name__)
 
 
 class TaggedSource(SourceOnServers):
@@ -158,6 +161,11 @@ class TaggedSource(SourceOnServers):
     ) -> Sequence[tuple[bytes | None, Sequence[Seed]]]:
         """See SourceOnServers."""
         indexes = {candidate.index: candidate.name for candidate, _ in wanted if candidate.index is not None}
-        contents = self._tags.contents([(name, index) for index, name in indexes.items()], limit=caibx.LIMIT)
-        known = dict(zip(indexes, contents, strict=True))
+        known: dict[str, bytes | None] = dict.fromkeys(indexes)
+        ask = [(name, index) for index, name in indexes.items()]
+        try:
+            contents = self._tags.contents(ask, limit=caibx.LIMIT, kind=INDEXES)
+            known = dict(zip(indexes, contents, strict=True))
+        except SourceUnreachable as error:  # they are hints
+            log.info("%s", error)
         return [(known[candidate.index] if candidate.index else None, seeds) for candidate, seeds in wanted]

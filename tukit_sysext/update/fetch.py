@@ -158,8 +158,8 @@ class Fetching:
                 failures = self._resolver.sources[source].fetch(sinks)
             except PluginFailed as error:
                 self._resolver.cannot_use(source, error)
-            except StoreError as error:
-                # of a sink that could not begin anew: no matter of its image alone
+            except (StoreError, SourceUnreachable, ImageBroken) as error:
+                # of a sink that could not begin anew, or of what is asked before any image: no matter of one alone
                 failures = {each.candidate.sha256: error for each in arrivals}
             if self._busy is not None:
                 raise self._busy  # a lock of ours says nothing about an image

@@ -200,3 +200,14 @@ def test_what_cosign_signs() -> None:
     ):
         with pytest.raises(ManifestRefused):
             parse_signed(wrong, where="x")
+
+
+def test_of_annotations_that_are_kept_somebody_reads_each() -> None:
+    """They have a number too: small texts take much memory."""
+    document = plain(MANIFEST)
+    read_here = {oci.VERSION: "15.2", f"{oci.RELEASE}ID": "opensuse"}
+    document["annotations"] = {**read_here, "org.example.note": "text"}
+    assert read(document).annotations == read_here
+    document["layers"][0]["annotations"] = {str(number): "" for number in range(513)}
+    with pytest.raises(ManifestRefused, match=r"annotations: expected texts alone, at most 512"):
+        read(document)

@@ -19,7 +19,7 @@ from tests.unit.net.samples import QUICK
 from tests.unit.sources.samples import KEYS, Run, offer, publish, settings, sha256
 from tukit_sysext.errors import ImageBroken, NotFound, SourceUnreachable
 from tukit_sysext.formats import oci
-from tukit_sysext.formats.oci import Descriptor, Index
+from tukit_sysext.formats.oci import Descriptor, Index, Manifest
 from tukit_sysext.rules.release import ReleaseData
 
 IMAGES = ["gdb-1.x86-64.raw", "gdb-2.x86-64.raw", "strace-6.x86-64.raw"]
@@ -161,6 +161,17 @@ def test_a_mirror_with_a_bad_manifest_is_passed_over(
     registry: MadeUpRegistry, other: MadeUpRegistry, key: SigningKey, cache: Path
 ) -> None:
     registry.put_manifest("sha256sums", b"{}", "latest")
+    with Run([registry.url, other.url], settings(key), cache) as run:
+        assert run.names() == IMAGES
+        assert all(one.locations[0].startswith(other.api) for one in run.candidates())
+
+
+def test_a_mirror_whose_manifest_names_what_nobody_has_is_passed_over(
+    registry: MadeUpRegistry, other: MadeUpRegistry, key: SigningKey, cache: Path
+) -> None:
+    layer = Descriptor.of(oci.PLAIN_LAYER, b"of nobody", title="SHA256SUMS")
+    config = Descriptor.of(oci.EMPTY_CONFIG, oci.EMPTY)
+    registry.put_manifest("sha256sums", Manifest(config=config, layers=(layer,)), "latest")
     with Run([registry.url, other.url], settings(key), cache) as run:
         assert run.names() == IMAGES
         assert all(one.locations[0].startswith(other.api) for one in run.candidates())

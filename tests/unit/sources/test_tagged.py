@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cmp_to_key
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from tests.cosigning import CosignPair
 from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.scripted import Answer, Asked
-from tests.unit.net.samples import QUICK
+from tests.unit.net.samples import QUICK, Collected
 from tests.unit.sources import test_delta as delta
 from tests.unit.sources.samples import KEYS, Image, description, settings, sha256
 from tukit_sysext.config.cosign_key import CosignKey
@@ -25,7 +27,8 @@ from tukit_sysext.formats.oci_names import version_tag
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.rules.architectures import platform_name
 from tukit_sysext.rules.release import ReleaseData
-from tukit_sysext.sources.cache import Cache
+from tukit_sysext.sources import registry_tags
+from tukit_sysext.sources.cache import INDEXES, Cache
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.registry_tags import MOST_VERSIONS
 from tukit_sysext.sources.tagged import TaggedSource
@@ -280,6 +283,42 @@ def test_the_next_mirror_is_asked(registry: MadeUpRegistry, cache: Path) -> None
         assert len(source.candidates()) == 1
 
 
+@pytest.mark.parametrize("part", ["/tags/list", "/manifests/"])
+def test_a_mirror_that_answers_with_a_page_is_passed_over(registry: MadeUpRegistry, cache: Path, part: str) -> None:
+    push(registry, "1")
+    with MadeUpRegistry() as other:
+        push(other, "1")
+        other.instead = lambda asked: Answer(body=b"<html>") if part in asked.path else None
+        with asking(registry, cache, more=(other.url,)) as source:
+            assert len(source.candidates()) == 1
+        assert any(part in asked.path for asked in other.asked)
+
+
+def test_tags_without_end(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oci, "MOST_TAGS", 3)
+    with MadeUpRegistry(page=2) as registry:
+        for number in range(9):
+            push(registry, f"1.{number}", indexed=False)
+        assert len(found(registry, cache)) == 4
+        assert registry.paths.count("gdb/tags/list") == 2
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_in_no_order_are_tags_compared_often(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def compare(first: str, second: str) -> int:
+        nonlocal compared
+        compared += 1
+        return int(first) - int(second)
+
+    monkeypatch.setattr(registry_tags, "newer_key", cmp_to_key(compare))
+    versions = [str(number) for number in range(5000)]
+    newest = registry_tags._newest(versions[::step], HERE, prefer_index=True)
+    assert newest == versions[: -MOST_VERSIONS - 1 : -1]
+    assert compared < 3 * len(versions)
+
+
 @pytest.mark.parametrize("release", [False, True])
 def test_descriptions(registry: MadeUpRegistry, cache: Path, release: bool) -> None:
     """In a layer, or in annotations, which need no request."""
@@ -349,6 +388,21 @@ def test_what_is_here_of_another_version_is_not_fetched(registry: MadeUpRegistry
     assert image.content == new
     assert image.reused == len(new) - foreseen > len(new) // 2
     assert all("range" in asked.headers for asked in registry.asked)
+    assert os.listdir(cache / INDEXES) == [sha256(index)], "where a collection takes it away"
+
+
+def test_an_index_that_cannot_be_had_has_the_whole_fetched(registry: MadeUpRegistry, cache: Path) -> None:
+    """It is a hint, and the registry is in trouble with it alone."""
+    image, index = content_of("2"), b"an index"
+    registry.put_blob("gdb", image)
+    layers = (Descriptor.of(oci.IMAGE_LAYER, image), Descriptor.of(oci.CHUNKS_LAYER, index))
+    registry.put_manifest("gdb", Manifest(config=EMPTY, layers=layers), "2")
+    registry.instead = lambda asked: Answer(status=500) if sha256(index) in asked.path else None
+    with asking(registry, cache) as source:
+        (candidate,) = source.candidates()
+        sink = Collected()
+        assert source.fetch([(candidate, sink)]) == {}
+    assert sink.content == image
 
 
 # --- cosign ---------------------------------------------------------------------------------------------------------
@@ -416,6 +470,20 @@ def test_a_good_signature_beside_a_bad_one(registry: MadeUpRegistry, cache: Path
     bad = {**document["layers"][0], "annotations": {oci.SIGNATURE: "AAAA"}}
     document["layers"] = [bad, *document["layers"]]
     registry.manifests["gdb", tag] = json.dumps(document).encode()
+    assert len(found(registry, cache, key=pair.public)) == 1
+
+
+def test_four_signatures_are_looked_at(registry: MadeUpRegistry, cache: Path, pair: CosignPair) -> None:
+    made = push(registry, "1")
+    pair.cosign(registry, "gdb", made.sha256)
+    tag = f"sha256-{made.sha256}.sig"
+    document = json.loads(registry.manifests["gdb", tag])
+    (good,) = document["layers"]
+    bad = {**good, "annotations": {oci.SIGNATURE: "AAAA"}}
+    registry.manifests["gdb", tag] = json.dumps({**document, "layers": [bad] * 4 + [good]}).encode()
+    with asking(registry, cache, key=pair.public) as source, pytest.raises(ImageBroken, match="not by the key"):
+        source.candidates()
+    registry.manifests["gdb", tag] = json.dumps({**document, "layers": [bad] * 3 + [good]}).encode()
     assert len(found(registry, cache, key=pair.public)) == 1
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.machine import OLD, PlainMachine
 from tests.unit.integrity.verify_site import fake_look_inside
 from tukit_sysext import cli
+from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
+from tukit_sysext.sources.directory import DirectorySource
 
 pytestmark = pytest.mark.usefixtures("hook_process")
 
@@ -117,3 +119,22 @@ def test_it_is_over_when_it_comes(newer_gdb_is_lost: PlainMachine, capsys: pytes
     assert cli.main(["update"], machine=newer_gdb_is_lost.machine) == 0
     (tree,) = document(newer_gdb_is_lost, capsys, "status")["trees"]
     assert [(image["version"], image["not_had"]) for image in tree["images"]] == [("3.0", None)]
+
+
+@pytest.mark.parametrize(("error", "why"), [(SourceUnreachable, "cannot be fetched"), (ImageBroken, "broken")])
+def test_a_source_that_raises_what_keeps_its_images_away_ends_nothing(
+    linked_gdb: PlainMachine,
+    error: type[TukitSysextError],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def raises(*_: object) -> None:
+        raise error("no index")
+
+    linked_gdb.want("gdb")
+    linked_gdb.publish("gdb", "3.0")
+    monkeypatch.setattr(DirectorySource, "fetch", raises)
+    linked_gdb.transact(7, {"gdb": "1.0"})
+    said = f"gdb: 1.0 serves, as 3.0 of source main could not be had, {why}: no index"
+    assert said in capsys.readouterr().err
