@@ -162,8 +162,8 @@ def test_a_transaction(site: Site, disk: Disk, name: str, kind: Full) -> None:
 
 
 def assert_loud(told: str, kind: Full) -> None:
-    """One line that names what is full, and the next step."""
-    assert len(told.splitlines()) == 1, told
+    """One line that names what is full, and the next step below it."""
+    assert [line for line in told.splitlines()[1:] if not line.startswith("  ")] == [], told
     assert_told(told, kind)
 
 

@@ -104,7 +104,7 @@ def test_a_killed_transaction_shows_what_removes_it(machine: Site) -> None:
     info.write_text(re.sub(r"<date>\d{4}", "<date>2001", info.read_text()))  # long before the machine was booted
     told = machine.command("status").stdout
     assert f"snapshot {number} (left by a transaction that was killed)" in told
-    (step,) = [line.partition("next step:")[2] for line in told.splitlines() if "tukit abort" in line]
+    (step,) = [line for line in told.splitlines() if "tukit abort" in line]
     assert f"{number}x" in machine.command("snapshots").stdout
     lab.run(step.split())
     assert number not in machine.numbers()

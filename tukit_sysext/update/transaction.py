@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.errors import OutsideTree, UnknownState, os_error_text, with_next_step
+from tukit_sysext.errors import OutsideTree, UnknownState, with_next_step
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
@@ -98,7 +98,8 @@ def _link(plan: Plan, tree: Tree, resolver: Resolver) -> Plan:
 
 
 def _in_words(error: Exception) -> str:
-    return os_error_text(error) if isinstance(error, OSError) else str(error)
+    # the file's name is one in between, which says nothing
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _take_out(plan: Plan, tree: Tree) -> None:

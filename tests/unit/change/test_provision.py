@@ -182,7 +182,7 @@ def test_doctor_tells_while_they_are_missing(new_machine: PlainMachine) -> None:
     ((severity, text),) = told()
     assert severity is Severity.WARNING
     assert text.startswith(never)
-    assert "(tried 1 times)" in text
+    assert "(tried 1 time)" in text
     new_machine.source.with_name("away").rename(new_machine.source)
     assert run(new_machine) == 0
     assert [severity for severity, _ in told()] == [Severity.GOOD]
