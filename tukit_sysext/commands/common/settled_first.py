@@ -14,16 +14,15 @@ from tukit_sysext.machine import Machine
 log = logging.getLogger(__name__)
 
 _TELL_OF_THE_LEDGER = ("diff", "history")
-_APART = ("settle", "purge")
-"""The first does it itself, the second takes the ledger away."""
+_APART = ("settle", "purge", "verify boot")
+"""The first does it itself, the second takes the ledger away, and a boot waits for the guard alone."""
 
 
 def settle_first(machine: Machine, arguments: argparse.Namespace) -> None:
     """Settle before a command that changes something, or that tells what the ledger has. What fails is logged alone."""
-    changes = arguments.changes and arguments.command not in _APART and not getattr(arguments, "dry_run", False)
+    words = " ".join(filter(None, (arguments.command, getattr(arguments, "action", None))))
+    changes = arguments.changes and words not in _APART and not getattr(arguments, "dry_run", False)
     if not machine.privileged or not (changes or arguments.command in _TELL_OF_THE_LEDGER):
-        return
-    if getattr(arguments, "boot", False):  # a boot waits for the guard alone
         return
     layout = machine.layout
     if (layout.root / "run/systemd/system").is_dir() or not spool.waiting(layout.events):
