@@ -64,8 +64,8 @@ class Requirements:
 
 
 def _has(requirement: Requirement, ground: Ground) -> str:
-    """What the system has in the place of what is required."""
+    """What is there in the place of what is required."""
     from tukit_sysext.requirements.capabilities import Package
 
     there = ground.packages.installed(requirement.name)
-    return f"the system has {there}" if isinstance(there, Package) else "nothing in the system provides it"
+    return f"{there} is installed" if isinstance(there, Package) else "nothing provides it"
