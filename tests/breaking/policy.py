@@ -44,8 +44,8 @@ DEFENCES: tuple[Defence, ...] = (
         "-",
         "a tombstone goes while another tree has to be told",
         "tukit_sysext/collect/tombstones.py",
-        "if not is_only_tree(machine):",
-        "if False:",
+        "return names if names and is_only_tree(machine) else ()",
+        "return names",
         "tests/unit/collect/test_tombstones.py::test_it_stays_while_a_tree_needs_it",
     ),
     broken(

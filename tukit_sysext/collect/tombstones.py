@@ -25,11 +25,10 @@ log = logging.getLogger(__name__)
 def needless(machine: Machine) -> tuple[str, ...]:
     """Images whose tombstone in the running system nothing needs; none where that cannot be told."""
     try:
-        if not is_only_tree(machine):
-            return ()
         with Tree(machine.layout.root) as tree:
             tree.expect_own_etc()
-            return tuple(_needless(machine, tree))
+            names = tuple(_needless(machine, tree))
+        return names if names and is_only_tree(machine) else ()
     except (TukitSysextError, OSError) as error:
         log.info("which tombstones are needed is not known: %s", error)
         return ()

@@ -164,7 +164,7 @@ def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: b
         yield ""
         yield Table(("Image", "Has", "Gets", "What happens"), [_row(image, plan, sizes) for image in shown])
     if len(sizes) > 1:
-        yield f"{len(sizes)} images to be fetched, {size_text(sum(sizes.values()))}"
+        yield f"{counted(len(sizes), 'image')} to be fetched, {size_text(sum(sizes.values()))}"
     for image in shown:
         yield from _explained(image, full=full)
     if plan.refusals:
