@@ -37,14 +37,13 @@ COMMAND = (
     r"fuser|btrfs|zypper|chmod|chown|mv|rm|ln|mkdir|mount|umount|restorecon|timedatectl|transactional-update)"
     r"(?= [\w/-]|$))"
 )
-"""What a line of a next step begins with that is a command, as a pattern."""
-_COMMAND = re.compile(COMMAND)
+"""What a line of a next step begins with that is a command, as a pattern: most runs need none, and compile none."""
 
 
 def next_step_lines(step: str) -> Iterator[str]:
     """A next step as it is shown, a line for each of its parts: a command stands alone on its own, to be copied."""
     for number, line in enumerate(step.splitlines()):
-        if number == 0 and not _COMMAND.match(line):
+        if number == 0 and not re.match(COMMAND, line):
             yield f"next step: {line}"
             continue
         if number == 0:

@@ -27,7 +27,7 @@ from tukit_sysext.rules.printable import printable
 from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
 
 _NARROWEST = 40
-_COMMAND = re.compile(rf" *{COMMAND}.*$")
+_COMMAND = rf" *{COMMAND}.*$"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,7 +178,7 @@ def tell_error(errors: TextIO, text: str, next_step: str = "") -> None:
 
 def wrapped(line: str, width: int | None) -> Sequence[str]:
     """The line in as many as it needs; a command stays whole, so that it can be copied."""
-    if width is None or len(line) <= width or _COMMAND.match(line):
+    if width is None or len(line) <= width or re.match(_COMMAND, line):
         return (line,)
     start = len(line) - len(line.lstrip())
     indent = " " * start
