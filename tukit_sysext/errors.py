@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 
-_THROUGH_DESCRIPTOR = re.compile(r"/proc/(?:self|[0-9]+)/fd/[0-9]+/?")
+_THROUGH_DESCRIPTOR = r"/proc/(?:self|[0-9]+)/fd/[0-9]+/?"
 
 
 def in_words(error: BaseException) -> str:
@@ -28,7 +28,7 @@ def os_error_text(error: OSError) -> str:
     path = error.filename2 or error.filename
     if path is None:
         return error.strerror or str(error)
-    name = _THROUGH_DESCRIPTOR.sub("", os.fsdecode(path) if not isinstance(path, int) else "")
+    name = re.sub(_THROUGH_DESCRIPTOR, "", os.fsdecode(path) if not isinstance(path, int) else "")
     return f"{name}: {error.strerror}" if name else str(error.strerror)
 
 
