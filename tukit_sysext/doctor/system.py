@@ -82,13 +82,13 @@ def _date(seconds: int) -> str:
 
 NEEDED: Mapping[str, str] = {
     "/usr/bin/gpgv": "signatures cannot be checked",
-    "/usr/bin/openssl": "what cosign signed cannot be checked",
     "/usr/bin/systemd-dissect": "images cannot be looked into",
     "/usr/bin/systemd-sysext": "images cannot be merged",
     "/usr/bin/prlimit": "no other program can be run within limits",
     "/usr/bin/snapper": "there are no snapshots",
 }
 """Each program, and what is lost without it."""
+_TRIED_IF_INSTALLED: Mapping[str, str] = {OPENSSL: "what cosign signed cannot be checked"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,14 +112,17 @@ class ProgramsCheck:
         for path, next_step in self.missing.items():
             yield problem("programs", f"{path} is not installed: {NEEDED[path]}", next_step)
         for path, reason in self.broken.items():
-            yield problem("programs", f"{reason}: {NEEDED[path]}", f"see what {path} itself says, and install it anew")
+            lost = NEEDED.get(path) or _TRIED_IF_INSTALLED[path]
+            yield problem("programs", f"{reason}: {lost}", f"see what {path} itself says, and install it anew")
         if not self.missing and not self.broken:
             yield good("programs", "all programs that are needed are installed")
 
 
 def _broken(machine: Machine) -> Mapping[str, str]:
     """Why programs do not accept what is known to be good; only root can look into images."""
-    attempts = {GPGV: try_gpgv, OPENSSL: try_openssl}
+    attempts = {GPGV: try_gpgv}
+    if os.access(OPENSSL, os.X_OK):
+        attempts[OPENSSL] = try_openssl
     if machine.privileged:
         attempts[DISSECT] = _try_dissect
     broken: dict[str, str] = {}
