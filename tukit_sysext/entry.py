@@ -140,6 +140,7 @@ def _watched(machine: Machine, number: int) -> Machine:
 
 
 def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
+    from tukit_sysext.ledger.kept_open import kept_open
     from tukit_sysext.plugins.manager import Plugins
     from tukit_sysext.update import refusal
     from tukit_sysext.update.transaction import Transaction
@@ -155,9 +156,10 @@ def _finalize_tree(machine: Machine, path: Path, number: int) -> ExitStatus:
         except Exception as error:
             # the outcome stands, whatever can be said of it
             log.error("the result cannot be reported: %s: %s", type(error).__name__, error, exc_info=error)
-        plugins.judged(transaction, outcome)
         try:
-            refusal.note(machine, outcome, before, now=now)
+            with kept_open():
+                plugins.judged(transaction, outcome)
+                refusal.note(machine, outcome, before, now=now)
         except Exception as error:
             # the mark is a notice: without it the refusal still counts
             log.error("the refusal cannot be marked: %s: %s", type(error).__name__, error, exc_info=error)

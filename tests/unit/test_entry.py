@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.machine import PlainMachine
 from tests.trees import Link, make_tree, umask
 from tukit_sysext import entry
 from tukit_sysext.exit_status import ExitStatus
+from tukit_sysext.ledger import schema
 from tukit_sysext.system import journal
 from tukit_sysext.update import refusal
 
@@ -49,6 +51,20 @@ def test_a_refusal_is_75_and_says_why(snapshot_7: PlainMachine, capsys: pytest.C
     mark = refusal.read(snapshot_7.layout.refused)
     assert mark is not None
     assert list(mark.images) == ["gdb"]
+
+
+def test_a_refusal_opens_the_ledger_once(snapshot_7: PlainMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each opening has SQLite look through all of it."""
+    real, openings = schema._open, list[Path]()
+
+    def counted(path: Path) -> sqlite3.Connection:
+        openings.append(path)
+        return real(path)
+
+    want(snapshot_7)
+    monkeypatch.setattr(schema, "_open", counted)
+    assert finalize(snapshot_7) == 75
+    assert openings == [snapshot_7.layout.ledger]
 
 
 def test_an_update_waits_for_a_server_that_is_away(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One open ledger for all that is written by one settling.
+"""One open ledger for all that is written by one settling, or of one transaction.
 
 Whoever opens a ledger has SQLite look through all of it, and whoever closes it makes the copy for ordinary users.
 """

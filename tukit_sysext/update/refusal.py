@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tukit_sysext.ledger.kept_open import opened
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED
 from tukit_sysext.machine import Machine
@@ -265,7 +266,7 @@ def note(machine: Machine, outcome: Outcome, before: Refusal | None, *, now: int
             over.append(_event(now, REFUSAL_OVER, detail=system))
     _set(machine, after, over)
     if outcome.refusals:
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             ledger.remember(_RELEASE, json.dumps(dict(after.release)))
 
 
@@ -334,7 +335,7 @@ def _for_login(mark: Refusal) -> Iterator[str]:
 def _set(machine: Machine, mark: Refusal, over: Sequence[LedgerEvent]) -> None:
     show(machine, mark)
     if over:
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             ledger.add(over)
 
 

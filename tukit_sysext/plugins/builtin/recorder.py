@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tukit_sysext.ledger.kept_open import opened
-from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, Repeat
+from tukit_sysext.ledger.ledger import LedgerEvent, Repeat
 from tukit_sysext.ledger.tables import MISSED, NOT_HAD, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
@@ -69,7 +69,7 @@ class Recorder:
 
         machine = transaction.machine
         now, uid = time_text(), login_uid(machine.layout.root)
-        with Ledger(machine.layout.ledger) as ledger:
+        with opened(machine.layout.ledger) as ledger:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
                 ledger.enter(snapshot, {**outcome.plan.left_out, **outcome.plan.told})
