@@ -10,6 +10,7 @@ _LINEAR = f"{_U}/update/test_linear.py"
 _BOUNDS = f"{_U}/net/test_bounds.py"
 _TRANSFER = "tukit_sysext/net/transfer.py"
 _ATTEMPT = "tukit_sysext/net/attempt.py"
+_HANDLE = "tukit_sysext/net/handle.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -224,7 +225,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "P5",
         "libcurl waits for its thread that resolves a name",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(_QUICK_EXIT, True)",
         "pass",
         f"{_BOUNDS}::test_a_name_server_that_never_answers",

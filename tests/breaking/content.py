@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _ATTEMPT = "tukit_sysext/net/attempt.py"
+_HANDLE = "tukit_sysext/net/handle.py"
 _TRANSFER = "tukit_sysext/net/transfer.py"
 _WEB = "tukit_sysext/sources/web.py"
 _WEB_LIST = "tukit_sysext/sources/web_list.py"
@@ -213,7 +214,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N5",
         "no time to connect",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(pycurl.CONNECTTIMEOUT_MS, round(settings.connect_timeout * 1000))",
         "pass",
         f"{_LIMITS}::test_a_server_that_takes_no_connection_is_left_in_time",
@@ -221,7 +222,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N5",
         "no least rate",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(pycurl.LOW_SPEED_LIMIT, settings.least_rate)",
         "pass",
         f"{_LIMITS}::test_a_trickle_is_given_up_for_the_next_server",
@@ -229,7 +230,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N5",
         "an attempt may take longer than there is time",
-        _ATTEMPT,
+        _HANDLE,
         "round(seconds * 1000)",
         "round(seconds * 20_000)",
         f"{_U}/net/test_mirrors.py::test_an_answer_that_does_not_come_ends_with_the_deadline",
@@ -262,8 +263,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N5",
         "a request without a file has no end",
         "tukit_sysext/net/sending.py",
-        "        if not isinstance(request.body, FileBody):\n",
-        "        if False:\n",
+        "seconds=None if sends_file else _STORE_TIMEOUT,",
+        "seconds=None,",
         "tests/unit/net/test_sending.py::test_an_answer_that_comes_fast_enough_and_takes_for_ever",
     ),
 )

@@ -261,9 +261,9 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "L7",
         "the environment's proxy is used",
-        "tukit_sysext/net/attempt.py",
-        "handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
-        "settings.proxy_for(self.url) and handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
+        "tukit_sysext/net/handle.py",
+        "handle.setopt(pycurl.PROXY, settings.proxy_for(url))",
+        "settings.proxy_for(url) and handle.setopt(pycurl.PROXY, settings.proxy_for(url))",
         f"{_U}/net/test_access.py::test_a_proxy_of_the_environment_is_ignored",
     ),
     broken(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.breaking.defence import Defence, broken
 
 _ATTEMPT = "tukit_sysext/net/attempt.py"
+_HANDLE = "tukit_sysext/net/handle.py"
 _RULES = "tukit_sysext/net/redirects.py"
 _WEB = "tukit_sysext/sources/web.py"
 _WEB_LIST = "tukit_sysext/sources/web_list.py"
@@ -23,7 +24,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N12",
         "libcurl follows by itself",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(pycurl.FOLLOWLOCATION, False)",
         "handle.setopt(pycurl.FOLLOWLOCATION, True)",
         f"{_REDIRECTS}::test_another_server_is_not_even_asked_for_what_nobody_signed",
@@ -122,7 +123,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N12",
         "any scheme is spoken",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)",
         "pass",
         f"{_REDIRECTS}::test_other_schemes_are_not_spoken_at_all",
@@ -227,16 +228,16 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N15",
         "a server in trouble is not asked again",
-        _ATTEMPT,
-        "_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))",
-        "_TRANSIENT = frozenset(())",
+        _HANDLE,
+        "TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))",
+        "TRANSIENT = frozenset(())",
         f"{_U}/net/test_mirrors.py::test_a_server_with_trouble_is_asked_again",
     ),
     broken(
         "N15",
         "a proxy that is down is gone around",
-        _ATTEMPT,
-        "handle.setopt(pycurl.PROXY, settings.proxy_for(place))",
+        _HANDLE,
+        "handle.setopt(pycurl.PROXY, settings.proxy_for(url))",
         'handle.setopt(pycurl.PROXY, "")',
         f"{_ACCESS}::test_a_proxy_that_is_down_is_a_reason",
     ),
@@ -284,23 +285,23 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N16",
         "any server is told them",
-        _ATTEMPT,
-        "request.login is not None and origin(place) in request.login.origins",
-        "request.login is not None",
+        _HANDLE,
+        "login is None or origin(url) not in login.origins",
+        "login is None",
         f"{_LOGIN}::test_another_server_is_not_told",
     ),
     broken(
         "N16",
         "a mirror without HTTPS is told them beside one with it",
-        "tukit_sysext/sources/on_servers.py",
-        'for url in settings.servers if url.startswith("https:")] or settings.servers',
-        "for url in settings.servers]",
+        "tukit_sysext/net/login.py",
+        "secure or servers",
+        "servers",
         f"{_U}/sources/test_credentials.py::test_the_clear_is_not_used_beside_https",
     ),
     broken(
         "N16",
         "libcurl's message has the proxy's password",
-        _ATTEMPT,
+        _HANDLE,
         "message = redacted_message(message)",
         "pass",
         f"{_ACCESS}::test_the_password_of_a_proxy_is_never_told",
@@ -324,7 +325,7 @@ DEFENCES: tuple[Defence, ...] = (
     broken(
         "N16",
         "passwords of the calling user are sent",
-        _ATTEMPT,
+        _HANDLE,
         "handle.setopt(pycurl.NOSIGNAL, True)",
         "handle.setopt(pycurl.NETRC, pycurl.NETRC_OPTIONAL)",
         f"{_ACCESS}::test_passwords_of_the_user_are_not_sent",

@@ -21,7 +21,8 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, UnknownState
 from tukit_sysext.formats.gpgv_status import SignatureCheck
-from tukit_sysext.net.attempt import Attempt, redacted_message
+from tukit_sysext.net.attempt import Attempt
+from tukit_sysext.net.handle import redacted_message
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import Redirects, origin, shown_url
 from tukit_sysext.net.request import Next, Request, RequestState, Response

@@ -170,7 +170,7 @@ def test_basic(publisher: Publisher, tmp_path: Path, capsys: pytest.CaptureFixtu
     with Registry(tmp_path / "basic", login=True) as registry:
         push(publisher, registry, status=1)
         told = capsys.readouterr().err
-        assert "status 401: it asks for credentials" in told
+        assert "status 401 Unauthorized: it asks for credentials" in told
         assert "is published, oci+http://" in told
         push(publisher, registry, "--credentials", credentials(tmp_path, "lab:wrong\n"), status=1)
         assert "it does not allow that to these credentials" in capsys.readouterr().err

@@ -3,32 +3,38 @@
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import suppress
-from http import HTTPStatus
-
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats.challenge import bearer
+from tukit_sysext.net.handle import (
+    CHALLENGES,
+    REDIRECTS,
+    TRANSIENT,
+    Head,
+    failure_text,
+    prepare,
+    status_text,
+    was_asked,
+)
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import MOST, is_same_host, origin, refusal, shown_url
 from tukit_sysext.net.request import ByteRange, Next, RequestState, Response
-from tukit_sysext.rules.printable import printable
 
 _MOST_DIGITS = 20
-_STATUS_DIGITS = 3
 _ERROR_BODY = 64 * 1024
-_QUICK_EXIT = 322
-"""CURLOPT_QUICK_EXIT, which pycurl has no name for: libcurl leaves a thread that resolves a name to itself, where it
-would wait for it (minutes for a name server that does not answer) after its own time limit."""
 _OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _UNAUTHORIZED = 401
-_CHALLENGES = "www-authenticate"
 _NOT_FOUND = frozenset((404, 410))
 _CLIENT_ERRORS = range(400, 500)
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
-_TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
+_PERMANENT = frozenset(
+    (
+        pycurl.E_URL_MALFORMAT,
+        pycurl.E_UNSUPPORTED_PROTOCOL,
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT,
+        pycurl.E_SSL_CACERT_BADFILE,
+    )
+)
 
 
 class _ErrorBody(Exception):
@@ -47,8 +53,7 @@ class Attempt:
         self._where = url if self._place == url else f"{url} (redirected to {shown_url(self._place)})"
         self._state = state
         self._patient = settings.patient
-        self._headers: dict[str, str] = {}
-        self._status_code = 0  # libcurl's getinfo may not be asked from a callback
+        self._head = Head()
         self._body = bytearray()
         self._begun = False
         self._expecting = False
@@ -62,34 +67,9 @@ class Attempt:
     def _set_up(self, settings: NetworkSettings, seconds: float) -> None:
         handle, request = self.handle, self._state.request
         place = self._place
-        handle.setopt(pycurl.URL, place)
-        handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-        # redirects are followed step by step: each by our rules, and each server gets only the headers meant for it
-        handle.setopt(pycurl.FOLLOWLOCATION, False)
         if request.tokens is not None:
             self.authorization = request.tokens.authorization(place)
-        if self.authorization is None and request.login is not None and origin(place) in request.login.origins:
-            handle.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
-            handle.setopt(pycurl.USERNAME, request.login.user.encode())
-            handle.setopt(pycurl.PASSWORD, request.login.password.encode())
-            self._logged_in = True
-        handle.setopt(pycurl.NOSIGNAL, True)
-        handle.setopt(pycurl.USERAGENT, settings.user_agent)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, round(settings.connect_timeout * 1000))
-        handle.setopt(pycurl.LOW_SPEED_LIMIT, settings.least_rate)
-        handle.setopt(pycurl.LOW_SPEED_TIME, min(settings.least_rate_window, settings.silence))
-        with suppress(pycurl.error):  # libcurl before 7.87 has it not
-            handle.setopt(_QUICK_EXIT, True)
-        handle.setopt(pycurl.TIMEOUT_MS, max(1, round(seconds * 1000)))
-        handle.setopt(pycurl.BUFFERSIZE, 512 * 1024)
-        # an empty proxy keeps libcurl from looking at the environment: the configuration alone counts
-        handle.setopt(pycurl.PROXY, settings.proxy_for(place))
-        handle.setopt(pycurl.NOPROXY, settings.no_proxy)
-        if settings.ca_file is not None:
-            handle.setopt(pycurl.CAINFO, os.fsencode(settings.ca_file))
         headers = ["Accept-Encoding: identity", f"Accept: {request.media_types}".rstrip()]
-        if self.authorization is not None:
-            headers.append(f"Authorization: {self.authorization}")
         if self._resume_from:
             if self._state.recognised_by:
                 headers.append(f"If-Range: {self._state.recognised_by}")
@@ -104,23 +84,19 @@ class Attempt:
             headers.append(f"If-Modified-Since: {request.modified}")
         if self.url in request.past_caches or self._state.doubts[self.url]:
             headers += ["Cache-Control: no-cache", "Pragma: no-cache"]
-        # what a server said is given back to it byte by byte
-        handle.setopt(pycurl.HTTPHEADER, [header.encode("iso-8859-1") for header in headers])
-        handle.setopt(pycurl.HEADERFUNCTION, self._header)
+        self._logged_in = prepare(
+            handle,
+            place,
+            settings,
+            headers=headers,
+            authorization=self.authorization,
+            login=request.login,
+            head=self._head,
+            silence=min(settings.least_rate_window, settings.silence),
+            seconds=seconds,
+        )
+        handle.setopt(pycurl.BUFFERSIZE, 512 * 1024)
         handle.setopt(pycurl.WRITEFUNCTION, self._write)
-
-    def _header(self, line: bytes) -> None:
-        text = line.decode("iso-8859-1").strip()
-        if text.startswith("HTTP/"):
-            self._headers.clear()  # of an interim answer before
-            words = text.split()
-            code = words[1] if len(words) > 1 else ""
-            self._status_code = int(code) if code.isascii() and code.isdigit() and len(code) == _STATUS_DIGITS else 0
-        name, colon, value = text.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        if colon and value.isprintable():
-            before = self._headers.get(name, "") if name == _CHALLENGES else ""
-            self._headers[name] = f"{before}, {value}" if before else value
 
     def _write(self, data: bytes) -> int | None:
         """libcurl's callback for bytes of the body; anything but None ends the transfer."""
@@ -133,7 +109,7 @@ class Attempt:
         return None
 
     def _take(self, data: bytes) -> None:
-        status = self._status_code
+        status = self._head.status
         if status not in (_OK, _PARTIAL):
             self._discarded += len(data)
             if self._discarded > _ERROR_BODY:
@@ -155,19 +131,19 @@ class Attempt:
     def _begin(self, status: int) -> None:
         self._begun = True
         state = self._state
-        encoding = self._headers.get("content-encoding", "identity")
+        encoding = self._head.headers.get("content-encoding", "identity")
         if encoding != "identity":
             raise SourceUnreachable(f"{self.url}: asked for the plain file, found Content-Encoding {encoding[:40]!r}")
         if state.request.part is not None:
             self._begin_part(state.request.part, status)
         elif status == _PARTIAL:
-            start = self._headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
+            start = self._head.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
             if not self._resume_from or start != str(self._resume_from):
                 raise SourceUnreachable(f"{self.url}: asked for bytes from {self._resume_from}, found {start[:40]!r}")
             state.resumed, state.kept = True, False
         else:
             state.forget()  # the whole file again, whatever was there before
-        etag = self._headers.get("etag", "")
+        etag = self._head.headers.get("etag", "")
         if state.request.sink is not None:
             size = self._size(status)
             if size is not None:
@@ -175,12 +151,12 @@ class Attempt:
                 state.request.sink.expect(size)
                 self._expecting = False
             state.source = self.url
-            state.recognised_by = etag if etag.startswith('"') else self._headers.get("last-modified", "")
+            state.recognised_by = etag if etag.startswith('"') else self._head.headers.get("last-modified", "")
 
     def _begin_part(self, part: ByteRange, status: int) -> None:
         """Begin with the answer to a request for a part of a file. Raises SourceUnreachable where it is another one."""
         if status == _PARTIAL:
-            given = self._headers.get("content-range", "")
+            given = self._head.headers.get("content-range", "")
             if given.partition("/")[0] != f"bytes {part.begin}-{part.end - 1}":
                 raise SourceUnreachable(
                     f"{self.url}: asked for {len(part)} bytes from {part.begin}, found {given[:60]!r}"
@@ -192,21 +168,21 @@ class Attempt:
 
     def _size(self, status: int) -> int | None:
         """How many bytes the whole file has, as the server says."""
-        text = self._headers.get("content-length", "")
+        text = self._head.headers.get("content-length", "")
         if status == _PARTIAL:
-            text = self._headers.get("content-range", "").rpartition("/")[2]
+            text = self._head.headers.get("content-range", "").rpartition("/")[2]
         return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
     def outcome(self, code: int, message: str) -> Response | tuple[TukitSysextError, Next]:
         """What came of it: the file, or why there is none and what to do next."""
         state = self._state
         if isinstance(self._refusal, _ErrorBody):
-            return self._status(self._status_code)
+            return self._status(self._head.status)
         if self._refusal is not None:
             return self._refused(self._refusal)
         if code != pycurl.E_OK:
             return self._broken_off(code, message)
-        status = self._status_code
+        status = self._head.status
         if status == _NOT_MODIFIED and (state.request.etag is not None or state.request.modified is not None):
             return Response(
                 url=self.url,
@@ -238,9 +214,9 @@ class Attempt:
                 return (error, Next.RETRY) if state.resumed else self._judged(error)
             except TukitSysextError as error:
                 return error, Next.STOP
-        etag, modified = self._headers.get("etag"), self._headers.get("last-modified")
+        etag, modified = self._head.headers.get("etag"), self._head.headers.get("last-modified")
         body = b"" if state.request.discard else body
-        link = self._headers.get("link", "")
+        link = self._head.headers.get("link", "")
         return Response(url=self.url, given_at=self._place, body=body, etag=etag, modified=modified, link=link)
 
     def _judged(self, error: TukitSysextError) -> tuple[TukitSysextError, Next]:
@@ -265,8 +241,8 @@ class Attempt:
         raise error
 
     def _broken_off(self, code: int, message: str) -> tuple[TukitSysextError, Next]:
-        error = SourceUnreachable(f"cannot fetch {self._where}: {self._words(code, message)}")
-        if code in _PERMANENT or not (self._patient or self._asked()):
+        error = SourceUnreachable(f"cannot fetch {self._where}: {failure_text(self.handle, code, message)}")
+        if code in _PERMANENT or not (self._patient or was_asked(self.handle)):
             return self._given_up(error)
         state = self._state
         state.gained = state.received - self._resume_from
@@ -276,31 +252,17 @@ class Attempt:
             return error, Next.RESUME
         return error, Next.RETRY
 
-    def _asked(self) -> bool:
-        """Whether the server was reached: its name known, connected, and its certificate seen where it has one."""
-        # newer libcurl has the first of these for what failed before that, too, older libcurl the second of a proxy
-        return bool(self.handle.getinfo(pycurl.PRETRANSFER_TIME) and self.handle.getinfo(pycurl.REQUEST_SIZE))
-
-    def _words(self, code: int, message: str) -> str:
-        """What went wrong, in words; libcurl's own behind it, which may have the proxy with its password in it."""
-        errno = self.handle.getinfo(pycurl.OS_ERRNO) if code == pycurl.E_COULDNT_CONNECT else 0
-        if errno:
-            return os.strerror(errno).lower()
-        words = _WORDS.get(code, f"libcurl's error {code}")
-        message = redacted_message(message)
-        return f"{words} ({message})" if message else words
-
     def _status(self, status: int) -> tuple[TukitSysextError, Next]:
-        if status in _REDIRECTS:
+        if status in REDIRECTS:
             return self._redirected()
-        answer = f"the server answers with status {_status_text(status)}"
+        answer = f"the server answers with status {status_text(status)}"
         message = f"{self._where}: {answer}"
         if status == _UNAUTHORIZED and self._is_challenged():
             return SourceUnreachable(f"{message}: it wants a token"), Next.CHALLENGE
         if status == _UNAUTHORIZED:
             message += ": it does not take the credentials" if self._logged_in else ": it asks for credentials"
             return self._given_up(NotServed(f"{message} (Credentials= of the source)"))
-        if status in _TRANSIENT:
+        if status in TRANSIENT:
             return SourceUnreachable(message), Next.RETRY
         if status == _RANGE_NOT_SATISFIABLE and self._resume_from:
             self._state.kept = False
@@ -312,7 +274,7 @@ class Attempt:
     def _is_challenged(self) -> bool:
         """Whether the server that was asked wants a token, and did not refuse a new one just now."""
         state = self._state
-        challenge = bearer(self._headers.get(_CHALLENGES, "")) if state.request.tokens is not None else None
+        challenge = bearer(self._head.headers.get(CHALLENGES, "")) if state.request.tokens is not None else None
         if challenge is None or origin(self._place) != origin(self.url):
             return False
         if state.received <= state.challenged.get(self.url, -1):
@@ -330,40 +292,3 @@ class Attempt:
             return self._given_up(NotServed(f"{self._where}: {why}"))
         hops.append(target)
         return SourceUnreachable(f"{self.url}: redirects to {shown_url(target)}"), Next.REDIRECT
-
-
-def _status_text(status: int) -> str:
-    """A status as HTTP calls it, such as 404 Not Found."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-_PERMANENT = frozenset(
-    (
-        pycurl.E_URL_MALFORMAT,
-        pycurl.E_UNSUPPORTED_PROTOCOL,
-        pycurl.E_PEER_FAILED_VERIFICATION,
-        pycurl.E_SSL_CACERT,
-        pycurl.E_SSL_CACERT_BADFILE,
-    )
-)
-_WORDS = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "its name cannot be resolved",
-    pycurl.E_COULDNT_RESOLVE_PROXY: "the proxy's name cannot be resolved",
-    pycurl.E_COULDNT_CONNECT: "no connection",
-    pycurl.E_OPERATION_TIMEDOUT: "too slow, or no answer",
-    pycurl.E_PARTIAL_FILE: "the connection broke off",
-    pycurl.E_RECV_ERROR: "the connection broke off",
-    pycurl.E_GOT_NOTHING: "no answer",
-    pycurl.E_PEER_FAILED_VERIFICATION: "its certificate is not trusted",
-    pycurl.E_SSL_CACERT: "its certificate is not trusted",
-    pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read (CAFile=)",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "speaks no HTTP",
-}
-
-
-def redacted_message(text: str) -> str:
-    """A message of libcurl in one line, its URLs without user names, passwords and queries (threat N16)."""
-    return printable(re.sub(r"//[^/@\s]*@", "//", re.sub(r"(https?://[^\s?#]*)[?#]\S*", r"\1", text)))

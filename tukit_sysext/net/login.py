@@ -9,7 +9,9 @@ server that asked for it alone, for the repository that it was asked for.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 from tukit_sysext.errors import NotServed
@@ -26,6 +28,12 @@ class Login:
     user: str = field(repr=False)
     password: str = field(repr=False)
     origins: frozenset[Origin]
+
+    @classmethod
+    def to(cls, servers: Sequence[str], *, user: str, password: str) -> Self:
+        """For the servers of these URLs; in the clear only where none of them has HTTPS."""
+        secure = [url for url in servers if url.startswith("https:")]
+        return cls(user=user, password=password, origins=frozenset(map(origin, secure or servers)))
 
 
 class Tokens:
@@ -64,7 +72,7 @@ class Tokens:
         login = self._login
         if login is None or server not in login.origins or not (server[0] == "https" or server[1] == there[1]):
             return place, None
-        return place, Login(user=login.user, password=login.password, origins=frozenset((there,)))
+        return place, replace(login, origins=frozenset((there,)))
 
 
 def _repository(url: str) -> str:

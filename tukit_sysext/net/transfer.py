@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import heapq
 import logging
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats.challenge import LIMIT, parse_token
 from tukit_sysext.net.allowance import Allowance
-from tukit_sysext.net.attempt import Attempt, redacted_message
+from tukit_sysext.net.attempt import Attempt
+from tukit_sysext.net.handle import advance, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import TRIES, Origin, Redirects, origin, shown_url
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 8.0
 _SELECT = 1.0
-_RESOLVING = 0.01
 _MUCH = 1024 * 1024
 _FAST = 1024 * 1024
 """Bytes a second from which on nobody cares whether the line is full."""
@@ -247,31 +246,12 @@ class Transfers:
         patience = state.progress + self.settings.silence
         return min(state.ends, patience) if state.request.is_download else state.ends
 
-    def _finished(self, pause: float, *, idle: bool) -> Iterator[tuple[pycurl.Curl, int, str]]:
+    def _finished(self, pause: float, *, idle: bool) -> list[tuple[pycurl.Curl, int, str]]:
         """Let transfers go on, for ``pause`` seconds at the most; those that ended, each with libcurl's code."""
-        if idle:
-            time.sleep(pause)
-            return
-        # an interruption that came while libcurl calls us back would be printed, and forgotten
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
-                pass
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        ended = []
-        while True:
-            left, good, bad = self._multi.info_read()
-            ended += [(handle, pycurl.E_OK, "") for handle in good]
-            ended += [(handle, code, message) for handle, code, message in bad]
-            if not left:
-                break
-        # libcurl has nothing to wait for while a thread of its own resolves a name: it says -1 then
-        timeout = self._multi.timeout()
-        pause = min(pause, timeout / 1000) if timeout >= 0 else pause
-        if not ended and self._multi.select(pause) < 0:
-            time.sleep(min(pause, _RESOLVING))
-        yield from ended
+        if not idle:
+            return advance(self._multi, pause)
+        time.sleep(pause)
+        return []
 
     def _after_failure(self, state: RequestState, url: str, error: TukitSysextError, what: Next) -> float | None:
         """Note a failure; when to try again, or None where there is no more to try."""

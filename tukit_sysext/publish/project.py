@@ -19,6 +19,7 @@ from tukit_sysext.errors import ImageBroken, NotServed, SourceUnreachable
 from tukit_sysext.formats.challenge import bearer, parse_token
 from tukit_sysext.formats.oci_names import blob_url, manifest_url
 from tukit_sysext.formats.oci_urls import api_url
+from tukit_sysext.net.handle import CHALLENGES, REDIRECTS, TRANSIENT, status_text
 from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects, origin, refusal, shown_url
 from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendReply, SendRequest
@@ -26,8 +27,6 @@ from tukit_sysext.rules.printable import excerpt
 
 _TRIES = 4
 _FIRST_PAUSE = 1.0
-_PASSES = frozenset((408, 425, 429, 500, 502, 503, 504))
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 class Project:
@@ -45,9 +44,7 @@ class Project:
         self._api = api_url(url)
         self._sender = sender
         self._login = (
-            Login(user=credentials.user, password=credentials.password, origins=frozenset((origin(api_url(url)),)))
-            if credentials is not None
-            else None
+            Login.to((self._api,), user=credentials.user, password=credentials.password) if credentials else None
         )
         self._tokens = Tokens(self._login)
         self._is_basic = False
@@ -57,7 +54,7 @@ class Project:
         """Whether these bytes are there. Raises SourceUnreachable."""
         url = blob_url(self.url, repository, sha256)
         reply = self._again(lambda: self._ask(SendRequest(method="HEAD", url=url)))
-        if reply.status in _REDIRECTS:
+        if reply.status in REDIRECTS:
             return self._has_elsewhere(url, reply)
         return self._is_there(reply, url)
 
@@ -103,7 +100,7 @@ class Project:
                 raise
             except SourceUnreachable:
                 reply = None
-            if reply is not None and reply.status not in _PASSES:
+            if reply is not None and reply.status not in TRANSIENT:
                 return reply
             self._pause(pause)
             pause *= 2
@@ -124,7 +121,7 @@ class Project:
 
     def _is_known(self, url: str, headers: Mapping[str, str]) -> bool:
         """Whether there is another way to say who we are than the one that was refused; it is taken from now on."""
-        wanted = headers.get("www-authenticate", "")
+        wanted = headers.get(CHALLENGES, "")
         challenge = bearer(wanted)
         if challenge is None:
             before, self._is_basic = self._is_basic, self._login is not None and "basic" in wanted.lower()
@@ -155,7 +152,7 @@ class Project:
         """Raise NotServed where a registry did not do what it was asked."""
         if reply.good:
             return
-        message = f"{shown_url(url)}: the registry answers with status {reply.status}{_words(reply.body)}"
+        message = f"{shown_url(url)}: the registry answers with status {status_text(reply.status)}{_words(reply.body)}"
         if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             known = "it does not allow that to these credentials" if self._login else "it asks for credentials"
             raise NotServed(f"{message}: {known}", next_step="tukit-sysext publish ... --credentials FILE")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
 from tukit_sysext.net.login import Login, Tokens
-from tukit_sysext.net.redirects import Redirects, origin
+from tukit_sysext.net.redirects import Redirects
 from tukit_sysext.net.request import Request
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.candidate import Candidate
@@ -40,7 +40,8 @@ class SourceOnServers(ABC):
         self._transfers = transfers
         self._image_max = image_max
         self._away = {} if away is None else away
-        self._login = _login(settings)
+        given = settings.credentials
+        self._login = Login.to(settings.servers, user=given.user, password=given.password) if given else None
         self._tokens = Tokens(self._login) if settings.in_registry else None
         # what somebody signed has the hash of
         self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
@@ -101,12 +102,3 @@ class SourceOnServers(ABC):
             login=self._login,
             tokens=self._tokens,
         )
-
-
-def _login(settings: SourceSettings) -> Login | None:
-    """The source's credentials for its own servers; in the clear only where it has no server with HTTPS."""
-    credentials = settings.credentials
-    if credentials is None:
-        return None
-    told = [url for url in settings.servers if url.startswith("https:")] or settings.servers
-    return Login(user=credentials.user, password=credentials.password, origins=frozenset(map(origin, told)))

@@ -136,7 +136,7 @@ def test_who_we_are(receiver: Receiver, sender: Sender) -> None:
 
 
 def test_nobody_there(sender: Sender) -> None:
-    with pytest.raises(NotAsked, match=r"HEAD http://127\.0\.0\.1:\d+/v2/: "):
+    with pytest.raises(NotAsked, match=r"HEAD http://127\.0\.0\.1:\d+/v2/: connection refused$"):
         sender.send(SendRequest(method="HEAD", url=f"{unused_url()}/v2/?secret"))
 
 

@@ -129,14 +129,14 @@ def test_a_password_goes_nowhere_without_tls() -> None:
 def test_a_registry_that_does_not_let_us(credentials: Credentials | None) -> None:
     refused = {"errors": [{"code": "DENIED", "message": "requested access\nis denied"}]}
     script = Script(reply(403, refused))
-    with pytest.raises(NotServed, match=r"status 403 \(requested access\\nis denied\): it") as raised:
+    with pytest.raises(NotServed, match=r"status 403 Forbidden \(requested access\\nis denied\): it") as raised:
         project(script, credentials).put_manifest("gdb", "1.0", b"{}", "type")
     assert raised.value.next_step == "tukit-sysext publish ... --credentials FILE"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors": 1}', b'{"errors": []}', b'{"errors": [{}]}'])
 def test_an_error_without_words(body: bytes) -> None:
-    with pytest.raises(NotServed, match=r"the registry answers with status 400$"):
+    with pytest.raises(NotServed, match=r"the registry answers with status 400 Bad Request$"):
         project(Script(reply(400, body))).put_manifest("gdb", "1.0", b"{}", "type")
 
 
