@@ -51,18 +51,15 @@ def next_step_lines(step: str) -> Iterator[str]:
         yield f"  {line}"
 
 
-_NEXT_STEP = "\n  next step:"
-
-
-def with_next_step(text: str, step: str | None) -> str:
+class WithNextStep:
     """A message for the log, with the next step below it: a command stands alone on its line there too."""
-    return "\n  ".join((text, *next_step_lines(step or "")))
 
+    def __init__(self, text: str, step: str | None) -> None:
+        self.text = text
+        self.step = "\n".join(f"  {line}" for line in next_step_lines(step or ""))
 
-def without_next_step(message: str) -> tuple[str, str]:
-    """The parts of :func:`with_next_step`: the message, and the lines below it."""
-    text, _, step = message.partition(_NEXT_STEP)
-    return text, f"{_NEXT_STEP[1:]}{step}" if step else ""
+    def __str__(self) -> str:
+        return f"{self.text}\n{self.step}" if self.step else self.text
 
 
 class TukitSysextError(Exception):

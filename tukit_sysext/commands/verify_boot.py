@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import UsageError, with_next_step
+from tukit_sysext.errors import UsageError, WithNextStep
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import needs, quarantine
 from tukit_sysext.integrity.assess import Assessment, Subject, assess, subject_of
@@ -116,7 +116,7 @@ def _isolate(this: _Run) -> ExitStatus:
         for move in moves:
             # the journal has both streams: each move goes to one of them
             failed = move.outcome is quarantine.MoveOutcome.FAILED
-            print(with_next_step(move.text, move.next_step), file=sys.stderr if failed else sys.stdout)
+            print(WithNextStep(move.text, move.next_step), file=sys.stderr if failed else sys.stdout)
             status = ExitStatus.FAILED if failed else status
         if not any(move.outcome is quarantine.MoveOutcome.TAKEN for move in moves):
             break

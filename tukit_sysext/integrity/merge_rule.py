@@ -11,7 +11,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from tukit_sysext.errors import TukitSysextError, with_next_step
+from tukit_sysext.errors import TukitSysextError, WithNextStep
 from tukit_sysext.integrity.finding import Finding
 from tukit_sysext.machine import Machine
 from tukit_sysext.system import merge, systemd_units
@@ -70,6 +70,6 @@ def merge_by_itself(machine: Machine, linked: Collection[str], *, allowed: bool)
     try:
         merge.merge()
     except TukitSysextError as error:
-        log.error("%s", with_next_step(str(error), error.next_step))
+        log.error(WithNextStep(str(error), error.next_step))
     after = not_merged(machine, linked)
     return Merging(merged=tuple(name for name in before if name not in after), waiting=after)

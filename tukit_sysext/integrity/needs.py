@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import with_next_step
+from tukit_sysext.errors import WithNextStep
 from tukit_sysext.integrity.assess import Assessment
 from tukit_sysext.ledger.ledger import LedgerEvent, write_or_log
 from tukit_sysext.machine import Machine
@@ -71,7 +71,7 @@ def _tell(assessment: Assessment) -> None:
         image = f"{finding.name} {finding.shown} ({finding.entry.shown})"
         if finding.content_lost:
             text = f"{called}: {image} is {finding.condition}: {finding.reason}"
-            log.error("%s", with_next_step(text, f"tukit-sysext verify{scope} --repair"))
+            log.error(WithNextStep(text, f"tukit-sysext verify{scope} --repair"))
         elif finding.wrong or finding in assessment.unsettled:
             log.error("%s: %s: %s: %s", called, image, finding.condition, finding.reason)
 

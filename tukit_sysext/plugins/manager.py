@@ -20,7 +20,7 @@ import pluggy
 
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.config.early import NamedPlugins, named_plugins
-from tukit_sysext.errors import PluginFailed, TukitSysextError, in_words, with_next_step
+from tukit_sysext.errors import PluginFailed, TukitSysextError, WithNextStep, in_words
 from tukit_sysext.plugin_api import PROJECT
 from tukit_sysext.plugins.builtin import BUILT_IN, built_in
 from tukit_sysext.plugins.spec import Specifications
@@ -190,8 +190,7 @@ class Plugins:
             step = getattr(error, "next_step", None) if ours else None
             # of a plugin of ours, where the machine is to blame, a trace tells nothing
             log.error(
-                "%s",
-                with_next_step(str(failure), step),
+                WithNextStep(str(failure), step),
                 exc_info=None if ours and isinstance(error, _MACHINE) else error,
             )
             if isinstance(error, TimeUp):

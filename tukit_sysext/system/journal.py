@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.errors import without_next_step
+from tukit_sysext.errors import WithNextStep
 from tukit_sysext.rules.printable import printable
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ class Faults(logging.Handler):
         self.next_steps: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        message, step = without_next_step(record.getMessage())
-        text = " ".join(message.split())
+        message = record.msg if isinstance(record.msg, WithNextStep) else WithNextStep(record.getMessage(), None)
+        text = " ".join(message.text.split())
         if text not in self.messages:
             self.messages.append(text)
-        if step and step not in self.next_steps:
-            self.next_steps.append(step)
+        if message.step and message.step not in self.next_steps:
+            self.next_steps.append(message.step)

@@ -28,7 +28,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.errors import with_next_step
+from tukit_sysext.errors import WithNextStep
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _policy() -> _Policy | None:
         return _Policy(selinux) if selinux.is_selinux_enabled() == 1 else None
     except ImportError as error:
         text = f"SELinux is on, but its labels cannot be asked for: {error}"
-        log.warning("%s", with_next_step(text, "install python3-selinux"))
+        log.warning(WithNextStep(text, "install python3-selinux"))
     except OSError as error:
         log.warning("SELinux is on, but its labels cannot be asked for: %s", error)
     return None
@@ -83,7 +83,7 @@ def policy_lookup() -> Callable[[str, int], str | None] | None:
 @cache
 def _warn_once(why: str) -> None:
     text = f"files are made with labels that the kernel chooses: {why}"
-    log.warning("%s", with_next_step(text, "restorecon -R /etc /var/lib/tukit-sysext /var/lib/sysext-store"))
+    log.warning(WithNextStep(text, "restorecon -R /etc /var/lib/tukit-sysext /var/lib/sysext-store"))
 
 
 @contextmanager

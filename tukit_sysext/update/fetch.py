@@ -22,7 +22,7 @@ from tukit_sysext.errors import (
     StoreError,
     ToolBroken,
     TukitSysextError,
-    with_next_step,
+    WithNextStep,
 )
 from tukit_sysext.rules.image_names import unpacked_name
 from tukit_sysext.sources.candidate import Description, Standing
@@ -188,8 +188,8 @@ class Fetching:
         if known.failure is not None:
             fault = known.failure is Standing.FAULT
             # it refuses nothing, so that nothing but its line tells what can be done
-            text = with_next_step(f"{wanted.name} {option.version}: {known.reason}", known.next_step if fault else "")
-            log.log(logging.ERROR if fault else logging.WARNING, "%s", text)
+            message = WithNextStep(f"{wanted.name} {option.version}: {known.reason}", known.next_step if fault else "")
+            log.log(logging.ERROR if fault else logging.WARNING, message)
         keys = {option.key}
         if known.failure is Standing.FAULT:
             # what cannot look into this one cannot look into any other: none is fetched to find that out again

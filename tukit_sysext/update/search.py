@@ -20,7 +20,7 @@ from tukit_sysext.errors import (
     PluginFailed,
     SourceUnreachable,
     ToolBroken,
-    with_next_step,
+    WithNextStep,
 )
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
@@ -229,7 +229,7 @@ class Resolver:
 
     def cannot_use(self, source: str, error: PluginFailed | MemoryUnreadable | ToolBroken) -> None:
         """Take in that a source is of no use by a fault on our side: that refuses nothing."""
-        log.error("%s", with_next_step(str(error), error.next_step))
+        log.error(WithNextStep(str(error), error.next_step))
         self._facts = replace(self._facts, unusable={**self._facts.unusable, source: str(error)})
 
     def as_if(self, release: ReleaseData) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tukit_sysext.all_plugins import AllPlugins
-from tukit_sysext.errors import OutsideTree, UnknownState, with_next_step
+from tukit_sysext.errors import OutsideTree, UnknownState, WithNextStep
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
@@ -132,7 +132,7 @@ def _log_faults(plan: Plan) -> None:
         log.log(logging.ERROR if problem.fault else logging.WARNING, "%s", problem)
     for image in plan.images:
         if image.left_out is LeftOut.FAULT:
-            log.error("%s", with_next_step(f"{image.name}: {image.reason}", image.next_step))
+            log.error(WithNextStep(f"{image.name}: {image.reason}", image.next_step))
         for warning in image.warnings:
             if warning not in image.notes or image.fresh_notes:
                 log.warning("%s: %s", image.name, warning)
