@@ -29,10 +29,12 @@ const COMMAND = /^(sudo|tukit-sysext|transactional-update|snapper|zypper|systemc
 
 // A text with the next steps, each on a line of its own, also the parts of one; a command can be copied whole.
 export function textWithSteps(text, steps) {
-    return [
-        make("p", { class: "message" }, text),
-        ...steps.flatMap(step => step.split("\n")).map(step => make("p", { class: "step" }, "Next step: ", COMMAND.test(step) ? make("code", {}, step) : step)),
-    ];
+    return [make("p", { class: "message" }, text), ...nextSteps(steps)];
+}
+
+export function nextSteps(steps) {
+    return steps.flatMap(step => step.split("\n"))
+            .map(step => make("p", { class: "step" }, "Next step: ", COMMAND.test(step) ? make("code", {}, step) : step));
 }
 
 // What is to be known: tone "good", "info", "warning" or "bad".

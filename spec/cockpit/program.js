@@ -35,7 +35,7 @@ export const COMMANDS = {
         "options": [],
         "keys": ["sources", "name", "file", "enabled", "where", "verify", "keys", "fingerprint", "user_ids", "expires",
                  "newest_seen", "health", "asked", "last_good", "images", "failing_since", "reason", "next_step",
-                 "warnings", "problems", "masked", "differences", "tree", "snapshot", "missing", "beside",
+                 "warnings", "problems", "next_steps", "masked", "differences", "tree", "snapshot", "missing", "beside",
                  "different"]
     },
     "sources refresh": {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The sources: where images come from, whose signatures are believed, and how each was when it was asked last.
 
-import { alert, badge, button, count, empty, make, messages, textWithSteps, time, treeName } from "./elements.js";
+import { alert, badge, button, count, empty, make, messages, nextSteps, textWithSteps, time, treeName } from "./elements.js";
 import { ask, entries } from "./program.js";
 
 function health(source) {
@@ -27,6 +27,7 @@ function panel(source) {
     return make("article", { class: "panel" },
                 make("h2", {}, source.name), ...health(source),
                 ...source.problems.map(problem => make("p", { class: "bad" }, problem)),
+                ...nextSteps(source.next_steps),
                 ...source.warnings.map(warning => make("p", { class: "warning" }, warning)),
                 make("dl", {},
                      make("dt", {}, "Where"), make("dd", {}, source.where.map(each => make("div", {}, each))),

@@ -34,13 +34,14 @@ from tukit_sysext.update.local import LocalLook
 class _SourceStatus:
     """One source: its settings, its keys (those that are pinned, where any is), and what was seen of it by key.
 
-    ``health`` is None where it was not asked yet.
+    ``next_steps`` are what can be done about its problems, ``health`` is None where it was not asked yet.
     """
 
     settings: SourceSettings
     keys: TrustedKeys
     seen: Mapping[str, int]
     problems: tuple[str, ...]
+    next_steps: tuple[str, ...]
     health: SourceHealth | None
     not_taken: NotTaken
 
@@ -135,8 +136,9 @@ def _row(
     problems = [str(problem) for problem in configuration.problems if problem.file == source.origin]
     trust = trusted_keys(source, time.time())
     problems += trust.problems
+    steps = []
     if source.has_signed_list and not source.keyrings:
-        problems.append(f"next step: tukit-sysext sources add {source.name} URL --key FILE --force")
+        steps.append(f"tukit-sysext sources add {source.name} URL --key FILE --force")
     if source.tells_in_the_clear and source.credentials is not None:
         secure = "oci://" if source.in_registry else "https://"
         problems.append(f"{source.credentials.path} goes over the network in the clear, as there is no {secure} URL")
@@ -144,12 +146,14 @@ def _row(
     try:
         seen = Seen.of(machine).times(source.name)
     except MemoryUnreadable as error:
-        problems += [str(error), f"next step: tukit-sysext sources reset {source.name}"]
+        problems.append(str(error))
+        steps.append(error.next_step or "")
     return _SourceStatus(
         settings=source,
         keys=trust,
         seen=seen,
         problems=tuple(problems),
+        next_steps=tuple(steps),
         health=health,
         not_taken=not_taken(machine, source, naming),
     )
@@ -196,12 +200,8 @@ def _lines(
         yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
         yield from (f"  {line}" for line in row.not_taken if verbose)
-        for problem in row.problems:
-            step = problem.removeprefix("next step: ")
-            if step == problem:
-                yield Toned(f"  problem: {problem}", Tone.BAD)
-            else:
-                yield from (f"  {line}" for line in next_step_lines(step))
+        yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
+        yield from (f"  {line}" for step in row.next_steps for line in next_step_lines(step))
     for name, by in sorted(masked.items()):
         yield ""
         yield f"{name}: hidden by {by}, it is not asked"
@@ -264,4 +264,5 @@ def _document(row: _SourceStatus) -> dict[str, Any]:
         "not_understood": [{"file": file.file_name, "reason": file.reason} for file in row.not_taken.files],
         "foreign_lines": row.not_taken.lines,
         "problems": list(row.problems),
+        "next_steps": list(row.next_steps),
     }

@@ -327,15 +327,19 @@ def test_what_is_wrong_is_told(site: PlainMachine, key: SigningKey, capsys: pyte
     )
     found = document(site, capsys)
     problems = {row["name"]: " ".join(row["problems"]) for row in found["sources"]}
-    assert "tukit-sysext sources add keyless URL --key FILE --force" in problems["keyless"]
-    assert problems["open"] == ""
+    steps = {row["name"]: row["next_steps"] for row in found["sources"]}
+    assert steps["keyless"] == ["tukit-sysext sources add keyless URL --key FILE --force"]
+    assert (problems["open"], steps["open"]) == ("", [])
     assert f"/keys has no key {other}" in problems["pinned"]
     assert "MaxAge=soon" in problems["typo"]
-    assert "tukit-sysext sources reset typo" in problems["typo"]
+    assert "cannot be read" in problems["typo"]
+    assert [step.splitlines()[-1] for step in steps["typo"]] == ["tukit-sysext sources reset typo"]
+    assert "next step" not in " ".join(problems.values())
     assert found["seen_only"] == ["gone"]
     told = tell(site, capsys)
     assert "not verified (Verify=no)" in told
     assert all(problem in told for problem in problems.values() if problem and " " not in problem)
+    assert {"tukit-sysext sources reset typo", *steps["keyless"]} <= {line.strip() for line in told.splitlines()}
 
 
 def test_a_reset_forgets_what_was_seen(
