@@ -14,8 +14,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tests.benchmarks.machine import Measured, measure, site
-from tests.on_lab.site import OLD, Site
+from tests.benchmarks.machine import Measured, link_images, measure, site
+from tests.on_lab.site import Site
 
 # Runs in the lab: snapshots as snapper and 50-etc make them, but without starting either for each.
 _MAKE = """
@@ -56,11 +56,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure."""
     with site() as (machine, _):
-        for image in range(arguments.images):
-            machine.publish(f"image{image:02}", "1.0", OLD)
-            machine.want(f"image{image:02}")
-        machine.lab.tukit("execute", "true", check=True)
-        machine.lab.reboot()
+        link_images(machine, arguments.images)
         growth: dict[str, float] = {}
         there = max(machine.numbers())
         for count in (arguments.snapshots // 5, arguments.snapshots):

@@ -15,7 +15,7 @@ from tests.lab import Flavour, Lab
 from tests.lab.repository import Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
-from tests.on_lab.site import Site, Web, installed_tree
+from tests.on_lab.site import OLD, Site, Web, installed_tree
 
 # Runs in the lab: starts a command again and again, and measures each process alone, its start included. The memory is
 # that of the largest process, which is ours: the tools that it starts are smaller.
@@ -85,6 +85,15 @@ def site(*, latency_ms: float = 0, sources: int = 1) -> Iterator[tuple[Site, lis
         finally:
             for server in servers:
                 server.stop()
+
+
+def link_images(site: Site, count: int) -> None:
+    """Publish so many images, and have an update link them in the system that runs then."""
+    for number in range(count):
+        site.publish(f"image{number:02}", "1.0", OLD)
+        site.want(f"image{number:02}")
+    site.lab.tukit("execute", "true", check=True)
+    site.lab.reboot()
 
 
 def empty_cache(site: Site) -> None:

@@ -10,8 +10,7 @@ import argparse
 import statistics
 from typing import Any
 
-from tests.benchmarks.machine import measure, site
-from tests.on_lab.site import OLD
+from tests.benchmarks.machine import link_images, measure, site
 
 _SNAPPER = "/usr/lib/snapper/plugins/60-tukit-sysext"
 _TUKIT = "/usr/lib/tukit/plugins/50-tukit-sysext"
@@ -41,11 +40,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with site() as (machine, _):
         lab = machine.lab
         lab.path("/run/systemd/system").mkdir(parents=True)
-        for image in range(arguments.images):
-            machine.publish(f"image{image:02}", "1.0", OLD)
-            machine.want(f"image{image:02}")
-        lab.tukit("execute", "true", check=True)
-        lab.reboot()
+        link_images(machine, arguments.images)
         lab.path("/run/systemd/system").mkdir(parents=True)
         lab.run(["systemd-tmpfiles", "--create", "tukit-sysext.conf"])
         numbers = sorted(machine.numbers())

@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tests.benchmarks.machine import measure, site
-from tests.on_lab.site import OLD
+from tests.benchmarks.machine import link_images, measure, site
 
 _HOOK = "/usr/lib/tukit/plugins/50-tukit-sysext"
 
@@ -25,12 +24,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure."""
     with site() as (machine, _):
-        for image in range(arguments.images):
-            machine.publish(f"image{image:02}", "1.0", OLD)
-            machine.want(f"image{image:02}")
         lab = machine.lab
-        lab.tukit("execute", "true", check=True)
-        lab.reboot()
+        link_images(machine, arguments.images)
         lab.tukit("open", check=True)
         number = max(machine.numbers())
         finalize = [_HOOK, "finalize-pre", f"/.snapshots/{number}/snapshot", str(number)]

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.benchmarks.machine import Measured, measure, site
-from tests.on_lab.site import OLD, Site
+from tests.benchmarks.machine import Measured, link_images, measure, site
+from tests.on_lab.site import Site
 
 _TUKIT = "/usr/sbin/tukit"
 _PLUGINS = ("/usr/lib/tukit/plugins/50-tukit-sysext", "/usr/lib/snapper/plugins/60-tukit-sysext")
@@ -29,11 +29,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure."""
     with site() as (machine, _):
-        for image in range(arguments.images):
-            machine.publish(f"image{image:02}", "1.0", OLD)
-            machine.want(f"image{image:02}")
-        machine.lab.tukit("execute", "true", check=True)
-        machine.lab.reboot()
+        link_images(machine, arguments.images)
         figures: dict[str, float] = {}
         for name in ("with_systemd", "without_systemd"):
             if name == "with_systemd":

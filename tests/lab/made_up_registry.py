@@ -8,11 +8,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from tests.lab.authority import Authority
+from tests.lab.running import Running
 from tests.lab.scripted import Answer, Asked, ScriptedServer
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Index, Manifest
@@ -23,7 +23,7 @@ LIST = "SHA256SUMS"
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
-class MadeUpRegistry:
+class MadeUpRegistry(Running):
     """A project's repositories: ``blobs`` by repository and hash, ``manifests`` by repository and tag or digest.
 
     ``instead`` may give another answer to what is asked for.
@@ -39,14 +39,14 @@ class MadeUpRegistry:
         self.api = f"{self._server.url}/v2/{PROJECT}/"
         self.url = f"{scheme}://{self._server.url.partition('://')[2]}/{PROJECT}"
 
-    def __enter__(self) -> Self:
-        self._server.__enter__()
+    def start(self) -> Self:
+        """Answer from now on."""
+        self._server.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.stop()
 
     @property
     def asked(self) -> list[Asked]:

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.lab.images import ToolFailed, ToolMissing
 from tests.lab.ports import accepts, unused_port
+from tests.lab.running import Running
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _START_SECONDS = 10
@@ -31,7 +31,7 @@ LogLevel Connect
 """
 
 
-class Proxy:
+class Proxy(Running):
     """Runs a proxy from `start` to `stop` (or as a context); with user and password it wants them (Basic).
 
     To be started by a thread that lives as long as the proxy is needed: the kernel ends it with that thread, so that
@@ -80,14 +80,6 @@ class Proxy:
             self._log = log.read_text(errors="replace") if log.exists() else ""
             shutil.rmtree(self._folder)
             self._folder = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _try(self, folder: Path, port: int) -> bool:
         """Whether it came up on that port."""

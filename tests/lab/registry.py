@@ -14,12 +14,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tests.lab.authority import Authority
 from tests.lab.errors import LabError
 from tests.lab.publisher import ENVIRONMENT, entering, inside, root_with
+from tests.lab.running import Running
 from tests.lab.token_server import ISSUER, SERVICE, TokenServer
 
 LOGIN = "lab:secret"
@@ -59,7 +59,7 @@ class Access:
     sent: int
 
 
-class Registry:
+class Registry(Running):
     """Runs a registry from `start` to `stop` (or as a context); what it has stays in ``folder``.
 
     With ``login`` it wants LOGIN (Basic), with ``tokens`` what that server gives (Bearer), with ``authority`` it speaks
@@ -152,14 +152,6 @@ class Registry:
             self._process.wait(_START_SECONDS)
             self._reader.join(_START_SECONDS)
             self._process = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None

@@ -6,10 +6,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from tests.lab.authority import Authority
+from tests.lab.running import HandlerServer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class Answer:
     stated: int | None = None
 
 
-class ScriptedServer:
+class ScriptedServer(HandlerServer):
     """Answers each GET with what ``answer`` gives for it, so much later; ``asked`` has them all."""
 
     def __init__(
@@ -65,24 +65,17 @@ class ScriptedServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        super().__init__(Handler)
         if authority is not None:
             self._server.socket = authority.server_context().wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'http' if authority is None else 'https'}://{host}:{self._server.server_port}"
+        self.url = f"{'http' if authority is None else 'https'}://{host}:{self.port}"
 
     @property
     def paths(self) -> list[str]:
         """What was asked for."""
         return [request.path for request in self.asked]
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Answer no more, and what is under way at once."""
         self._stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().stop()

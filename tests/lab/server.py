@@ -21,18 +21,18 @@ import threading
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.lab.access import AccessLog, Request
 from tests.lab.authority import LOOPBACK, Authority
 from tests.lab.connection import Connection, Site
 from tests.lab.faults import Fault, FaultBook, FaultSetting
+from tests.lab.running import Running
 
 _JOIN_SECONDS = 30
 
 
-class Server:
+class Server(Running):
     """Serves a folder, or several by the first part of the path, from `start` to `stop` (or as a context).
 
     The latency is added to every answer. `port` 0 takes one that is free; it is kept when the server is started
@@ -126,14 +126,6 @@ class Server:
         for connection, thread in left.items():
             connection.abort()
             thread.join(_JOIN_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _accept(self, listener: socket.socket, site: Site) -> None:
         while not site.stopping.is_set():

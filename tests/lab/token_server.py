@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 import time
 from base64 import b64encode, urlsafe_b64encode
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.lab.running import HandlerServer
 
 SERVICE, ISSUER = "lab-registry", "lab-tokens"
 _LIFETIME = 300
 
 
-class TokenServer:
+class TokenServer(HandlerServer):
     """Gives who brings the login ("user:password") what he asks for, and others leave to pull, or nothing.
 
     ``certificate`` is what a registry knows its tokens by; ``asked`` has the scopes of each request that was granted.
@@ -43,18 +44,8 @@ class TokenServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.realm = f"http://127.0.0.1:{self._server.server_port}/token"
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.realm = f"http://127.0.0.1:{self.port}/token"
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         scopes = [one for text in parse_qs(urlsplit(handler.path).query).get("scope", []) for one in text.split()]

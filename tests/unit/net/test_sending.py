@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from tests.lab.ports import unused_url
+from tests.lab.running import HandlerServer
 from tukit_sysext.errors import SourceUnreachable
 from tukit_sysext.net import sending
 from tukit_sysext.net.login import Login
@@ -65,14 +66,9 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with HandlerServer(Handler) as server:
+        found.port = server.port
+        yield found
 
 
 @pytest.fixture
