@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tukit_sysext.requirements.ground import Ground
     from tukit_sysext.requirements.requirement import Requirement
     from tukit_sysext.rules.release import ReleaseData
-    from tukit_sysext.snapshots.snapper import Scan, Snapshot
+    from tukit_sysext.snapshots.snapper import Scan
+    from tukit_sysext.snapshots.snapshot import Snapshot
     from tukit_sysext.sources.candidate import Candidate, Description, Standing
     from tukit_sysext.sources.protocol import Sink, Source
     from tukit_sysext.update.outcome import Change, Outcome
@@ -83,7 +84,7 @@ _LATER = {
     "Requirement": "requirements.requirement",
     "Scan": "snapshots.snapper",
     "Sink": "sources.protocol",
-    "Snapshot": "snapshots.snapper",
+    "Snapshot": "snapshots.snapshot",
     "Source": "sources.protocol",
     "SourceSettings": "config.settings",
     "Standing": "sources.candidate",

@@ -10,6 +10,8 @@ _COLLECTION = "tests/unit/collect/test_decision.py"
 _ROOTS = "tests/unit/collect/test_roots.py"
 _LAYERS = "tests/unit/snapshots/test_overlay.py"
 _SNAPSHOTS = "tukit_sysext/snapshots/snapper.py"
+_SNAPSHOT = "tukit_sysext/snapshots/snapshot.py"
+_HALF = "tukit_sysext/snapshots/half_there.py"
 _SURVEY = "tukit_sysext/collect/survey.py"
 _RULES = "tukit_sysext/collect/decision.py"
 _RUN = "tukit_sysext/collect/collection.py"
@@ -78,7 +80,7 @@ DEFENCES = (
         row="C3",
         what="a snapshot is its number, without the UUID",
         edits=(
-            (_SNAPSHOTS, "return self.number, self.subvolume.uuid", 'return self.number, ""'),
+            (_SNAPSHOT, "return self.number, self.subvolume.uuid", 'return self.number, ""'),
             (_SNAPSHOTS, "{(number, subvolume.uuid) for", '{(number, "") for'),
         ),
         tests=(f"{_COLLECT}::test_a_number_that_is_used_again_is_another_snapshot",),
@@ -115,13 +117,13 @@ DEFENCES = (
     Defence(
         row="C5",
         what="a snapshot without info.xml is as good as any",
-        edits=((_SNAPSHOTS, '("" if info is not None else _NO_INFO)', '""'),),
+        edits=((_SNAPSHOT, '("" if info is not None else _NO_INFO)', '""'),),
         tests=_unknown("half_made"),
     ),
     Defence(
         row="C5",
         what="an info.xml without a tree is skipped",
-        edits=((_SNAPSHOTS, 'elif os.path.lexists(folder / "info.xml"):', "elif False:"),),
+        edits=((_HALF, 'elif os.path.lexists(folder / "info.xml"):', "elif False:"),),
         tests=_unknown("half_deleted"),
     ),
     Defence(
@@ -145,7 +147,7 @@ DEFENCES = (
     Defence(
         row="C5",
         what="a deletion that was cut off after the first of two subvolumes stops all collections",
-        edits=((_SNAPSHOTS, "half = isinstance(error, NoEtc)", "half = False"),),
+        edits=((_SNAPSHOT, "half = isinstance(error, NoEtc)", "half = False"),),
         tests=("tests/unit/ledger/test_leftovers.py::test_after_a_boot_it_stops_nothing[no_etc]",),
     ),
     Defence(
@@ -196,7 +198,7 @@ DEFENCES = (
     Defence(
         row="C5",
         what="what stops a collection does not name what settles it",
-        edits=((_SNAPSHOTS, 'return f"; what settles it: {command}"', 'return ""'),),
+        edits=((_HALF, 'return f"; what settles it: {command}"', 'return ""'),),
         tests=("tests/on_lab/test_leftovers.py::test_what_stops_a_collection_names_what_settles_it[no_etc]",),
     ),
     Defence(

@@ -24,8 +24,9 @@ from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.quantities import time_text
+from tukit_sysext.snapshots.half_there import Leftover
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapper import Leftover, scan
+from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.record import RecordUnreadable, decode, encode, seconds_of
 from tukit_sysext.system.tree import Tree

@@ -30,7 +30,7 @@ from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
 from tukit_sysext.progress.progress import Stage
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import LinkWriter, changing
-from tukit_sysext.snapshots.snapper import look
+from tukit_sysext.snapshots.snapshot import look
 from tukit_sysext.snapshots.targets import Target, check_changeable, uninterrupted
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.system.lock import shared

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.all_plugins import Root
 from tukit_sysext.collect.attached import in_use
@@ -20,9 +21,13 @@ from tukit_sysext.collect.unit_files import Configurations
 from tukit_sysext.errors import OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, QUARANTINE, SHARED_EXTENSIONS, STORE, Layout, quarantine_of
 from tukit_sysext.snapshots.entries import Entry, EntryKind, FolderEntries, entries_of, read_entries
-from tukit_sysext.snapshots.snapper import NUMBER, Leftover, Scan
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapper_files import NUMBER
 from tukit_sysext.snapshots.versions import VERSIONS
 from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.snapshots.half_there import Leftover
 
 CONFEXTS = "etc/confexts"
 """What systemd-confext merges, relative to the root of a tree; a link there counts all the same."""

@@ -17,7 +17,8 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan_in_use
+from tukit_sysext.snapshots.snapper import Scan, scan_in_use
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree

@@ -21,7 +21,7 @@ from tukit_sysext.ledger.spool import EventKind
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import counted, time_text
 from tukit_sysext.rules.names import shown_version
-from tukit_sysext.snapshots.snapper import rfc3339
+from tukit_sysext.snapshots.snapper_files import rfc3339
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table
 

@@ -25,7 +25,9 @@ from tukit_sysext.rules.printable import printable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.entries import Entry
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, rfc3339, scan
+from tukit_sysext.snapshots.snapper import Scan, scan
+from tukit_sysext.snapshots.snapper_files import rfc3339
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.system.system_release import label

@@ -29,7 +29,8 @@ from tukit_sysext.rules.systemd import NAME_CUT_SINCE, SystemdVersion
 from tukit_sysext.snapshots.entries import Entry, leads_to, shared_entries
 from tukit_sysext.snapshots.fitting import Objection, TreeFacts, judge, no_objection, tree_facts
 from tukit_sysext.snapshots.grounds import open_ground
-from tukit_sysext.snapshots.snapper import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.snapshots.versions import newest
 from tukit_sysext.store.examine import Examiner
 from tukit_sysext.store.image_store import Condition, ImageFile, Stored

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, SnapshotKey
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapshot import Snapshot, SnapshotKey
 
 ENDS = (EventKind.TRANSACTION_DISCARDED, EventKind.TRANSACTION_ABORTED, EventKind.TRANSACTION_FINALIZED)
 """How a transaction can end."""

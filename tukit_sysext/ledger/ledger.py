@@ -27,7 +27,8 @@ from tukit_sysext.ledger.rows import (
 from tukit_sysext.ledger.schema import mending
 from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, SnapshotKey
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapshot import Snapshot, SnapshotKey
 
 __all__ = ["Ledger", "LedgerEvent", "LedgerImage", "LedgerSnapshot", "Repeat", "time_text", "write_or_log"]
 

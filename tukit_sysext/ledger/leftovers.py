@@ -13,10 +13,14 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from tukit_sysext.layout import Layout
 from tukit_sysext.ledger.ledger import Ledger
-from tukit_sysext.snapshots.snapper import Leftover, Scan
+
+if TYPE_CHECKING:
+    from tukit_sysext.snapshots.half_there import Leftover
+    from tukit_sysext.snapshots.snapper import Scan
 
 _KEY = "leftovers"
 _DAY = 86400

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tukit_sysext.snapshots.entries import FolderEntries
-from tukit_sysext.snapshots.snapper import Snapshot, SnapshotKey
+from tukit_sysext.snapshots.snapshot import Snapshot, SnapshotKey
 
 if TYPE_CHECKING:
     from tukit_sysext.rules.release import ReleaseData

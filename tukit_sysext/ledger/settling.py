@@ -26,6 +26,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
 from tukit_sysext.snapshots import snapper
 from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapper_files import NUMBER
 from tukit_sysext.store.record import Record, RecordUnreadable
 from tukit_sysext.system.tree import Tree
 
@@ -74,7 +75,7 @@ def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:
     """
     known, there = ledger.numbers(), {snapshot.number: snapshot for snapshot in scan.snapshots}
     try:
-        for name in filter(snapper.NUMBER.fullmatch, os.listdir(folder)):
+        for name in filter(NUMBER.fullmatch, os.listdir(folder)):
             snapshot = there.get(int(name))
             unfinished = snapshot.unknown if snapshot is not None else int(name) not in known
             if unfinished and 0 <= time.time() - (folder / name).stat().st_mtime < _MAKING:

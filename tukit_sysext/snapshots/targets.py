@@ -18,7 +18,8 @@ from tukit_sysext.errors import NeedsRoot, OutsideTree, TukitSysextError, Unknow
 from tukit_sysext.layout import EXTENSIONS, Layout
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.overlay import read_overlaid
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan_in_use
+from tukit_sysext.snapshots.snapper import Scan, scan_in_use
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from tukit_sysext.grammar import parser
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent
 from tukit_sysext.ledger.schema import BEGUN
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import look, scan
+from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapshot import look
 
 NOON = 1_793_534_400  # 2026-11-01 12:00 UTC
 

@@ -22,8 +22,8 @@ plugins.builtin.fetcher plugins.builtin.guard plugins.builtin.recorder plugins.b
 plugins.builtin.sources plugins.manager plugins.spec progress.progress quantities requirements.capabilities
 requirements.contents requirements.ground requirements.requirement rules.architectures rules.link_names rules.matching
 rules.names rules.printable rules.release rules.systemd rules.version snapshots.entries snapshots.fitting
-snapshots.grounds snapshots.overlay snapshots.snapper snapshots.versions store.digest store.examine store.image_store
-store.record
+snapshots.grounds snapshots.overlay snapshots.snapper snapshots.snapper_files snapshots.snapshot snapshots.used_now
+snapshots.versions store.digest store.examine store.image_store store.record
 system.descriptors system.disk_space system.durable system.environment system.holders system.label system.lock
 system.mark system.small_file system.subvolume system.syscalls system.system_release system.time_limit system.tree
 system.tree_ground update.refusal

@@ -12,7 +12,8 @@ from tukit_sysext.ledger.deduce import ORDER, Before, deduce, observed
 from tukit_sysext.ledger.ledger import LedgerSnapshot
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.snapshots.entries import FolderEntries
-from tukit_sysext.snapshots.snapper import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.system.subvolume import Subvolume
 
 

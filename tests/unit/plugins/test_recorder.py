@@ -15,7 +15,8 @@ from tukit_sysext.ledger.settling import settle
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import look, scan
+from tukit_sysext.snapshots.snapper import scan
+from tukit_sysext.snapshots.snapshot import look
 
 DISCARDED = SnapshotEvent(kind=EventKind.TRANSACTION_DISCARDED, number=2)
 

@@ -10,7 +10,8 @@ import pytest
 from tests.machine import OS_RELEASE, PlainMachine
 from tests.trees import Content, Link, make_tree
 from tukit_sysext.collect.roots import find_roots
-from tukit_sysext.snapshots.snapper import Scan, Snapshot, scan
+from tukit_sysext.snapshots.snapper import Scan, scan
+from tukit_sysext.snapshots.snapshot import Snapshot
 
 FSTAB = (
     "LABEL=root / btrfs ro 0 0\n"

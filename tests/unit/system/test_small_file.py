@@ -16,9 +16,10 @@ from tests.rpm import TOP
 from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import MemoryUnreadable, UnknownState
 from tukit_sysext.integrity import needs
+from tukit_sysext.layout import Layout
 from tukit_sysext.net.network import SYSCONFIG, SystemProxy, system_proxy
 from tukit_sysext.progress import notice
-from tukit_sysext.snapshots import snapper
+from tukit_sysext.snapshots.snapper_files import read_info
 from tukit_sysext.sources.cache import Cache
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.image_store import Condition
@@ -64,7 +65,8 @@ def test_notes_of_ours(tmp_path: Path) -> None:
         assert refusal.read(fifo(tmp_path / "refused")) is None
         assert needs.read(fifo(tmp_path / "needs")) == ()
         assert notice.read(fifo(tmp_path / "progress")) is None
-        assert snapper._info(fifo(tmp_path / "info.xml")) is None
+        fifo(tmp_path / ".snapshots/1/info.xml")
+        assert read_info(Layout(root=tmp_path), 1) is None
         fifo(tmp_path / "cache/kind/key")
         assert Cache(tmp_path / "cache", writable=True).note("kind", "key") is None
         fifo(tmp_path / SYSCONFIG)
@@ -103,7 +105,7 @@ ALLOWED = {
     "progress/notice.py": "/proc",
     "publish/chunking.py": "an index that casync has made",
     "publish/switching.py": "files that it made itself, and those which they replace",
-    "snapshots/snapper.py": "/proc",
+    "snapshots/used_now.py": "/proc",
     "store/incoming.py": "a descriptor that store/partial.py has checked",
     "system/compare_child.py": "below read-only mounts of images, and a file that compare_images.py has made",
     "system/descriptors.py": "standard output and error",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tukit_sysext.snapshots.snapper import rfc3339
+from tukit_sysext.snapshots.snapper_files import rfc3339
 from tukit_sysext.store.record import seconds_of
 from tukit_sysext.terminal.text import local_time
 

@@ -12,7 +12,7 @@ from tukit_sysext.ledger.ledger import DEFAULT, Ledger, LedgerEvent, LedgerImage
 from tukit_sysext.ledger.schema import BEGUN
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
-from tukit_sysext.snapshots.snapper import rfc3339
+from tukit_sysext.snapshots.snapper_files import rfc3339
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.store.image_store import ImageFile
 from tukit_sysext.store.record import RecordUnreadable

@@ -14,7 +14,8 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.fitting import TreeFacts
-from tukit_sysext.snapshots.snapper import Scan, Snapshot
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapshot import Snapshot
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, open_transactions, running_and_next
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.lock import queued

@@ -13,7 +13,9 @@ from tukit_sysext.ledger.tables import MISSED, NOT_HAD, REFUSED
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugin_api import hookimpl
 from tukit_sysext.quantities import time_text
-from tukit_sysext.snapshots.snapper import Scan, look, rfc3339
+from tukit_sysext.snapshots.snapper import Scan
+from tukit_sysext.snapshots.snapper_files import rfc3339
+from tukit_sysext.snapshots.snapshot import look
 
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
