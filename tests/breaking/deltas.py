@@ -105,7 +105,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tukit_sysext/collect/collection.py",
         "CONTENT: self._rules.now - _OLD}",
         "}",
-        "tests/unit/collect/test_collection.py::test_indexes_and_lists_are_not_kept_for_ever",
+        "tests/unit/collect/test_collection_sweeps.py::test_indexes_and_lists_are_not_kept_for_ever",
     ),
     broken(
         "N50",

@@ -6,6 +6,8 @@ from __future__ import annotations
 from tests.breaking.defence import Defence
 
 _COLLECT = "tests/unit/collect/test_collection.py"
+_UNKNOWN = "tests/unit/collect/test_collection_unknown.py"
+_MEANWHILE = "tests/unit/collect/test_collection_meanwhile.py"
 _COLLECTION = "tests/unit/collect/test_decision.py"
 _ROOTS = "tests/unit/collect/test_roots.py"
 _LAYERS = "tests/unit/snapshots/test_overlay.py"
@@ -24,7 +26,7 @@ _DEDUCED = tuple(f"{_LEDGER}/test_{name}.py" for name in ("deduce", "settling", 
 
 
 def _unknown(name: str) -> tuple[str, ...]:
-    return (f"{_COLLECT}::test_where_anything_is_unknown_nothing_is_deleted[{name}]",)
+    return (f"{_UNKNOWN}::test_where_anything_is_unknown_nothing_is_deleted[{name}]",)
 
 
 DEFENCES = (
@@ -38,7 +40,7 @@ DEFENCES = (
                 "fcntl.LOCK_SH | fcntl.LOCK_NB)\n        except BlockingIOError:\n            raise Busy(",
             ),
         ),
-        tests=(f"{_COLLECT}::test_a_transaction_that_holds_the_lock_is_not_disturbed",),
+        tests=(f"{_MEANWHILE}::test_a_transaction_that_holds_the_lock_is_not_disturbed",),
     ),
     Defence(
         row="C2",
@@ -74,7 +76,7 @@ DEFENCES = (
         row="C2",
         what="roots are not looked for again right before the deletion",
         edits=((_RUN, "if roots.by_image.get(name):", "if False:"),),
-        tests=(f"{_COLLECT}::test_a_link_that_is_made_right_before_the_deletion_saves_its_image",),
+        tests=(f"{_MEANWHILE}::test_a_link_that_is_made_right_before_the_deletion_saves_its_image",),
     ),
     Defence(
         row="C3",
@@ -83,7 +85,7 @@ DEFENCES = (
             (_SNAPSHOT, "return self.number, self.subvolume.uuid", 'return self.number, ""'),
             (_SNAPSHOTS, "{(number, subvolume.uuid) for", '{(number, "") for'),
         ),
-        tests=(f"{_COLLECT}::test_a_number_that_is_used_again_is_another_snapshot",),
+        tests=(f"{_MEANWHILE}::test_a_number_that_is_used_again_is_another_snapshot",),
     ),
     Defence(
         row="C3",
@@ -112,7 +114,7 @@ DEFENCES = (
                 "if True:",
             ),
         ),
-        tests=(f"{_COLLECT}::test_a_snapshot_that_comes_during_the_look_counts",),
+        tests=(f"{_MEANWHILE}::test_a_snapshot_that_comes_during_the_look_counts",),
     ),
     Defence(
         row="C5",
@@ -375,7 +377,7 @@ DEFENCES = (
         row="-",
         what="images begin to wait while something is unknown",
         edits=((_RULES, "else (None, 0)", "else (rules.now, 1)"),),
-        tests=(f"{_COLLECT}::test_nothing_begins_to_wait_while_anything_is_unknown",),
+        tests=(f"{_UNKNOWN}::test_nothing_begins_to_wait_while_anything_is_unknown",),
     ),
     Defence(
         row="-",
