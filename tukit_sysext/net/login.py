@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 from tukit_sysext.errors import NotServed
-from tukit_sysext.formats.challenge import Challenge
+from tukit_sysext.formats.challenge import Challenge, parse_token
 from tukit_sysext.net.redirects import Origin, origin, shown_url
 
 _REPOSITORY = re.compile(r"/(?:blobs|manifests|tags)/")
@@ -48,9 +48,9 @@ class Tokens:
         token = self._known.get(_repository(url))
         return f"Bearer {token}" if token is not None else None
 
-    def take(self, url: str, token: str) -> None:
-        """Take in a token for the repository of a URL."""
-        self._known[_repository(url)] = token
+    def take(self, url: str, answer: bytes, place: str) -> None:
+        """Take in the token for the repository of a URL that the server of tokens gave. Raises ImageBroken."""
+        self._known[_repository(url)] = parse_token(answer, where=shown_url(place))
 
     def place(self, url: str, challenge: Challenge) -> tuple[str, Login | None]:
         """Where the token is that a server wants at a URL, and who asks for it there (None: nobody in particular).

@@ -20,13 +20,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats.challenge import LIMIT, parse_token
+from tukit_sysext.formats.challenge import LIMIT
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt
 from tukit_sysext.net.handle import advance, redacted_message
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.net.redirects import TRIES, Origin, Redirects, origin, shown_url
+from tukit_sysext.net.redirects import TRIES, Origin, Redirects, origin
 from tukit_sysext.net.request import FIRST_PAUSE, FetchResult, Next, Request, RequestState, Response
 
 log = logging.getLogger(__name__)
@@ -323,7 +323,7 @@ def _token_request(state: RequestState, attempt: Attempt, deadline: float) -> Re
         limit=LIMIT,
         deadline=deadline,
         redirects=Redirects.ORIGIN,
-        accept=lambda content: tokens.take(url, parse_token(content, where=shown_url(place))),
+        accept=lambda content: tokens.take(url, content, place),
         discard=True,
         login=login,
     )

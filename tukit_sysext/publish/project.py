@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin
 
 from tukit_sysext.config.credentials import Credentials
 from tukit_sysext.errors import ImageBroken, NotServed, SourceUnreachable
-from tukit_sysext.formats.challenge import bearer, parse_token
+from tukit_sysext.formats.challenge import bearer
 from tukit_sysext.formats.oci_names import blob_url, manifest_url
 from tukit_sysext.formats.oci_urls import api_url
 from tukit_sysext.net.handle import CHALLENGES, REDIRECTS, TRANSIENT, status_text
@@ -130,7 +130,7 @@ class Project:
         reply = self._sender.send(SendRequest(method="GET", url=place, login=login))
         if reply.good:
             try:
-                self._tokens.take(url, parse_token(reply.body, where=shown_url(place)))
+                self._tokens.take(url, reply.body, place)
             except ImageBroken as error:
                 raise NotServed(str(error)) from error
         return reply.good
