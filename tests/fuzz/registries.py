@@ -31,7 +31,7 @@ from tukit_sysext.net.redirects import origin
 
 _DIGEST = f"sha256:{SHA256_OF_NOTHING}"
 _URL = "https://registry.example.org/v2/images/gdb/tags/list?n=1000"
-_PASSWORD = "geheim"  # noqa: S105  # of nobody
+_PASSWORD = "geheim"  # noqa: S105  # made up
 
 
 # --- manifests and indexes ------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ PAGE = "tukit-sysext"
 _FRAME = f"iframe[name='cockpit1:localhost/{PAGE}']"
 _ACCESS = "#super-user-indicator button"
 _PATIENCE = 30
+_POLL = 0.05
+"""Seconds between two looks at a page: WebDriver says nothing by itself."""
 _BUS = "test -e /run/dbus/pid || { mkdir -p /run/dbus && dbus-daemon --system --fork; }"
 
 _SERVE = """
@@ -117,7 +119,7 @@ class Browser:
             with contextlib.suppress(WebDriverException):
                 if said := condition():
                     return said
-            time.sleep(0.05)
+            time.sleep(_POLL)
         raise AssertionError(f"waited for {seconds} s in vain; the page says:\n{self.text()}\n{self.log()}")
 
     def settled(self) -> None:

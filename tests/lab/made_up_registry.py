@@ -66,9 +66,11 @@ class MadeUpRegistry(Running):
 
     def put_manifest(self, repository: str, part: Manifest | Index | bytes, *tags: str) -> Descriptor:
         """Put a manifest or an index there, with these tags."""
-        composed = oci.compose_index(part) if isinstance(part, Index) else None
-        content = part if isinstance(part, bytes) else composed or oci.compose_manifest(part)  # type: ignore[arg-type]
-        found = Descriptor.of(oci.INDEX if composed is not None else oci.MANIFEST, content)
+        if isinstance(part, Index):
+            found = Descriptor.of(oci.INDEX, content := oci.compose_index(part))
+        else:
+            content = part if isinstance(part, bytes) else oci.compose_manifest(part)
+            found = Descriptor.of(oci.MANIFEST, content)
         for reference in (*tags, found.digest):
             self.manifests[repository, reference] = content
         return found

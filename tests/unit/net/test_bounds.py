@@ -115,8 +115,11 @@ def test_a_server_that_was_away_has_as_long_as_its_bytes_come(server: Server) ->
     assert [request.path for request in server.requests].count("/image.raw") == 1, "it was broken off"
 
 
+_RATE, _PIECE = 200_000, 10_000
+
+
 class Line(ThreadingHTTPServer):
-    """Serves one image over a line of 200 kB/s that all connections share."""
+    """Serves one image over a line that all connections share: _RATE bytes a second, _PIECE of them at once."""
 
     daemon_threads = True
 
@@ -138,11 +141,11 @@ class Shared(BaseHTTPRequestHandler):
         self.send_header("Content-Range", f"bytes {start}-{len(IMAGE) - 1}/{len(IMAGE)}")
         self.end_headers()
         with suppress(OSError):
-            for at in range(start, len(IMAGE), 10_000):
+            for at in range(start, len(IMAGE), _PIECE):
                 with self.server.line:
-                    time.sleep(0.05)
-                    self.wfile.write(IMAGE[at : at + 10_000])
-                    self.server.sent.append(len(IMAGE[at : at + 10_000]))
+                    time.sleep(_PIECE / _RATE)  # the line is busy with it
+                    self.wfile.write(IMAGE[at : at + _PIECE])
+                    self.server.sent.append(len(IMAGE[at : at + _PIECE]))
             self.server.ended.append(time.monotonic())
 
     def log_message(self, *_: object) -> None:

@@ -25,6 +25,7 @@ from tukit_sysext.net.redirects import origin
 from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendRequest
 
 SETTINGS = NetworkSettings(deadline=5, connect_timeout=5)
+FAST_ENOUGH = 20 * SETTINGS.least_rate
 LARGE = bytes(range(256)) * 8192
 
 
@@ -176,7 +177,7 @@ def test_an_answer_that_comes_fast_enough_and_takes_for_ever(monkeypatch: pytest
                 connected.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
                 for _ in range(60):
                     connected.sendall(bytes(1000))
-                    time.sleep(0.05)
+                    time.sleep(1000 / FAST_ENOUGH)
 
         thread = threading.Thread(target=feed)
         thread.start()

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,9 @@ MIB = 1 << 20
 
 
 @contextmanager
-def receiving(store: StoreFolder, content: bytes, **changes: object) -> Iterator[Incoming]:
-    options = {"limit": 10 * MIB, "where": "SOURCE", "keep_free": KEEP_FREE, **changes}
-    with store.store.receive(sha256=sha256(content), **options) as incoming:  # type: ignore[arg-type]
+def receiving(store: StoreFolder, content: bytes, **changes: Any) -> Iterator[Incoming]:
+    options: dict[str, Any] = {"limit": 10 * MIB, "where": "SOURCE", "keep_free": KEEP_FREE, **changes}
+    with store.store.receive(sha256=sha256(content), **options) as incoming:
         yield incoming
 
 

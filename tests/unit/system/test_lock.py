@@ -54,18 +54,13 @@ def test_every_wait_ends_and_names_who_holds_the_lock(
     path = tmp_path / "lock"
     with held(path) as pid:
         os.kill(pid, signal.SIGSTOP)
-        _until_stopped(pid)
+        os.waitid(os.P_PID, pid, os.WSTOPPED)
         started = time.monotonic()
         with pytest.raises(Busy, match=rf"process {pid} \(.*python.*, stopped\)"), take(path):
             pass
         assert time.monotonic() - started < 10
     with take(path):
         pass
-
-
-def _until_stopped(pid: int) -> None:
-    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-        time.sleep(0.01)
 
 
 def test_who_waits_in_a_queue_is_told_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
