@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tukit_sysext.commands.common.judged_for import judge_for, judged_tree, system_in_words
+from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree, system_in_words
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
@@ -42,26 +42,21 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     output = Output.of(arguments)
     with Tree(target.path) as tree, looking_scratch(local) as scratch:
         resolver = Resolver(local, tree, plugins, refused_for=held, scratch=scratch)
-        notes = judge_for(machine, arguments, resolver)
+        judged = judge_for(machine, arguments, resolver)
         plan = decide(resolver.resolve())
         sizes = bytes_to_come(resolver, plan)
-        output.json(document(target, plan, resolver.facts, sizes, own_system=not notes))
-        output.show(lines(plan, notes, sizes, full=getattr(arguments, "verbose", False)))
+        output.json(document(target, plan, resolver.facts, sizes, judged))
+        output.show(lines(plan, judged, sizes, full=getattr(arguments, "verbose", False)))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE
 
 
-def document(
-    target: Target, plan: Plan, facts: Facts, sizes: Mapping[str, int], *, own_system: bool = True
-) -> dict[str, Any]:
-    """The plan for ``--json``; ``sizes`` are the bytes that will come, by image.
-
-    ``own_system``: the one of the tree, not another one for which it is judged.
-    """
+def document(target: Target, plan: Plan, facts: Facts, sizes: Mapping[str, int], judged: JudgedFor) -> dict[str, Any]:
+    """The plan for ``--json``; ``sizes`` are the bytes that will come, by image."""
     return {
         "tree": tree_document(target),
-        "own_system": own_system,
+        "own_system": judged.own,
         "system": system_name(plan.tree.release),
         "host": host_document(plan.tree),
         "unusable": plan.tree.unusable or None,
@@ -143,16 +138,16 @@ _WORDS = {
 }
 
 
-def lines(plan: Plan, notes: Sequence[str], sizes: Mapping[str, int], *, full: bool = False) -> Iterator[str | Table]:
+def lines(plan: Plan, judged: JudgedFor, sizes: Mapping[str, int], *, full: bool = False) -> Iterator[str | Table]:
     """The plan as text; with ``full`` also why what stays is not replaced by a newer version.
 
-    ``sizes`` are the bytes that will come, by image; ``notes`` are said of a system that is not the one of the tree.
+    ``sizes`` are the bytes that will come, by image.
     """
     tree = plan.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
-    if notes:
+    if not judged.own:
         yield f"Images of {tree.path}, for {system_in_words(tree.release)}, {tree.architecture}"
-        yield from notes
+        yield from judged.notes
     else:
         yield f"Tree {tree.path}: {system_name(tree.release)}, {tree.architecture}, {systemd}"
     if tree.unusable:

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
+from tukit_sysext.commands.common.os_release import read_os_release
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.stored_names import stored_image
 from tukit_sysext.commands.common.trees import host_document, tree_document
-from tukit_sysext.errors import TukitSysextError, UnknownState
+from tukit_sysext.errors import UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
 from tukit_sysext.requirements.after_merge import AfterMerge, after_merge
-from tukit_sysext.rules.release import parse
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, running_and_next
-from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
@@ -30,7 +29,7 @@ from tukit_sysext.update.image_look import ImageLook, look_at_file, look_at_stor
 from tukit_sysext.update.report import system_name
 
 _SHOWN = 10
-_RELEASE_LIMIT = 64 * 1024
+_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,14 +74,7 @@ def _system(machine: Machine, text: str) -> Target | Path:
 def _fare(machine: Machine, where: Target | Path, image: ImageLook, plugins: Plugins, scratch: Path) -> Faring:
     if isinstance(where, Target):
         return fare_in_tree(where.machine, where.path, image, plugins, scratch=scratch)
-    try:
-        release = parse(read_small(where, limit=_RELEASE_LIMIT).decode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise TukitSysextError(
-            f"{where}: {error.strerror}, expected a snapshot's number, a directory or an os-release"
-        ) from error
-    if not release.get("ID"):
-        raise TukitSysextError(f"{where}: expected an os-release, found no ID in it")
+    release = read_os_release(where, expected="a snapshot's number, a directory or an os-release")
     return fare_with_release(where, release, image)
 
 
@@ -93,7 +85,7 @@ def _after_merge(machine: Machine, image: ImageLook) -> Sequence[AfterMerge]:
         return ()
     try:
         with Tree(machine.layout.root) as tree:
-            content = tree.read("etc/ld.so.conf", limit=_RELEASE_LIMIT) or b""
+            content = tree.read("etc/ld.so.conf", limit=_LIMIT) or b""
     except UnknownState:
         return after_merge(files, image.release)
     return after_merge(files, image.release, ld_so_conf=content.decode(errors="replace"))

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
+from tukit_sysext.commands.common.os_release import read_os_release
 from tukit_sysext.config import values
 from tukit_sysext.config.credentials import load_own
 from tukit_sysext.config.settings import load_configuration
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats.oci_urls import is_registry
 from tukit_sysext.machine import Machine
@@ -27,13 +28,10 @@ from tukit_sysext.publish.publication import ImagesRefused, Publication, Publish
 from tukit_sysext.publish.pushing import Pushed
 from tukit_sysext.publish.taken import TakenImage, taken_by
 from tukit_sysext.quantities import counted, size_text
-from tukit_sysext.rules.release import ReleaseData, parse
-from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 
-_RELEASE_LIMIT = 64 * 1024
 _DAY = 86400
 
 
@@ -41,7 +39,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     """Publish, or with ``--dry-run`` tell what would be done. 0, or 1 where an image is refused."""
     output = Output.of(arguments)
     options = _options(arguments)
-    systems = {path: _read_release(path) for path in arguments.systems}
+    systems = {path: read_os_release(path) for path in arguments.systems}
     try:
         with output.progress(machine, None) as watched, _project(machine, arguments) as project:
             publication = publish(
@@ -122,17 +120,6 @@ def _project_url(text: str) -> str:
     if not is_registry(url):
         raise UsageError(f"--to {text}: expected a project of a registry, oci://HOST/PROJECT")
     return url
-
-
-def _read_release(path: Path) -> ReleaseData:
-    """An os-release. Raises TukitSysextError."""
-    try:
-        release = parse(read_small(path, limit=_RELEASE_LIMIT).decode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise TukitSysextError(f"{path}: {error.strerror}, expected an os-release") from error
-    if not release.get("ID"):
-        raise TukitSysextError(f"{path}: expected an os-release, found no ID in it")
-    return release
 
 
 def _lines(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
-from tukit_sysext.commands.common.judged_for import judge_for, judged_tree, system_in_words
+from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree, system_in_words
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.trees import host_document, tree_document
@@ -48,8 +48,7 @@ class _Explanation:
     """What was asked for in a tree: ``versions`` of the image that are meant, ``general`` what holds for them all.
 
     ``version`` is that of the question, empty where it was about all; ``plan`` is what the tree would get, ``not_had``
-    what could not be had when the tree was changed last, in words, ``notes`` what is to be said of a system that is not
-    the tree's own.
+    what could not be had when the tree was changed last, in words.
     """
 
     target: Target
@@ -61,7 +60,7 @@ class _Explanation:
     general: Sequence[Rule]
     plan: ImagePlan
     not_had: str
-    notes: Sequence[str]
+    judged: JudgedFor
 
     @property
     def taken(self) -> str | None:
@@ -96,7 +95,7 @@ def _explain(machine: Machine, arguments: argparse.Namespace, name: str, version
     with Tree(target.path) as tree:
         resolver = Resolver(local, tree, Plugins.of(machine), scratch=scratch)
         wanted = resolver.facts.wanted
-        notes = judge_for(machine, arguments, resolver)
+        judged = judge_for(machine, arguments, resolver)
         resolver.look_locally()
 
         def ask(facts: Facts, _: int) -> Sequence[Candidate]:
@@ -122,8 +121,8 @@ def _explain(machine: Machine, arguments: argparse.Namespace, name: str, version
         versions=chosen,
         general=explain.of_tree(facts, name, wanted.get(name)),
         plan=plan,
-        not_had=left_out(target).get(name, "") if plan.chosen is not None and not notes else "",
-        notes=notes,
+        not_had=left_out(target).get(name, "") if plan.chosen is not None and judged.own else "",
+        judged=judged,
     )
 
 
@@ -141,9 +140,9 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     """The answer as text, all versions with ``every``."""
     tree = explanation.facts.tree
     systemd = f"systemd {tree.systemd}" if tree.systemd is not None else "systemd of unknown version"
-    if explanation.notes:
+    if not explanation.judged.own:
         yield f"{explanation.name} for {system_in_words(tree.release)}, {tree.architecture}"
-        yield from explanation.notes
+        yield from explanation.judged.notes
     else:
         system = f"{system_name(tree.release)}, {tree.architecture}, {systemd}"
         yield f"{explanation.name} for {explanation.target}: {system}"
@@ -218,7 +217,7 @@ def _document(explanation: _Explanation) -> dict[str, Any]:
     return {
         "name": explanation.name,
         "tree": tree_document(explanation.target),
-        "own_system": not explanation.notes,
+        "own_system": explanation.judged.own,
         "system": system_name(explanation.facts.tree.release),
         "host": host_document(explanation.facts.tree),
         "usable": explanation.usable,

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tukit_sysext.commands.common.os_release import read_os_release, with_id
 from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import counted
-from tukit_sysext.rules.release import ReleaseData, parse
+from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.fitting import NEW_SYSTEM
 from tukit_sysext.snapshots.targets import Target, running_and_next
-from tukit_sysext.system.small_file import read_small
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.text import local_time
@@ -27,8 +28,15 @@ from tukit_sysext.update.search import Resolver
 RELEASE_ALONE = (
     "Judged by its os-release alone: its packages are not known, and so not whether it has what an image needs."
 )
-_LIMIT = 64 * 1024
 _KEY = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFor:
+    """A system for which images are judged: the tree's own, or another one, with the lines that say which."""
+
+    own: bool
+    notes: Sequence[str] = ()
 
 
 def judged_tree(machine: Machine, arguments: argparse.Namespace) -> Target:
@@ -36,23 +44,22 @@ def judged_tree(machine: Machine, arguments: argparse.Namespace) -> Target:
     return running_and_next(machine)[-1] if arguments.refused else looked_at(machine, arguments)
 
 
-def judge_for(machine: Machine, arguments: argparse.Namespace, resolver: Resolver) -> Sequence[str]:
-    """Have images judged for the system that ``--refused`` or ``--for`` names; what is to be said of that.
+def judge_for(machine: Machine, arguments: argparse.Namespace, resolver: Resolver) -> JudgedFor:
+    """Have images judged for the system that ``--refused`` or ``--for`` names, else for the tree's own.
 
-    Nothing where neither is given. Raises TukitSysextError where no update is refused, or it is not known to what, and
-    for what is no os-release.
+    Raises TukitSysextError where no update is refused, or it is not known to what, and for what is no os-release.
     """
     if arguments.refused:
         mark = _mark(machine)
         resolver.take_for(ReleaseData(mark.release), NEW_SYSTEM)
         times = "once" if mark.times == 1 else counted(mark.times, "time")
-        told = [f"The system of the update that was refused last, {local_time(mark.last)} (refused {times})."]
-        told += [f"  {name}: {held.reason}" for name, held in sorted(mark.images.items())]
-        return [*told, RELEASE_ALONE]
+        notes = [f"The system of the update that was refused last, {local_time(mark.last)} (refused {times})."]
+        notes += [f"  {name}: {held.reason}" for name, held in sorted(mark.images.items())]
+        return JudgedFor(own=False, notes=(*notes, RELEASE_ALONE))
     if arguments.systems:
         resolver.take_for(_release(arguments.systems, resolver.facts.tree.release), "that system")
-        return [RELEASE_ALONE]
-    return ()
+        return JudgedFor(own=False, notes=(RELEASE_ALONE,))
+    return JudgedFor(own=True)
 
 
 def system_in_words(release: ReleaseData | None) -> str:
@@ -89,16 +96,8 @@ def _release(texts: Sequence[str], base: ReleaseData | None) -> ReleaseData:
     return ReleaseData(values)
 
 
-def _read(path: Path) -> Mapping[str, str]:
-    release = None
-    if path.is_dir():
-        with Tree(path) as tree:
-            release = read_release(tree)
-    else:
-        try:
-            release = parse(read_small(path, limit=_LIMIT).decode("utf-8", "surrogateescape"))
-        except OSError as error:
-            raise TukitSysextError(f"{path}: {error.strerror}, expected an os-release or a root") from error
-    if release is None or not release.get("ID"):
-        raise TukitSysextError(f"{path}: expected an os-release, found no ID in it")
-    return release
+def _read(path: Path) -> ReleaseData:
+    if not path.is_dir():
+        return read_os_release(path, expected="an os-release or a root")
+    with Tree(path) as tree:
+        return with_id(path, read_release(tree))
