@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tukit_sysext.errors import SourceUnreachable
-from tukit_sysext.net.handle import Head, advance, failure_text, prepare, was_asked
+from tukit_sysext.net.handle import Head, advance, failure_text, prepare, redacted_message, was_asked
 from tukit_sysext.net.libcurl import pycurl
 from tukit_sysext.net.login import Login
 from tukit_sysext.net.network import NetworkSettings
@@ -93,7 +93,11 @@ class Sender:
             return None if len(body) <= _LIMIT else -1  # it may have no end
 
         handle.reset()
-        self._set_up(request, head)
+        where = f"{request.method} {shown_url(request.url)}"
+        try:
+            self._set_up(request, head)
+        except (pycurl.error, UnicodeEncodeError) as error:
+            raise NotAsked(f"{where}: cannot be asked for: {redacted_message(str(error))}") from error
         handle.setopt(pycurl.WRITEFUNCTION, write)
         code, message = self._perform()
         if code != pycurl.E_OK:
@@ -103,7 +107,7 @@ class Sender:
             # libcurl may not let a handle be set up again that failed
             handle.close()
             self._handle = pycurl.Curl()
-            raise kind(f"{request.method} {shown_url(request.url)}: {words}")
+            raise kind(f"{where}: {words}")
         return SendReply(status=head.status, headers=head.headers, body=bytes(body))
 
     def _set_up(self, request: SendRequest, head: Head) -> None:

@@ -66,7 +66,7 @@ class Project:
             begun = self._ask(SendRequest(method="POST", url=url, body=b""))
             if not begun.good:
                 return begun
-            place = urljoin(url, begun.headers.get("location", ""))
+            place = _location(url, begun)
             against = refusal(url, place, Redirects.SECURE)
             if against:
                 raise NotServed(f"{shown_url(url)}: the place for an upload {against}")
@@ -137,7 +137,7 @@ class Project:
 
     def _has_elsewhere(self, url: str, reply: SendReply) -> bool:
         """Whether the server that a registry redirects to has it too; one that may not be asked counts as none."""
-        place = urljoin(url, reply.headers.get("location", ""))
+        place = _location(url, reply)
         if refusal(url, place, Redirects.SECURE):
             return False
         return self._again(lambda: self._ask(SendRequest(method="HEAD", url=place))).good
@@ -157,6 +157,14 @@ class Project:
             known = "it does not allow that to these credentials" if self._login else "it asks for credentials"
             raise NotServed(f"{message}: {known}", next_step="tukit-sysext publish ... --credentials FILE")
         raise NotServed(message)
+
+
+def _location(url: str, reply: SendReply) -> str:
+    """Where an answer leads to; empty where that is no URL."""
+    try:
+        return urljoin(url, reply.headers.get("location", ""))
+    except ValueError:
+        return ""
 
 
 def _words(body: bytes) -> str:

@@ -137,6 +137,12 @@ def test_nobody_there(sender: Sender) -> None:
         sender.send(SendRequest(method="HEAD", url=f"{unused_url()}/v2/?secret"))
 
 
+def test_what_is_no_url(sender: Sender) -> None:
+    """A server may have said it."""
+    with pytest.raises(NotAsked, match=r"PUT https://registry\.example\.org/é: cannot be asked for: "):
+        sender.send(SendRequest(method="PUT", url="https://registry.example.org/é?secret"))
+
+
 def test_a_connection_that_is_closed_and_one_that_is_silent() -> None:
     with Sender(replace(SETTINGS, deadline=1, least_rate_window=1)) as sender:
         for closes in (True, False):

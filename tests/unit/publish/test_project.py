@@ -78,7 +78,7 @@ def test_a_blob_is_stored_where_the_registry_says(place: str, asked: str) -> Non
 @pytest.mark.parametrize("place", ["http://registry.example.org/1", "file:///etc/passwd", "https://["])
 def test_a_place_without_tls_is_not_taken(place: str) -> None:
     script = Script(reply(202, location=place))
-    with pytest.raises((NotServed, ValueError)):
+    with pytest.raises(NotServed, match="the place for an upload redirects"):
         project(script).put_blob("gdb", SHA256, b"content")
     assert len(script.asked) == 1
 
