@@ -14,9 +14,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from tukit_sysext.commands.common.dates import snapper_time
-from tukit_sysext.commands.common.tree_status import LEFT
-from tukit_sysext.commands.common.trees import Look, entry_document
-from tukit_sysext.commands.common.typed_names import unknown_image
+from tukit_sysext.commands.common.trees import LEFT, Look, entry_document
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
@@ -64,6 +62,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
 
 def _check_names(snapshots: Scan, look: Look, names: Sequence[str]) -> None:
     """Raises TukitSysextError for an image that no snapshot has."""
+    from tukit_sysext.commands.common.typed_names import unknown_image  # 11 ms, and few name an image
+
     known = {_name(entry, look) for snapshot in snapshots.snapshots for entry in snapshot.entries or ()}
     for name in names:
         if name not in known:

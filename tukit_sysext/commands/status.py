@@ -13,7 +13,6 @@ from typing import Any
 from tukit_sysext.commands.common import running_job
 from tukit_sysext.commands.common.source_health import failure_lines, health_document
 from tukit_sysext.commands.common.tree_status import (
-    LEFT,
     MERGED_AS_LINKED,
     NOT_LINKED,
     OK,
@@ -23,7 +22,7 @@ from tukit_sysext.commands.common.tree_status import (
     rows,
     trees_in_use,
 )
-from tukit_sysext.commands.common.trees import Look, entry_document, tree_document
+from tukit_sysext.commands.common.trees import LEFT, Look, entry_document, tree_document
 from tukit_sysext.errors import TukitSysextError, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.integrity import merge_rule, needs

@@ -11,7 +11,7 @@ from pathlib import Path
 from tukit_sysext.collect.attached import in_use
 from tukit_sysext.collect.mounts import mounts
 from tukit_sysext.commands.common.from_ledger import left_out
-from tukit_sysext.commands.common.trees import Look, target_in
+from tukit_sysext.commands.common.trees import LEFT, Look, target_in
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.settings import load_configuration
@@ -33,8 +33,6 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.refusal import HeldBack
 
 OPEN = "open transaction"
-LEFT = "left by a transaction that was killed"
-"""Why a tree still shows, whose transaction nobody will close."""
 OK = "ok"
 NOT_LINKED = "not linked"
 MASKED = "masked"

@@ -21,6 +21,9 @@ from tukit_sysext.store.image_store import Stored
 from tukit_sysext.system.lock import queued
 from tukit_sysext.terminal.output import Output
 
+LEFT = "left by a transaction that was killed"
+"""Why a tree still shows, whose transaction nobody will close."""
+
 
 def acting(machine: Machine, arguments: argparse.Namespace) -> tuple[Target, ...]:
     """The trees that a command changes: the one that is named, else the running one and what boots next."""
