@@ -20,6 +20,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.snapshots.targets import Target
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
@@ -29,7 +30,7 @@ from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.explain import rules_of_content
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
-from tukit_sysext.update.report import next_steps, step_lines, system_name
+from tukit_sysext.update.report import next_steps, step_lines
 from tukit_sysext.update.search import Resolver
 
 

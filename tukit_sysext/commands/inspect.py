@@ -21,12 +21,12 @@ from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
 from tukit_sysext.requirements.after_merge import AfterMerge, after_merge
 from tukit_sysext.snapshots.targets import Target, of_root, of_snapshot, running_and_next
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update.faring import Faring, fare_in_tree, fare_with_release
 from tukit_sysext.update.image_look import ImageLook, look_at_file, look_at_stored
-from tukit_sysext.update.report import system_name
 
 _SHOWN = 10
 _LIMIT = 64 * 1024

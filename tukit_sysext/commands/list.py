@@ -21,6 +21,7 @@ from tukit_sysext.rules.prerelease import order
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Standing
 from tukit_sysext.sources.last_lists import in_words
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned
@@ -30,7 +31,6 @@ from tukit_sysext.update.considered import Option
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action
-from tukit_sysext.update.report import system_name
 from tukit_sysext.update.search import Resolver
 
 

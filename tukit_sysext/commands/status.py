@@ -34,13 +34,13 @@ from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.transactions import tukit_runs
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Tone, Toned, local_time
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
-from tukit_sysext.update.report import step_lines, system_name
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +249,8 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
     if mark is None:
         return
     if mark.images:
+        from tukit_sysext.update.report import step_lines  # 20 ms, and most updates are not refused
+
         since = local_time(mark.since)
         times = "once" if mark.times == 1 else f"{mark.times} times"
         yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)

@@ -25,6 +25,7 @@ from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Candidate, Standing
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
@@ -35,7 +36,6 @@ from tukit_sysext.update.deciding import beside_each_other, decide
 from tukit_sysext.update.explain import Explained
 from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.plan import Action, ImagePlan
-from tukit_sysext.update.report import system_name
 from tukit_sysext.update.rule import Rule
 from tukit_sysext.update.search import Resolver
 

@@ -82,3 +82,11 @@ def label(release: ReleaseData | None) -> str:
     if release is None:
         return "unknown"
     return " ".join(filter(None, (release.get("ID"), release.get("VERSION_ID"), release.get("SYSEXT_LEVEL"))))
+
+
+def system_name(release: ReleaseData | None) -> str:
+    """What a person calls a system."""
+    if release is None:
+        return "a system without os-release"
+    name = release.get("NAME") or release.get("ID") or "the new system"
+    return " ".join(filter(None, (name, release.get("VERSION_ID"))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.settings import Blocked
@@ -15,9 +15,11 @@ from tukit_sysext.requirements.ground import Ground
 from tukit_sysext.snapshots.entries import Entry
 from tukit_sysext.snapshots.fitting import Objection, TreeFacts, no_objection
 from tukit_sysext.sources.candidate import Candidate, Candidates, Description
-from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.store.image_store import Stored
 from tukit_sysext.store.record import Record
+
+if TYPE_CHECKING:
+    from tukit_sysext.sources.naming import NotUnderstood
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

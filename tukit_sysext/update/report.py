@@ -6,21 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tukit_sysext.errors import next_step_lines
-from tukit_sysext.requirements.after_merge import after_merge, to_do
-from tukit_sysext.rules.release import ReleaseData
+from tukit_sysext.system.system_release import system_name
 from tukit_sysext.update.left_out import LeftOut
 from tukit_sysext.update.outcome import Outcome
 from tukit_sysext.update.plan import Action, ImagePlan
 
 _MOST = 5
-
-
-def system_name(release: ReleaseData | None) -> str:
-    """What a person calls a system."""
-    if release is None:
-        return "a system without os-release"
-    name = release.get("NAME") or release.get("ID") or "the new system"
-    return " ".join(filter(None, (name, release.get("VERSION_ID"))))
 
 
 def change_lines(outcome: Outcome) -> Iterator[str]:
@@ -36,6 +27,8 @@ def beside_merge_lines(outcome: Outcome) -> Iterator[str]:
         record = stored.record if stored is not None and image.before is None else None
         files = record.files if record is not None else None
         if record is not None and files is not None:
+            from tukit_sysext.requirements.after_merge import after_merge, to_do  # 2 ms, for what is new alone
+
             yield from to_do(image.name, after_merge(files, record.release), merged=False)
 
 
