@@ -19,7 +19,7 @@ def test_at_boot(booted: Site, machine: Machine) -> None:
     booted.publish("good", "1.0", OLD)
     booted.publish("more", "1.0", {**OLD, "EXTENSION_RELOAD_MANAGER": "1"}, files=_MORE)
     said = booted.command("install", "good", "more").stdout
-    commands = [line.rpartition(": ")[2] for line in said.splitlines() if line.startswith("  ")]
+    commands = [line.strip() for line in said.splitlines() if line.startswith("    ")]
     assert commands == ["systemd-sysusers more.conf", "systemctl start more.service"]
 
     machine.reboot()

@@ -106,7 +106,7 @@ def _lines(
     yield from (Toned(f"Not known: {unknown}", Tone.NOTICE) for unknown in image.unknown)
     if steps:
         yield "A merge alone does not put to use:"
-        yield from (f"  {step}{' (a boot does it by itself)' if step.at_boot else ''}" for step in steps)
+        yield from (line for step in steps for line in step.lines)
     for each in found:
         yield ""
         yield from _in_system(each, every=every)

@@ -35,8 +35,11 @@ class AfterMerge:
     command: str
     at_boot: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.what}: {self.command}"
+    @property
+    def lines(self) -> tuple[str, str]:
+        """The same in words; the command stands alone on its line, to be copied."""
+        itself = " (a boot does it by itself)" if self.at_boot else ""
+        return f"  {self.what}{itself}:", f"    {self.command}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def to_do(image: str, steps: Iterable[AfterMerge], *, merged: bool) -> Iterator[
     left = [step for step in steps if merged or not step.at_boot]
     if left:
         yield f"{image} brings what {'a merge alone' if merged else 'the merge at the next boot'} does not put to use:"
-        yield from (f"  {step}" for step in left)
+        yield from (line for step in left for line in step.lines)
 
 
 def _of_kind(kind: _Kind, paths: Sequence[str]) -> Iterator[AfterMerge]:

@@ -36,10 +36,13 @@ def test_after_a_merge_all_of_it_is_told() -> None:
     users = (user(1, "gdbd", "gdbd.service"), user(2, "gdbd", "gdbd.service"), user(3, "bash", None))
     assert list(BesideMerge(merged=True, steps=STEPS, users=users).lines) == [
         "gdb brings what a merge alone does not put to use:",
-        "  users: systemd-sysusers gdb.conf",
-        "  files: systemd-tmpfiles --create gdb.conf",
+        "  users:",
+        "    systemd-sysusers gdb.conf",
+        "  files (a boot does it by itself):",
+        "    systemd-tmpfiles --create gdb.conf",
         "strace brings what a merge alone does not put to use:",
-        "  files: systemd-tmpfiles --create gdb.conf",
+        "  files (a boot does it by itself):",
+        "    systemd-tmpfiles --create gdb.conf",
         "gdbd.service runs files that were replaced:",
         "  systemctl restart gdbd.service",
         "bash (process 3) runs files that were replaced, until it ends",
@@ -49,7 +52,8 @@ def test_after_a_merge_all_of_it_is_told() -> None:
 def test_what_a_boot_does_is_left_to_it() -> None:
     assert list(BesideMerge(merged=False, steps=STEPS).lines) == [
         "gdb brings what the merge at the next boot does not put to use:",
-        "  users: systemd-sysusers gdb.conf",
+        "  users:",
+        "    systemd-sysusers gdb.conf",
     ]
 
 
@@ -83,8 +87,10 @@ def test_an_update_that_a_boot_merges(offered: PlainMachine, capsys: pytest.Capt
     said = run(offered, capsys, "update", "gdb")
     assert said.endswith(
         "gdb brings what the merge at the next boot does not put to use:\n"
-        "  users and groups (usr/lib/sysusers.d/gdb.conf): systemd-sysusers gdb.conf\n"
-        "  folders of libraries (usr/etc/ld.so.conf.d/gdb.conf): ldconfig\n"
+        "  users and groups (usr/lib/sysusers.d/gdb.conf):\n"
+        "    systemd-sysusers gdb.conf\n"
+        "  folders of libraries (usr/etc/ld.so.conf.d/gdb.conf):\n"
+        "    ldconfig\n"
     )
     assert "put to use" not in run(offered, capsys, "update", "gdb"), "it was told when it came"
 

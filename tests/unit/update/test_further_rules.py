@@ -233,7 +233,8 @@ def test_what_a_new_image_brings_that_no_boot_puts_to_use(site: Site, capsys: py
     }
     lines = (
         "debug brings what the merge at the next boot does not put to use:\n"
-        "  users and groups (usr/lib/sysusers.d/debug.conf): systemd-sysusers debug.conf\n"
+        "  users and groups (usr/lib/sysusers.d/debug.conf):\n"
+        "    systemd-sysusers debug.conf\n"
     )
     site.image("1", brings)
     assert site.update() == ExitStatus.DONE
