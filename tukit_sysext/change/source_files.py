@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tukit_sysext.change.source_events import remember
 from tukit_sysext.config import keyring, values
 from tukit_sysext.config.files import load, read
 from tukit_sysext.config.intent import State
@@ -20,7 +21,7 @@ from tukit_sysext.config.keyring import Keyring
 from tukit_sysext.config.own_files import ETC, delete, own_folder
 from tukit_sysext.config.settings import SOURCES, SourceSettings, load_configuration, read_source
 from tukit_sysext.config.wanted import load_wanted
-from tukit_sysext.errors import TukitSysextError, UsageError
+from tukit_sysext.errors import TukitSysextError, UnknownState, UsageError
 from tukit_sysext.formats import openpgp
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.layout import CONFIGURATION
@@ -44,8 +45,7 @@ class NewSource:
 
     ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``key_file`` its name,
     ``pins`` fingerprints of primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed.
-    ``made_by``: the command
-    that makes it, for who reads the file.
+    ``made_by``: the command that makes it, for who reads the file.
     """
 
     name: str
@@ -109,17 +109,24 @@ class _Prepared:
         return _kept(self.tree, self.before, self.new) if self.before is not None else []
 
     def write(self) -> Written:
-        """Write it."""
+        """Write it, and remember what is changed by that."""
         new, tree, written = self.new, self.tree, self.preview()
+        text = _text(new, written.keyring, self.kept()).encode()
+        same = _has(tree, _source_file(new.name), text)
         if self.binary is not None:
+            same &= _has(tree, _key_file(new.name), self.binary)
             _write(tree, _key_file(new.name), self.binary)
         try:
-            _write(tree, _source_file(new.name), _text(new, written.keyring, self.kept()).encode())
+            _write(tree, _source_file(new.name), text)
         except TukitSysextError:
             if written.keyring is not None and self.before is None:
                 with suppress(OSError, TukitSysextError), own_folder(tree, KEYRINGS) as folder:
                     os.unlink(folder / written.keyring.name)
             raise
+        if not same:
+            what = "added" if self.before is None else "replaced"
+            where = " ".join(new.urls) or new.path or ""
+            remember(self.target.machine, new.name, what, snapshot=self.target.snapshot, detail=where)
         return written
 
 
@@ -264,6 +271,14 @@ def _write(tree: Tree, path: str, content: bytes) -> None:
         raise TukitSysextError(message, next_step=remedy(tree.path / ETC, error)) from error
 
 
+def _has(tree: Tree, path: str, content: bytes) -> bool:
+    """Whether a file has this content already."""
+    try:
+        return tree.read(path.lstrip("/"), limit=KEY_LIMIT) == content
+    except UnknownState:
+        return False
+
+
 def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
     """What the file that is replaced says beside (MaxAge=, Credentials=), where the images stay in the same place.
 
@@ -312,6 +327,8 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
                 for path in removed.files:
                     _, folder, file_name = path.rsplit("/", 2)
                     delete(tree, folder, file_name)
+                target = removed.target
+                remember(target.machine, name, "removed", snapshot=target.snapshot)
     return [removed for _, removed in ours]
 
 

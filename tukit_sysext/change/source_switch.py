@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tukit_sysext.change.source_events import remember
 from tukit_sysext.change.source_files import opened, wanting
 from tukit_sysext.config import own_files
 from tukit_sysext.config.files import read
@@ -52,11 +53,14 @@ def switch(targets: Sequence[Target], name: str, *, on: bool, dry_run: bool) -> 
     with opened(targets) as trees:
         there = [(target, tree) for target, tree in trees if _is_there(tree, file)]
         changes = [(target, tree, _change(tree, name, on=on)) for target, tree in there]
-        for _, tree, change in changes if not dry_run else ():
-            if change is not None and change.content is None:
+        for target, tree, change in changes if not dry_run else ():
+            if change is None:
+                continue
+            if change.content is None:
                 own_files.delete(tree, SOURCES, file)
-            elif change is not None and change.content is not None:
+            else:
                 own_files.write(tree, SOURCES, file, change.content)
+            remember(target.machine, name, "enabled" if on else "disabled", snapshot=target.snapshot)
         return [
             Switched(
                 target=target,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from tukit_sysext.change.source_events import remember
 from tukit_sysext.commands.common.known_sources import check_known
 from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.errors import MemoryUnreadable
@@ -32,6 +33,8 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         newest = None
         output.warn(str(error))
     there = name in seen.sources() if dry_run else seen.reset(name)
+    if there and not dry_run:
+        remember(machine, name, "reset")
     told = f"the newest list seen was signed {local_time(newest)}; " if newest is not None else ""
     done = "would be forgotten" if dry_run else "forgotten"
     output.teller(dry_run=dry_run)(

@@ -40,8 +40,8 @@ def add(commands: Commands) -> None:
         "history",
         **one_line("history"),
         description="Shows what happened to images, the newest last: installed, updated, left out, refused, held, "
-        "blocked, removed, collected; with --all also what happened to snapshots. Root sees whose login did it. With "
-        "IMAGE also which snapshots had it.",
+        "blocked, removed, collected; and to sources. With --all also what happened to snapshots. Root sees whose "
+        "login did it. With IMAGE also which snapshots had it.",
         examples=(
             ("history", ""),
             ("history --since yesterday", "or '2 days ago', or 2026-11-01"),

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tukit_sysext.errors import os_error_text
 from tukit_sysext.ledger.rows import (
     LedgerEvent,
     LedgerImage,
@@ -241,7 +242,8 @@ def write_or_log(path: Path, write: Callable[[Ledger], None], lost: str) -> None
         with Ledger(path) as ledger:
             write(ledger)
     except (OSError, sqlite3.Error) as error:
-        log.error("%s: %s; %s is not remembered", path, error, lost)
+        reason = os_error_text(error) if isinstance(error, OSError) else error
+        log.error("%s: %s; %s is not remembered", path, reason, lost)
 
 
 def _differs(snapshot: Snapshot, known: LedgerSnapshot | None) -> bool:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.trees import Content, Link, listing, make_tree
 from tests.unit.sources.samples import offer, publish
 from tukit_sysext import cli
 from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.system.tree import Tree
 
@@ -70,10 +73,82 @@ def document(site: PlainMachine, capsys: pytest.CaptureFixture[str]) -> Callable
 
 
 def files(site: PlainMachine) -> dict[str, Content]:
-    """What is on the machine, but for the lock, what may be lost, and folders."""
-    passing = ("run", "var/cache")
+    """What is on the machine, but for the lock, what may be lost, what is remembered, and folders."""
+    passing = ("run", "var/cache", "var/lib/tukit-sysext/ledger")
     found = {name: content for name, content in listing(site.root).items() if content is not None}
     return {name: content for name, content in found.items() if not name.startswith(passing)}
+
+
+def test_who_changed_which_source_is_in_the_history(
+    site: PlainMachine,
+    images: Repository,
+    run: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Once for each change, and nothing of what changes nothing."""
+    monkeypatch.setenv("SUDO_UID", "4711")
+    add = ("add", "main", str(images.folder), "--key", str(tmp_path / "key"))
+    changes = (
+        (add, "added", f"main: {images.folder}"),
+        ((*add, "--priority", "50", "--force"), "replaced", f"main: {images.folder}"),
+        (("disable", "main"), "disabled", "main"),
+        (("enable", "main"), "enabled", "main"),
+        (("reset", "main"), "reset", "main"),
+        (("remove", "main"), "removed", "main"),
+    )
+    for argv, _, _ in changes:
+        run(*argv, "--dry-run")
+        run(*argv)
+        if argv[0] != "remove":
+            run(*argv, *(["--force"] if argv is add else []))  # nothing more to do
+    run("enable", "main", status=1)
+    assert cli.main(["history", "--json"], machine=site.machine) == 0
+    history = json.loads(capsys.readouterr().out)
+    assert faults("history", history) == []
+    assert [(event["kind"], event["detail"], event["uid"], event["image"]) for event in history["events"]] == [
+        (f"source {what}", detail, 4711, None) for _, what, detail in changes
+    ]
+    assert cli.main(["history"], machine=site.machine) == 0
+    assert "source disabled" in capsys.readouterr().out
+
+
+def test_the_same_key_in_another_file_is_no_change_and_another_key_is_one(
+    site: PlainMachine, images: Repository, key: SigningKey, run: Callable[..., str], tmp_path: Path
+) -> None:
+    add = ("add", "main", str(images.folder), "--no-check", "--force", "--key")
+    (tmp_path / "binary").write_bytes(key.public(False))
+    (tmp_path / "other").write_bytes(SigningKey.make(tmp_path / "gpg").public())
+    for name in ("key", "binary", "other"):
+        run(*add, str(tmp_path / name))
+    with Ledger(site.layout.ledger, writable=False) as ledger:
+        assert [event.kind for event in ledger.events()] == ["source added", "source replaced"]
+
+
+def test_a_source_is_changed_where_nothing_can_be_remembered(
+    site: PlainMachine,
+    images: Repository,
+    run: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def read_only(_: Ledger) -> Ledger:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Ledger, "__enter__", read_only)
+    add = ("add", "main", str(images.folder), "--key", str(tmp_path / "key"))
+    for argv, what in (
+        (add, "added"),
+        (("disable", "main"), "disabled"),
+        (("enable", "main"), "enabled"),
+        (("reset", "main"), "reset"),
+        (("remove", "main"), "removed"),
+    ):
+        run(*argv)
+        assert caplog.messages[-1].endswith(f"Read-only file system; that source main was {what} is not remembered")
+    assert not (site.root / ETC).exists()
 
 
 @pytest.mark.parametrize("kind", ["server", "directory", "registry"])
