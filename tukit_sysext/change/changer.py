@@ -244,8 +244,9 @@ def _remember(done: TreeChange) -> None:
     now, uid = time_text(), login_uid(machine.layout.root)
     events = [
         LedgerEvent(time=now, kind=kind, snapshot=number, image=image, detail=text, uid=uid)
-        for kind, image, text in (*_configured(done), *((each.kind, each.image, each.text) for each in done.changes))
+        for kind, image, text in _configured(done)
     ]
+    events += [change.event(now, number, uid) for change in done.changes]
 
     def write(ledger: Ledger) -> None:
         tree = look(machine.layout, machine.subvolumes, number) if number is not None else None

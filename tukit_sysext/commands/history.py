@@ -171,6 +171,8 @@ def _document(ledger: LedgerContent, events: Sequence[LedgerEvent], places: Sequ
                 "image": event.image,
                 "detail": event.detail or None,
                 "uid": event.uid,
+                "bytes_fetched": event.fetched,
+                "bytes_reused": event.reused,
             }
             for event in events
         ],

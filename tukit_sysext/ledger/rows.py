@@ -68,7 +68,8 @@ class LedgerEvent:
     """An event: when (UTC, RFC 3339), what, to which snapshot and image, and the details.
 
     ``uuid`` tells snapshots of one number apart, where it is known. ``uid`` is the user whose login did it; None for
-    what no person did, and to who is not root.
+    what no person did, and to who is not root. ``fetched`` and ``reused`` are a record's: the bytes that came for the
+    image, and those that were here; None where none came.
     """
 
     time: str
@@ -78,6 +79,8 @@ class LedgerEvent:
     detail: str
     uuid: str | None = None
     uid: int | None = None
+    fetched: int | None = None
+    reused: int | None = None
 
 
 def clean(text: str) -> str:

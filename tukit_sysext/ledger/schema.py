@@ -59,6 +59,8 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "detail": "TEXT",
         "uuid": "TEXT",
         "uid": "INTEGER",
+        "fetched": "INTEGER",
+        "reused": "INTEGER",
     },
     "image": {
         "file": "TEXT NOT NULL PRIMARY KEY",

@@ -50,17 +50,20 @@ class EventTable(Database):
                     clean(event.detail),
                     event.uuid,
                     event.uid,
+                    event.fetched,
+                    event.reused,
                 )
                 for event in events
             ]
         )
 
     @mending
-    def _add(self, rows: Sequence[tuple[str, str, int | None, str | None, str, str | None, int | None]]) -> None:
+    def _add(self, rows: Sequence[tuple[str | int | None, ...]]) -> None:
         if rows:
             with self._transaction() as connection:
                 connection.executemany(
-                    "INSERT INTO event (time, kind, snapshot, image, detail, uuid, uid) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO event (time, kind, snapshot, image, detail, uuid, uid, fetched, reused) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     rows,
                 )
 
@@ -96,13 +99,13 @@ class EventTable(Database):
     def events(self, kind: str | None = None) -> Sequence[LedgerEvent]:
         """Events in the order in which they happened, all or those of one kind."""
         rows = self._connection.execute(
-            "SELECT time, kind, snapshot, image, detail, uuid, uid FROM event "
+            "SELECT time, kind, snapshot, image, detail, uuid, uid, fetched, reused FROM event "
             "WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
             (kind,),
         )
         return [
-            LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f, uid=g)
-            for a, b, c, d, e, f, g in rows
+            LedgerEvent(time=a, kind=b, snapshot=c, image=d, detail=e or "", uuid=f, uid=g, fetched=h, reused=i)
+            for a, b, c, d, e, f, g, h, i in rows
         ]
 
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tukit_sysext.ledger.rows import LedgerEvent
 from tukit_sysext.quantities import size_text
+from tukit_sysext.store.record import Record
 from tukit_sysext.update.plan import Action, ImagePlan, Plan
 
 
@@ -23,17 +25,40 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """One changed image, with a line for people."""
+    """One changed image, with a line for people.
+
+    ``fetched`` bytes came for it, and ``reused`` were here; None where none came.
+    """
 
     kind: ChangeKind
     image: str
     text: str
+    fetched: int | None = None
+    reused: int | None = None
+
+    def event(self, time: str, snapshot: int | None, uid: int | None) -> LedgerEvent:
+        """What the ledger remembers of it: at which time (UTC, RFC 3339), in which snapshot, by which user's login."""
+        return LedgerEvent(
+            time=time,
+            kind=self.kind,
+            snapshot=snapshot,
+            image=self.image,
+            detail=self.text,
+            uid=uid,
+            fetched=self.fetched,
+            reused=self.reused,
+        )
 
 
 def changes(plan: Plan, fetched: Collection[str], *, dry_run: bool = False) -> tuple[Change, ...]:
     """What a plan changes; ``fetched`` are the files that had to be fetched."""
     be = "would be " if dry_run else ""
-    return tuple(change for image in plan.images if (change := _change(image, fetched, be)) is not None)
+    changed = ((image, _change(image, fetched, be)) for image in plan.images)
+    return tuple(_counted(change, _came(image, fetched)) for image, change in changed if change is not None)
+
+
+def _counted(change: Change, came: Record | None) -> Change:
+    return replace(change, fetched=came.fetched, reused=came.reused) if came is not None else change
 
 
 def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | None:
@@ -64,11 +89,16 @@ def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | Non
 
 def _saved(image: ImagePlan, fetched: Collection[str]) -> str:
     """How much of a file that was fetched did come, where the rest was here already."""
-    stored = image.chosen.stored if image.chosen is not None and image.chosen.file_name in fetched else None
-    record = stored.record if stored is not None else None
-    if record is None or record.fetched is None or not record.reused:
+    came = _came(image, fetched)
+    if came is None or came.fetched is None or not came.reused:
         return ""
-    return f": {size_text(record.fetched)} fetched, {size_text(record.reused)} were here"
+    return f": {size_text(came.fetched)} fetched, {size_text(came.reused)} were here"
+
+
+def _came(image: ImagePlan, fetched: Collection[str]) -> Record | None:
+    """The record of an image's file that was fetched; None where it was not."""
+    stored = image.chosen.stored if image.chosen is not None and image.chosen.file_name in fetched else None
+    return stored.record if stored is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -152,6 +152,15 @@ def test_who_did_it_is_told_to_root(begun: PlainMachine, capsys: pytest.CaptureF
     assert "Who" not in lines(begun, capsys)[0]
 
 
+def test_how_many_bytes_came_is_there_for_programs(begun: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    with Ledger(begun.layout.ledger) as ledger:
+        event = LedgerEvent(time=time_text(NOON + 240), kind="replaced", snapshot=2, image="gdb", detail="gdb: 2 -> 3")
+        ledger.add([replace(event, fetched=3_000, reused=70_000)])
+    *before, last = document(begun, capsys)["events"]
+    assert (last["bytes_fetched"], last["bytes_reused"]) == (3_000, 70_000)
+    assert {(event["bytes_fetched"], event["bytes_reused"]) for event in before} == {(None, None)}
+
+
 def test_a_ledger_that_was_lost_says_since_when_it_remembers(
     remembered: PlainMachine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.evil.machine import ATTACKED, Before, Victim
 from tests.evil.world import NAMES, World, file_of
 from tests.lab.server import Server
+from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.metrics.measured import measured
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import size_text
@@ -50,7 +51,8 @@ class Site:
         transaction = Transaction(machine=self.victim.machine, path=self.victim.tree(ATTACKED), number=ATTACKED)
         with self.victim.inspection():
             outcome = Plugins().finalizing(transaction)
-        assert outcome is not None
+            assert outcome is not None
+            Plugins().judged(transaction, outcome)
         return outcome
 
 
@@ -80,6 +82,9 @@ def test_it_is_foreseen_and_told(site: Site) -> None:
     record = site.victim.machine.store().records.read(NEW)
     assert record is not None
     assert (record.fetched, record.reused) == (sent, size - sent)
+    with Ledger(site.victim.machine.layout.ledger) as ledger:
+        events = {event.image: (event.fetched, event.reused) for event in ledger.events() if event.image in NAMES}
+    assert events == {"gdb": (sent, size - sent), "strace": (foreseen["strace"], 0)}
 
 
 def test_metrics_have_both(site: Site) -> None:

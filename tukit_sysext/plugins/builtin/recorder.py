@@ -75,17 +75,7 @@ class Recorder:
             snapshot = look(machine.layout, machine.subvolumes, transaction.number)
             if snapshot is not None:
                 ledger.enter(snapshot, {**outcome.plan.left_out, **outcome.plan.told})
-            ledger.add(
-                LedgerEvent(
-                    time=now,
-                    kind=change.kind,
-                    snapshot=transaction.number,
-                    image=change.image,
-                    detail=change.text,
-                    uid=uid,
-                )
-                for change in outcome.changes
-            )
+            ledger.add(change.event(now, transaction.number, uid) for change in outcome.changes)
             ledger.add(
                 LedgerEvent(time=now, kind=kind, snapshot=transaction.number, image=image, detail=reason, uid=uid)
                 for kind, reasons in (
