@@ -10,7 +10,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +81,28 @@ def test_help_says_what_a_command_answers_and_which_one_else(
     beside = out.partition("\nfor another question:\n")[2].splitlines()
     assert [line.split()[0] for line in beside] == list(INSTEAD[command])
     assert all(len(line) <= 80 and line.endswith(ONE_LINE[line.split()[0]]) for line in beside)
+
+
+def every_parser(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser, and those of its commands and their actions."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from every_parser(below)
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 81, 100])
+def test_help_breaks_no_path_and_no_option(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    seen = list(every_parser(parser()))
+    for each in seen:
+        formatter = each._get_formatter()
+        texts = [each.description or "", each.epilog or ""]
+        texts += [formatter._expand_help(action) for action in each._actions if action.help]
+        words = {word for text in texts for word in text.split() if "-" in word or "/" in word}
+        assert words - set(each.format_help().split()) == set(), each.prog
+    assert len(seen) > 30
 
 
 def test_commands_that_are_mixed_up_lead_to_each_other() -> None:

@@ -18,7 +18,7 @@ from tukit_sysext.grammar import (
     source_commands,
     store_commands,
 )
-from tukit_sysext.grammar.command import Commands, Parser
+from tukit_sysext.grammar.command import Commands, Parser, block
 from tukit_sysext.grammar.questions import ONE_LINE
 
 DESCRIPTION = "Keeps systemd-sysext images in step with btrfs snapshots."
@@ -36,6 +36,11 @@ PARTS = (
 _OFTEN = ("status", "list", "install NAME", "update", "doctor")
 """For who gives no command."""
 
+_FILES = (
+    ("/etc/tukit-sysext/images.d/NAME.conf", "a wanted image"),
+    ("/etc/tukit-sysext/sources.d/NAME.conf", "a source"),
+)
+
 
 def parser(words: Sequence[str] = ()) -> Parser:
     """All commands; each is run by the module of its name in :mod:`tukit_sysext.commands` ("-" and blank are "_").
@@ -48,7 +53,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
         description=DESCRIPTION,
         often=[(line, ONE_LINE[line.split()[0]]) for line in _OFTEN],
         parts=[(part.TITLE, part.NAMES) for part in PARTS],
-        epilog="Wanted images: /etc/tukit-sysext/images.d/NAME.conf. Sources: /etc/tukit-sysext/sources.d/NAME.conf.",
+        epilog=block("files:", _FILES),
     )
     top.add_argument("--version", action="version", version=f"tukit-sysext {__version__}")
     top.set_defaults(verbose=False, quiet=False, changes=False)

@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         **settings: Any,
     ) -> None:
         shown = [(f"tukit-sysext {line}", what) for line, what in examples]
-        blocks = [_block("examples:", shown), _block(_INSTEAD, instead)]
+        blocks = [block("examples:", shown), block(_INSTEAD, instead)]
         if any(blocks):
             settings["epilog"] = "\n\n".join(filter(None, blocks))
         super().__init__(formatter_class=_Formatter, **settings)
@@ -100,7 +100,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Wrong usage: 2. Where it is the command that is wrong, its options say nothing."""
         if message == "the following arguments are required: COMMAND":
-            message = _block(f"{_NO_COMMAND} was given. Often used:", self._often)
+            message = block(f"{_NO_COMMAND} was given. Often used:", self._often)
         if not message.startswith(_NO_COMMAND):
             super().error(message)
         self.exit(2, f"tukit-sysext: {message}\n  next step:\n    {self.prog} --help\n")
@@ -117,7 +117,7 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
 
-def _block(heading: str, lines: Sequence[Example]) -> str:
+def block(heading: str, lines: Sequence[Example]) -> str:
     """Commands with what they do beside them; empty where there are none."""
     width = max((len(line) for line, _ in lines), default=0)
     return "\n".join([heading, *(f"  {line:{width}}  {what}".rstrip() for line, what in lines)]) if lines else ""
@@ -146,12 +146,17 @@ def one_of(*options: Argument) -> Argument:
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps descriptions, and leaves command lines as they are."""
+    """Wraps texts at blanks alone, so that options and paths can be copied, and leaves command lines as they are."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.startswith(("examples:\n", f"{_INSTEAD}\n")):
+        if "\n" in text:  # of block()
             return text
-        return super()._fill_text(text, width, indent)
+        return "\n".join(f"{indent}{line}" for line in self._split_lines(text, width - len(indent)))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap  # as argparse does: most runs wrap nothing
+
+        return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
 
 
 def number(text: str) -> int:
