@@ -46,6 +46,12 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     Defence(
         row="L10",
+        what="former code fetches what it cannot unpack, and fails",
+        edits=(("tukit_sysext/update/content_judge.py", "registry_url(url) if packing == LAYER else url", "url"),),
+        tests=("tests/unit/update/test_packed.py::test_the_one_file_of_a_container_image_in_a_registry",),
+    ),
+    Defence(
+        row="L10",
         what="the record goes before the file",
         edits=(
             (

@@ -16,6 +16,7 @@ from tests.lab.running import Running
 from tests.lab.scripted import Answer, Asked, ScriptedServer
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Index, Manifest
+from tukit_sysext.formats.oci_image import CONTAINER_CONFIGS
 from tukit_sysext.formats.oci_names import LIST_REPOSITORY, LIST_TAG, repository_of
 
 PROJECT = "images"
@@ -74,6 +75,15 @@ class MadeUpRegistry(Running):
         for reference in (*tags, found.digest):
             self.manifests[repository, reference] = content
         return found
+
+    def put_container(self, repository: str, version: str, layer: bytes) -> None:
+        """Put an ordinary container image there, whose one layer (tar, gzip) is given, tagged with its version."""
+        config = json.dumps({"config": {"Labels": {oci.VERSION: version}}}).encode()
+        for each in (layer, config):
+            self.put_blob(repository, each)
+        layers = (Descriptor.of("application/vnd.oci.image.layer.v1.tar+gzip", layer),)
+        manifest = Manifest(config=Descriptor.of(CONTAINER_CONFIGS[0], config), layers=layers)
+        self.put_manifest(repository, manifest, version)
 
     def put_files(
         self, repository: str, files: Mapping[str, bytes], *tags: str, kind: str = "", media_type: str = ""

@@ -15,10 +15,13 @@ import pytest
 
 from tests.conftest import StartLab
 from tests.lab import Flavour
+from tests.lab.images import make_image
+from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.repository import BINARY_SIGNATURE, LIST, Repository
 from tests.lab.server import Server
 from tests.lab.signing import SigningKey
 from tests.on_lab.site import NEW, OLD, STATE, STORE, Site, Web, installed_tree
+from tests.packing import layer
 from tests.states import code, facts
 from tests.states.scenario import ANY, EARLIER, KEY_MADE, LATER, NEXT, damage, published, put_by_hand
 from tests.states.state import COMMITS
@@ -269,3 +272,42 @@ def test_former_code_works_beside_a_rebuilt_image(machine: Machine) -> None:
     assert {path: now[path] for path in contents if not path.startswith(f"{STATE}/seen")} == {
         path: content for path, content in contents.items() if not path.startswith(f"{STATE}/seen")
     }
+
+
+LAYERED = "gauge-1.0.raw"
+
+
+@pytest.mark.parametrize("former_tree", [FIRST, "85d251a"], indirect=True)
+def test_former_code_keeps_the_image_of_a_container_layer(machine: Machine, tmp_path: Path) -> None:
+    """It knows no registries, nor, where it knows packed images, this packing: it says so, and this code goes on."""
+    site = machine.site
+    machine.update_to(HERE)
+    image = make_image(tmp_path, "gauge", "1.0", release=ANY, manifest=None)
+    with MadeUpRegistry() as registry:
+        registry.put_container("gauge", "1.0", layer({"gauge.raw": image.read_bytes()}))
+        site.write("/etc/tukit-sysext/sources.d/layers.conf", f"[Source]\nURL={registry.url}\nVerify=no\n")
+        site.command("install", "gauge")
+        path, record = site.lab.path(f"{STORE}/{LAYERED}"), site.lab.path(f"{STATE}/images/{LAYERED}.json")
+        known = record.read_bytes()
+        assert json.loads(known)["packed"]["file"] == f"{LAYERED}.layer"
+
+        machine.put(FORMER)
+        assert site.command("verify").returncode == 0
+        assert site.lab.tukit("execute", "true").returncode == 0
+        assert site.links(site.default())["gauge.raw"] == LAYERED
+        damage(site, LAYERED)
+        said = " ".join(site.command("verify", "--repair", check=False).stdout.split())
+        assert "gauge 1.0: cannot be repaired: recorded content cannot be had" in said
+        assert "layers.conf has a fault, or says nothing that this version can use" in said
+        assert "expected SHA-256" not in said, "no server is blamed for what it has"
+        assert site.lab.tukit("execute", "true").returncode == 0, "it is left out, and refuses nothing"
+        assert "gauge.raw" not in site.links(site.default())
+        for _ in range(2):
+            assert site.command("gc").returncode == 0
+        assert path.exists() and record.read_bytes() == known
+
+        machine.put(HERE)
+        assert site.command("verify", "--repair").returncode == 0
+        assert path.read_bytes() == image.read_bytes()
+        assert site.lab.tukit("execute", "true").returncode == 0
+        assert site.links(site.default())["gauge.raw"] == LAYERED

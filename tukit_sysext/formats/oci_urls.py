@@ -8,6 +8,7 @@ import re
 SCHEME, PLAIN_SCHEME = "oci", "oci+http"
 """What URLs of projects begin with: the registry is spoken to by HTTPS, or by HTTP."""
 
+_SPOKEN = {SCHEME: "https", PLAIN_SCHEME: "http"}
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 
 
@@ -22,11 +23,19 @@ def api_url(url: str) -> str:
     Any other URL is given back as it is.
     """
     scheme, colon, rest = url.partition("://")
-    spoken = {SCHEME: "https", PLAIN_SCHEME: "http"}.get(scheme)
+    spoken = _SPOKEN.get(scheme)
     if not colon or spoken is None:
         return url
     host, _, project = rest.partition("/")
     return f"{spoken}://{host}/v2/{project}"
+
+
+def registry_url(url: str) -> str:
+    """What :func:`api_url` makes this URL of; any other one is given back as it is."""
+    for scheme, spoken in _SPOKEN.items():
+        if found := re.fullmatch(rf"{spoken}://([^/]+)/v2/(.+)", url):
+            return f"{scheme}://{found[1]}/{found[2]}"
+    return url
 
 
 def is_registry(url: str) -> bool:

@@ -16,7 +16,7 @@ from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.config.settings import DEFAULT_PRIORITY, Configuration, SourceSettings, load_configuration
 from tukit_sysext.errors import ImageBroken, NotFound, StoreError, TukitSysextError
 from tukit_sysext.formats.oci_names import blob_url, repository_name, repository_of
-from tukit_sysext.formats.oci_urls import is_registry
+from tukit_sysext.formats.oci_urls import api_url, is_registry
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name
 from tukit_sysext.rules.names import published_name
@@ -195,7 +195,8 @@ def _candidate(record: Record, source: Source, settings: SourceSettings | None) 
     file_name = record.packed.file_name if record.packed is not None else published_name(record.file_name)
     places: list[str] = []
     if settings is None or settings.path is None:
-        places += [record.url] if urlsplit(record.url).scheme in ("http", "https") else []
+        place = api_url(record.url)
+        places += [place] if urlsplit(place).scheme in ("http", "https") else []
         places += _places(settings, file_name, record) if settings is not None else ()
     parsed = read_image_name(published_name(record.file_name))
     return Candidate(

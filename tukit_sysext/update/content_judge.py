@@ -11,9 +11,10 @@ import os
 from dataclasses import dataclass, replace
 
 from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
+from tukit_sysext.formats.oci_urls import registry_url
 from tukit_sysext.quantities import time_text
 from tukit_sysext.requirements.contents import completed
-from tukit_sysext.rules.image_names import unpacked_name
+from tukit_sysext.rules.image_names import LAYER, unpacked_name
 from tukit_sysext.sources.candidate import Candidate, Description, Standing
 from tukit_sysext.store.image_store import Condition, Stored
 from tukit_sysext.store.record import PackedFile, Record
@@ -70,6 +71,8 @@ class ContentJudge:
             # the disk of the store has room: what cannot be written is ours
             raise ToolBroken(str(error), next_step=error.next_step) from error
         known = Description(release=inspection.release, merge_name=inspection.merge_name)
+        packing = unpacked_name(candidate.file_name)[1]
+        url = candidate.locations[0] if candidate.locations else ""
         if self.fits(known, wanted):
             contents = look_through_or_say(descriptor, called=candidate.file_name, scratch=layout.cache)
             described = self._resolver.facts.known.get(wanted.option.key)
@@ -82,12 +85,11 @@ class ContentJudge:
             name=candidate.name,
             version=candidate.version,
             sha256=sha256,
-            packed=PackedFile(file_name=candidate.file_name, sha256=candidate.sha256)
-            if unpacked_name(candidate.file_name)[1]
-            else None,
+            packed=PackedFile(file_name=candidate.file_name, sha256=candidate.sha256) if packing else None,
             size=os.fstat(descriptor).st_size,
             source=candidate.source,
-            url=candidate.locations[0] if candidate.locations else "",
+            # former versions do not know layers: they find no place there, in the place of what they cannot unpack
+            url=registry_url(url) if packing == LAYER else url,
             signer=candidate.signer,
             time=time_text(),
             merge_name=inspection.merge_name,

@@ -20,7 +20,7 @@ from tukit_sysext.formats.oci_names import (
     tags_url,
     version_tag,
 )
-from tukit_sysext.formats.oci_urls import api_url, is_registry, is_repository
+from tukit_sysext.formats.oci_urls import api_url, is_registry, is_repository, registry_url
 
 PROJECT = "oci://registry.example.org/images/"
 NAMES = st.from_regex(r"[A-Za-z0-9_+~^@=:][A-Za-z0-9_+~^@=:.-]{0,40}", fullmatch=True)
@@ -127,6 +127,8 @@ def test_urls() -> None:
     assert api_url(PROJECT) == "https://registry.example.org/v2/images/"
     assert api_url("oci+http://127.0.0.1:5000/a/b/") == "http://127.0.0.1:5000/v2/a/b/"
     assert api_url("https://images.example.org/") == "https://images.example.org/"
+    for url in (PROJECT, "oci+http://127.0.0.1:5000/a/b/blobs/sha256:0", "https://images.example.org/v2"):
+        assert registry_url(api_url(url)) == url
     assert blob_url(PROJECT, "gdb", "0" * 64) == f"https://registry.example.org/v2/images/gdb/blobs/sha256:{'0' * 64}"
     assert manifest_url(PROJECT, "gdb", "1") == "https://registry.example.org/v2/images/gdb/manifests/1"
     assert tags_url(PROJECT, "gdb") == "https://registry.example.org/v2/images/gdb/tags/list?n=1000"

@@ -14,9 +14,6 @@ from tests.packing import PACKINGS, layer, pack
 from tests.records import sha256
 from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
-from tukit_sysext.formats import oci
-from tukit_sysext.formats.oci import Descriptor, Manifest
-from tukit_sysext.formats.oci_image import CONTAINER_CONFIGS
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.store.incoming import Incoming
@@ -82,21 +79,12 @@ def test_it_is_stored_unpacked_and_both_hashes_are_known(target: VerifySite, pac
     assert record.url == str(published)
 
 
-def test_the_one_file_of_a_container_image_in_a_registry(target: VerifySite) -> None:
-    """It is stored as it is in there, and brought back by the layer's hash."""
+@pytest.mark.parametrize("still", ["configured", "not configured"])
+def test_the_one_file_of_a_container_image_in_a_registry(target: VerifySite, still: str) -> None:
+    """It is stored as it is in there, and brought back by the layer's hash; its URL is none for former versions."""
     content = layer({"gdb.raw": CONTENT})
-    config = json.dumps({"config": {"Labels": {oci.VERSION: "1"}}}).encode()
     with MadeUpRegistry() as registry:
-        for each in (content, config):
-            registry.put_blob("gdb", each)
-        registry.put_manifest(
-            "gdb",
-            Manifest(
-                config=Descriptor.of(CONTAINER_CONFIGS[0], config),
-                layers=(Descriptor.of("application/vnd.oci.image.layer.v1.tar+gzip", content),),
-            ),
-            "1",
-        )
+        registry.put_container("gdb", "1", content)
         source = {"etc/tukit-sysext/sources.d/local.conf": f"[Source]\nURL={registry.url}\nVerify=no\n"}
         for root in (target.root, target.tree(7)):
             make_tree(root, source)
@@ -107,8 +95,13 @@ def test_the_one_file_of_a_container_image_in_a_registry(target: VerifySite) -> 
         record = recorded(target, path.name)
         assert record.packed is not None
         assert (record.packed.file_name, record.packed.sha256) == ("gdb-1.raw.layer", sha256(content))
+        assert record.url == f"{registry.url}/gdb/blobs/sha256:{sha256(content)}"
         assert update(target).action is Action.KEEP
         path.unlink()
+        if still != "configured":
+            source = {"etc/tukit-sysext/sources.d/local.conf": "[Source]\nURL=http://127.0.0.1:1/\nVerify=no\n"}
+            for root in (target.root, target.tree(7)):
+                make_tree(root, source)
         assessment = target.assess(7)
         (done,) = repair(target.machine, Plugins(), assessment.subject, assessment.wrong)
         assert (done.outcome, path.read_bytes()) == (RepairOutcome.REPAIRED, CONTENT)
