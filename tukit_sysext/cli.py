@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from tukit_sysext import __version__
 from tukit_sysext.errors import NeedsRoot, TukitSysextError, UsageError, os_error_text
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.grammar import parser
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None, *, machine: Machine | None = None) -
         format="tukit-sysext: %(message)s",
         stream=sys.stderr,
     )
+    log.info("version %s, command %s", __version__, " ".join(_words(arguments)))
     try:
         status = _run(arguments, machine)
         print(end="", flush=True)
@@ -122,8 +124,7 @@ def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
     from tukit_sysext.machine import Machine
 
     # the grammar lets only names of modules through; an action of a command has its own
-    words = filter(None, (arguments.command, getattr(arguments, "action", None)))
-    command = import_module(f"tukit_sysext.commands.{'_'.join(words).replace('-', '_')}")
+    command = import_module(f"tukit_sysext.commands.{'_'.join(_words(arguments)).replace('-', '_')}")
     machine = machine or Machine()
     settle_first(machine, arguments)
     try:
@@ -134,6 +135,11 @@ def _run(arguments: argparse.Namespace, machine: Machine | None) -> ExitStatus:
             from tukit_sysext.metrics import metrics
 
             metrics.update(machine)
+
+
+def _words(arguments: argparse.Namespace) -> list[str]:
+    """The command, and its action where it has one."""
+    return list(filter(None, (arguments.command, getattr(arguments, "action", None))))
 
 
 if __name__ == "__main__":

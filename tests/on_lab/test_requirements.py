@@ -35,7 +35,7 @@ def test_an_image_that_hides_a_part_of_the_system(site: Site) -> None:
     assert lab.run(["cat", "/usr/links/file"]).stdout == "here\n"
     lab.run(["systemd-sysext", "unmerge"])
 
-    told = site.command("check", "--verbose").stdout
+    told = site.command("check", "--all").stdout
     assert "1.1 of source main: does not fit, it would hide a part of the system: usr/links is a directory" in told
 
     link_by_hand(site, "debug-1.1.x86-64.raw")
@@ -65,7 +65,7 @@ def test_a_version_that_lacks_a_library_does_not_replace_one_that_works(site: Si
     site.publish("debug", "1.1", OLD, files={"bin/debug-tool": fails})
     done = lab.tukit("execute", "touch", "/usr/share/something", check=True)
     assert (site.links(site.default()), done.stderr) == ({"debug.raw": "debug-1.0.x86-64.raw"}, "")
-    assert "1.1 of source main: needs what is missing" in site.command("check", "--verbose").stdout
+    assert "1.1 of source main: needs what is missing" in site.command("check", "--all").stdout
 
     link_by_hand(site, "debug-1.1.x86-64.raw")
     broken = lab.run(["/usr/bin/debug-tool"], check=False)
@@ -113,8 +113,8 @@ def test_an_older_package_and_two_images_with_one_path(start_lab: StartLab, our_
         assert (no_label in done.stderr) is not again
         assert [line for line in (older, on_top) if f"tukit-sysext: {line}" not in done.stderr] == [], done.stderr
         lab.reboot()
-    for command in ("check", "status"):
-        said = " ".join(site.command(command, "--verbose").stdout.split())
+    for command in (("check", "--all"), ("status",)):
+        said = " ".join(site.command(*command).stdout.split())
         assert [line for line in (older, on_top, no_label) if line.partition(": ")[2] not in said] == [], said
     lab.merge()
     assert [lab.run([program]).stdout for program in ("openssl", "tool")] == ["3.1.4\n", "tenn\n"]

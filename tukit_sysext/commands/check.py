@@ -47,7 +47,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         plan = decide(resolver.resolve())
         sizes = bytes_to_come(resolver, plan)
         output.json(document(target, plan, resolver.facts, sizes, judged))
-        output.show(lines(plan, judged, sizes, full=getattr(arguments, "verbose", False)))
+        output.show(lines(plan, judged, sizes, full=arguments.all))
     if plan.refusals:
         return ExitStatus.REFUSED
     return ExitStatus.FAILED if plan.not_asked or any(image.prevented for image in plan.images) else ExitStatus.DONE

@@ -36,7 +36,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     problems = sum(result.severity is Severity.PROBLEM for result in results)
     output = Output.of(arguments)
     output.json({"healthy": problems == 0, "results": [asdict(result) for result in results]})
-    output.show(_lines(results, everything=arguments.verbose))
+    output.show(_lines(results, everything=arguments.all))
     return ExitStatus.FAILED if problems else ExitStatus.DONE
 
 

@@ -112,8 +112,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             ],
         }
     )
-    verbose = getattr(arguments, "verbose", False)
-    output.show(_lines(rows, configuration.masked, others, differences, verbose=verbose))
+    output.show(_lines(rows, configuration.masked, others, differences, everything=arguments.all))
     return ExitStatus.DONE
 
 
@@ -165,7 +164,7 @@ def _lines(
     others: Sequence[str],
     differences: Sequence[_TreeDifference],
     *,
-    verbose: bool,
+    everything: bool,
 ) -> Iterator[str | Table]:
     if not rows:
         yield from NO_SOURCE
@@ -199,7 +198,7 @@ def _lines(
             yield f"  newest list seen: signed {local_time(when)} by {key}, a key of {where}"
         yield from (Toned(f"  {warning}", Tone.NOTICE) for warning in row.keys.warnings)
         yield from _health_lines(row.settings.name, row.health)
-        yield from (f"  {line}" for line in row.not_taken if verbose)
+        yield from (f"  {line}" for line in row.not_taken if everything)
         yield from (Toned(f"  problem: {problem}", Tone.BAD) for problem in row.problems)
         yield from (f"  {line}" for step in row.next_steps for line in next_step_lines(step))
     for name, by in sorted(masked.items()):

@@ -85,14 +85,14 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         "unknown": unknown,
     }
     output.json(document)
-    output.show(_lines(results))
+    assessments = [result.assessment for result in results]
+    wrong = any(each.wrong or each.unsettled or each.unknown for each in assessments)
+    output.report(_lines(results), dry_run=not repairing or wrong)
     output.show(_unlinked_lines(unlinked))
-    output.show(settled.lines)
+    output.report(settled.lines, dry_run=not repairing)
     if not output.wants_json:
         for text in unknown:
             output.warn(f"not known: {text}")
-    assessments = [result.assessment for result in results]
-    wrong = any(each.wrong or each.unsettled or each.unknown for each in assessments)
     return ExitStatus.FAILED if wrong or unlinked or unknown else ExitStatus.DONE
 
 

@@ -49,6 +49,7 @@ class _Run:
     machine: Machine
     plugins: Plugins
     quiet: bool
+    silent: bool
     assessment: Assessment | None = None
     scan: Scan | None = None
     ledger: str = ""
@@ -62,18 +63,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         raise UsageError("verify: --boot and --json do not go together: it tells the journal what it did")
     if arguments.dry_run:
         return _planned(machine)
-    return guard(machine)
+    return guard(machine, silent=arguments.quiet)
 
 
-def guard(machine: Machine, stamp: str | None = None) -> ExitStatus:
+def guard(machine: Machine, stamp: str | None = None, *, silent: bool = False) -> ExitStatus:
     """Before the merge: quarantine what would harm it, tell that the machine booted, show again what is refused.
 
-    ``stamp`` is what libexec/guard says of all that it judges by.
+    ``stamp`` is what libexec/guard says of all that it judges by. With ``silent`` only what fails is printed.
     """
     machine.require_root("verify --boot")
     status = ExitStatus.DONE
     plugins = Plugins.of(machine)
-    this = _Run(machine=machine, plugins=plugins, quiet=plugins.only_built_in)
+    this = _Run(machine=machine, plugins=plugins, quiet=plugins.only_built_in, silent=silent)
     for step in (_isolate, _booted, _have_repaired, _refused_again):
         try:
             status = max(status, step(this))
@@ -116,7 +117,8 @@ def _isolate(this: _Run) -> ExitStatus:
         for move in moves:
             # the journal has both streams: each move goes to one of them
             failed = move.outcome is quarantine.MoveOutcome.FAILED
-            print(WithNextStep(move.text, move.next_step), file=sys.stderr if failed else sys.stdout)
+            if failed or not this.silent:
+                print(WithNextStep(move.text, move.next_step), file=sys.stderr if failed else sys.stdout)
             status = ExitStatus.FAILED if failed else status
         if not any(move.outcome is quarantine.MoveOutcome.TAKEN for move in moves):
             break

@@ -81,7 +81,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     with looking_scratch(machine) as scratch:
         explanation = _explain(machine, arguments, name, version, scratch)
         output.json(_document(explanation))
-        output.show(_lines(explanation, every=bool(version) or getattr(arguments, "verbose", False)))
+        output.show(_lines(explanation, every=bool(version) or arguments.all))
     facts = explanation.facts
     for source, reason in facts.not_asked.items():
         output.warn(f"source {source}: {reason}", next_step=FAULTY if source in facts.unusable else "")
@@ -155,7 +155,7 @@ def _lines(explanation: _Explanation, *, every: bool) -> Iterator[str | Table]:
     else:
         yield "No version of it is offered, stored or linked."
     if len(shown) < len(explanation.versions):
-        yield f"and {counted(len(explanation.versions) - len(shown), 'older version')}; -v shows them all"
+        yield f"and {counted(len(explanation.versions) - len(shown), 'older version')}; --all shows them all"
     yield ""
     yield _conclusion(explanation)
     if explanation.usable and not explanation.wanted and not explanation.general:

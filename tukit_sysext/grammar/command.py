@@ -56,14 +56,14 @@ class Parser(argparse.ArgumentParser):
             "--verbose",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="say what is done and trace internal faults; check, doctor, sources and why-not show all",
+            help="say on standard error what is done, and trace internal faults",
         )
         self.add_argument(
             "-q",
             "--quiet",
             action="store_true",
             default=argparse.SUPPRESS,
-            help="print answers (of a dry run too) and errors, nothing about what was changed",
+            help="print answers (of a dry run too), warnings and errors alone, nothing about what is changed",
         )
         for add in arguments:
             add(self)

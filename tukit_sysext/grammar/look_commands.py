@@ -88,6 +88,7 @@ def add(commands: Commands) -> None:
         ),
         arguments=(
             _JUDGED_FOR,
+            argument("-a", "--all", action="store_true", help="also why a newer version does not replace what stays"),
             json,
         ),
     )
@@ -105,6 +106,7 @@ def add(commands: Commands) -> None:
         arguments=(
             argument("image", metavar="NAME[=VERSION]", help="an image, or a version of it"),
             _JUDGED_FOR,
+            argument("-a", "--all", action="store_true", help="every version, however old"),
             json,
         ),
     )
@@ -146,7 +148,7 @@ def add(commands: Commands) -> None:
         "says so, and what is wrong in the files.",
         examples=(("config", "everything"), ("config --snapshot 42", "as another snapshot has it")),
         arguments=(
-            argument("--all", action="store_true", help="also what no file says, with its default"),
+            argument("-a", "--all", action="store_true", help="also what no file says, with its default"),
             tree,
             json,
         ),

@@ -22,10 +22,10 @@ def add(commands: Commands) -> None:
         "problem; warnings alone leave it at 0. What an ordinary user cannot see is shown as unknown.",
         examples=(
             ("doctor", "what is wrong"),
-            ("doctor -v", "all that was checked"),
+            ("doctor --all", "all that was checked"),
             ("doctor --json", "for monitoring"),
         ),
-        arguments=(json,),
+        arguments=(argument("-a", "--all", action="store_true", help="also what is good"), json),
     )
 
     commands.add_parser(

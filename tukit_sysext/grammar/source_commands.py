@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import argparse
+
 from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, json_of_action, number, policy
 from tukit_sysext.grammar.questions import one_line
 
 TITLE = "Sources"
 NAMES = ("sources",)
+
+_ALL = ("-a", "--all")
+_ALL_HELP = "also what of the last lists was not understood"
 
 
 def add(commands: Commands) -> None:
@@ -16,16 +21,16 @@ def add(commands: Commands) -> None:
         "sources",
         **one_line("sources"),
         description="Without an action: lists the sources of the running system, whose keys sign their lists, the "
-        "newest list that was seen, and what is wrong; and where what boots next has others. With -v also what of the "
-        "last lists was not understood.",
+        "newest list that was seen, and what is wrong; and where what boots next has others. With --all also what of "
+        "the last lists was not understood.",
         examples=(
             ("sources", ""),
-            ("sources -v", "with files that look like images, and are taken for none"),
+            ("sources --all", "with files that look like images, and are taken for none"),
             ("sources add main https://images.example.org/microos/ --key main.asc", ""),
             ("sources add fleet oci://registry.example.org/images --key main.asc", "a project in an OCI registry"),
             ("sources add stick /run/media/stick/images --key main.asc", "without a network"),
         ),
-        arguments=(json,),
+        arguments=(argument(*_ALL, action="store_true", help=_ALL_HELP), json),
     )
     actions: Commands = sources.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser(
@@ -33,7 +38,10 @@ def add(commands: Commands) -> None:
         help="the same as without an action",
         description="Lists the sources, those that are disabled too.",
         examples=(("sources list", ""),),
-        arguments=(json_of_action,),
+        arguments=(
+            argument(*_ALL, action="store_true", default=argparse.SUPPRESS, help=_ALL_HELP),
+            json_of_action,
+        ),
     ).set_defaults(action=None)
     actions.add_parser(
         "refresh",

@@ -122,7 +122,7 @@ class TestNames:
         assert "motd" not in rows(offers, capsys)
         sources = document(offers, capsys, "sources")["sources"]
         assert files == {file["file"] for file in sources[0]["not_understood"]}
-        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert cli.main(["sources", "--all"], machine=offers.machine) == 0
         assert "motd-1.confext.raw: it is a confext" in capsys.readouterr().out
         assert cli.main(["sources"], machine=offers.machine) == 0
         assert "motd" not in capsys.readouterr().out
@@ -132,7 +132,7 @@ class TestNames:
     ) -> None:
         self.called(offers, "../else.raw", "a b.iso")
         assert document(offers, capsys, "sources")["sources"][0]["foreign_lines"] == 2
-        assert cli.main(["sources", "-v"], machine=offers.machine) == 0
+        assert cli.main(["sources", "--all"], machine=offers.machine) == 0
         assert "2 lines of its list name nothing that could be ours" in capsys.readouterr().out
 
     def test_a_file_that_may_be_what_was_typed(self, offers: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:

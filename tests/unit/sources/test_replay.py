@@ -325,7 +325,7 @@ def test_a_damaged_memory_is_a_fault_of_ours_and_refuses_nothing(
 
 def test_check_remembers_nothing(signed_today: VerifySite, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(path for path in signed_today.root.rglob("*") if not path.is_relative_to(signed_today.layout.cache))
-    check.run(signed_today.machine, Namespace(root=signed_today.root, json=True, refused=False, systems=[]))
+    check.run(signed_today.machine, Namespace(root=signed_today.root, json=True, refused=False, systems=[], all=False))
     assert file_of("1") in capsys.readouterr().out
     after = sorted(path for path in signed_today.root.rglob("*") if not path.is_relative_to(signed_today.layout.cache))
     assert {path.relative_to(signed_today.root) for path in set(after) - set(before)} <= {

@@ -97,7 +97,8 @@ def alone(run: Run) -> Run:
     def guarded(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         if getattr(arguments, "dry_run", True) or not machine.privileged:
             return run(machine, arguments)
-        with queued(machine.layout.changes_lock, _tell):
+        waiting = _keep_silent if getattr(arguments, "quiet", False) else _tell
+        with queued(machine.layout.changes_lock, waiting):
             return run(machine, arguments)
 
     return guarded
@@ -105,6 +106,10 @@ def alone(run: Run) -> Run:
 
 def _tell(holder: str) -> None:
     print(f"tukit-sysext: waiting for another command that changes images: {holder}", file=sys.stderr, flush=True)
+
+
+def _keep_silent(_: str) -> None:
+    pass
 
 
 Look = Callable[[str], Stored]
