@@ -138,7 +138,7 @@ DEFENCES = (
         row="L16",
         what="a check that could not ask a source ends with 0",
         edits=(("tukit_sysext/commands/check.py", "if plan.not_asked or", "if"),),
-        tests=("tests/unit/commands/test_exit_statuses.py::test_check_that_cannot_tell[no_source]",),
+        tests=("tests/unit/commands/test_exit_statuses.py::test_check_that_cannot_tell",),
     ),
     Defence(
         row="L16",
