@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from tukit_sysext.config.cosign_key import CosignKey
-from tukit_sysext.errors import NoVerdict
+from tukit_sysext.errors import NoVerdict, SourceUnreachable
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Manifest, ManifestRefused
 from tukit_sysext.formats.oci_names import signature_tag
@@ -43,14 +43,15 @@ class Cosign:
         self._cache = cache
         self._stuck = False
 
-    def refused(self, manifests: Sequence[TaggedManifest]) -> Mapping[str, str]:
-        """Why manifests are refused, by ``NAME:TAG``; those that are not in it are good. Raises SourceUnreachable.
+    def refused(self, manifests: Sequence[TaggedManifest], *, passed_over: int) -> Mapping[str, str]:
+        """Why manifests are refused, by ``NAME:TAG``; those that are not in it are good.
 
-        Raises ToolBroken where openssl does not work.
+        So many of the strongest mirrors are ``passed_over``. Raises SourceUnreachable, and ToolBroken where openssl
+        does not work.
         """
         wanted = [(each.name, digest) for each in manifests for digest in each.digests]
         tagged = [(name, signature_tag(digest)) for name, digest in wanted]
-        found = dict(zip(wanted, self._tags.signatures(tagged), strict=True))
+        found = dict(zip(wanted, self._tags.signatures(tagged, passed_over=passed_over), strict=True))
         layers = {key: list(_signed_layers(manifest)) for key, manifest in found.items()}
         payloads = [(name, layer.sha256) for (name, _), several in layers.items() for layer in several]
         contents = dict(zip(payloads, self._tags.contents(payloads, limit=_PAYLOAD), strict=True))
@@ -58,6 +59,9 @@ class Cosign:
         for each in manifests:
             reasons = [self._look(digest, layers[each.name, digest], each.name, contents) for digest in each.digests]
             if all(reasons):
+                for digest in each.digests:
+                    if isinstance(error := found[each.name, digest], SourceUnreachable):
+                        raise error
                 why[f"{each.name}:{each.tag}"] = "; ".join(dict.fromkeys(reasons))
         return why
 
@@ -105,8 +109,8 @@ class Cosign:
         return good
 
 
-def _signed_layers(manifest: Manifest | None) -> Iterator[Descriptor]:
-    for layer in manifest.layers[:_MOST] if manifest is not None else ():
+def _signed_layers(manifest: Manifest | SourceUnreachable | None) -> Iterator[Descriptor]:
+    for layer in manifest.layers[:_MOST] if isinstance(manifest, Manifest) else ():
         signature = layer.annotations.get(oci.SIGNATURE, "")
         if layer.media_type == oci.SIGNATURE_LAYER and layer.size <= _PAYLOAD and len(signature) <= _LONGEST_SIGNATURE:
             yield layer

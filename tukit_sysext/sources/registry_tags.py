@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tukit_sysext.errors import ImageBroken, NotFound, NotServed, TukitSysextError
+from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Index, Manifest, ManifestRefused
 from tukit_sysext.formats.oci_image import CONTAINER_CONFIGS, NotSupported, for_architecture
@@ -89,19 +89,24 @@ class RegistryTags:
         self._asked: dict[str, Any] = {}
         self.not_taken: dict[str, str] = {}
 
-    def manifests(self, names: Collection[str], architecture: str, *, prefer_index: bool) -> Sequence[TaggedManifest]:
+    def manifests(
+        self, names: Collection[str], architecture: str, *, prefer_index: bool, passed_over: int = 0
+    ) -> Sequence[TaggedManifest]:
         """What the newest tags of these images lead to on an architecture; of a version its index, or its own tag.
 
-        Raises SourceUnreachable.
+        So many of the strongest mirrors are ``passed_over``. Raises SourceUnreachable.
         """
+        mirrors = self._urls[passed_over:]
         chosen = [
             (name, tag)
-            for name, tags in self._tags(sorted(names)).items()
+            for name, tags in self._tags(sorted(names), mirrors).items()
             for tag in _newest(tags, architecture, prefer_index=prefer_index)
         ]
         found: list[TaggedManifest] = []
         followed: list[tuple[str, str, Descriptor, str]] = []
-        for (name, tag), content in zip(chosen, self._of_tags(chosen), strict=True):
+        for (name, tag), content in zip(chosen, self._of_tags(chosen, mirrors), strict=True):
+            if isinstance(content, SourceUnreachable):
+                raise content
             part = self._parsed(name, tag, content)
             if isinstance(part, Index):
                 try:
@@ -164,11 +169,11 @@ class RegistryTags:
                 log.info("%s", error)
         return [replace(each, labels=labels.get(f"{each.name}:{each.tag}", {})) for each in manifests]
 
-    def _tags(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def _tags(self, names: Sequence[str], mirrors: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """The tags of each image's repository; an image without a repository has none. Raises SourceUnreachable."""
         tags: dict[str, list[str]] = {name: [] for name in names}
         refused: list[NotServed] = []
-        ask = {name: [tags_url(url, repository_name(name)) for url in self._urls] for name in names}
+        ask = {name: [tags_url(url, repository_name(name)) for url in mirrors] for name in names}
         for _ in range(_MOST_PAGES):
             results = self._run(self._request(urls, accept=_are_tags) for urls in ask.values())
             following: dict[str, list[str]] = {}
@@ -190,23 +195,30 @@ class RegistryTags:
             raise refused[0]
         return tags
 
-    def _of_tags(self, wanted: Sequence[tuple[str, str]]) -> list[bytes | None]:
-        """What tags name; None for one that is not there any more, or is not given to us. Raises SourceUnreachable."""
+    def _of_tags(
+        self, wanted: Sequence[tuple[str, str]], mirrors: Sequence[str]
+    ) -> list[bytes | SourceUnreachable | None]:
+        """What tags name; None for one that is not there any more, or is not given to us; an error where unknown."""
         requests: list[Request] = []
         kept: list[bytes | None] = []
         for name, tag in wanted:
             note = self._notes.get(f"{name}:{tag}")
             note = note if isinstance(note, dict) else {}
             url, etag = note.get("url"), note.get("etag")
-            urls = [manifest_url(url, repository_name(name), tag) for url in self._urls]
+            urls = [manifest_url(url, repository_name(name), tag) for url in mirrors]
             known = self._cache.content(str(note.get("sha256"))) if url in urls and isinstance(etag, str) else None
             kept.append(known)
             etag, url = (etag, url) if known is not None else (None, None)
             accept = _is_manifest(f"{name}:{tag}")
             requests.append(self._request(urls, media_types=oci.ACCEPTED, etag=etag, asked_at=url, accept=accept))
-        contents: list[bytes | None] = []
+        contents: list[bytes | SourceUnreachable | None] = []
         for (name, tag), before, result in zip(wanted, kept, self._run(requests), strict=True):
-            content = before if isinstance(result, Response) and result.unchanged else self._taken(name, tag, result)
+            try:
+                unchanged = isinstance(result, Response) and result.unchanged
+                content = before if unchanged else self._taken(name, tag, result)
+            except SourceUnreachable as error:
+                contents.append(error)
+                continue
             contents.append(content)
             if content is not None and isinstance(result, Response):
                 note = {"url": result.url, "etag": result.etag, "sha256": self._cache.put_content(content)}
@@ -221,14 +233,20 @@ class RegistryTags:
             return None
         raise result
 
-    def signatures(self, wanted: Sequence[tuple[str, str]]) -> list[Manifest | None]:
-        """What is tagged as signatures in the repositories of images, by name and tag; None where nothing is."""
-        contents = self._of_tags(wanted)
-        parts = [self._parsed(name, tag, content) for (name, tag), content in zip(wanted, contents, strict=True)]
-        for name, tag in wanted:
+    def signatures(
+        self, wanted: Sequence[tuple[str, str]], *, passed_over: int
+    ) -> list[Manifest | SourceUnreachable | None]:
+        """What is tagged as signatures in the repositories of images, by name and tag; None where nothing is.
+
+        An error where that is not known. So many of the strongest mirrors are ``passed_over``.
+        """
+        parts: list[Manifest | SourceUnreachable | None] = []
+        for (name, tag), content in zip(wanted, self._of_tags(wanted, self._urls[passed_over:]), strict=True):
+            part = content if isinstance(content, SourceUnreachable) else self._parsed(name, tag, content)
+            parts.append(None if isinstance(part, Index) else part)
             self.not_taken.pop(f"{name}:{tag}", None)  # whose signature it is will be told
         self._keep()
-        return [part if isinstance(part, Manifest) else None for part in parts]
+        return parts
 
     def contents(
         self,

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
+from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats import caibx, checksums
@@ -77,19 +78,14 @@ class TaggedSource(SourceOnServers):
                 next_step=f"fix {self._settings.origin}",
             )
         key = self._settings.cosign_key
-        tagged = self._tags.manifests(self._names, machine_architecture(), prefer_index=key is not None)
-        refused = Cosign(key, self._tags, self._cache).refused(tagged) if key is not None else {}
-        self._not_taken = {**self._tags.not_taken, **refused}
-        if tagged and len(refused) == len(tagged):
-            where, why = next(iter(refused.items()))
-            raise ImageBroken(
-                f"{where}: {why}", next_step=f"see whether CosignKey= of {self._settings.origin} is right"
-            )
+        if key is None:
+            tagged = self._tags.manifests(self._names, machine_architecture(), prefer_index=False)
+            self._not_taken = dict(self._tags.not_taken)
+        else:
+            tagged = self._signed(key)
         candidates: dict[tuple[str, str, str | None], Candidate] = {}
         # the tag that is the version itself is stronger than one that leads to it
         for each in sorted(tagged, key=lambda each: each.tag, reverse=True):
-            if f"{each.name}:{each.tag}" in refused:
-                continue
             try:
                 made = self._candidate(each)
             except NotSupported as error:
@@ -100,6 +96,42 @@ class TaggedSource(SourceOnServers):
                 candidates[made.name, made.version, made.architecture] = made
         self._remember(list(candidates.values()))
         return list(candidates.values())
+
+    def _signed(self, key: CosignKey) -> Sequence[TaggedManifest]:
+        """What the key signed. Where a mirror has of an image what it did not sign, the next one is asked too.
+
+        Raises ImageBroken where it signed nothing of what there is, SourceUnreachable.
+        """
+        cosign = Cosign(key, self._tags, self._cache)
+        good: dict[str, TaggedManifest] = {}
+        refused: dict[str, str] = {}
+        names = self._names
+        for passed_over in range(len(self._urls)):
+            try:
+                tagged = self._tags.manifests(names, machine_architecture(), prefer_index=True, passed_over=passed_over)
+                why = cosign.refused(tagged, passed_over=passed_over)
+            except SourceUnreachable as error:
+                if not passed_over:
+                    raise
+                log.info("%s", error)
+                break
+            for each in tagged:
+                where = f"{each.name}:{each.tag}"
+                if where in why:
+                    refused.setdefault(where, why[where])
+                else:
+                    good.setdefault(where, each)
+            names = frozenset(each.name for each in tagged if f"{each.name}:{each.tag}" in why)
+            if not names:
+                break
+        not_taken = {**self._tags.not_taken, **refused}
+        self._not_taken = {where: reason for where, reason in not_taken.items() if where not in good}
+        if refused and not good:
+            where, reason = next(iter(refused.items()))
+            raise ImageBroken(
+                f"{where}: {reason}", next_step=f"see whether CosignKey= of {self._settings.origin} is right"
+            )
+        return list(good.values())
 
     def _candidate(self, tagged: TaggedManifest) -> Candidate:
         """The image that a tag leads to. Raises NotSupported."""

@@ -450,6 +450,48 @@ def test_a_signature_of_another_manifest(registry: MadeUpRegistry, cache: Path, 
         source.candidates()
 
 
+@pytest.mark.parametrize("what", ["unsigned", "by another key", "of another manifest", "a signature by another key"])
+def test_a_mirror_with_what_the_key_did_not_sign_is_passed_over(
+    registry: MadeUpRegistry, cache: Path, pair: CosignPair, tmp_path: Path, what: str
+) -> None:
+    """It is well-formed, so that nothing else passes it over; what else the mirror has that is signed stays."""
+    (tmp_path / "other").mkdir()
+    other = CosignPair.make(tmp_path / "other")
+    good = push(registry, "1")
+    pair.cosign(registry, "gdb", good.sha256)
+    with MadeUpRegistry() as mirror:
+        made = push(mirror, "1", architecture=HERE if what.startswith("a signature") else None)
+        signed = push(mirror, "6", name="strace")
+        pair.cosign(mirror, "strace", signed.sha256)
+        if what == "of another manifest":
+            pair.cosign(mirror, "gdb", made.sha256, about=good.sha256)
+        elif what != "unsigned":
+            other.cosign(mirror, "gdb", made.sha256)
+        for _ in range(2):
+            with asking(registry, cache, "gdb", "strace", key=pair.public, more=(mirror.url,)) as source:
+                offered = source.candidates()
+            assert {each.file_name for each in offered} == {f"gdb-1.{HERE}.raw", f"strace-6.{HERE}.raw"}
+            assert source.not_taken() == {}
+            assert "strace/tags/list" not in registry.paths, "it was good"
+
+
+def test_where_the_next_mirror_is_away_what_is_good_stays(
+    registry: MadeUpRegistry, cache: Path, pair: CosignPair
+) -> None:
+    """Where only the index is signed, the next one may have a signature of the manifest: that need not be known."""
+    one, two = push(registry, "1", indexed=False), push(registry, "2")
+    pair.cosign(registry, "gdb", one.sha256, about=two.sha256)
+    pair.cosign(registry, "gdb", two.sha256)
+    with MadeUpRegistry() as away:
+        pass
+    with asking(away, cache, key=pair.public, more=(registry.url,)) as source:
+        assert [each.version for each in source.candidates()] == ["2"]
+        assert "its signature is of" in source.not_taken()[f"gdb:{version_tag('1', HERE)}"]
+        push(registry, "3")
+        with pytest.raises(SourceUnreachable, match="connection refused"):
+            source.candidates()
+
+
 @pytest.mark.parametrize("signature", ["", "AAAA", "not base64!", "A" * 5000])
 def test_what_is_no_signature(registry: MadeUpRegistry, cache: Path, pair: CosignPair, signature: str) -> None:
     made = push(registry, "1")
