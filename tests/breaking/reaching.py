@@ -25,7 +25,11 @@ DEFENCES = (
         row="C15",
         what="a link into the store is no folder of versions",
         edits=(
-            ("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),
+            (
+                "tukit_sysext/snapshots/entries.py",
+                "if image is not None and not name.endswith(VERSIONS):",
+                "if image is not None:",
+            ),
             (_ROOTS, "and not entry.name.endswith(VERSIONS)", ""),
         ),
         tests=(f"{_REACHED}::test_a_folder_of_versions[versions-in-the-store]",),
@@ -33,7 +37,13 @@ DEFENCES = (
     Defence(
         row="C15",
         what="a link of a snapshot into the store is no folder of versions",
-        edits=(("tukit_sysext/snapshots/entries.py", "if plain and not name.endswith(VERSIONS):", "if plain:"),),
+        edits=(
+            (
+                "tukit_sysext/snapshots/entries.py",
+                "if image is not None and not name.endswith(VERSIONS):",
+                "if image is not None:",
+            ),
+        ),
         tests=("tests/unit/collect/test_roots.py::test_a_folder_of_versions_in_the_store_that_a_snapshot_links",),
     ),
     Defence(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
@@ -171,22 +173,29 @@ def content_of(directory: int) -> FolderEntries:
     """What an open directory has but temporary names of ours and systemd's locks. Raises OSError."""
     images, others = dict[str, str](), list[Entry]()
     readlink = os.readlink
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(".") and (name.startswith(TEMPORARY_PREFIX) or is_lock(name)):
-                continue
-            if not entry.is_symlink():
-                others.append(_other(entry))
-                continue
+    for name in os.listdir(directory):
+        if name[0] == "." and (name.startswith(TEMPORARY_PREFIX) or is_lock(name)):
+            continue
+        try:
             target = readlink(name, dir_fd=directory)
-            folder, _, image = target.rpartition("/")
-            plain = folder == STORE and image not in _NO_NAMES
-            if plain and not name.endswith(VERSIONS):
-                images[name] = image
-            else:
-                others.append(Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target)))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # no link
+                raise
+            others.append(_no_link(directory, name))
+            continue
+        image = _plain(target)
+        if image is not None and not name.endswith(VERSIONS):
+            images[name] = image
+        else:
+            others.append(Entry(name=name, kind=EntryKind.LINK, target=target, image=image_of(target)))
     return FolderEntries(images=images, others=tuple(others))
+
+
+@lru_cache(maxsize=1024)
+def _plain(target: str) -> str | None:
+    """The file of the store where a link says plainly that it is one; those of all snapshots say much the same."""
+    folder, _, image = target.rpartition("/")
+    return image if folder == STORE and image not in _NO_NAMES else None
 
 
 def is_lock(name: str) -> bool:
@@ -194,11 +203,10 @@ def is_lock(name: str) -> bool:
     return name.startswith(PASSED_OVER) and name.endswith(".lck")
 
 
-def _other(entry: os.DirEntry[str]) -> Entry:
-    """What is no link."""
-    if entry.is_dir(follow_symlinks=False):
-        return Entry(name=entry.name, kind=EntryKind.DIRECTORY)
-    return Entry(name=entry.name, kind=EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER)
+def _no_link(directory: int, name: str) -> Entry:
+    mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    kinds = {stat.S_IFDIR: EntryKind.DIRECTORY, stat.S_IFREG: EntryKind.FILE}
+    return Entry(name=name, kind=kinds.get(stat.S_IFMT(mode), EntryKind.OTHER))
 
 
 _SYNC_POINT = "etc/etc.syncpoint/extensions"
