@@ -14,7 +14,8 @@ from tests.fuzz.target import Target, told
 from tukit_sysext.config import settings, values, wanted
 from tukit_sysext.config.early import named_plugins
 from tukit_sysext.config.files import LIMIT
-from tukit_sysext.config.settings import Settings, SourceSettings
+from tukit_sysext.config.main_settings import Settings
+from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import ini
 from tukit_sysext.net.network import SYSCONFIG, NetworkSettings, system_proxy
 

@@ -13,7 +13,7 @@ from tukit_sysext.config.early import MAIN
 from tukit_sysext.config.files import read as read_file
 from tukit_sysext.config.intent import IMAGES, SECTION, State
 from tukit_sysext.config.key_editing import Changes, edited
-from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.main_settings import Blocked
 from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.config.wanted import read as read_image
 from tukit_sysext.errors import OutsideTree, UnknownState

@@ -18,8 +18,7 @@ from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect import tombstones
 from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
 from tukit_sysext.collect.survey import survey
-from tukit_sysext.config.early import MAIN
-from tukit_sysext.config.settings import load_configuration
+from tukit_sysext.config.main_settings import load_settings
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import Leftovers
@@ -118,14 +117,11 @@ def last_freed(ledger: Ledger) -> int | None:
 class _Run:
     def __init__(self, machine: Machine, plugins: AllPlugins, options: CollectionOptions) -> None:
         with Tree(machine.layout.root) as tree:
-            configuration = load_configuration(tree)
+            self._settings, problems, _ = load_settings(tree)
         self._machine = machine
         self._plugins = plugins
-        self._settings = configuration.settings
         # a wrong line may be the one that says to keep them longer
-        self._unknown = tuple(
-            str(problem) for problem in configuration.problems if problem.fault and MAIN in problem.file
-        )
+        self._unknown = tuple(str(problem) for problem in problems if problem.fault)
         self._rules = Rules(
             now=int(time.time()),
             grace=self._settings.grace,

@@ -11,7 +11,8 @@ from tukit_sysext.change.requests import ChangeRequest
 from tukit_sysext.commands.common.changing import edit
 from tukit_sysext.commands.common.trees import acting, alone
 from tukit_sysext.commands.common.typed_names import parse_versions
-from tukit_sysext.config.settings import Blocked, block_file, load_configuration
+from tukit_sysext.config.main_settings import Blocked, block_file
+from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

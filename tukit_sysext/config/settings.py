@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""``tukit-sysext.conf`` with its drop-ins, and the sources in ``sources.d/NAME.conf``, of one tree."""
+"""The whole configuration of a tree: ``tukit-sysext.conf``, and the sources in ``sources.d/NAME.conf``."""
 
 from __future__ import annotations
 
@@ -9,59 +9,19 @@ from dataclasses import dataclass, field
 from tukit_sysext.config import cosign_key, credentials, keyring, values
 from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.credentials import Credentials
-from tukit_sysext.config.early import HISTORY, MAIN, take_history, take_metrics
-from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder, load_main
+from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem, load_folder
 from tukit_sysext.config.keyring import Keyring
-from tukit_sysext.config.values import absolute_path, boolean, number, share, size, time_span, url
+from tukit_sysext.config.main_settings import Settings, load_settings
+from tukit_sysext.config.values import absolute_path, boolean, number, url
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.oci_urls import api_url, is_registry
 from tukit_sysext.formats.openpgp import fingerprint
-from tukit_sysext.layout import CONFIGURATION
-from tukit_sysext.net.network import NetworkSettings
-from tukit_sysext.quantities import KEEP_FREE, Share
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.rules.patterns import check_named_pattern
 from tukit_sysext.system.tree import Tree
 
 SOURCES = "sources.d"
 DEFAULT_PRIORITY = 99
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Blocked:
-    """A version of an image (UAPI.10) that is never chosen, and the file that says so."""
-
-    name: str
-    version: str
-    origin: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """``tukit-sysext.conf``.
-
-    ``refuse_for``: seconds for which a required image may hold back updates, None for no limit ([Update]
-    RefuseFor=). ``image_max``: the most bytes that an image may have ([Fetch] ImageMax=). ``network`` from
-    [Network]; its proxies are empty where the configuration names none, the system's count then. ``grace``: seconds
-    for which an image stays after nothing needed it any more ([Store] Grace=). ``store_max``: from where on the
-    size of the store is warned of ([Store] StoreMax=), ``keep_free``: what a fetch leaves free ([Store] KeepFree=).
-    ``history``: seconds for which the ledger remembers what is gone ([History] Keep=). ``plugins``: names of the
-    third-party plugins that are loaded ([Plugins] Load=). ``blocked``: versions that are never chosen ([Block]
-    Image=NAME=VERSION). ``repair_merges``: whether images that were repaired are merged where nothing is ([Repair]
-    Refresh=). ``metrics`` is the file that monitoring reads ([Metrics] File=, None: there is none).
-    """
-
-    refuse_for: int | None = None
-    grace: int = 7 * 86400
-    store_max: Share = field(default_factory=lambda: Share(percent=20))
-    keep_free: Share = KEEP_FREE
-    history: int = HISTORY
-    plugins: tuple[str, ...] = ()
-    blocked: tuple[Blocked, ...] = ()
-    image_max: int = 4 * 1024**3
-    repair_merges: bool = False
-    metrics: str | None = None
-    network: NetworkSettings = field(default_factory=NetworkSettings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,33 +98,10 @@ class Configuration:
     disabled: Mapping[str, SourceSettings] = field(default_factory=dict, compare=False)
 
 
-def block_file(name: str) -> str:
-    """The file that ``tukit-sysext block`` writes for an image, below a tree."""
-    return f"/{CONFIGURATION[0]}/{MAIN}.d/block-{name}.conf"
-
-
 def load_configuration(tree: Tree) -> Configuration:
     """Read the configuration of a tree. Never raises for what stands in the files; a wrong value is the default."""
-    files, main_problems = load_main(tree, MAIN)
-    keys = Keys(*files)
-    default = Settings()
-    settings = Settings(
-        refuse_for=keys.take("Update", "RefuseFor", time_span, None),
-        image_max=keys.take("Fetch", "ImageMax", size, default.image_max),
-        network=_network(keys),
-        grace=keys.take("Store", "Grace", time_span, default.grace),
-        store_max=keys.take("Store", "StoreMax", share, default.store_max),
-        keep_free=keys.take("Store", "KeepFree", share, default.keep_free),
-        history=take_history(keys),
-        plugins=keys.take_all("Plugins", "Load", values.component),
-        blocked=tuple(
-            Blocked(name=name, version=version, origin=where)
-            for (name, version), where in keys.take_where("Block", "Image", values.image_version)
-        ),
-        repair_merges=keys.take("Repair", "Refresh", values.repair_refresh, False),
-        metrics=take_metrics(keys),
-    )
-    problems = [*main_problems, *keys.finish()]
+    settings, main_problems, effective = load_settings(tree)
+    problems = [*main_problems]
     folder, folder_problems = load_folder(tree, SOURCES)
     problems += folder_problems
     trusted = not any(problem.fault for problem in problems)
@@ -183,25 +120,9 @@ def load_configuration(tree: Tree) -> Configuration:
         trusted=trusted,
         sources=sources,
         problems=tuple(problems),
-        effective=tuple(keys.effective),
+        effective=effective,
         masked=folder.masked,
         disabled=disabled,
-    )
-
-
-def _network(keys: Keys) -> NetworkSettings:
-    default = NetworkSettings()
-    proxy = keys.take("Network", "Proxy", values.proxy, "")
-    return NetworkSettings(
-        connect_timeout=keys.take("Network", "ConnectTimeout", values.waiting_time, default.connect_timeout),
-        deadline=keys.take("Network", "Deadline", values.waiting_time, default.deadline),
-        finding_out=keys.take("Update", "Deadline", values.waiting_time, default.finding_out),
-        image_deadline=keys.take("Network", "ImageDeadline", values.waiting_time, default.image_deadline),
-        least_rate=keys.take("Network", "LeastRate", values.rate, default.least_rate),
-        http_proxy=proxy,
-        https_proxy=proxy,
-        no_proxy=",".join(keys.take_all("Network", "NoProxy", str)),
-        ca_file=keys.take("Network", "CAFile", absolute_path, None),
     )
 
 

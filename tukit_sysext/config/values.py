@@ -151,6 +151,27 @@ def number(text: str) -> int:
     return int(text)
 
 
+def pattern(text: str) -> str:
+    """A pattern of file names, as in sysupdate.d(5)."""
+    from tukit_sysext.rules.patterns import check_pattern  # 2 ms, and most images have none
+
+    return check_pattern(text)
+
+
+def specifier(text: str) -> str:
+    """A PEP 440 version specifier."""
+    from tukit_sysext.rules.constraint import check_specifier
+
+    return check_specifier(text)
+
+
+def series(text: str) -> str:
+    """The first numbers of versions."""
+    from tukit_sysext.rules.prerelease import check_series  # 2 ms, as for a specifier, and most images have neither
+
+    return check_series(text)
+
+
 def version(text: str) -> str:
     """A version string after UAPI.10, without white space."""
     if not re.fullmatch(r"[!-~]{1,255}", text) or "/" in text:

@@ -29,11 +29,8 @@ from enum import StrEnum
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
 from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
-from tukit_sysext.config.values import boolean, component, version
+from tukit_sysext.config.values import boolean, component, pattern, series, specifier, version
 from tukit_sysext.requirements.requirement import Requirement, parse_requirement
-from tukit_sysext.rules.constraint import check_specifier, disallows, names_prerelease
-from tukit_sysext.rules.patterns import check_pattern
-from tukit_sysext.rules.prerelease import check_series, is_of_series
 from tukit_sysext.system.tree import Tree
 
 
@@ -86,14 +83,23 @@ class WantedImage:
     @property
     def asks_for_prereleases(self) -> bool:
         """Whether a pre-release may be taken before a release."""
-        return self.prereleases or (self.constraint is not None and names_prerelease(self.constraint))
+        if self.prereleases or self.constraint is None:
+            return self.prereleases
+        from tukit_sysext.rules.constraint import names_prerelease
+
+        return names_prerelease(self.constraint)
 
     def disallows(self, version: str) -> str:
         """Why Version= or Series= does not allow a version; empty where both do."""
-        if self.series is not None and not is_of_series(self.series, version):
-            return f"Series={self.series} does not allow it"
+        if self.series is not None:
+            from tukit_sysext.rules.prerelease import is_of_series
+
+            if not is_of_series(self.series, version):
+                return f"Series={self.series} does not allow it"
         if self.constraint is None:
             return ""
+        from tukit_sysext.rules.constraint import disallows
+
         return disallows(self.constraint, version, prereleases=self.prereleases)
 
     def may_be_of(self, source: str) -> bool:
@@ -133,11 +139,11 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         policy=keys.take(SECTION, "Policy", _policy, Policy.REQUIRED),
         sources=keys.take_all(SECTION, "Source", component),
         hold=keys.take(SECTION, "Hold", version, None),
-        constraint=keys.take(SECTION, "Version", check_specifier, None),
-        series=keys.take(SECTION, "Series", check_series, None),
+        constraint=keys.take(SECTION, "Version", specifier, None),
+        series=keys.take(SECTION, "Series", series, None),
         prereleases=keys.take(SECTION, "PreReleases", boolean, False),
         blocked=keys.take_all(SECTION, "Block", version),
-        patterns=keys.take_all(SECTION, "MatchPattern", check_pattern),
+        patterns=keys.take_all(SECTION, "MatchPattern", pattern),
         requires=keys.take_lines(SECTION, "Requires", parse_requirement),
         needs=keys.take(SECTION, "Needs", _attitude, Attitude.WARN),
         shadow=keys.take(SECTION, "Shadow", _attitude, Attitude.WARN),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tukit_sysext.config.files import Problem
-from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.main_settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.requirements.contents import Contents
 from tukit_sysext.requirements.ground import Ground

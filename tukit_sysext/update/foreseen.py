@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tukit_sysext.config.settings import Blocked, Configuration, load_configuration
+from tukit_sysext.config.main_settings import Blocked
+from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.config.wanted import WantedImage, load_wanted
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.release import ReleaseData

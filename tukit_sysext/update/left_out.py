@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
-from tukit_sysext.config.settings import block_file
+from tukit_sysext.config.main_settings import block_file
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.sources.candidate import Candidate, Standing
 from tukit_sysext.update.considered import Considered, Option

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tukit_sysext.all_plugins import Advisers
 from tukit_sysext.config.intent import State
-from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.main_settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.errors import (
     ImageBroken,

@@ -11,6 +11,7 @@ from tests.trees import make_tree
 from tukit_sysext.config import settings, wanted
 from tukit_sysext.config.files import EffectiveValue, Keys
 from tukit_sysext.config.key_table import KEYS, File, of_file
+from tukit_sysext.config.main_settings import Settings
 from tukit_sysext.system.tree import Tree
 
 ETC = "etc/tukit-sysext"
@@ -56,7 +57,7 @@ def test_the_defaults_are_what_counts_where_nothing_is_said(tmp_path: Path) -> N
     with Tree(tmp_path) as tree:
         said, images = settings.load_configuration(tree), wanted.load_wanted(tree)
     assert said.problems == images.problems == ()
-    assert said.settings == settings.Settings()
+    assert said.settings == Settings()
     assert said.sources["main"] == settings.SourceSettings(name="main", origin=f"/{ETC}/sources.d/main.conf")
     assert images.images["gdb"] == wanted.WantedImage(name="gdb", origin=f"/{ETC}/images.d/gdb.conf")
     assert {item.text for item in said.effective} == {key.default for key in of_file(File.MAIN) if key.default}

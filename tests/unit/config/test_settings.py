@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.trees import Content, make_tree
-from tukit_sysext.config.settings import Configuration, Settings, load_configuration
+from tukit_sysext.config.main_settings import Settings
+from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.system.tree import Tree
 
 ETC, USR = "etc/tukit-sysext", "usr/lib/tukit-sysext"

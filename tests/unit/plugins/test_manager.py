@@ -18,7 +18,8 @@ from tests.machine import PlainMachine
 from tests.unit.requirements.grounds import PlainGround, PlainPackages
 from tests.unit.update.samples import facts
 from tukit_sysext.all_plugins import Root
-from tukit_sysext.config.settings import Configuration, Settings
+from tukit_sysext.config.main_settings import Settings
+from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import PluginFailed, TukitSysextError
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.spool import EventKind

@@ -12,7 +12,7 @@ from tests.trees import make_tree
 from tests.unit.integrity.verify_site import VerifySite, file_of
 from tests.unit.update.samples import FITS, candidate, facts, link, optional, plan_one, stored, want
 from tukit_sysext.config import settings, wanted
-from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.main_settings import Blocked
 from tukit_sysext.integrity.repair import RepairOutcome, repair
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.sources.candidate import Description

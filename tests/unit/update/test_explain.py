@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.update.samples import FITS, OTHER, broken, candidate, facts, link, plan_one, stored, unreachable, want
-from tukit_sysext.config.settings import Blocked
+from tukit_sysext.config.main_settings import Blocked
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.update.catalogue import Offer, catalogue, wanting_newest
 from tukit_sysext.update.explain import undescribed, versions

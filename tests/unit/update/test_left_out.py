@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.update.samples import FITS, OTHER, candidate, facts, plan_one, want
-from tukit_sysext.config.settings import Blocked, block_file
+from tukit_sysext.config.main_settings import Blocked, block_file
 from tukit_sysext.sources.naming import NotUnderstood
 from tukit_sysext.update.deciding import undecided
 from tukit_sysext.update.facts import Facts
