@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +17,9 @@ Example = tuple[str, str]
 Argument = Callable[[argparse._ActionsContainer], object]
 """Adds an argument, or an option, to a command or to a group of options."""
 
+
+_COLUMNS = 80
+"""Where there is no terminal."""
 
 _NO_COMMAND = "No command"
 _INSTEAD = "for another question:"
@@ -148,6 +152,9 @@ def one_of(*options: Argument) -> Argument:
 class _Formatter(argparse.HelpFormatter):
     """Wraps texts at blanks alone, so that options and paths can be copied, and leaves command lines as they are."""
 
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text:  # of block()
             return text
@@ -157,6 +164,17 @@ class _Formatter(argparse.HelpFormatter):
         import textwrap  # as argparse does: most runs wrap nothing
 
         return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
+
+
+def _columns() -> int:
+    """As shutil.get_terminal_size(), which is 2 ms to import: argparse makes a formatter for each argument."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
 
 
 def number(text: str) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tukit_sysext.layout import Layout
 from tukit_sysext.system.small_file import read_small
@@ -39,8 +39,7 @@ def _folder(layout: Layout) -> str:
     return str(layout.snapshots)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SnapshotInfo:
+class SnapshotInfo(NamedTuple):
     """What info.xml says of a snapshot: ``open`` while a transaction of tukit has not closed it."""
 
     date: str

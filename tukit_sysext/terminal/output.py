@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -236,6 +235,8 @@ def terminal_width(stream: TextIO) -> int | None:
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):
+        import shutil  # 2 ms, of which hardly any run needs them
+
         return shutil.get_terminal_size().columns
 
 

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.ledger.kept_open import opened
 from tukit_sysext.ledger.ledger import LedgerEvent, Repeat
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from tukit_sysext.update.transaction import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     """What is remembered of a settled event; ``former`` for one of the snapshot that had the number before.
 
     ``dated``: it happened when snapper says that the snapshot was made, however late it is noticed.
