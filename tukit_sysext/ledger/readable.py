@@ -26,6 +26,7 @@ from tukit_sysext.system.small_file import read_small
 log = logging.getLogger(__name__)
 
 _PATIENCE = 1.0
+_PAGE = 4096
 
 
 def lock_of(ledger: Path) -> Path:
@@ -55,7 +56,7 @@ def publish(ledger: Path, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA busy_timeout = 0")  # whoever is writing makes the copy
         with alone(lock_of(ledger), patience=_PATIENCE):
             content = _without_users(connection)
-            if _content(copy, len(content)) == content:
+            if _is(copy, content):
                 return
             sweep(ledger.parent, sys.maxsize)  # of whoever was killed
             write_file(copy, content, durable=False)
@@ -75,8 +76,10 @@ def _without_users(connection: sqlite3.Connection) -> bytes:
         return copy.serialize()
 
 
-def _content(copy: Path, size: int) -> bytes | None:
+def _is(copy: Path, content: bytes) -> bool:
+    """Whether the copy has this content; what was written to has another counter on its first page."""
     try:
-        return read_small(copy, limit=size + 1)
+        first = read_small(copy, limit=_PAGE)
+        return first == content[:_PAGE] and read_small(copy, limit=len(content) + 1) == content
     except FileNotFoundError:
-        return None
+        return False

@@ -26,7 +26,8 @@ def read_small(path: Path | str, *, limit: int, dir_fd: int | None = None, follo
 
 def read_from(descriptor: int, *, limit: int) -> bytes:
     """The next ``limit`` bytes of a file, or what there is. Raises OSError."""
-    content = b""
-    while len(content) < limit and (piece := os.read(descriptor, min(_PIECE, limit - len(content)))):
-        content += piece
-    return content
+    pieces, left = list[bytes](), limit
+    while left > 0 and (piece := os.read(descriptor, min(_PIECE, left))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
