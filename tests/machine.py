@@ -71,6 +71,11 @@ class PlainSubvolumes:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def identifier(self, path: Path) -> int | None:
+        """See Subvolumes."""
+        subvolume = self.find(path)
+        return subvolume.identifier if subvolume is not None else None
+
     def default(self, path: Path) -> int:
         """See Subvolumes."""
         return int((self._root / self.DEFAULT).read_text())

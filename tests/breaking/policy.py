@@ -44,7 +44,7 @@ DEFENCES: tuple[Defence, ...] = (
         "-",
         "a tombstone goes while another tree has to be told",
         "tukit_sysext/collect/tombstones.py",
-        "return names if names and is_only_tree(machine) else ()",
+        "return names if is_only_tree(machine) else ()",
         "return names",
         "tests/unit/collect/test_tombstones.py::test_it_stays_while_a_tree_needs_it",
     ),

@@ -80,10 +80,13 @@ DEFENCES = (
     ),
     Defence(
         row="C3",
-        what="a snapshot is its number, without the UUID",
+        what="a snapshot is its number, whatever subvolume it has",
         edits=(
-            (_SNAPSHOT, "return self.number, self.subvolume.uuid", 'return self.number, ""'),
-            (_SNAPSHOTS, "{(number, subvolume.uuid) for", '{(number, "") for'),
+            (
+                _SURVEY,
+                "machine.subvolumes) == scan.identifiers:",
+                "machine.subvolumes).keys() == scan.identifiers.keys():",
+            ),
         ),
         tests=(f"{_MEANWHILE}::test_a_number_that_is_used_again_is_another_snapshot",),
     ),
@@ -110,7 +113,7 @@ DEFENCES = (
         edits=(
             (
                 _SURVEY,
-                "if snapper.listed(machine.layout, machine.subvolumes) == set(scan.by_key):",
+                "if snapper.identifiers(machine.layout, machine.subvolumes) == scan.identifiers:",
                 "if True:",
             ),
         ),

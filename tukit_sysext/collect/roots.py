@@ -8,6 +8,7 @@ too often is kept too long, what is missed is lost.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
@@ -69,13 +70,13 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
 
     Never raises for what is on the disk: what cannot be read is named in ``unknown``.
     """
-    by_image: dict[str, list[str]] = {}
+    by_image = defaultdict[str, list[str]](list)
     unknown = list(scan.unknown)
 
     def add(roots: Iterator[Root]) -> None:
         try:
             for root in roots:
-                by_image.setdefault(root.image, []).append(root.where)
+                by_image[root.image].append(root.where)
         except (UnknownState, OutsideTree) as error:
             unknown.append(str(error))
         except OSError as error:
@@ -89,7 +90,7 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
         where = f"snapshot {snapshot.number}"
         content = snapshot.content or FolderEntries()
         for image in content.images.values():
-            by_image.setdefault(image, []).append(where)
+            by_image[image].append(where)
         add(finder.named((*content.others, *snapshot.hidden), where, snapshot.path))
         try:
             with Tree(snapshot.path) as tree:

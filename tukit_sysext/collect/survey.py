@@ -33,7 +33,7 @@ def survey(machine: Machine, plugins: AllPlugins, files: Sequence[StoreFile], ne
         scan = snapper.scan(machine.layout, machine.subvolumes, releases=False)
         roots = _survey(machine, plugins, scan, files, needed)
         try:
-            if snapper.listed(machine.layout, machine.subvolumes) == set(scan.by_key):
+            if snapper.identifiers(machine.layout, machine.subvolumes) == scan.identifiers:
                 return roots
         except OSError as error:
             return _with(roots, f"{machine.layout.snapshots}: cannot be read: {error.strerror}")

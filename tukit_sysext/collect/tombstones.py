@@ -16,7 +16,6 @@ from tukit_sysext.config.wanted import load_wanted
 from tukit_sysext.errors import OutsideTree, TukitSysextError, UnknownState
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.entries import changing, read_entries
-from tukit_sysext.snapshots.targets import is_only_tree
 from tukit_sysext.system.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,11 @@ def needless(machine: Machine) -> tuple[str, ...]:
         with Tree(machine.layout.root) as tree:
             tree.expect_own_etc()
             names = tuple(_needless(machine, tree))
-        return names if names and is_only_tree(machine) else ()
+        if not names:
+            return ()
+        from tukit_sysext.snapshots.targets import is_only_tree  # 1 ms, and most machines have no tombstone
+
+        return names if is_only_tree(machine) else ()
     except (TukitSysextError, OSError) as error:
         log.info("which tombstones are needed is not known: %s", error)
         return ()
@@ -51,6 +54,10 @@ def sweep(machine: Machine) -> tuple[str, ...]:
 
 
 def _needless(machine: Machine, tree: Tree) -> Iterator[str]:
+    wanted = load_wanted(tree).images.items()
+    removed = [name for name, image in wanted if image.state is State.REMOVED and image.trusted]
+    if not removed:
+        return
     store = machine.store(writable=False)
     try:
         entries = read_entries(tree)
@@ -58,7 +65,6 @@ def _needless(machine: Machine, tree: Tree) -> Iterator[str]:
         return
     linked = {entry.stem for entry in entries}
     linked |= {store.look(entry.image).name or "" for entry in entries if entry.image is not None}
-    for name, image in load_wanted(tree).images.items():
-        removed = image.state is State.REMOVED and image.trusted
-        if removed and name not in linked and own_files.places(tree, IMAGES, f"{name}.conf") == [own_files.ETC]:
+    for name in removed:
+        if name not in linked and own_files.places(tree, IMAGES, f"{name}.conf") == [own_files.ETC]:
             yield name

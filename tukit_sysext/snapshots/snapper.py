@@ -58,15 +58,23 @@ class Scan:
         return sorted((*(snapshot.number for snapshot in self.snapshots), *self.others))
 
     @property
+    def identifiers(self) -> Mapping[int, int]:
+        """The identifiers of their subvolumes, by their numbers."""
+        return {snapshot.number: snapshot.subvolume.identifier for snapshot in self.snapshots}
+
+    @property
     def by_key(self) -> Mapping[SnapshotKey, Snapshot]:
         """The snapshots by what identifies them."""
         return {snapshot.key: snapshot for snapshot in self.snapshots}
 
 
-def listed(layout: Layout, subvolumes: Subvolumes) -> set[SnapshotKey]:
-    """The snapshots that there are now, without looking into them. Raises OSError."""
-    trees = ((number, subvolumes.find(tree_of(layout, number))) for number in numbers_in(layout))
-    return {(number, subvolume.uuid) for number, subvolume in trees if subvolume is not None}
+def identifiers(layout: Layout, subvolumes: Subvolumes) -> Mapping[int, int]:
+    """The subvolumes of the snapshots that there are now, by their numbers, without a look into them. Raises OSError.
+
+    A scan of the same snapshots has the same.
+    """
+    trees = ((number, subvolumes.identifier(tree_of(layout, number))) for number in numbers_in(layout))
+    return {number: identifier for number, identifier in trees if identifier is not None}
 
 
 def next_to_boot(layout: Layout, subvolumes: Subvolumes) -> Snapshot | None:
@@ -138,8 +146,9 @@ def _scan(
     snapshots, others = list[Snapshot](), list[int]()
     leftovers: list[Leftover] = []
     for number in numbers:
+        path = tree_of(layout, number)
         try:
-            subvolume = subvolumes.find(tree_of(layout, number))
+            subvolume = subvolumes.find(path)
             if subvolume is None:
                 from tukit_sysext.snapshots import half_there
 
@@ -154,7 +163,7 @@ def _scan(
         except OSError as error:
             unknown.append(f"snapshot {number}: {error.strerror}")
             continue
-        snapshot = read_snapshot(layout, number, subvolume, used=used, releases=releases, overlays=overlays)
+        snapshot = read_snapshot(layout, number, path, subvolume, used=used, releases=releases, overlays=overlays)
         snapshots.append(snapshot)
         if snapshot.unknown:
             from tukit_sysext.snapshots import half_there

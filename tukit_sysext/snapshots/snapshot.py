@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import Layout
@@ -64,23 +64,24 @@ class Snapshot:
 
 def look(layout: Layout, subvolumes: Subvolumes, number: int, *, used: UsedSubvolumes = NOT_KNOWN) -> Snapshot | None:
     """One snapshot by its number; None where there is no subvolume (an empty folder keeps a number). Raises OSError."""
-    subvolume = subvolumes.find(tree_of(layout, number))
+    path = tree_of(layout, number)
+    subvolume = subvolumes.find(path)
     if subvolume is None:
         return None
-    return read_snapshot(layout, number, subvolume, used=used)
+    return read_snapshot(layout, number, path, subvolume, used=used)
 
 
 def read_snapshot(
     layout: Layout,
     number: int,
+    path: Path,
     subvolume: Subvolume,
     *,
     used: UsedSubvolumes,
     releases: bool = True,
     overlays: bool = True,
 ) -> Snapshot:
-    """Read a snapshot. With ``overlays`` false none has an /etc that is an overlay."""
-    path = tree_of(layout, number)
+    """Read a snapshot, whose tree is at ``path``. With ``overlays`` false none has an /etc that is an overlay."""
     info = read_info(layout, number)
     found = _content(layout, path, releases=releases, overlays=overlays)
     default, running = (subvolume.identifier == each for each in (used.default, used.running))
@@ -103,8 +104,7 @@ def read_snapshot(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Content:
+class _Content(NamedTuple):
     content: FolderEntries | None
     hidden: tuple[Entry, ...] = ()
     release: ReleaseData | None = None

@@ -32,6 +32,12 @@ class Subvolumes(Protocol):
     def find(self, path: Path) -> Subvolume | None:
         """The subvolume whose root is ``path``; None where there is none. Raises OSError where it cannot be asked."""
 
+    def identifier(self, path: Path) -> int | None:
+        """Only the identifier of what find() finds; no other subvolume gets it before the next mount. Raises OSError.
+
+        It is asked for in hundreds of places, and takes a third of the time.
+        """
+
     def default(self, path: Path) -> int:
         """Identifier of the default subvolume of the file system at ``path``. Raises OSError."""
 
@@ -56,6 +62,22 @@ class BtrfsSubvolumes:
             parent_uuid=_spelled(info.parent_uuid) if any(info.parent_uuid) else None,
             read_only=bool(info.flags & _READ_ONLY),
         )
+
+    def identifier(self, path: Path) -> int | None:
+        """See Subvolumes."""
+        import btrfsutil
+
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            identifier: int | None = btrfsutil.subvolume_id(descriptor) if btrfsutil.is_subvolume(descriptor) else None
+        except btrfsutil.BtrfsUtilError as error:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        finally:
+            os.close(descriptor)
+        return identifier
 
     def default(self, path: Path) -> int:
         """See Subvolumes."""
