@@ -45,6 +45,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "sources add name": NOTHING,
     "sources add where": DIRECTORY,
     "sources add key": FILE,
+    "sources add cosign_key": FILE,
     "sources add fingerprint": NOTHING,
     "sources add priority": NOTHING,
     "publish folder": DIRECTORY,

@@ -177,6 +177,22 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "N43",
+        "what is no key of cosign is kept as one",
+        "tukit_sysext/change/source_files.py",
+        "        cosign_key.check(content)\n",
+        "        pass\n",
+        "tests/unit/commands/test_source_actions.py::TestCosign::test_what_is_no_key_of_cosign",
+    ),
+    broken(
+        "N43",
+        "a source is added whose images another key signed",
+        "tukit_sysext/change/source_files.py",
+        "return replace(settings, cosign_key=CosignKey(path=path, content=content))",
+        "return replace(settings, verify=False)",
+        "tests/unit/commands/test_source_actions.py::TestCosign::test_what_another_key_signed_or_none_is_refused_and_nothing_written",
+    ),
+    broken(
+        "N43",
         "each signature of which openssl hangs is waited for",
         _COSIGN,
         "            self._stuck = True\n",

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tukit_sysext.change.source_events import remember
-from tukit_sysext.config import keyring, values
+from tukit_sysext.config import cosign_key, keyring, values
+from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.files import load, read
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.keyring import Keyring
@@ -35,7 +36,7 @@ KEYRINGS = "keyrings"
 KEY_LIMIT = 1024 * 1024
 """The most bytes that a file of keys may have."""
 
-_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "Verify", "Enabled"))
+_WRITTEN = frozenset(("URL", "Path", "Keyring", "Fingerprint", "CosignKey", "Verify", "Enabled"))
 """Keys that are written anew: whoever gives a key wants signatures verified by it."""
 
 
@@ -44,8 +45,9 @@ class NewSource:
     """A source to be written: URLs of servers that mirror each other, or one directory.
 
     ``key`` is the content of a file of public keys (None: the system's import keyring counts), ``key_file`` its name,
-    ``pins`` fingerprints of primary keys, ``priority`` as in the file. ``verify``: whether its lists have to be signed.
-    ``made_by``: the command that makes it, for who reads the file.
+    ``cosign`` tells that it is a key of cosign, which signs the images and no list. ``pins`` are fingerprints of
+    primary keys, ``priority`` is as in the file. ``verify``: whether what it has must be signed. ``made_by``: the
+    command that makes it, for who reads the file.
     """
 
     name: str
@@ -53,6 +55,7 @@ class NewSource:
     path: str | None
     key: bytes | None
     key_file: str = "the key"
+    cosign: bool = False
     pins: tuple[str, ...]
     priority: int | None
     verify: bool = True
@@ -100,7 +103,7 @@ class _Prepared:
 
     def preview(self) -> Written:
         """What would be written."""
-        keyring_file = Path(_key_file(self.new.name)) if self.binary is not None else None
+        keyring_file = Path(_key_file(self.new)) if self.binary is not None else None
         file = Path(_source_file(self.new.name))
         return Written(target=self.target, file=file, keyring=keyring_file, keys=self.keys)
 
@@ -114,8 +117,8 @@ class _Prepared:
         text = _text(new, written.keyring, self.kept()).encode()
         same = _has(tree, _source_file(new.name), text)
         if self.binary is not None:
-            same &= _has(tree, _key_file(new.name), self.binary)
-            _write(tree, _key_file(new.name), self.binary)
+            same &= _has(tree, _key_file(new), self.binary)
+            _write(tree, _key_file(new), self.binary)
         try:
             _write(tree, _source_file(new.name), text)
         except TukitSysextError:
@@ -160,8 +163,13 @@ def _source_file(name: str) -> str:
     return f"/{ETC}/{SOURCES}/{name}.conf"
 
 
-def _key_file(name: str) -> str:
-    return f"/{ETC}/{KEYRINGS}/{name}.gpg"
+def _key_files(name: str) -> tuple[str, str]:
+    """Where the keys that sign lists are kept, and the one of cosign."""
+    return f"/{ETC}/{KEYRINGS}/{name}.gpg", f"/{ETC}/{KEYRINGS}/{name}.pub"
+
+
+def _key_file(new: NewSource) -> str:
+    return _key_files(new.name)[new.cosign]
 
 
 @contextmanager
@@ -199,7 +207,10 @@ def planned(target: Target, new: NewSource) -> SourceSettings:
         raise UsageError(f"{new.name}: no name of a source")
     if prepared.binary is None:
         return settings
-    return replace(settings, keyrings=(Keyring(path=_key_file(new.name), content=prepared.binary),))
+    path, content = _key_file(new), prepared.binary
+    if new.cosign:
+        return replace(settings, cosign_key=CosignKey(path=path, content=content))
+    return replace(settings, keyrings=(Keyring(path=path, content=content),))
 
 
 def _prepare(target: Target, tree: Tree, new: NewSource, *, force: bool) -> _Prepared:
@@ -222,6 +233,8 @@ def _keys(tree: Tree, new: NewSource) -> tuple[bytes | None, tuple[PublicKey, ..
     """The keys that count: those that were given, in binary form, else those of the system."""
     if not new.verify:
         return None, ()
+    if new.key is not None and new.cosign:
+        return _cosign_key(new.key, new.key_file), ()
     if new.key is not None:
         binary = _binary(new.key, new.key_file)
         return binary, openpgp.public_keys(binary)
@@ -246,6 +259,18 @@ def _binary(content: bytes, where: str) -> bytes:
             next_step="the publisher has it, or:\ngpg --export --armor FINGERPRINT",
         ) from error
     return binary
+
+
+def _cosign_key(content: bytes, where: str) -> bytes:
+    """The public key of cosign as it is. Raises TukitSysextError for anything else."""
+    try:
+        cosign_key.check(content)
+    except ValueError as error:
+        raise TukitSysextError(
+            f"{where} is not a public key of cosign: {error}",
+            next_step="the publisher has it, or:\ncosign public-key --key cosign.key",
+        ) from error
+    return content
 
 
 def _check_pins(pins: Sequence[str], keys: Sequence[PublicKey]) -> None:
@@ -288,7 +313,8 @@ def _kept(tree: Tree, before: str, new: NewSource) -> list[str]:
     known = load_configuration(tree).sources.get(new.name)
     if file is None or known is None or (known.urls, known.path) != (new.urls, new.path):
         return []
-    written = _WRITTEN if new.priority is None else {*_WRITTEN, "Priority"}
+    written = _WRITTEN | ({"Priority"} if new.priority is not None else set())
+    written |= {"MaxAge"} if new.cosign else set()  # of lists
     return [f"{one.key}={one.value}" for one in file.assignments if one.section == "Source" and one.key not in written]
 
 
@@ -296,7 +322,7 @@ def _text(new: NewSource, keyring_file: Path | None, kept: Sequence[str]) -> str
     lines = [f"# written by tukit-sysext {new.made_by}", "[Source]"]
     lines += [f"URL={url}" for url in new.urls]
     lines += [f"Path={new.path}"] if new.path is not None else []
-    lines += [f"Keyring={keyring_file}"] if keyring_file is not None else []
+    lines += [f"{'CosignKey' if new.cosign else 'Keyring'}={keyring_file}"] if keyring_file is not None else []
     lines += [f"Fingerprint={pin}" for pin in new.pins]
     lines += [f"Priority={new.priority}"] if new.priority is not None else []
     lines += [] if new.verify else ["Verify=no"]
@@ -334,19 +360,26 @@ def remove(targets: Sequence[Target], name: str, *, dry_run: bool) -> Sequence[R
 
 def _removal(target: Target, tree: Tree, name: str, *, weaker: bool) -> Removed:
     """What is to be removed with a source; ``weaker`` tells that another file of its name counts then."""
-    key = _key_file(name)
-    has_key = f"{name}.gpg" in (tree.names(f"{ETC}/{KEYRINGS}") or ())
-    users = tuple(
-        source.name
-        for source in load_configuration(tree).sources.values()
-        if source.name != name
-        and any((value.key, os.path.normpath(value.text)) == ("Keyring", key) for value in source.effective)
-    )
+    there = tree.names(f"{ETC}/{KEYRINGS}") or ()
+    keys = [key for key in _key_files(name) if os.path.basename(key) in there]
+    users = {
+        key: tuple(
+            source.name
+            for source in load_configuration(tree).sources.values()
+            if source.name != name
+            and any(
+                value.key in ("Keyring", "CosignKey") and os.path.normpath(value.text) == key
+                for value in source.effective
+            )
+        )
+        for key in keys
+    }
+    kept = next((key for key in keys if users[key]), None)
     return Removed(
         target=target,
-        files=(_source_file(name), *((key,) if has_key and not users else ())),
-        kept=key if has_key and users else None,
-        users=users,
+        files=(_source_file(name), *(key for key in keys if not users[key])),
+        kept=kept,
+        users=users[kept] if kept is not None else (),
         wanted_by=() if weaker else wanting(tree, name),
     )
 

@@ -12,10 +12,12 @@ from tukit_sysext.commands.common.asking import SourceAnswer, try_out
 from tukit_sysext.commands.common.key_file import read_key
 from tukit_sysext.commands.common.known_sources import key_document, key_lines
 from tukit_sysext.commands.common.trees import alone, tell_open_transactions, tree_document
+from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError, UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats import openpgp
+from tukit_sysext.formats.oci_urls import is_registry
 from tukit_sysext.machine import Machine
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile
@@ -31,11 +33,18 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     if not arguments.dry_run:
         machine.require_root(f"sources {arguments.action}")
     output = Output.of(arguments)
-    if arguments.key is None and not arguments.fingerprint:
+    cosign = arguments.cosign_key is not None
+    key_file = arguments.cosign_key if cosign else arguments.key
+    if key_file is None and not arguments.fingerprint:
         raise UsageError(
-            "a signing key is required: --key FILE, or --fingerprint FINGERPRINT of a key in the system's keyring",
-            next_step="the publisher tells both",
+            "a signing key is required: --key FILE, or --fingerprint FINGERPRINT of a key in the system's keyring, or "
+            "--cosign-key FILE for images of a registry",
+            next_step="the publisher tells them",
         )
+    if cosign and not all(map(is_registry, urls or [""])):
+        raise UsageError("--cosign-key is for images of a registry: oci://")
+    if cosign and arguments.fingerprint:
+        raise UsageError("--fingerprint is about a signed list, which --cosign-key does without")
     try:
         pins = tuple(dict.fromkeys(openpgp.fingerprint(text) for text in arguments.fingerprint))
     except ValueError as error:
@@ -44,8 +53,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
         name=arguments.name,
         urls=urls,
         path=path,
-        key=read_key(arguments.key) if arguments.key is not None else None,
-        key_file=arguments.key or "",
+        key=read_key(key_file) if key_file is not None else None,
+        key_file=key_file or "",
+        cosign=cosign,
         pins=pins,
         priority=arguments.priority,
     )
@@ -68,13 +78,19 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     trusted = [key for fingerprint, key in keys.items() if not pins or fingerprint in pins]
     for line in key_lines(trusted):
         tell(f"  {line}")
+    fingerprint = CosignKey(path=key_file, content=new.key).fingerprint if cosign and new.key is not None else None
+    if fingerprint is not None:
+        tell(f"  key of cosign, SHA-256 {fingerprint}")
     if answer is not None:
         tell(str(answer))
     if not pins:
         tell("  next step: compare this fingerprint with what the publisher says elsewhere")
     if not dry_run:
+        step = "list" if answer is not None else f"sources refresh {new.name}"
+        if cosign and (answer is None or not answer.images):
+            step = f"install --source {new.name} NAME"
         tell("  next step:")
-        tell(f"    tukit-sysext {'list' if answer is not None else f'sources refresh {new.name}'}")
+        tell(f"    tukit-sysext {step}")
     output.json(
         {
             "action": "add",
@@ -82,6 +98,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
             "source": new.name,
             "answer": answer.document if answer is not None else None,
             "keys": [key_document(key) for key in trusted],
+            "cosign_key": fingerprint,
             "trees": [
                 {
                     "tree": tree_document(written.target),

@@ -5,7 +5,17 @@ from __future__ import annotations
 
 import argparse
 
-from tukit_sysext.grammar.command import Commands, argument, changes, dry_run, json, json_of_action, number, policy
+from tukit_sysext.grammar.command import (
+    Commands,
+    argument,
+    changes,
+    dry_run,
+    json,
+    json_of_action,
+    number,
+    one_of,
+    policy,
+)
 from tukit_sysext.grammar.questions import one_line
 
 TITLE = "Sources"
@@ -57,15 +67,28 @@ def add(commands: Commands) -> None:
     )
     actions.add_parser(
         "add",
-        help="add a source with the key that signs its lists",
+        help="add a source with the key that signs its lists, or its images",
         description="Fetches the list of the source and verifies it; where that fails nothing is written. Writes "
         "/etc/tukit-sysext/sources.d/NAME.conf of the running system and what boots next, and keeps the key as "
-        "keyrings/NAME.gpg. Shows the key's fingerprint.",
-        examples=(("sources add main https://images.example.org/microos/ --key main.asc", ""),),
+        "keyrings/NAME.gpg, one of cosign as NAME.pub. Shows the key's fingerprint. With --cosign-key the images that "
+        "are wanted are looked for in place of a list.",
+        examples=(
+            ("sources add main https://images.example.org/microos/ --key main.asc", ""),
+            ("sources add fleet oci://registry.example.org/images --cosign-key cosign.pub", ""),
+        ),
         arguments=(
             argument("name", metavar="NAME", help="how the source is called from now on"),
             argument("where", metavar="URL|DIR", nargs="+", help="URLs that mirror each other, or one directory"),
-            argument("--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input"),
+            one_of(
+                argument(
+                    "--key", metavar="FILE", help="public keys, with ASCII armour or without; - for standard input"
+                ),
+                argument(
+                    "--cosign-key",
+                    metavar="FILE",
+                    help="public key of cosign, which signs each image of a registry, in place of a list; - as above",
+                ),
+            ),
             argument(
                 "--fingerprint",
                 metavar="FINGERPRINT",
@@ -137,8 +160,8 @@ def add(commands: Commands) -> None:
     actions.add_parser(
         "remove",
         help="remove a source and its key",
-        description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg unless another source "
-        "names it, in the running system and what boots next. Its images stay.",
+        description="Removes sources.d/NAME.conf of /etc/tukit-sysext, and keyrings/NAME.gpg and NAME.pub unless "
+        "another source names them, in the running system and what boots next. Its images stay.",
         examples=(("sources remove main", ""),),
         arguments=(
             argument("name", metavar="NAME", help="a source"),

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cosigning import CosignPair
 from tests.documents import faults
 from tests.lab.made_up_registry import MadeUpRegistry
 from tests.lab.ports import unused_url
@@ -22,6 +25,7 @@ from tests.lab.signing import SigningKey
 from tests.machine import PlainMachine
 from tests.trees import Content, Link, listing, make_tree
 from tests.unit.sources.samples import offer, publish
+from tests.unit.sources.test_tagged import push
 from tukit_sysext import cli
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.ledger.ledger import Ledger
@@ -303,3 +307,153 @@ def test_what_is_wrong_in_a_disabled_source_is_nobodys_business(site: PlainMachi
     with Tree(site.root) as tree:
         configuration = load_configuration(tree)
     assert (configuration.problems, list(configuration.disabled)) == ((), ["main"])
+
+
+class TestCosign:
+    """``sources add --cosign-key``: a project of a registry whose images are signed, and no list."""
+
+    @pytest.fixture
+    def pair(self, tmp_path: Path) -> CosignPair:
+        pair = CosignPair.make(tmp_path)
+        (tmp_path / "cosign.pub").write_bytes(pair.public)
+        return pair
+
+    def add(self, tmp_path: Path, url: str, *more: str) -> tuple[str, ...]:
+        return "add", "fleet", url, "--cosign-key", str(tmp_path / "cosign.pub"), *more
+
+    def test_it_is_added_when_what_is_wanted_is_signed(
+        self,
+        site: PlainMachine,
+        pair: CosignPair,
+        run: Callable[..., str],
+        document: Callable[..., Any],
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        with MadeUpRegistry() as registry:
+            pair.cosign(registry, "gdb", push(registry, "15.2").sha256)
+            add = self.add(tmp_path, registry.url)
+            told = run(*add)
+            assert "fleet: no image that is wanted is there, so that no signature was checked\n" in told
+            assert "next step:\n    tukit-sysext install --source fleet NAME\n" in told
+            site.want("gdb")
+            before = files(site)
+            told = run(*add, "--force", "--dry-run")
+            assert files(site) == before
+            assert "fleet: 1 image of those that are wanted, each signed with cosign\n" in told
+            assert "sources.d/fleet.conf would be written" in told
+            der = subprocess.run(
+                ["openssl", "pkey", "-pubin", "-outform", "DER"], input=pair.public, capture_output=True, check=True
+            )
+            fingerprint = hashlib.sha256(der.stdout).hexdigest().upper()
+            assert f"  key of cosign, SHA-256 {fingerprint}\n" in told
+            assert "next step: compare this fingerprint" in told
+            added = document(*add, "--force")
+            assert (added["cosign_key"], added["keys"], added["answer"]["images"]) == (fingerprint, [], 1)
+            assert "each signed with cosign" in run("refresh", "fleet")
+            assert cli.main(["install", "--dry-run", "--source", "fleet", "gdb"], machine=site.machine) == 0
+            assert "gdb: 15.2 would be" in capsys.readouterr().out
+        (listed,) = document("list")["sources"]
+        key_file = "etc/tukit-sysext/keyrings/fleet.pub"
+        assert (listed["cosign_key"], listed["problems"], listed["keyrings"]) == (f"/{key_file}", [], [])
+        assert (site.root / key_file).read_bytes() == pair.public
+        assert f"/{key_file} removed" in run("remove", "fleet")
+        assert not (site.root / key_file).exists()
+
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_what_another_key_signed_or_none_is_refused_and_nothing_written(
+        self, site: PlainMachine, pair: CosignPair, run: Callable[..., str], tmp_path: Path, signed: bool
+    ) -> None:
+        site.want("gdb")
+        before = files(site)
+        (tmp_path / "other").mkdir()
+        with MadeUpRegistry() as registry:
+            pushed = push(registry, "15.2")
+            if signed:
+                CosignPair.make(tmp_path / "other").cosign(registry, "gdb", pushed.sha256)
+            told = run(*self.add(tmp_path, registry.url), status=1)
+        assert "fleet is not added: " in told and "keyrings/fleet.pub" in told
+        assert files(site) == before
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "expected one public key in PEM form"),
+            ("", "expected one public key in PEM form"),
+            ("TWICE", "expected one public key in PEM form"),
+            ("CUT", "the key is not whole"),
+            ("ED25519", "expected a key of ECDSA or RSA"),
+        ],
+    )
+    def test_what_is_no_key_of_cosign(
+        self, site: PlainMachine, pair: CosignPair, run: Callable[..., str], tmp_path: Path, content: str, why: str
+    ) -> None:
+        lines = pair.public.splitlines(keepends=True)
+        given = {
+            "TWICE": pair.public * 2,
+            "CUT": b"".join([lines[0], lines[1][:-5] + b"\n", lines[-1]]),
+            "ED25519": _ED25519,
+        }
+        (tmp_path / "cosign.pub").write_bytes(given.get(content, content.encode()))
+        before = files(site)
+        told = run(*self.add(tmp_path, "oci://127.0.0.1/images", "--no-check"), status=1)
+        assert f"{tmp_path}/cosign.pub is not a public key of cosign: {why}" in told
+        assert "next step: the publisher has it, or:\n    cosign public-key --key cosign.key\n" in told
+        assert files(site) == before
+
+    @pytest.mark.parametrize("kind", ["ec", "rsa"])
+    def test_both_kinds_of_keys_are_taken(
+        self, site: PlainMachine, run: Callable[..., str], tmp_path: Path, kind: str
+    ) -> None:
+        (tmp_path / "cosign.pub").write_bytes(CosignPair.make(tmp_path, kind=kind).public)
+        run(*self.add(tmp_path, "oci://127.0.0.1/images", "--no-check"))
+        assert run("list").count("each image signed with cosign by /etc/tukit-sysext/keyrings/fleet.pub") == 1
+
+    @pytest.mark.parametrize(
+        ("words", "why"),
+        [
+            (["https://images.example.org/"], "--cosign-key is for images of a registry: oci://"),
+            (["FOLDER"], "--cosign-key is for images of a registry: oci://"),
+            (["oci://127.0.0.1/images", "--fingerprint", "A" * 40], "a signed list, which --cosign-key does without"),
+        ],
+    )
+    def test_where_there_is_a_list(
+        self, pair: CosignPair, run: Callable[..., str], tmp_path: Path, words: list[str], why: str
+    ) -> None:
+        url, *more = (str(tmp_path) if word == "FOLDER" else word for word in words)
+        assert why in run(*self.add(tmp_path, url, *more), status=2)
+
+    def test_a_list_gives_way_to_signatures_of_cosign_and_back(
+        self, site: PlainMachine, images: Repository, pair: CosignPair, run: Callable[..., str], tmp_path: Path
+    ) -> None:
+        """What the file says of lists goes with the list, what it says of the server stays."""
+        by_list = ("add", "fleet", "oci://127.0.0.1/images", "--key", str(tmp_path / "key"), "--no-check")
+        run(*by_list)
+        path = site.root / "etc/tukit-sysext/sources.d/fleet.conf"
+        path.write_text(f"{path.read_text()}MaxAge=30d\nMatchPattern=@v.raw\n")
+        run(*self.add(tmp_path, "oci://127.0.0.1/images", "--no-check", "--force"))
+        lines = path.read_text().splitlines()
+        assert lines[1:] == [
+            "[Source]",
+            "URL=oci://127.0.0.1/images/",
+            "CosignKey=/etc/tukit-sysext/keyrings/fleet.pub",
+            "MatchPattern=@v.raw",
+        ]
+        run(*by_list, "--force")
+        assert "CosignKey" not in path.read_text() and "fleet.gpg" in path.read_text()
+        assert run("remove", "fleet").count("/etc/tukit-sysext/keyrings/fleet.") == 2, "both keys go"
+
+    def test_a_key_that_another_source_names_stays(
+        self, site: PlainMachine, pair: CosignPair, run: Callable[..., str], tmp_path: Path
+    ) -> None:
+        run(*self.add(tmp_path, "oci://127.0.0.1/images", "--no-check"))
+        key_file = "/etc/tukit-sysext/keyrings/fleet.pub"
+        other = f"[Source]\nURL=oci://127.0.0.1/other\nCosignKey={key_file}\n"
+        make_tree(site.root, {"etc/tukit-sysext/sources.d/other.conf": other})
+        assert f"{key_file} stays, as other has it too" in run("remove", "fleet")
+
+
+_ED25519 = b"""-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""

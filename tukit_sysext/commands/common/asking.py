@@ -26,13 +26,14 @@ from tukit_sysext.update.local import LocalLook
 class SourceAnswer:
     """What a source offers: the number of its images, and who signed its list when.
 
-    ``verified``: its list has to be signed. ``signer`` is a fingerprint, ``signed`` in seconds since the epoch (None:
-    not known).
+    ``verified``: what it has must be signed, with ``cosign`` each image in place of a list. ``signer`` is a
+    fingerprint, ``signed`` in seconds since the epoch (None: not known).
     """
 
     name: str
     images: int
     verified: bool
+    cosign: bool
     signer: str | None
     signed: int | None
 
@@ -40,6 +41,10 @@ class SourceAnswer:
         images = counted(self.images, "image")
         if not self.verified:
             return f"{self.name}: {images}, list not verified (Verify=no)"
+        if self.cosign and not self.images:  # only what is wanted can be asked for
+            return f"{self.name}: no image that is wanted is there, so that no signature was checked"
+        if self.cosign:
+            return f"{self.name}: {images} of those that are wanted, each signed with cosign"
         when = f" {local_time(self.signed)[:10]}" if self.signed is not None else ""
         by = f" by {self.signer[:8]}..." if self.signer is not None else ""
         return f"{self.name}: {images}, list signed{when}{by}"
@@ -78,8 +83,15 @@ class Asking:
             signed = Seen.of(self._machine).times(name).get(signer or "")
         except MemoryUnreadable:
             signed = None
-        verified = self._configuration.sources[name].verify
-        return SourceAnswer(name=name, images=image_count(offered), verified=verified, signer=signer, signed=signed)
+        settings = self._configuration.sources[name]
+        return SourceAnswer(
+            name=name,
+            images=image_count(offered),
+            verified=settings.verify,
+            cosign=settings.cosign_key is not None,
+            signer=signer,
+            signed=signed,
+        )
 
 
 def try_out(machine: Machine, tree: Tree, configuration: Configuration, settings: SourceSettings) -> SourceAnswer:
