@@ -57,6 +57,10 @@ def test_from_a_key_to_a_replayed_list_and_back(start_lab: StartLab, our_tree: P
         site.command("sources", "reset", "main")
         assert site.lab.tukit("execute", "true").returncode == 0
         assert site.links(site.default()) == {"debug.raw": "debug-1.0.x86-64.raw"}
+    events = [(event["kind"], event["snapshot"]) for event in site.json("history")["events"]]
+    (added, running), (again, booting), *more = (event for event in events if event[0].startswith("source "))
+    assert (added, again, more) == ("source added", "source added", [("source reset", None)])
+    assert running != booting, "once for each tree"
     everywhere = [
         path for top in ("/var/lib/tukit-sysext", "/var/cache/tukit-sysext") for path in site.lab.path(top).rglob("*")
     ]
