@@ -71,7 +71,7 @@ DEFENCES: tuple[Defence, ...] = (
         _PROJECT,
         "if origin(request.url) != origin(self._api):",
         "if False:",
-        f"{_U}/test_project.py::test_another_server_is_not_told_who_we_are",
+        f"{_U}/test_project.py::test_another_server_gets_no_token_of_the_registry",
     ),
     broken(
         "R2",

@@ -93,6 +93,16 @@ def test_another_server_is_not_told_who_we_are() -> None:
     assert script.told == ["", "lab", ""]
 
 
+def test_another_server_gets_no_token_of_the_registry() -> None:
+    """It may name the registry's own server of tokens, and the token that this one gives would go to it."""
+    wanted = 'Bearer realm="https://auth.example.org/token",service="s",scope="repository:p/gdb:push"'
+    script = Script(reply(202, location="https://store.example.org/p/gdb/1"), reply(401, www_authenticate=wanted))
+    with pytest.raises(NotServed):
+        project(script, LOGIN).put_blob("gdb", SHA256, b"content")
+    assert [origin(request.url)[1] for request in script.asked] == ["registry.example.org", "store.example.org"]
+    assert script.told == ["", ""]
+
+
 def test_tokens_are_had_once_for_each_repository_and_again_where_they_are_over() -> None:
     wanted = 'Bearer realm="https://auth.example.org/token",service="s",scope="repository:p/gdb:pull"'
     script = Script(
