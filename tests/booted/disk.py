@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from tests.lab import Flavour, Lab, base
 from tests.lab.distribution import Distribution
-from tests.rpm import INPUTS, SPEC, TOP, build_rpm
+from tests.rpm import INPUTS, MAIN, SPEC, TOP, build_rpm
 
 
 class Disks:
@@ -26,6 +26,10 @@ class Disks:
     def rpm(self) -> Path:
         """Our package, for the Python of the suite, with the scripts that a distribution's macros give it."""
         return build_ours(self._folder, self._suite)
+
+    def packages(self) -> list[Path]:
+        """Our package, and that with openSUSE's source."""
+        return [self.rpm(), build_ours(self._folder, self._suite, package="tukit-sysext-config-openSUSE.rpm")]
 
     def newer_rpm(self) -> Path:
         """The package of a later version, with nothing else changed."""
@@ -65,10 +69,13 @@ class Disks:
         return Path(f"/proc/self/fd/{self._made[key]}")
 
 
-def build_ours(folder: Path, suite: str = base.SUITE, *, top: Path = TOP) -> Path:
-    """Our package, for the Python of a suite, with the scripts that a distribution's macros give it."""
+def build_ours(folder: Path, suite: str = base.SUITE, *, top: Path = TOP, package: str = MAIN) -> Path:
+    """Our package, for the Python of a suite, with the scripts that a distribution's macros give it.
+
+    :param package: the file of a subpackage, instead of the package itself
+    """
     macros = Distribution.of(suite).macros
-    return build_rpm(folder, top=top, macros=macros, python=base.python_of_labs(suite))
+    return build_rpm(folder, top=top, macros=macros, python=base.python_of_labs(suite), package=package)
 
 
 def install(

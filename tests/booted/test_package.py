@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The package comes, is replaced and goes while the machine runs."""
+"""The package is replaced and goes while the machine runs; how it comes: test_readme.py."""
 
 from __future__ import annotations
 
@@ -11,44 +11,16 @@ import pytest
 from tests.booted.conftest import Boot
 from tests.booted.disk import Disks
 from tests.booted.machine import Machine
-from tests.booted.units import COLLECTION, TARGET, WAITING, wait_until_settled
+from tests.booted.units import COLLECTION, WAITING
 from tests.lab import Flavour
 from tests.on_lab.site import OLD, Site
 
 RPM = "/var/cache/tukit-sysext.rpm"
-ENABLE = ("systemctl", "enable", "--now", "systemd-sysext.service", TARGET)
-"""What README says to do after the installation."""
 
 
 def states(machine: Machine, verb: str, units: Sequence[str] = WAITING) -> set[str]:
     """What systemctl says of all these units."""
     return set(machine.run(["systemctl", verb, *units], check=False).stdout.split())
-
-
-def test_a_live_installation(boot: Boot, disks: Disks) -> None:
-    """Everything works without a reboot, once it is enabled."""
-    machine = boot(Flavour.TUMBLEWEED, installed=False)
-    shutil.copy(disks.rpm(), machine.path(RPM))
-    machine.run(["rpm", "--install", "--nodeps", RPM])
-    assert states(machine, "is-enabled") == {"disabled"}, "no preset says otherwise"
-    assert "systemctl enable --now" in machine.run(["tukit-sysext", "doctor"], check=False).stdout
-
-    machine.run(ENABLE)
-
-    assert states(machine, "is-active") == {"active"}
-    site = Site(lab=machine).with_source()
-    site.publish("debug", "1.0", OLD)
-    site.command("install", "debug", "--now")
-    assert machine.merged() == {"debug": "1.0"}
-    made = int(machine.run(["snapper", "create", "--print-number"]).stdout)
-    wait_until_settled(machine)
-    assert site.ledger_here()[made] == (("debug.raw", "debug-1.0.x86-64.raw"),)
-    doctor = machine.run(["tukit-sysext", "doctor"], check=False)
-    assert "unit" not in [line.split()[0] for line in doctor.stdout.splitlines() if "problem" in line], doctor.stdout
-    assert machine.failed_units() == []
-    machine.reboot()
-    assert machine.merged() == {"debug": "1.0"}
-    assert machine.failed_units() == []
 
 
 def change_package(machine: Machine, *arguments: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import selinux
+from tests.lab.readme import commands
 from tests.rpm import INPUTS, MACROS, NO_CHECK, TESTS, TOP, build, build_rpm, payload, read_tree
 from tests.unit.test_project import SCRIPTS, destination, installed_files
 from tukit_sysext import __version__
@@ -172,6 +173,24 @@ def test_with_macros_like_those_of_opensuse_it_is_the_same(tmp_path: Path) -> No
     theirs, ours = contents(rpm), contents(build_rpm(tmp_path))
     assert theirs.keys() == ours.keys()
     assert [name for name, content in ours.items() if theirs[name] != content] == []
+
+
+@pytest.mark.history
+@pytest.mark.tool("git", "xz")
+def test_as_readme_has_it_built(tmp_path: Path) -> None:
+    """In a checkout; what a distribution's macros and packages say comes from here."""
+    subprocess.run(["git", "clone", "--quiet", TOP, tmp_path / "checkout"], check=True)
+    (tmp_path / ".rpmmacros").write_text("".join(f"%{name} {value}\n" for name, value in MACROS.items()))
+    _, _, archived, built, _ = commands("Install")
+    lines = [archived, built.replace("rpmbuild ", "rpmbuild --nodeps ").replace("/opt/tukit-sysext", str(tmp_path))]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    for line in lines:
+        subprocess.run(
+            ["sh", "-ec", line], cwd=tmp_path / "checkout", env=environment, check=True, stderr=subprocess.PIPE
+        )
+    rpms = {rpm.name for rpm in tmp_path.glob("noarch/*.rpm")}
+    wanted = [line.split()[3:] for line in commands("Install", after="On MicroOS") if " pkg install " in line]
+    assert {f"{name}-{__version__}-0.noarch.rpm" for name in wanted[0]} <= rpms
 
 
 @pytest.mark.tool("make", "checkmodule", "semodule_package", "bzip2")
