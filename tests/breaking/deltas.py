@@ -8,6 +8,7 @@ from tests.breaking.defence import Defence, broken
 _DELTA = "tukit_sysext/sources/delta.py"
 _INCOMING = "tukit_sysext/store/incoming.py"
 _TESTS = "tests/unit/sources/test_delta.py"
+_REPAIR = "tests/unit/integrity/test_repair_parts.py"
 
 DEFENCES: tuple[Defence, ...] = (
     broken(
@@ -90,6 +91,30 @@ DEFENCES: tuple[Defence, ...] = (
         "            os.ftruncate(self.descriptor, self.size)",
         "            ",
         "tests/unit/store/test_reuse.py::test_what_is_shared_may_be_rotten",
+    ),
+    broken(
+        "N50",
+        "a damaged image is believed to have what its index says",
+        _DELTA,
+        "yield index if seed.whole else index.read_again(partial(_read, descriptor)), descriptor",
+        "yield index, descriptor",
+        f"{_REPAIR}::test_what_is_good_of_a_damaged_image_is_not_fetched",
+    ),
+    broken(
+        "N50",
+        "what a disk has rotten is believed to be whole, as stat(2) says",
+        "tukit_sysext/store/image_store.py",
+        "whole=record.listed_sha256 != sha256 and self._is_as_recorded(record)",
+        "whole=self._is_as_recorded(record)",
+        "tests/unit/store/test_reuse.py::test_a_damaged_image_is_looked_at_chunk_by_chunk",
+    ),
+    broken(
+        "N50",
+        "rotten blocks of an image end its repair in parts",
+        _DELTA,
+        "        if error.errno not in ROT:\n",
+        "        if True:\n",
+        f"{_REPAIR}::test_blocks_that_cannot_be_read_are_fetched",
     ),
     broken(
         "N50",

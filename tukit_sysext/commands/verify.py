@@ -167,6 +167,8 @@ def _remember(machine: Machine, subject: Subject, repairs: Sequence[Repair]) -> 
             image=done.finding.name,
             detail=_told(done),
             uid=uid,
+            fetched=done.came.fetched if done.came is not None else None,
+            reused=done.came.reused if done.came is not None else None,
         )
         for done in repairs
         if done.outcome is not RepairOutcome.FAILED

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from tukit_sysext.errors import ImageBroken
 
@@ -87,6 +87,11 @@ class ChunkIndex:
         for end, chunk in _ITEM.iter_unpack(self.table):
             yield begin, end, chunk
             begin = end
+
+    def read_again(self, read: Callable[[int, int], bytes]) -> ChunkIndex:
+        """The index of what is between the same offsets now: ``read`` gives it from one up to another."""
+        chunks = ((end, hashlib.new(self.digest, read(begin, end)).digest()) for begin, end, _ in self.chunks())
+        return replace(self, table=memoryview(b"".join(_ITEM.pack(*chunk) for chunk in chunks)))
 
     def is_chunk(self, number: int, content: bytes | memoryview) -> bool:
         """Whether bytes are those of a chunk."""

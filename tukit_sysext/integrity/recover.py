@@ -35,10 +35,12 @@ from tukit_sysext.system.unpack import unpack
 class Origin:
     """Where content was found (empty: nowhere), and why not in other places.
 
-    ``gone``: each of these answered, and does not have it any more; else it may be there again later.
+    ``gone``: each of these answered, and does not have it any more; else it may be there again later. ``record`` is
+    that of the image where a source brought it: it says how many bytes came.
     """
 
     found: str = ""
+    record: Record | None = None
     failures: tuple[str, ...] = ()
     gone: bool = True
 
@@ -70,8 +72,8 @@ class Recovery:
             if not places and candidate.locations:
                 continue
             failure = self._fetch(source, replace(candidate, locations=places), record)
-            if failure is None:
-                return Origin(found=f"source {source.name}")
+            if isinstance(failure, Record):
+                return Origin(found=f"source {source.name}", record=failure)
             failures.append(f"source {source.name}: {failure}")
             gone = gone and isinstance(failure, NotFound | ImageBroken)
         return Origin(failures=tuple(failures) or ("no source is configured",), gone=gone)
@@ -114,32 +116,33 @@ class Recovery:
             os.close(descriptor)
         return True
 
-    def _receive(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
-        return self._store.receive(sha256=record.sha256, limit=record.size, where=where, keep_free=self._keep_free)
+    def _receive(self, record: Record, where: str, *, name: str | None = None) -> AbstractContextManager[Incoming]:
+        limit, keep_free = record.size, self._keep_free
+        return self._store.receive(sha256=record.sha256, limit=limit, where=where, keep_free=keep_free, name=name)
 
     def _receive_listed(self, record: Record, where: str) -> AbstractContextManager[Incoming]:
         """The same for what a source has, which may be packed: how large that was is not recorded."""
         if record.packed is None:
-            return self._receive(record, where)
+            return self._receive(record, where, name=record.name)
         limit = self._configurations[0].settings.image_max
         sha256 = record.packed.sha256
         return self._store.receive(sha256=sha256, limit=limit, where=where, keep_free=self._keep_free)
 
-    def _publish_listed(self, incoming: Incoming, record: Record, where: str) -> None:
+    def _publish_listed(self, incoming: Incoming, record: Record, where: str) -> Record:
+        record = replace(record, fetched=incoming.fetched, reused=incoming.reused)
         if record.packed is None:
-            self._publish(incoming, record)
-            return
+            return self._publish(incoming, record)
         with self._receive(record, where) as unpacked:
             unpack(incoming.descriptor, unpacked_name(record.packed.file_name)[1], unpacked.write)
             unpacked.finish()
-            self._publish(unpacked, record)
+            return self._publish(unpacked, record)
 
-    def _publish(self, incoming: Incoming, record: Record) -> None:
+    def _publish(self, incoming: Incoming, record: Record) -> Record:
         # what stands there is known to be wrong; its record is what the new content has to be like
-        self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
+        return self._store.publish(incoming, replace(record, identity=None), replaceable=lambda _: False)
 
-    def _fetch(self, source: Source, candidate: Candidate, record: Record) -> TukitSysextError | None:
-        """Fetch the recorded content from a source; None where that was done, else why not. Raises StoreError."""
+    def _fetch(self, source: Source, candidate: Candidate, record: Record) -> Record | TukitSysextError:
+        """Fetch the recorded content from a source, in parts if it can; its record, or why not. Raises StoreError."""
         where = f"{record.file_name} of source {source.name}"
         with self._receive_listed(record, where) as incoming:
             try:
@@ -148,8 +151,7 @@ class Recovery:
                 failure = source.fetch([(candidate, sink)]).get(candidate.sha256)
                 if failure is None:
                     incoming.finish()  # once more: a source of a plugin may not have done it
-                    self._publish_listed(incoming, record, where)
-                    return None
+                    return self._publish_listed(incoming, record, where)
             except TukitSysextError as error:
                 failure = error
             if isinstance(failure, StoreError):

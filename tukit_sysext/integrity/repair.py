@@ -42,6 +42,7 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.update.considered import Option
 from tukit_sysext.update.deciding import decide
 from tukit_sysext.update.fetch import Fetching
+from tukit_sysext.update.outcome import saved_text
 from tukit_sysext.update.plan import Action, Plan
 from tukit_sysext.update.search import Resolver
 
@@ -57,11 +58,15 @@ class RepairOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repair:
-    """The repair of one image: its outcome, the same in words, and the next step where it failed."""
+    """The repair of one image: its outcome, the same in words, and the next step where it failed.
+
+    ``came`` is the record of what a source brought for it, which says how many bytes that were.
+    """
 
     finding: Finding
     outcome: RepairOutcome
     text: str
+    came: Record | None = None
     next_step: str | None = None
 
 
@@ -126,7 +131,7 @@ class _Repairer:
                 return _repaired(finding, "good again already")
             origin = self._recovery.bring_back(record)
             if origin.found:
-                return _repaired(finding, f"repaired from {origin.found}")
+                return _repaired(finding, f"repaired from {origin.found}", came=origin.record)
             when = "any more" if origin.gone else "now"
             lost = f"recorded content cannot be had {when} ({'; '.join(origin.failures)})"
         for _ in range(_TRIES):
@@ -196,8 +201,9 @@ class _Repairer:
     def _done(self, finding: Finding, plan: Plan, chosen: Option, *, fetched: bool, lost: str) -> Repair:
         """What was done, once the plan is carried out."""
         (image,) = plan.images
+        stored = self._store.look(chosen.file_name)
+        came = stored.record if fetched else None
         if chosen.file_name == finding.file_name:
-            stored = self._store.look(chosen.file_name)
             if stored.condition is not Condition.WHOLE:
                 return _failed(finding, _joined(lost, f"{chosen.file_name} is {stored.condition}"), self._next_step)
             if finding.entry.name in plan.remove and not fetched and not lost:
@@ -205,10 +211,10 @@ class _Repairer:
                 return _repaired(finding, f"link {finding.entry.name} taken out; {how}")
             if not lost:
                 how = f", linked as {image.link}" if plan.links else ""
-                return _repaired(finding, f"repaired from {chosen.origin}{how}")
+                return _repaired(finding, f"repaired from {chosen.origin}{how}", came=came)
         because = lost or f"{finding.shown} {finding.condition}: {finding.reason}"
-        text = f"replaced by {chosen.shown} from {chosen.origin}: {because}"
-        return Repair(finding=finding, outcome=RepairOutcome.REPLACED, text=text)
+        text = f"replaced by {chosen.shown} from {chosen.origin}: {because}{saved_text(came)}"
+        return Repair(finding=finding, outcome=RepairOutcome.REPLACED, text=text, came=came)
 
     def _link_obstacle(self, finding: Finding, plan: Plan, resolver: Resolver) -> str:
         """Why a link that has to change cannot be changed; empty where it can, or need not."""
@@ -235,8 +241,8 @@ def _joined(*reasons: str) -> str:
     return "; ".join(filter(None, reasons))
 
 
-def _repaired(finding: Finding, text: str) -> Repair:
-    return Repair(finding=finding, outcome=RepairOutcome.REPAIRED, text=text)
+def _repaired(finding: Finding, text: str, *, came: Record | None = None) -> Repair:
+    return Repair(finding=finding, outcome=RepairOutcome.REPAIRED, text=text + saved_text(came), came=came)
 
 
 def _failed(finding: Finding, why: str, next_step: str | None = None) -> Repair:

@@ -13,8 +13,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tukit_sysext.errors import ImageBroken, StoreError, TukitSysextError
 from tukit_sysext.formats import caibx
@@ -23,6 +24,7 @@ from tukit_sysext.net.request import ByteRange, Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.assembly import Part, assemble
 from tukit_sysext.sources.protocol import Sink
+from tukit_sysext.store.digest import ROT
 from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
@@ -74,11 +76,8 @@ def fetch_images(transfers: Transfers, downloads: Sequence[ImageDownload]) -> Se
 def bytes_to_fetch(index: bytes, seeds: Sequence[Seed], *, where: str) -> int:
     """How many bytes of an image with this index are fetched where seeds are here. Raises IndexRefused."""
     wanted = caibx.parse(index, where=where)
-    known: list[ChunkIndex] = []
-    for seed in seeds:
-        with suppress(ImageBroken):
-            known += [caibx.parse(seed.index, where=where)] if seed.index is not None else []
-    parts = assemble(wanted, known)
+    with ExitStack() as stack:
+        parts = assemble(wanted, [known for known, _ in _opened(seeds, stack)])
     fetched = sum(part.size for part in parts if part.is_fetched)
     return fetched if _is_worth(fetched, wanted.size) else wanted.size
 
@@ -112,9 +111,20 @@ def _opened(seeds: Sequence[Seed], stack: ExitStack) -> Iterator[tuple[ChunkInde
             continue
         try:
             index = caibx.parse(seed.index, where=f"the index of the image {seed.sha256[:16]}...")
-            yield index, stack.enter_context(seed.opened())
+            descriptor = stack.enter_context(seed.opened())
+            yield index if seed.whole else index.read_again(partial(_read, descriptor)), descriptor
         except (ImageBroken, OSError) as error:
             log.info("an image that is here cannot be used: %s", error)
+
+
+def _read(descriptor: int, begin: int, end: int) -> bytes:
+    """What a file has there; nothing where its blocks are rotten."""
+    try:
+        return os.pread(descriptor, end - begin, begin)
+    except OSError as error:
+        if error.errno not in ROT:
+            raise
+        return b""
 
 
 class _NotAsSaid(ImageBroken):

@@ -62,10 +62,14 @@ class SourceOnServers(ABC):
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
-        seeds = [sink.seeds() if candidate.index is not None else () for candidate, sink in wanted]
-        chunks = self._chunks([(candidate, known) for (candidate, _), known in zip(wanted, seeds, strict=True)])
+        chunks = self._chunks([(candidate, _seeds(candidate, sink)) for candidate, sink in wanted])
         downloads = [
-            ImageDownload(request=self._download(candidate, sink), sink=sink, index=index, seeds=known)
+            ImageDownload(
+                request=self._download(candidate, sink),
+                sink=sink,
+                index=index or _kept_index(candidate.sha256, known),
+                seeds=known,
+            )
             for (candidate, sink), (index, known) in zip(wanted, chunks, strict=True)
         ]
         failures = fetch_images(self._transfers, downloads)
@@ -102,3 +106,14 @@ class SourceOnServers(ABC):
             login=self._login,
             tokens=self._tokens,
         )
+
+
+def _seeds(candidate: Candidate, sink: Sink) -> Sequence[Seed]:
+    """What is here of an image; nothing where no index of its chunks can be had."""
+    seeds = sink.seeds()
+    return seeds if candidate.index is not None or _kept_index(candidate.sha256, seeds) is not None else ()
+
+
+def _kept_index(sha256: str, seeds: Sequence[Seed]) -> bytes | None:
+    """The index of an image that is here, and to be repaired; its source need not tell it again."""
+    return next((seed.index for seed in seeds if seed.sha256 == sha256), None)

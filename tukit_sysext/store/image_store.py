@@ -244,22 +244,27 @@ class Store:
         finally:
             os.close(descriptor)
 
-    def seeds(self, name: str) -> Sequence[Seed]:
-        """The newest whole images of this name, of which a new version may be made in part."""
+    def seeds(self, name: str, sha256: str = "") -> Sequence[Seed]:
+        """The newest images of this name, of which a version may be made in part.
+
+        First of all the very one that is listed with this hash. It is here to be repaired, whatever stat(2) says of it.
+        """
         from tukit_sysext.store.seed import Seed
 
         records = [self._record(file) for file in self.records.names() if file.startswith(name)]
         versions = [record for record in records if record is not None and record.name == name]
-        versions.sort(key=lambda record: record.time, reverse=True)
-        whole = [record for record in versions if record.packed is None and self._is_as_recorded(record)]
-        return [
+        versions.sort(key=lambda record: (record.listed_sha256 == sha256, record.time), reverse=True)
+        seeds = [
             Seed(
                 sha256=record.listed_sha256,
                 index=self.records.read_index(record.file_name),
                 opened=partial(self.opened, record.file_name),
+                whole=record.listed_sha256 != sha256 and self._is_as_recorded(record),
             )
-            for record in whole[:_MOST_SEEDS]
+            for record in versions
+            if record.packed is None
         ]
+        return [seed for seed in seeds if seed.whole or seed.index is not None][:_MOST_SEEDS]
 
     def _is_as_recorded(self, record: Record) -> bool:
         try:
@@ -284,7 +289,7 @@ class Store:
         try:
             make_directory(self._folder)
             kept = Partial(self._folder, sha256, limit=limit)
-            seeds = partial(self.seeds, name) if name is not None else tuple
+            seeds = partial(self.seeds, name, sha256) if name is not None else tuple
             incoming = Incoming(kept, self._incoming, where=where, keep_free=keep_free, seeds=seeds)
         except OSError as error:
             raise not_written(self._folder, "cannot be written to", error) from error

@@ -31,7 +31,8 @@ def bytes_to_come(resolver: Resolver, plan: Plan) -> Mapping[str, int]:
         chunked = resolver.sources.get(source)
         if isinstance(chunked, ChunkedSource):
             try:
-                told = chunked.to_fetch([(each, resolver.store.seeds(each.name)) for each in candidates.values()])
+                seeds = resolver.store.seeds
+                told = chunked.to_fetch([(each, seeds(each.name, each.sha256)) for each in candidates.values()])
             except TukitSysextError as error:
                 log.info("%s", error)
         for name, candidate in candidates.items():

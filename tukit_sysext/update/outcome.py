@@ -89,7 +89,11 @@ def _change(image: ImagePlan, fetched: Collection[str], be: str) -> Change | Non
 
 def _saved(image: ImagePlan, fetched: Collection[str]) -> str:
     """How much of a file that was fetched did come, where the rest was here already."""
-    came = _came(image, fetched)
+    return saved_text(_came(image, fetched))
+
+
+def saved_text(came: Record | None) -> str:
+    """How much of a file with this record came, to be put behind where it is from; empty where all of it did."""
     if came is None or came.fetched is None or not came.reused:
         return ""
     return f": {size_text(came.fetched)} fetched, {size_text(came.reused)} were here"

@@ -242,10 +242,20 @@ def test_so_does_one_that_an_older_version_of_this_program_left(
     assert sorted(path.name for path in records.iterdir()) == ["a-2.raw.caibx", "a-2.raw.json"]
 
 
-def test_a_damaged_image_is_no_seed(store_folder: StoreFolder, published: Callable[..., None]) -> None:
+def test_a_damaged_image_is_looked_at_chunk_by_chunk(store_folder: StoreFolder, published: Callable[..., None]) -> None:
     published("1")
-    (store_folder.folder / "a-1.raw").write_bytes(b"other")
-    assert store_folder.store.seeds("a") == []
+    published("2")
+    published("3", index=None)
+    for version in ("1", "3"):
+        (store_folder.folder / f"a-{version}.raw").write_bytes(b"other")
+    first, second = sha256(b"a 1"), sha256(b"a 2")
+    for wanted in ("", first):
+        assert {seed.sha256: seed.whole for seed in store_folder.store.seeds("a", wanted)} == {
+            first: False,
+            second: True,
+        }
+    seeds = store_folder.store.seeds("a", second)
+    assert [(seed.sha256, seed.whole) for seed in seeds] == [(second, False), (first, False)], "a disk may have rotten"
 
 
 def test_an_index_that_cannot_be_kept_keeps_no_image_out(

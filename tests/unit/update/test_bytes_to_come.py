@@ -87,6 +87,22 @@ def test_it_is_foreseen_and_told(site: Site) -> None:
     assert events == {"gdb": (sent, size - sent), "strace": (foreseen["strace"], 0)}
 
 
+def test_what_is_damaged_is_made_of_what_is_good_of_it(site: Site) -> None:
+    site.transaction()
+    path = site.victim.machine.layout.store / NEW
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    path.with_name(file_of("gdb", "1")).unlink()
+    site.server.clear()
+    foreseen = site.foreseen()
+    (text,) = [change.text for change in site.transaction().changes]
+    assert path.read_bytes() == site.world.files[NEW]
+    assert 0 < came(site, NEW) <= 4096
+    assert foreseen == {"gdb": came(site, NEW)}
+    assert text.startswith(f"gdb: 2 repaired, from source main: {size_text(came(site, NEW))} fetched, ")
+
+
 def test_metrics_have_both(site: Site) -> None:
     site.transaction()
     values = {metric.name: [sample.value for sample in metric.samples] for metric in measured(site.victim.machine)}
