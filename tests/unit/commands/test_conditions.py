@@ -287,7 +287,7 @@ def test_a_broken_configuration(run: Commands, good: Path, folder: Path, row: Ro
 
 @rows
 def test_a_server_that_is_away(run: Commands, good: Path, folder: Path, row: Row) -> None:
-    """Nobody waits for it: whoever is there can do it once more. One line says so, for all trees together."""
+    """It is tried once: whoever is there can do it once more. One line says so, for all trees together."""
     url = unused_url()
     configure(
         good,
@@ -301,6 +301,9 @@ def test_a_server_that_is_away(run: Commands, good: Path, folder: Path, row: Row
     assert (f"{url}/SHA256SUMS: connection refused" in ended.told) is row.asks
     if row.needs_root and row.asks:
         assert ended.err.count("connection refused") == 1, ended.err
+    if row.asks:
+        tried = sound(run(good, *words(row, folder, "-v"))).err.splitlines()
+        assert tried.count(f"tukit-sysext: cannot fetch {url}/SHA256SUMS: connection refused") == 1
 
 
 def connections(silent: socket.socket) -> int:
