@@ -174,6 +174,7 @@ ENVIRONMENT_READERS = {
     "tukit_sysext/system/environment.py",  # makes our own of it
     "tukit_sysext/net/libcurl.py",  # sets RES_OPTIONS while libcurl is loaded, and reads none
     "tukit_sysext/terminal/output.py",  # NO_COLOR, TERM and COLUMNS decide how a terminal is written to
+    "tukit_sysext/grammar/command.py",  # COLUMNS decides how wide help is
     "tukit_sysext/system/login_uid.py",  # whom history names, where the kernel knows no login
 }
 
