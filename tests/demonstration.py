@@ -85,6 +85,7 @@ def story(site: Site) -> None:
     site.publish("debug", "1.2", LATER)
     tukit(site, "execute", "rpm", "-U", "--nodeps", site.release_rpm(LATER))
     reboot(site)
+    merge(site)
     run(site, "tukit-sysext", "status")
 
     title(f"A rollback to snapshot {first} brings its images back, without fetching anything")
@@ -153,7 +154,6 @@ def merge(site: Site) -> None:
     run(site, "systemd-sysext", "merge")
     run(site, "tail", "-n", "+1", *(f"/usr/{MARKS}/{path.name}" for path in
         sorted(site.lab.path(f"/usr/{MARKS}").iterdir())))  # fmt: skip
-    site.lab.run(["systemd-sysext", "unmerge"])
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def prepare(site: Site) -> Site:
     site.want("k3s", policy="optional")
     site.lab.tukit("execute", "true", check=True)
     site.lab.reboot()
+    site.lab.merge()
     done = site.update()
     if done.returncode != 0:
         raise RuntimeError(done.stderr)

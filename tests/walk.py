@@ -38,6 +38,12 @@ class Screen:
     text: str
 
 
+def boot(site: Site) -> None:
+    """As a machine boots: with what is linked merged."""
+    site.lab.reboot()
+    site.lab.merge()
+
+
 def walk(site: Site, web: Web, *, columns: int = 80, more: int = 0) -> Iterator[Screen]:
     """Every step in its order; between them the publisher and the machine do their part."""
 
@@ -73,18 +79,18 @@ def walk(site: Site, web: Web, *, columns: int = 80, more: int = 0) -> Iterator[
     # a snapshot with it, then an update of the system
     site.lab.tukit("execute", "true", check=True)
     first = site.default()
-    site.lab.reboot()
+    boot(site)
     if site.update().returncode != 0:
         raise RuntimeError("the update failed")
     yield step("between the update and the reboot", "status")
     yield step("what the reboot brings", "diff", "running", "default")
     yield step("why one is not there", "why-not", "k3s", "--snapshot", str(site.default()))
-    site.lab.reboot()
+    boot(site)
     yield step("all snapshots", "snapshots")
 
     # the old system was better
     site.lab.tukit("rollback", str(first), check=True)
-    site.lab.reboot()
+    boot(site)
     yield step("after the rollback", "status")
     yield step("what keeps an image", "why", "gdb")
     yield step("what a collection would do", "gc", "--dry-run")

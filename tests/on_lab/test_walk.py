@@ -43,7 +43,7 @@ SAYS = {
     "what the reboot brings": ["15.1    15.2  changed", "1.31.5  -     removed"],
     "why one is not there": ["SYSEXT_LEVEL", "glibc-2.43", "glibc-2.42"],
     "all snapshots": [">15.2", ">6.12", "* running and boots next"],
-    "after the rollback": ["gdb     15.1     required  no      ok"],
+    "after the rollback": ["gdb     15.1     required  yes     ok"],
     "what keeps an image": ["gdb-15.2.x86-64.raw:"],
     "what a collection would do": ["0 would be deleted"],
     "removed": ["strace: 6.11 removed"],

@@ -52,7 +52,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     outcome = Outcome(plan=_unrefused(change.plan), changes=change.changes)
     _remember(machine, change, outcome)
     if change.changes:
-        output.say("Not merged into the running /usr yet: the next boot does that, or:")
+        output.say("The running /usr is unchanged until the next boot, or:")
         output.say(f"  {BY_HAND}")
     for line in (*report.fallback_lines(outcome), *report.warning_lines(outcome), *report.missed_lines(outcome)):
         print(line, file=sys.stderr)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree, system_in_words
+from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rules_document
 from tukit_sysext.commands.common.tree_changes import prevented_document
@@ -20,7 +20,7 @@ from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
 from tukit_sysext.quantities import counted, size_text
 from tukit_sysext.snapshots.targets import Target
-from tukit_sysext.system.system_release import system_name
+from tukit_sysext.system.system_release import system_in_words, system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table, Tone, Toned

@@ -145,6 +145,8 @@ def _print_legend(output: Output, lines: Sequence[Line], cells: Sequence[str], s
             output.say("to remove it:")
             output.say(f"  tukit abort {line.cells[0].removesuffix('x')}")
     signs = [f"{sign} {what}" for sign, what in MARKS.items() if any(cell.startswith(sign) for cell in cells)]
+    if _ABSENT in cells:
+        signs.append(f"{_ABSENT.strip()} none")
     if any(cell.strip() == UNKNOWN.strip() for cell in cells):
         signs.append(f"{UNKNOWN.strip()} not known")
     if any(NOT_WHOLE in cell for cell in (*cells, *same.values())):

@@ -162,8 +162,9 @@ def _print_tree(output: Output, tree: TreeStatus, look: Look) -> None:
             output.say(f"  {NOT_LINKED}: why, and what there is now:")
             output.say(f"    tukit-sysext check{where}")
         if runs and any(row.merged_as not in MERGED_AS_LINKED and row.condition == OK for row in images):
-            how = merge_rule.HOW if tree.target.next else f"merged by {merge_rule.BY_HAND}"
-            output.say(f"  not merged: {how}")
+            how = "the next boot does that, or:" if tree.target.next else "to have them until the reboot:"
+            output.say(f"  not merged yet; {how}")
+            output.say(f"    {merge_rule.BY_HAND}")
     elif not tree.unknown:
         output.tell("  No image is linked or wanted.")
     if tree.still_merged:
@@ -253,7 +254,7 @@ def _refusal_lines(mark: Refusal | None) -> Iterator[str]:
 
         since = local_time(mark.since)
         times = "once" if mark.times == 1 else f"{mark.times} times"
-        yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system or 'a new system'}:", Tone.BAD)
+        yield Toned(f"AN UPDATE IS REFUSED since {since} ({times}), to {mark.system_in_words}:", Tone.BAD)
         yield from (f"  {name}: {held.reason}" for name, held in sorted(mark.images.items()))
         yield from (f"  {line}" for line in step_lines(mark.next_steps))
         yield ""

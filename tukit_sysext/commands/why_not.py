@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tukit_sysext.commands.common.from_ledger import left_out
-from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree, system_in_words
+from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
 from tukit_sysext.commands.common.trees import host_document, tree_document
@@ -25,7 +25,7 @@ from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.rules.version import compare
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.candidate import Candidate, Standing
-from tukit_sysext.system.system_release import system_name
+from tukit_sysext.system.system_release import system_in_words, system_name
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest

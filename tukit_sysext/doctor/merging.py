@@ -77,7 +77,7 @@ class MergeCheck:
         if not results:
             yield good("links", "no link keeps images from being merged")
         if self.not_merged:
-            text = f"the running system: {', '.join(self.not_merged)} linked, but not merged: {merge_rule.HOW}"
+            text = f"the running system: {', '.join(self.not_merged)} linked, but not merged before the next boot"
             yield warning("not-merged", text, merge_rule.BY_HAND)
         if self.not_ours:
             names = ", ".join(finding.entry.shown for finding in self.not_ours)

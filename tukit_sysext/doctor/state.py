@@ -91,7 +91,7 @@ class StateCheck:
             steps = dict.fromkeys(held.next_step for held in mark.missed.values() if held.next_step)
             return warning("refused", text, "\n".join(steps))
         days = max(0, self.now - mark.since) // _DAY
-        text = f"an update to {mark.system or 'a new system'} is refused, because of {', '.join(sorted(mark.images))}"
+        text = f"an update to {mark.system_in_words} is refused, because of {', '.join(sorted(mark.images))}"
         next_step = steps_text(mark.next_steps)
         if days >= DAYS:
             return problem("refused", f"{text}, for {counted(days, 'day')}", next_step)

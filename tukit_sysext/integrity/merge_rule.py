@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 BY_HAND = "systemctl restart systemd-sysext.service"
 """What merges what is linked, as a boot does: systemd-sysext itself knows nothing of what was set for that unit."""
-HOW = f"merged at the next boot, or by {BY_HAND}"
-"""When what is linked is merged, in words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +35,9 @@ class Merging:
         if self.merged:
             yield f"Merged into the running /usr, as nothing was: {', '.join(self.merged)}"
         if self.waiting:
-            yield f"Linked, but not merged into the running /usr: {', '.join(self.waiting)}; {HOW}"
+            names = ", ".join(self.waiting)
+            yield f"Linked, but not merged into the running /usr: {names}; the next boot does that, or:"
+            yield f"  {BY_HAND}"
 
 
 def merged_now(machine: Machine) -> frozenset[str] | None:

@@ -90,3 +90,9 @@ def system_name(release: ReleaseData | None) -> str:
         return "a system without os-release"
     name = release.get("NAME") or release.get("ID") or "the new system"
     return " ".join(filter(None, (name, release.get("VERSION_ID"))))
+
+
+def system_in_words(release: ReleaseData | None) -> str:
+    """The same, with the level that images are compared with."""
+    level = release.get("SYSEXT_LEVEL") if release is not None else None
+    return f"{system_name(release)}{f' ({level})' if level else ''}"

@@ -26,7 +26,7 @@ from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.store.record import plausible_time, seconds_of
 from tukit_sysext.system.durable import make_directory, write_file
 from tukit_sysext.system.mark import read_mark, write_mark
-from tukit_sysext.system.system_release import label, running_label
+from tukit_sysext.system.system_release import label, running_label, system_in_words
 
 if TYPE_CHECKING:
     from tukit_sysext.update.outcome import Outcome
@@ -66,6 +66,11 @@ class Refusal:
     images: Mapping[str, HeldBack]
     missed: Mapping[str, HeldBack] = field(default_factory=dict)
     release: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def system_in_words(self) -> str:
+        """What a person calls the refused system."""
+        return system_in_words(ReleaseData(self.release)) if self.release else self.system or "a new system"
 
     @property
     def since(self) -> int:

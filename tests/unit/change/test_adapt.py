@@ -56,7 +56,7 @@ def test_fitting_images_come_and_unfitting_ones_go(updated: PlainMachine, capsys
     out, err = capsys.readouterr()
     assert "gdb: 1.0 -> 2.0" in out
     assert "strace: 1.0 left out" in out
-    assert "Not merged into the running /usr yet" in out
+    assert "The running /usr is unchanged until the next boot, or:\n" in out
     assert err == ""
     assert adapt(updated) == 0
     assert capsys.readouterr().out == "", "nothing is left to do"

@@ -40,7 +40,7 @@ def test_changes_are_marked(four_snapshots: PlainMachine, capsys: pytest.Capture
         ["1.9", "1", "."],
     ]
     assert lines[6] == "#: + boots next, - running"
-    assert lines[7] == "Images: + added, > newer than before, < older than before, - removed"
+    assert lines[7] == "Images: + added, > newer than before, < older than before, - removed, . none"
 
 
 def test_what_is_missing_not_ours_or_not_known(

@@ -88,7 +88,7 @@ def _merge(machine: Machine, output: Output, trees: Sequence[TreeChange], *, now
     if now:
         return merge_now(machine, next(tree for tree in trees if tree.target.running))
     if any(tree.target.running and tree.changes for tree in trees):
-        output.say("Not merged into the running /usr yet: the next boot does that, or:")
+        output.say("The running /usr is unchanged until the next boot, or:")
         output.say(f"  {BY_HAND}")
     return merge_later(machine, trees)
 

@@ -17,7 +17,7 @@ from tukit_sysext.quantities import counted
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.fitting import NEW_SYSTEM
 from tukit_sysext.snapshots.targets import Target, running_and_next
-from tukit_sysext.system.system_release import read_release, system_name
+from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.text import local_time
 from tukit_sysext.update import refusal
@@ -59,12 +59,6 @@ def judge_for(machine: Machine, arguments: argparse.Namespace, resolver: Resolve
         resolver.take_for(_release(arguments.systems, resolver.facts.tree.release), "that system")
         return JudgedFor(own=False, notes=(RELEASE_ALONE,))
     return JudgedFor(own=True)
-
-
-def system_in_words(release: ReleaseData | None) -> str:
-    """What a person calls a system, with the level that images are compared with."""
-    level = release.get("SYSEXT_LEVEL") if release is not None else None
-    return f"{system_name(release)}{f' ({level})' if level else ''}"
 
 
 def _mark(machine: Machine) -> Refusal:
