@@ -80,10 +80,13 @@ BEGUN = "begun"
 """Key of a note: when the ledger was made (UTC, RFC 3339)."""
 
 _KEYS = {
-    "snapshot": "UNIQUE (number, uuid)",
-    "snapshot_image": "PRIMARY KEY (snapshot, link)",
-    "left_out": "PRIMARY KEY (snapshot, image)",
+    "snapshot": "UNIQUE (number, uuid))",
+    # the rows are in the index, and nowhere else: two thirds of the room with hundreds of snapshots
+    "snapshot_image": "PRIMARY KEY (snapshot, link)) WITHOUT ROWID",
+    "left_out": "PRIMARY KEY (snapshot, image)) WITHOUT ROWID",
 }
+"""How the statement ends that makes a table."""
+
 _BUSY_SECONDS = 10.0
 _KEPT_ASIDE = 3
 
@@ -191,8 +194,8 @@ def _grow(connection: sqlite3.Connection) -> None:
         for table, columns in missing.items():
             if len(columns) == len(_TABLES[table]):
                 made = [f"{name} {kind}" for name, kind in _TABLES[table].items()]
-                made += [_KEYS[table]] if table in _KEYS else []
-                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(made)})")
+                end = f", {_KEYS[table]}" if table in _KEYS else ")"
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(made)}{end}")
                 continue
             for column in columns:
                 kind = _TABLES[table][column]
