@@ -17,7 +17,8 @@ from tukit_sysext.config.files import LIMIT
 from tukit_sysext.config.main_settings import Settings
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.formats import ini
-from tukit_sysext.net.network import SYSCONFIG, NetworkSettings, system_proxy
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.system_proxy import SYSCONFIG, system_proxy
 
 _MOST = 2**63
 """What every number of a configuration is below: SQLite's and the kernel's end there."""

@@ -27,7 +27,7 @@ from tukit_sysext.change.intent_changes import IntentChange
 from tukit_sysext.change.requests import ChangeRequest, NewFile
 from tukit_sysext.config import own_files
 from tukit_sysext.ledger.ledger import Ledger, LedgerEvent, write_or_log
-from tukit_sysext.progress.progress import Stage
+from tukit_sysext.progress.job_report import Stage
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.entries import LinkWriter, changing
 from tukit_sysext.snapshots.snapshot import look

@@ -15,7 +15,7 @@ from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.config.wanted import WantedImages, load_wanted
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.net.network import SYSCONFIG, system_proxy
+from tukit_sysext.net.system_proxy import SYSCONFIG, system_proxy
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output

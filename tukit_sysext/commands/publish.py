@@ -19,7 +19,7 @@ from tukit_sysext.errors import UsageError
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.formats.oci_urls import is_registry
 from tukit_sysext.machine import Machine
-from tukit_sysext.net.network import network_of
+from tukit_sysext.net.system_proxy import network_of
 from tukit_sysext.publish import verdict
 from tukit_sysext.publish.looking import FolderImage
 from tukit_sysext.publish.project import Project

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tukit_sysext.config.settings import Configuration
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
-from tukit_sysext.net.network import network_of
+from tukit_sysext.net.system_proxy import network_of
 from tukit_sysext.preflight import zypp
 from tukit_sysext.preflight.offered import Statement, System, of_cpe, of_product
 from tukit_sysext.preflight.zypp import Repository

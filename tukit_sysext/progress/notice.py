@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tukit_sysext.progress.progress import Download, Report, Stage
+from tukit_sysext.progress.job_report import Download, Report, Stage
 from tukit_sysext.system.mark import read_mark, write_mark
 
 _LIMIT = 1024 * 1024

@@ -6,58 +6,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tukit_sysext.progress.job_report import Report, Stage
 
 log = logging.getLogger(__name__)
 
 _PAUSE = 0.2
 """Seconds between two reports of the same stage."""
-
-
-class Stage(StrEnum):
-    """What a job is doing."""
-
-    RESOLVING = "resolving"
-    FETCHING = "fetching"
-    SENDING = "sending"
-    LINKING = "linking"
-
-
-@dataclass(slots=True)
-class Download:
-    """One file: the bytes that are there, and its size (None: not known yet). ``begun``: its first bytes have come."""
-
-    file_name: str
-    size: int | None
-    got: int = 0
-    begun: bool = False
-    done: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """How far a job is; ``downloads`` are all files of it by name, in the order in which they were asked for."""
-
-    stage: Stage = Stage.RESOLVING
-    downloads: dict[str, Download] = field(default_factory=dict)
-
-    @property
-    def done(self) -> int:
-        """Number of files that are complete."""
-        return sum(download.done for download in self.downloads.values())
-
-    @property
-    def got(self) -> int:
-        """Bytes that are there."""
-        return sum(download.got for download in self.downloads.values())
-
-    @property
-    def size(self) -> int | None:
-        """Bytes of all files; None while one is not known."""
-        sizes = [download.size for download in self.downloads.values()]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
 
 
 class Watcher(Protocol):
@@ -76,8 +34,13 @@ class Progress:
     def __init__(self, watchers: Iterable[Watcher] = (), *, clock: Callable[[], float] = time.monotonic) -> None:
         self._watchers = tuple(watchers)
         self._clock = clock
-        self._report = Report()
         self._shown = float("-inf")
+
+    @cached_property
+    def _report(self) -> Report:
+        from tukit_sysext.progress.job_report import Report  # 1 ms, of which a job that nobody watches needs none
+
+        return Report()
 
     def stage(self, stage: Stage) -> None:
         """Begin a stage."""
@@ -87,17 +50,19 @@ class Progress:
 
     def fetch(self, files: Sequence[tuple[str, int | None]]) -> None:
         """Begin to fetch files: their names, and their sizes in bytes (None: not known)."""
-        self._begin(files, Stage.FETCHING)
+        if self._watchers:
+            from tukit_sysext.progress.job_report import Stage
+
+            self._report.begin(files)
+            self.stage(Stage.FETCHING)
 
     def send(self, files: Sequence[tuple[str, int]]) -> None:
         """Begin to send files: their names, and their sizes in bytes."""
-        self._begin(files, Stage.SENDING)
-
-    def _begin(self, files: Sequence[tuple[str, int | None]], stage: Stage) -> None:
         if self._watchers:
-            for name, size in files:
-                self._report.downloads[name] = Download(file_name=name, size=size)
-            self.stage(stage)
+            from tukit_sysext.progress.job_report import Stage
+
+            self._report.begin(files)
+            self.stage(Stage.SENDING)
 
     def move(
         self, file_name: str, *, add: int = 0, size: int | None = None, restart: bool = False, done: bool = False
@@ -105,7 +70,7 @@ class Progress:
         """Move a file on: ``add`` bytes more, its size once known, begun anew (``restart``), or complete (``done``)."""
         if not self._watchers:
             return
-        download = self._report.downloads.setdefault(file_name, Download(file_name=file_name, size=size))
+        download = self._report.download(file_name, size)
         download.begun = True
         download.got = 0 if restart else download.got + add
         download.size = size if size is not None else download.size

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from tukit_sysext.progress.progress import Report, Stage
+from tukit_sysext.progress.job_report import Report, Stage
 from tukit_sysext.quantities import size_text
 from tukit_sysext.rules.printable import printable
 

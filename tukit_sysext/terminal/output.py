@@ -17,13 +17,16 @@ import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tukit_sysext.errors import COMMAND, next_step_lines
 from tukit_sysext.machine import Machine
-from tukit_sysext.progress.progress import Progress, Report, Watcher
+from tukit_sysext.progress.progress import Progress, Watcher
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.terminal.text import GAP, Table, Tone, Toned
+
+if TYPE_CHECKING:
+    from tukit_sysext.progress.job_report import Report
 
 _NARROWEST = 40
 _COMMAND = rf" *{COMMAND}.*$"

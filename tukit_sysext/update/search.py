@@ -23,7 +23,7 @@ from tukit_sysext.errors import (
     WithNextStep,
 )
 from tukit_sysext.machine import Machine
-from tukit_sysext.progress.progress import Stage
+from tukit_sysext.progress.job_report import Stage
 from tukit_sysext.requirements.contents import Contents, completed
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.cache import Cache

@@ -16,7 +16,7 @@ from pathlib import Path
 from tukit_sysext.all_plugins import AllPlugins
 from tukit_sysext.errors import OutsideTree, UnknownState, WithNextStep
 from tukit_sysext.machine import Machine
-from tukit_sysext.progress.progress import Stage
+from tukit_sysext.progress.job_report import Stage
 from tukit_sysext.snapshots.entries import LinkWriter, read_entries
 from tukit_sysext.snapshots.fitting import NEW_SYSTEM
 from tukit_sysext.system.disk_space import is_full, remedy

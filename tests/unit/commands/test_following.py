@@ -13,8 +13,9 @@ from tests.machine import TOP, PlainMachine
 from tests.terminal import plain
 from tests.trees import make_tree
 from tukit_sysext import cli, entry
+from tukit_sysext.progress.job_report import Report, Stage
 from tukit_sysext.progress.notice import ProgressFile
-from tukit_sysext.progress.progress import Progress, Report, Stage
+from tukit_sysext.progress.progress import Progress
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 
@@ -82,7 +83,7 @@ def test_scripts_follow_in_json(linked_gdb: PlainMachine, progress: Progress) ->
 _BARS = """
 import sys
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.progress.progress import Stage
+from tukit_sysext.progress.job_report import Stage
 from tukit_sysext.machine import Machine
 output = Output.of(__import__("argparse").Namespace(quiet=sys.argv[1:] == ["quiet"]))
 with output.progress(Machine(), None) as machine:

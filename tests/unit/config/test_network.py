@@ -10,7 +10,8 @@ import pytest
 
 from tests.trees import make_tree
 from tukit_sysext.config.settings import Configuration, load_configuration
-from tukit_sysext.net.network import NetworkSettings, SystemProxy, system_proxy
+from tukit_sysext.net.network import NetworkSettings
+from tukit_sysext.net.system_proxy import SystemProxy, system_proxy
 from tukit_sysext.system.tree import Tree
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from tests.unit.net.samples import Collected
 from tukit_sysext.errors import StoreError
+from tukit_sysext.progress.job_report import Download, Report, Stage
 from tukit_sysext.progress.notice import ProgressFile, read
-from tukit_sysext.progress.progress import Download, Progress, Report, Stage
+from tukit_sysext.progress.progress import Progress
 from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.terminal.bars import Bars
 
@@ -112,7 +113,8 @@ def test_what_a_killed_process_left_is_no_running_job(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from tukit_sysext.progress.progress import Progress, Stage\n"
+        "from tukit_sysext.progress.progress import Progress\n"
+        "from tukit_sysext.progress.job_report import Stage\n"
         "from tukit_sysext.progress.notice import ProgressFile\n"
         "Progress([ProgressFile(Path(sys.argv[1]), job='install')]).stage(Stage.LINKING)\n"
         "os.kill(os.getpid(), 9)\n"

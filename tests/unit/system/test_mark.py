@@ -12,8 +12,8 @@ import pytest
 from tests.records import MISSING_GDB
 from tukit_sysext.integrity import needs
 from tukit_sysext.progress import notice
+from tukit_sysext.progress.job_report import Report, Stage
 from tukit_sysext.progress.notice import ProgressFile
-from tukit_sysext.progress.progress import Report, Stage
 from tukit_sysext.system.mark import read_mark, write_mark
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal

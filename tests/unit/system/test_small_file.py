@@ -17,7 +17,7 @@ from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import MemoryUnreadable, UnknownState
 from tukit_sysext.integrity import needs
 from tukit_sysext.layout import Layout
-from tukit_sysext.net.network import SYSCONFIG, SystemProxy, system_proxy
+from tukit_sysext.net.system_proxy import SYSCONFIG, SystemProxy, system_proxy
 from tukit_sysext.progress import notice
 from tukit_sysext.snapshots.snapper_files import read_info
 from tukit_sysext.sources.cache import Cache

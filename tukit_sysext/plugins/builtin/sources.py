@@ -50,7 +50,7 @@ class Sources:
         ]
         if on_the_web:
             try:
-                from tukit_sysext.net.network import network_of
+                from tukit_sysext.net.system_proxy import network_of
                 from tukit_sysext.net.transfer import Transfers
                 from tukit_sysext.sources.web import WebSource
 
