@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.layout import Layout
@@ -34,8 +34,7 @@ PATIENCE = 5.0
 _FSTAB_LIMIT = 256 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """A line of mountinfo (proc(5)): ``root`` is what of the file system is mounted on ``point``."""
 
     root: str

@@ -91,7 +91,8 @@ def find_roots(layout: Layout, scan: Scan, others: Iterable[Root] = ()) -> RootS
         content = snapshot.content or FolderEntries()
         for image in content.images.values():
             by_image[image].append(where)
-        add(finder.named((*content.others, *snapshot.hidden), where, snapshot.path))
+        if content.others or snapshot.hidden:
+            add(finder.named((*content.others, *snapshot.hidden), where, snapshot.path))
         try:
             with Tree(snapshot.path) as tree:
                 add(finder.linked(tree, _OF_A_TREE, where))

@@ -11,9 +11,9 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from tukit_sysext.collect.mounts import fstab
 from tukit_sysext.layout import Layout
@@ -37,8 +37,7 @@ _NAMES_IMAGES = re.compile(r"^\s*(?:RootImage|ExtensionImages|MountImages|What)\
 _PATH = re.compile(r"[-+!'\"]*(/[^:]*)")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Configured:
+class Configured(NamedTuple):
     """Absolute paths that a tree names as images, and as mount points."""
 
     images: Sequence[str]

@@ -73,20 +73,21 @@ class Folder:
 
 def load(tree: Tree, path: str) -> ConfigurationFile | None:
     """Read one file; None where it does not exist, is empty or is a link to /dev/null. Never raises for its content."""
+    content, fault = None, ""
     try:
-        target = tree.link_text(path)
-        if target == "/dev/null":
-            return None
-        name_exists = target is not None
         content = tree.read(path, limit=LIMIT)
     except UnknownState as error:
-        return ConfigurationFile(
-            path=f"/{path}", assignments=(), problems=(Problem(file=f"/{path}", line=0, message=str(error)),)
-        )
-    if content is None and name_exists:
-        problem = Problem(file=f"/{path}", line=0, message="a link to nothing")
-        return ConfigurationFile(path=f"/{path}", assignments=(), problems=(problem,))
-    return read(f"/{path}", content) if content else None
+        fault = str(error)
+    if content:
+        return read(f"/{path}", content)
+    try:
+        target = tree.link_text(path)
+    except UnknownState as error:
+        target, fault = None, fault or str(error)
+    if target == "/dev/null" or (not fault and (target is None or content is not None)):
+        return None
+    problem = Problem(file=f"/{path}", line=0, message=fault or "a link to nothing")
+    return ConfigurationFile(path=f"/{path}", assignments=(), problems=(problem,))
 
 
 def read(path: str, content: bytes) -> ConfigurationFile:
@@ -171,7 +172,8 @@ class Keys:
 
         That is a problem, whose message repeats no ``secret``.
         """
-        values = self._convert(self._taken(section, key)[-1:], convert, secret=secret)
+        taken = self._taken(section, key)
+        values = self._convert(taken[-1:], convert, secret=secret) if taken else None
         return values[0][0] if values else default
 
     def take_all(self, section: str, key: str, convert: Callable[[str], Value]) -> tuple[Value, ...]:

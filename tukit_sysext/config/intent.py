@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from tukit_sysext.config.files import ConfigurationFile, Folder, Keys, Problem, load_folder
-from tukit_sysext.requirements.requirement import Requirement, parse_requirement
+from tukit_sysext.config.values import requirement
 from tukit_sysext.rules.names import NameRefused, check_component
 from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.requirement import Requirement
 
 IMAGES = "images.d"
 SECTION = "Image"
@@ -38,7 +42,7 @@ def load_intents(tree: Tree) -> tuple[Folder, Sequence[Problem]]:
 
 def required_by(file: ConfigurationFile) -> tuple[Requirement, ...]:
     """What the system has to have for the image of a file: its ``Requires=`` lines that can be read."""
-    return Keys(file).take_lines(SECTION, "Requires", parse_requirement)
+    return Keys(file).take_lines(SECTION, "Requires", requirement)
 
 
 def take_state(keys: Keys) -> State:

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from tukit_sysext.quantities import Share
 from tukit_sysext.rules.names import check_component
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.requirement import Requirement
 
 _SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?")
 
@@ -163,6 +167,13 @@ def specifier(text: str) -> str:
     from tukit_sysext.rules.constraint import check_specifier
 
     return check_specifier(text)
+
+
+def requirement(text: str) -> Requirement:
+    """What the system has to have, as RPM writes it."""
+    from tukit_sysext.requirements.requirement import parse_requirement
+
+    return parse_requirement(text)
 
 
 def series(text: str) -> str:

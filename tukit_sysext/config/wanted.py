@@ -26,12 +26,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
 from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
-from tukit_sysext.config.values import boolean, component, pattern, series, specifier, version
-from tukit_sysext.requirements.requirement import Requirement, parse_requirement
+from tukit_sysext.config.values import boolean, component, pattern, requirement, series, specifier, version
 from tukit_sysext.system.tree import Tree
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.requirement import Requirement
 
 
 class Policy(StrEnum):
@@ -144,7 +147,7 @@ def read(name: str, file: ConfigurationFile) -> tuple[WantedImage, tuple[Problem
         prereleases=keys.take(SECTION, "PreReleases", boolean, False),
         blocked=keys.take_all(SECTION, "Block", version),
         patterns=keys.take_all(SECTION, "MatchPattern", pattern),
-        requires=keys.take_lines(SECTION, "Requires", parse_requirement),
+        requires=keys.take_lines(SECTION, "Requires", requirement),
         needs=keys.take(SECTION, "Needs", _attitude, Attitude.WARN),
         shadow=keys.take(SECTION, "Shadow", _attitude, Attitude.WARN),
         state=take_state(keys),

@@ -123,7 +123,7 @@ def _records(machine: Machine) -> Iterable[Record]:
     records = machine.store(writable=False).records
     for name in records.names():
         try:
-            record = records.read(name)
+            record = records.read(name, contents=False)
         except (RecordUnreadable, NameRefused):
             continue
         if record is not None:

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tukit_sysext.requirements.contents import Contents, ImageFolder
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
 from tukit_sysext.system.small_file import read_small
+
+if TYPE_CHECKING:
+    from tukit_sysext.requirements.contents import Contents, ImageFolder
 
 _LIMIT = 1024 * 1024
 _INDEX = ".caibx"
@@ -143,8 +145,11 @@ def encode(record: Record) -> bytes:
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def decode(content: bytes, *, file_name: str) -> Record:
-    """Read a record. Raises RecordUnreadable when it is not the record of ``file_name``."""
+def decode(content: bytes, *, file_name: str, contents: bool = True) -> Record:
+    """Read a record, without the contents of the image where they are not asked for.
+
+    Raises RecordUnreadable when it is not the record of ``file_name``.
+    """
     try:
         document = json.loads(content)
         strings = {key: document.pop(key) for key in _STRINGS}
@@ -160,7 +165,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             packed = PackedFile(file_name=check_component(packed["file"]), sha256=check_component(packed["sha256"]))
         if document.pop("file") != file_name:
             raise ValueError("it names another file")
-        contents = Contents.of(document.pop("contents", None))
+        kept = document.pop("contents", None)
         signer = document.pop("signer", None)
         size = _count(document.pop("size"))
         fetched, reused = (_count(document.pop(key)) if key in document else None for key in _COUNTS)
@@ -174,7 +179,7 @@ def decode(content: bytes, *, file_name: str) -> Record:
             release=release,
             packed=packed,
             identity=identity,
-            contents=contents,
+            contents=_contents(kept) if contents and kept is not None else None,
             other=document,
             fetched=fetched,
             reused=reused,
@@ -182,6 +187,12 @@ def decode(content: bytes, *, file_name: str) -> Record:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise RecordUnreadable(f"record of {file_name}: {error}") from error
+
+
+def _contents(kept: object) -> Contents | None:
+    from tukit_sysext.requirements.contents import Contents  # 4 ms, which a collection does without
+
+    return Contents.of(kept)
 
 
 def _count(value: object) -> int:
@@ -200,15 +211,15 @@ class Records:
     def _path(self, file_name: str) -> Path:
         return self._folder / f"{check_component(file_name)}.json"
 
-    def read(self, file_name: str) -> Record | None:
-        """The record of an image file; None where there is none. Raises RecordUnreadable."""
+    def read(self, file_name: str, *, contents: bool = True) -> Record | None:
+        """The record of an image file, as decode() reads it; None where there is none. Raises RecordUnreadable."""
         try:
             content = read_small(self._path(file_name), limit=_LIMIT)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise RecordUnreadable(f"record of {file_name}: {error.strerror}") from error
-        return decode(content, file_name=file_name)
+        return decode(content, file_name=file_name, contents=contents)
 
     def write(self, record: Record) -> None:
         """Put a record in its place, durably. Raises OSError."""

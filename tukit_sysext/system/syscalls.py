@@ -18,6 +18,7 @@ RESOLVE_IN_ROOT = 0x10
 
 _SYS_OPENAT2 = 437  # the same number on every architecture: openat2 came after the tables were unified
 _libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
 
 
 class _OpenHow(ctypes.Structure):
@@ -51,7 +52,7 @@ def openat2(directory: int, path: str, flags: int, *, resolve: int) -> int:
     """
     raw = _encoded(path)
     while True:
-        descriptor: int = _libc.syscall(_SYS_OPENAT2, directory, raw, _how(flags | os.O_CLOEXEC, resolve), _HOW_SIZE)
+        descriptor: int = _syscall(_SYS_OPENAT2, directory, raw, _how(flags | os.O_CLOEXEC, resolve), _HOW_SIZE)
         if descriptor >= 0:
             return descriptor
         number = ctypes.get_errno()

@@ -155,8 +155,16 @@ class Tree:
             descriptor = self._find(parent, os.O_PATH)
             if descriptor is None:
                 continue
+            existing = []
             try:
-                existing = [name for name in names if _may_exist(descriptor, name)]
+                for name in names:
+                    try:
+                        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    except OSError:
+                        pass  # opening it tells what is wrong
+                    existing.append(name)
             finally:
                 os.close(descriptor)
             for name in existing:
@@ -230,13 +238,3 @@ def _by_parent(paths: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
         parent, name = os.path.split(path)
         names.setdefault(parent, []).append(name)
     return names
-
-
-def _may_exist(directory: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True  # opening it tells what is wrong
-    return True

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sqlite3
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.ledger import spool
 from tukit_sysext.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -25,8 +23,14 @@ def settle_first(machine: Machine, arguments: argparse.Namespace) -> None:
     if not machine.privileged or not (changes or arguments.command in _TELL_OF_THE_LEDGER):
         return
     layout = machine.layout
-    if (layout.root / "run/systemd/system").is_dir() or not spool.waiting(layout.events):
+    if (layout.root / "run/systemd/system").is_dir():
         return
+    from tukit_sysext.ledger import spool
+
+    if not spool.waiting(layout.events):
+        return
+    import sqlite3
+
     from tukit_sysext.ledger.settling import settle
     from tukit_sysext.plugins.manager import Plugins
 
