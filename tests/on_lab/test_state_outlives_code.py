@@ -102,7 +102,7 @@ class Machine:
         return events
 
 
-FIRST, LATEST = "a447a06", "85b6746"
+FIRST, LATEST = "a447a06", "b12b760"
 
 
 @pytest.fixture(
@@ -156,6 +156,8 @@ def work(machine: Machine) -> None:
     assert {"fetched", "reused"} <= json.loads(
         site.lab.path(f"{STATE}/images/{LINKS['debug.raw']}.json").read_text()
     ).keys()
+    events = {event["image"]: event for event in site.json("history")["events"]}
+    assert events["debug"]["bytes_fetched"] is not None, "the former code's ledger, which it writes again"
     site.command("install", "editor")
     site.command("remove", "editor")
     site.command("gc")
