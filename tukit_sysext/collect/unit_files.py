@@ -7,6 +7,7 @@ with an image of the store.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tukit_sysext.collect.mounts import fstab
+from tukit_sysext.errors import UnknownState
 from tukit_sysext.layout import Layout
 from tukit_sysext.system.tree import Tree
 
@@ -30,6 +32,8 @@ _NOT_OURS = (os.devnull, "/usr/lib/", "/lib/")
 
 _LOOKED_AT = {"/etc"}
 """A mount point whose files are known though it is not mounted: layers of an overlay (snapshots/overlay.py)."""
+
+_UNITS = (".service", ".mount", ".d")
 
 _LIMIT = 1024 * 1024
 _CONTINUED = re.compile(r"\\\n\s*(?:[#;].*\n\s*)*")
@@ -70,15 +74,14 @@ def _configured(tree: Tree, folders: Iterable[str]) -> Configured:
     mounted, mount_points = _mounted(fstab(tree))
     images, points = [*mounted], {*mount_points}
     for folder in folders:
-        for name in _names(tree, folder):
-            if name.endswith((".service", ".mount")):
-                images += _of_a_file(tree, f"{folder}/{name}")
-                if name.endswith(".mount") and tree.link_text(f"{folder}/{name}") != os.devnull:
-                    points.add(_mount_point(name.removesuffix(".mount")))
-            elif name.endswith(".d"):
-                for drop_in in _names(tree, f"{folder}/{name}"):
-                    if drop_in.endswith(".conf"):
-                        images += _of_a_file(tree, f"{folder}/{name}/{drop_in}")
+        for name, target in _entries(tree, folder, _UNITS):
+            if name.endswith(".d"):
+                for drop_in, where in _entries(tree, f"{folder}/{name}", ".conf"):
+                    images += _of_a_file(tree, f"{folder}/{name}/{drop_in}", where)
+                continue
+            images += _of_a_file(tree, f"{folder}/{name}", target)
+            if name.endswith(".mount") and target != os.devnull:
+                points.add(_mount_point(name.removesuffix(".mount")))
     return Configured(images=images, mount_points=points)
 
 
@@ -89,15 +92,30 @@ def _mounted(lines: tuple[tuple[str, str], ...]) -> tuple[Sequence[str], Set[str
     return [what for what, _ in lines if what.startswith("/")], points
 
 
-def _names(tree: Tree, folder: str) -> Sequence[str]:
-    """What is in a folder; nothing where it is none, as systemd has it."""
+def _entries(tree: Tree, folder: str, endings: str | tuple[str, ...]) -> Sequence[tuple[str, str]]:
+    """What is in a folder with these endings, each with what it says where it is a link, else with nothing.
+
+    Nothing where it is no folder, as systemd has it.
+    """
     descriptor = tree.find(folder)
     if descriptor is None:
         return ()
     try:
-        return sorted(os.listdir(descriptor))
+        names = sorted(name for name in os.listdir(descriptor) if name.endswith(endings))
+        return [(name, _target(descriptor, name)) for name in names]
+    except OSError as error:
+        raise UnknownState(f"{tree.path / folder}: cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
+
+
+def _target(directory: int, name: str) -> str:
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return ""
+        raise
 
 
 def _mount_point(name: str) -> str:
@@ -108,8 +126,9 @@ def _mount_point(name: str) -> str:
     )
 
 
-def _of_a_file(tree: Tree, path: str) -> Iterator[str]:
-    if (tree.link_text(path) or "").startswith(_NOT_OURS):
+def _of_a_file(tree: Tree, path: str, target: str) -> Iterator[str]:
+    """What a file names; ``target`` is where it leads, if it is a link."""
+    if target.startswith(_NOT_OURS):
         return
     text = (tree.read(path, limit=_LIMIT) or b"").decode("utf-8", "surrogateescape")
     for value in _NAMES_IMAGES.findall(_CONTINUED.sub(" ", text)):
