@@ -25,8 +25,9 @@ def numbers_in(layout: Layout) -> list[int]:
     return sorted(int(name) for name in os.listdir(layout.snapshots) if NUMBER.fullmatch(name))
 
 
+@lru_cache(maxsize=1024)
 def tree_of(layout: Layout, number: int) -> Path:
-    """Where the tree of a snapshot is."""
+    """Where the tree of a snapshot is; a path takes longer to be made than to be asked for."""
     return Path(f"{_folder(layout)}/{number}/snapshot")
 
 

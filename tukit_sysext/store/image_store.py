@@ -139,9 +139,10 @@ class Store:
     def inventory(self) -> Sequence[StoreFile]:
         """Everything in the store, and records whose file is gone, by name. Raises OSError.
 
-        All records are read, those of needed files too: a hold names an image as its record does, whatever its file is
-        called; the ledger, which may be lost, follows the records; and --json shows them. 50 records of 40 KB each are
-        2 ms. They are without the contents of the images: nothing of it is to be written back.
+        All records are read, those of needed files too: a hold keeps what has its version by the record, whatever the
+        file is called, before it is known what else is needed; the ledger, which may be lost, follows the records; and
+        --json shows them. They are without the contents of the images, so that none may be written back: 50 of 40 KB
+        each are 2 ms.
         """
         with os.scandir(self._folder) as entries:
             files = {entry.name: self._file(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}

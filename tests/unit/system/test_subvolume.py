@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ class Site(Protocol):
 
     def create(self, path: Path) -> None: ...
     def snapshot(self, source: Path, path: Path, *, read_only: bool) -> None: ...
+    def delete(self, path: Path) -> None: ...
     def choose(self, path: Path) -> None: ...
 
 
@@ -39,6 +41,9 @@ class PlainSite:
 
     def snapshot(self, source: Path, path: Path, *, read_only: bool) -> None:
         self._plain.create(path, parent=self._plain.find(source), read_only=read_only)
+
+    def delete(self, path: Path) -> None:
+        shutil.rmtree(path)
 
     def choose(self, path: Path) -> None:
         found = self._plain.find(path)
@@ -59,6 +64,9 @@ class BtrfsSite:
 
     def snapshot(self, source: Path, path: Path, *, read_only: bool) -> None:
         _command("btrfs", "subvolume", "snapshot", *(["-r"] if read_only else []), str(source), str(path))
+
+    def delete(self, path: Path) -> None:
+        _command("btrfs", "subvolume", "delete", "-c", str(path))
 
     def choose(self, path: Path) -> None:
         _command("btrfs", "subvolume", "set-default", str(path))
@@ -118,6 +126,19 @@ class TestContract:
         assert a.uuid != b.uuid
         assert file_system.subvolumes.find(file_system.root / "a") == a
 
+    def test_the_identifier_alone(self, file_system: Site) -> None:
+        """What is made anew in the same place has another one."""
+        path = file_system.root / "a"
+        identifiers: list[int | None] = []
+        for _ in range(3):
+            file_system.create(path)
+            found = file_system.subvolumes.find(path)
+            assert found is not None
+            assert file_system.subvolumes.identifier(path) == found.identifier
+            identifiers.append(found.identifier)
+            file_system.delete(path)
+        assert len(set(identifiers)) == 3
+
     @pytest.mark.parametrize("read_only", [False, True])
     def test_a_snapshot_knows_its_parent(self, file_system: Site, read_only: bool) -> None:
         file_system.create(file_system.root / "a")
@@ -154,13 +175,15 @@ class TestContract:
     )
     def test_what_is_none(self, file_system: Site, make: Callable[[Path], object]) -> None:
         make(file_system.root / "a")
-        assert file_system.subvolumes.find(file_system.root / "a") is None
-        assert file_system.subvolumes.find(file_system.root / "a" / "below") is None
+        for path in (file_system.root / "a", file_system.root / "a" / "below"):
+            assert file_system.subvolumes.find(path) is None
+            assert file_system.subvolumes.identifier(path) is None
 
 
 @pytest.mark.root
 def test_on_another_file_system_there_is_none() -> None:
     assert BtrfsSubvolumes().find(Path("/proc")) is None
+    assert BtrfsSubvolumes().identifier(Path("/proc")) is None
 
 
 @pytest.mark.root
