@@ -25,8 +25,10 @@ from tukit_sysext.snapshots.snapper_files import rfc3339
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.text import Table
 
-_OF_SNAPSHOTS = frozenset(kind.replace("_", " ") for kind in EventKind if kind is not EventKind.ROLLED_BACK)
-"""Kinds of events that happen to snapshots, and say nothing of images; a rollback brings other ones."""
+_OF_SNAPSHOTS = frozenset(
+    kind.replace("_", " ").replace("read only", "read-only") for kind in EventKind if kind is not EventKind.ROLLED_BACK
+)
+"""Events of snapshots that say nothing of images, as the recorder calls them; a rollback brings other images."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tukit_sysext.commands.common.dates import ledger_time
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.os_release import read_os_release
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
@@ -97,7 +98,7 @@ def _lines(
     size = f"{size_text(image.size)}, {image.architecture or 'any architecture'}"
     yield Toned(f"{image.name} {image.version}: {image.path}, {size}", Tone.STRONG)
     if image.record is not None:
-        yield f"  of source {image.record.source}, fetched {image.record.time}"
+        yield f"  of source {image.record.source}, fetched {ledger_time(image.record.time)}"
     if image.merge_name not in (None, image.name):
         yield f"  it calls itself {image.merge_name}"
     if image.release is not None:
@@ -141,7 +142,7 @@ def _in_system(each: _InSystem, *, every: bool) -> Iterator[str | Table]:
     yield Toned(f"  {_verdict(faring)}", _TONES[faring.fits] if not faring.lacks else Tone.NOTICE)
     rows = list(rule_rows(faring.rules, every=every))
     if rows:
-        yield Table(("Rule", "", "System", "Image"), rows, wraps=(-2, -1))
+        yield Table(("Rule", "", "System", "Image"), rows, wraps=(-2, -1), indent=2)
     yield from (f"  {unknown}" for unknown in faring.unknown)
 
 

@@ -242,6 +242,8 @@ def _toned(finding: Finding) -> str:
 
 
 def _state(finding: Finding) -> str:
+    if finding.entry.is_mask:
+        return finding.reason
     text = "ok" if finding.condition is Condition.WHOLE else str(finding.condition)
     text += f": {finding.reason}" if finding.reason else ""
     text += "; it blocks the whole merge" if finding.blocks else ""

@@ -185,8 +185,8 @@ def series(text: str) -> str:
 
 def version(text: str) -> str:
     """A version string after UAPI.10, without white space."""
-    if not re.fullmatch(r"[!-~]{1,255}", text) or "/" in text:
-        raise ValueError("expected a version, printable ASCII without / and white space")
+    if not re.fullmatch(r"[!-~]{1,255}", text) or {*"/*?"} & {*text}:
+        raise ValueError("expected a version (printable ASCII, without a space, a slash or a wildcard)")
     return text
 
 

@@ -271,7 +271,7 @@ class _Assessor:
         path = leads_to(entry, tree=self._tree.path, root=self._layout.root)
         shown = entry.target or entry.name
         if entry.is_mask:
-            return replace(finding, reason="a mask: a link to /dev/null", passed_over=True)
+            return replace(finding, reason="masked, by a link to /dev/null", passed_over=True)
         if at is not None and entry.target is None:
             path = at
         versions = entry.is_versions and self._tree.has_versions and path.is_dir()

@@ -119,6 +119,10 @@ class TestUpdate:
         assert [line for line in first if "already" in line] == []
         assert len([line for line in first if ", from source main" in line]) == more + 1
         assert run("update").splitlines() == [told]
+        run("hold", "gdb")
+        assert run("update", "gdb").splitlines() == ["gdb: 1.1 is linked already, held at 1.1"]
+        assert run("update").splitlines() == [told.replace("gdb 1.1", "gdb 1.1 (held)")]
+        run("unhold", "gdb")
         publish(offered_gdb, "tool0", "1.1")
         changed = run("update").splitlines()
         assert "tool0: 1.0 -> 1.1, from source main" in changed

@@ -109,11 +109,12 @@ def test_what_happens_to_snapshots_is_counted(begun: PlainMachine, capsys: pytes
     assert [line.split()[2] for line in shown] == ["replaced", "linked", "collected"]
     assert (hidden, command) == ("1 event of snapshots, which change no image:", "tukit-sysext history --all")
     with Ledger(begun.layout.ledger) as ledger:
+        ledger.note("read-only changed", 2)
         ledger.note("rolled back", 2)
         ledger.note("booted", 2)
     _, *shown, hidden, _ = lines(begun, capsys)
     assert " rolled back 2 " in shown[-1], "which brings other images"
-    assert hidden.startswith("2 events of snapshots, ")
+    assert hidden.startswith("3 events of snapshots, ")
     assert [event["kind"] for event in document(begun, capsys)["events"]][-1] == "rolled back"
     assert [event["kind"] for event in document(begun, capsys, "--all")["events"]][-1] == "booted"
 

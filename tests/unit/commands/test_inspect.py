@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,7 @@ def test_images_of_the_store(machine: PlainMachine, capsys: pytest.CaptureFixtur
     assert found["contents"]["requires"] == ["glibc >= 2.40"]
     for called in ("gdb=2.0", "gdb_2.0", "gdb-2.0", "gdb-2.0.x86-64.raw"):
         assert document(machine, capsys, called)["version"] == "2.0"
+    assert re.search(r"  of source adopted, fetched \d{4}-\d\d-\d\d \d\d:\d\d\n", told(machine, capsys, "gdb"))
 
 
 @real

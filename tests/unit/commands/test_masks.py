@@ -83,7 +83,7 @@ class TestMask:
         assert "(gdb.raw)" in (told := run(masked, capsys, "snapshots")) or "gdb" in told
 
     def test_verify_finds_nothing_wrong(self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
-        assert "a mask: a link to /dev/null" in run(masked, capsys, "verify")
+        assert " masked, by a link to /dev/null" in run(masked, capsys, "verify")
 
     def test_without_the_mask_it_comes_back(self, masked: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
         (masked.root / "etc/extensions/gdb.raw").unlink()

@@ -74,6 +74,7 @@ def test_versions(text: str) -> None:
         (values.waiting_time, "1M", "not longer than 30 days"),
         (values.waiting_time, "infinity", "not infinity"),
         (values.time_span, "3 fortnights", "time span"),
+        (values.version, "15.*", "version"),
         (values.size, "much", "size"),
         (values.size, "-1", "size"),
         (values.size, "1.5G", "size"),

@@ -46,7 +46,8 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         elif image.action is Action.LEAVE_OUT:
             yield f"{image.name}: {image.reason}"
         elif image.action is Action.KEEP and image.chosen is not None and image.name not in said | several.keys():
-            yield f"{image.name}: {image.chosen.shown} is linked already"
+            held = f", held at {image.wanted.hold}" if image.wanted.hold is not None else ""
+            yield f"{image.name}: {image.chosen.shown} is linked already{held}"
         elif image.action is Action.LEAVE_ALONE:
             yield f"{image.name}: {image.reason}" if image.masked else f"{image.name}:"
         elif image.action is Action.REMOVE and image.name in tree.names:
@@ -55,7 +56,10 @@ def _tree_lines(tree: TreeChange, *, dry_run: bool) -> Iterator[str]:
         # what could not be had is a warning of the command, with its next step
         yield from (f"  {warning}" for warning in image.warnings if warning != image.not_had)
     if several:
-        names = ": " + ", ".join(f"{name} {image.shown_before}" for name, image in several.items())
+        names = ": " + ", ".join(
+            f"{name} {image.shown_before}{' (held)' if image.wanted.hold is not None else ''}"
+            for name, image in several.items()
+        )
         yield f"{counted(len(several), 'image')} are linked already{names if len(several) <= _NAMED else ''}"
     if not tree.plan.images:
         yield "No image is wanted."
