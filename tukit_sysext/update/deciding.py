@@ -40,11 +40,22 @@ def decide(facts: Facts) -> Plan:
 
 
 def beside_each_other(facts: Facts) -> Facts:
-    """The facts, with what versions of images have against them by the versions that other images get."""
-    if facts.offers is None:
-        return facts
+    """The facts, with what versions of images have against them by the versions that other images get.
+
+    Where no image refuses to collide, and none needs what another has, there is nothing to decide for that.
+    """
     compare = any(wanted.shadow is Attitude.REFUSE for wanted in facts.wanted.values())
+    if facts.offers is None or not (compare or _any_needs_another(facts)):
+        return facts
     return _beside_each_other(facts, compare=compare)[0]
+
+
+def _any_needs_another(facts: Facts) -> bool:
+    """Whether any content that is known needs what an image beside it provides in any version."""
+    contents = [file.record.contents for file in facts.stored.values() if file.record is not None]
+    contents += [known.contents for known in facts.known.values()]
+    needs = frozenset(need for found in contents if found is not None for need in found.needs)
+    return any(needs & facts.provided_beside(name) for name in facts.wanted)
 
 
 def _beside_each_other(facts: Facts, *, compare: bool = True) -> tuple[Facts, tuple[ImagePlan, ...]]:

@@ -129,6 +129,7 @@ class Facts:
     not_understood: tuple[NotUnderstood, ...] = ()
     _links: dict[str, dict[str, Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
     _stored: dict[str, list[Stored]] = field(init=False, default_factory=dict, compare=False, repr=False)
+    _beside: dict[str, frozenset[str]] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.candidates, Candidates):
@@ -172,9 +173,11 @@ class Facts:
 
         In any version until it is known which they get.
         """
-        records = [file.record for file in self.stored.values() if file.record is not None]
-        beside = (each for each in records if each.name != name and each.name in {*self.wanted, *self.others})
-        return provided_by(beside) - self.absent.get(name, frozenset())
+        if name not in self._beside:
+            files = (file for other in {*self.wanted, *self.others} - {name} for file in self.stored_of(other))
+            provided = provided_by(file.record for file in files if file.record is not None)
+            self._beside[name] = provided - self.absent.get(name, frozenset())
+        return self._beside[name]
 
     @property
     def not_asked(self) -> Mapping[str, str]:
