@@ -10,7 +10,7 @@ _TAGGED = "tests/unit/sources/test_tagged.py"
 _TAGS = "tukit_sysext/sources/registry_tags.py"
 _COSIGN = "tukit_sysext/sources/cosign.py"
 _REGISTRY = "tests/unit/sources/test_registry.py"
-_LOGIN = "tukit_sysext/net/login.py"
+_LOGIN = "tukit_sysext/net/tokens.py"
 _ATTEMPT = "tukit_sysext/net/attempt.py"
 
 DEFENCES: tuple[Defence, ...] = (
@@ -299,8 +299,8 @@ DEFENCES: tuple[Defence, ...] = (
         "N42",
         "an index of chunks is kept for longer than a collection",
         "tukit_sysext/sources/tagged.py",
-        "limit=caibx.LIMIT, kind=INDEXES)",
-        "limit=caibx.LIMIT)",
+        "limit=INDEX_LIMIT, kind=INDEXES)",
+        "limit=INDEX_LIMIT)",
         f"{_TAGGED}::test_what_is_here_of_another_version_is_not_fetched",
     ),
 )

@@ -26,8 +26,9 @@ from tukit_sysext.formats.oci_names import (
     version_tag,
 )
 from tukit_sysext.formats.oci_urls import is_repository
-from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import origin
+from tukit_sysext.net.tokens import Tokens
 
 _DIGEST = f"sha256:{SHA256_OF_NOTHING}"
 _URL = "https://registry.example.org/v2/images/gdb/tags/list?n=1000"

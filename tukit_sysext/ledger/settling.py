@@ -20,7 +20,6 @@ from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.deduce import ENDS, Before, deduce
 from tukit_sysext.ledger.kept_open import kept_open, opened
 from tukit_sysext.ledger.ledger import DEFAULT, Ledger
-from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.ledger.spool import SnapshotEvent
 from tukit_sysext.machine import Machine
 from tukit_sysext.rules.names import NameRefused
@@ -53,7 +52,7 @@ def _settle(machine: Machine, plugins: AllPlugins, events: list[SnapshotEvent]) 
     for _ in range(_TRIES):
         events += [event for event in spool.take(machine.layout.events) if event is not None]
         before, turn = _before(machine)
-        scan = without_settled(machine.layout, snapper.scan(machine.layout, machine.subvolumes))
+        scan = _scan(machine)
         for unknown in scan.unknown:
             log.info("not known: %s", unknown)
         for event in deduce(events, before, scan):
@@ -66,6 +65,15 @@ def _settle(machine: Machine, plugins: AllPlugins, events: list[SnapshotEvent]) 
         log.info("somebody else settled meanwhile: looking at the disk again")
     log.warning("the ledger is left to whoever settles all the time")
     return False
+
+
+def _scan(machine: Machine) -> Scan:
+    scan = snapper.scan(machine.layout, machine.subvolumes)
+    if not scan.leftovers:
+        return scan
+    from tukit_sysext.ledger.leftovers import without_settled  # 1 ms, and mostly there are none
+
+    return without_settled(machine.layout, scan)
 
 
 def _unfinished(folder: Path, scan: Scan, ledger: Ledger) -> bool:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats.challenge import bearer
 from tukit_sysext.net.handle import (
     CHALLENGES,
     REDIRECTS,
@@ -274,7 +273,8 @@ class Attempt:
     def _is_challenged(self) -> bool:
         """Whether the server that was asked wants a token, and did not refuse a new one just now."""
         state = self._state
-        challenge = bearer(self._head.headers.get(CHALLENGES, "")) if state.request.tokens is not None else None
+        tokens = state.request.tokens
+        challenge = tokens.challenge(self._head.headers.get(CHALLENGES, "")) if tokens is not None else None
         if challenge is None or origin(self._place) != origin(self.url):
             return False
         if state.received <= state.challenged.get(self.url, -1):

@@ -9,13 +9,15 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from tukit_sysext.net.libcurl import pycurl
-from tukit_sysext.net.login import Login
 from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.redirects import origin
 from tukit_sysext.rules.printable import printable
+
+if TYPE_CHECKING:
+    from tukit_sysext.net.login import Login
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 TRANSIENT = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -151,6 +153,8 @@ def failure_text(handle: pycurl.Curl, code: int, message: str) -> str:
 
 def status_text(status: int) -> str:
     """A status as HTTP calls it, such as 404 Not Found."""
+    from http import HTTPStatus  # 1 ms, for what a person reads
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -1,24 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Who one is: a user name and a password, and the tokens that registries give for them.
-
-A registry that wants a token says which server gives it. The password goes there only where nobody on the way can
-have said that: by HTTPS where the registry itself speaks HTTPS, else to the registry's own host. A token goes to the
-server that asked for it alone, for the repository that it was asked for.
-"""
+"""Who one is: a user name and a password, and who gets them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlencode, urlsplit
 
-from tukit_sysext.errors import NotServed
-from tukit_sysext.formats.challenge import Challenge, parse_token
-from tukit_sysext.net.redirects import Origin, origin, shown_url
-
-_REPOSITORY = re.compile(r"/(?:blobs|manifests|tags)/")
+from tukit_sysext.net.redirects import Origin, origin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,46 +23,3 @@ class Login:
         """For the servers of these URLs; in the clear only where none of them has HTTPS."""
         secure = [url for url in servers if url.startswith("https:")]
         return cls(user=user, password=password, origins=frozenset(map(origin, secure or servers)))
-
-
-class Tokens:
-    """The tokens of a source's registries, each for one repository. ``login`` is what they are asked for with."""
-
-    def __init__(self, login: Login | None) -> None:
-        self._login = login
-        self._known: dict[str, str] = {}
-
-    def authorization(self, url: str) -> str | None:
-        """What a request at a URL says of who it is; None where no token for it is known."""
-        token = self._known.get(_repository(url))
-        return f"Bearer {token}" if token is not None else None
-
-    def take(self, url: str, answer: bytes, place: str) -> None:
-        """Take in the token for the repository of a URL that the server of tokens gave. Raises ImageBroken."""
-        self._known[_repository(url)] = parse_token(answer, where=shown_url(place))
-
-    def place(self, url: str, challenge: Challenge) -> tuple[str, Login | None]:
-        """Where the token is that a server wants at a URL, and who asks for it there (None: nobody in particular).
-
-        Raises NotServed where it is not asked for.
-        """
-        server, there = origin(url), origin(challenge.realm)
-        where = f"{url}: wants a token of {shown_url(challenge.realm)}"
-        if there[0] not in ("http", "https") or not there[1] or not challenge.realm.isascii():
-            raise NotServed(f"{where}: expected an HTTP or HTTPS server")
-        if urlsplit(challenge.realm).username is not None:
-            raise NotServed(f"{where}: expected a URL without a user name")
-        if server[0] == "https" and there[0] != "https":
-            raise NotServed(f"{where}: from HTTPS to HTTP, which is not followed")
-        asked = {"service": challenge.service, "scope": challenge.scope}
-        query = urlencode({name: text for name, text in asked.items() if text})
-        place, _, _ = challenge.realm.partition("#")
-        place += f"{'&' if '?' in place else '?'}{query}" if query else ""
-        login = self._login
-        if login is None or server not in login.origins or not (server[0] == "https" or server[1] == there[1]):
-            return place, None
-        return place, replace(login, origins=frozenset((there,)))
-
-
-def _repository(url: str) -> str:
-    return _REPOSITORY.split(url, maxsplit=1)[0]

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tukit_sysext.errors import TukitSysextError
-from tukit_sysext.formats.challenge import Challenge
-from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Evidence, Redirects
+
+if TYPE_CHECKING:
+    from tukit_sysext.formats.challenge import Challenge
+    from tukit_sysext.net.login import Login
+    from tukit_sysext.net.tokens import Tokens
 
 FIRST_PAUSE = 0.25
 """Seconds before a server is asked again the first time."""

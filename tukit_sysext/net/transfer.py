@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, SourceUnreachable, TukitSysextError
-from tukit_sysext.formats.challenge import LIMIT
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.attempt import Attempt
 from tukit_sysext.net.handle import advance, redacted_message
@@ -320,7 +319,7 @@ def _token_request(state: RequestState, attempt: Attempt, deadline: float) -> Re
     place, login = tokens.place(url, challenge)
     return Request(
         urls=(place,),
-        limit=LIMIT,
+        limit=tokens.limit,
         deadline=deadline,
         redirects=Redirects.ORIGIN,
         accept=lambda content: tokens.take(url, content, place),

@@ -20,9 +20,10 @@ from tukit_sysext.formats.challenge import bearer
 from tukit_sysext.formats.oci_names import blob_url, manifest_url
 from tukit_sysext.formats.oci_urls import api_url
 from tukit_sysext.net.handle import CHALLENGES, REDIRECTS, TRANSIENT, status_text
-from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import Redirects, origin, refusal, shown_url
 from tukit_sysext.net.sending import FileBody, NotAsked, Sender, SendReply, SendRequest
+from tukit_sysext.net.tokens import Tokens
 from tukit_sysext.rules.printable import excerpt
 
 _TRIES = 4

@@ -6,17 +6,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable, TukitSysextError
-from tukit_sysext.net.login import Login, Tokens
 from tukit_sysext.net.redirects import Redirects
 from tukit_sysext.net.request import Request
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources.candidate import Candidate
-from tukit_sysext.sources.delta import ImageDownload, bytes_to_fetch, fetch_images
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.store.seed import Seed
+
+if TYPE_CHECKING:
+    from tukit_sysext.config.credentials import Credentials
+    from tukit_sysext.net.login import Login
+    from tukit_sysext.net.tokens import Tokens
+    from tukit_sysext.store.seed import Seed
 
 
 class SourceOnServers(ABC):
@@ -41,8 +45,8 @@ class SourceOnServers(ABC):
         self._image_max = image_max
         self._away = {} if away is None else away
         given = settings.credentials
-        self._login = Login.to(settings.servers, user=given.user, password=given.password) if given else None
-        self._tokens = Tokens(self._login) if settings.in_registry else None
+        self._login = _login(settings.servers, given) if given is not None else None
+        self._tokens = _tokens(self._login) if settings.in_registry else None
         # what somebody signed has the hash of
         self._redirects = Redirects.ANY if settings.verify else Redirects.SECURE
 
@@ -62,6 +66,8 @@ class SourceOnServers(ABC):
 
     def fetch(self, wanted: Sequence[tuple[Candidate, Sink]]) -> Mapping[str, TukitSysextError]:
         """See Source."""
+        from tukit_sysext.sources.delta import ImageDownload, fetch_images  # 3 ms, and most runs find all here already
+
         chunks = self._chunks([(candidate, _seeds(candidate, sink)) for candidate, sink in wanted])
         downloads = [
             ImageDownload(
@@ -81,6 +87,8 @@ class SourceOnServers(ABC):
 
     def to_fetch(self, wanted: Sequence[tuple[Candidate, Sequence[Seed]]]) -> Mapping[str, int]:
         """See ChunkedSource."""
+        from tukit_sysext.sources.delta import bytes_to_fetch
+
         sizes: dict[str, int] = {}
         for (candidate, _), (index, seeds) in zip(wanted, self._chunks(wanted), strict=True):
             if index is not None:
@@ -117,3 +125,15 @@ def _seeds(candidate: Candidate, sink: Sink) -> Sequence[Seed]:
 def _kept_index(sha256: str, seeds: Sequence[Seed]) -> bytes | None:
     """The index of an image that is here, and to be repaired; its source need not tell it again."""
     return next((seed.index for seed in seeds if seed.sha256 == sha256), None)
+
+
+def _login(servers: Sequence[str], given: Credentials) -> Login:
+    from tukit_sysext.net.login import Login  # 1 ms, and most servers ask nobody who he is
+
+    return Login.to(servers, user=given.user, password=given.password)
+
+
+def _tokens(login: Login | None) -> Tokens:
+    from tukit_sysext.net.tokens import Tokens  # 1 ms, of which directories need none
+
+    return Tokens(login)

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tukit_sysext.progress.progress import Progress
 from tukit_sysext.sources.protocol import Sink
-from tukit_sysext.store.seed import Seed
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 
 class ProgressSink:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.net.request import ByteSink
 from tukit_sysext.sources.candidate import Candidate, Description
-from tukit_sysext.store.seed import Seed
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 
 class Sink(ByteSink, Protocol):

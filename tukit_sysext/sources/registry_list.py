@@ -17,8 +17,9 @@ from tukit_sysext.errors import ImageBroken, SourceUnreachable
 from tukit_sysext.formats import checksums, oci
 from tukit_sysext.formats.oci import Descriptor, Manifest, ManifestRefused
 from tukit_sysext.formats.oci_names import LIST_REPOSITORY, LIST_TAG, blob_url, manifest_url
-from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.request import Request, Response
+from tukit_sysext.net.tokens import Tokens
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import Cache

@@ -28,9 +28,10 @@ from tukit_sysext.formats.oci_names import (
     repository_name,
     tags_url,
 )
-from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import Redirects, shown_url
 from tukit_sysext.net.request import Request, Response
+from tukit_sysext.net.tokens import Tokens
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.rules.architectures import of_platform
 from tukit_sysext.rules.prerelease import newer_key

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, TukitSysextError
-from tukit_sysext.formats import caibx, manifest
+from tukit_sysext.formats import manifest
 from tukit_sysext.formats.checksums import Checksums
 from tukit_sysext.rules.image_names import read_image_name, unpacked_name, unusable
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.sources.candidate import Candidate, Description, Reading
+from tukit_sysext.store.record import INDEX_ENDING
 from tukit_sysext.system.small_file import read_small
 
 LIST = "SHA256SUMS"
@@ -27,7 +28,7 @@ SIGNATURES = tuple(f"{LIST}.{ending}" for ending in ("gpg", "asc", "sig", "pgp",
 """Where its signature may be, in the order in which they are looked for. gpgv takes each with and without armour."""
 SIGNATURE_LIMIT = 64 * 1024
 """The most bytes that a signature may have."""
-_BESIDE = (".manifest", ".manifest.gz", ".json", caibx.ENDING, *SIGNATURES)
+_BESIDE = (".manifest", ".manifest.gz", ".json", INDEX_ENDING, *SIGNATURES)
 """What files end in that are no images, but say something about one."""
 BEST_BEFORE = "BEST-BEFORE-"
 NOT_DESCRIBED = Description(reason="it has no description, its content decides")
@@ -56,7 +57,7 @@ def description_names(image: str) -> tuple[str, ...]:
 
 def index_name(image: str) -> str:
     """The file that has the index of an image's chunks. A packed image has none: it has few chunks of its versions."""
-    return f"{image}{caibx.ENDING}"
+    return f"{image}{INDEX_ENDING}"
 
 
 def listed_index(hashes: Mapping[str, str], image: str) -> str | None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tukit_sysext.config.cosign_key import CosignKey
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, SourceUnreachable
-from tukit_sysext.formats import caibx, checksums
+from tukit_sysext.formats import checksums
 from tukit_sysext.formats.oci import Descriptor
 from tukit_sysext.formats.oci_image import NotSupported, TaggedImage, read_image
 from tukit_sysext.formats.oci_names import blob_url, repository_name
@@ -30,8 +31,11 @@ from tukit_sysext.sources.candidate import Candidate, Description
 from tukit_sysext.sources.cosign import Cosign
 from tukit_sysext.sources.on_servers import SourceOnServers
 from tukit_sysext.sources.registry_tags import RegistryTags, TaggedManifest
-from tukit_sysext.store.seed import Seed
+from tukit_sysext.store.record import INDEX_LIMIT
 from tukit_sysext.system.system_release import machine_architecture
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +200,7 @@ class TaggedSource(SourceOnServers):
         known: dict[str, bytes | None] = dict.fromkeys(indexes)
         ask = [(name, index) for index, name in indexes.items()]
         try:
-            contents = self._tags.contents(ask, limit=caibx.LIMIT, kind=INDEXES)
+            contents = self._tags.contents(ask, limit=INDEX_LIMIT, kind=INDEXES)
             known = dict(zip(indexes, contents, strict=True))
         except SourceUnreachable as error:  # they are hints
             log.info("%s", error)

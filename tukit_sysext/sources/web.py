@@ -11,10 +11,11 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, TukitSysextError
-from tukit_sysext.formats import caibx, manifest
+from tukit_sysext.formats import manifest
 from tukit_sysext.net.allowance import Allowance
 from tukit_sysext.net.redirects import Redirects
 from tukit_sysext.net.request import Request, Response
@@ -27,7 +28,10 @@ from tukit_sysext.sources.on_servers import SourceOnServers
 from tukit_sysext.sources.repository import index_name
 from tukit_sysext.sources.trust import Trust
 from tukit_sysext.sources.web_list import ListOfMirror, WebList
-from tukit_sysext.store.seed import Seed
+from tukit_sysext.store.record import INDEX_ENDING, INDEX_LIMIT
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 
@@ -223,8 +227,8 @@ class WebSource(SourceOnServers):
 
         requests = [
             Request(
-                urls=self._locations(name, name.removesuffix(caibx.ENDING)),
-                limit=caibx.LIMIT,
+                urls=self._locations(name, name.removesuffix(INDEX_ENDING)),
+                limit=INDEX_LIMIT,
                 deadline=self._network.deadline,
                 accept=check(name),
                 redirects=self._redirects,

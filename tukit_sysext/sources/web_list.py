@@ -14,18 +14,21 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tukit_sysext.config.settings import SourceSettings
 from tukit_sysext.errors import ImageBroken, NotFound, NotServed, NoVerdict, SourceUnreachable, TukitSysextError
 from tukit_sysext.formats import checksums
-from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import TRIES, Evidence, Redirects, is_same_host, shown_url
 from tukit_sysext.net.request import Request, Response
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.sources import repository
 from tukit_sysext.sources.cache import LISTS, Cache
 from tukit_sysext.sources.trust import Trust, VerifiedSignature
+
+if TYPE_CHECKING:
+    from tukit_sysext.net.login import Login
 
 log = logging.getLogger(__name__)
 

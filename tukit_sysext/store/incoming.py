@@ -8,16 +8,19 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError, TukitSysextError
 from tukit_sysext.quantities import Share
 from tukit_sysext.store.digest import CHUNK, ROT, Digest
 from tukit_sysext.store.partial import LEAST, Partial, give_name, is_name_of
-from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.cloning import CANNOT_CLONE, clone_range
 from tukit_sysext.system.disk_space import not_written, remedy_when_full
 from tukit_sysext.system.durable import TEMPORARY_PREFIX
 from tukit_sysext.system.label import labelled
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from tukit_sysext.requirements.contents import Contents, ImageFolder
 
 _LIMIT = 1024 * 1024
-_INDEX = ".caibx"
-_INDEX_LIMIT = 5_242_984
-"""As that of formats/caibx, which is not loaded at boot."""
+INDEX_ENDING = ".caibx"
+INDEX_LIMIT = 5_242_984
+"""As those of formats/caibx, which is loaded where an index is read alone."""
 _LARGEST = 1 << 63
 _END_OF_TIME = 10**11
 """In seconds: the year 5138, behind which strftime(3) gives up sooner or later."""
@@ -229,7 +229,7 @@ class Records:
     def read_index(self, file_name: str) -> bytes | None:
         """The index of the chunks of an image (caibx), which need not be trusted; None where there is none."""
         try:
-            return read_small(self._index_path(file_name), limit=_INDEX_LIMIT)
+            return read_small(self._index_path(file_name), limit=INDEX_LIMIT)
         except OSError:
             return None
 
@@ -239,7 +239,7 @@ class Records:
         write_file(self._index_path(file_name), content)
 
     def _index_path(self, file_name: str) -> Path:
-        return self._folder / f"{check_component(file_name)}{_INDEX}"
+        return self._folder / f"{check_component(file_name)}{INDEX_ENDING}"
 
     def remove(self, file_name: str) -> None:
         """Take a record away, durably, and the index before it. Raises OSError."""
@@ -259,7 +259,11 @@ class Records:
         recorded = set(self.names())
         for name in self._entries():
             path = self._folder / name
-            if name.endswith(_INDEX) and name.removesuffix(_INDEX) not in recorded and path.lstat().st_mtime < before:
+            if (
+                name.endswith(INDEX_ENDING)
+                and name.removesuffix(INDEX_ENDING) not in recorded
+                and path.lstat().st_mtime < before
+            ):
                 path.unlink(missing_ok=True)
 
     def names(self) -> list[str]:

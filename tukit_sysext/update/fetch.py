@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import (
     Busy,
@@ -30,7 +31,6 @@ from tukit_sysext.sources.progress_sink import ProgressSink
 from tukit_sysext.store.digest import hash_of
 from tukit_sysext.store.image_store import Condition
 from tukit_sysext.store.incoming import Incoming, TooLarge
-from tukit_sysext.store.seed import Seed
 from tukit_sysext.system.unpack import unpack
 from tukit_sysext.update.content_judge import ContentJudge, WantedFile, came_in_vain
 from tukit_sysext.update.deciding import beside_each_other, decide
@@ -38,6 +38,9 @@ from tukit_sysext.update.facts import Facts
 from tukit_sysext.update.options import spare
 from tukit_sysext.update.plan import Plan
 from tukit_sysext.update.search import Resolver
+
+if TYPE_CHECKING:
+    from tukit_sysext.store.seed import Seed
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from tests.lab.authority import Authority
 from tests.lab.scripted import Answer, Asked, ScriptedServer
 from tests.unit.net.samples import IMAGE, Collected, bring, request_for, run
 from tukit_sysext.errors import NotServed, SourceUnreachable
-from tukit_sysext.net.login import Login, Tokens
+from tukit_sysext.net.login import Login
 from tukit_sysext.net.redirects import origin
 from tukit_sysext.net.request import Response
+from tukit_sysext.net.tokens import Tokens
 
 SECRET = "geheim"  # noqa: S105  # of the test's own server
 BASIC = f"Basic {b64encode(f'lab:{SECRET}'.encode()).decode()}"

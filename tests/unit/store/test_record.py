@@ -189,4 +189,4 @@ print(known.sha256)
 
 
 def test_every_index_that_is_one_is_read() -> None:
-    assert limits._INDEX_LIMIT == caibx.LIMIT
+    assert (limits.INDEX_ENDING, limits.INDEX_LIMIT) == (caibx.ENDING, caibx.LIMIT)
