@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import NO_SOURCE
+from tukit_sysext.commands.common.source_steps import FAULTY, NO_SOURCE
 from tukit_sysext.commands.common.trees import looked_at, tree_document
-from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
+from tukit_sysext.commands.common.typed_names import no_such_image
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import WantedImage
 from tukit_sysext.exit_status import ExitStatus

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tukit_sysext.commands.common.known_sources import NO_SOURCE, key_document, seen_sources, trusted_key_lines
+from tukit_sysext.commands.common.known_sources import key_document, seen_sources, trusted_key_lines
 from tukit_sysext.commands.common.source_health import health_document, next_step
+from tukit_sysext.commands.common.source_steps import NO_SOURCE
 from tukit_sysext.commands.common.trees import tree_document
 from tukit_sysext.config.keyring import paths
 from tukit_sysext.config.settings import Configuration, SourceSettings, load_configuration

@@ -7,7 +7,8 @@ import argparse
 from typing import Any
 
 from tukit_sysext.commands.common.asking import Asking
-from tukit_sysext.commands.common.known_sources import NO_SOURCE, check_known
+from tukit_sysext.commands.common.known_sources import check_known
+from tukit_sysext.commands.common.source_steps import NO_SOURCE
 from tukit_sysext.config.settings import Configuration, load_configuration
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

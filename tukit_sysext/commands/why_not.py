@@ -13,8 +13,9 @@ from tukit_sysext.commands.common.from_ledger import left_out
 from tukit_sysext.commands.common.judged_for import JudgedFor, judge_for, judged_tree
 from tukit_sysext.commands.common.looking_scratch import looking_scratch
 from tukit_sysext.commands.common.rules_told import rule_rows, rules_document
+from tukit_sysext.commands.common.source_steps import FAULTY
 from tukit_sysext.commands.common.trees import host_document, tree_document
-from tukit_sysext.commands.common.typed_names import FAULTY, no_such_image
+from tukit_sysext.commands.common.typed_names import no_such_image
 from tukit_sysext.config.wanted import Policy, WantedImage
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.exit_status import ExitStatus

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tukit_sysext.errors import os_error_text
+from tukit_sysext.ledger.repeat import Repeat
 from tukit_sysext.ledger.rows import (
     LedgerEvent,
     LedgerImage,
@@ -26,7 +27,7 @@ from tukit_sysext.ledger.rows import (
     state_of,
 )
 from tukit_sysext.ledger.schema import mending
-from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable, Repeat
+from tukit_sysext.ledger.tables import HAD_AGAIN, MISSED, REFUSAL_OVER, REFUSED, EventTable, ImageTable
 from tukit_sysext.quantities import time_text
 from tukit_sysext.snapshots.snapper import Scan
 from tukit_sysext.snapshots.snapshot import Snapshot, SnapshotKey

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from enum import Enum
 
+from tukit_sysext.ledger.repeat import Repeat
 from tukit_sysext.ledger.rows import LedgerEvent, LedgerImage, clean
 from tukit_sysext.ledger.schema import Database, mending
 from tukit_sysext.quantities import time_text
@@ -18,14 +18,6 @@ MISSED = "missed"
 NOT_HAD = "could not be had"
 """Another version serves in the place of a newer one."""
 HAD_AGAIN = "not missed any more"
-
-
-class Repeat(Enum):
-    """When an event is the repetition of one that is remembered already."""
-
-    IN_A_ROW = "nothing else happened since"
-    OF_ITS_KIND = "the last one of its kind is the same"
-    OF_ITS_SNAPSHOT = "the last one of its kind and snapshot is the same"
 
 
 _LAST_OF = {

@@ -11,10 +11,10 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from sqlite3 import OperationalError
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pluggy
 
@@ -52,8 +52,7 @@ _LONGEST = 500
 """The most characters of a plugin's reason that are shown."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """A plugin that is there: its name, where it comes from, and the hooks that it implements.
 
     ``distribution``, ``version`` and ``file`` (that of its module) are None where not known.

@@ -28,6 +28,8 @@ def downgrades(contents: Contents, system: Ground) -> Iterator[str]:
 
     Where the image's files are not known, that its package is older is all that can be said.
     """
+    if not contents.packages:
+        return
     system.packages.prepare((), [package.name for package in contents.packages])
     older = {package.name: package for package in contents.packages if _is_older(package, system.packages)}
     if not older:

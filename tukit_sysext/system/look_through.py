@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tukit_sysext.errors import NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.requirements.contents import Contents, ImageFolder, less_own, node_of, pack
-from tukit_sysext.system import contents_child
 from tukit_sysext.system.mounted_images import run_where_mounted
 from tukit_sysext.system.process import TimedOut
 from tukit_sysext.system.scratch import scratch_folder
@@ -30,6 +29,8 @@ def look_through(image: int | Path, *, scratch: Path) -> Contents:
     ``scratch`` is full.
     """
     without = "what it needs is not known"
+    from tukit_sysext.system import contents_child  # 1 ms, for which who looks through nothing does not wait
+
     with scratch_folder(scratch, what="images cannot be looked through") as folder:
         try:
             output = run_where_mounted(contents_child, [image], folder=folder, timeout=_TIMEOUT, without=without)

@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The one gateway to other programs: argument lists, our own environment, a timeout, limits, no shell."""
+"""The one gateway to other programs: argument lists, our own environment, a timeout, limits, no shell.
+
+subprocess and selectors are imported where a program is started: it takes 2 ms, and most hooks and commands start none.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
-import selectors
 import shlex
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import ToolBroken
 from tukit_sysext.rules.printable import printable
 from tukit_sysext.system.environment import PATH
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +84,7 @@ def run(
         output, messages = process.communicate(timeout=timeout)
     except BaseException as error:
         _kill(process)
-        if isinstance(error, subprocess.TimeoutExpired):
+        if _is_timeout(error):
             raise _timed_out(argv, timeout) from error
         raise
     return _result(process.returncode, output, messages)
@@ -98,6 +103,8 @@ def stream(
 
     What ``take`` raises ends it.
     """
+    import selectors
+
     process = _start(argv, descriptors, {"cpu": cpu_seconds, "as": memory, "fsize": 0}, ENVIRONMENT)
     messages = bytearray()
     ends = time.monotonic() + timeout
@@ -119,7 +126,7 @@ def stream(
         process.wait(timeout=LEFT_AFTER)
     except BaseException as error:
         _kill(process)
-        if isinstance(error, subprocess.TimeoutExpired):
+        if _is_timeout(error):
             raise _timed_out(argv, timeout) from error
         raise
     finally:
@@ -134,6 +141,12 @@ _LONGEST = 64 * 1024
 """Bytes of messages that are kept."""
 
 
+def _is_timeout(error: BaseException) -> bool:
+    import subprocess
+
+    return isinstance(error, subprocess.TimeoutExpired)
+
+
 def _timed_out(argv: Sequence[str], timeout: float) -> TimedOut:
     return TimedOut(f"{shlex.join(argv)}: no end after {timeout:g} s")
 
@@ -141,6 +154,8 @@ def _timed_out(argv: Sequence[str], timeout: float) -> TimedOut:
 def _start(
     argv: Sequence[str], descriptors: Sequence[int], bounds: Mapping[str, int | None], environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
+    import subprocess
+
     limits = ["--core=0", *(f"--{name}={most}" for name, most in bounds.items() if most is not None)]
     if not os.access(argv[0], os.X_OK):
         raise ToolBroken(f"{argv[0]}: not installed, or cannot be executed", next_step=f"install {argv[0]}")
@@ -173,6 +188,8 @@ def _result(status: int, output: bytes, messages: bytes) -> ProcessResult:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a program with its children, and wait for it, but not for ever."""
+    import subprocess
+
     os.killpg(process.pid, 9)
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:

@@ -15,18 +15,17 @@ from tests.unit.integrity.verify_site import VerifySite
 
 IMPORTED = """
 all_plugins boot commands.verify_boot config.early config.files config.intent config.values errors exit_status
-formats.ini integrity.assess integrity.finding integrity.needs integrity.quarantine
-integrity.quarantine_folder layout ledger.at_boot ledger.kept_open ledger.ledger ledger.leftovers ledger.readable
-ledger.rows ledger.schema ledger.spool ledger.tables machine metrics.metrics plugin_api plugins.builtin.collector
-plugins.builtin.fetcher plugins.builtin.guard plugins.builtin.recorder plugins.builtin.requirements
-plugins.builtin.sources plugins.manager plugins.spec progress.progress quantities requirements.capabilities
-requirements.contents requirements.ground requirements.requirement rules.architectures rules.link_names rules.matching
-rules.names rules.printable rules.release rules.systemd rules.version snapshots.entries snapshots.fitting
-snapshots.grounds snapshots.overlay snapshots.snapper snapshots.snapper_files snapshots.snapshot snapshots.used_now
-snapshots.versions store.digest store.examine store.image_store store.record
-system.descriptors system.disk_space system.durable system.environment system.holders system.label system.lock
-system.mark system.small_file system.subvolume system.syscalls system.system_release system.time_limit system.tree
-system.tree_ground update.refusal
+formats.ini integrity.assess integrity.finding integrity.needs integrity.quarantine integrity.quarantine_folder layout
+ledger.at_boot ledger.kept_open ledger.ledger ledger.leftovers ledger.readable ledger.repeat ledger.rows ledger.schema
+ledger.spool ledger.tables machine metrics.metrics plugin_api plugins.builtin.collector plugins.builtin.fetcher
+plugins.builtin.guard plugins.builtin.recorder plugins.builtin.requirements plugins.builtin.sources plugins.manager
+plugins.spec progress.progress quantities requirements.capabilities requirements.contents requirements.ground
+requirements.requirement rules.architectures rules.link_names rules.matching rules.names rules.printable rules.release
+rules.systemd rules.version snapshots.entries snapshots.fitting snapshots.grounds snapshots.overlay snapshots.snapper
+snapshots.snapper_files snapshots.snapshot snapshots.used_now snapshots.versions store.digest store.examine
+store.image_store store.record system.descriptors system.disk_space system.durable system.environment system.holders
+system.label system.lock system.mark system.small_file system.subvolume system.syscalls system.system_release
+system.time_limit system.tree system.tree_ground update.refusal
 """
 """Below the package; of a folder what is in it."""
 

@@ -20,8 +20,6 @@ from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
 from tukit_sysext.terminal.text import local_time
 
-NO_SOURCE = ("No source is configured.", "  next step:", "    tukit-sysext sources add NAME URL --key FILE")
-
 
 def seen_sources(machine: Machine) -> Sequence[str]:
     """Sources of which a list was seen. Raises TukitSysextError."""

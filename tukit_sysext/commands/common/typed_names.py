@@ -48,10 +48,6 @@ def parse_versions(texts: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-FAULTY = "tukit-sysext config"
-"""The next step where a source cannot be asked because of its configuration."""
-
-
 def no_such_image(name: str, facts: Facts, wanted: Mapping[str, WantedImage]) -> TukitSysextError:
     """The error for an image that nobody offers, wants or has."""
     entry = next((entry for entry in facts.tree.entries if entry.stem == name), None)

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 from tukit_sysext.errors import Busy
-from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.plugin_api import hookimpl
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ class Collector:
     def tukit_sysext_snapshot_deleted(self, machine: Machine, scan: Scan, number: int) -> None:
         """See the specification."""
         from tukit_sysext.collect.collection import PAUSE, collect, last
+        from tukit_sysext.ledger.ledger import Ledger
 
         with Ledger(machine.layout.ledger) as ledger:
             before = last(ledger)
