@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _SPANS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _SHOWN = 2
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """A part of a file system: bytes, or percent of its size; of both the smaller."""
 
     size: int | None = None

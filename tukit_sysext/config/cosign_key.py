@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.system.tree import Tree
@@ -19,8 +19,7 @@ _PEM = re.compile(rb"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+)-----END
 _EXPECTED = "expected one public key in PEM form, as cosign public-key prints it"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CosignKey:
+class CosignKey(NamedTuple):
     """The file's path in the tree, and its bytes."""
 
     path: str

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.config.files import Keys, load_main
 from tukit_sysext.config.values import component, metrics_file, time_span
@@ -15,8 +15,7 @@ HISTORY = 365 * 86400
 """Seconds for which the ledger remembers what is gone, where nothing says otherwise."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NamedPlugins:
+class NamedPlugins(NamedTuple):
     """Names of plugins, and for which faults there may be more of them (empty: there are none)."""
 
     names: tuple[str, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.formats.ini import Assignment, parse
@@ -43,8 +43,7 @@ class Problem:
         return f"{file}:{self.line}: {self.message}" if self.line else f"{file}: {self.message}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EffectiveValue:
+class EffectiveValue(NamedTuple):
     """A value that counts, as it is written (several words are one each), with the file and line that says so."""
 
     section: str
@@ -54,8 +53,7 @@ class EffectiveValue:
     line: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConfigurationFile:
+class ConfigurationFile(NamedTuple):
     """One file that counts: its path below the tree, and what could be read of it."""
 
     path: str

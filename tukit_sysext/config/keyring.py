@@ -8,7 +8,7 @@ takes the first of them alone; Fingerprint= of a source does so for keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.system.tree import Tree
@@ -21,16 +21,14 @@ IMPORT_KEYRINGS = tuple(
 _LIMIT = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keyring:
+class Keyring(NamedTuple):
     """A keyring as it is in a file: its path in the tree, and its bytes (binary or ASCII armour)."""
 
     path: str
     content: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keyrings:
+class Keyrings(NamedTuple):
     """The keyrings that count, and why others cannot be read."""
 
     rings: tuple[Keyring, ...]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tukit_sysext.config import values
 from tukit_sysext.config.early import HISTORY, MAIN, take_history, take_metrics
@@ -15,8 +16,7 @@ from tukit_sysext.quantities import KEEP_FREE, Share
 from tukit_sysext.system.tree import Tree
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Blocked:
+class Blocked(NamedTuple):
     """A version of an image (UAPI.10) that is never chosen, and the file that says so."""
 
     name: str

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.config.files import ConfigurationFile, EffectiveValue, Keys, Problem
 from tukit_sysext.config.intent import SECTION, State, load_intents, take_state
@@ -110,8 +110,7 @@ class WantedImage:
         return not self.sources or source in self.sources
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WantedImages:
+class WantedImages(NamedTuple):
     """All wanted images of a tree by name, masked names with what masks them, and what is wrong in the files."""
 
     images: Mapping[str, WantedImage]

@@ -8,7 +8,7 @@ key that is not known.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.rules.printable import excerpt
 
@@ -21,16 +21,14 @@ _VALIDSIG_FIELDS = 10
 _MOST_DIGITS = 15
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """A good signature: the fingerprint of the primary key, and when it was made (seconds since the epoch)."""
 
     fingerprint: str
     time: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SignatureCheck:
+class SignatureCheck(NamedTuple):
     """All signatures of a file: the good ones, and why the others are none. ``bad``: one is of another content."""
 
     good: tuple[Signature, ...]

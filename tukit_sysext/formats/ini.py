@@ -6,11 +6,10 @@ The standard library's configparser stops at the first fault and forgets line nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """One ``Key=value`` line: the section it stands in, and the number of its first line (from 1)."""
 
     section: str
@@ -19,8 +18,7 @@ class Assignment:
     line: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SyntaxFault:
+class SyntaxFault(NamedTuple):
     """A line that is none of: section, assignment, comment, empty."""
 
     line: int

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tukit_sysext.errors import ImageBroken
 from tukit_sysext.formats.manifest_contents import described_contents
@@ -37,8 +36,7 @@ class ContentsRefused(DescriptionRefused):
     """The description is of the image, and what it says of requirements, needs or packages is not understood."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReleaseHint:
+class ReleaseHint(NamedTuple):
     """The extension-release keys that a description gives, and what it says of what the image has and needs.
 
     ``early``: mkosi writes its manifest before its finalize scripts run, which may change them (to ``ID=_any``).

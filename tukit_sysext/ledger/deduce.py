@@ -7,7 +7,7 @@ An event may come twice, out of order, or not at all. What the disk shows is an 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.ledger.rows import LedgerSnapshot, key_of
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
@@ -33,8 +33,7 @@ ORDER = (
 """The order in which events of one settling are passed on; those of one kind by number."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Before:
+class Before(NamedTuple):
     """What the ledger remembered before the disk was looked at.
 
     ``default`` as key_of() has it, None where it is not known. ``ended`` are numbers and UUIDs of snapshots whose

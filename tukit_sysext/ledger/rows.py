@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.snapshots.entries import FolderEntries
 from tukit_sysext.snapshots.snapshot import Snapshot, SnapshotKey
@@ -42,8 +42,7 @@ class LedgerSnapshot:
         return self.number, self.uuid
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LedgerImage:
+class LedgerImage(NamedTuple):
     """An image file as the ledger remembers it.
 
     ``first_seen`` and ``gone`` (None while it is there) are times (UTC, RFC 3339). ``unreferenced_since`` (seconds

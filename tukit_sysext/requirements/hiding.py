@@ -9,7 +9,7 @@ system in /usr/sbin is gone, and with a usr/bin of mode 0700 only root finds any
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.requirements.contents import ImageFolder
 from tukit_sysext.requirements.ground import Ground, Kind, in_both
@@ -18,8 +18,7 @@ _OTHERS = 0o005
 """What everybody needs to look into a directory and to go through it."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HiddenPart:
+class HiddenPart(NamedTuple):
     """A path of the system that an image hides, and what it is there and in the image, in words."""
 
     path: str

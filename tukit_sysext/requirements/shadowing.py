@@ -8,9 +8,9 @@ Of two images systemd-sysext shows the files of the one whose name is the last, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from tukit_sysext.requirements.capabilities import Capabilities, Package
 from tukit_sysext.requirements.contents import Contents, ImageFolder
@@ -70,8 +70,7 @@ def _by_owner(paths: Sequence[str], system: Capabilities) -> dict[str, list[str]
     return owned
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(NamedTuple):
     """Paths that two images have: of them ``differ`` by what was found out when they were looked through.
 
     Of ``as_large`` (regular files of one size in both) only the contents tell.

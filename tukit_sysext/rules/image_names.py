@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from tukit_sysext.rules.architectures import ARCHITECTURES
 from tukit_sysext.rules.matching import Kind
@@ -32,8 +32,7 @@ LAYER = "layer"
 """What we write there of an image that is the one file in the layer of a container image; publishers do not."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageName:
+class ImageName(NamedTuple):
     """One reading of the name of an image's file.
 
     ``version`` and ``version_id`` are UAPI.10 strings, ``architecture`` is systemd's name for it; None where not said.

@@ -21,8 +21,7 @@ for the scope, which then holds nothing. Which part a systemd has is said in `sy
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tukit_sysext.rules import systemd
 from tukit_sysext.rules.architectures import ANY
@@ -34,8 +33,7 @@ Kind = Literal["sysext", "confext"]
 Scope = Literal["system", "initrd", "portable"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RuleResult:
+class RuleResult(NamedTuple):
     """One rule and what came of it.
 
     `rule` is its name: release-data, scope, architecture, image-id, image-version, id, id-like, rolling,
@@ -49,8 +47,7 @@ class RuleResult:
     extension: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Compatibility:
+class Compatibility(NamedTuple):
     """Whether the image fits, one sentence why, and every rule in the order in which systemd applies them."""
 
     fits: bool
@@ -58,8 +55,7 @@ class Compatibility:
     results: tuple[RuleResult, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """The system that an image is to fit: the tree that will boot.
 
     `release` is its os-release, `architecture` in systemd's spelling (`x86-64`). `systemd` is its version of systemd;
@@ -80,8 +76,7 @@ def check(
     return _Check(host, extension, kind, scope).run()
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(NamedTuple):
     """A rule that ends the walk."""
 
     fits: bool

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _OF_RELEASE: Mapping[str, str] = {
     "%A": "IMAGE_VERSION",
@@ -73,8 +74,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return _SPECIFIER.sub(value, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(NamedTuple):
     """What a name says: the version, and the SHA-256 where the pattern has one."""
 
     version: str

@@ -16,8 +16,8 @@ what is newer they are below it here, as everybody means them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cmp_to_key, lru_cache
+from typing import NamedTuple
 
 from tukit_sysext.rules.version import compare
 
@@ -45,8 +45,7 @@ _LOCAL = re.compile(r"\+([a-zA-Z0-9]+(?:\.[a-zA-Z0-9]+)*)(?=[-_~^]|$)")
 _BEHIND = re.compile(r"\.post[0-9]+|[-_^+].*|$")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VersionParts:
+class VersionParts(NamedTuple):
     """What upstream calls a version: ``release`` as 1.31.5, ``before`` as rc1 (PEP 440), ``local`` as k3s1."""
 
     release: str

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NEWLINES = "\n\r"
@@ -20,8 +21,7 @@ _BLANKS = " \t\n\r"
 _ESCAPABLE = '"\\`$'
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReleaseProblem:
+class ReleaseProblem(NamedTuple):
     """A line (counted from 1) that is not as os-release(5) wants it."""
 
     line: int
@@ -89,8 +89,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Assignment:
+class _Assignment(NamedTuple):
     key: str
     value: str
     line: int

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.layout import Layout
 from tukit_sysext.system.subvolume import Subvolume, Subvolumes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UsedSubvolumes:
+class UsedSubvolumes(NamedTuple):
     """Identifiers of the subvolumes that boot next and that run, None where they are not known.
 
     ``origin`` is the UUID of the one that the running one was made from, ``since`` when the system was booted, as

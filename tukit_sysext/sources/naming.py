@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from tukit_sysext.rules.image_names import ImageName, looks_like_image, meant_reading, readings, unusable
 from tukit_sysext.rules.patterns import Pattern, expand
@@ -17,8 +18,7 @@ from tukit_sysext.sources.candidate import Candidate, Reading
 from tukit_sysext.sources.protocol import FileSource, NamedSource, Source
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NotUnderstood:
+class NotUnderstood(NamedTuple):
     """A published file that is taken for no image, and why."""
 
     source: str

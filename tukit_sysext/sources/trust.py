@@ -13,7 +13,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tukit_sysext.config.keyring import Keyring, paths
 from tukit_sysext.config.settings import SourceSettings
@@ -37,8 +37,7 @@ _CLOCK_TOLERANCE = 300
 """Seconds by which the publisher's clock may be ahead of ours."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class VerifiedSignature:
+class VerifiedSignature(NamedTuple):
     """A signature that was found good: the primary key's fingerprint, and the time of each good signature by key."""
 
     fingerprint: str

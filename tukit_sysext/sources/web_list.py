@@ -13,8 +13,8 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from tukit_sysext.config.settings import SourceSettings
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListOfMirror:
+class ListOfMirror(NamedTuple):
     """A list that is accepted: from the mirror ``base``, with who signed it (None: nobody had to)."""
 
     base: str
@@ -47,8 +46,7 @@ class Apart(SourceUnreachable):
     """List and signature came from two hosts."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _KeptList:
+class _KeptList(NamedTuple):
     """A list that a mirror gave, and what that said to recognise it by."""
 
     base: str

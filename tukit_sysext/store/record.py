@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tukit_sysext.rules.names import check_component
 from tukit_sysext.system.durable import make_directory, sweep, sync_directory, write_file
@@ -48,8 +48,7 @@ class RecordUnreadable(Exception):
     """The record is there but is not one: its image is of unknown origin then (threat L10)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """What stat(2) says of a file whose hash was right: bytes, inode number, and change time in nanoseconds."""
 
     size: int
@@ -62,8 +61,7 @@ class Identity:
         return cls(size=status.st_size, inode=status.st_ino, ctime_ns=status.st_ctime_ns)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackedFile:
+class PackedFile(NamedTuple):
     """A packed image as it was published: its file's name, and the hash of that file."""
 
     file_name: str

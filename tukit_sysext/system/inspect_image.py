@@ -11,8 +11,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tukit_sysext.errors import ImageBroken, NoVerdict
 from tukit_sysext.rules.link_names import MergeNameRefused, link_name_accepted, merge_name
@@ -60,8 +60,7 @@ _Found = Mapping[str, tuple[ReleaseData, bool | None]]
 """Release data and the xattr "strict" (None: not set), by what stands behind ``extension-release.``."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inspection:
+class Inspection(NamedTuple):
     """What an image says of itself: the name under which systemd-sysext accepts it, and its extension-release."""
 
     merge_name: str

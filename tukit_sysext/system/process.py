@@ -11,8 +11,7 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.errors import ToolBroken
 from tukit_sysext.rules.printable import printable
@@ -29,8 +28,7 @@ ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 """What children see: nothing of the caller's environment reaches them (threat L7)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProcessResult:
+class ProcessResult(NamedTuple):
     """How a program ended: exit status (negative: the signal), output and messages as text."""
 
     status: int

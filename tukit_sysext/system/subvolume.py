@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _READ_ONLY = 1
 """BTRFS_ROOT_SUBVOL_RDONLY of linux/btrfs_tree.h."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subvolume:
+class Subvolume(NamedTuple):
     """A subvolume: its number in the file system, UUIDs in their usual spelling, and whether it is read-only.
 
     ``parent_uuid`` is that of the subvolume of which this one is a snapshot, None where it is none.

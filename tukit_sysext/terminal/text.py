@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 GAP = 2
 """Blanks between two columns."""
@@ -35,8 +34,7 @@ class Toned(str):
         return made
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table among lines of text, see :meth:`Output.table`."""
 
     head: Sequence[str]

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import Policy, WantedImage
@@ -17,8 +18,7 @@ from tukit_sysext.update.options import current, published
 from tukit_sysext.update.plan import Action, ImagePlan
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """One image.
 
     ``wanted`` is what the tree says of it and ``plan`` what a transaction would do, both None where it is not wanted.

@@ -7,8 +7,8 @@ systemd-sysext lays images over each other in the order of their names, compared
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 from tukit_sysext.config.wanted import Attitude, WantedImage
 from tukit_sysext.requirements.contents import Contents
@@ -18,8 +18,7 @@ from tukit_sysext.store.record import Record
 from tukit_sysext.update.facts import Offers
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MergedImage:
+class MergedImage(NamedTuple):
     """An image as a system gets it: ``stem`` is its link without ``.raw``, ``record`` what the store has of it.
 
     ``kept``: it is linked already.
@@ -49,8 +48,7 @@ class MergedImage:
         return self.wanted.shadow is Attitude.REFUSE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Collision:
+class Collision(NamedTuple):
     """Two images whose ``paths`` differ, those of ``upper`` are seen."""
 
     upper: MergedImage

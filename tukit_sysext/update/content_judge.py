@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from tukit_sysext.errors import ImageBroken, NoSpace, NoVerdict, ToolBroken
 from tukit_sysext.formats.oci_urls import registry_url
@@ -32,8 +33,7 @@ from tukit_sysext.update.search import Resolver
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WantedFile:
+class WantedFile(NamedTuple):
     """An image to be fetched: its name, and what was chosen for it."""
 
     name: str

@@ -8,7 +8,8 @@ that is held) is explained here as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from tukit_sysext.config.intent import State
 from tukit_sysext.config.wanted import WantedImage
@@ -28,8 +29,7 @@ from tukit_sysext.update.requirement_rules import requirement_rules
 from tukit_sysext.update.rule import Rule, Side
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explained:
+class Explained(NamedTuple):
     """One version from one place with all rules.
 
     ``link`` is the name of its link in the tree, where it has one, and ``damage`` what is wrong with what it leads to.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tukit_sysext.config.files import Problem
 from tukit_sysext.config.main_settings import Blocked
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tukit_sysext.sources.naming import NotUnderstood
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Foreign:
+class Foreign(NamedTuple):
     """An entry of /etc/extensions that is not ours.
 
     ``complaint`` says why it would not be merged; empty if it would, or if unknown. ``note`` says what it is.
@@ -36,8 +35,7 @@ class Foreign:
     right_name: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InUse:
+class InUse(NamedTuple):
     """An image that the running system, or the one that boots next, has linked, whole and fitting: which version, and
     which of the two, in words.
     """

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tukit_sysext.errors import UnknownState
 from tukit_sysext.machine import Machine
@@ -31,8 +31,7 @@ log = logging.getLogger(__name__)
 RUNNING = "the running system"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SystemInUse:
+class SystemInUse(NamedTuple):
     """The running system, or the one that boots next: what it is, its root and its links; None: that is not known."""
 
     called: str

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from itertools import chain
+from typing import NamedTuple
 
 from tukit_sysext.config.main_settings import block_file
 from tukit_sysext.config.wanted import Policy, WantedImage
@@ -80,8 +81,7 @@ def is_over(facts: Facts, wanted: WantedImage) -> bool:
     return limit is not None and age >= limit > 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Why:
+class Why(NamedTuple):
     """One reason, in words; ``next_step`` is what can be done where its kind does not tell it."""
 
     kind: LeftOut

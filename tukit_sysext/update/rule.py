@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Side(StrEnum):
@@ -40,8 +40,7 @@ class Side(StrEnum):
     PLUGIN = "plugin"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule: what the system (or its configuration) has, what the image has.
 
     ``fits`` is None where it was not looked at, because something before it decided.
