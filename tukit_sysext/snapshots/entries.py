@@ -9,10 +9,12 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tukit_sysext.errors import NoEtc, OutsideTree, UnknownState
 from tukit_sysext.layout import EXTENSIONS, PASSED_OVER, SHARED_EXTENSIONS, STORE
@@ -80,14 +82,13 @@ class Entry:
         return (self.name.removesuffix(VERSIONS) if self.is_versions else self.name).removesuffix(".raw")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FolderEntries:
+class FolderEntries(NamedTuple):
     """What a folder has. ``images`` are files of the store by the links that say plainly where they are: most do.
 
     ``others`` is all else, and what is called like a folder of versions.
     """
 
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = MappingProxyType({})
     others: tuple[Entry, ...] = ()
 
     @property
