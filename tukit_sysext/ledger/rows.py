@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tukit_sysext.snapshots.entries import FolderEntries
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 _RELEASE_KEYS = ("ID", "VERSION_ID", "SYSEXT_LEVEL", "PRETTY_NAME", "VARIANT_ID", "IMAGE_VERSION", "BUILD_ID")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LedgerSnapshot:
+class LedgerSnapshot(NamedTuple):
     """A snapshot as the ledger remembers it.
 
     ``gone`` is the time (UTC, RFC 3339) at which it was missing first, None while it exists. ``images`` are pairs of a
@@ -34,7 +34,7 @@ class LedgerSnapshot:
     images: tuple[tuple[str, str], ...]
     parent_uuid: str | None = None
     created: str = ""
-    release: Mapping[str, str] = field(default_factory=dict)
+    release: Mapping[str, str] = MappingProxyType({})
 
     @property
     def key(self) -> SnapshotKey:

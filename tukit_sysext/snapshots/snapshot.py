@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,8 +24,7 @@ SnapshotKey = tuple[int, str]
 """Number and subvolume UUID: what identifies a snapshot, as numbers are used again."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One snapshot.
 
     ``content`` of its /etc/extensions, or None and ``unknown`` with the reason why it is not known. ``hidden`` are
