@@ -175,6 +175,14 @@ DEFENCES: tuple[Defence, ...] = (
     ),
     broken(
         "R13",
+        "what another image stops to provide is held against no version before all are described",
+        "tukit_sysext/update/deciding.py",
+        "    contents += [known.contents for known in facts.known.values()]\n",
+        "",
+        f"{_NEEDS_TESTS}::test_the_next_version_is_looked_for_where_another_image_stops_to_provide",
+    ),
+    broken(
+        "R13",
         "what another image provides that nobody looked through is held to be missing",
         "tukit_sysext/update/deciding.py",
         "        is_known = found is not None and not (found.described and not found.provides)\n",

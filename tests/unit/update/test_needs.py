@@ -257,6 +257,15 @@ def test_another_version_that_works_with_it_is_looked_for_and_taken() -> None:
         assert (gdb.chosen and gdb.chosen.version, gdb.lacks) == ("2", "")
 
 
+@pytest.mark.parametrize("needs", [(), (OLD,)])
+def test_the_next_version_is_looked_for_where_another_image_stops_to_provide(needs: Sequence[str]) -> None:
+    """Whether the linked version needs it too, or a description alone says that anything does."""
+    offers = {UNWIND: UNWIND_2, candidate("3"): needing(OLD), candidate("2"): None}
+    made = beside_unwind(offers, providing("2", NEW))
+    made = replace(made, stored={**made.stored, file_of("gdb", "1"): stored_needing("1", *needs)})
+    assert [each.version for each in undecided(made)] == ["2"]
+
+
 def test_what_another_image_provides_is_not_known_until_it_is_here() -> None:
     for description in (Description(release=level("1")), replace(UNWIND_2, contents=Contents(described=True))):
         (gdb, unwind) = decide(beside_unwind({UNWIND: description})).images
