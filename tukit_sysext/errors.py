@@ -43,12 +43,15 @@ COMMAND = (
 def next_step_lines(step: str) -> Iterator[str]:
     """A next step as it is shown, a line for each of its parts: a command stands alone on its own, to be copied."""
     for number, line in enumerate(step.splitlines()):
+        if number and line.endswith(":"):  # between two commands
+            yield line
+            continue
         if number == 0 and not re.match(COMMAND, line):
             yield f"next step: {line}"
             continue
         if number == 0:
             yield "next step:"
-        yield f"  {line}"
+        yield f"  {line.strip()}"
 
 
 class WithNextStep:

@@ -56,3 +56,8 @@ def time_text(seconds: float | None = None) -> str:
     UTC, RFC 3339, whole seconds.
     """
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def local_time(seconds: int) -> str:
+    """A time (seconds since the epoch) for a person: local, to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -23,14 +23,13 @@ from tukit_sysext.ledger import spool
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import Leftovers
 from tukit_sysext.ledger.spool import EventKind, SnapshotEvent
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time, time_text
 from tukit_sysext.snapshots.half_there import Leftover
 from tukit_sysext.snapshots.overlay import read_overlaid
 from tukit_sysext.snapshots.snapper import scan
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.store.record import RecordUnreadable, decode, encode, seconds_of
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.terminal.text import local_time
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import ages
 

@@ -187,7 +187,8 @@ def _take(site: _Site, entry: str, policy: Policy | None, *, dry_run: bool) -> _
         return _Adoption(target=site.target, entry=entry, adopted=take(site.target, site.tree, foreign, path, policy))
     except (TukitSysextError, OSError) as error:
         step = error.next_step if isinstance(error, TukitSysextError) else None
-        return _Failure(target=site.target, entry=entry, reason=f"{entry} is not adopted: {error}", next_step=step)
+        why = str(error).removeprefix(f"{entry}: ")
+        return _Failure(target=site.target, entry=entry, reason=f"{entry} is not adopted: {why}", next_step=step)
 
 
 def _unknown(name: str, sites: Sequence[_Site]) -> str:

@@ -14,6 +14,7 @@ from tukit_sysext.errors import NeedsRoot, TukitSysextError, UnknownState
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
+from tukit_sysext.quantities import local_time
 from tukit_sysext.rules.names import shown_version
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.entries import Entry, read_entries
@@ -24,7 +25,7 @@ from tukit_sysext.system.system_release import label, read_release
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
+from tukit_sysext.terminal.text import Table, Tone, Toned
 
 if TYPE_CHECKING:
     from tukit_sysext.ledger.ledger import LedgerSnapshot

@@ -62,13 +62,13 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     elif arguments.all:
         _table(output, ("Image", "Version", "From", "Size", "State"), [*_version_rows(shown, versions)])
         output.say()
-        output.say(_summary(target, facts, shown))
+        output.say(_summary(target, facts, shown, known=not away))
         output.show(Toned(line, Tone.NOTICE) for line in in_words(facts.not_understood))
     else:
         rows = [_row(offer, facts) for offer in shown]
         _table(output, ("Image", "Installed", "Newest", "Size", "State"), rows)
         output.say()
-        output.say(_summary(target, facts, shown))
+        output.say(_summary(target, facts, shown, known=not away))
         for state, step in _NEXT_STEPS.items():
             if any(row[-1] == state for row in rows):
                 output.say(f"{state}:")
@@ -176,11 +176,11 @@ def _why_none(offer: Offer) -> str:
     return f"{best.option.shown}: {best.reason}" if best is not None else "offered for other architectures alone"
 
 
-def _summary(target: Target, facts: Facts, shown: Sequence[Offer]) -> str:
+def _summary(target: Target, facts: Facts, shown: Sequence[Offer], *, known: bool) -> str:
     updates = sum(offer.update is not None for offer in shown)
     lost = [offer for offer in shown if offer.wanted is None and offer.damage]
     installed = sum(offer.installed is not None for offer in shown if offer not in lost)
-    many = counted(updates, "update") if updates else "no update"
+    many = counted(updates, "update") if updates else "no update" if known else "updates not known"
     images = counted(len(shown), "image")
     return f"{images}, {installed} installed, {many}; for {target}: {system_name(facts.tree.release)}"
 

@@ -18,7 +18,7 @@ from tukit_sysext.config.settings import Configuration, SourceSettings, load_con
 from tukit_sysext.errors import MemoryUnreadable, next_step_lines
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import counted, span_text, time_text
+from tukit_sysext.quantities import counted, local_time, span_text, time_text
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.sources.health import HealthFile, SourceHealth
 from tukit_sysext.sources.last_lists import NotTaken, not_taken
@@ -27,7 +27,7 @@ from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKeys, trusted_keys
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import Table, Tone, Toned, local_time
+from tukit_sysext.terminal.text import Table, Tone, Toned
 from tukit_sysext.update.local import LocalLook
 
 

@@ -40,8 +40,9 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
                 output.say(str(answer))
                 document["answer"] = answer.document
             except TukitSysextError as error:
-                output.warn(f"{name}: {error}", next_step=error.next_step or "")
-                document |= {"reason": str(error), "next_step": error.next_step}
+                step = error.next_step or f"fix access to it, then:\ntukit-sysext sources refresh {name}"
+                output.warn(f"source {name}: {error}", next_step=step)
+                document |= {"reason": str(error), "next_step": step}
             documents.append(document)
     if not documents:
         for line in NO_SOURCE:
@@ -55,4 +56,4 @@ def _check_enabled(configuration: Configuration, name: str) -> None:
     if name in configuration.disabled or name in configuration.masked:
         raise TukitSysextError("it is disabled", next_step=f"tukit-sysext sources enable {name}")
     if name not in configuration.sources:
-        raise TukitSysextError("it is not configured any more")
+        raise TukitSysextError("it is not configured any more", next_step="tukit-sysext sources")

@@ -11,11 +11,10 @@ from tukit_sysext.commands.common.trees import alone
 from tukit_sysext.errors import MemoryUnreadable
 from tukit_sysext.exit_status import ExitStatus
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time, time_text
 from tukit_sysext.snapshots.targets import running_and_next
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import local_time
 
 
 @alone

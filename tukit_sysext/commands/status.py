@@ -30,7 +30,7 @@ from tukit_sysext.integrity.lost import lost_images
 from tukit_sysext.integrity.needs import Need
 from tukit_sysext.ledger.leftovers import without_settled
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time, time_text
 from tukit_sysext.snapshots.snapper import scan_in_use
 from tukit_sysext.sources.health import HealthFile
 from tukit_sysext.store.examine import Examiner
@@ -38,7 +38,7 @@ from tukit_sysext.system.system_release import system_name
 from tukit_sysext.system.transactions import tukit_runs
 from tukit_sysext.system.tukit_plugins import command_to_stop, other_plugins
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.terminal.text import Tone, Toned
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import HeldBack, Refusal
 

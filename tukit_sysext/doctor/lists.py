@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.doctor.check import CheckResult, good, hint, problem, warning
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time
 from tukit_sysext.sources.health import HealthFile, SourceHealth
 from tukit_sysext.system.tree import Tree
 
@@ -47,6 +47,6 @@ class ListsCheck:
         elif health.failing is not None:
             lasting = self.now - health.failing > DAYS * _DAY
             severity = problem if health.refused or lasting else warning
-            yield severity("lists", f"source {name} {health.failure(time_text)}", health.next_step or refresh)
+            yield severity("lists", f"source {name} {health.failure(local_time)}", health.next_step or refresh)
         elif not health.images:
             yield warning("lists", f"source {name}: its list names no image", refresh)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -42,8 +41,3 @@ class Table(NamedTuple):
     wraps: Collection[int] = (-1,)
     right: Collection[int] = ()
     indent: int = 0
-
-
-def local_time(seconds: int) -> str:
-    """A time (seconds since the epoch) for a person: local, to the minute."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

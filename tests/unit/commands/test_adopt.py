@@ -167,7 +167,7 @@ def test_a_dry_run_tells_and_changes_nothing(
     before = listing(site.root)
     text = told(site, capsys, "--dry-run", status=1)
     assert "tools: would be adopted (version 3), required, linked as tools.raw" in text
-    assert "gone.raw is not adopted" in text
+    assert "gone.raw is not adopted: " in text and "adopted: gone.raw:" not in text
     assert "something: would be adopted (version unknown), required, linked as something.raw (was other)" in text
     assert f"/{OURS} would be written" in text
     found = document(site, capsys, "--dry-run", "--policy", "optional")

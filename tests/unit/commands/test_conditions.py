@@ -203,7 +203,7 @@ def sound(ended: Ended) -> Ended:
     assert ended.status in COMMAND_LINE, ended
     assert "Traceback" not in ended.told and "fault of tukit-sysext" not in ended.told, ended
     for line in ended.err.splitlines():
-        assert line.startswith(("tukit-sysext: ", "  next step:", "    ")), ended
+        assert line.startswith(("tukit-sysext: ", "  next step:", "  or ", "    ")), ended
     assert ended.status == 0 or ended.told, "it fails, and says nothing"
     return ended
 

@@ -180,6 +180,7 @@ def test_a_source_that_is_away_is_told_and_the_rest_is_listed(
     told = capsys.readouterr()
     assert "next step:\n    tukit-sysext sources refresh main" in told.err
     assert "installed, its source could not be asked" in told.out
+    assert "installed, updates not known; for " in told.out
     assert {line.split()[0] for line in told.out.splitlines()[1:5]} == {"by-hand", "gdb", "held", "late"}
     assert cli.main(["list", "nothing"], machine=offers.machine) == 1
     assert 'No image "nothing" (source main could not be asked).' in capsys.readouterr().err

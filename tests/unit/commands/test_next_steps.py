@@ -174,6 +174,9 @@ def test_how_several_lines_are_shown(capsys: pytest.CaptureFixture[str], monkeyp
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().err == ("tukit-sysext: no\n  next step: raise it, or:\n    tukit-sysext \\x1b gc\n")
     assert list(next_step_lines("")) == []
+    several = "tukit-sysext why-not gdb\nor do without:\n  tukit-sysext install --optional gdb"
+    expected = ["next step:", "  tukit-sysext why-not gdb", "or do without:", "  tukit-sysext install --optional gdb"]
+    assert list(next_step_lines(several)) == expected
 
 
 @pytest.mark.parametrize("columns", [80, 160])

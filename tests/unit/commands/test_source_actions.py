@@ -255,6 +255,7 @@ def test_refresh(
     health = HealthFile.of(site.machine).read()
     assert (health["main"].failing, health["away"].good) == (None, None)
     assert "main: 2 images" in run("refresh", "main")
+    assert "\n  next step: fix access to it, then:\n    tukit-sysext sources refresh away\n" in run("refresh", status=1)
     assert "sources enable off" in run("refresh", "off", status=1)
     assert "Did you mean main?" in run("refresh", "mian", status=1)
 

@@ -11,14 +11,13 @@ from tukit_sysext.config.settings import Configuration, SourceSettings
 from tukit_sysext.errors import MemoryUnreadable, TukitSysextError
 from tukit_sysext.machine import Machine
 from tukit_sysext.plugins.manager import Plugins
-from tukit_sysext.quantities import counted, time_text
+from tukit_sysext.quantities import counted, local_time, time_text
 from tukit_sysext.sources.candidate import Candidate
 from tukit_sysext.sources.health import image_count
 from tukit_sysext.sources.naming import Naming
 from tukit_sysext.sources.protocol import Source
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.terminal.text import local_time
 from tukit_sysext.update.local import LocalLook
 
 

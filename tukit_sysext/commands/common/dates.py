@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from tukit_sysext.quantities import local_time
 from tukit_sysext.snapshots.snapper_files import rfc3339
 from tukit_sysext.store.record import seconds_of
-from tukit_sysext.terminal.text import local_time
 
 
 def ledger_time(text: str) -> str:

@@ -7,8 +7,7 @@ import time
 from typing import Any
 
 from tukit_sysext.collect.decision import Decision, Disposition
-from tukit_sysext.quantities import time_text
-from tukit_sysext.terminal.text import local_time
+from tukit_sysext.quantities import local_time, time_text
 
 _SHOWN = 3
 

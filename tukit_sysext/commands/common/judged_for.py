@@ -13,13 +13,12 @@ from tukit_sysext.commands.common.os_release import read_os_release, with_id
 from tukit_sysext.commands.common.trees import looked_at
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import counted
+from tukit_sysext.quantities import counted, local_time
 from tukit_sysext.rules.release import ReleaseData
 from tukit_sysext.snapshots.fitting import NEW_SYSTEM
 from tukit_sysext.snapshots.targets import Target, running_and_next
 from tukit_sysext.system.system_release import read_release
 from tukit_sysext.system.tree import Tree
-from tukit_sysext.terminal.text import local_time
 from tukit_sysext.update import refusal
 from tukit_sysext.update.refusal import Refusal
 from tukit_sysext.update.search import Resolver

@@ -11,14 +11,13 @@ from tukit_sysext.config.settings import load_configuration
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.formats.openpgp import PublicKey
 from tukit_sysext.machine import Machine
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time, time_text
 from tukit_sysext.rules.printable import excerpt, printable
 from tukit_sysext.snapshots.targets import Target
 from tukit_sysext.sources.seen import Seen
 from tukit_sysext.sources.trusted_keys import TrustedKey
 from tukit_sysext.system.tree import Tree
 from tukit_sysext.terminal.suggest import nearest
-from tukit_sysext.terminal.text import local_time
 
 
 def seen_sources(machine: Machine) -> Sequence[str]:

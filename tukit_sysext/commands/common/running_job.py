@@ -11,9 +11,9 @@ from typing import Any
 from tukit_sysext.machine import Machine
 from tukit_sysext.progress.job_report import Report, Stage
 from tukit_sysext.progress.notice import RunningJob, read
-from tukit_sysext.quantities import size_text, time_text
+from tukit_sysext.quantities import local_time, size_text, time_text
 from tukit_sysext.terminal.output import Output
-from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.terminal.text import Tone, Toned
 
 _PAUSE = 0.2
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from tukit_sysext.errors import next_step_lines
-from tukit_sysext.quantities import time_text
+from tukit_sysext.quantities import local_time, time_text
 from tukit_sysext.sources.health import SourceHealth
-from tukit_sysext.terminal.text import Tone, Toned, local_time
+from tukit_sysext.terminal.text import Tone, Toned
 
 
 def failure_lines(name: str, health: SourceHealth) -> Iterator[str]:
     """Why a source fails, and what can be done."""
     yield Toned(f"Problem: source {name} {health.failure(local_time)}", Tone.BAD)
-    yield from (f"         {line}" for line in next_step_lines(next_step(name, health)))
+    yield from (f"  {line}" for line in next_step_lines(next_step(name, health)))
 
 
 def next_step(name: str, health: SourceHealth) -> str:
