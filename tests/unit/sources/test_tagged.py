@@ -24,6 +24,7 @@ from tukit_sysext.errors import ImageBroken, NotServed, NoVerdict, SourceUnreach
 from tukit_sysext.formats import oci
 from tukit_sysext.formats.oci import Descriptor, Index, Manifest
 from tukit_sysext.formats.oci_names import version_tag
+from tukit_sysext.net.network import NetworkSettings
 from tukit_sysext.net.transfer import Transfers
 from tukit_sysext.rules.architectures import platform_name
 from tukit_sysext.rules.release import ReleaseData
@@ -79,14 +80,24 @@ def registry() -> Iterator[MadeUpRegistry]:
         yield started
 
 
+WITHOUT_PATIENCE = replace(QUICK, patient=False)
+SOON_GIVEN_UP = replace(WITHOUT_PATIENCE, deadline=3)
+"""A server that answers with a fault is asked for as long as the deadline lets it."""
+
+
 @contextmanager
 def asking(
-    registry: MadeUpRegistry, cache: Path, *names: str, key: bytes | None = None, more: tuple[str, ...] = ()
+    registry: MadeUpRegistry,
+    cache: Path,
+    *names: str,
+    key: bytes | None = None,
+    more: tuple[str, ...] = (),
+    network: NetworkSettings = WITHOUT_PATIENCE,
 ) -> Iterator[TaggedSource]:
     of = settings(None, verify=key is not None)
     cosign = CosignKey(path="/etc/cosign.pub", content=key) if key is not None else None
     urls = tuple(f"{url}/" for url in (*more, registry.url))
-    with Transfers(replace(QUICK, patient=False)) as transfers:
+    with Transfers(network) as transfers:
         source = TaggedSource(
             replace(of, urls=urls, cosign_key=cosign),
             transfers,
@@ -273,7 +284,7 @@ def test_a_registry_in_trouble_says_nothing_of_what_there_is(registry: MadeUpReg
     push(registry, "1")
     push(registry, "2", indexed=False)
     registry.instead = lambda asked: Answer(status=500) if asked.path.endswith(version_tag("2", HERE)) else None
-    with asking(registry, cache) as source, pytest.raises(SourceUnreachable):
+    with asking(registry, cache, network=SOON_GIVEN_UP) as source, pytest.raises(SourceUnreachable):
         source.candidates()
 
 
@@ -398,7 +409,7 @@ def test_an_index_that_cannot_be_had_has_the_whole_fetched(registry: MadeUpRegis
     layers = (Descriptor.of(oci.IMAGE_LAYER, image), Descriptor.of(oci.CHUNKS_LAYER, index))
     registry.put_manifest("gdb", Manifest(config=EMPTY, layers=layers), "2")
     registry.instead = lambda asked: Answer(status=500) if sha256(index) in asked.path else None
-    with asking(registry, cache) as source:
+    with asking(registry, cache, network=SOON_GIVEN_UP) as source:
         (candidate,) = source.candidates()
         sink = Collected()
         assert source.fetch([(candidate, sink)]) == {}
