@@ -103,11 +103,12 @@ def test_what_an_ordinary_user_locks_keeps_nobody_waiting(site: Site) -> None:
 def test_an_ordinary_user_reads_what_he_did_before(site: Site) -> None:
     """Of the ledger a copy, as it is now, and as root sees it."""
     assert site.lab.path(f"{STATE}/ledger.db").stat().st_mode & 0o777 == 0o600
-    before = site.lab.run([*USER, "tukit-sysext", "history", "--json"])
-    assert (before.stderr, before.stdout) == ("", site.lab.run(["tukit-sysext", "history", "--json"]).stdout)
+    history = ["tukit-sysext", "history", "--all", "--json"]
+    before = site.lab.run([*USER, *history])
+    assert (before.stderr, before.stdout) == ("", site.lab.run(history).stdout)
     site.lab.tukit("execute", "true", check=True)
-    after = site.lab.run([*USER, "tukit-sysext", "history", "--json"])
-    assert before.stdout != after.stdout == site.lab.run(["tukit-sysext", "history", "--json"]).stdout
+    after = site.lab.run([*USER, *history])
+    assert before.stdout != after.stdout == site.lab.run(history).stdout
 
 
 @contextmanager
