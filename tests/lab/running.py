@@ -27,11 +27,16 @@ class Running(ABC):
         self.stop()
 
 
+class _HttpServer(ThreadingHTTPServer):
+    request_queue_size = 256
+    """Connections that may wait: a client whose connection is dropped tries again after a second."""
+
+
 class HandlerServer(Running):
     """Answers requests by a handler of http.server, on a free port of loopback; each in a thread of its own."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _HttpServer(("127.0.0.1", 0), handler)
         self.port = self._server.server_port
 
     def start(self) -> Self:
