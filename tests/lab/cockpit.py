@@ -119,7 +119,7 @@ class Browser:
             with contextlib.suppress(WebDriverException):
                 if said := condition():
                     return said
-            time.sleep(_POLL)
+            time.sleep(_POLL)  # no event of a browser tells of any condition, as in selenium's own WebDriverWait
         raise AssertionError(f"waited for {seconds} s in vain; the page says:\n{self.text()}\n{self.log()}")
 
     def settled(self) -> None:

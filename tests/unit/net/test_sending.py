@@ -183,7 +183,7 @@ def test_an_answer_that_comes_fast_enough_and_takes_for_ever(monkeypatch: pytest
                 connected.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
                 for _ in range(60):
                     connected.sendall(bytes(1000))
-                    time.sleep(1000 / FAST_ENOUGH)
+                    time.sleep(1000 / FAST_ENOUGH)  # the rate is what is tested: no slower than is bearable
 
         thread = threading.Thread(target=feed)
         thread.start()

@@ -125,7 +125,7 @@ def test_one_that_does_not_work_convicts_nobody(
 
 
 def test_one_that_hangs_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    child(tmp_path / "child.py", "import time; time.sleep(60)", monkeypatch)
+    child(tmp_path / "child.py", "import signal; signal.pause()", monkeypatch)
     monkeypatch.setattr(unpack, "_TIMEOUT", 0.3)
     with pytest.raises(NoVerdict, match="no end after"):
         unpacked(packed(CONTENT, "xz"), "xz")
