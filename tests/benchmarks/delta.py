@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The next version of an image by what the machine has of the last one, beside the whole of it.
 
-Images of this machine's files of which some are changed a little, and of two releases of Debian's packages that the
-mirrors have at once. ``share`` is what came (parts and index) of the image's bytes, ``requests`` how many parts were
-asked for; seconds are those of the main job from its start to its end, on loopback and over a line of 20 Mbit/s with
-20 ms, each beside those of the whole image; the memory is that of its process until the image is whole, before it is
-looked into.
+Images of this machine's files, drawn several times, of which some are changed a little, and of two releases of
+Debian's packages that the mirrors have at once. ``share`` is what came (parts and index) of the image's bytes,
+``requests`` how many parts were asked for; seconds are those of the main job from its start to its end, on loopback
+and, for the first draw, over a line of 20 Mbit/s with 20 ms, each beside those of the whole image; the memory is that
+of its process until the image is whole, before it is looked into. ``largest_shares`` are those of all draws.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -51,13 +52,14 @@ _LENGTH_CHANGES = 4
 """Of so many files one changes in its length too."""
 _FROM = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec")
 _LARGEST = 32
-"""The share of all bytes that a file has at the most."""
+"""No file has more than this part of all bytes: of many small ones more change, and more comes."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--sizes", type=_numbers, default=[62, 500], metavar="MIB,...", help="of images (62,500)")
     parser.add_argument("--changed", type=_numbers, default=[1, 4, 20], metavar="%,...", help="of files (1,4,20)")
+    parser.add_argument("--draws", type=int, default=3, help="how often files are drawn for each size (3)")
     parser.add_argument("--packages", default="git,systemd", metavar="NAME,...", help="of Debian")
     parser.add_argument("--line-mib", type=int, default=100, metavar="MIB", help="largest image over the line (100)")
 
@@ -68,23 +70,28 @@ def _numbers(text: str) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pair:
-    """Two versions of an image, by their files."""
+    """Two versions of an image, by their files; the same may be drawn several times."""
 
     name: str
     kind: Kind
     old: Path
     new: Path
+    draw: int = 1
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Measure."""
     cases = []
+    largest: dict[str, float] = {}
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="bench-delta-") as scratch, _disk(Path(scratch)) as disk:
         for pair in _pairs(Path(scratch), arguments):
-            case = _measured(pair, Path(scratch), disk, line=pair.new.stat().st_size <= arguments.line_mib * _MIB)
+            line = pair.draw == 1 and pair.new.stat().st_size <= arguments.line_mib * _MIB
+            case = _measured(pair, Path(scratch), disk, line=line)
+            series = f"{pair.kind}, {pair.name}"
+            largest[series] = max(largest.get(series, 0), case["share"])
             print(json.dumps(case), file=sys.stderr, flush=True)
             cases.append(case)
-    return {"cases": cases, "peak_rss_mib": max(case["peak_rss_mib"] for case in cases)}
+    return {"cases": cases, "largest_shares": largest, "peak_rss_mib": max(case["peak_rss_mib"] for case in cases)}
 
 
 def _pairs(scratch: Path, arguments: argparse.Namespace) -> Iterator[_Pair]:
@@ -94,18 +101,18 @@ def _pairs(scratch: Path, arguments: argparse.Namespace) -> Iterator[_Pair]:
             old, new = (_image(kind, tree, scratch / f"{tree.name}.raw") for tree in trees)
             yield _Pair(name=" -> ".join(tree.name for tree in trees), kind=kind, old=old, new=new)
         shutil.rmtree(scratch / package, ignore_errors=True)
-    for size in arguments.sizes:
-        for kind in KINDS:
-            tree = scratch / "tree"
-            files = _copy_files(tree, int(size * _MIB / _PACKED[kind]))
-            old = _image(kind, tree, scratch / "old.raw")
-            for percent in arguments.changed:
-                changed = _change(tree, files, percent)
-                new = _image(kind, tree, scratch / "new.raw")
-                yield _Pair(name=f"{size} MiB, {percent} % of files changed", kind=kind, old=old, new=new)
-                for file, content in changed.items():
-                    file.write_bytes(content)
-            shutil.rmtree(tree)
+    for size, kind, draw in itertools.product(arguments.sizes, KINDS, range(1, arguments.draws + 1)):
+        tree = scratch / "tree"
+        files = _copy_files(tree, int(size * _MIB / _PACKED[kind]), draw)
+        old = _image(kind, tree, scratch / "old.raw")
+        for percent in arguments.changed:
+            changed = _change(tree, files, percent)
+            new = _image(kind, tree, scratch / "new.raw")
+            name = f"{size} MiB, {percent} % of files changed"
+            yield _Pair(name=name, kind=kind, old=old, new=new, draw=draw)
+            for file, content in changed.items():
+                file.write_bytes(content)
+        shutil.rmtree(tree)
 
 
 # --- images ---------------------------------------------------------------------------------------------------------
@@ -124,11 +131,11 @@ def _image(kind: Kind, tree: Path, path: Path) -> Path:
     return path
 
 
-def _copy_files(tree: Path, size: int) -> Sequence[Path]:
+def _copy_files(tree: Path, size: int, draw: int) -> Sequence[Path]:
     """Copy programs and libraries of this machine, drawn by a seed, of so many bytes together."""
     found = [Path(folder, name) for top in _FROM for folder, _, names in os.walk(top) for name in names]
     plain = sorted(path for path in found if path.is_file() and not path.is_symlink())
-    random.Random(17).shuffle(plain)
+    random.Random(draw).shuffle(plain)
     copied: list[Path] = []
     largest = size // _LARGEST
     for path in plain:
@@ -160,6 +167,7 @@ def _two_releases(package: str, folder: Path) -> Sequence[Path]:
     folder.mkdir()
     if shutil.which("apt-cache") is None:
         return ()
+    subprocess.run(["apt-get", "update", "-qq"], capture_output=True)  # a list of some time ago names one release
     done = subprocess.run(["apt-cache", "madison", package], capture_output=True, text=True)
     versions = list(dict.fromkeys(line.split("|")[1].strip() for line in done.stdout.splitlines()))[:2]
     trees = []
@@ -204,7 +212,7 @@ def _measured(pair: _Pair, scratch: Path, disk: Path, *, line: bool) -> dict[str
         os.link(image, path)
         (folder / index_name(path.name)).write_bytes(chunk_index(path))
     size = versions[1].stat().st_size
-    case: dict[str, Any] = {"image": pair.name, "kind": pair.kind, "bytes": size}
+    case: dict[str, Any] = {"image": pair.name, "draw": pair.draw, "kind": pair.kind, "bytes": size}
     with Server(folder) as server:
         root = disk / "machine"
         _start(server, folder, root, server.url, versions[:1], indexes=True)

@@ -17,7 +17,8 @@ from typing import Any
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.formats.caibx import MOST_CHUNKS, ChunkIndex, ChunkSizes, compose
 
-_AVERAGE = 16 * 1024
+_AVERAGE = 8 * 1024
+"""Bytes of a chunk: a change costs at least the chunk that it is in, and each chunk 40 bytes of the index."""
 _WINDOW = 48
 _BLOCK = 1024 * 1024
 _SPARE = 2

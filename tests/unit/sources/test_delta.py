@@ -311,7 +311,7 @@ def test_everything_has_one_deadline(server: Server, sink: Image, seed: Callable
 
 
 def test_the_largest_index_needs_little_memory(server: Server) -> None:
-    """Chunks of 16 KiB, as they are published: 2 GiB of them."""
+    """As many chunks as an index may have."""
     chunks = [(16384 * (number + 1), _RANDOM.randbytes(32)) for number in range(MOST_CHUNKS)]
     others = [(end, _RANDOM.randbytes(32) if number % 2 else chunk) for number, (end, chunk) in enumerate(chunks)]
     sizes = ChunkSizes.around(16384)
