@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Read = Callable[[int, int], bytes]
 """Reads bytes of a file: how many (fewer come at its end), from which offset on."""
@@ -38,8 +38,7 @@ class ElfRefused(Exception):
     """It is an ELF file that cannot be understood; the dynamic loader could not use it either."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ElfDependencies:
+class ElfDependencies(NamedTuple):
     """Capabilities that a file needs of others, and those that it provides."""
 
     needs: frozenset[str] = frozenset()

@@ -32,9 +32,9 @@ class Digest:
         self._hash = hashlib.sha256()
         self._size = 0
         self._thread: threading.Thread | None = None
-        self._queue: Queue[bytes | None] = Queue(_AHEAD)
+        self._queue: Queue[bytes | bytearray | None] = Queue(_AHEAD)
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: bytes | bytearray) -> None:
         """The next bytes."""
         self._size += len(data)
         if self._size <= _IN_LINE:

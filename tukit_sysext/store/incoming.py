@@ -166,13 +166,13 @@ class Incoming:
         return True
 
     def _flush(self) -> None:
-        data = bytes(self._pending)
+        data = self._pending
         try:
             self._check_room(len(data))
         except StoreError:
             self._worth_keeping = False
             raise
-        self._pending.clear()
+        self._pending = bytearray()  # the other is hashed in its time, and not copied for that
         self._digest.update(data)
         try:
             view = memoryview(data)

@@ -7,7 +7,7 @@ Decides nothing: which image is next is asked of the plan, whether a content fit
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -248,38 +248,14 @@ class _Arrival:
         self.known: Description | None = None
         self._incoming = incoming
         self._fetching = fetching
-
-    def expect(self, size: int) -> None:
-        """See Sink."""
-        self._incoming.expect(size)
-
-    def write(self, data: bytes) -> None:
-        """See Sink."""
-        self._incoming.write(data)
-
-    def reuse(self, data: bytes, descriptor: int, offset: int) -> None:
-        """See Sink."""
-        self._incoming.reuse(data, descriptor, offset)
-
-    def seeds(self) -> Sequence[Seed]:
-        """See Sink."""
-        return self._incoming.seeds()
-
-    def reserve(self, size: int) -> None:
-        """See Sink."""
-        self._incoming.reserve(size)
-
-    def keep_index(self, content: bytes) -> None:
-        """See Sink."""
-        self._incoming.keep_index(content)
-
-    def resume(self) -> int:
-        """See Sink."""
-        return self._incoming.resume()
-
-    def restart(self) -> None:
-        """See Sink."""
-        self._incoming.restart()
+        self.expect: Callable[[int], None] = incoming.expect
+        self.write: Callable[[bytes], None] = incoming.write
+        self.reuse: Callable[[bytes, int, int], None] = incoming.reuse
+        self.seeds: Callable[[], Sequence[Seed]] = incoming.seeds
+        self.reserve: Callable[[int], None] = incoming.reserve
+        self.keep_index: Callable[[bytes], None] = incoming.keep_index
+        self.resume: Callable[[], int] = incoming.resume
+        self.restart: Callable[[], None] = incoming.restart
 
     def finish(self) -> None:
         """See Sink. What is wrong with the content is not the server's fault, whose hash is right: it is kept apart."""
