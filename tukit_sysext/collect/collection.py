@@ -16,12 +16,13 @@ from dataclasses import dataclass, field, replace
 
 from tukit_sysext.all_plugins import AllPlugins, Root
 from tukit_sysext.collect import tombstones
-from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, Unreferenced, decide
+from tukit_sysext.collect.decision import YOUNG, Decision, Disposition, Rules, decide
 from tukit_sysext.collect.survey import survey
 from tukit_sysext.config.main_settings import load_settings
 from tukit_sysext.errors import ImageBroken, NoVerdict, StoreError, ToolBroken
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.leftovers import Leftovers
+from tukit_sysext.ledger.rows import LedgerImage, clean
 from tukit_sysext.ledger.schema import NotWritten
 from tukit_sysext.machine import Machine
 from tukit_sysext.quantities import time_text
@@ -51,15 +52,16 @@ _FREED = "freed"
 class CollectionOptions:
     """What a collection is asked for.
 
-    ``unknown_origin``: images without a record go too. ``at_once``: without the grace time and
-    a second run. ``needed`` are files
-    that the caller is about to link. Of the images of unknown origin only those that it asks ``about`` are looked into.
+    ``unknown_origin``: images without a record go too. ``at_once``: without the grace time and a second run. ``needed``
+    are files that the caller is about to link. Of the images of unknown origin only those that it asks ``about`` are
+    looked into. ``described``: the records of what is needed are read too, for who shows them.
     """
 
     unknown_origin: bool = False
     at_once: bool = False
     needed: frozenset[str] = frozenset()
     about: Callable[[StoreFile], bool] = lambda _: True
+    described: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +132,7 @@ class _Run:
         )
         self._needed = tuple(Root(image=name, where="a transaction") for name in options.needed)
         self._about = options.about
+        self._described = options.described
         self._looks_until = time.monotonic() + LOOKING
         self._store = machine.store()
         self._leftovers = Leftovers(machine.layout, None)
@@ -140,17 +143,17 @@ class _Run:
         decisions, unknown = self._assess(self._remembered(), self._rules)
         return replace(self._sum(decisions, unknown=unknown), tombstones=tombstones.needless(self._machine))
 
-    def _remembered(self) -> Mapping[str, Unreferenced]:
-        """Since when files are needed by nothing, read only; empty where that is not known."""
+    def _remembered(self) -> Sequence[LedgerImage]:
+        """The images that the ledger knows, read only; none where it cannot be read."""
         path = self._machine.layout.ledger
         try:
             if path.exists():
                 with Ledger(path, writable=False) as ledger:
                     self._leftovers = Leftovers(self._machine.layout, ledger)
-                    return _unreferenced(ledger)
+                    return ledger.images()
         except (OSError, sqlite3.Error) as error:
             log.error("%s: %s; since when images are needed by nothing is not known", path, error)
-        return {}
+        return ()
 
     def collect(self) -> Collection:
         """Mark and delete.
@@ -195,7 +198,7 @@ class _Run:
         """Mark and delete; ``freed`` went before, with nothing written."""
         with Ledger(self._machine.layout.ledger) as ledger:
             self._leftovers = Leftovers(self._machine.layout, ledger)
-            decisions, unknown = self._assess(_unreferenced(ledger), self._rules)
+            decisions, unknown = self._assess(ledger.images(), self._rules)
             self._leftovers.remember(ledger)
             self._enter(ledger, decisions)
             gone: Sequence[Decision] = ()
@@ -237,11 +240,26 @@ class _Run:
         # nothing begins to wait on the word of an incomplete look (Rules.doubtful); what is needed waits no more
         ledger.mark({each.file.file_name: (each.since, each.runs) for each in decisions if each.since is not None})
 
-    def _assess(self, before: Mapping[str, Unreferenced], rules: Rules) -> tuple[Sequence[Decision], tuple[str, ...]]:
-        """Decide on all files of the store; nothing may go where something is unknown."""
-        files = self._store.inventory()
+    def _assess(self, images: Sequence[LedgerImage], rules: Rules) -> tuple[Sequence[Decision], tuple[str, ...]]:
+        """Decide on all files of the store; nothing may go where something is unknown. ``images`` are the ledger's.
+
+        Records are read of what nothing needs, and of what the ledger, which may be lost, does not have yet.
+        """
+        files = self._store.files()
         roots = survey(self._machine, self._plugins, files, self._needed)
+        known = {image.file for image in images if image.gone is None} if not self._described else ()
+        files = [
+            file
+            if roots.by_image.get(file.file_name) and clean(file.file_name) in known
+            else self._store.recorded(file)
+            for file in files
+        ]
         unknown = (*self._unknown, *self._leftovers.unsettled(roots.unknown, roots.leftovers))
+        before = {
+            image.file: (image.unreferenced_since, image.unreferenced_runs)
+            for image in images
+            if image.unreferenced_since is not None
+        }
         decisions = decide(files, roots.by_image, before, replace(rules, doubtful=bool(unknown)))
         return [self._with_content(decision) for decision in decisions], unknown
 
@@ -270,10 +288,8 @@ class _Run:
     def _delete(self, decisions: Sequence[Decision]) -> tuple[Sequence[Decision], tuple[str, ...]]:
         """Delete what goes and is still needed by nothing: what went, and what is unknown.
 
-        The second look asks about what is about to go alone, but in all places: what a link is called does not tell
-        where it leads, so each has to be read to know that it leads elsewhere, and chains and units are to be followed.
-        That is nearly all of the work: of 150 ms for 500 snapshots with 50 links, 1 would be saved by forgetting the
-        names of other files at once.
+        The second look asks about what is about to go alone, in all places: what a link is called does not tell where
+        it leads, so that each is read once more.
         What cannot be deleted is logged, and keeps nothing else.
         """
         going = [decision for decision in decisions if decision.disposition is Disposition.GOES]
@@ -315,12 +331,3 @@ class _Run:
                 collection.store_max,
             )
         return collection
-
-
-def _unreferenced(ledger: Ledger) -> Mapping[str, Unreferenced]:
-    """Since when and in how many runs files were needed by nothing, by their names as the ledger has them."""
-    return {
-        image.file: (image.unreferenced_since, image.unreferenced_runs)
-        for image in ledger.images()
-        if image.unreferenced_since is not None
-    }

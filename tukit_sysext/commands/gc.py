@@ -26,10 +26,12 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     or not all could be written.
     """
     machine.require_root("gc")
-    with ledger_faults_told(machine):
-        options = CollectionOptions(unknown_origin=arguments.unknown_origin, at_once=arguments.now)
-        collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     output = Output.of(arguments)
+    with ledger_faults_told(machine):
+        options = CollectionOptions(
+            unknown_origin=arguments.unknown_origin, at_once=arguments.now, described=output.wants_json
+        )
+        collection = collect(machine, Plugins.of(machine), options, dry_run=arguments.dry_run)
     output.json(_document(collection, dry_run=arguments.dry_run))
     output.report(_lines(collection, options, dry_run=arguments.dry_run), dry_run=arguments.dry_run)
     for name in collection.tombstones:

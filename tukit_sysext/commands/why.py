@@ -25,7 +25,7 @@ def run(machine: Machine, arguments: argparse.Namespace) -> ExitStatus:
     def asked_for(file: StoreFile) -> bool:
         return arguments.image in _names(file)
 
-    collection = collect(machine, Plugins.of(machine), CollectionOptions(about=asked_for), dry_run=True)
+    collection = collect(machine, Plugins.of(machine), CollectionOptions(about=asked_for, described=True), dry_run=True)
     chosen = [decision for decision in collection.decisions if asked_for(decision.file)]
     if not chosen:
         raise _no_such_image(arguments.image, collection.decisions)

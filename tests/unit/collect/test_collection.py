@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
 import pytest
 
+from tests.records import publish, record
 from tests.trees import make_tree
 from tests.unit.collect.collection_site import A, B, CollectionSite
 from tukit_sysext.collect.collection import Collection
@@ -15,6 +17,7 @@ from tukit_sysext.collect.decision import Disposition
 from tukit_sysext.ledger.ledger import Ledger
 from tukit_sysext.ledger.settling import settle
 from tukit_sysext.store.image_store import Store
+from tukit_sysext.store.record import Record, Records
 
 
 def test_what_nothing_needs_goes_with_its_record_after_two_runs_and_the_grace_time(a_is_needed: CollectionSite) -> None:
@@ -67,6 +70,52 @@ def test_a_held_version_stays(a_is_needed: CollectionSite) -> None:
     a_is_needed.let_pass()
     found = a_is_needed.collect()
     assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("held in the running system",)
+
+
+def test_a_held_version_stays_whatever_its_file_is_called(a_is_needed: CollectionSite) -> None:
+    """Its record says which version it is."""
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/images.d/b.conf": "[Image]\nHold=7.0\n"})
+    renamed = "b.of.another.tool.raw"
+    publish(a_is_needed.store, b"seven", record(b"seven", file_name=renamed, name="b", version="7.0", merge_name="b"))
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    found = a_is_needed.collect()
+    assert a_is_needed.names() == [A, renamed]
+    assert {item.file.file_name: item.needed_by for item in found.decisions}[renamed] == ("held in the running system",)
+
+
+def test_of_what_is_needed_no_record_is_read(a_is_needed: CollectionSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But where the ledger does not have it, as after it was lost."""
+    read: list[str] = []
+    real = Records.read
+
+    def counted(records: Records, name: str, **more: bool) -> Record | None:
+        read.append(name)
+        return real(records, name, **more)
+
+    monkeypatch.setattr(Records, "read", counted)
+    a_is_needed.collect()
+    assert A in read
+    read.clear()
+    a_is_needed.collect()
+    assert set(read) == {B}
+    a_is_needed.layout.ledger.unlink()
+    a_is_needed.collect()
+    with Ledger(a_is_needed.layout.ledger) as ledger:
+        assert [(image.file, image.version) for image in ledger.images()] == [(A, "1.0"), (B, "1.0")]
+
+
+def test_what_went_and_is_back_is_entered_as_it_is_now(a_is_needed: CollectionSite) -> None:
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    a_is_needed.collect()
+    a_is_needed.store_image(B, b"another image")
+    a_is_needed.snapshot(2, a_is_needed.linked(B))
+    a_is_needed.collect()
+    with Ledger(a_is_needed.layout.ledger) as ledger:
+        assert [(image.sha256, image.gone) for image in ledger.images() if image.file == B] == [
+            (hashlib.sha256(b"another image").hexdigest(), None)
+        ]
 
 
 @pytest.mark.parametrize("content", ["[Image]\nHold=1.0\n" + "#" * 300_000, "[Image]\nHold 1.0\n"])
