@@ -17,8 +17,12 @@ from typing import Any
 from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.formats.caibx import MOST_CHUNKS, ChunkIndex, ChunkSizes, compose
 
-_AVERAGE = 8 * 1024
-"""Bytes of a chunk: a change costs at least the chunk that it is in, and each chunk 40 bytes of the index."""
+_AVERAGE = 4 * 1024
+"""Bytes of a chunk: a change costs the chunks that it is in, and each chunk 40 bytes of the index.
+
+Small ones pay in an erofs: a file that grows by a block moves all that is behind it, whose places are written down
+between the files.
+"""
 _WINDOW = 48
 _BLOCK = 1024 * 1024
 _SPARE = 2
