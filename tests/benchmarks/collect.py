@@ -40,7 +40,7 @@ for number in range(first, last + 1):
 btrfsutil.sync("/.snapshots")
 """
 
-_COLLECT = ("gc", "--json")
+_COLLECT = ("gc",)
 _COMMANDS = (("status",), ("check",), ("settle",), ("snapshots",))
 
 

@@ -402,4 +402,22 @@ DEFENCES = (
         edits=((_SURVEY, "others += _holds(machine, scan, files)", "pass"),),
         tests=(f"{_COLLECT}::test_a_held_version_stays",),
     ),
+    Defence(
+        row="-",
+        what="a held version is asked for by the name of its file",
+        edits=((_SURVEY, "recorded = [store.recorded(file) for file in files]", "recorded = files"),),
+        tests=(f"{_COLLECT}::test_a_held_version_stays_whatever_its_file_is_called",),
+    ),
+    Defence(
+        row="-",
+        what="a ledger that was lost does not get back what is needed",
+        edits=((_RUN, "and clean(file.file_name) in known", "and True"),),
+        tests=(f"{_COLLECT}::test_of_what_is_needed_no_record_is_read",),
+    ),
+    Defence(
+        row="-",
+        what="what is back in the store stays gone in the ledger as it was",
+        edits=((_RUN, "if image.gone is None and image.sha256}", "if image.sha256}"),),
+        tests=(f"{_COLLECT}::test_what_went_and_is_back_is_entered_as_it_is_now",),
+    ),
 )

@@ -68,6 +68,7 @@ class CollectionOptions:
 class Collection:
     """What came of a collection: the decisions on what is left of the store, what went, and why nothing could go.
 
+    What is needed has a record there only where that was asked for, or read for something else.
     ``store_bytes`` is what the store has on the disk, ``store_max`` from where on it is warned of. ``fault`` tells why
     the ledger could not be brought up to date although something went, ``failed`` of which files it is not known what
     they are, or which could not be deleted, with the reason. ``tombstones`` are images whose State=removed went.
@@ -233,7 +234,7 @@ class _Run:
                 log.info("%s: cannot be tidied up: %s", folder, error.strerror)
 
     def _enter(self, ledger: Ledger, decisions: Sequence[Decision]) -> None:
-        """Enter what the store has, and since when nothing needs it."""
+        """Enter what the store has, where that is not known yet, and since when nothing needs it."""
         files = [each.file for each in decisions]
         records = [file.record for file in files if file.record is not None]
         ledger.enter_images(records, self._rules.now, files=[file.file_name for file in files if not file.missing])
@@ -243,11 +244,12 @@ class _Run:
     def _assess(self, images: Sequence[LedgerImage], rules: Rules) -> tuple[Sequence[Decision], tuple[str, ...]]:
         """Decide on all files of the store; nothing may go where something is unknown. ``images`` are the ledger's.
 
-        Records are read of what nothing needs, and of what the ledger, which may be lost, does not have yet.
+        Records are read of what nothing needs and of what the ledger, which may be lost, does not have yet; where
+        something is held, or they are to be shown, all are.
         """
         files = self._store.files()
         roots = survey(self._machine, self._plugins, files, self._needed)
-        known = {image.file for image in images if image.gone is None} if not self._described else ()
+        known = {image.file for image in images if image.gone is None and image.sha256} if not self._described else ()
         files = [
             file
             if roots.by_image.get(file.file_name) and clean(file.file_name) in known
@@ -275,6 +277,8 @@ class _Run:
         try:
             with self._store.opened(name) as descriptor:
                 inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
+        except FileNotFoundError:
+            return replace(decision, reason="gone meanwhile")  # as seen by a look without the lock
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             decision = replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
             log.error("%s: %s", name, decision.reason)

@@ -81,20 +81,23 @@ def _holds(machine: Machine, scan: Scan, files: Sequence[StoreFile]) -> Iterator
     """Versions that are held (Hold=) in the running system, in what boots next, or in an open transaction."""
     trees = {machine.layout.root: "the running system"}
     trees |= {each.path: f"snapshot {each.number}" for each in scan.snapshots if each.default or each.open}
-    wanted = [(image, where) for path, where in trees.items() for image in _wanted(path)]
-    holding = [(image, where) for image, where in wanted if image.hold or not image.trusted]
-    store = machine.store(writable=False)
-    # the record says which version a file is, whatever it is called
-    recorded = [store.recorded(file) for file in files] if holding else []
-    for image, where in holding:
-        for file in recorded:
-            if file.name != image.name:
+    recorded: Sequence[StoreFile] | None = None
+    for path, where in trees.items():
+        for image in _wanted(path):
+            if not image.hold and image.trusted:
                 continue
-            if file.version == image.hold:
-                yield Root(image=file.file_name, where=f"held in {where}")
-            elif not image.trusted:
-                # the fault may be in what holds it
-                yield Root(image=file.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
+            if recorded is None:
+                # the record says which version a file is, whatever it is called
+                store = machine.store(writable=False)
+                recorded = [store.recorded(file) for file in files]
+            for file in recorded:
+                if file.name != image.name:
+                    continue
+                if file.version == image.hold:
+                    yield Root(image=file.file_name, where=f"held in {where}")
+                elif not image.trusted:
+                    # the fault may be in what holds it
+                    yield Root(image=file.file_name, where=f"perhaps held in {where} ({image.origin} has a fault)")
 
 
 def _wanted(path: Path) -> Iterable[WantedImage]:

@@ -18,7 +18,7 @@ from tukit_sysext.errors import ImageBroken
 ENDING = ".caibx"
 """What the name of an index has behind that of its file."""
 MOST_CHUNKS = 131_072
-"""The most chunks that are taken: 512 MiB of them have 4 KiB on average."""
+"""The most chunks that are taken: 512 MiB in chunks of 4 KiB, of which ``publish`` uses half."""
 LARGEST_CHUNK = 4 * 1024 * 1024
 """The most bytes that one chunk may have."""
 

@@ -18,10 +18,10 @@ from tukit_sysext.errors import TukitSysextError
 from tukit_sysext.formats.caibx import MOST_CHUNKS, ChunkIndex, ChunkSizes, compose
 
 _AVERAGE = 4 * 1024
-"""Bytes of a chunk: a change costs the chunks that it is in, and each chunk 40 bytes of the index.
+"""Bytes of a chunk, in images of up to 256 MiB. A change costs the chunks that it is in, a chunk 40 bytes of the index.
 
-Small ones pay in an erofs: a file that grows by a block moves all that is behind it, whose places are written down
-between the files.
+An erofs says where each file is, and says so among the files: where one grows by a block, a few bytes change everywhere
+behind it, and the smaller the chunks are the less comes for that.
 """
 _WINDOW = 48
 _BLOCK = 1024 * 1024

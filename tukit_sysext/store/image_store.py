@@ -60,7 +60,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFile:
-    """A file of the store, with its record where that could be read.
+    """A file of the store, with its record where that was read, and could be.
 
     The record says which image it is; without one the name of the file is a hint.
     """
@@ -106,8 +106,8 @@ class Stored(ImageFile):
 class StoreFile(ImageFile):
     """A file as the inventory has it, temporary names too.
 
-    ``size`` in bytes, ``born`` when it came here (seconds since the epoch), ``irregular`` why it is no file of ours
-    (empty: it is one), ``missing`` for a record whose file is gone.
+    ``size`` in bytes, ``born`` when it came here (seconds since the epoch; without a record by its time of change
+    alone), ``irregular`` why it is no file of ours (empty: it is one), ``missing`` for a record whose file is gone.
     """
 
     size: int
@@ -141,7 +141,10 @@ class Store:
         return [self.recorded(file) for file in self.files()]
 
     def files(self) -> Sequence[StoreFile]:
-        """The same by names alone: of a file that is there the record is not read. Raises OSError."""
+        """The same by names alone: of a file that is there the record is not read. Raises OSError.
+
+        Who decides on a file, or asks which version it is, has recorded() read it first.
+        """
         with os.scandir(self._folder) as entries:
             files = {entry.name: _store_file(entry.name, entry.stat(follow_symlinks=False)) for entry in entries}
         for name in self.records.names():

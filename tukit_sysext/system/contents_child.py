@@ -12,12 +12,9 @@ import os
 import re
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tukit_sysext.formats.elf import MAGIC, ElfRefused, read_elf
-
-if TYPE_CHECKING:
-    from typing import Any
 
 HIERARCHIES = ("usr", "opt")
 """What systemd-sysext merges."""

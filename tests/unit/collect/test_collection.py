@@ -84,6 +84,16 @@ def test_a_held_version_stays_whatever_its_file_is_called(a_is_needed: Collectio
     assert {item.file.file_name: item.needed_by for item in found.decisions}[renamed] == ("held in the running system",)
 
 
+def test_a_held_version_stays_where_another_tree_has_a_fault(a_is_needed: CollectionSite) -> None:
+    """It is not only that nothing goes: it is told what holds it."""
+    make_tree(a_is_needed.root, {"etc/tukit-sysext/images.d/b.conf": "[Image]\nHold=1.0\n"})
+    boots_next = a_is_needed.snapshot(2, {**a_is_needed.linked(A), "etc/tukit-sysext/images.d": "no directory"})
+    a_is_needed.subvolumes.set_default(boots_next.identifier)
+    found = a_is_needed.collect()
+    assert found.unknown
+    assert {item.file.file_name: item.needed_by for item in found.decisions}[B] == ("held in the running system",)
+
+
 def test_of_what_is_needed_no_record_is_read(a_is_needed: CollectionSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """But where the ledger does not have it, as after it was lost."""
     read: list[str] = []

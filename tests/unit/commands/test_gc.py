@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.machine import PlainMachine, with_source
+from tests.records import publish, record, sha256
+from tests.trees import Link, make_tree
 from tukit_sysext import cli
 
 OLD, GONE = "gdb-1.0.x86-64.raw", "gdb-0.9.x86-64.raw"
@@ -52,6 +54,24 @@ def test_a_dry_run_says_what_would_go(unneeded_gdb: PlainMachine, capsys: pytest
     assert f"1 would be deleted, {size / 1024:.1f} KiB; the store has " in text and " freed" not in text
     assert "would be deleted: nothing needs it" in row(text, GONE)
     assert f"1 deleted, {size / 1024:.1f} KiB freed; " in told(unneeded_gdb, capsys, "gc")
+
+
+def test_what_is_needed_is_described_too(unneeded_gdb: PlainMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of which a collection reads no record."""
+    odd = "of.another.tool.raw"
+    content = b"another"
+    publish(
+        unneeded_gdb.machine.store(),
+        content,
+        record(content, file_name=odd, name="gdb", version="3.0", merge_name="gdb"),
+    )
+    make_tree(unneeded_gdb.tree(1), {"etc/extensions/other.raw": Link(f"/var/lib/sysext-store/{odd}")})
+    told(unneeded_gdb, capsys, "gc")
+    images = json.loads(told(unneeded_gdb, capsys, "gc", "--json"))["images"]
+    assert [(each["image"], each["version"], each["sha256"]) for each in images if each["file"] == odd] == [
+        ("gdb", "3.0", sha256(content))
+    ]
+    assert told(unneeded_gdb, capsys, "why", "gdb-3.0").startswith(odd)
 
 
 def test_now_does_not_wait_for_the_grace_time(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from tests.records import CONTENT, record, sha256
 from tests.unit.ledger.samples import StoreFolder
 from tukit_sysext.errors import ImageBroken, NoSpace, SourceUnreachable, StoreError
 from tukit_sysext.quantities import KEEP_FREE, Share
+from tukit_sysext.store.digest import Digest
 
 
 def receive(
@@ -36,6 +38,26 @@ def test_what_is_right_comes_through(store_folder: StoreFolder, chunks: list[byt
 
 def test_an_empty_image(store_folder: StoreFolder) -> None:
     assert receive(store_folder, [], content=b"") == (0, b"")
+
+
+def test_a_large_image_is_hashed_as_it_came(store_folder: StoreFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits to be hashed in the other thread does not change while more comes."""
+    everything_came = threading.Event()
+    work, close = Digest._work, Digest.close
+
+    def late(digest: Digest) -> None:
+        everything_came.wait()
+        work(digest)
+
+    def closed(digest: Digest) -> None:
+        everything_came.set()
+        close(digest)
+
+    monkeypatch.setattr(Digest, "_work", late)
+    monkeypatch.setattr(Digest, "close", closed)
+    pieces = [number.to_bytes(2) * 8192 for number in range(14 * 64)]
+    content = b"".join(pieces)
+    assert receive(store_folder, pieces, content=content, limit=len(content)) == (len(content), content[:1000])
 
 
 def test_just_the_limit_comes_through(store_folder: StoreFolder) -> None:
