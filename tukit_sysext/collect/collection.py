@@ -278,7 +278,8 @@ class _Run:
             with self._store.opened(name) as descriptor:
                 inspect_image(descriptor, preferred=name.removesuffix(".raw"), scratch=self._machine.layout.cache)
         except FileNotFoundError:
-            return replace(decision, reason="gone meanwhile")  # as seen by a look without the lock
+            # another process collects while this one looks without the lock
+            return replace(decision, disposition=Disposition.WAITS, reason="gone meanwhile")
         except (NoVerdict, StoreError, ToolBroken, OSError) as error:
             decision = replace(decision, reason=f"of unknown origin, and cannot be looked into: {error}")
             log.error("%s: %s", name, decision.reason)

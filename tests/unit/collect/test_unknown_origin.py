@@ -10,6 +10,7 @@ import pytest
 from tests.unit.collect.collection_site import A, B, CollectionSite
 from tukit_sysext.collect.collection import LOOKING, CollectionOptions, collect
 from tukit_sysext.collect.decision import Disposition
+from tukit_sysext.store.image_store import Store, StoreFile
 from tukit_sysext.system.process import ProcessResult, TimedOut
 
 
@@ -52,6 +53,25 @@ def test_an_image_without_record_stays_where_the_machine_cannot_look_into_it(
     assert found.gone == ()
     (told,) = [item.reason for item in found.decisions if item.disposition is Disposition.UNKNOWN_ORIGIN]
     assert "cannot be looked into" in told
+
+
+def test_what_goes_while_somebody_looks_is_no_fault(
+    a_is_needed: CollectionSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dry run has no lock: another process has taken record and file away meanwhile."""
+    a_is_needed.collect()
+    a_is_needed.let_pass()
+    real = Store.recorded
+
+    def too_late(store: Store, file: StoreFile) -> StoreFile:
+        if file.file_name == B:
+            store.remove(B)
+        return real(store, file)
+
+    monkeypatch.setattr(Store, "recorded", too_late)
+    found = a_is_needed.collect(dry_run=True)
+    assert {item.file.file_name: item.reason for item in found.decisions}[B] == "gone meanwhile"
+    assert not found.failed and not caplog.records
 
 
 def test_looking_into_images_comes_to_an_end(a_is_needed: CollectionSite, monkeypatch: pytest.MonkeyPatch) -> None:
