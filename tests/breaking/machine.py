@@ -78,6 +78,20 @@ DEFENCES: tuple[Defence, ...] = (
         "",
         f"{_U}/store/test_receive.py::test_a_file_that_is_wrong_at_one_server_may_be_right_at_the_next",
     ),
+    Defence(
+        row="L2",
+        what="what waits to be hashed is written over",
+        edits=(
+            (_INCOMING, "self._pending = bytearray()  # the other is hashed in its time", "# the same once more"),
+            (
+                _INCOMING,
+                "from error\n        if self._worth_keeping and self.name is None:",
+                "from error\n        view.release()\n        data.clear()\n"
+                "        if self._worth_keeping and self.name is None:",
+            ),
+        ),
+        tests=(f"{_U}/store/test_receive.py::test_a_large_image_is_hashed_as_it_came",),
+    ),
     broken(
         "L4",
         "a link on the way is followed",
