@@ -420,4 +420,35 @@ DEFENCES = (
         edits=((_RUN, "if image.gone is None and image.sha256}", "if image.sha256}"),),
         tests=(f"{_COLLECT}::test_what_went_and_is_back_is_entered_as_it_is_now",),
     ),
+    Defence(
+        row="-",
+        what="a ledger that has the name of an image alone does not get the rest",
+        edits=((_RUN, "if image.gone is None and image.sha256}", "if image.gone is None}"),),
+        tests=(f"{_COLLECT}::test_what_gets_a_record_is_entered_with_it",),
+    ),
+    Defence(
+        row="-",
+        what="the holds of all trees are lost with those of one",
+        edits=(
+            (
+                _SURVEY,
+                "    for path, where in trees.items():\n        for image in _wanted(path):\n",
+                "    for where, images in [(where, [*_wanted(path)]) for path, where in trees.items()]:\n"
+                "        for image in images:\n",
+            ),
+        ),
+        tests=(f"{_COLLECT}::test_a_held_version_stays_where_another_tree_has_a_fault",),
+    ),
+    Defence(
+        row="-",
+        what="a file that goes meanwhile is a fault",
+        edits=((_RUN, "        except FileNotFoundError:", "        except BlockingIOError:"),),
+        tests=("tests/unit/collect/test_unknown_origin.py::test_what_goes_while_somebody_looks_is_no_fault",),
+    ),
+    Defence(
+        row="-",
+        what="gc --json does not describe what is needed",
+        edits=(("tukit_sysext/commands/gc.py", "described=output.wants_json", "described=False"),),
+        tests=("tests/unit/commands/test_gc.py::test_what_is_needed_is_described_too",),
+    ),
 )

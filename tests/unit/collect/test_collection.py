@@ -115,6 +115,19 @@ def test_of_what_is_needed_no_record_is_read(a_is_needed: CollectionSite, monkey
         assert [(image.file, image.version) for image in ledger.images()] == [(A, "1.0"), (B, "1.0")]
 
 
+def test_what_gets_a_record_is_entered_with_it(a_is_needed: CollectionSite) -> None:
+    """A ledger that has the name alone, of a file that waited without a record, does not have it yet."""
+    kept = a_is_needed.store.records.read(B)
+    assert kept is not None
+    a_is_needed.store.records.remove(B)
+    a_is_needed.collect()
+    a_is_needed.store.records.write(kept)
+    a_is_needed.snapshot(2, a_is_needed.linked(B))
+    a_is_needed.collect()
+    with Ledger(a_is_needed.layout.ledger) as ledger:
+        assert {image.file: (image.name, image.version) for image in ledger.images()}[B] == ("b", "1.0")
+
+
 def test_what_went_and_is_back_is_entered_as_it_is_now(a_is_needed: CollectionSite) -> None:
     a_is_needed.collect()
     a_is_needed.let_pass()
